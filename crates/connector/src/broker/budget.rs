@@ -1,0 +1,53 @@
+//! How many writes an integration may send in a minute: a sliding window, no burst above the limit.
+
+use std::{collections::VecDeque, time::Duration};
+
+use bailiwick_core::time::{SignedDuration, Timestamp};
+
+const MINUTE: SignedDuration = SignedDuration::from_secs(60);
+
+/// The writes of the last minute.
+#[derive(Default)]
+pub(super) struct Window(VecDeque<Timestamp>);
+
+impl Window {
+    /// Takes one write at the instant `now`, or says how long to wait for the next.
+    pub(super) fn take(&mut self, now: Timestamp, limit: u32) -> Result<(), Duration> {
+        while self.0.front().is_some_and(|first| now.duration_since(*first) >= MINUTE) {
+            self.0.pop_front();
+        }
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        if self.0.len() < limit {
+            self.0.push_back(now);
+            return Ok(());
+        }
+        // The write that must leave the window first; with a limit of zero none ever helps.
+        let wait = match self.0.get(self.0.len() - limit) {
+            Some(first) if limit > 0 => MINUTE - now.duration_since(*first),
+            Some(_) | None => MINUTE,
+        };
+        // A clock that was set back must not make anybody wait for longer than the window.
+        Err(Duration::try_from(wait.clamp(SignedDuration::ZERO, MINUTE)).unwrap_or(Duration::from_secs(60)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_minute_has_as_many_writes_as_allowed() {
+        let at = |s: i64| Timestamp::from_second(1_800_000_000 + s).unwrap();
+        let check = |limit, times: &[(i64, Result<(), u64>)]| {
+            let mut window = Window::default();
+            for (s, expect) in times {
+                let got = window.take(at(*s), limit).map_err(|d| d.as_secs());
+                assert_eq!(got, *expect, "limit {limit}, second {s}");
+            }
+        };
+        check(2, &[(0, Ok(())), (10, Ok(())), (20, Err(40)), (59, Err(1)), (60, Ok(())), (61, Err(9)), (70, Ok(()))]);
+        check(1, &[(0, Ok(())), (0, Err(60)), (60, Ok(()))]);
+        check(0, &[(0, Err(60)), (600, Err(60))]);
+        check(1, &[(1000, Ok(())), (0, Err(60))]);
+    }
+}

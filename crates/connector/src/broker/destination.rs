@@ -1,0 +1,177 @@
+//! Where an integration's calls go: its endpoint, and nowhere else.
+
+use std::path::PathBuf;
+
+use ::http::Uri;
+use bailiwick_core::integration::Integration;
+
+use super::settings::LineSettings;
+use crate::{ConnectorError, ErrorKind, Result};
+
+/// An endpoint that was understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Destination {
+    /// A folder of files.
+    Folder(PathBuf),
+    /// An HTTP origin and the path before every call's.
+    Web {
+        /// `scheme://host:port`, lower case.
+        origin: String,
+        /// The path of the endpoint, without a slash at its end.
+        prefix: String,
+    },
+}
+
+impl Destination {
+    /// Reads an integration's endpoint. Fails with `Settings`. The messages never repeat the endpoint:
+    /// somebody may have put a password into it.
+    pub(crate) fn parse(integration: &Integration) -> Result<Self> {
+        let (line, _) = LineSettings::split(&integration.settings)?;
+        Self::read(&integration.endpoint, line.allow_plain_http).map_err(|problem| {
+            let message = format!("the endpoint of `{}` {problem}", integration.name);
+            ConnectorError::none(ErrorKind::Settings, message)
+        })
+    }
+
+    fn read(endpoint: &str, allow_plain: bool) -> Result<Self, &'static str> {
+        if let Some(path) = endpoint.strip_prefix("file:") {
+            return folder(path);
+        }
+        if endpoint.contains(['?', '#']) {
+            return Err("has a query or a fragment; an endpoint is an address and a path");
+        }
+        let uri: Uri = endpoint.parse().map_err(|_| "is not an `https:`, `http:` or `file:` address")?;
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return Err("is not an `https:`, `http:` or `file:` address");
+        };
+        if authority.as_str().contains('@') {
+            return Err("carries a user or a password; seal it as a credential instead");
+        }
+        let host = authority.host().to_ascii_lowercase();
+        let default = match scheme {
+            "https" => 443,
+            "http" => 80,
+            _ => return Err("is not an `https:`, `http:` or `file:` address"),
+        };
+        if host.is_empty() || (authority.port().is_none() && authority.as_str().ends_with(':')) {
+            return Err("has no host, or no port after the colon");
+        }
+        if scheme == "http" && !allow_plain && !loopback(&host) {
+            return Err("is plain `http:` on another machine, where anybody on the way can read the credential; use `https:`, or set `allow_plain_http = true`");
+        }
+        let prefix = uri.path().trim_end_matches('/');
+        if prefix.split('/').skip(1).any(|s| matches!(s.to_ascii_lowercase().replace("%2e", ".").as_str(), "" | "." | "..")) {
+            return Err("has empty or dot segments in its path");
+        }
+        let port = authority.port_u16().unwrap_or(default);
+        Ok(Self::Web { origin: format!("{scheme}://{host}:{port}"), prefix: prefix.to_owned() })
+    }
+
+    /// Scheme, host and port, as sealed credentials are bound to them; `file:` for a folder.
+    pub(crate) fn origin(&self) -> String {
+        match self {
+            Self::Folder(_) => "file:".into(),
+            Self::Web { origin, .. } => origin.clone(),
+        }
+    }
+}
+
+fn folder(path: &str) -> Result<Destination, &'static str> {
+    let path = match path.strip_prefix("//") {
+        Some(rest) => rest.strip_prefix("localhost").unwrap_or(rest),
+        None => path,
+    };
+    if !path.starts_with('/') {
+        return Err("is not the absolute path of a folder on this machine (RFC 8089), such as `file:/srv/feeds`");
+    }
+    let decoded = percent_decode(path).ok_or("has a `%` that two hexadecimal digits do not follow")?;
+    use std::os::unix::ffi::OsStringExt;
+    Ok(Destination::Folder(std::ffi::OsString::from_vec(decoded).into()))
+}
+
+fn loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || address.parse::<std::net::IpAddr>().is_ok_and(|a| a.is_loopback())
+}
+
+/// The bytes behind `%41` (RFC 3986 §2.1); `None` when a `%` is not followed by two digits.
+pub(super) fn percent_decode(text: &str) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        out.push(match byte {
+            b'%' => {
+                let mut digit = || char::from(bytes.next()?).to_digit(16);
+                u8::try_from(digit()? << 4 | digit()?).ok()?
+            }
+            plain => plain,
+        });
+    }
+    Some(out)
+}
+
+/// `name=value&…`, everything but unreserved characters percent-encoded (RFC 3986 §2.3).
+pub(super) fn query(pairs: &[(&'static str, String)]) -> String {
+    let mut out = String::new();
+    for (index, (name, value)) in pairs.iter().enumerate() {
+        out.push(if index == 0 { '?' } else { '&' });
+        for (part, end) in [(*name, "="), (value.as_str(), "")] {
+            for byte in part.bytes() {
+                match byte {
+                    b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+                    other => out.push_str(&format!("%{other:02X}")),
+                }
+            }
+            out.push_str(end);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_one_address() {
+        let check = |endpoint: &str, plain, expect: Result<&str, &str>| match (Destination::read(endpoint, plain), expect) {
+            (Ok(Destination::Web { origin, prefix }), Ok(expect)) => assert_eq!(format!("{origin}{prefix}"), expect),
+            (Ok(Destination::Folder(folder)), Ok(expect)) => assert_eq!(folder.to_str(), Some(expect)),
+            (Err(problem), Err(expect)) => assert!(problem.contains(expect), "{endpoint}: {problem}"),
+            (got, expect) => panic!("{endpoint}: {got:?}, expected {expect:?}"),
+        };
+        check("https://Chat.Example", false, Ok("https://chat.example:443"));
+        check("https://chat.example:8443/scim/v2/", false, Ok("https://chat.example:8443/scim/v2"));
+        check("http://127.0.0.1:8080/x", false, Ok("http://127.0.0.1:8080/x"));
+        check("http://[::1]:8080", false, Ok("http://[::1]:8080"));
+        check("http://localhost", false, Ok("http://localhost:80"));
+        check("http://10.0.0.1/x", true, Ok("http://10.0.0.1:80/x"));
+        check("http://10.0.0.1/x", false, Err("plain `http:`"));
+        check("http://127.0.0.1.evil.example/", false, Err("plain `http:`"));
+        check("http://localhost.evil.example/", false, Err("plain `http:`"));
+        check("https://user:pw@chat.example/", false, Err("user or a password"));
+        check("https://chat.example@evil.example/", false, Err("user or a password"));
+        check("https://chat.example/?tenant=1", false, Err("query"));
+        check("https://chat.example/#x", false, Err("fragment"));
+        check("https://chat.example/a/../b", false, Err("dot segments"));
+        check("https://chat.example/a/%2E%2e", false, Err("dot segments"));
+        check("https://chat.example/a//b", false, Err("dot segments"));
+        check("ftp://chat.example", false, Err("is not an"));
+        check("chat.example", false, Err("is not an"));
+        check("/scim", false, Err("is not an"));
+        check("", false, Err("is not an"));
+        check("file:/srv/feeds", false, Ok("/srv/feeds"));
+        check("file:///srv/hr%20feeds", false, Ok("/srv/hr feeds"));
+        check("file://localhost/srv", false, Ok("/srv"));
+        check("file://other/srv", false, Err("absolute path"));
+        check("file:feeds", false, Err("absolute path"));
+        check("file:/srv/%4", false, Err("hexadecimal"));
+    }
+
+    #[test]
+    fn a_query_says_what_it_was_given() {
+        assert_eq!(query(&[]), "");
+        let pairs = [("filter", "userName eq \"a&b=ü\"".to_owned()), ("count", "1".to_owned())];
+        assert_eq!(query(&pairs), "?filter=userName%20eq%20%22a%26b%3D%C3%BC%22&count=1");
+    }
+}

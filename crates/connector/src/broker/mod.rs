@@ -1,0 +1,170 @@
+//! The broker: the only code that opens connections to systems and attaches credentials.
+//!
+//! A call goes out only when, in this order: the integration is in use · a rule of its scope has the
+//! call's operation, method and path · the line's purpose allows it · the address is the integration's
+//! endpoint · there is a credential, or the settings say that none is needed · the budget is not used up.
+//! Only then is the credential opened and attached. A call outside of the scope is not sent, is recorded
+//! as an [`Incident`], and stops the integration at once.
+//!
+//! Absent on purpose: following redirects or addresses from answers, trying anything again, proxies.
+
+mod budget;
+mod call;
+mod destination;
+mod file;
+mod http;
+mod line;
+mod settings;
+mod transport;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bailiwick_core::{
+    digest::Digest,
+    id::{IntegrationName, Tenant},
+    integration::{Integration, Purpose},
+    scope::Operation,
+    time::{Clock, Timestamp},
+};
+
+pub use call::{Answer, Call};
+pub use http::{HttpLimits, HttpTransport};
+pub use line::Line;
+pub use settings::{Auth, LineSettings};
+pub use transport::{Transport, TransportError, TransportErrorKind};
+
+pub(crate) use destination::Destination;
+
+use crate::seal::{Credential, SealContext, SealKey, Sealed};
+use budget::Window;
+
+/// The largest file that is read when nothing else is said: 1 GiB.
+pub const FILE_LIMIT: u64 = 1 << 30;
+
+/// A call that was not sent because it was outside of what its integration may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incident {
+    /// The integration; it is stopped.
+    pub integration: IntegrationName,
+    /// What the call was for.
+    pub operation: Operation,
+    /// Its method.
+    pub method: &'static str,
+    /// The shape of its path: segments that no rule of the scope has in clear are `{}`, so that nothing
+    /// personal is in it.
+    pub path: String,
+    /// The path as it was called, without its query. It may name a person.
+    pub called: String,
+    /// Why it was not sent.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What went over the lines of an integration since the broker was made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Calls that were sent.
+    pub calls: u64,
+    /// Those of them that write.
+    pub writes: u64,
+    /// Calls that were sent and got no answer.
+    pub unanswered: u64,
+    /// Bytes of the answers' bodies.
+    pub received: u64,
+    /// Time spent waiting for answers.
+    pub waited: Duration,
+    /// Digest of the last answer to a write. Answers to reads go into observations, which have their own.
+    pub last_write: Option<Digest>,
+}
+
+/// Makes lines to systems. One for each tenant.
+pub struct Broker {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    tenant: Tenant,
+    transport: Arc<dyn Transport>,
+    clock: Arc<dyn Clock>,
+    key: Arc<SealKey>,
+    file_limit: u64,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    stopped: BTreeMap<IntegrationName, String>,
+    incidents: Vec<Incident>,
+    windows: BTreeMap<IntegrationName, Window>,
+    traffic: BTreeMap<IntegrationName, Traffic>,
+}
+
+impl Broker {
+    /// A broker that sends over `transport` and opens the tenant's credentials with `key`.
+    pub fn new(tenant: Tenant, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>, key: Arc<SealKey>) -> Self {
+        let state = Mutex::default();
+        Self { inner: Arc::new(Inner { tenant, transport, clock, key, file_limit: FILE_LIMIT, state }) }
+    }
+
+    /// Reads files of at most `bytes`. Lines that were made before keep their limit.
+    #[must_use]
+    pub fn with_file_limit(self, bytes: u64) -> Self {
+        let old = &*self.inner;
+        let (tenant, transport) = (old.tenant.clone(), old.transport.clone());
+        let (clock, key) = (old.clock.clone(), old.key.clone());
+        Self { inner: Arc::new(Inner { tenant, transport, clock, key, file_limit: bytes, state: Mutex::default() }) }
+    }
+
+    /// A line to the integration's system, for one purpose. Nothing is opened yet; what is wrong with
+    /// the integration is said by [`Line::send`].
+    pub fn line(&self, integration: &Integration, purpose: Purpose, sealed: Option<&Sealed>) -> Line {
+        Line::new(self.inner.clone(), integration, purpose, sealed)
+    }
+
+    /// Seals a credential for [`line`](Self::line) to attach later; only a broker with the same key can.
+    pub fn seal(&self, context: &SealContext, credential: &Credential, entropy: &dyn bailiwick_core::id::Entropy) -> Sealed {
+        self.inner.key.seal(context, credential, entropy)
+    }
+
+    /// Hands out the incidents since the last time, oldest first, each once.
+    pub fn incidents(&self) -> Vec<Incident> {
+        std::mem::take(&mut self.inner.state().incidents)
+    }
+
+    /// Stops an integration: nothing goes out on any of its lines until [`release`](Self::release).
+    pub fn stop(&self, integration: &IntegrationName, reason: impl Into<String>) {
+        self.inner.state().stopped.insert(integration.clone(), reason.into());
+    }
+
+    /// Lets an integration send again, as far as its standing says so too.
+    pub fn release(&self, integration: &IntegrationName) {
+        self.inner.state().stopped.remove(integration);
+    }
+
+    /// What went over the lines, by integration.
+    pub fn traffic(&self) -> BTreeMap<IntegrationName, Traffic> {
+        self.inner.state().traffic.clone()
+    }
+}
+
+impl fmt::Debug for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broker").field("tenant", &self.inner.tenant).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change of the state is one insertion or removal; a panic elsewhere leaves it whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,50 @@
+//! The settings of an integration that are the broker's, not the connector's.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{ConnectorError, ErrorKind, Result};
+
+/// Whether calls carry a credential.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Auth {
+    /// Every call carries the sealed credential; without one nothing is sent.
+    #[default]
+    Sealed,
+    /// The system wants none.
+    None,
+}
+
+/// What an integration's settings say to the broker.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LineSettings {
+    /// `auth = "none"`: calls go without a credential.
+    #[serde(default)]
+    pub auth: Auth,
+    /// `allow_plain_http = true`: the credential may travel unencrypted to another machine.
+    #[serde(default)]
+    pub allow_plain_http: bool,
+}
+
+impl LineSettings {
+    const NAMES: [&str; 2] = ["auth", "allow_plain_http"];
+
+    /// Takes the broker's settings out of all settings; gives them and the rest, which is the
+    /// connector's. Fails with `Settings`, naming the setting.
+    pub fn split(settings: &Value) -> Result<(Self, Value)> {
+        let mut ours = serde_json::Map::new();
+        let mut rest = settings.clone();
+        if let Some(map) = rest.as_object_mut() {
+            for name in Self::NAMES {
+                ours.extend(map.remove(name).map(|value| (name.to_owned(), value)));
+            }
+        }
+        let ours = serde_json::from_value(Value::Object(ours)).map_err(|e| {
+            let problem = format!("settings `auth` and `allow_plain_http`: {e}");
+            ConnectorError::none(ErrorKind::Settings, problem)
+        })?;
+        Ok((ours, rest))
+    }
+}

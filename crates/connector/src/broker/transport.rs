@@ -1,0 +1,36 @@
+//! What carries a finished request to a system and its answer back.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+/// Carries requests. It neither follows redirects nor tries again.
+#[async_trait]
+pub trait Transport: Send + Sync {
+    /// Sends the request and waits for the whole answer, whatever its status.
+    async fn send(&self, request: ::http::Request<Bytes>) -> Result<::http::Response<Bytes>, TransportError>;
+}
+
+/// What happened instead of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransportErrorKind {
+    /// No connection could be made.
+    Unreachable,
+    /// No whole answer in time.
+    Timeout,
+    /// The connection broke, or the answer was cut off.
+    Broken,
+    /// The answer is larger than what is read.
+    TooLarge,
+}
+
+/// There is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{cause}")]
+pub struct TransportError {
+    /// What happened.
+    pub kind: TransportErrorKind,
+    /// Whether any of the request may have reached the system. When in doubt, it may.
+    pub sent: bool,
+    /// For the operator, without the address and without anything of the request.
+    pub cause: String,
+}

@@ -1,0 +1,35 @@
+//! What a connector can do, and its limits. The default is nothing.
+
+use std::collections::BTreeSet;
+
+use bailiwick_core::access::AccessClass;
+
+/// What a connector can do with the system it is pointed at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Capability {
+    /// It lists and gets people of a source of identities.
+    pub people: bool,
+    /// It lists and gets accounts.
+    pub accounts: bool,
+    /// It lists and gets groups with their members.
+    pub groups: bool,
+    /// The classes whose things it can list for one account; all others are unobservable.
+    pub observes: BTreeSet<AccessClass>,
+    /// The classes it can take from an account.
+    pub removes: BTreeSet<AccessClass>,
+    /// The classes it can give to an account.
+    pub grants: BTreeSet<AccessClass>,
+    /// It can create, change and delete accounts.
+    pub writes_accounts: bool,
+    /// The ways it knows to make an account unusable, best first; `Op::Disable { way }` picks one.
+    pub disable_ways: Vec<&'static str>,
+    /// A write with a stale version is refused by the system.
+    pub conditional: bool,
+    /// The system itself takes the idempotency key: the same key twice is one effect even when the first
+    /// answer was lost.
+    pub idempotency_keys: bool,
+    /// How long after a write a read may still show the old state, milliseconds.
+    pub read_lag_ms: u64,
+    /// The largest page that the system gives.
+    pub max_page: u32,
+}

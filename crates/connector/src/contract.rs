@@ -1,0 +1,113 @@
+//! What every connector promises. Each sentence is a test of the kit.
+
+use async_trait::async_trait;
+use bailiwick_core::{access::AccessClass, digest::Digest, plan::Op};
+
+use crate::{Capability, Line, Object, Result};
+
+/// What is to be listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listing<'a> {
+    /// The people of a source.
+    People,
+    /// All accounts, also the disabled ones.
+    Accounts,
+    /// All groups, with their members.
+    Groups,
+    /// Everything of one class that one account holds.
+    Held {
+        /// The system's id of the account.
+        account: &'a str,
+        /// The class.
+        class: AccessClass,
+    },
+}
+
+/// One thing on a system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Locator<'a> {
+    /// The account with this id.
+    Account(&'a str),
+    /// The account with this sign-in name.
+    AccountNamed(&'a str),
+    /// The account that bears the hub's marker.
+    AccountMarked(&'a str),
+    /// The group with this id.
+    Group(&'a str),
+    /// The person with this key.
+    Person(&'a str),
+}
+
+/// Where a listing stands after a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Opaque; hand it back for the next page. `None`: this was the last one.
+    pub next: Option<String>,
+    /// Whether everything up to here was shown. A page that is not complete proves no absence.
+    pub complete: bool,
+}
+
+/// Is shown each object of a page once, in the order of the system.
+pub type Visit<'v> = &'v mut (dyn FnMut(Object<'_>) + Send);
+
+/// Whether a change did something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was done now.
+    Done,
+    /// It was so already.
+    AlreadySo,
+}
+
+/// What came of a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// Done, or so already.
+    pub outcome: Outcome,
+    /// The system's id of the account, when it was created or found.
+    pub external_id: Option<String>,
+    /// The version after the change, if the system gives one.
+    pub version: Option<String>,
+    /// Digest of the raw answer, for evidence.
+    pub answer: Digest,
+}
+
+/// Speaks one protocol to one kind of system.
+#[async_trait]
+pub trait Connector: Send + Sync {
+    /// What it can do, and its limits. What is declared is implemented; everything else answers
+    /// `Unsupported`.
+    fn capability(&self) -> &Capability;
+
+    /// Reaches the system and tries the credential. Changes nothing.
+    async fn check(&self, line: &Line) -> Result<()>;
+
+    /// Shows one page of a listing. Over all pages each object is shown exactly once, for any page
+    /// size. `size` is a wish; the system may give less. Says when it could not show everything.
+    async fn list(
+        &self,
+        line: &Line,
+        listing: Listing<'_>,
+        cursor: Option<&str>,
+        size: u32,
+        visit: Visit<'_>,
+    ) -> Result<Page>;
+
+    /// One thing, as a listing would show it; `None` when it is certainly not there.
+    async fn get(&self, line: &Line, locator: Locator<'_>) -> Result<Option<Object<'static>>>;
+
+    /// Makes one change. `account` is the system's id of the account, `None` only for `CreateAccount`.
+    /// After it a get shows the change (within `read_lag`). The same `key` twice has one effect, or an
+    /// error that says `Unknown`. What is so already answers `AlreadySo`: creating an account that
+    /// bears the same marker, removing what is not there. With a `precondition`, a change of something
+    /// that was changed meanwhile is refused as `Stale`, if the connector is `conditional`. A lost
+    /// answer is `Unknown`; a refusal has the effect `None`. Never tries a write again by itself.
+    async fn apply(
+        &self,
+        line: &Line,
+        account: Option<&str>,
+        op: &Op,
+        precondition: Option<&str>,
+        key: &str,
+    ) -> Result<Applied>;
+}

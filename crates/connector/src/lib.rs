@@ -1,0 +1,22 @@
+//! The connector contract, and the broker that is the only way out.
+//!
+//! A connector speaks one protocol to one kind of system. It never holds a credential and never opens a
+//! connection: it asks the [`Line`] that the broker gives it. What a connector promises is in
+//! [`Connector`]; each sentence there is a test of the contract kit in [`testkit`].
+
+pub mod broker;
+mod capability;
+mod contract;
+mod error;
+mod object;
+mod patient;
+pub mod seal;
+#[cfg(any(test, feature = "testkit"))]
+pub mod testkit;
+
+pub use broker::{Answer, Broker, Call, Line};
+pub use capability::Capability;
+pub use contract::{Applied, Connector, Listing, Locator, Outcome, Page, Visit};
+pub use error::{ConnectorError, Effect, ErrorKind, Result};
+pub use object::{Object, ObjectState, ObjectValue};
+pub use patient::{Patience, Patient, Pause, Sleep};

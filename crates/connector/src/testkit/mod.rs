@@ -1,0 +1,3 @@
+//! The contract kit.
+mod surroundings;
+pub use surroundings::{Hands, Seeded};

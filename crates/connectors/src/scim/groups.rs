@@ -1,0 +1,134 @@
+//! Who is in which group, read from the groups: what a user says of its own groups is not believed.
+
+use std::collections::BTreeSet;
+
+use bailiwick_connector::{Object, Page, Result, Visit};
+
+use super::{
+    decode::{TypedGroup, group, malformed, parse_list},
+    paging::Place,
+    path::quoted,
+    read::{GROUPS, LOOK, Reader, group_of},
+};
+
+/// Groups that have a certain member, and where the listing stands.
+pub(super) struct Holding {
+    /// The groups, without their members.
+    pub(super) groups: Vec<Object<'static>>,
+    pub(super) page: Page,
+}
+
+impl Reader<'_> {
+    /// Shows the groups that an account is directly in, page by page.
+    pub(super) async fn direct_groups(
+        &self,
+        account: &str,
+        cursor: Option<&str>,
+        size: u32,
+        visit: Visit<'_>,
+    ) -> Result<Page> {
+        let Holding { groups, page } = self.holding(account, cursor, size).await?;
+        groups.into_iter().for_each(visit);
+        Ok(page)
+    }
+
+    /// Shows the groups that an account is in only through other groups, in one page. Each is visited
+    /// once, so groups that contain each other do no harm.
+    pub(super) async fn nested_groups(&self, account: &str, visit: Visit<'_>) -> Result<Page> {
+        let (direct, mut complete) = self.all_holding(account).await?;
+        let mut known: BTreeSet<String> = direct.iter().map(|group| group.id.to_string()).collect();
+        let mut frontier: Vec<String> = known.iter().cloned().collect();
+        while let Some(id) = frontier.pop() {
+            let (parents, all) = self.all_holding(&id).await?;
+            complete &= all;
+            for parent in parents {
+                if known.insert(parent.id.to_string()) {
+                    frontier.push(parent.id.to_string());
+                    visit(parent);
+                }
+            }
+        }
+        Ok(Page { next: None, complete })
+    }
+
+    /// All groups that have a member, and whether these are certainly all.
+    pub(super) async fn all_holding(&self, member: &str) -> Result<(Vec<Object<'static>>, bool)> {
+        let Holding { mut groups, mut page } = self.holding(member, None, LOOK).await?;
+        while let Some(next) = page.next.take() {
+            let more = self.holding(member, Some(&next), LOOK).await?;
+            groups.extend(more.groups);
+            page = more.page;
+        }
+        Ok((groups, page.complete))
+    }
+
+    /// One page of the groups that have a member. The filter only narrows what is looked at; whether the
+    /// member is in a group is seen in the group itself.
+    async fn holding(&self, member: &str, cursor: Option<&str>, size: u32) -> Result<Holding> {
+        let filter = format!("members.value eq {}", quoted(member));
+        let (filtered, place, answer) = match cursor.map(Where::parse).transpose()? {
+            None => {
+                let place = self.place(None, size)?;
+                let (filtered, answer) = self.first_page(GROUPS, &filter, &place).await?;
+                (filtered, place, answer)
+            }
+            Some(Where { filtered, place }) => {
+                let answer = self.page(GROUPS, filtered.then_some(filter.as_str()), &place).await?;
+                (filtered, place, answer)
+            }
+        };
+        let mut list = parse_list::<TypedGroup<'_>>(&answer.body)?;
+        let mut verdict = place.judge(&list.info());
+        let mut groups = Vec::new();
+        if verdict.fresh {
+            let mut unreadable = false;
+            for one in list.resources.iter_mut().flatten() {
+                let silent = one.members.is_none();
+                let Some(mut object) = group(one) else {
+                    unreadable = true;
+                    continue;
+                };
+                let is_in = match silent {
+                    false => object.links.iter().any(|link| link == member),
+                    true => self.is_member(&object.id, member).await?,
+                };
+                object.links.clear();
+                groups.extend(is_in.then(|| object.into_owned()));
+            }
+            if unreadable {
+                verdict.page = Place::unreadable(verdict.page);
+            }
+        }
+        let next = verdict.page.next.map(|next| Where::text(filtered, &next));
+        Ok(Holding { groups, page: Page { next, complete: verdict.page.complete } })
+    }
+
+    /// Whether a member is in a group, seen in the group: some systems leave members out of lists.
+    async fn is_member(&self, group: &str, member: &str) -> Result<bool> {
+        match self.exchange.read_one(GROUPS, group).await? {
+            None => Ok(false),
+            Some(answer) => Ok(group_of(&answer, group)?.links.iter().any(|link| link == member)),
+        }
+    }
+}
+
+/// Where a listing of groups by member stands: all its pages are filtered, or none.
+struct Where {
+    filtered: bool,
+    place: Place,
+}
+
+impl Where {
+    fn text(filtered: bool, place: &str) -> String {
+        format!("{}{place}", if filtered { "f." } else { "a." })
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let (filtered, place) = match (text.strip_prefix("f."), text.strip_prefix("a.")) {
+            (Some(place), _) => (true, place),
+            (None, Some(place)) => (false, place),
+            (None, None) => return Err(malformed(&format!("`{text}` is not a cursor of this listing"))),
+        };
+        Ok(Self { filtered, place: place.parse()? })
+    }
+}

@@ -1,0 +1,244 @@
+//! Access that SCIM has no words for, at endpoints of the vendor's own: licences, API tokens, sessions.
+//!
+//! An endpoint answers a JSON list, or an object that has one; the settings say which members of an item
+//! are its id and name and when it works. Absent on purpose: pages. A vendor who cuts such a list in
+//! pieces needs a connector of its own.
+
+use std::borrow::Cow;
+
+use bailiwick_connector::{Object, ObjectState, Page, Result, Visit};
+use bailiwick_core::{plan::Op, scope::Operation, time::Timestamp};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    decode::{json, malformed},
+    exchange::{Exchange, segment},
+};
+
+/// The settings of one class.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HeldSetting {
+    list: String,
+    /// The member of the answer that is the list; without it the only one that can be.
+    items: Option<String>,
+    #[serde(default = "id")]
+    item: String,
+    name: Option<String>,
+    live: Option<Match>,
+    gone: Option<Match>,
+    purges: Option<String>,
+    revoke: Option<String>,
+    grant: Option<String>,
+}
+
+fn id() -> String {
+    "id".to_owned()
+}
+
+/// A member of an item, and the text it must have.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Match {
+    field: String,
+    equals: String,
+}
+
+impl Match {
+    fn holds(&self, item: &Value) -> bool {
+        match &item[self.field.as_str()] {
+            Value::Bool(flag) => flag.to_string() == self.equals,
+            one => text(one).is_some_and(|text| text == self.equals),
+        }
+    }
+}
+
+/// Where one class is listed, given and taken.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct HeldApi {
+    setting: HeldSetting,
+    revoke: Option<Route>,
+    grant: Option<Route>,
+}
+
+/// A method, and a path with the places `{id}` and `{item}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Route {
+    method: &'static str,
+    path: String,
+}
+
+impl Route {
+    fn new(text: &str, usual: &'static str) -> Result<Self, &'static str> {
+        let (method, path) = match text.split_once(' ') {
+            None => (usual, text),
+            Some((method, path)) => {
+                let known = ["POST", "PUT", "PATCH", "DELETE"].into_iter().find(|known| *known == method);
+                (known.ok_or("the method is one of POST, PUT, PATCH, DELETE")?, path)
+            }
+        };
+        match path.contains("{id}") && path.contains("{item}") {
+            true => Ok(Self { method, path: checked(path)?.to_owned() }),
+            false => Err("the path needs `{id}` for the account and `{item}` for what it holds"),
+        }
+    }
+
+    fn fill(&self, account: &str, item: &str) -> Result<String> {
+        Ok(self.path.replace("{id}", &segment(account)?).replace("{item}", &segment(item)?))
+    }
+}
+
+fn checked(path: &str) -> Result<&str, &'static str> {
+    match path.starts_with('/') {
+        true => Ok(path),
+        false => Err("the path begins with `/`"),
+    }
+}
+
+impl HeldApi {
+    /// From its settings; the error names the part and why it will not do.
+    pub(super) fn new(setting: HeldSetting) -> Result<Self, (&'static str, &'static str)> {
+        if !checked(&setting.list).map_err(|why| ("list", why))?.contains("{id}") {
+            return Err(("list", "the path needs `{id}` for the account"));
+        }
+        let route = |text: &Option<String>, name, usual| {
+            text.as_deref().map(|text| Route::new(text, usual).map_err(|why| (name, why))).transpose()
+        };
+        let revoke = route(&setting.revoke, "revoke", "DELETE")?;
+        let grant = route(&setting.grant, "grant", "PUT")?;
+        Ok(Self { setting, revoke, grant })
+    }
+
+    /// Whether things of the class can be taken away.
+    pub(super) fn revokes(&self) -> bool {
+        self.revoke.is_some()
+    }
+
+    /// Whether things of the class can be given.
+    pub(super) fn grants(&self) -> bool {
+        self.grant.is_some()
+    }
+
+    /// The method and path that do what the operation asks for with one item; none if there are none.
+    pub(super) fn change(&self, op: &Op, account: &str, item: &str) -> Result<Option<(&'static str, String)>> {
+        let route = match op {
+            Op::Grant { .. } => &self.grant,
+            Op::Revoke { .. } | Op::RevokeAll { .. } => &self.revoke,
+            Op::CreateAccount { .. } | Op::SetAttributes { .. } | Op::Enable | Op::Disable { .. } | Op::Delete => {
+                return Ok(None);
+            }
+        };
+        route.as_ref().map(|route| Ok((route.method, route.fill(account, item)?))).transpose()
+    }
+
+    /// Shows everything of the class that an account holds.
+    ///
+    /// # Errors
+    /// `NotFound` if the system says that there is no such account.
+    pub(super) async fn list(&self, exchange: &Exchange<'_>, account: &str, visit: Visit<'_>) -> Result<Page> {
+        let path = self.setting.list.replace("{id}", &segment(account)?);
+        let answer = exchange.read(Operation::List, path, Vec::new()).await?;
+        let document: Value = json(&answer.body)?;
+        let mut complete = true;
+        for item in self.items(&document)? {
+            match self.object(item) {
+                Some(Some(object)) => visit(object),
+                Some(None) => {}
+                None => complete = false,
+            }
+        }
+        Ok(Page { next: None, complete })
+    }
+
+    fn items<'v>(&self, document: &'v Value) -> Result<&'v [Value]> {
+        let lists: Vec<&'v Value> = match (document, &self.setting.items) {
+            (list @ Value::Array(_), None) => vec![list],
+            (Value::Object(members), None) => members.values().filter(|value| value.is_array()).collect(),
+            (Value::Object(members), Some(name)) => members.get(name).into_iter().collect(),
+            _ => Vec::new(),
+        };
+        match lists[..] {
+            [Value::Array(items)] => Ok(items),
+            _ => Err(malformed("it has no list, or several; say which in `items`")),
+        }
+    }
+
+    /// An item as an object. Outer none: it cannot be read. Inner none: it is gone for good.
+    fn object<'v>(&self, item: &'v Value) -> Option<Option<Object<'v>>> {
+        let HeldSetting { item: id, name, live, gone, purges, .. } = &self.setting;
+        let id = text(&item[id.as_str()]).filter(|id| !id.is_empty())?;
+        if gone.as_ref().is_some_and(|gone| gone.holds(item)) {
+            return Some(None);
+        }
+        let name = name.as_ref().and_then(|name| text(&item[name.as_str()])).unwrap_or_else(|| id.clone());
+        let state = match live.as_ref().is_none_or(|live| live.holds(item)) {
+            true => ObjectState::Live,
+            false => ObjectState::Blocked,
+        };
+        let purges_at = purges.as_ref().and_then(|purges| item[purges.as_str()].as_str()?.parse::<Timestamp>().ok());
+        Some(Some(Object { id, name, state, purges_at, ..Object::default() }))
+    }
+}
+
+fn text(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
+        Value::String(text) => Some(Cow::Borrowed(text)),
+        Value::Number(number) if number.is_u64() || number.is_i64() => Some(Cow::Owned(number.to_string())),
+        Value::Number(_) | Value::Bool(_) | Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn api(setting: Value) -> HeldApi {
+        HeldApi::new(serde_json::from_value(setting).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn items_are_found_and_read_as_the_settings_say() {
+        let api = api(json!({
+            "list": "/u/{id}/tokens",
+            "name": "label",
+            "live": {"field": "status", "equals": "active"},
+            "gone": {"field": "status", "equals": "revoked"},
+            "purges": "purges_at",
+        }));
+        let document = json!({"user": "u", "tokens": [
+            {"id": "t1", "label": "ci", "status": "active"},
+            {"id": 2, "status": "suspended", "purges_at": "2026-12-01T00:00:00Z"},
+            {"id": "t3", "status": "revoked"},
+            {"status": "active"},
+        ]});
+        let seen: Vec<_> = api.items(&document).unwrap().iter().map(|item| api.object(item)).collect();
+        let purges_at = Some("2026-12-01T00:00:00Z".parse().unwrap());
+        let live = Object { id: "t1".into(), name: "ci".into(), ..Object::default() };
+        let state = ObjectState::Blocked;
+        let blocked = Object { id: "2".into(), name: "2".into(), state, purges_at, ..Object::default() };
+        assert_eq!(seen, [Some(Some(live)), Some(Some(blocked)), Some(None), None]);
+    }
+
+    #[test]
+    fn a_document_without_one_list_is_not_an_empty_list() {
+        let plain = api(json!({"list": "/u/{id}"}));
+        assert!(plain.items(&json!({"a": [], "b": []})).is_err());
+        assert!(plain.items(&json!({"error": "x"})).is_err());
+        assert!(plain.items(&json!([])).unwrap().is_empty());
+        let named = api(json!({"list": "/u/{id}", "items": "b"}));
+        assert_eq!(named.items(&json!({"a": [], "b": [1]})).unwrap().len(), 1);
+        assert!(named.items(&json!({"a": []})).is_err());
+    }
+
+    #[test]
+    fn paths_are_filled_with_encoded_segments() {
+        let api = api(json!({"list": "/u/{id}", "revoke": "/u/{id}/t/{item}", "grant": "POST /u/{id}/{item}"}));
+        let revoke = Op::RevokeAll { class: bailiwick_core::access::AccessClass::Sessions };
+        assert_eq!(api.change(&revoke, "a b", "ü").unwrap(), Some(("DELETE", "/u/a%20b/t/%C3%BC".into())));
+        assert!(api.change(&revoke, "..", "x").is_err());
+        assert_eq!(api.change(&Op::Enable, "a", "b").unwrap(), None);
+    }
+}

@@ -1,0 +1,208 @@
+//! SCIM 2.0 as a client (RFC 7643, RFC 7644, RFC 9865), with endpoints of the vendor's own for what SCIM
+//! has no words for.
+//!
+//! A success is not proof of an effect: what was written is known when it was read. What a system says
+//! about itself chooses between forms of a call; what it says it does to a user is never believed.
+//! Absent on purpose: `/Bulk` (one change is one call, with one outcome), `/Me`, sorting, passwords.
+
+pub mod decode;
+mod discover;
+mod document;
+mod encode;
+mod exchange;
+mod groups;
+mod held;
+mod paging;
+mod path;
+mod read;
+mod settings;
+mod wire;
+mod write;
+
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+use async_trait::async_trait;
+use bailiwick_connector::{
+    Applied, Capability, Connector, ConnectorError, ErrorKind, Line, Listing, Locator, Object, Page, Result, Visit,
+};
+use bailiwick_core::{access::AccessClass, plan::Op};
+use serde_json::Value;
+
+use self::{
+    decode::Mapping,
+    discover::{Learned, Schemas},
+    exchange::Exchange,
+    held::HeldApi,
+    read::{Reader, USERS},
+    settings::{Settings, UpdateSetting},
+};
+
+/// The ways of disabling an account.
+const PATCH_WAY: &str = "PATCH active=false";
+const PUT_WAY: &str = "PUT active=false";
+/// The page that is asked for when neither the settings nor the system say anything.
+const PAGE: u32 = 100;
+
+/// Speaks SCIM to one system.
+pub struct Scim {
+    settings: Settings,
+    /// What is known before the system was asked.
+    usual: Capability,
+    /// What is known since; the first answer stands as long as the connector does.
+    asked: OnceLock<Capability>,
+    learned: RwLock<Option<Arc<Learned>>>,
+}
+
+impl Scim {
+    /// A connector with these settings; `null` is a table without any.
+    ///
+    /// | setting | what | without it |
+    /// |---|---|---|
+    /// | `base` | path of the SCIM interface below the endpoint, such as `/scim/v2` | empty |
+    /// | `paging` | `auto`, `index`, `cursor` | `auto`: by cursor if the system declares it |
+    /// | `page_size` | the largest page to ask for | what the system declares |
+    /// | `update` | `auto`, `patch`, `put` | `auto`: PATCH unless the system declares that it has none |
+    /// | `idempotency_header` | `Idempotency-Key` or `X-Idempotency-Key`, if the system honours it | none |
+    /// | `attributes` | attribute name → SCIM path, on top of the common ones | the common ones |
+    /// | `read_lag_ms` | how long reads may show what was before a write | 0 |
+    /// | `held.CLASS` | where the vendor lists, gives and takes what SCIM has no words for | unobservable |
+    ///
+    /// # Errors
+    /// `Settings`, naming the setting.
+    pub fn new(settings: &Value) -> Result<Self> {
+        let settings = Settings::new(settings)?;
+        let usual = capability(&settings, &Learned::default());
+        Ok(Self { settings, usual, asked: OnceLock::new(), learned: RwLock::new(None) })
+    }
+
+    /// Which attributes of a user are shown, under which names.
+    pub fn mapping(&self) -> &Mapping {
+        &self.settings.mapping
+    }
+
+    fn exchange<'a>(&'a self, line: &'a Line) -> Exchange<'a> {
+        Exchange { line, base: &self.settings.base }
+    }
+
+    /// What the system says about itself, asked once.
+    async fn learned(&self, line: &Line) -> Result<Arc<Learned>> {
+        let known = self.learned.read().unwrap_or_else(PoisonError::into_inner).clone();
+        match known {
+            Some(learned) => Ok(learned),
+            None => self.learn(line).await,
+        }
+    }
+
+    /// Asks the system about itself, and remembers it.
+    async fn learn(&self, line: &Line) -> Result<Arc<Learned>> {
+        let learned = Arc::new(Learned::read(&self.exchange(line)).await?);
+        self.asked.get_or_init(|| capability(&self.settings, &learned));
+        *self.learned.write().unwrap_or_else(PoisonError::into_inner) = Some(learned.clone());
+        Ok(learned)
+    }
+
+    fn ways(&self) -> &[&'static str] {
+        &self.capability().disable_ways
+    }
+
+    fn held(&self, class: AccessClass) -> Result<&HeldApi> {
+        self.settings.held.get(&class).ok_or_else(|| unsupported(class.title()))
+    }
+}
+
+fn unsupported(what: &str) -> ConnectorError {
+    ConnectorError::none(ErrorKind::Unsupported, format!("this connector does not do {what}"))
+}
+
+fn capability(settings: &Settings, learned: &Learned) -> Capability {
+    use AccessClass::{DirectGroups, NestedGroups, PrimaryAccount};
+    let held = |does: fn(&HeldApi) -> bool| {
+        settings.held.iter().filter(move |(_, api)| does(api)).map(|(class, _)| *class)
+    };
+    Capability {
+        people: false,
+        accounts: true,
+        groups: true,
+        observes: [PrimaryAccount, DirectGroups, NestedGroups].into_iter().chain(held(|_| true)).collect(),
+        removes: [DirectGroups].into_iter().chain(held(HeldApi::revokes)).collect(),
+        grants: [DirectGroups].into_iter().chain(held(HeldApi::grants)).collect(),
+        writes_accounts: true,
+        disable_ways: match (settings.update, learned.patch) {
+            (UpdateSetting::Auto, false) => vec![PUT_WAY],
+            (UpdateSetting::Auto | UpdateSetting::Patch, _) => vec![PATCH_WAY, PUT_WAY],
+            (UpdateSetting::Put, _) => vec![PUT_WAY, PATCH_WAY],
+        },
+        conditional: learned.etag,
+        idempotency_keys: settings.idempotency_header.is_some(),
+        read_lag_ms: settings.read_lag_ms,
+        max_page: settings.page_size.into_iter().chain(learned.max_page).min().unwrap_or(PAGE),
+    }
+}
+
+#[async_trait]
+impl Connector for Scim {
+    fn capability(&self) -> &Capability {
+        self.asked.get().unwrap_or(&self.usual)
+    }
+
+    /// Asks the system about itself anew, looks up the configured attributes in its schemas, and reads
+    /// one user, because discovery is often open to everybody.
+    async fn check(&self, line: &Line) -> Result<()> {
+        let learned = self.learn(line).await?;
+        let exchange = self.exchange(line);
+        if let Some(schemas) = Schemas::read(&exchange).await? {
+            for name in &self.settings.configured {
+                if let Some(path) = self.settings.mapping.path(name).filter(|path| !schemas.have(path)) {
+                    let message = format!("setting `attributes.{name}`: the system's schemas have no `{path}`");
+                    return Err(ConnectorError::none(ErrorKind::Settings, message));
+                }
+            }
+        }
+        let reader = Reader { exchange, settings: &self.settings, learned };
+        let answer = reader.page(USERS, None, &reader.place(None, 1)?).await?;
+        decode::parse_page(&answer.body).map(drop)
+    }
+
+    async fn list(
+        &self,
+        line: &Line,
+        listing: Listing<'_>,
+        cursor: Option<&str>,
+        size: u32,
+        visit: Visit<'_>,
+    ) -> Result<Page> {
+        let reader = Reader::new(self, line).await?;
+        match listing {
+            Listing::People => Err(unsupported("people")),
+            Listing::Accounts => reader.users(cursor, size, visit).await,
+            Listing::Groups => reader.groups(cursor, size, visit).await,
+            Listing::Held { account, class: AccessClass::PrimaryAccount } => {
+                reader.account(account).await?.into_iter().for_each(visit);
+                Ok(Page { next: None, complete: true })
+            }
+            Listing::Held { account, class: AccessClass::DirectGroups } => {
+                reader.direct_groups(account, cursor, size, visit).await
+            }
+            Listing::Held { account, class: AccessClass::NestedGroups } => reader.nested_groups(account, visit).await,
+            Listing::Held { account, class } => self.held(class)?.list(&reader.exchange, account, visit).await,
+        }
+    }
+
+    async fn get(&self, line: &Line, locator: Locator<'_>) -> Result<Option<Object<'static>>> {
+        Reader::new(self, line).await?.get(locator).await
+    }
+
+    async fn apply(
+        &self,
+        line: &Line,
+        account: Option<&str>,
+        op: &Op,
+        precondition: Option<&str>,
+        key: &str,
+    ) -> Result<Applied> {
+        write::apply(self, line, account, op, precondition, key).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+//! Accounts on systems, and what they hold.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    access::AccessClass,
+    digest::Digest,
+    id::{AccountId, EntitlementName, IdentityId, SystemName},
+    time::Timestamp,
+};
+
+/// Attributes of an account by the connector's names; lists are lists of texts.
+pub type AccountAttributes = BTreeMap<String, AccountValue>;
+
+/// The value of an account's attribute.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum AccountValue {
+    /// A text.
+    Text(String),
+    /// Yes or no.
+    Flag(bool),
+    /// Several texts.
+    Many(Vec<String>),
+}
+
+impl From<&str> for AccountValue {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+/// A principal on a system as the hub last knew it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Account {
+    /// Its id here.
+    pub id: AccountId,
+    /// The system it is on.
+    pub system: SystemName,
+    /// The system's own id for it; bytes and case are kept.
+    pub external_id: String,
+    /// The name people sign in with.
+    pub username: String,
+    /// The identity it belongs to, once correlated.
+    pub identity: Option<IdentityId>,
+    /// What was last seen or last written.
+    pub state: AccountState,
+    /// What the hub last applied; absent for accounts it did not make or adopt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied: Option<AccountState>,
+    /// When it was last observed.
+    pub seen: Timestamp,
+}
+
+/// The state of an account that reconciliation compares.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountState {
+    /// Whether the account can be used.
+    pub active: bool,
+    /// The attributes the hub manages.
+    pub attributes: AccountAttributes,
+    /// The entitlements it holds directly, those that configuration names.
+    pub entitlements: Vec<EntitlementName>,
+}
+
+impl AccountState {
+    /// A digest of the state, by which a reconciliation finds what changed.
+    pub fn digest(&self) -> Digest {
+        Digest::of_value(self)
+    }
+}
+
+/// Something an account holds on a system, as seen in an observation.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Held {
+    /// Its class.
+    pub class: AccessClass,
+    /// The system's id for it.
+    pub external_id: String,
+    /// Its name on the system.
+    pub name: String,
+    /// Whether it works now.
+    pub live: bool,
+    /// When the system will purge it for good, if it is only blocked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purges_at: Option<Timestamp>,
+}

@@ -1,0 +1,160 @@
+//! Approvals: bound to the digest of a plan, single use, expiring, never by who profits.
+//!
+//! The hard rules live here and no policy can switch them off. Whether somebody may approve at all is a
+//! question for the policies ([`crate::policy`]); that answer comes in as [`Asked::policies`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    digest::Digest,
+    id::{ApprovalId, IdentityId, OperatorId, PlanId},
+    plan::Plan,
+    policy::PolicyId,
+    time::Timestamp,
+};
+
+/// Who approves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Approver {
+    /// A person who operates the hub, and the identity they are, if the hub knows it.
+    Operator {
+        /// The operator.
+        id: OperatorId,
+        /// Their name, for evidence.
+        name: String,
+        /// The person they are.
+        person: Option<IdentityId>,
+    },
+    /// A rule; the same path, without a person.
+    Rule,
+}
+
+/// An approval that was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// Its id.
+    pub id: ApprovalId,
+    /// The plan.
+    pub plan: PlanId,
+    /// The digest of the plan that was approved.
+    pub digest: Digest,
+    /// Who approved.
+    pub by: Approver,
+    /// The policies that let them.
+    pub policies: Vec<PolicyId>,
+    /// When.
+    pub at: Timestamp,
+    /// Until when it can be used.
+    pub expires: Timestamp,
+    /// When it was used; once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used: Option<Timestamp>,
+}
+
+/// Why an approval is not given, or does not count.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// It is for other content.
+    #[error("the approval is for digest {approved}, the plan has {actual}; look at the plan again")]
+    DigestMismatch {
+        /// What was approved.
+        approved: Digest,
+        /// What the plan is.
+        actual: Digest,
+    },
+    /// It was used before.
+    #[error("the approval was used at {0}")]
+    Used(Timestamp),
+    /// It is too late.
+    #[error("the approval expired at {0}")]
+    Expired(Timestamp),
+    /// The approver asked for the change.
+    #[error("who asked for a change cannot approve it")]
+    Requester,
+    /// The approver profits from the change.
+    #[error("nobody approves their own access")]
+    Beneficiary,
+    /// No policy lets the approver approve this.
+    #[error("no policy lets `{0}` approve this change")]
+    NotAllowed(String),
+    /// The plan was replaced by a newer one.
+    #[error("the plan was superseded; a newer one exists for the same identity")]
+    Superseded,
+}
+
+impl Refusal {
+    /// The stable code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::DigestMismatch { .. } => "approval-digest-mismatch",
+            Self::Used(_) => "approval-used",
+            Self::Expired(_) => "approval-expired",
+            Self::Requester => "approval-by-requester",
+            Self::Beneficiary => "approval-by-beneficiary",
+            Self::NotAllowed(_) => "approval-not-allowed",
+            Self::Superseded => "plan-superseded",
+        }
+    }
+}
+
+/// Everything that giving an approval is decided from.
+pub struct Asked<'a> {
+    /// The approval's id.
+    pub id: ApprovalId,
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The digest that the approver saw.
+    pub seen: Digest,
+    /// Who approves.
+    pub by: Approver,
+    /// The operator who asked for the change, if a person did.
+    pub requester: Option<OperatorId>,
+    /// The policies that let the approver approve; empty when none does.
+    pub policies: Vec<PolicyId>,
+    /// How long the approval can be used, milliseconds.
+    pub valid_ms: i64,
+    /// The instant.
+    pub now: Timestamp,
+}
+
+/// Gives the approval, or says why not.
+pub fn approve(asked: Asked<'_>) -> Result<Approval, Refusal> {
+    let Asked { id, plan, seen, by, requester, policies, valid_ms, now } = asked;
+    let actual = plan.digest();
+    if seen != actual {
+        return Err(Refusal::DigestMismatch { approved: seen, actual });
+    }
+    let who = match &by {
+        Approver::Operator { id, name, person } => {
+            if requester == Some(*id) {
+                return Err(Refusal::Requester);
+            }
+            if *person == Some(plan.decision.identity) {
+                return Err(Refusal::Beneficiary);
+            }
+            name.clone()
+        }
+        Approver::Rule => "rule".to_owned(),
+    };
+    if policies.is_empty() {
+        return Err(Refusal::NotAllowed(who));
+    }
+    let expires = now.saturating_add(crate::time::SignedDuration::from_millis(valid_ms)).unwrap_or(now);
+    Ok(Approval { id, plan: plan.id, digest: actual, by, policies, at: now, expires, used: None })
+}
+
+impl Approval {
+    /// Uses it for `plan` at `now`: gives back the used approval, or why it does not count.
+    pub fn consume(self, plan: &Plan, now: Timestamp) -> Result<Self, Refusal> {
+        let actual = plan.digest();
+        if self.digest != actual || self.plan != plan.id {
+            return Err(Refusal::DigestMismatch { approved: self.digest, actual });
+        }
+        match self.used {
+            Some(at) => Err(Refusal::Used(at)),
+            None if self.expires <= now => Err(Refusal::Expired(self.expires)),
+            None => Ok(Self { used: Some(now), ..self }),
+        }
+    }
+}

@@ -1,0 +1,440 @@
+//! Source contracts, and intake: what a delivery of a source says happened.
+//!
+//! A source promises a schema, a key, and limits on change. [`intake`] takes a whole delivery and gives
+//! either the events in it, or the reasons for which all of it is held. Nothing partial comes out: one
+//! broken promise holds the batch. Absence is never termination; only a positive word or a date is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    event::EventKind,
+    identity::Lifecycle,
+    policy::{AttributeType, AttributeValue, Attributes},
+    time::{Cutoff, Date, Effective, LocalDay, SignedDuration, Timestamp},
+};
+
+/// What an empty value in a delivery means.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NullPolicy {
+    /// The known value stays.
+    Ignore,
+    /// The value is removed.
+    #[default]
+    Clear,
+    /// The delivery is held.
+    Reject,
+}
+
+/// What a source says about one attribute.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttributeRule {
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: AttributeType,
+    /// Whether every record has it.
+    #[serde(default)]
+    pub required: bool,
+    /// What an empty value means.
+    #[serde(default)]
+    pub null: NullPolicy,
+}
+
+/// What a source promises about each delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceContract {
+    /// The attributes the source is authoritative for.
+    pub attributes: BTreeMap<String, AttributeRule>,
+    /// The least number of records of a complete delivery.
+    #[serde(default = "one")]
+    pub min_rows: u64,
+    /// At most this share of the known, active records may be missing or leave, in percent.
+    #[serde(default = "ten")]
+    pub max_loss_percent: u8,
+    /// At most this share of the known records may change, in percent.
+    #[serde(default = "thirty")]
+    pub max_change_percent: u8,
+    /// How many may always change or leave, whatever the share; so that small companies can work.
+    #[serde(default = "five")]
+    pub always_allowed: u64,
+    /// How long a missing record keeps its access before a person must have decided, in days.
+    #[serde(default = "fourteen")]
+    pub grace_days: u16,
+    /// The zone of dates whose record names none.
+    #[serde(default = "utc")]
+    pub zone: String,
+}
+
+const fn one() -> u64 {
+    1
+}
+const fn five() -> u64 {
+    5
+}
+const fn ten() -> u8 {
+    10
+}
+const fn thirty() -> u8 {
+    30
+}
+const fn fourteen() -> u16 {
+    14
+}
+fn utc() -> String {
+    "UTC".into()
+}
+
+/// One record as a source delivers it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SourceRecord {
+    /// The immutable key.
+    pub key: String,
+    /// The values; `None` is an empty value, as opposed to one that was not delivered.
+    pub values: BTreeMap<String, Option<AttributeValue>>,
+    /// The first day.
+    pub starts: Option<Date>,
+    /// The last day.
+    pub ends: Option<Date>,
+    /// The zone of the days.
+    pub zone: Option<String>,
+    /// The source says positively that the person has left.
+    pub terminated: bool,
+    /// Where it stands in the delivery, for messages: the line.
+    pub line: u64,
+}
+
+/// What is known of a record from before.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Known {
+    /// The attributes.
+    pub attributes: Attributes,
+    /// Where the identity is in its life.
+    pub lifecycle: Lifecycle,
+}
+
+/// What a delivery says about one identity, to be turned into an event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Arrival {
+    /// The source's key.
+    pub key: String,
+    /// What happened.
+    pub kind: EventKind,
+    /// The attributes from now on.
+    pub attributes: Attributes,
+    /// The lifecycle from now on.
+    pub lifecycle: Lifecycle,
+    /// When it takes effect.
+    pub effective: Effective,
+}
+
+/// Why a delivery is held.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case", tag = "code")]
+pub enum Breach {
+    /// Fewer records than promised.
+    #[error("the delivery has {rows} records, at least {least} were promised")]
+    TooFewRows {
+        /// How many there are.
+        rows: u64,
+        /// How many were promised.
+        least: u64,
+    },
+    /// Too many known people are missing or leave at once.
+    #[error("{lost} of {known} active people would be missing or leave, at most {allowed} are allowed; is the file cut off?")]
+    TooMuchLoss {
+        /// How many.
+        lost: u64,
+        /// Of how many.
+        known: u64,
+        /// How many are allowed.
+        allowed: u64,
+    },
+    /// Too many known people change at once.
+    #[error("{changed} of {known} people would change, at most {allowed} are allowed")]
+    TooMuchChange {
+        /// How many.
+        changed: u64,
+        /// Of how many.
+        known: u64,
+        /// How many are allowed.
+        allowed: u64,
+    },
+    /// The same key more than once.
+    #[error("the key `{key}` is on lines {first} and {second}")]
+    DuplicateKey {
+        /// The key.
+        key: String,
+        /// The first line.
+        first: u64,
+        /// The second line.
+        second: u64,
+    },
+    /// A record without a key.
+    #[error("line {line} has no key")]
+    NoKey {
+        /// The line.
+        line: u64,
+    },
+    /// A value that is required or may not be empty is empty.
+    #[error("line {line}: `{attribute}` is empty, and the contract says that it never is")]
+    EmptyValue {
+        /// The line.
+        line: u64,
+        /// The attribute.
+        attribute: String,
+    },
+    /// A value is of another type than promised.
+    #[error("line {line}: `{attribute}` is not of the promised type")]
+    WrongType {
+        /// The line.
+        line: u64,
+        /// The attribute.
+        attribute: String,
+    },
+    /// A date cannot be turned into an instant.
+    #[error("line {line}: {problem}")]
+    BadDay {
+        /// The line.
+        line: u64,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+impl Breach {
+    /// The stable code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::TooFewRows { .. } => "feed-too-few-rows",
+            Self::TooMuchLoss { .. } => "feed-too-much-loss",
+            Self::TooMuchChange { .. } => "feed-too-much-change",
+            Self::DuplicateKey { .. } => "feed-duplicate-key",
+            Self::NoKey { .. } => "feed-no-key",
+            Self::EmptyValue { .. } => "feed-empty-value",
+            Self::WrongType { .. } => "feed-wrong-type",
+            Self::BadDay { .. } => "feed-bad-day",
+        }
+    }
+}
+
+/// What becomes of a delivery.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Intake {
+    /// All of it, in the order of keys.
+    Accepted {
+        /// What is new.
+        arrivals: Vec<Arrival>,
+        /// How many records said nothing new.
+        unchanged: u64,
+    },
+    /// Nothing of it.
+    Held {
+        /// Every reason.
+        breaches: Vec<Breach>,
+        /// Positive leavers in it: they flow all the same, by their own lane.
+        leavers: Vec<Arrival>,
+    },
+}
+
+/// Reads a complete delivery against its contract and what is known. Breaches of form (keys, types,
+/// empty values, days) void even the positive leavers of the batch, because the records themselves
+/// cannot be trusted; breaches of quantity do not.
+pub fn intake(
+    records: &[SourceRecord],
+    contract: &SourceContract,
+    known: &BTreeMap<String, Known>,
+    now: Timestamp,
+) -> Intake {
+    let mut breaches = Vec::new();
+    let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut arrivals = Vec::new();
+    let mut unchanged = 0;
+    for record in records {
+        if record.key.is_empty() {
+            breaches.push(Breach::NoKey { line: record.line });
+            continue;
+        }
+        if let Some(first) = seen.insert(&record.key, record.line) {
+            breaches.push(Breach::DuplicateKey { key: record.key.clone(), first, second: record.line });
+            continue;
+        }
+        match read(record, contract, known.get(&record.key), now) {
+            Ok(Some(arrival)) => arrivals.push(arrival),
+            Ok(None) => unchanged += 1,
+            Err(mut found) => breaches.append(&mut found),
+        }
+    }
+    if !breaches.is_empty() {
+        return Intake::Held { breaches, leavers: Vec::new() };
+    }
+    let active: BTreeSet<&str> = known
+        .iter()
+        .filter(|(_, k)| matches!(k.lifecycle, Lifecycle::Active { .. } | Lifecycle::Absent { .. }))
+        .map(|(key, _)| key.as_str())
+        .collect();
+    let newly_absent: Vec<(&String, &Known)> = known
+        .iter()
+        .filter(|(key, k)| {
+            !seen.contains_key(key.as_str())
+                && matches!(k.lifecycle, Lifecycle::Active { .. } | Lifecycle::Pending { .. })
+        })
+        .collect();
+    let lost = newly_absent.len() as u64
+        + arrivals.iter().filter(|a| a.kind == EventKind::Left && active.contains(a.key.as_str())).count() as u64;
+    let changed =
+        arrivals.iter().filter(|a| matches!(a.kind, EventKind::Changed { .. })).count() as u64;
+    limits(records.len() as u64, lost, changed, active.len() as u64, contract, &mut breaches);
+    if !breaches.is_empty() {
+        arrivals.retain(|a| a.kind == EventKind::Left);
+        return Intake::Held { breaches, leavers: arrivals };
+    }
+    let grace = SignedDuration::from_hours(24 * i64::from(contract.grace_days));
+    arrivals.extend(newly_absent.into_iter().map(|(key, k)| Arrival {
+        key: key.clone(),
+        kind: EventKind::Absent,
+        attributes: k.attributes.clone(),
+        lifecycle: Lifecycle::Absent { since: now, grace_until: now.saturating_add(grace).unwrap_or(now) },
+        effective: Effective::at(now),
+    }));
+    arrivals.sort_by(|a, b| a.key.cmp(&b.key));
+    Intake::Accepted { arrivals, unchanged }
+}
+
+fn limits(rows: u64, lost: u64, changed: u64, known: u64, contract: &SourceContract, breaches: &mut Vec<Breach>) {
+    let share = |percent: u8| (known * u64::from(percent) / 100).max(contract.always_allowed);
+    if rows < contract.min_rows {
+        breaches.push(Breach::TooFewRows { rows, least: contract.min_rows });
+    }
+    let allowed = share(contract.max_loss_percent);
+    if lost > allowed {
+        breaches.push(Breach::TooMuchLoss { lost, known, allowed });
+    }
+    let allowed = share(contract.max_change_percent);
+    if known > 0 && changed > allowed {
+        breaches.push(Breach::TooMuchChange { changed, known, allowed });
+    }
+}
+
+/// What one record says; `None` when nothing is new.
+fn read(
+    record: &SourceRecord,
+    contract: &SourceContract,
+    known: Option<&Known>,
+    now: Timestamp,
+) -> Result<Option<Arrival>, Vec<Breach>> {
+    let mut breaches = Vec::new();
+    let attributes = values(record, contract, known, &mut breaches);
+    let zone = || record.zone.clone().unwrap_or_else(|| contract.zone.clone());
+    let mut instant = |date: Option<Date>, cutoff| {
+        let day = LocalDay { date: date?, zone: zone(), cutoff };
+        day.effective()
+            .map_err(|e| breaches.push(Breach::BadDay { line: record.line, problem: e.to_string() }))
+            .ok()
+    };
+    let starts = instant(record.starts, Cutoff::StartOfDay);
+    let ends = instant(record.ends, Cutoff::EndOfDay);
+    if !breaches.is_empty() {
+        return Err(breaches);
+    }
+    let lifecycle = match (record.terminated, starts) {
+        // A termination with a last day in the future is an ending that is known, not one that is due.
+        (true, _) => match ends {
+            Some(end) if end.at > now => Lifecycle::Active { ends: Some(end) },
+            Some(end) => Lifecycle::Left { at: end },
+            None => Lifecycle::Left { at: Effective::at(now) },
+        },
+        (false, Some(starts)) if starts.at > now => Lifecycle::Pending { starts, ends },
+        (false, _) => Lifecycle::Active { ends }.at(now),
+    };
+    Ok(compare(record, known, attributes, lifecycle, now))
+}
+
+fn values(
+    record: &SourceRecord,
+    contract: &SourceContract,
+    known: Option<&Known>,
+    breaches: &mut Vec<Breach>,
+) -> Attributes {
+    let mut attributes = Attributes::new();
+    for (name, rule) in &contract.attributes {
+        let line = record.line;
+        let before = || known.and_then(|k| k.attributes.get(name)).cloned();
+        let value = match (record.values.get(name), rule.null) {
+            (Some(Some(value)), _) if admits(rule.kind, value) => Some(value.clone()),
+            (Some(Some(_)), _) => {
+                breaches.push(Breach::WrongType { line, attribute: name.clone() });
+                continue;
+            }
+            (Some(None), NullPolicy::Clear) => None,
+            (Some(None), NullPolicy::Ignore) | (None, _) => before(),
+            (Some(None), NullPolicy::Reject) => {
+                breaches.push(Breach::EmptyValue { line, attribute: name.clone() });
+                continue;
+            }
+        };
+        match value {
+            Some(value) => drop(attributes.insert(name.clone(), value)),
+            None if rule.required => breaches.push(Breach::EmptyValue { line, attribute: name.clone() }),
+            None => {}
+        }
+    }
+    attributes
+}
+
+fn admits(kind: AttributeType, value: &AttributeValue) -> bool {
+    match (kind, value) {
+        (AttributeType::Text, AttributeValue::Text(_))
+        | (AttributeType::Number, AttributeValue::Number(_))
+        | (AttributeType::Flag, AttributeValue::Flag(_))
+        | (AttributeType::TextSet, AttributeValue::TextSet(_)) => true,
+        (AttributeType::Date, AttributeValue::Text(text)) => text.parse::<Date>().is_ok(),
+        (
+            AttributeType::Text
+            | AttributeType::Number
+            | AttributeType::Flag
+            | AttributeType::TextSet
+            | AttributeType::Date,
+            _,
+        ) => false,
+    }
+}
+
+fn compare(
+    record: &SourceRecord,
+    known: Option<&Known>,
+    attributes: Attributes,
+    lifecycle: Lifecycle,
+    now: Timestamp,
+) -> Option<Arrival> {
+    let effective = match &lifecycle {
+        Lifecycle::Left { at } => at.clone(),
+        Lifecycle::Pending { .. } | Lifecycle::Active { .. } | Lifecycle::Absent { .. } => Effective::at(now),
+    };
+    let kind = match (known, &lifecycle) {
+        // Somebody who was gone before the hub knew them has nothing here to take away.
+        (None, Lifecycle::Left { .. }) => return None,
+        (None, _) => EventKind::Joined,
+        (Some(k), _) if k.lifecycle == lifecycle && k.attributes == attributes => return None,
+        (Some(Known { lifecycle: Lifecycle::Left { .. }, .. }), Lifecycle::Left { .. }) => return None,
+        (Some(_), Lifecycle::Left { .. }) => EventKind::Left,
+        (Some(Known { lifecycle: Lifecycle::Left { .. }, .. }), _) => EventKind::Joined,
+        (Some(Known { lifecycle: Lifecycle::Absent { .. }, .. }), _) => EventKind::Returned,
+        (Some(k), _) => {
+            let names: BTreeSet<&String> = k.attributes.keys().chain(attributes.keys()).collect();
+            let mut changed: Vec<String> = names
+                .into_iter()
+                .filter(|n| k.attributes.get(*n) != attributes.get(*n))
+                .cloned()
+                .collect();
+            if k.lifecycle != lifecycle {
+                changed.push("lifecycle".into());
+            }
+            EventKind::Changed { attributes: changed }
+        }
+    };
+    Some(Arrival { key: record.key.clone(), kind, attributes, lifecycle, effective })
+}

@@ -1,0 +1,88 @@
+//! SHA-256 digests and the canonical bytes they are taken over.
+
+use std::{fmt, str::FromStr};
+
+use aws_lc_rs::digest::{Context, SHA256};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A SHA-256 digest; prints as 64 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest(pub [u8; 32]);
+
+impl Digest {
+    /// The digest of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self::of_parts(&[bytes])
+    }
+
+    /// The digest of all `parts` one after the other. The caller makes sure that the parts cannot be
+    /// split differently: fixed lengths, or a prefix that ends.
+    pub fn of_parts(parts: &[&[u8]]) -> Self {
+        let mut context = Context::new(&SHA256);
+        for part in parts {
+            context.update(part);
+        }
+        let mut out = [0; 32];
+        out.copy_from_slice(context.finish().as_ref());
+        Self(out)
+    }
+
+    /// The digest of the canonical JSON of `value`; see [`canonical`].
+    pub fn of_value<T: Serialize>(value: &T) -> Self {
+        Self::of(&canonical(value))
+    }
+
+    /// The first eight hexadecimal digits, for people.
+    pub fn short(&self) -> String {
+        self.to_string()[..8].to_owned()
+    }
+}
+
+/// Canonical JSON of a value of ours: fields in the order of the type, maps sorted, no white space.
+/// Two equal values always give the same bytes.
+pub fn canonical<T: Serialize>(value: &T) -> Vec<u8> {
+    // Our values hold ordered maps with text keys and no non-finite floats, which are the only two
+    // things that serde_json refuses.
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+    }
+}
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The text is not 64 hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a digest is 64 hexadecimal digits")]
+pub struct BadDigest;
+
+impl FromStr for Digest {
+    type Err = BadDigest;
+    fn from_str(text: &str) -> Result<Self, BadDigest> {
+        let mut out = [0; 32];
+        if text.len() != 64 || !text.is_ascii() {
+            return Err(BadDigest);
+        }
+        for (slot, at) in out.iter_mut().zip((0..64).step_by(2)) {
+            *slot = u8::from_str_radix(&text[at..at + 2], 16).map_err(|_| BadDigest)?;
+        }
+        Ok(Self(out))
+    }
+}
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(d)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}

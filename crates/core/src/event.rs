@@ -1,0 +1,107 @@
+//! Events: everything that makes the hub decide something.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    access::AccessClass,
+    id::{EventId, IdentityId, SystemName},
+    time::{Effective, Timestamp},
+};
+
+/// Something that happened, accepted once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its id.
+    pub id: EventId,
+    /// Where it comes from: the name of a source, or `hub` for what the hub itself noticed.
+    pub source: String,
+    /// Unique in its source: the same event delivered twice is accepted once.
+    pub key: String,
+    /// Whom it is about.
+    pub identity: IdentityId,
+    /// What happened.
+    pub kind: EventKind,
+    /// When it takes effect.
+    pub effective: Effective,
+    /// When the hub accepted it.
+    pub accepted: Timestamp,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum EventKind {
+    /// Known for the first time, or known again after leaving.
+    Joined,
+    /// Attributes changed.
+    Changed {
+        /// Their names.
+        attributes: Vec<String>,
+    },
+    /// Has left, positively said by the source or by a date that came.
+    Left,
+    /// Missing from a complete delivery of its source.
+    Absent,
+    /// Back in its source after being absent.
+    Returned,
+    /// The rules changed what should be held.
+    PolicyChanged,
+    /// A system was seen in a state that the hub did not make.
+    Drifted {
+        /// Where.
+        system: SystemName,
+        /// What differs, in words.
+        what: String,
+    },
+    /// Access that should be gone was read back.
+    Residue {
+        /// Where.
+        system: SystemName,
+        /// Of which class.
+        class: AccessClass,
+        /// How many ways of removing it were tried before.
+        tried: u8,
+    },
+    /// The disabled account of a leaver was kept long enough.
+    Purge {
+        /// Where.
+        system: SystemName,
+    },
+    /// A person asked for a change.
+    Requested {
+        /// What was asked, in words.
+        what: String,
+    },
+}
+
+impl EventKind {
+    /// The name, kebab-case.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Joined => "joined",
+            Self::Changed { .. } => "changed",
+            Self::Left => "left",
+            Self::Absent => "absent",
+            Self::Returned => "returned",
+            Self::PolicyChanged => "policy-changed",
+            Self::Drifted { .. } => "drifted",
+            Self::Residue { .. } => "residue",
+            Self::Purge { .. } => "purge",
+            Self::Requested { .. } => "requested",
+        }
+    }
+
+    /// The word that approval policies see: `joiner`, `mover`, `leaver`, `residue`, `drift`, `purge`, `request`.
+    pub const fn cause(&self) -> &'static str {
+        match self {
+            Self::Joined | Self::Returned => "joiner",
+            Self::Changed { .. } | Self::PolicyChanged => "mover",
+            Self::Left => "leaver",
+            Self::Absent => "absent",
+            Self::Drifted { .. } => "drift",
+            Self::Residue { .. } => "residue",
+            Self::Purge { .. } => "purge",
+            Self::Requested { .. } => "request",
+        }
+    }
+}

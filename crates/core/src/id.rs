@@ -1,0 +1,343 @@
+//! Typed identifiers and names.
+//!
+//! An [`Id`] is a UUIDv7 (RFC 9562 §5.7) that knows what it identifies and prints with a prefix
+//! (`idn_01j…`). A [`Name`] is the key of a thing that people declare in configuration.
+//! Absent on purpose: any way to make an id without handing in time and entropy.
+
+use std::{cmp::Ordering, fmt, hash, marker::PhantomData, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use uuid::Uuid;
+
+use crate::time::Timestamp;
+
+/// A source of random bytes, handed in so that a run can be repeated from its seed.
+pub trait Entropy: Send + Sync {
+    /// Fills `out` with random bytes.
+    fn fill(&self, out: &mut [u8]);
+
+    /// 16 random bytes, as used for salts.
+    fn salt(&self) -> [u8; 16] {
+        let mut out = [0; 16];
+        self.fill(&mut out);
+        out
+    }
+}
+
+/// What an [`Id`] or a [`Name`] identifies.
+pub trait Kind {
+    /// The prefix an id of this kind prints with, without the underscore.
+    const PREFIX: &'static str;
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $marker:ident $alias:ident $prefix:literal;)*) => {$(
+        #[doc = concat!("Marker for ids with the prefix `", $prefix, "`.")]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $marker {}
+        impl Kind for $marker { const PREFIX: &'static str = $prefix; }
+        $(#[$doc])*
+        pub type $alias = Id<$marker>;
+    )*};
+}
+
+kinds! {
+    /// Identifies an identity: a person or a non-human identity.
+    IdentityKind IdentityId "idn";
+    /// Identifies an account on a system.
+    AccountKind AccountId "acc";
+    /// Identifies an event.
+    EventKind EventId "evt";
+    /// Identifies a plan.
+    PlanKind PlanId "pln";
+    /// Identifies the execution of one plan on one system.
+    RunKind RunId "run";
+    /// Identifies an approval.
+    ApprovalKind ApprovalId "apr";
+    /// Identifies a case.
+    CaseKind CaseId "cas";
+    /// Identifies a finding.
+    FindingKind FindingId "fnd";
+    /// Identifies one delivery of a feed.
+    BatchKind BatchId "bat";
+    /// Identifies a person who operates the hub.
+    OperatorKind OperatorId "opr";
+    /// Identifies an evidence record before it has its place in the log.
+    RecordKind RecordId "rec";
+    /// Identifies a sealed credential.
+    CredentialKind CredentialId "crd";
+}
+
+/// An identifier of a `K`: a UUIDv7, so ids sort by the time they were made.
+pub struct Id<K>(Uuid, PhantomData<fn() -> K>);
+
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+impl<K: Kind> Id<K> {
+    /// Makes a new id for the instant `now`.
+    pub fn new(now: Timestamp, entropy: &dyn Entropy) -> Self {
+        let mut bytes = [0; 10];
+        entropy.fill(&mut bytes);
+        let millis = u64::try_from(now.as_millisecond()).unwrap_or(0);
+        Self(uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid(), PhantomData)
+    }
+
+    /// An id from 16 given bytes; the same bytes give the same id.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes), PhantomData)
+    }
+
+    /// The 16 bytes of the id.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+}
+
+impl<K: Kind> fmt::Display for Id<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = [0u8; 26];
+        let mut rest = self.0.as_u128();
+        for slot in text.iter_mut().rev() {
+            *slot = ALPHABET[(rest & 31) as usize];
+            rest >>= 5;
+        }
+        f.write_str(K::PREFIX)?;
+        f.write_str("_")?;
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+    }
+}
+
+/// Why a text is not an id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not an id of the form `{prefix}_` followed by 26 letters and digits")]
+pub struct BadId {
+    text: String,
+    prefix: &'static str,
+}
+
+impl<K: Kind> FromStr for Id<K> {
+    type Err = BadId;
+
+    fn from_str(text: &str) -> Result<Self, BadId> {
+        let bad = || BadId { text: text.to_owned(), prefix: K::PREFIX };
+        let digits = text.strip_prefix(K::PREFIX).and_then(|t| t.strip_prefix('_')).ok_or_else(bad)?;
+        if digits.len() != 26 || digits.as_bytes()[0] > b'7' {
+            return Err(bad());
+        }
+        let mut value = 0u128;
+        for byte in digits.bytes() {
+            let digit = ALPHABET.iter().position(|a| *a == byte).ok_or_else(bad)?;
+            value = value << 5 | digit as u128;
+        }
+        Ok(Self(Uuid::from_u128(value), PhantomData))
+    }
+}
+
+impl<K: Kind> fmt::Debug for Id<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+impl<K> Clone for Id<K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<K> Copy for Id<K> {}
+impl<K> PartialEq for Id<K> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+impl<K> Eq for Id<K> {}
+impl<K> PartialOrd for Id<K> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl<K> Ord for Id<K> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.cmp(&other.0)
+    }
+}
+impl<K> hash::Hash for Id<K> {
+    fn hash<H: hash::Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+impl<K: Kind> Serialize for Id<K> {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+impl<'de, K: Kind> Deserialize<'de> for Id<K> {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(d)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// What a [`Name`] names.
+pub trait Named {
+    /// The word for it in messages.
+    const WORD: &'static str;
+    /// Whether the name has two parts, `system/name`.
+    const TWO_PARTS: bool = false;
+}
+
+macro_rules! names {
+    ($($(#[$doc:meta])* $marker:ident $alias:ident $word:literal $two:literal;)*) => {$(
+        #[doc = concat!("Marker for the name of a ", $word, ".")]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $marker {}
+        impl Named for $marker { const WORD: &'static str = $word; const TWO_PARTS: bool = $two; }
+        $(#[$doc])*
+        pub type $alias = Name<$marker>;
+    )*};
+}
+
+names! {
+    /// The name of a client of a managed service provider; `default` where there is one only.
+    TenantMarker Tenant "tenant" false;
+    /// The name of a system.
+    SystemMarker SystemName "system" false;
+    /// The name of an integration.
+    IntegrationMarker IntegrationName "integration" false;
+    /// The name of an entitlement, `system/name`.
+    EntitlementMarker EntitlementName "entitlement" true;
+    /// The name of a source of identities.
+    SourceMarker SourceName "source" false;
+}
+
+/// A name from configuration: lower-case letters, digits, `-`, `_` and `.`, at most 64 bytes a part.
+pub struct Name<K>(Box<str>, PhantomData<fn() -> K>);
+
+/// Why a text is not a name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not the name of a {word}: use lower-case letters, digits, `-`, `_` and `.`{hint}")]
+pub struct BadName {
+    text: String,
+    word: &'static str,
+    hint: &'static str,
+}
+
+impl<K: Named> Name<K> {
+    /// Checks `text` and makes it a name.
+    pub fn new(text: &str) -> Result<Self, BadName> {
+        let good_part = |part: &str| {
+            !part.is_empty()
+                && part.len() <= 64
+                && part.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.'))
+        };
+        let parts: Vec<&str> = text.split('/').collect();
+        if parts.len() != if K::TWO_PARTS { 2 } else { 1 } || !parts.iter().all(|p| good_part(p)) {
+            let hint = if K::TWO_PARTS { ", as `system/name`" } else { "" };
+            return Err(BadName { text: text.to_owned(), word: K::WORD, hint });
+        }
+        Ok(Self(text.into(), PhantomData))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl EntitlementName {
+    /// The name of the system that the entitlement is on.
+    pub fn system(&self) -> SystemName {
+        let part = self.0.split('/').next().unwrap_or_default();
+        Name(part.into(), PhantomData)
+    }
+}
+
+impl Tenant {
+    /// The tenant of an installation that serves one organisation.
+    pub fn single() -> Self {
+        Name("default".into(), PhantomData)
+    }
+}
+
+impl<K> fmt::Display for Name<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+impl<K> fmt::Debug for Name<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`", self.0)
+    }
+}
+impl<K> Clone for Name<K> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone(), PhantomData)
+    }
+}
+impl<K> PartialEq for Name<K> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+impl<K> Eq for Name<K> {}
+impl<K> PartialOrd for Name<K> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl<K> Ord for Name<K> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.cmp(&other.0)
+    }
+}
+impl<K> hash::Hash for Name<K> {
+    fn hash<H: hash::Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+impl<K: Named> FromStr for Name<K> {
+    type Err = BadName;
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        Self::new(text)
+    }
+}
+impl<K> Serialize for Name<K> {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&self.0)
+    }
+}
+impl<'de, K: Named> Deserialize<'de> for Name<K> {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(d)?;
+        Self::new(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_prints_with_its_prefix_and_reads_back() {
+        for seed in [0u128, 1, u128::MAX, 0x0193_4a5b_6c7d_7e8f_8a9b_acbd_cedf_e0f1] {
+            let id = IdentityId::from_bytes(seed.to_be_bytes());
+            let text = id.to_string();
+            assert!(text.starts_with("idn_") && text.len() == 30, "{text}");
+            assert_eq!(text.parse::<IdentityId>().unwrap(), id);
+        }
+        for bad in ["", "idn_", "acc_00000000000000000000000000", "idn_80000000000000000000000000", "idn_0000000000000000000000000l"] {
+            assert!(bad.parse::<IdentityId>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_say_what_they_name() {
+        assert!(SystemName::new("chat").is_ok());
+        assert!(EntitlementName::new("chat/engineering").is_ok());
+        for bad in ["", "Chat", "a b", "a/b", "../x"] {
+            let error = SystemName::new(bad).unwrap_err().to_string();
+            assert!(error.contains("system"), "{error}");
+        }
+        let error = EntitlementName::new("chat").unwrap_err().to_string();
+        assert!(error.ends_with("as `system/name`"), "{error}");
+    }
+}

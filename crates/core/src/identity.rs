@@ -1,0 +1,178 @@
+//! Identities: people and non-human identities, and where they are in their life.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    id::{IdentityId, SourceName},
+    policy::{AttributeValue, Attributes},
+    time::{Effective, Timestamp},
+};
+
+/// What kind of identity it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IdentityKind {
+    /// A human being.
+    Person,
+    /// An account that a program uses.
+    ServiceAccount,
+    /// A program that proves itself.
+    Workload,
+    /// A program that acts for a person.
+    Agent,
+    /// An integration.
+    Integration,
+}
+
+impl IdentityKind {
+    /// The name, kebab-case.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::ServiceAccount => "service-account",
+            Self::Workload => "workload",
+            Self::Agent => "agent",
+            Self::Integration => "integration",
+        }
+    }
+}
+
+/// The immutable key of an identity at its source; the only thing that correlates.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SourceKey {
+    /// The source.
+    pub source: SourceName,
+    /// The key in that source.
+    pub key: String,
+}
+
+impl std::fmt::Display for SourceKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.source, self.key)
+    }
+}
+
+/// Where an identity is in its life.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "state")]
+pub enum Lifecycle {
+    /// Will start; holds nothing yet.
+    Pending {
+        /// When it starts.
+        starts: Effective,
+        /// When it leaves, if that is known.
+        ends: Option<Effective>,
+    },
+    /// Holds what policy gives.
+    Active {
+        /// When it leaves, if that is known.
+        ends: Option<Effective>,
+    },
+    /// Missing from its source; keeps its access until a person decides.
+    Absent {
+        /// Since when.
+        since: Timestamp,
+        /// When the grace ends and a person must have decided.
+        grace_until: Timestamp,
+    },
+    /// Has left; holds nothing.
+    Left {
+        /// When it took effect.
+        at: Effective,
+    },
+}
+
+impl Lifecycle {
+    /// The name of the state, kebab-case.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Pending { .. } => "pending",
+            Self::Active { .. } => "active",
+            Self::Absent { .. } => "absent",
+            Self::Left { .. } => "left",
+        }
+    }
+
+    /// Whether policy may give access in this state.
+    pub const fn may_hold(&self) -> bool {
+        match self {
+            Self::Active { .. } | Self::Absent { .. } => true,
+            Self::Pending { .. } | Self::Left { .. } => false,
+        }
+    }
+
+    /// The next instant at which the state changes by itself.
+    pub fn due(&self) -> Option<Timestamp> {
+        match self {
+            Self::Pending { starts, .. } => Some(starts.at),
+            Self::Active { ends } => ends.as_ref().map(|e| e.at),
+            Self::Absent { grace_until, .. } => Some(*grace_until),
+            Self::Left { .. } => None,
+        }
+    }
+
+    /// What becomes of the state at `now` by the passing of time alone. `Absent` never turns into
+    /// `Left` by itself: absence is not termination.
+    #[must_use]
+    pub fn at(self, now: Timestamp) -> Self {
+        match self {
+            Self::Pending { starts, ends } if starts.at <= now => Self::Active { ends }.at(now),
+            Self::Active { ends: Some(end) } if end.at <= now => Self::Left { at: end },
+            other => other,
+        }
+    }
+}
+
+/// Somebody or something known to the hub.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Its immutable id.
+    pub id: IdentityId,
+    /// Person or what else.
+    pub kind: IdentityKind,
+    /// Its key at its source.
+    pub source_key: SourceKey,
+    /// What the source says of it.
+    pub attributes: Attributes,
+    /// Where it is in its life.
+    #[serde(flatten)]
+    pub lifecycle: Lifecycle,
+    /// Who answers for it, if it is not a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<SourceKey>,
+    /// Grows with every event that is decided for it; a plan of an older generation is void.
+    pub generation: u64,
+}
+
+impl Identity {
+    /// The text value of an attribute.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        match self.attributes.get(name) {
+            Some(AttributeValue::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// What to call it in front of people: `display_name`, or the source key.
+    pub fn display_name(&self) -> String {
+        self.text("display_name").map_or_else(|| self.source_key.to_string(), str::to_owned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_alone_starts_and_ends_but_absence_never_ends() {
+        let t = |s: i64| Timestamp::from_second(s).unwrap();
+        let at = |s| Effective::at(t(s));
+        let check = |state: Lifecycle, now, expect: &str| assert_eq!(state.at(t(now)).name(), expect);
+        check(Lifecycle::Pending { starts: at(10), ends: None }, 9, "pending");
+        check(Lifecycle::Pending { starts: at(10), ends: None }, 10, "active");
+        check(Lifecycle::Pending { starts: at(10), ends: Some(at(20)) }, 30, "left");
+        check(Lifecycle::Active { ends: Some(at(20)) }, 19, "active");
+        check(Lifecycle::Active { ends: Some(at(20)) }, 20, "left");
+        check(Lifecycle::Absent { since: t(0), grace_until: t(5) }, 1_000, "absent");
+    }
+}

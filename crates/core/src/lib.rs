@@ -1,0 +1,27 @@
+//! What is true and what should change.
+//!
+//! Values of the pipeline and the pure functions between them:
+//! `intake → decide → plan → approve → (apply) → verify`. Everything here is synchronous and total:
+//! no I/O, no clock, no randomness, no environment, no async; ordered maps only. Time and chance come
+//! in as [`time::Clock`] and [`id::Entropy`], or better, as plain values.
+
+pub mod access;
+pub mod account;
+pub mod approval;
+pub mod case;
+pub mod contract;
+pub mod decide;
+pub mod digest;
+pub mod event;
+pub mod finding;
+pub mod id;
+pub mod identity;
+pub mod index;
+pub mod integration;
+pub mod plan;
+pub mod policy;
+pub mod record;
+pub mod scope;
+pub mod system;
+pub mod time;
+pub mod verify;

@@ -1,0 +1,164 @@
+//! The words that policies may use: identity attributes with their types, and entitlements.
+//!
+//! A policy that uses any other word is refused at load. Absent on purpose: values of anybody.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::PolicyError;
+use crate::{
+    access::AccessClass,
+    id::{EntitlementName, SystemName},
+    identity::IdentityKind,
+};
+
+/// The type of an identity attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AttributeType {
+    /// Text.
+    Text,
+    /// A whole number.
+    Number,
+    /// True or false.
+    Flag,
+    /// A set of texts.
+    TextSet,
+    /// A calendar day, carried as the text `2026-11-21` (RFC 3339 §5.6 `full-date`). Policies can compare
+    /// days for equality only.
+    Date,
+}
+
+/// The value of an identity attribute.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum AttributeValue {
+    /// Text, or a day.
+    Text(String),
+    /// A whole number.
+    Number(i64),
+    /// True or false.
+    Flag(bool),
+    /// A set of texts.
+    TextSet(BTreeSet<String>),
+}
+
+impl AttributeValue {
+    /// Whether a policy that expects `expected` can read this value.
+    pub(super) const fn is(&self, expected: AttributeType) -> bool {
+        match self {
+            Self::Text(_) => matches!(expected, AttributeType::Text | AttributeType::Date),
+            Self::Number(_) => matches!(expected, AttributeType::Number),
+            Self::Flag(_) => matches!(expected, AttributeType::Flag),
+            Self::TextSet(_) => matches!(expected, AttributeType::TextSet),
+        }
+    }
+}
+
+/// The attributes of an identity, by name.
+pub type Attributes = BTreeMap<String, AttributeValue>;
+
+/// What policies see of an entitlement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntitlementFacts {
+    /// Its name, `system/name`.
+    pub name: EntitlementName,
+    /// Its access class.
+    pub class: AccessClass,
+    /// Whether it gives power over others or over systems.
+    pub privileged: bool,
+    /// Labels from configuration, for policies over many entitlements.
+    #[serde(default)]
+    pub labels: BTreeSet<String>,
+}
+
+/// Everything that policies can refer to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vocabulary {
+    /// The attributes of identities.
+    pub identity: BTreeMap<String, AttributeType>,
+    /// The attributes that every identity has. A policy reads them without `has`, and an identity without
+    /// one is a [`PolicyFault`](super::PolicyFault), never a decision.
+    #[serde(default)]
+    pub required: BTreeSet<String>,
+    /// All entitlements.
+    pub entitlements: Vec<EntitlementFacts>,
+}
+
+/// The attribute of every identity that says what kind it is.
+pub(super) const KIND: &str = "kind";
+
+const KINDS: [IdentityKind; 5] = [
+    IdentityKind::Person,
+    IdentityKind::ServiceAccount,
+    IdentityKind::Workload,
+    IdentityKind::Agent,
+    IdentityKind::Integration,
+];
+
+/// The vocabulary, checked and sorted for looking up.
+pub(super) struct Words {
+    pub(super) identity: BTreeMap<String, AttributeType>,
+    pub(super) required: BTreeSet<String>,
+    pub(super) entitlements: BTreeMap<EntitlementName, EntitlementFacts>,
+    pub(super) systems: BTreeSet<SystemName>,
+}
+
+impl Words {
+    pub(super) fn check(vocabulary: &Vocabulary) -> Result<Self, Vec<PolicyError>> {
+        let mut errors = Vec::new();
+        if vocabulary.identity.contains_key(KIND) {
+            errors.push(PolicyError::vocabulary("every identity has `kind` already; rename the attribute"));
+        }
+        for name in vocabulary.required.iter().filter(|n| !vocabulary.identity.contains_key(*n)) {
+            errors.push(PolicyError::vocabulary(&format!("`{name}` is required but not declared")));
+        }
+        let mut entitlements = BTreeMap::new();
+        for facts in &vocabulary.entitlements {
+            if entitlements.insert(facts.name.clone(), facts.clone()).is_some() {
+                errors.push(PolicyError::vocabulary(&format!("`{}` is declared twice", facts.name)));
+            }
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let systems = entitlements.keys().map(EntitlementName::system).collect();
+        Ok(Self {
+            identity: vocabulary.identity.clone(),
+            required: vocabulary.required.clone(),
+            entitlements,
+            systems,
+        })
+    }
+
+    /// The names of everything of one sort.
+    pub(super) fn of(&self, sort: Sort) -> Vec<&str> {
+        match sort {
+            Sort::Entitlement => self.entitlements.keys().map(EntitlementName::as_str).collect(),
+            Sort::System => self.systems.iter().map(SystemName::as_str).collect(),
+            Sort::Class => AccessClass::ALL.iter().map(|c| c.as_str()).collect(),
+            Sort::Kind => KINDS.iter().map(|k| k.as_str()).collect(),
+        }
+    }
+}
+
+/// What a text in a policy names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Sort {
+    Entitlement,
+    System,
+    Class,
+    Kind,
+}
+
+impl Sort {
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Entitlement => "entitlement",
+            Self::System => "system",
+            Self::Class => "access class",
+            Self::Kind => "kind of identity",
+        }
+    }
+}

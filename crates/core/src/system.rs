@@ -1,0 +1,58 @@
+//! Systems and the entitlements on them, as configuration declares them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    access::AccessClass,
+    id::{EntitlementName, SystemName},
+};
+
+/// What is done to the account of a leaver.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnLeave {
+    /// The account stays and cannot be used.
+    #[default]
+    Disable,
+    /// The account is removed.
+    Delete,
+}
+
+/// A connected thing outside that holds access.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct System {
+    /// Its name.
+    pub name: SystemName,
+    /// What it is for.
+    pub title: String,
+    /// The classes of access that exist there. A class that no connector can observe is
+    /// `unobservable` in a case; it is never passed in silence.
+    pub classes: BTreeSet<AccessClass>,
+    /// What is done to the account of a leaver.
+    pub on_leave: OnLeave,
+    /// How long a change may take to be visible to a reader, milliseconds.
+    pub convergence_ms: i64,
+    /// How long the disabled account of a leaver is kept before it is deleted, days.
+    pub retention_days: u32,
+    /// How an account's attributes are made from an identity's: connector's name → template such as
+    /// `{given_name} {family_name}`.
+    pub account: BTreeMap<String, String>,
+}
+
+/// Something an account can hold on a system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entitlement {
+    /// `system/name`.
+    pub name: EntitlementName,
+    /// Its class; `primary-account` is the account itself.
+    pub class: AccessClass,
+    /// What it is called on the system: the display name of the group, the SKU of the licence.
+    pub label: String,
+    /// Whether it gives power over other access.
+    pub privileged: bool,
+    /// The system's own id for it, once it was seen there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+}

@@ -1,0 +1,98 @@
+//! Instants, and the dates that people meant by them.
+
+pub use jiff::{SignedDuration, Timestamp, civil::Date};
+use serde::{Deserialize, Serialize};
+
+/// Tells the time; handed in, so that a test can hold the hands.
+pub trait Clock: Send + Sync {
+    /// The instant it is now.
+    fn now(&self) -> Timestamp;
+}
+
+/// Which instant of a local date is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cutoff {
+    /// The first instant of the date.
+    StartOfDay,
+    /// The first instant after the date: a last day is worked to its end.
+    EndOfDay,
+}
+
+/// When something takes effect: one instant and, where people meant a date, what made it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Effective {
+    /// The instant.
+    pub at: Timestamp,
+    /// The date, zone and rule that the instant comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meant: Option<LocalDay>,
+}
+
+/// A date as people write it: a day in a zone, and which end of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LocalDay {
+    /// The calendar day.
+    pub date: Date,
+    /// The IANA name of the zone, such as `Europe/Berlin`.
+    pub zone: String,
+    /// Which end of the day.
+    pub cutoff: Cutoff,
+}
+
+/// The day cannot be turned into an instant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadDay {
+    /// No such zone in the time zone database.
+    #[error("`{0}` is not a time zone; use an IANA name such as `Europe/Berlin`")]
+    Zone(String),
+    /// The date is outside of what can be represented.
+    #[error("`{0}` is out of range")]
+    Range(Date),
+}
+
+impl LocalDay {
+    /// The instant that is meant. Days that are 23 or 25 hours long, and days whose midnight does not
+    /// exist, come out right: the first instant of the (next) day in that zone is taken.
+    pub fn instant(&self) -> Result<Timestamp, BadDay> {
+        let zone = jiff::tz::TimeZone::get(&self.zone).map_err(|_| BadDay::Zone(self.zone.clone()))?;
+        let day = match self.cutoff {
+            Cutoff::StartOfDay => self.date,
+            Cutoff::EndOfDay => self.date.tomorrow().map_err(|_| BadDay::Range(self.date))?,
+        };
+        let start = day.to_zoned(zone).map_err(|_| BadDay::Range(self.date))?;
+        Ok(start.timestamp())
+    }
+
+    /// The instant together with what was meant.
+    pub fn effective(self) -> Result<Effective, BadDay> {
+        Ok(Effective { at: self.instant()?, meant: Some(self) })
+    }
+}
+
+impl Effective {
+    /// At the instant `at`, with no date behind it.
+    pub fn at(at: Timestamp) -> Self {
+        Self { at, meant: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_last_day_ends_when_its_zone_says() {
+        let check = |date: &str, zone: &str, cutoff, expect: &str| {
+            let day = LocalDay { date: date.parse().unwrap(), zone: zone.into(), cutoff };
+            assert_eq!(day.instant().unwrap().to_string(), expect, "{date} {zone}");
+        };
+        check("2026-03-28", "Europe/Berlin", Cutoff::EndOfDay, "2026-03-28T23:00:00Z");
+        check("2026-03-29", "Europe/Berlin", Cutoff::EndOfDay, "2026-03-29T22:00:00Z"); // 23 hours long
+        check("2026-10-25", "Europe/Berlin", Cutoff::EndOfDay, "2026-10-25T23:00:00Z"); // 25 hours long
+        check("2026-01-01", "Pacific/Auckland", Cutoff::StartOfDay, "2025-12-31T11:00:00Z");
+        check("2018-11-03", "America/Sao_Paulo", Cutoff::EndOfDay, "2018-11-04T03:00:00Z"); // no midnight
+        let nowhere = LocalDay { date: "2026-01-01".parse().unwrap(), zone: "Mars/Base".into(), cutoff: Cutoff::EndOfDay };
+        assert_eq!(nowhere.instant(), Err(BadDay::Zone("Mars/Base".into())));
+    }
+}

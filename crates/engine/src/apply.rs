@@ -1,0 +1,517 @@
+//! Step 5, apply: carries out approved plans, change by change, each once.
+//!
+//! Before a run goes out, all that it will send is marked as sent, with evidence; after that the outcome
+//! of each change is known only when its answer is recorded. Whatever is found marked without an answer
+//! is unknown, and is resolved by reading, never by sending again blindly. Runs that end at about the
+//! same time are recorded in one transaction.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bailiwick_connector::{Applied, Connector, ConnectorError, Effect, ErrorKind, Line, Outcome};
+use bailiwick_core::{
+    account::{Account, AccountState},
+    case::Case,
+    digest::Digest,
+    id::RunId,
+    plan::{Change, Op, Plan},
+    record::RecordKind,
+    time::{SignedDuration, Timestamp},
+};
+use bailiwick_store::{
+    Filter, NewWork, Select, Stored, Table, Tx, Update, Work,
+    entities::{PlanRow, PlanState, Run, Step},
+    get, select,
+};
+use tokio::{sync::Semaphore, task::JoinSet};
+
+use crate::{Catalogue, Engine, EngineError, Job, Result, finding::Wrong, observe::is_so, work::backoff_ms};
+
+/// How many runs are under way at the same time.
+const IN_FLIGHT: usize = 16;
+/// After how many failed tries somebody is told.
+const PATIENCE: i64 = 3;
+
+/// A run that was taken.
+struct Taken {
+    item: Work,
+    run: Stored<Run>,
+    row: Arc<PlanRow>,
+}
+
+/// A run that went out, with what came back.
+struct Returned {
+    taken: Taken,
+    /// What became of each change that was tried, in order.
+    steps: Vec<(u16, Step)>,
+    external_id: Option<String>,
+    /// Why it stopped early.
+    stopped: Option<ConnectorError>,
+}
+
+impl Engine {
+    /// Carries out all given runs.
+    pub(crate) async fn apply_all(&self, items: Vec<(Work, RunId)>) -> Result<()> {
+        if items.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.begin().await?;
+        let catalogue = self.catalogue(&mut *tx).await?;
+        let mut ready = Vec::new();
+        let mut marks = Vec::new();
+        for (item, id) in items {
+            match self.take(&mut *tx, &catalogue, item, id).await? {
+                Next::Go(taken) => {
+                    marks.extend(self.mark_sent(&taken));
+                    ready.push(taken);
+                }
+                Next::Later(item, due) => self.tolerate(tx.postpone(self.tenant(), &item, due, false).await)?,
+                Next::Nothing(item) => self.tolerate(tx.finish(self.tenant(), &item).await)?,
+            }
+        }
+        match tx.write(self.tenant(), marks, self.entropy()).await {
+            Ok(()) => tx.commit().await?,
+            // A newer decision dropped one of them at this moment: look again.
+            Err(error) => {
+                drop(tx);
+                for taken in ready {
+                    self.put_off(&taken.item, 50).await?;
+                }
+                return match error {
+                    bailiwick_store::StoreError::Conflict { .. } => Ok(()),
+                    other => Err(other.into()),
+                };
+            }
+        }
+        self.go_out(&catalogue, ready).await
+    }
+
+    fn tolerate(&self, outcome: bailiwick_store::Result<()>) -> Result<()> {
+        match outcome {
+            Ok(()) | Err(bailiwick_store::StoreError::LostLease { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn take(&self, tx: &mut dyn Tx, catalogue: &Catalogue, item: Work, id: RunId) -> Result<Next> {
+        let Some(run) = get::<Run>(tx, self.tenant(), &id.to_string()).await? else {
+            return Ok(Next::Nothing(item));
+        };
+        if run.value.steps.values().all(Step::ended) {
+            return Ok(Next::Nothing(item));
+        }
+        let plan = run.value.plan.to_string();
+        let row = get::<PlanRow>(tx, self.tenant(), &plan)
+            .await?
+            .ok_or_else(|| EngineError::Inconsistent(format!("run {id} has no plan")))?;
+        // A doubtful change is read back only when a reader can be expected to see it.
+        let route = catalogue.route(&run.value.system)?;
+        let lag = i64::try_from(route.connector.capability().read_lag_ms).unwrap_or(i64::MAX);
+        let doubtful = run.value.steps.values().filter_map(|step| match step {
+            Step::Sent { at } | Step::Unknown { since: at } => Some(*at),
+            Step::Waiting | Step::Applied { .. } | Step::Refused { .. } | Step::Dropped => None,
+        });
+        if let Some(since) = doubtful.max() {
+            let due = since.as_millisecond().saturating_add(lag);
+            if due > self.now().as_millisecond() {
+                return Ok(Next::Later(item, due));
+            }
+        }
+        Ok(Next::Go(Taken { item, run, row: Arc::new(row.value) }))
+    }
+
+    /// The update that says what is about to be sent.
+    fn mark_sent(&self, taken: &Taken) -> Option<Update> {
+        let now = self.now();
+        let mut run = taken.run.value.clone();
+        let mut seqs = Vec::new();
+        for (seq, step) in run.steps.iter_mut().filter(|(_, s)| **s == Step::Waiting) {
+            *step = Step::Sent { at: now };
+            seqs.push(*seq);
+        }
+        if seqs.is_empty() {
+            return None;
+        }
+        let record = self
+            .record(RecordKind::Sent, "apply")
+            .event(run.event)
+            .identity(run.identity)
+            .plan(run.plan)
+            .fact("changes", seqs)
+            .fact("run", run.id)
+            .fact("system", &run.system);
+        Some(Update::new(record).replace(&run, taken.run.revision, self.entropy()))
+    }
+
+    async fn go_out(&self, catalogue: &Arc<Catalogue>, ready: Vec<Taken>) -> Result<()> {
+        let gate = Arc::new(Semaphore::new(IN_FLIGHT));
+        let mut under_way = JoinSet::new();
+        for taken in ready {
+            let route = catalogue.route(&taken.run.value.system)?;
+            let line = self.writing(catalogue, route.integration);
+            let connector = route.connector.clone();
+            let (clock, gate) = (self.parts.clock.clone(), gate.clone());
+            under_way.spawn(async move {
+                let _permit = gate.acquire_owned().await;
+                carry_out(&*connector, &line, taken, &|| clock.now()).await
+            });
+        }
+        while let Some(first) = under_way.join_next().await {
+            let mut returned = vec![first];
+            while let Some(next) = under_way.try_join_next() {
+                returned.push(next);
+            }
+            let returned: Vec<Returned> = returned
+                .into_iter()
+                .collect::<Result<_, _>>()
+                .map_err(|e| EngineError::Inconsistent(format!("a run ended abnormally: {e}")))?;
+            self.record_all(catalogue, returned).await?;
+        }
+        Ok(())
+    }
+
+    async fn record_all(&self, catalogue: &Catalogue, returned: Vec<Returned>) -> Result<()> {
+        let mut tx = self.begin().await?;
+        for one in &returned {
+            self.record_one(&mut *tx, catalogue, one).await?;
+        }
+        tx.commit().await?;
+        for stopped in returned.iter().filter_map(|r| Some((r.stopped.as_ref()?, &r.taken.run.value.system))) {
+            if stopped.0.kind == ErrorKind::OutOfScope {
+                let route = catalogue.route(stopped.1)?;
+                self.quarantine(&route.integration.name, &stopped.0.message).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn record_one(&self, tx: &mut dyn Tx, catalogue: &Catalogue, returned: &Returned) -> Result<()> {
+        let Returned { taken, steps, external_id, stopped } = returned;
+        let before = &taken.run.value;
+        let current = get::<Run>(tx, self.tenant(), &before.id.to_string())
+            .await?
+            .ok_or_else(|| EngineError::Inconsistent(format!("run {} is gone", before.id)))?;
+        let mut run = current.value;
+        run.external_id = external_id.clone().or(run.external_id);
+        // What was marked just now and not tried waits again; nothing of it was sent.
+        for (seq, step) in &mut run.steps {
+            if before.steps.get(seq) == Some(&Step::Waiting) {
+                *step = Step::Waiting;
+            }
+        }
+        for (seq, step) in steps {
+            run.steps.insert(*seq, step.clone());
+        }
+        drop_what_cannot_follow(&taken.row.plan, &mut run);
+        let mut record = self
+            .record(RecordKind::Applied, "apply")
+            .event(run.event)
+            .identity(run.identity)
+            .plan(run.plan)
+            .fact("run", run.id)
+            .fact("steps", steps.iter().map(|(seq, step)| (seq.to_string(), step)).collect::<BTreeMap<_, _>>())
+            .fact("system", &run.system);
+        if let Some(error) = stopped {
+            record = record.fact("stopped", error.code());
+        }
+        let mut update = Update::new(record).replace(&run, current.revision, self.entropy());
+        update = self.remember_account(tx, catalogue, &taken.row.plan, &run, steps, update).await?;
+        let mut updates = vec![update];
+        updates.extend(self.findings_of(tx, catalogue, taken, &run, stopped.as_ref()).await?);
+        let ended = run.steps.values().all(Step::ended);
+        if ended {
+            updates.extend(self.end_plan(tx, &taken.row, &run).await?);
+        }
+        tx.write(self.tenant(), updates, self.entropy()).await?;
+        if ended {
+            let job = self.verify_job(tx, &run).await?;
+            self.enqueue(tx, vec![job]).await?;
+            self.tolerate(tx.finish(self.tenant(), &taken.item).await)
+        } else {
+            let pause = stopped
+                .as_ref()
+                .and_then(|e| e.retry_after)
+                .and_then(|d| i64::try_from(d.as_millis()).ok())
+                .unwrap_or_else(|| backoff_ms(taken.item.attempts));
+            let due = self.now().as_millisecond().saturating_add(pause);
+            self.tolerate(tx.postpone(self.tenant(), &taken.item, due, true).await)
+        }
+    }
+
+    async fn verify_job(&self, tx: &mut dyn Tx, run: &Run) -> Result<NewWork> {
+        let open = Select::from(Table::Cases)
+            .filter(Filter::Is("identity", run.identity.to_string().into()))
+            .filter(Filter::Is("state", "open".into()));
+        let case = select::<Case>(tx, self.tenant(), open).await?.pop().map(|s| s.value.id);
+        let job = Job::Verify { run: run.id, plan: run.plan, case, changed: self.now() };
+        Ok(job.work(Some(run.identity), Some(&run.system), case.is_some(), self.now()))
+    }
+
+    /// When the last run of a plan ended, the plan did.
+    async fn end_plan(&self, tx: &mut dyn Tx, row: &PlanRow, run: &Run) -> Result<Option<Update>> {
+        let mine = Select::from(Table::Runs).filter(Filter::Is("plan", run.plan.to_string().into()));
+        let others = select::<Run>(tx, self.tenant(), mine).await?;
+        if others.iter().any(|o| o.value.id != run.id && !o.value.steps.values().all(Step::ended)) {
+            return Ok(None);
+        }
+        let Some(stored) = get::<PlanRow>(tx, self.tenant(), &row.plan.id.to_string()).await? else {
+            return Ok(None);
+        };
+        let PlanState::Approved { approval } = stored.value.state else { return Ok(None) };
+        let done = PlanRow { state: PlanState::Done { approval }, ..stored.value };
+        let record = self
+            .record(RecordKind::Applied, "apply")
+            .event(run.event)
+            .identity(run.identity)
+            .plan(run.plan)
+            .fact("plan", "done");
+        Ok(Some(Update::new(record).replace(&done, stored.revision, self.entropy())))
+    }
+
+    /// What the hub now believes of the account, from what was applied.
+    async fn remember_account(
+        &self,
+        tx: &mut dyn Tx,
+        catalogue: &Catalogue,
+        plan: &Plan,
+        run: &Run,
+        steps: &[(u16, Step)],
+        update: Update,
+    ) -> Result<Update> {
+        let Some(external_id) = &run.external_id else { return Ok(update) };
+        let done: Vec<&Change> = steps
+            .iter()
+            .filter(|(_, step)| matches!(step, Step::Applied { .. }))
+            .filter_map(|(seq, _)| plan.changes.iter().find(|c| c.seq == *seq))
+            .collect();
+        let Some(first) = done.first() else { return Ok(update) };
+        let locator = format!("{}/{external_id}", run.system);
+        let asked = Select::from(Table::Accounts).filter(Filter::Is("locator", locator.into()));
+        let stored = select::<Account>(tx, self.tenant(), asked).await?.pop();
+        let now = self.now();
+        let mut state = stored.as_ref().map(|s| s.value.state.clone()).unwrap_or_default();
+        for change in &done {
+            advance(&mut state, change, catalogue);
+        }
+        let username = match (&stored, state.attributes.get("userName")) {
+            (_, Some(bailiwick_core::account::AccountValue::Text(name))) => name.clone(),
+            (Some(s), _) => s.value.username.clone(),
+            (None, _) => String::new(),
+        };
+        let account = Account {
+            id: stored.as_ref().map_or(first.target.account(), |s| s.value.id),
+            system: run.system.clone(),
+            external_id: external_id.clone(),
+            username,
+            identity: Some(run.identity),
+            applied: Some(state.clone()),
+            state,
+            seen: now,
+        };
+        Ok(match stored {
+            Some(s) => update.replace(&account, s.revision, self.entropy()),
+            None => update.insert(&account, self.entropy()),
+        })
+    }
+
+    async fn findings_of(
+        &self,
+        tx: &mut dyn Tx,
+        catalogue: &Catalogue,
+        taken: &Taken,
+        run: &Run,
+        stopped: Option<&ConnectorError>,
+    ) -> Result<Vec<Update>> {
+        let route = catalogue.route(&run.system)?;
+        let owner = route.integration.owner.clone();
+        let mut updates = Vec::new();
+        for (seq, step) in &run.steps {
+            let Step::Refused { code, message } = step else { continue };
+            let words = taken.row.plan.changes.iter().find(|c| c.seq == *seq).map(|c| c.op.words()).unwrap_or_default();
+            let wrong = Wrong {
+                code: "change-refused",
+                subject: format!("{}/{seq}", run.id),
+                identity: Some(run.identity),
+                system: Some(run.system.clone()),
+                message: format!("`{}` refused to {words}: {code}: {message}", run.system),
+                owner: owner.clone(),
+            };
+            updates.extend(self.open_finding(tx, wrong).await?);
+        }
+        let subject = run.system.to_string();
+        match stopped {
+            Some(error) if !error.kind.transient() || taken.item.attempts + 1 >= PATIENCE => {
+                let wrong = Wrong {
+                    code: "system-stuck",
+                    subject,
+                    identity: None,
+                    system: Some(run.system.clone()),
+                    message: format!("work on `{}` cannot go on: {}: {error}", run.system, error.code()),
+                    owner,
+                };
+                updates.extend(self.open_finding(tx, wrong).await?);
+            }
+            None => updates.extend(self.close_finding(tx, "system-stuck", &subject).await?),
+            Some(_) => {}
+        }
+        Ok(updates)
+    }
+}
+
+/// What to do with a run that is due.
+enum Next {
+    Go(Taken),
+    Later(Work, i64),
+    Nothing(Work),
+}
+
+/// Sends the changes of a run in order until one stops it.
+async fn carry_out(connector: &dyn Connector, line: &Line, taken: Taken, now: &(dyn Fn() -> Timestamp + Sync)) -> Returned {
+    let run = &taken.run.value;
+    let mut external_id = run.external_id.clone();
+    let mut steps = Vec::new();
+    let mut stopped = None;
+    for change in taken.row.plan.changes.iter().filter(|c| c.system == run.system) {
+        let Some(step) = run.steps.get(&change.seq) else { continue };
+        if step.ended() {
+            continue;
+        }
+        let doubtful = matches!(step, Step::Sent { .. } | Step::Unknown { .. });
+        let key = format!("{}.{}", run.plan, change.seq);
+        match one(connector, line, external_id.as_deref(), change, &key, doubtful).await {
+            Ok((applied, already)) => {
+                external_id = applied.external_id.or(external_id);
+                steps.push((change.seq, Step::Applied { at: now(), already, answer: applied.answer }));
+            }
+            Err(error) if error.effect == Effect::Unknown => {
+                steps.push((change.seq, Step::Unknown { since: now() }));
+                stopped = Some(error);
+                break;
+            }
+            Err(error) if for_good(error.kind) => {
+                let step = Step::Refused { code: error.code().into(), message: error.message };
+                steps.push((change.seq, step));
+                if matches!(change.op, Op::CreateAccount { .. }) {
+                    break;
+                }
+            }
+            Err(error) => {
+                // A doubtful change stays doubtful while it cannot be read.
+                let step = if doubtful { Step::Unknown { since: now() } } else { Step::Waiting };
+                steps.push((change.seq, step));
+                stopped = Some(error);
+                break;
+            }
+        }
+    }
+    Returned { taken, steps, external_id, stopped }
+}
+
+async fn one(
+    connector: &dyn Connector,
+    line: &Line,
+    account: Option<&str>,
+    change: &Change,
+    key: &str,
+    doubtful: bool,
+) -> Result<(Applied, bool), ConnectorError> {
+    if doubtful && let Some(id) = is_so(connector, line, account, &change.op).await? {
+        let answer = Digest::of(id.as_bytes());
+        let external_id = Some(id).filter(|id| !id.is_empty());
+        return Ok((Applied { outcome: Outcome::AlreadySo, external_id, version: None, answer }, true));
+    }
+    let applied = connector.apply(line, account, &change.op, None, key).await?;
+    let already = applied.outcome == Outcome::AlreadySo;
+    Ok((applied, already))
+}
+
+/// Whether the system will never do this, whoever asks again.
+const fn for_good(kind: ErrorKind) -> bool {
+    match kind {
+        ErrorKind::AlreadyExists | ErrorKind::Invalid | ErrorKind::Unsupported | ErrorKind::NotFound => true,
+        ErrorKind::Unreachable
+        | ErrorKind::Timeout
+        | ErrorKind::Unauthorized
+        | ErrorKind::Forbidden
+        | ErrorKind::Stale
+        | ErrorKind::RateLimited
+        | ErrorKind::SystemFault
+        | ErrorKind::Malformed
+        | ErrorKind::OutOfScope
+        | ErrorKind::OverBudget
+        | ErrorKind::Quarantined
+        | ErrorKind::NoCredential
+        | ErrorKind::Settings => false,
+    }
+}
+
+/// Nothing can be given to an account that was not created.
+fn drop_what_cannot_follow(plan: &Plan, run: &mut Run) {
+    let refused = plan.changes.iter().any(|c| {
+        matches!(c.op, Op::CreateAccount { .. })
+            && c.system == run.system
+            && matches!(run.steps.get(&c.seq), Some(Step::Refused { .. }))
+    });
+    if refused {
+        for step in run.steps.values_mut().filter(|s| !s.ended()) {
+            *step = Step::Dropped;
+        }
+    }
+}
+
+/// What a change makes of the state of its account.
+fn advance(state: &mut AccountState, change: &Change, catalogue: &Catalogue) {
+    match &change.op {
+        Op::CreateAccount { attributes, .. } => {
+            *state = AccountState { active: true, attributes: attributes.clone(), entitlements: Vec::new() };
+        }
+        Op::SetAttributes { attributes } => state.attributes.extend(attributes.clone()),
+        Op::Enable => state.active = true,
+        Op::Disable { .. } => state.active = false,
+        Op::Delete => (state.active, state.entitlements) = (false, Vec::new()),
+        Op::Grant { .. } => {
+            if let Some(name) = &change.entitlement
+                && !state.entitlements.contains(name)
+            {
+                state.entitlements.push(name.clone());
+                state.entitlements.sort();
+            }
+        }
+        Op::Revoke { .. } => state.entitlements.retain(|e| Some(e) != change.entitlement.as_ref()),
+        Op::RevokeAll { class } => state
+            .entitlements
+            .retain(|e| catalogue.entitlements.get(e).is_none_or(|declared| declared.class != *class)),
+    }
+}
+
+impl Engine {
+    /// Stops an integration because one of its calls was outside of its scope: evidence and a finding.
+    pub(crate) async fn quarantine(&self, name: &bailiwick_core::id::IntegrationName, reason: &str) -> Result<()> {
+        use bailiwick_core::integration::{Integration, Standing};
+        let mut tx = self.begin().await?;
+        let Some(stored) = get::<Integration>(&mut *tx, self.tenant(), name.as_str()).await? else { return Ok(()) };
+        if matches!(stored.value.standing, Standing::Quarantined { .. }) {
+            return Ok(());
+        }
+        let standing = Standing::Quarantined { since: self.now(), reason: reason.to_owned() };
+        let owner = stored.value.owner.clone();
+        let stopped = Integration { standing, ..stored.value };
+        let record = self.record(RecordKind::Quarantined, "broker").fact("integration", name).fact("reason", reason);
+        let wrong = Wrong {
+            code: "integration-quarantined",
+            subject: name.to_string(),
+            identity: None,
+            system: None,
+            message: format!("`{name}` is stopped: {reason}; look at it, correct its scope, then release it"),
+            owner,
+        };
+        let mut updates = vec![Update::new(record).replace(&stopped, stored.revision, self.entropy())];
+        updates.extend(self.open_finding(&mut *tx, wrong).await?);
+        tx.write(self.tenant(), updates, self.entropy()).await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+/// The instant `after` milliseconds from `at`.
+pub(crate) fn later(at: Timestamp, after: i64) -> Timestamp {
+    at.saturating_add(SignedDuration::from_millis(after)).unwrap_or(at)
+}

@@ -1,0 +1,164 @@
+//! Step 4, approve: by a rule or by a person, on the same path.
+
+use bailiwick_core::{
+    approval::{Approval, Approver, Asked, Refusal, approve},
+    case::Case,
+    digest::Digest,
+    id::{ApprovalId, CaseId, PlanId, RunId},
+    identity::Identity,
+    policy::{ApproverFacts, ApproverKind},
+    record::{Actor, RecordKind},
+};
+use bailiwick_store::{
+    Filter, NewWork, Select, Table, Tx, Update,
+    entities::{Operator, PlanRow, PlanState, Run, Step},
+    get, select,
+};
+
+use crate::{Catalogue, Engine, EngineError, Job, Result};
+
+/// How long an approval by a rule can be used, milliseconds: it is used in the same transaction.
+const RULE_VALID_MS: i64 = 60_000;
+/// How long an approval by a person can be used, milliseconds.
+const PERSON_VALID_MS: i64 = 8 * 3_600_000;
+
+/// Who decided on a plan, for callers.
+pub type Decided = (PlanId, ApprovalId);
+
+impl Engine {
+    /// The rules' approval of a plan, used at once; `None` when they do not approve it.
+    pub(crate) fn approve_by_rule(&self, catalogue: &Catalogue, row: &PlanRow) -> Option<Approval> {
+        let rule = ApproverFacts { kind: ApproverKind::Rule, name: "rule".into(), roles: Default::default() };
+        let answer = catalogue.policies.approves(&rule, &row.plan.facts()).ok()?;
+        if !answer.allowed {
+            return None;
+        }
+        let now = self.now();
+        let asked = Asked {
+            id: ApprovalId::new(now, self.entropy()),
+            plan: &row.plan,
+            seen: row.digest,
+            by: Approver::Rule,
+            requester: None,
+            policies: answer.policies,
+            valid_ms: RULE_VALID_MS,
+            now,
+        };
+        approve(asked).and_then(|approval| approval.consume(&row.plan, now)).ok()
+    }
+
+    /// A person approves the plan whose digest they saw. Refused by core's hard rules, by the policies,
+    /// and by the store when the plan has an approval already.
+    pub async fn approve(&self, plan: PlanId, seen: Digest, by: &Operator) -> Result<Decided> {
+        let outcome = self.approve_as(plan, seen, by).await;
+        if let Err(EngineError::Refused(refusal)) = &outcome {
+            let record = self
+                .record(RecordKind::Refused, "approve")
+                .plan(plan)
+                .fact("code", refusal.code())
+                .fact("operator", by.id);
+            let mut tx = self.begin().await?;
+            tx.write(self.tenant(), vec![Update::new(record)], self.entropy()).await?;
+            tx.commit().await?;
+        }
+        outcome
+    }
+
+    async fn approve_as(&self, id: PlanId, seen: Digest, by: &Operator) -> Result<Decided> {
+        let mut tx = self.begin().await?;
+        let catalogue = self.catalogue(&mut *tx).await?;
+        let stored = get::<PlanRow>(&mut *tx, self.tenant(), &id.to_string())
+            .await?
+            .ok_or_else(|| EngineError::NotFound { kind: "plan", name: id.to_string() })?;
+        let now = self.now();
+        match &stored.value.state {
+            PlanState::Drafted => {}
+            PlanState::Superseded { .. } => return Err(Refusal::Superseded.into()),
+            PlanState::Approved { .. } | PlanState::Done { .. } => return Err(Refusal::Used(now).into()),
+        }
+        let person = match &by.person {
+            Some(key) => self.by_source_key(&mut *tx, key).await?.map(|s| s.value.id),
+            None => None,
+        };
+        let facts = ApproverFacts { kind: ApproverKind::Operator, name: by.name.clone(), roles: by.roles.clone() };
+        let answer = catalogue
+            .policies
+            .approves(&facts, &stored.value.plan.facts())
+            .map_err(|fault| EngineError::Undecidable(fault.to_string()))?;
+        let approval = approve(Asked {
+            id: ApprovalId::new(now, self.entropy()),
+            plan: &stored.value.plan,
+            seen,
+            by: Approver::Operator { id: by.id, name: by.name.clone(), person },
+            requester: stored.value.requester,
+            policies: if answer.allowed { answer.policies } else { Vec::new() },
+            valid_ms: PERSON_VALID_MS,
+            now,
+        })?
+        .consume(&stored.value.plan, now)?;
+        let approval_id = approval.id;
+        let row = PlanRow { state: PlanState::Approved { approval: approval.id }, ..stored.value };
+        let open = Select::from(Table::Cases)
+            .filter(Filter::Is("identity", row.plan.decision.identity.to_string().into()))
+            .filter(Filter::Is("state", "open".into()));
+        let case = select::<Case>(&mut *tx, self.tenant(), open).await?.pop().map(|s| s.value.id);
+        let (update, jobs) = self.approved(&row, approval, case);
+        let update = update.replace(&row, stored.revision, self.entropy());
+        tx.write(self.tenant(), vec![update], self.entropy()).await?;
+        self.enqueue(&mut *tx, jobs).await?;
+        tx.commit().await?;
+        Ok((id, approval_id))
+    }
+
+    /// What follows from an approval: the approval itself, a run for each system, and their work.
+    pub(crate) fn approved(&self, row: &PlanRow, approval: Approval, case: Option<CaseId>) -> (Update, Vec<NewWork>) {
+        let plan = &row.plan;
+        let now = self.now();
+        let mut record = self
+            .record(RecordKind::Approved, "approve")
+            .event(plan.decision.event)
+            .identity(plan.decision.identity)
+            .plan(plan.id)
+            .fact("digest", approval.digest)
+            .fact("expires", approval.expires)
+            .fact("policies", &approval.policies);
+        record.case = case;
+        record.actor = match &approval.by {
+            Approver::Rule => {
+                Actor::Policy(approval.policies.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+            }
+            Approver::Operator { name, .. } => Actor::Operator(name.clone()),
+        };
+        let urgent = plan.facts().removes_only;
+        let mut update = Update::new(record).insert(&approval, self.entropy());
+        let mut jobs = Vec::new();
+        for system in plan.systems() {
+            let of_system = plan.changes.iter().filter(|c| c.system == system);
+            let run = Run {
+                id: RunId::new(now, self.entropy()),
+                plan: plan.id,
+                identity: plan.decision.identity,
+                event: plan.decision.event,
+                generation: plan.decision.generation,
+                steps: of_system.clone().map(|c| (c.seq, Step::Waiting)).collect(),
+                external_id: of_system.clone().find_map(|c| match &c.target {
+                    bailiwick_core::plan::Target::Known { external_id, .. } => Some(external_id.clone()),
+                    bailiwick_core::plan::Target::New { .. } => None,
+                }),
+                system,
+            };
+            update = update.insert(&run, self.entropy());
+            jobs.push(Job::Apply { run: run.id }.work(Some(run.identity), Some(&run.system), urgent, now));
+        }
+        (update, jobs)
+    }
+
+    pub(crate) async fn by_source_key(
+        &self,
+        tx: &mut dyn Tx,
+        key: &str,
+    ) -> Result<Option<bailiwick_store::Stored<Identity>>> {
+        let asked = Select::from(Table::Identities).filter(Filter::Is("source_key", key.into()));
+        Ok(select(tx, self.tenant(), asked).await?.pop())
+    }
+}

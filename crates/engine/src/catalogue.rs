@@ -1,0 +1,228 @@
+//! What configuration declares, read once and kept until it changes.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use bailiwick_connector::{Connector, Line, seal::Sealed};
+use bailiwick_core::{
+    digest::Digest,
+    id::{EntitlementName, IntegrationName, SourceName, SystemName},
+    integration::{Integration, Purpose, Role},
+    plan::{EntitlementRule, Rules},
+    policy::{EntitlementFacts, PolicyFile, PolicySet, Vocabulary},
+    system::{Entitlement, System},
+    verify::Witness,
+};
+use bailiwick_store::{Entity, Row, Select, Table, Tx, entities::Credential};
+
+use crate::{Configuration, Engine, EngineError, Result};
+
+/// Everything that is declared, ready for use.
+pub struct Catalogue {
+    /// Changes when anything in it does.
+    pub version: Digest,
+    /// All systems.
+    pub systems: BTreeMap<SystemName, System>,
+    /// All entitlements.
+    pub entitlements: BTreeMap<EntitlementName, Entitlement>,
+    /// All integrations.
+    pub integrations: BTreeMap<IntegrationName, Integration>,
+    /// The policies.
+    pub policies: PolicySet,
+    /// What a plan needs to know of each system.
+    pub rules: BTreeMap<SystemName, Rules>,
+    connectors: BTreeMap<IntegrationName, Arc<dyn Connector>>,
+    credentials: BTreeMap<String, Sealed>,
+}
+
+/// A connector with the integration that it serves.
+pub(crate) struct Route<'a> {
+    pub integration: &'a Integration,
+    pub connector: &'a Arc<dyn Connector>,
+}
+
+impl Catalogue {
+    /// The integration through which a system is reached.
+    pub(crate) fn route(&self, system: &SystemName) -> Result<Route<'_>> {
+        self.find(|role| matches!(role, Role::Target { system: s } if s == system))
+            .ok_or_else(|| EngineError::NotFound { kind: "integration to system", name: system.to_string() })
+    }
+
+    /// The integration through which a source is read.
+    pub(crate) fn source(&self, source: &SourceName) -> Result<Route<'_>> {
+        self.find(|role| matches!(role, Role::Source { source: s, .. } if s == source))
+            .ok_or_else(|| EngineError::NotFound { kind: "source", name: source.to_string() })
+    }
+
+    fn find(&self, fits: impl Fn(&Role) -> bool) -> Option<Route<'_>> {
+        let (name, integration) = self.integrations.iter().find(|(_, i)| fits(&i.role))?;
+        Some(Route { integration, connector: self.connectors.get(name)? })
+    }
+
+    fn sealed(&self, integration: &IntegrationName, purpose: Purpose) -> Option<&Sealed> {
+        self.credentials.get(&Credential::key_of(integration, purpose))
+    }
+}
+
+/// The attributes that the sources' contracts declare, and the entitlements, as policies may use them.
+pub(crate) fn compile(
+    integrations: &[Integration],
+    entitlements: &[Entitlement],
+    policies: &[PolicyFile],
+) -> Result<PolicySet> {
+    let mut vocabulary = Vocabulary {
+        identity: BTreeMap::new(),
+        required: BTreeSet::new(),
+        entitlements: entitlements
+            .iter()
+            .map(|e| EntitlementFacts {
+                name: e.name.clone(),
+                class: e.class,
+                privileged: e.privileged,
+                labels: BTreeSet::new(),
+            })
+            .collect(),
+    };
+    for integration in integrations {
+        let Role::Source { contract, .. } = &integration.role else { continue };
+        for (name, rule) in &contract.attributes {
+            vocabulary.identity.insert(name.clone(), rule.kind);
+            if rule.required {
+                vocabulary.required.insert(name.clone());
+            }
+        }
+    }
+    PolicySet::load(policies, &vocabulary).map_err(EngineError::Policy)
+}
+
+impl Engine {
+    /// What is declared now. Reads the small declaring tables and compiles them only when they differ
+    /// from the last time.
+    pub async fn catalogue(&self, tx: &mut dyn Tx) -> Result<Arc<Catalogue>> {
+        let tables = [Table::Systems, Table::Entitlements, Table::Integrations, Table::Policies, Table::Credentials];
+        let mut rows: Vec<Vec<Row>> = Vec::with_capacity(tables.len());
+        for table in tables {
+            rows.push(tx.select(self.tenant(), Select::from(table)).await?);
+        }
+        let stamps: Vec<(&str, i64)> = rows.iter().flatten().map(|r| (r.id.as_str(), r.revision)).collect();
+        let version = Digest::of_value(&stamps);
+        let kept = self.catalogue.lock().map_err(|_| poisoned())?.clone();
+        if let Some(kept) = kept.filter(|k| k.version == version) {
+            return Ok(kept);
+        }
+        let fresh = Arc::new(self.build_catalogue(version, &rows)?);
+        *self.catalogue.lock().map_err(|_| poisoned())? = Some(fresh.clone());
+        Ok(fresh)
+    }
+
+    fn build_catalogue(&self, version: Digest, rows: &[Vec<Row>]) -> Result<Catalogue> {
+        let [systems, entitlements, integrations, policies, credentials] = rows else {
+            return Err(poisoned());
+        };
+        let systems: Vec<System> = values(systems)?;
+        let entitlements: Vec<Entitlement> = values(entitlements)?;
+        let integrations: Vec<Integration> = values(integrations)?;
+        let policies: Vec<PolicyFile> = values(policies)?;
+        let credentials: Vec<Credential> = values(credentials)?;
+        let compiled = compile(&integrations, &entitlements, &policies)?;
+        let mut connectors = BTreeMap::new();
+        for integration in &integrations {
+            let connector = (self.parts.build)(&integration.connector, &integration.settings)?;
+            connectors.insert(integration.name.clone(), connector);
+        }
+        let mut sealed = BTreeMap::new();
+        for credential in credentials {
+            let value = serde_json::from_value(credential.sealed.clone())
+                .map_err(|e| EngineError::Inconsistent(format!("credential {}: {e}", credential.key())))?;
+            sealed.insert(credential.key(), value);
+        }
+        let rules = systems
+            .iter()
+            .map(|system| (system.name.clone(), rules_of(system, &entitlements, &integrations, &connectors)))
+            .collect();
+        Ok(Catalogue {
+            version,
+            systems: systems.into_iter().map(|s| (s.name.clone(), s)).collect(),
+            entitlements: entitlements.into_iter().map(|e| (e.name.clone(), e)).collect(),
+            integrations: integrations.into_iter().map(|i| (i.name.clone(), i)).collect(),
+            policies: compiled,
+            rules,
+            connectors,
+            credentials: sealed,
+        })
+    }
+
+    /// A line for writing to the integration's system.
+    pub(crate) fn writing(&self, catalogue: &Catalogue, integration: &Integration) -> Line {
+        self.parts.broker.line(integration, Purpose::Write, catalogue.sealed(&integration.name, Purpose::Write))
+    }
+
+    /// A line for reading back, with the verifier's own credential where there is one, and which it is.
+    pub(crate) fn reading(&self, catalogue: &Catalogue, integration: &Integration) -> (Line, Witness) {
+        match catalogue.sealed(&integration.name, Purpose::Verify) {
+            Some(own) => (self.parts.broker.line(integration, Purpose::Verify, Some(own)), Witness::Independent),
+            None => {
+                let writers = catalogue.sealed(&integration.name, Purpose::Write);
+                (self.parts.broker.line(integration, Purpose::Write, writers), Witness::Writer)
+            }
+        }
+    }
+}
+
+/// Checks what can be checked of a configuration before it is written.
+pub(crate) fn validate(engine: &Engine, configuration: &Configuration) -> Result<PolicySet> {
+    let mut problems = Vec::new();
+    for integration in &configuration.integrations {
+        if let Err(error) = (engine.parts.build)(&integration.connector, &integration.settings) {
+            problems.push(format!("integration `{}`: {error}", integration.name));
+        }
+    }
+    if !problems.is_empty() {
+        return Err(EngineError::Configuration(problems));
+    }
+    compile(&configuration.integrations, &configuration.entitlements, &configuration.policies)
+}
+
+fn values<T: Entity>(rows: &[Row]) -> Result<Vec<T>> {
+    Ok(rows.iter().map(T::from_row).collect::<Result<_, _>>()?)
+}
+
+fn rules_of(
+    system: &System,
+    entitlements: &[Entitlement],
+    integrations: &[Integration],
+    connectors: &BTreeMap<IntegrationName, Arc<dyn Connector>>,
+) -> Rules {
+    use bailiwick_core::access::Stage;
+    let connector = integrations
+        .iter()
+        .find(|i| matches!(&i.role, Role::Target { system: s } if *s == system.name))
+        .and_then(|i| connectors.get(&i.name));
+    let removable: BTreeSet<_> = connector
+        .map(|c| system.classes.intersection(&c.capability().removes).copied().collect())
+        .unwrap_or_default();
+    let of_stage = |stage| removable.iter().copied().filter(|c| c.stage() == stage).collect();
+    Rules {
+        on_leave: system.on_leave,
+        kill: of_stage(Stage::Kill),
+        strip: of_stage(Stage::Strip),
+        entitlements: entitlements
+            .iter()
+            .filter(|e| e.name.system() == system.name)
+            .map(|e| {
+                let rule = EntitlementRule {
+                    class: e.class,
+                    external_id: e.external_id.clone(),
+                    privileged: e.privileged,
+                };
+                (e.name.clone(), rule)
+            })
+            .collect(),
+    }
+}
+
+fn poisoned() -> EngineError {
+    EngineError::Inconsistent("the catalogue is in disorder".into())
+}

@@ -1,0 +1,76 @@
+//! What can go wrong in a step, with a stable code.
+
+use bailiwick_connector::ConnectorError;
+use bailiwick_core::{approval::Refusal, contract::Breach, policy::PolicyError};
+use bailiwick_store::StoreError;
+
+/// A step could not be done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The store.
+    #[error("the store did not do it")]
+    Store(#[from] StoreError),
+    /// A system or its connector.
+    #[error("the system did not do it")]
+    Connector(#[from] ConnectorError),
+    /// The policies are not valid.
+    #[error("the policies have {} error(s)", .0.len())]
+    Policy(Vec<PolicyError>),
+    /// Facts that a policy needs are missing.
+    #[error("the policies cannot decide: {0}")]
+    Undecidable(String),
+    /// The configuration is not valid.
+    #[error("the configuration is not valid: {}", .0.join("; "))]
+    Configuration(Vec<String>),
+    /// An approval is refused.
+    #[error("the approval is refused")]
+    Refused(#[from] Refusal),
+    /// A delivery of a feed is held.
+    #[error("the delivery is held: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Held(Vec<Breach>),
+    /// There is no such thing.
+    #[error("there is no {kind} `{name}`")]
+    NotFound {
+        /// What was looked for.
+        kind: &'static str,
+        /// By which name.
+        name: String,
+    },
+    /// The name fits more than one thing.
+    #[error("`{name}` fits {count} identities; use the id")]
+    Ambiguous {
+        /// The name.
+        name: String,
+        /// How many it fits.
+        count: usize,
+    },
+    /// What is stored does not fit together.
+    #[error("{0}")]
+    Inconsistent(String),
+    /// The evidence log.
+    #[error("the evidence log: {0}")]
+    Evidence(String),
+}
+
+/// What steps give back.
+pub type Result<T, E = EngineError> = std::result::Result<T, E>;
+
+impl EngineError {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Store(e) => e.code(),
+            Self::Connector(e) => e.code(),
+            Self::Policy(errors) => errors.first().map_or("policy", PolicyError::code),
+            Self::Undecidable(_) => "policy-undecidable",
+            Self::Configuration(_) => "configuration",
+            Self::Refused(r) => r.code(),
+            Self::Held(breaches) => breaches.first().map_or("feed-held", Breach::code),
+            Self::NotFound { .. } => "not-found",
+            Self::Ambiguous { .. } => "ambiguous",
+            Self::Inconsistent(_) => "inconsistent",
+            Self::Evidence(_) => "evidence",
+        }
+    }
+}

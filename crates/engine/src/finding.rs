@@ -1,0 +1,72 @@
+//! Opening and closing findings: the same thing wrong is one finding, with an owner and a deadline.
+
+use bailiwick_core::{
+    finding::Finding,
+    id::{FindingId, IdentityId, SystemName},
+    record::RecordKind,
+    time::SignedDuration,
+};
+use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, select};
+
+use crate::{Engine, Result};
+
+/// How long an owner has.
+const DEADLINE: SignedDuration = SignedDuration::from_hours(24);
+
+/// Something wrong, before it is known whether it is known already.
+pub(crate) struct Wrong {
+    pub code: &'static str,
+    pub subject: String,
+    pub identity: Option<IdentityId>,
+    pub system: Option<SystemName>,
+    pub message: String,
+    pub owner: String,
+}
+
+impl Engine {
+    /// Opens a finding unless the same is open; gives the update to be written, if any.
+    pub(crate) async fn open_finding(&self, tx: &mut dyn Tx, wrong: Wrong) -> Result<Option<Update>> {
+        let key = format!("{}:{}", wrong.code, wrong.subject);
+        if self.open_with(tx, &key).await?.is_some() {
+            return Ok(None);
+        }
+        let now = self.now();
+        let finding = Finding {
+            id: FindingId::new(now, self.entropy()),
+            code: wrong.code.to_owned(),
+            subject: wrong.subject,
+            identity: wrong.identity,
+            system: wrong.system,
+            message: wrong.message,
+            owner: wrong.owner,
+            opened: now,
+            deadline: now.saturating_add(DEADLINE).unwrap_or(now),
+            closed: None,
+        };
+        let mut record = self
+            .record(RecordKind::FindingOpened, "finding")
+            .fact("code", &finding.code)
+            .fact("finding", finding.id)
+            .fact("owner", &finding.owner)
+            .fact("subject", &finding.subject);
+        record.identity = finding.identity;
+        Ok(Some(Update::new(record).insert(&finding, self.entropy())))
+    }
+
+    /// Closes the open finding with this code and subject, if there is one.
+    pub(crate) async fn close_finding(&self, tx: &mut dyn Tx, code: &str, subject: &str) -> Result<Option<Update>> {
+        let Some(open) = self.open_with(tx, &format!("{code}:{subject}")).await? else { return Ok(None) };
+        let mut record = self
+            .record(RecordKind::FindingClosed, "finding")
+            .fact("code", code)
+            .fact("finding", open.value.id);
+        record.identity = open.value.identity;
+        let closed = Finding { closed: Some(self.now()), ..open.value };
+        Ok(Some(Update::new(record).replace(&closed, open.revision, self.entropy())))
+    }
+
+    async fn open_with(&self, tx: &mut dyn Tx, key: &str) -> Result<Option<Stored<Finding>>> {
+        let asked = Select::from(Table::Findings).filter(Filter::Is("open_key", key.into()));
+        Ok(select(tx, self.tenant(), asked).await?.pop())
+    }
+}

@@ -1,0 +1,346 @@
+//! Step 1, intake: a delivery of a source becomes events, or is held whole.
+
+use std::collections::BTreeMap;
+
+use bailiwick_connector::{ConnectorError, ErrorKind, Listing, Object, ObjectState, ObjectValue};
+use bailiwick_core::{
+    contract::{Arrival, AttributeRule, Intake, Known, SourceContract, SourceRecord, intake},
+    digest::Digest,
+    event::{Event, EventKind},
+    finding::Finding,
+    id::{BatchId, EventId, IdentityId, SourceName},
+    identity::{Identity, IdentityKind, Lifecycle, SourceKey},
+    integration::Role,
+    policy::{AttributeType, AttributeValue},
+    record::{Actor, Record, RecordKind},
+    time::Effective,
+};
+use bailiwick_store::{Entity, Filter, NewWork, Select, Stored, Table, Tx, Update, Work, entities::Batch, get, select};
+use serde::Serialize;
+
+use crate::{Engine, EngineError, Job, Result, finding::Wrong};
+
+/// How many updates are handed to the store at a time.
+const CHUNK: usize = 512;
+/// How many records are read at a time.
+const PAGE: u32 = 1_000;
+
+/// What came of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Imported {
+    /// The delivery.
+    pub batch: BatchId,
+    /// How many records it has.
+    pub rows: u64,
+    /// Events by kind.
+    pub events: BTreeMap<String, u64>,
+    /// How many records said nothing new.
+    pub unchanged: u64,
+}
+
+impl Engine {
+    /// Takes the delivery that lies in the source's feed. `delivered` is the digest of its bytes.
+    ///
+    /// Either all of it is accepted, in one transaction, or all of it is held: then this fails with
+    /// [`EngineError::Held`], the batch and a finding say why, and only positive leavers flow.
+    pub async fn import(&self, source: &SourceName, delivered: Digest) -> Result<Imported> {
+        let mut tx = self.read().await?;
+        let catalogue = self.catalogue(&mut *tx).await?;
+        drop(tx);
+        let route = catalogue.source(source)?;
+        let Role::Source { contract, .. } = &route.integration.role else {
+            return Err(EngineError::NotFound { kind: "source", name: source.to_string() });
+        };
+        let (line, _) = self.reading(&catalogue, route.integration);
+        let mut records = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let mut broken = None;
+            let mut visit = |object: Object<'_>| match record_of(&object, contract) {
+                Ok(record) => records.push(SourceRecord { line: records.len() as u64 + 2, ..record }),
+                Err(problem) => broken = Some(problem),
+            };
+            let page = route.connector.list(&line, Listing::People, cursor.as_deref(), PAGE, &mut visit).await?;
+            if let Some(problem) = broken {
+                return Err(ConnectorError::none(ErrorKind::Malformed, problem).into());
+            }
+            if !page.complete {
+                return Err(EngineError::Inconsistent("the feed could not be read to its end".into()));
+            }
+            match page.next {
+                Some(next) => cursor = Some(next),
+                None => break,
+            }
+        }
+        self.accept(source, contract, &records, delivered, &route.integration.owner).await
+    }
+
+    async fn accept(
+        &self,
+        source: &SourceName,
+        contract: &SourceContract,
+        records: &[SourceRecord],
+        delivered: Digest,
+        owner: &str,
+    ) -> Result<Imported> {
+        let now = self.now();
+        let mut tx = self.begin().await?;
+        let before = self.known(&mut *tx, source).await?;
+        let known: BTreeMap<String, Known> = before
+            .iter()
+            .map(|(key, s)| {
+                let (attributes, lifecycle) = (s.value.attributes.clone(), s.value.lifecycle.clone());
+                (key.clone(), Known { attributes, lifecycle })
+            })
+            .collect();
+        let (arrivals, unchanged, breaches) = match intake(records, contract, &known, now) {
+            Intake::Accepted { arrivals, unchanged } => (arrivals, unchanged, Vec::new()),
+            Intake::Held { breaches, leavers } => (leavers, 0, breaches),
+        };
+        let mut events: BTreeMap<String, u64> = BTreeMap::new();
+        for arrival in &arrivals {
+            *events.entry(arrival.kind.name().to_owned()).or_default() += 1;
+        }
+        let batch = Batch {
+            id: BatchId::new(now, self.entropy()),
+            source: source.clone(),
+            digest: delivered,
+            at: now,
+            rows: records.len() as u64,
+            events: arrivals.len() as u64,
+            unchanged,
+            breaches,
+        };
+        self.write_batch(&mut *tx, &batch, owner).await?;
+        for chunk in arrivals.chunks(CHUNK) {
+            self.write_arrivals(&mut *tx, source, &batch, chunk, &before).await?;
+        }
+        tx.commit().await?;
+        if batch.breaches.is_empty() {
+            Ok(Imported { batch: batch.id, rows: batch.rows, events, unchanged })
+        } else {
+            Err(EngineError::Held(batch.breaches))
+        }
+    }
+
+    async fn write_batch(&self, tx: &mut dyn Tx, batch: &Batch, owner: &str) -> Result<()> {
+        let held = !batch.breaches.is_empty();
+        let kind = if held { RecordKind::BatchHeld } else { RecordKind::BatchAccepted };
+        let codes: Vec<&str> = batch.breaches.iter().map(bailiwick_core::contract::Breach::code).collect();
+        let record = Record::new(kind, batch.at, Actor::Source(batch.source.to_string()), self.entropy())
+            .fact("batch", batch.id)
+            .fact("breaches", codes)
+            .fact("delivered", batch.digest)
+            .fact("rows", batch.rows);
+        let mut updates = vec![Update::new(record).insert(batch, self.entropy())];
+        let subject = batch.source.to_string();
+        if held {
+            let message = format!(
+                "a delivery of `{}` is held and nothing of it was used: {}; deliver it again when it is mended",
+                batch.source,
+                batch.breaches.iter().take(3).map(ToString::to_string).collect::<Vec<_>>().join("; "),
+            );
+            let wrong =
+                Wrong { code: "feed-held", subject, identity: None, system: None, message, owner: owner.to_owned() };
+            updates.extend(self.open_finding(tx, wrong).await?);
+        } else {
+            updates.extend(self.close_finding(tx, "feed-held", &subject).await?);
+        }
+        Ok(tx.write(self.tenant(), updates, self.entropy()).await?)
+    }
+
+    async fn write_arrivals(
+        &self,
+        tx: &mut dyn Tx,
+        source: &SourceName,
+        batch: &Batch,
+        arrivals: &[Arrival],
+        before: &BTreeMap<String, Stored<Identity>>,
+    ) -> Result<()> {
+        let mut updates = Vec::with_capacity(arrivals.len());
+        let mut jobs = Vec::with_capacity(arrivals.len());
+        for arrival in arrivals {
+            let stored = before.get(&arrival.key);
+            let identity = Identity {
+                id: stored.map_or_else(|| IdentityId::new(batch.at, self.entropy()), |s| s.value.id),
+                kind: IdentityKind::Person,
+                source_key: SourceKey { source: source.clone(), key: arrival.key.clone() },
+                attributes: arrival.attributes.clone(),
+                lifecycle: arrival.lifecycle.clone(),
+                owner: None,
+                generation: stored.map_or(1, |s| s.value.generation + 1),
+            };
+            let event = Event {
+                id: EventId::new(batch.at, self.entropy()),
+                source: source.to_string(),
+                key: format!("{}#{}", arrival.key, identity.generation),
+                identity: identity.id,
+                kind: arrival.kind.clone(),
+                effective: arrival.effective.clone(),
+                accepted: batch.at,
+            };
+            let actor = Actor::Source(source.to_string());
+            updates.push(self.accepted(actor, &event, &identity, stored.map(|s| s.revision)));
+            jobs.extend(follow_ups(&identity, &event));
+        }
+        tx.write(self.tenant(), updates, self.entropy()).await?;
+        self.enqueue(tx, jobs).await
+    }
+
+    /// The update by which an event and what it makes of its identity are accepted.
+    fn accepted(&self, actor: Actor, event: &Event, identity: &Identity, revision: Option<i64>) -> Update {
+        let record = Record::new(RecordKind::EventAccepted, event.accepted, actor, self.entropy())
+            .event(event.id)
+            .identity(identity.id)
+            .fact("effective", event.effective.at)
+            .fact("generation", identity.generation)
+            .fact("kind", event.kind.name())
+            .fact("state", identity.lifecycle.name())
+            .personal("attributes", &identity.attributes)
+            .personal("source_key", identity.source_key.to_string());
+        let update = Update::new(record).insert(event, self.entropy());
+        match revision {
+            Some(revision) => update.replace(identity, revision, self.entropy()),
+            None => update.insert(identity, self.entropy()),
+        }
+    }
+
+    /// Files an event that the hub itself noticed. `key` makes it happen once: the same key again is
+    /// nothing new, and gives back `false`.
+    pub(crate) async fn file(
+        &self,
+        tx: &mut dyn Tx,
+        stored: Stored<Identity>,
+        key: String,
+        kind: EventKind,
+        lifecycle: Lifecycle,
+    ) -> Result<bool> {
+        let dedupe = Select::from(Table::Events).filter(Filter::Is("dedupe", format!("hub/{key}").into()));
+        if tx.count(self.tenant(), dedupe).await? > 0 {
+            return Ok(false);
+        }
+        let now = self.now();
+        let identity =
+            Identity { lifecycle, generation: stored.value.generation + 1, ..stored.value };
+        let event = Event {
+            id: EventId::new(now, self.entropy()),
+            source: "hub".into(),
+            key,
+            identity: identity.id,
+            kind,
+            effective: Effective::at(now),
+            accepted: now,
+        };
+        let update = self.accepted(Actor::Hub("intake".into()), &event, &identity, Some(stored.revision));
+        tx.write(self.tenant(), vec![update], self.entropy()).await?;
+        let jobs = follow_ups(&identity, &event);
+        self.enqueue(tx, jobs).await?;
+        Ok(true)
+    }
+
+    /// Looks at an identity whose date may have come: starts or ends it, and reminds of the absent.
+    pub(crate) async fn wake(&self, item: &Work, id: IdentityId) -> Result<()> {
+        let now = self.now();
+        let mut tx = self.begin().await?;
+        if let Some(stored) = get::<Identity>(&mut *tx, self.tenant(), &id.to_string()).await? {
+            let lifecycle = stored.value.lifecycle.clone().at(now);
+            match &lifecycle {
+                Lifecycle::Absent { grace_until, .. } if *grace_until <= now => {
+                    let wrong = Wrong {
+                        code: "absent-grace-over",
+                        subject: id.to_string(),
+                        identity: Some(id),
+                        system: None,
+                        message: "the record is missing from its source and the grace is over; \
+                                  absence is not termination: decide whether the person has left"
+                            .into(),
+                        owner: "operator".into(),
+                    };
+                    let updates = self.open_finding(&mut *tx, wrong).await?.into_iter().collect();
+                    tx.write(self.tenant(), updates, self.entropy()).await?;
+                }
+                changed if *changed != stored.value.lifecycle => {
+                    let kind = match changed {
+                        Lifecycle::Left { .. } => EventKind::Left,
+                        Lifecycle::Pending { .. } | Lifecycle::Active { .. } | Lifecycle::Absent { .. } => {
+                            EventKind::Joined
+                        }
+                    };
+                    let key = format!("wake/{id}#{}", stored.value.generation);
+                    self.file(&mut *tx, stored, key, kind, lifecycle).await?;
+                }
+                // The date was moved meanwhile; another item waits for the new one.
+                _ => {}
+            }
+        }
+        tx.finish(self.tenant(), item).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn known(&self, tx: &mut dyn Tx, source: &SourceName) -> Result<BTreeMap<String, Stored<Identity>>> {
+        let all: Vec<Stored<Identity>> = select(tx, self.tenant(), Select::from(Identity::TABLE)).await?;
+        let of_source = all.into_iter().filter(|s| s.value.source_key.source == *source);
+        Ok(of_source.map(|s| (s.value.source_key.key.clone(), s)).collect())
+    }
+
+    /// All open findings, for callers that show them.
+    pub async fn open_findings(&self) -> Result<Vec<Finding>> {
+        let mut tx = self.read().await?;
+        let open = Select::from(Table::Findings).filter(Filter::Is("state", "open".into()));
+        Ok(select(&mut *tx, self.tenant(), open).await?.into_iter().map(|s| s.value).collect())
+    }
+}
+
+/// What is to be done after an event: decide now, and wake when the next date comes.
+fn follow_ups(identity: &Identity, event: &Event) -> Vec<NewWork> {
+    let urgent = event.kind == EventKind::Left;
+    let decide = Job::Decide { identity: identity.id, event: event.id };
+    let mut jobs = vec![decide.work(None, None, urgent, event.accepted)];
+    if let Some(due) = identity.lifecycle.due() {
+        jobs.push(Job::Wake { identity: identity.id }.work(None, None, true, due));
+    }
+    jobs
+}
+
+/// A person as a connector shows them → a record. The conventional attributes `start`, `end`, `zone`
+/// and `status` are dates and state; all others are the source's.
+fn record_of(object: &Object<'_>, contract: &SourceContract) -> Result<SourceRecord, String> {
+    let mut record = SourceRecord {
+        key: object.id.to_string(),
+        terminated: object.state == ObjectState::Blocked,
+        ..SourceRecord::default()
+    };
+    for (name, value) in &object.attributes {
+        let date = || match value {
+            ObjectValue::Text(text) => {
+                text.parse().map(Some).map_err(|_| format!("`{text}` of `{name}` is not a date"))
+            }
+            ObjectValue::Flag(_) | ObjectValue::Many(_) | ObjectValue::Null => Ok(None),
+        };
+        match (name.as_ref(), value) {
+            ("start", _) => record.starts = date()?,
+            ("end", _) => record.ends = date()?,
+            ("zone", ObjectValue::Text(zone)) => record.zone = Some(zone.to_string()),
+            ("status", ObjectValue::Text(status)) => record.terminated |= status == "terminated",
+            _ => drop(record.values.insert(name.to_string(), typed(value, contract.attributes.get(name.as_ref())))),
+        }
+    }
+    Ok(record)
+}
+
+fn typed(value: &ObjectValue<'_>, rule: Option<&AttributeRule>) -> Option<AttributeValue> {
+    match value {
+        ObjectValue::Text(text) => match rule.map(|r| r.kind) {
+            Some(AttributeType::Number) => {
+                Some(text.parse().map_or_else(|_| AttributeValue::Text(text.to_string()), AttributeValue::Number))
+            }
+            Some(AttributeType::TextSet) => Some(AttributeValue::TextSet([text.to_string()].into())),
+            Some(AttributeType::Text | AttributeType::Flag | AttributeType::Date) | None => {
+                Some(AttributeValue::Text(text.to_string()))
+            }
+        },
+        ObjectValue::Flag(flag) => Some(AttributeValue::Flag(*flag)),
+        ObjectValue::Many(many) => Some(AttributeValue::TextSet(many.iter().map(ToString::to_string).collect())),
+        ObjectValue::Null => None,
+    }
+}

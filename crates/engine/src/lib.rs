@@ -1,0 +1,114 @@
+//! Drives the flow: event → decide → plan → approve → apply → verify → evidence.
+//!
+//! Each step is a module with the step's name. All state is in the store and all work is in its queue;
+//! an engine holds nothing that matters, so any number of them can run, and any of them can die at any
+//! point. No transaction is open while a system is called.
+//!
+//! Absent on purpose: any knowledge of a protocol (connectors), of SQL (store), of HTTP (hub).
+
+mod apply;
+mod approve;
+mod catalogue;
+mod check;
+mod configure;
+mod decide;
+mod error;
+mod export;
+mod finding;
+mod intake;
+mod observe;
+mod operator;
+mod reconcile;
+mod sequencer;
+mod verify;
+mod why;
+mod work;
+
+#[cfg(feature = "testkit")]
+pub mod testkit;
+
+use std::sync::{Arc, Mutex};
+
+use bailiwick_connector::{Broker, Connector};
+use bailiwick_core::{
+    id::{Entropy, Tenant},
+    record::{Actor, Record, RecordKind},
+    time::{Clock, Timestamp},
+};
+use bailiwick_store::{Store, Tx};
+
+pub use approve::Decided;
+pub use catalogue::Catalogue;
+pub use check::{CheckReport, Damage};
+pub use configure::{ConfigChange, Configuration};
+pub use error::{EngineError, Result};
+pub use intake::Imported;
+pub use observe::is_so;
+pub use reconcile::Reconciled;
+pub use sequencer::Sequencer;
+pub use why::Why;
+pub use work::{Job, Quiet};
+
+/// Makes a connector of a kind from its settings.
+pub type Build = fn(&str, &serde_json::Value) -> bailiwick_connector::Result<Arc<dyn Connector>>;
+
+/// What an engine is made of.
+pub struct Parts {
+    /// Where state is kept.
+    pub store: Arc<dyn Store>,
+    /// Whose state.
+    pub tenant: Tenant,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Gives random bytes.
+    pub entropy: Arc<dyn Entropy>,
+    /// The only way out.
+    pub broker: Arc<Broker>,
+    /// Makes connectors.
+    pub build: Build,
+    /// Distinguishes this engine from others on the same store.
+    pub name: String,
+}
+
+/// One engine: does the work that the store's queue holds.
+pub struct Engine {
+    parts: Parts,
+    catalogue: Mutex<Option<Arc<Catalogue>>>,
+}
+
+impl Engine {
+    /// An engine of the given parts.
+    pub fn new(parts: Parts) -> Self {
+        Self { parts, catalogue: Mutex::new(None) }
+    }
+
+    /// The parts it is made of.
+    pub fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// The instant it is now.
+    pub fn now(&self) -> Timestamp {
+        self.parts.clock.now()
+    }
+
+    fn entropy(&self) -> &dyn Entropy {
+        &*self.parts.entropy
+    }
+
+    fn tenant(&self) -> &Tenant {
+        &self.parts.tenant
+    }
+
+    async fn begin(&self) -> Result<Box<dyn Tx>> {
+        Ok(self.parts.store.begin().await?)
+    }
+
+    async fn read(&self) -> Result<Box<dyn Tx>> {
+        Ok(self.parts.store.read().await?)
+    }
+
+    fn record(&self, kind: RecordKind, step: &str) -> Record {
+        Record::new(kind, self.now(), Actor::Hub(step.to_owned()), self.entropy())
+    }
+}

@@ -1,0 +1,135 @@
+//! Reading systems: what an account holds, and whether a change is so.
+
+use bailiwick_connector::{Connector, ConnectorError, ErrorKind, Line, Listing, Locator, Object, ObjectState, ObjectValue};
+use bailiwick_core::{
+    access::AccessClass,
+    account::{AccountAttributes, AccountValue, Held},
+    digest::Digest,
+    plan::Op,
+    time::Timestamp,
+    verify::{Coverage, Observation, Witness},
+};
+
+/// The size of a page when everything an account holds is listed.
+const PAGE: u32 = 200;
+
+/// Everything of one class that an account holds, read over all pages. A page that is not complete, and
+/// an error after the first page, make the observation partial.
+pub(crate) async fn held(
+    connector: &dyn Connector,
+    line: &Line,
+    witness: Witness,
+    account: &str,
+    class: AccessClass,
+    at: Timestamp,
+) -> Result<Observation, ConnectorError> {
+    let mut held = Vec::new();
+    let mut coverage = Coverage::Complete;
+    let mut cursor: Option<String> = None;
+    loop {
+        let mut visit = |object: Object<'_>| {
+            held.push(Held {
+                class,
+                external_id: object.id.to_string(),
+                name: object.name.to_string(),
+                live: object.state == ObjectState::Live,
+                purges_at: object.purges_at,
+            });
+        };
+        let listing = Listing::Held { account, class };
+        match connector.list(line, listing, cursor.as_deref(), PAGE, &mut visit).await {
+            Ok(page) => {
+                if !page.complete {
+                    coverage = Coverage::Partial("the system did not show everything".into());
+                }
+                match page.next {
+                    Some(next) => cursor = Some(next),
+                    None => break,
+                }
+            }
+            // The account itself is gone, and what it held with it.
+            Err(error) if error.kind == ErrorKind::NotFound && cursor.is_none() => break,
+            Err(error) if cursor.is_none() => return Err(error),
+            Err(error) => {
+                coverage = Coverage::Partial(error.to_string());
+                break;
+            }
+        }
+    }
+    held.sort();
+    let digest = Digest::of_value(&held);
+    let method = format!("list {class}");
+    Ok(Observation { at, coverage, held, method, witness, digest })
+}
+
+/// Whether the effect of a change can be read on the system. `marker` finds an account whose id is not
+/// known yet. Gives the account's id when the effect is there (or an empty text when it is gone).
+pub async fn is_so(
+    connector: &dyn Connector,
+    line: &Line,
+    account: Option<&str>,
+    op: &Op,
+) -> Result<Option<String>, ConnectorError> {
+    let here = || account.unwrap_or_default().to_owned();
+    let by_id = async || match account {
+        Some(id) => connector.get(line, Locator::Account(id)).await,
+        None => Ok(None),
+    };
+    let yes = |so: bool| so.then(here);
+    match op {
+        Op::CreateAccount { marker, .. } => {
+            let found = connector.get(line, Locator::AccountMarked(marker)).await?;
+            Ok(found.map(|object| object.id.into_owned()))
+        }
+        Op::SetAttributes { attributes } => {
+            Ok(yes(by_id().await?.is_some_and(|object| bears(&object, attributes))))
+        }
+        Op::Enable => Ok(yes(by_id().await?.is_some_and(|object| object.state == ObjectState::Live))),
+        Op::Disable { .. } => {
+            Ok(yes(by_id().await?.is_none_or(|object| object.state == ObjectState::Blocked)))
+        }
+        Op::Delete => Ok(yes(by_id().await?.is_none())),
+        Op::Grant { class, external_id } => {
+            let seen = held(connector, line, Witness::Writer, &here(), *class, Timestamp::UNIX_EPOCH).await?;
+            Ok(yes(seen.held.iter().any(|h| h.external_id == *external_id)))
+        }
+        Op::Revoke { class, external_id } => {
+            let seen = held(connector, line, Witness::Writer, &here(), *class, Timestamp::UNIX_EPOCH).await?;
+            let gone = seen.held.iter().all(|h| h.external_id != *external_id);
+            Ok(yes(gone && seen.coverage == Coverage::Complete))
+        }
+        Op::RevokeAll { class } => {
+            let seen = held(connector, line, Witness::Writer, &here(), *class, Timestamp::UNIX_EPOCH).await?;
+            Ok(yes(seen.held.iter().all(|h| !h.live) && seen.coverage == Coverage::Complete))
+        }
+    }
+}
+
+/// Whether the object has all the attributes.
+pub(crate) fn bears(object: &Object<'_>, attributes: &AccountAttributes) -> bool {
+    attributes.iter().all(|(name, wanted)| object.attribute(name).is_some_and(|seen| same(seen, wanted)))
+}
+
+fn same(seen: &ObjectValue<'_>, wanted: &AccountValue) -> bool {
+    match (seen, wanted) {
+        (ObjectValue::Text(a), AccountValue::Text(b)) => a == b,
+        (ObjectValue::Flag(a), AccountValue::Flag(b)) => a == b,
+        (ObjectValue::Many(a), AccountValue::Many(b)) => a.iter().eq(b.iter()),
+        (ObjectValue::Text(_) | ObjectValue::Flag(_) | ObjectValue::Many(_) | ObjectValue::Null, _) => false,
+    }
+}
+
+/// The attributes of an object that the hub manages on that system.
+pub(crate) fn managed<'n>(object: &Object<'_>, names: impl Iterator<Item = &'n String>) -> AccountAttributes {
+    names
+        .filter_map(|name| {
+            let value = match object.attribute(name)? {
+                ObjectValue::Text(text) => AccountValue::Text(text.to_string()),
+                ObjectValue::Flag(flag) => AccountValue::Flag(*flag),
+                ObjectValue::Many(many) => AccountValue::Many(many.iter().map(ToString::to_string).collect()),
+                ObjectValue::Null => return None,
+            };
+            Some((name.clone(), value))
+        })
+        .collect()
+}

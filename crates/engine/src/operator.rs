@@ -1,0 +1,140 @@
+//! Operators, credentials, and lifting a quarantine.
+
+use std::collections::BTreeSet;
+
+use bailiwick_connector::seal::{Credential as Secret, SealContext};
+use bailiwick_core::{
+    digest::Digest,
+    id::{IntegrationName, OperatorId},
+    identity::Identity,
+    integration::{Integration, Purpose, Standing},
+    record::{Actor, RecordKind},
+    time::SignedDuration,
+};
+use bailiwick_store::{
+    Entity, Filter, Select, Stored, Table, Update,
+    entities::{Credential, Operator},
+    get, select,
+};
+
+use crate::{Engine, EngineError, Result};
+
+impl Engine {
+    /// Adds an operator and gives their token, which is shown this once and kept only as a digest.
+    pub async fn add_operator(
+        &self,
+        name: &str,
+        roles: BTreeSet<String>,
+        person: Option<String>,
+        days: u16,
+        by: Actor,
+    ) -> Result<(Operator, String)> {
+        let now = self.now();
+        let mut random = [0u8; 32];
+        self.entropy().fill(&mut random);
+        let token = format!("bwk_{}", Digest(random));
+        let expires = now.saturating_add(SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(now);
+        let operator = Operator {
+            id: OperatorId::new(now, self.entropy()),
+            name: name.to_owned(),
+            roles,
+            person,
+            token: Digest::of(token.as_bytes()),
+            expires,
+        };
+        let mut record = self
+            .record(RecordKind::OperatorAdded, "operator")
+            .fact("operator", operator.id)
+            .fact("roles", &operator.roles)
+            .personal("name", name);
+        record.actor = by;
+        let mut tx = self.begin().await?;
+        let update = Update::new(record).insert(&operator, self.entropy());
+        tx.write(self.tenant(), vec![update], self.entropy()).await?;
+        tx.commit().await?;
+        Ok((operator, token))
+    }
+
+    /// Who holds the token, if it is one and has not expired. Looks up a digest, so that the time it
+    /// takes says nothing about tokens.
+    pub async fn operator_by_token(&self, token: &str) -> Result<Option<Operator>> {
+        let digest = Digest::of(token.as_bytes()).to_string();
+        let mut tx = self.read().await?;
+        let asked = Select::from(Table::Operators).filter(Filter::Is("token_digest", digest.into()));
+        let found = select::<Operator>(&mut *tx, self.tenant(), asked).await?.pop();
+        Ok(found.map(|s| s.value).filter(|o| o.expires > self.now()))
+    }
+
+    /// Seals a credential for an integration, bound to it, its purpose and its endpoint.
+    pub async fn seal_credential(
+        &self,
+        integration: &IntegrationName,
+        purpose: Purpose,
+        secret: Secret,
+        by: Actor,
+    ) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let stored = get::<Integration>(&mut *tx, self.tenant(), integration.as_str())
+            .await?
+            .ok_or_else(|| EngineError::NotFound { kind: "integration", name: integration.to_string() })?;
+        let context = SealContext::of(self.tenant(), &stored.value, purpose)?;
+        let sealed = self.parts.broker.seal(&context, &secret, self.entropy());
+        let credential = Credential {
+            integration: integration.clone(),
+            purpose,
+            sealed: serde_json::to_value(&sealed).unwrap_or_default(),
+            at: self.now(),
+        };
+        let mut record = self
+            .record(RecordKind::CredentialSealed, "credential")
+            .fact("integration", integration)
+            .fact("purpose", purpose);
+        record.actor = by;
+        let before = get::<Credential>(&mut *tx, self.tenant(), &credential.key()).await?;
+        let update = Update::new(record);
+        let update = match before {
+            Some(b) => update.replace(&credential, b.revision, self.entropy()),
+            None => update.insert(&credential, self.entropy()),
+        };
+        tx.write(self.tenant(), vec![update], self.entropy()).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Lets a stopped integration work again.
+    pub async fn release(&self, integration: &IntegrationName, by: Actor) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let stored = get::<Integration>(&mut *tx, self.tenant(), integration.as_str())
+            .await?
+            .ok_or_else(|| EngineError::NotFound { kind: "integration", name: integration.to_string() })?;
+        let mut record = self.record(RecordKind::Configured, "release").fact("integration", integration);
+        record.actor = by;
+        let released = Integration { standing: Standing::Enabled, ..stored.value };
+        let mut updates = vec![Update::new(record).replace(&released, stored.revision, self.entropy())];
+        updates.extend(self.close_finding(&mut *tx, "integration-quarantined", integration.as_str()).await?);
+        tx.write(self.tenant(), updates, self.entropy()).await?;
+        tx.commit().await?;
+        self.parts.broker.release(integration);
+        Ok(())
+    }
+
+    /// The identity with this id, source key or e-mail address.
+    pub async fn find_identity(&self, text: &str) -> Result<Stored<Identity>> {
+        let mut tx = self.read().await?;
+        if text.starts_with("idn_")
+            && let Some(found) = get::<Identity>(&mut *tx, self.tenant(), text).await?
+        {
+            return Ok(found);
+        }
+        for (column, value) in [("source_key", text.to_owned()), ("lookup", text.to_lowercase())] {
+            let asked = Select::from(Table::Identities).filter(Filter::Is(column, value.into()));
+            let mut found = select::<Identity>(&mut *tx, self.tenant(), asked).await?;
+            if found.len() > 1 {
+                return Err(EngineError::Ambiguous { name: text.to_owned(), count: found.len() });
+            }
+            if let Some(one) = found.pop() {
+                return Ok(one);
+            }
+        }
+        Err(EngineError::NotFound { kind: "identity", name: text.to_owned() })
+    }
+}

@@ -1,0 +1,403 @@
+//! Reconciling: compares a whole system with what is known of it.
+//!
+//! Pages stream; each account becomes a digest that is compared with the one from before, so that only
+//! differences touch the store. What differs is an event like any other; nothing is mended here. A
+//! listing that was not complete proves no absence.
+
+use std::collections::BTreeMap;
+
+use bailiwick_connector::{Listing, Object, ObjectState};
+use bailiwick_core::{
+    access::AccessClass,
+    account::{Account, AccountState},
+    event::EventKind,
+    id::{AccountId, EntitlementName, IdentityId, SystemName},
+    identity::Identity,
+    index::{Index, Match},
+    record::{Record, RecordKind},
+    system::Entitlement,
+    time::SignedDuration,
+};
+use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, Work, get, select};
+use serde::Serialize;
+
+use crate::{Catalogue, Engine, Result, catalogue::Route, finding::Wrong, observe::managed};
+
+/// The size of a page that is asked for.
+const PAGE: u32 = 500;
+/// How many rows are read or written at a time.
+const CHUNK: usize = 512;
+/// How many unmanaged accounts become findings of their own; the rest is counted.
+const NAMED: usize = 25;
+
+/// What a reconciliation found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Reconciled {
+    /// How many accounts the system showed.
+    pub accounts: u64,
+    /// How many are as they were.
+    pub unchanged: u64,
+    /// How many differ from what was known.
+    pub changed: u64,
+    /// How many are new and belong to somebody known.
+    pub adopted: u64,
+    /// How many are new and belong to nobody known.
+    pub unmanaged: u64,
+    /// How many are not there any more.
+    pub gone: u64,
+    /// How many groups the system showed.
+    pub groups: u64,
+    /// Why not everything was shown, if so: then nothing is taken to be gone.
+    pub partial: Option<String>,
+}
+
+/// An account as the system showed it.
+struct Shown {
+    external_id: String,
+    username: String,
+    marker: Option<String>,
+    state: AccountState,
+}
+
+/// What reading a system gave, before anything is written.
+struct Survey {
+    report: Reconciled,
+    /// Accounts that are new or differ.
+    different: Vec<Shown>,
+    /// Label → the system's id, for groups.
+    groups: BTreeMap<String, String>,
+    index: Index,
+}
+
+impl Engine {
+    /// Compares the system with what is known of it and files an event for each difference. A second
+    /// run right after finds nothing.
+    pub async fn reconcile(&self, system: &SystemName) -> Result<Reconciled> {
+        let mut tx = self.read().await?;
+        let catalogue = self.catalogue(&mut *tx).await?;
+        let index = self.index(&mut *tx, system).await?;
+        drop(tx);
+        let survey = self.survey(&catalogue, system, index).await?;
+        self.write_survey(&catalogue, system, survey).await
+    }
+
+    pub(crate) async fn reconcile_item(&self, item: &Work, system: &SystemName) -> Result<()> {
+        let outcome = self.reconcile(system).await;
+        let mut tx = self.begin().await?;
+        let subject = system.to_string();
+        if let Err(error) = outcome {
+            let catalogue = self.catalogue(&mut *tx).await?;
+            let owner = catalogue.route(system).map_or_else(|_| "operator".into(), |r| r.integration.owner.clone());
+            let message = format!("`{system}` cannot be compared: {}: {error:#}", error.code());
+            let wrong = Wrong { code: "cannot-reconcile", subject, identity: None, system: Some(system.clone()), message, owner };
+            let updates = self.open_finding(&mut *tx, wrong).await?.into_iter().collect();
+            tx.write(self.tenant(), updates, self.entropy()).await?;
+            tx.commit().await?;
+            return Err(error);
+        }
+        let closed = self.close_finding(&mut *tx, "cannot-reconcile", &subject).await?.into_iter().collect();
+        tx.write(self.tenant(), closed, self.entropy()).await?;
+        tx.finish(self.tenant(), item).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Reaches a system and tries its credential; changes nothing.
+    pub async fn check_system(&self, system: &SystemName) -> Result<()> {
+        let mut tx = self.read().await?;
+        let catalogue = self.catalogue(&mut *tx).await?;
+        drop(tx);
+        let route = catalogue.route(system)?;
+        let line = self.writing(&catalogue, route.integration);
+        Ok(route.connector.check(&line).await?)
+    }
+
+    async fn index(&self, tx: &mut dyn Tx, system: &SystemName) -> Result<Index> {
+        let mut index = Index::default();
+        let mut after = None;
+        loop {
+            let page = Select::from(Table::Accounts)
+                .filter(Filter::Is("system", system.as_str().into()))
+                .page(after.take(), CHUNK as u32);
+            let rows = select::<Account>(tx, self.tenant(), page).await?;
+            for stored in &rows {
+                index.expect(&stored.value.external_id, &stored.value.state.digest());
+            }
+            match rows.last() {
+                Some(last) if rows.len() == CHUNK => after = Some(last.value.id.to_string()),
+                _ => break,
+            }
+        }
+        index.seal();
+        Ok(index)
+    }
+
+    async fn survey(&self, catalogue: &Catalogue, system: &SystemName, index: Index) -> Result<Survey> {
+        let route = catalogue.route(system)?;
+        let mut survey =
+            Survey { report: Reconciled::default(), different: Vec::new(), groups: BTreeMap::new(), index };
+        let held = self.memberships(catalogue, &route, system, &mut survey).await?;
+        let names: Vec<&String> =
+            catalogue.systems.get(system).map(|s| s.account.keys().collect()).unwrap_or_default();
+        let (line, _) = self.reading(catalogue, route.integration);
+        let mut cursor: Option<String> = None;
+        loop {
+            let Survey { report, different, index, .. } = &mut survey;
+            let mut visit = |object: Object<'_>| {
+                report.accounts += 1;
+                let state = AccountState {
+                    active: object.state == ObjectState::Live,
+                    attributes: managed(&object, names.iter().copied()),
+                    entitlements: held.get(object.id.as_ref()).cloned().unwrap_or_default(),
+                };
+                if index.see(&object.id, &state.digest()) == Match::Same {
+                    report.unchanged += 1;
+                    return;
+                }
+                different.push(Shown {
+                    external_id: object.id.to_string(),
+                    username: object.name.to_string(),
+                    marker: object.marker.map(|m| m.to_string()),
+                    state,
+                });
+            };
+            let page = route.connector.list(&line, Listing::Accounts, cursor.as_deref(), PAGE, &mut visit).await?;
+            if !page.complete {
+                report.partial = Some("the system did not show all accounts".into());
+            }
+            match page.next {
+                Some(next) => cursor = Some(next),
+                None => break,
+            }
+        }
+        Ok(survey)
+    }
+
+    /// Account → the declared entitlements it holds directly. Membership is read from the groups, which
+    /// are the better witness.
+    async fn memberships(
+        &self,
+        catalogue: &Catalogue,
+        route: &Route<'_>,
+        system: &SystemName,
+        survey: &mut Survey,
+    ) -> Result<BTreeMap<String, Vec<EntitlementName>>> {
+        let labels: BTreeMap<&str, &EntitlementName> = catalogue
+            .entitlements
+            .values()
+            .filter(|e| e.name.system() == *system && e.class == AccessClass::DirectGroups)
+            .map(|e| (e.label.as_str(), &e.name))
+            .collect();
+        let mut held: BTreeMap<String, Vec<EntitlementName>> = BTreeMap::new();
+        let mut cursor: Option<String> = None;
+        let (line, _) = self.reading(catalogue, route.integration);
+        loop {
+            let Survey { report, groups, .. } = survey;
+            let mut visit = |object: Object<'_>| {
+                report.groups += 1;
+                if let Some(name) = labels.get(object.name.as_ref()) {
+                    groups.insert(object.name.to_string(), object.id.to_string());
+                    for member in &object.links {
+                        held.entry(member.to_string()).or_default().push((*name).clone());
+                    }
+                }
+            };
+            let page = route.connector.list(&line, Listing::Groups, cursor.as_deref(), PAGE, &mut visit).await?;
+            if !page.complete {
+                report.partial = Some("the system did not show all groups".into());
+            }
+            match page.next {
+                Some(next) => cursor = Some(next),
+                None => break,
+            }
+        }
+        held.values_mut().for_each(|names| names.sort());
+        Ok(held)
+    }
+
+    async fn write_survey(&self, catalogue: &Catalogue, system: &SystemName, survey: Survey) -> Result<Reconciled> {
+        let Survey { mut report, different, groups, index } = survey;
+        let mut tx = self.begin().await?;
+        self.learn_entitlements(&mut *tx, catalogue, system, &groups).await?;
+        // A group that could not be read in full would look like lost memberships: nothing is concluded.
+        if report.partial.is_none() {
+            for chunk in different.chunks(CHUNK) {
+                self.write_different(&mut *tx, catalogue, system, chunk, &mut report).await?;
+            }
+            if index.unseen() > 0 {
+                self.write_gone(&mut *tx, system, &index, &mut report).await?;
+            }
+        }
+        let unmanaged = report.unmanaged as usize;
+        if unmanaged > NAMED {
+            let owner = catalogue.route(system)?.integration.owner.clone();
+            let message = format!("{unmanaged} accounts on `{system}` belong to nobody known; {NAMED} of them are named");
+            let subject = format!("{system}/many");
+            let wrong = Wrong { code: "accounts-unmanaged", subject, identity: None, system: Some(system.clone()), message, owner };
+            let updates = self.open_finding(&mut *tx, wrong).await?.into_iter().collect();
+            tx.write(self.tenant(), updates, self.entropy()).await?;
+        }
+        tx.commit().await?;
+        Ok(report)
+    }
+
+    /// Notes the system's ids of declared groups; what is held by name alone (licences) needs none.
+    async fn learn_entitlements(
+        &self,
+        tx: &mut dyn Tx,
+        catalogue: &Catalogue,
+        system: &SystemName,
+        groups: &BTreeMap<String, String>,
+    ) -> Result<()> {
+        let mut updates = Vec::new();
+        let mut learned = false;
+        for declared in catalogue.entitlements.values().filter(|e| e.name.system() == *system) {
+            let seen = match declared.class {
+                AccessClass::DirectGroups => groups.get(&declared.label).cloned(),
+                _ => Some(declared.label.clone()),
+            };
+            let Some(stored) = get::<Entitlement>(tx, self.tenant(), declared.name.as_str()).await? else { continue };
+            if stored.value.external_id == seen || seen.is_none() {
+                continue;
+            }
+            learned = true;
+            let fresh = Entitlement { external_id: seen, ..stored.value };
+            let record = self
+                .record(RecordKind::Observed, "reconcile")
+                .fact("entitlement", &fresh.name)
+                .fact("external_id", &fresh.external_id);
+            updates.push(Update::new(record).replace(&fresh, stored.revision, self.entropy()));
+            updates.extend(self.close_finding(tx, "entitlement-missing", fresh.name.as_str()).await?);
+        }
+        tx.write(self.tenant(), updates, self.entropy()).await?;
+        if learned {
+            // What could not be given before can be given now.
+            let cause = format!("{system}@{}", self.now().as_millisecond());
+            let job = crate::Job::Redecide { cause, after: None };
+            self.enqueue(tx, vec![job.work(None, None, false, self.now())]).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_different(
+        &self,
+        tx: &mut dyn Tx,
+        catalogue: &Catalogue,
+        system: &SystemName,
+        shown: &[Shown],
+        report: &mut Reconciled,
+    ) -> Result<()> {
+        let locators = shown.iter().map(|s| format!("{system}/{}", s.external_id).into()).collect();
+        let asked = Select::from(Table::Accounts).filter(Filter::In("locator", locators));
+        let known: BTreeMap<String, Stored<Account>> = select::<Account>(tx, self.tenant(), asked)
+            .await?
+            .into_iter()
+            .map(|s| (s.value.external_id.clone(), s))
+            .collect();
+        let markers = shown.iter().filter_map(|s| s.marker.clone()).map(Into::into).collect();
+        let asked = Select::from(Table::Identities).filter(Filter::In("source_key", markers));
+        let people: BTreeMap<String, IdentityId> = select::<Identity>(tx, self.tenant(), asked)
+            .await?
+            .into_iter()
+            .map(|s| (s.value.source_key.to_string(), s.value.id))
+            .collect();
+        let mut updates = Vec::new();
+        let mut drifted = Vec::new();
+        for one in shown {
+            let marked = one.marker.as_ref().and_then(|m| people.get(m)).copied();
+            let stored = known.get(&one.external_id);
+            let identity = stored.and_then(|s| s.value.identity).or(marked);
+            let account = Account {
+                id: stored.map_or_else(|| AccountId::new(self.now(), self.entropy()), |s| s.value.id),
+                system: system.clone(),
+                external_id: one.external_id.clone(),
+                username: one.username.clone(),
+                identity,
+                state: one.state.clone(),
+                applied: stored.and_then(|s| s.value.applied.clone()),
+                seen: self.now(),
+            };
+            let record = self
+                .record(RecordKind::Observed, "reconcile")
+                .fact("active", account.state.active)
+                .fact("entitlements", &account.state.entitlements)
+                .fact("state", account.state.digest())
+                .fact("system", system)
+                .personal("username", &account.username);
+            let record = Record { identity, ..record };
+            let update = Update::new(record);
+            match stored {
+                Some(s) => {
+                    report.changed += 1;
+                    updates.push(update.replace(&account, s.revision, self.entropy()));
+                }
+                None => {
+                    *(if identity.is_some() { &mut report.adopted } else { &mut report.unmanaged }) += 1;
+                    updates.push(update.insert(&account, self.entropy()));
+                    if identity.is_none() && report.unmanaged as usize <= NAMED {
+                        updates.extend(self.unmanaged(tx, catalogue, system, &account).await?);
+                    }
+                }
+            }
+            if let Some(identity) = identity {
+                drifted.push((identity, account));
+            }
+        }
+        tx.write(self.tenant(), updates, self.entropy()).await?;
+        for (identity, account) in drifted {
+            self.drift(tx, identity, &account, "the account differs from what the hub made of it").await?;
+        }
+        Ok(())
+    }
+
+    async fn unmanaged(
+        &self,
+        tx: &mut dyn Tx,
+        catalogue: &Catalogue,
+        system: &SystemName,
+        account: &Account,
+    ) -> Result<Option<Update>> {
+        let wrong = Wrong {
+            code: "account-unmanaged",
+            subject: account.id.to_string(),
+            identity: None,
+            system: Some(system.clone()),
+            message: format!("an account on `{system}` belongs to nobody known: give it an owner or remove it"),
+            owner: catalogue.route(system)?.integration.owner.clone(),
+        };
+        self.open_finding(tx, wrong).await
+    }
+
+    /// Accounts that a complete listing did not show any more.
+    async fn write_gone(&self, tx: &mut dyn Tx, system: &SystemName, index: &Index, report: &mut Reconciled) -> Result<()> {
+        let mine = Select::from(Table::Accounts).filter(Filter::Is("system", system.as_str().into()));
+        let accounts = select::<Account>(tx, self.tenant(), mine).await?;
+        let gone: Vec<Stored<Account>> =
+            accounts.into_iter().filter(|s| !index.was_seen(&s.value.external_id)).collect();
+        for stored in gone {
+            report.gone += 1;
+            let record = self
+                .record(RecordKind::Observed, "reconcile")
+                .fact("account", stored.value.id)
+                .fact("gone", true)
+                .fact("system", system);
+            let record = Record { identity: stored.value.identity, ..record };
+            let key = stored.value.id.to_string();
+            let update = Update::new(record).delete::<Account>(&key, stored.revision);
+            tx.write(self.tenant(), vec![update], self.entropy()).await?;
+            if let Some(identity) = stored.value.identity {
+                self.drift(tx, identity, &stored.value, "the account is gone").await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn drift(&self, tx: &mut dyn Tx, identity: IdentityId, account: &Account, what: &str) -> Result<()> {
+        let Some(stored) = get::<Identity>(tx, self.tenant(), &identity.to_string()).await? else { return Ok(()) };
+        let at = self.now().as_millisecond() / SignedDuration::from_hours(1).as_millis() as i64;
+        let key = format!("drift/{}/{}/{at}", account.id, account.state.digest().short());
+        let kind = EventKind::Drifted { system: account.system.clone(), what: what.to_owned() };
+        let lifecycle = stored.value.lifecycle.clone();
+        self.file(tx, stored, key, kind, lifecycle).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,107 @@
+//! Takes evidence from the store into the published log.
+//!
+//! Writers never wait for it: a record is durable with the state it explains. One engine at a time, under
+//! a lease, gives records their places, extends the tree, and moves the end of the log by
+//! compare-and-swap. It can die between any two steps: the next one goes on from what the log holds.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use bailiwick_core::{id::Entropy, time::Timestamp};
+use bailiwick_evidence::{Log, Signer};
+use bailiwick_store::{LogHead, Store};
+
+use crate::{EngineError, Result};
+
+/// How many records are taken at a time.
+const BATCH: u32 = 4_096;
+/// How long the lease lasts, milliseconds.
+const LEASE_MS: i64 = 30_000;
+
+/// The published log of one store.
+pub struct Sequencer {
+    store: Arc<dyn Store>,
+    log: Arc<Mutex<Log>>,
+    dir: PathBuf,
+    holder: String,
+}
+
+impl Sequencer {
+    /// Opens the log in `dir` for the store; repairs what a crash left. `holder` distinguishes this
+    /// process from others on the same store.
+    pub fn open(store: Arc<dyn Store>, dir: &Path, signer: Signer, entropy: &dyn Entropy) -> Result<Self> {
+        let log = Log::open(dir, signer).map_err(|e| EngineError::Evidence(format!("{}: {e}", e.code())))?;
+        let holder = bailiwick_core::digest::Digest::of(&entropy.salt()).short();
+        Ok(Self { store, log: Arc::new(Mutex::new(log)), dir: dir.to_owned(), holder })
+    }
+
+    /// The folder of the log.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The log, for reading and proving.
+    pub fn log(&self) -> Result<MutexGuard<'_, Log>> {
+        self.log.lock().map_err(|_| EngineError::Evidence("the log is in disorder after a failure; restart".into()))
+    }
+
+    /// Publishes all records that were committed before the call. Gives the size of the log, or the size
+    /// so far when another process holds the lease.
+    pub async fn publish(&self, now: Timestamp) -> Result<u64> {
+        let mut tx = self.store.begin().await?;
+        if tx.lock("sequencer", &self.holder, now.as_millisecond(), LEASE_MS).await?.is_none() {
+            return Ok(self.log()?.size());
+        }
+        while tx.sequence(BATCH).await? > 0 {}
+        tx.commit().await?;
+        loop {
+            let size = self.log()?.size();
+            let from = i64::try_from(size).unwrap_or(i64::MAX);
+            let mut tx = self.store.read().await?;
+            let entries = tx.entries(from, BATCH).await?;
+            let head = tx.log_head().await?;
+            drop(tx);
+            if entries.is_empty() {
+                self.advance(head).await?;
+                return Ok(size);
+            }
+            let log = self.log.clone();
+            let appended = tokio::task::spawn_blocking(move || {
+                let mut log = log.lock().map_err(|_| "the log is in disorder".to_owned())?;
+                let bytes: Vec<&[u8]> = entries.iter().map(|e| e.bytes.as_slice()).collect();
+                log.append(&bytes).map(|_| ()).map_err(|e| format!("{}: {e}", e.code()))
+            });
+            let outcome = appended.await.map_err(|e| EngineError::Evidence(e.to_string()))?;
+            outcome.map_err(EngineError::Evidence)?;
+        }
+    }
+
+    /// Moves the end that the database remembers to where the log is.
+    async fn advance(&self, before: Option<LogHead>) -> Result<()> {
+        let head = {
+            let log = self.log()?;
+            let checkpoint = log.checkpoint();
+            LogHead {
+                size: i64::try_from(checkpoint.size()).unwrap_or(i64::MAX),
+                root: *checkpoint.root().as_bytes(),
+                checkpoint: checkpoint.to_string().into_bytes(),
+            }
+        };
+        let old = before.as_ref().map(|h| h.size);
+        if old.is_some_and(|size| size > head.size) {
+            return Err(EngineError::Evidence(format!(
+                "log-shrunk: the database remembers {} entries and the log has {}; restore the log folder",
+                old.unwrap_or_default(),
+                head.size
+            )));
+        }
+        if old == Some(head.size) {
+            return Ok(());
+        }
+        let mut tx = self.store.begin().await?;
+        tx.advance_log(old, &head).await?;
+        Ok(tx.commit().await?)
+    }
+}

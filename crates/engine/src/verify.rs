@@ -1,0 +1,515 @@
+//! Step 6, verify: reads back what a run was to achieve, by the verifier's own credential.
+//!
+//! For a joiner or mover each change is looked for; what is not so after the system's window is drift,
+//! and drift is an event. For a leaver every class of access that the system has gets a verdict in the
+//! case's matrix; what is still there is residue, which is an event too, until no way is left to try:
+//! then somebody is told.
+
+use std::sync::Arc;
+
+use bailiwick_connector::{Connector, ConnectorError, Line};
+use bailiwick_core::{
+    access::AccessClass,
+    account::Account,
+    case::{Case, Cell, closes},
+    digest::Digest,
+    event::EventKind,
+    id::{AccountId, CaseId, PlanId, RunId, SystemName},
+    identity::Identity,
+    plan::Op,
+    record::RecordKind,
+    system::{OnLeave, System},
+    time::{SignedDuration, Timestamp},
+    verify::{Observation, Verdict, Witness, judge},
+};
+use bailiwick_store::{
+    Filter, Select, Stored, Table, Tx, Update, Work,
+    entities::{PlanRow, Run, Step},
+    get, select,
+};
+use tokio::task::JoinSet;
+
+use crate::{
+    Catalogue, Engine, EngineError, Job, Result,
+    apply::later,
+    finding::Wrong,
+    observe::{held, is_so},
+    work::backoff_ms,
+};
+
+/// How long after a residue that nothing more can be done about the cell is read again, milliseconds.
+const RECHECK_MS: i64 = 3_600_000;
+
+/// One item to verify.
+pub(crate) type Item = (Work, RunId, PlanId, Option<CaseId>, Timestamp);
+
+/// An item with all that reading needs.
+struct Task {
+    item: Work,
+    run: Run,
+    row: Arc<PlanRow>,
+    case: Option<CaseId>,
+    changed: Timestamp,
+    system: System,
+    witness: Witness,
+}
+
+/// What reading gave.
+struct Seen {
+    task: Task,
+    /// Changes that are not so, in words; or the error that kept them from being read.
+    changes: Result<Vec<(u16, String)>, ConnectorError>,
+    /// One observation for each class, for a leaver.
+    cells: Vec<(AccessClass, Result<Observation, ConnectorError>)>,
+}
+
+impl Engine {
+    /// Verifies all given items.
+    pub(crate) async fn verify_all(&self, items: Vec<Item>) -> Result<()> {
+        if items.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.read().await?;
+        let catalogue = self.catalogue(&mut *tx).await?;
+        let mut under_way = JoinSet::new();
+        let mut orphans = Vec::new();
+        for (item, run, plan, case, changed) in items {
+            let run = get::<Run>(&mut *tx, self.tenant(), &run.to_string()).await?;
+            let row = get::<PlanRow>(&mut *tx, self.tenant(), &plan.to_string()).await?;
+            let (Some(run), Some(row)) = (run, row) else {
+                orphans.push(item);
+                continue;
+            };
+            let route = catalogue.route(&run.value.system)?;
+            let Some(system) = catalogue.systems.get(&run.value.system).cloned() else {
+                orphans.push(item);
+                continue;
+            };
+            let (line, witness) = self.reading(&catalogue, route.integration);
+            let task = Task { item, run: run.value, row: Arc::new(row.value), case, changed, system, witness };
+            let (connector, now) = (route.connector.clone(), self.now());
+            under_way.spawn(async move { look(&*connector, &line, task, now).await });
+        }
+        drop(tx);
+        for item in orphans {
+            let mut tx = self.begin().await?;
+            tx.finish(self.tenant(), &item).await?;
+            tx.commit().await?;
+        }
+        while let Some(seen) = under_way.join_next().await {
+            let seen = seen.map_err(|e| EngineError::Inconsistent(format!("a reading ended abnormally: {e}")))?;
+            let item = seen.task.item.clone();
+            let outcome = self.conclude(&catalogue, seen).await;
+            self.settle(&item, outcome).await?;
+        }
+        Ok(())
+    }
+
+    async fn conclude(&self, catalogue: &Catalogue, seen: Seen) -> Result<()> {
+        let mut tx = self.begin().await?;
+        if self.overtaken(&mut *tx, &seen.task.run).await? {
+            tx.finish(self.tenant(), &seen.task.item).await?;
+        } else if let Some(case) = seen.task.case {
+            self.conclude_case(&mut *tx, catalogue, case, &seen).await?;
+        } else {
+            self.conclude_changes(&mut *tx, catalogue, &seen).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Whether a later run changed the same account: then that one is verified, not this.
+    async fn overtaken(&self, tx: &mut dyn Tx, run: &Run) -> Result<bool> {
+        let theirs = Select::from(Table::Runs)
+            .filter(Filter::Is("identity", run.identity.to_string().into()))
+            .filter(Filter::Is("system", run.system.as_str().into()));
+        let runs = select::<Run>(tx, self.tenant(), theirs).await?;
+        Ok(runs.iter().any(|r| {
+            r.value.generation > run.generation
+                && r.value.steps.values().any(|s| !matches!(s, Step::Waiting | Step::Dropped))
+        }))
+    }
+
+    async fn conclude_changes(&self, tx: &mut dyn Tx, catalogue: &Catalogue, seen: &Seen) -> Result<()> {
+        let Seen { task, changes, .. } = seen;
+        let now = self.now();
+        let diverged = match changes {
+            Ok(diverged) => diverged,
+            Err(error) => return self.cannot_read(tx, catalogue, task, error).await,
+        };
+        let until = later(task.changed, task.system.convergence_ms);
+        if !diverged.is_empty() && now < until {
+            return Ok(tx.postpone(self.tenant(), &task.item, until.as_millisecond(), false).await?);
+        }
+        let outcome = if diverged.is_empty() { "verified" } else { "diverged" };
+        let words: Vec<&String> = diverged.iter().map(|(_, w)| w).collect();
+        let record = self
+            .record(RecordKind::Verified, "verify")
+            .event(task.run.event)
+            .identity(task.run.identity)
+            .plan(task.run.plan)
+            .fact("diverged", &words)
+            .fact("outcome", outcome)
+            .fact("run", task.run.id)
+            .fact("system", &task.run.system)
+            .fact("witness", task.witness);
+        let mut updates = vec![Update::new(record)];
+        let subject = format!("{}/{}", task.run.identity, task.run.system);
+        if diverged.is_empty() {
+            updates.extend(self.close_finding(tx, "diverged", &subject).await?);
+            tx.write(self.tenant(), updates, self.entropy()).await?;
+        } else {
+            let what = words.iter().map(|w| w.as_str()).collect::<Vec<_>>().join(", ");
+            let route = catalogue.route(&task.run.system)?;
+            let wrong = Wrong {
+                code: "diverged",
+                subject,
+                identity: Some(task.run.identity),
+                system: Some(task.run.system.clone()),
+                message: format!("`{}` answered that it did, and reading back shows that it did not: {what}", task.run.system),
+                owner: route.integration.owner.clone(),
+            };
+            updates.extend(self.open_finding(tx, wrong).await?);
+            updates.extend(self.unbelieve(tx, catalogue, task, diverged).await?);
+            tx.write(self.tenant(), updates, self.entropy()).await?;
+            // The same divergence makes one event: a system that never does it is not asked forever.
+            let key = format!("diverged/{}/{}/{}", task.run.identity, task.run.system, Digest::of_value(&words).short());
+            if let Some(identity) = get::<Identity>(tx, self.tenant(), &task.run.identity.to_string()).await? {
+                let kind = EventKind::Drifted { system: task.run.system.clone(), what };
+                let lifecycle = identity.value.lifecycle.clone();
+                self.file(tx, identity, key, kind, lifecycle).await?;
+            }
+        }
+        Ok(tx.finish(self.tenant(), &task.item).await?)
+    }
+
+    /// Takes back from the account's recorded state what reading did not confirm.
+    async fn unbelieve(
+        &self,
+        tx: &mut dyn Tx,
+        catalogue: &Catalogue,
+        task: &Task,
+        diverged: &[(u16, String)],
+    ) -> Result<Option<Update>> {
+        let Some(stored) = self.account_of(tx, &task.run).await? else { return Ok(None) };
+        let mut account = stored.value;
+        for change in task.row.plan.changes.iter().filter(|c| diverged.iter().any(|(seq, _)| *seq == c.seq)) {
+            match &change.op {
+                Op::SetAttributes { attributes } => {
+                    account.state.attributes.retain(|name, _| !attributes.contains_key(name));
+                }
+                Op::Enable => account.state.active = false,
+                Op::Disable { .. } | Op::Delete => account.state.active = true,
+                Op::Grant { .. } => {
+                    account.state.entitlements.retain(|e| Some(e) != change.entitlement.as_ref());
+                }
+                Op::Revoke { .. } => account.state.entitlements.extend(change.entitlement.clone()),
+                Op::CreateAccount { .. } | Op::RevokeAll { .. } => {}
+            }
+        }
+        account.state.entitlements.retain(|e| catalogue.entitlements.contains_key(e));
+        let record = self
+            .record(RecordKind::Observed, "verify")
+            .identity(task.run.identity)
+            .fact("system", &task.run.system);
+        Ok(Some(Update::new(record).replace(&account, stored.revision, self.entropy())))
+    }
+
+    async fn account_of(&self, tx: &mut dyn Tx, run: &Run) -> Result<Option<Stored<Account>>> {
+        let Some(external_id) = &run.external_id else { return Ok(None) };
+        let locator = format!("{}/{external_id}", run.system);
+        let asked = Select::from(Table::Accounts).filter(Filter::Is("locator", locator.into()));
+        Ok(select(tx, self.tenant(), asked).await?.pop())
+    }
+
+    /// The system cannot be read: nothing is concluded; it is tried again and somebody is told.
+    async fn cannot_read(
+        &self,
+        tx: &mut dyn Tx,
+        catalogue: &Catalogue,
+        task: &Task,
+        error: &ConnectorError,
+    ) -> Result<()> {
+        let route = catalogue.route(&task.run.system)?;
+        let wrong = Wrong {
+            code: "cannot-verify",
+            subject: task.run.system.to_string(),
+            identity: None,
+            system: Some(task.run.system.clone()),
+            message: format!("`{}` cannot be read back: {}: {error}", task.run.system, error.code()),
+            owner: route.integration.owner.clone(),
+        };
+        let update = self.open_finding(tx, wrong).await?;
+        tx.write(self.tenant(), update.into_iter().collect(), self.entropy()).await?;
+        let pause = error.retry_after.and_then(|d| i64::try_from(d.as_millis()).ok());
+        let due = self.now().as_millisecond() + pause.unwrap_or_else(|| backoff_ms(task.item.attempts));
+        Ok(tx.postpone(self.tenant(), &task.item, due, true).await?)
+    }
+
+    async fn conclude_case(&self, tx: &mut dyn Tx, catalogue: &Catalogue, case: CaseId, seen: &Seen) -> Result<()> {
+        let Seen { task, cells, .. } = seen;
+        let now = self.now();
+        let Some(stored_case) = get::<Case>(tx, self.tenant(), &case.to_string()).await? else {
+            return Ok(tx.finish(self.tenant(), &task.item).await?);
+        };
+        if stored_case.value.closed.is_some() {
+            return Ok(tx.finish(self.tenant(), &task.item).await?);
+        }
+        let ways = catalogue.route(&task.run.system)?.connector.capability().disable_ways.len();
+        let account = self.account_of(tx, &task.run).await?;
+        let tried = tried_of(task, ways);
+        let mut updates = Vec::new();
+        let mut fresh = Vec::new();
+        for (class, observed) in cells {
+            let account = account.as_ref().map_or(AccountId::from_bytes([0; 16]), |a| a.value.id);
+            let cell = self.cell(task, case, *class, account, observed, tried);
+            let before = get::<Cell>(tx, self.tenant(), &cell.key()).await?;
+            let verdict = serde_json::to_value(&cell.verdict).unwrap_or_default();
+            let record = self
+                .record(RecordKind::Verified, "verify")
+                .event(task.run.event)
+                .identity(task.run.identity)
+                .plan(task.run.plan)
+                .case(case)
+                .fact("answer", cell.answer)
+                .fact("class", class)
+                .fact("method", &cell.method)
+                .fact("system", &task.run.system)
+                .fact("verdict", verdict)
+                .fact("witness", cell.witness);
+            updates.push(match before {
+                // Read again with the same result: nothing new to say.
+                Some(b) if b.value.verdict == cell.verdict && b.value.tried == cell.tried => {
+                    fresh.push(cell);
+                    continue;
+                }
+                Some(b) => Update::new(record).replace(&cell, b.revision, self.entropy()),
+                None => Update::new(record).insert(&cell, self.entropy()),
+            });
+            fresh.push(cell);
+        }
+        tx.write(self.tenant(), updates, self.entropy()).await?;
+        let next = self.follow(tx, catalogue, task, &fresh, tried, ways).await?;
+        self.close_case(tx, stored_case).await?;
+        match next {
+            Some(due) => Ok(tx.postpone(self.tenant(), &task.item, due.as_millisecond(), false).await?),
+            None => {
+                self.schedule_purge(tx, task, &fresh, now).await?;
+                Ok(tx.finish(self.tenant(), &task.item).await?)
+            }
+        }
+    }
+
+    /// What follows from the cells of one system; gives when to read again, if that is needed.
+    async fn follow(
+        &self,
+        tx: &mut dyn Tx,
+        catalogue: &Catalogue,
+        task: &Task,
+        cells: &[Cell],
+        tried: u8,
+        ways: usize,
+    ) -> Result<Option<Timestamp>> {
+        let now = self.now();
+        let system = &task.run.system;
+        let subject = format!("{}/{system}", task.run.identity);
+        let residual: Vec<&Cell> = cells.iter().filter(|c| matches!(c.verdict, Verdict::Residual { .. })).collect();
+        let unreadable = cells.iter().any(|c| c.witness.is_none() && matches!(c.verdict, Verdict::Pending { .. }));
+        let pending = cells.iter().filter_map(|c| match &c.verdict {
+            Verdict::Pending { until } => Some(*until),
+            Verdict::Removed
+            | Verdict::Blocked { .. }
+            | Verdict::Residual { .. }
+            | Verdict::Unobservable { .. } => None,
+        });
+        if let Some(until) = pending.max() {
+            return Ok(Some(if unreadable { later(now, backoff_ms(task.item.attempts)) } else { until }));
+        }
+        let Some(first) = residual.first() else {
+            let closed = self.close_finding(tx, "residual-access", &subject).await?;
+            tx.write(self.tenant(), closed.into_iter().collect(), self.entropy()).await?;
+            return Ok(None);
+        };
+        let names: Vec<&str> = residual.iter().map(|c| c.class.as_str()).collect();
+        if usize::from(tried) >= ways {
+            let owner = catalogue.route(system)?.integration.owner.clone();
+            let message = format!(
+                "{} still alive on `{system}` after {tried} way(s) of removing it: {}; a plan to delete the account \
+                 waits for an approval, or remove it there by hand: it is read again every hour",
+                if names.len() == 1 { "one class of access is" } else { "several classes of access are" },
+                names.join(", "),
+            );
+            let wrong = Wrong {
+                code: "residual-access",
+                subject,
+                identity: Some(task.run.identity),
+                system: Some(system.clone()),
+                message,
+                owner,
+            };
+            let opened = self.open_finding(tx, wrong).await?;
+            tx.write(self.tenant(), opened.into_iter().collect(), self.entropy()).await?;
+        }
+        // Each way is tried once for a departure; after the last one comes the plan to delete.
+        if usize::from(tried) <= ways
+            && let Some(identity) = get::<Identity>(tx, self.tenant(), &task.run.identity.to_string()).await?
+        {
+            let key = format!("residue/{}/{system}/{tried}", first.case);
+            let kind = EventKind::Residue { system: system.clone(), class: first.class, tried };
+            let lifecycle = identity.value.lifecycle.clone();
+            if self.file(tx, identity, key, kind, lifecycle).await? && usize::from(tried) < ways {
+                // The next run verifies again.
+                return Ok(None);
+            }
+        }
+        Ok(Some(later(now, RECHECK_MS)))
+    }
+
+    fn cell(
+        &self,
+        task: &Task,
+        case: CaseId,
+        class: AccessClass,
+        account: AccountId,
+        observed: &Result<Observation, ConnectorError>,
+        tried: u8,
+    ) -> Cell {
+        let now = self.now();
+        let (verdict, method, witness, answer) = match observed {
+            Ok(seen) => {
+                let verdict = match judge(seen, task.changed, task.system.convergence_ms) {
+                    // A disabled account is kept for so long, then deleted.
+                    Verdict::Blocked { purges_at: None } if class == AccessClass::PrimaryAccount => {
+                        Verdict::Blocked { purges_at: purge_date(&task.system, task.changed) }
+                    }
+                    other => other,
+                };
+                (verdict, seen.method.clone(), Some(seen.witness), Some(seen.digest))
+            }
+            Err(error) if error.kind == bailiwick_connector::ErrorKind::Unsupported => {
+                let verdict = Verdict::Unobservable { why: error.to_string(), control: None };
+                (verdict, "none".into(), None, None)
+            }
+            Err(error) => {
+                let verdict = Verdict::Pending { until: later(now, backoff_ms(task.item.attempts)) };
+                (verdict, format!("not readable: {}", error.code()), None, None)
+            }
+        };
+        Cell { case, system: task.run.system.clone(), class, account, verdict, at: now, method, witness, answer, tried }
+    }
+
+    async fn close_case(&self, tx: &mut dyn Tx, stored: Stored<Case>) -> Result<()> {
+        let now = self.now();
+        let id = stored.value.id;
+        let mine = Select::from(Table::Cells).filter(Filter::Is("case_id", id.to_string().into()));
+        let cells: Vec<Cell> =
+            select::<Cell>(tx, self.tenant(), mine).await?.into_iter().map(|s| s.value).collect();
+        let theirs = Select::from(Table::Accounts)
+            .filter(Filter::Is("identity", stored.value.identity.to_string().into()));
+        let accounts = select::<Account>(tx, self.tenant(), theirs).await?;
+        // Every system where the identity was ever seen has its cells.
+        let all_seen = accounts.iter().all(|a| cells.iter().any(|c| c.system == a.value.system));
+        if !all_seen || !closes(&cells, now) {
+            return Ok(());
+        }
+        let record = self
+            .record(RecordKind::CaseClosed, "verify")
+            .event(stored.value.event)
+            .identity(stored.value.identity)
+            .case(id)
+            .fact("cells", cells.len());
+        let closed = Case { closed: Some(now), ..stored.value };
+        let update = Update::new(record).replace(&closed, stored.revision, self.entropy());
+        Ok(tx.write(self.tenant(), vec![update], self.entropy()).await?)
+    }
+
+    /// A disabled account that is only kept is deleted when its time has come.
+    async fn schedule_purge(&self, tx: &mut dyn Tx, task: &Task, cells: &[Cell], now: Timestamp) -> Result<()> {
+        let due = cells.iter().find_map(|c| match (&c.verdict, c.class) {
+            (Verdict::Blocked { purges_at: Some(at) }, AccessClass::PrimaryAccount) => Some(*at),
+            _ => None,
+        });
+        let Some(due) = due.filter(|_| task.system.on_leave == OnLeave::Disable) else { return Ok(()) };
+        let job = Job::Purge { identity: task.run.identity, system: task.run.system.clone() };
+        self.enqueue(tx, vec![job.work(None, None, false, due.max(now))]).await
+    }
+
+    /// Files the event by which a disabled account is deleted, if the identity is still gone.
+    pub(crate) async fn purge(&self, item: &Work, identity: bailiwick_core::id::IdentityId, system: &SystemName) -> Result<()> {
+        use bailiwick_core::identity::Lifecycle;
+        let mut tx = self.begin().await?;
+        let stored = get::<Identity>(&mut *tx, self.tenant(), &identity.to_string()).await?;
+        if let Some(stored) = stored.filter(|s| matches!(s.value.lifecycle, Lifecycle::Left { .. })) {
+            let key = format!("purge/{identity}/{system}/{}", item.seq);
+            let lifecycle = stored.value.lifecycle.clone();
+            self.file(&mut *tx, stored, key, EventKind::Purge { system: system.clone() }, lifecycle).await?;
+        }
+        tx.finish(self.tenant(), item).await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+fn purge_date(system: &System, from: Timestamp) -> Option<Timestamp> {
+    from.checked_add(SignedDuration::from_hours(24 * i64::from(system.retention_days))).ok()
+}
+
+/// How many ways of removing were tried, this run included: disabling counts by its way, deleting comes
+/// after all ways.
+fn tried_of(task: &Task, ways: usize) -> u8 {
+    let mine = task.row.plan.changes.iter().filter(|c| c.system == task.run.system);
+    let all = u8::try_from(ways).unwrap_or(u8::MAX);
+    mine.map(|c| match &c.op {
+        Op::Disable { way } => way + 1,
+        Op::Delete => all.saturating_add(1),
+        Op::CreateAccount { .. }
+        | Op::SetAttributes { .. }
+        | Op::Enable
+        | Op::Grant { .. }
+        | Op::Revoke { .. }
+        | Op::RevokeAll { .. } => 0,
+    })
+    .max()
+    .unwrap_or(all)
+}
+
+/// Reads back one item. Nothing is written here and no transaction is open.
+async fn look(connector: &dyn Connector, line: &Line, task: Task, now: Timestamp) -> Seen {
+    let account = task.run.external_id.clone();
+    let mut cells = Vec::new();
+    let mut changes = Ok(Vec::new());
+    if task.case.is_some() {
+        for class in &task.system.classes {
+            let observed = match &account {
+                Some(id) if connector.capability().observes.contains(class) => {
+                    held(connector, line, task.witness, id, *class, now).await
+                }
+                Some(_) | None => Err(ConnectorError::none(
+                    bailiwick_connector::ErrorKind::Unsupported,
+                    format!("no connector can see {class} on `{}`", task.run.system),
+                )),
+            };
+            cells.push((*class, observed));
+        }
+    } else {
+        changes = not_so(connector, line, &task, account.as_deref()).await;
+    }
+    Seen { task, changes, cells }
+}
+
+async fn not_so(
+    connector: &dyn Connector,
+    line: &Line,
+    task: &Task,
+    account: Option<&str>,
+) -> Result<Vec<(u16, String)>, ConnectorError> {
+    let mut out = Vec::new();
+    for change in task.row.plan.changes.iter().filter(|c| c.system == task.run.system) {
+        if !matches!(task.run.steps.get(&change.seq), Some(Step::Applied { .. })) {
+            continue;
+        }
+        if is_so(connector, line, account, &change.op).await?.is_none() {
+            let what = change.entitlement.as_ref().map_or_else(|| change.op.words(), |e| format!("{} {e}", change.op.words()));
+            out.push((change.seq, what));
+        }
+    }
+    Ok(out)
+}

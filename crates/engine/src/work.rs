@@ -1,0 +1,216 @@
+//! The queue: what work there is, and the loop that does it.
+
+use bailiwick_core::{
+    id::{CaseId, EventId, IdentityId, PlanId, RunId, SystemName},
+    time::{SignedDuration, Timestamp},
+};
+use bailiwick_store::{NewWork, StoreError, Tx, Work};
+use serde::{Deserialize, Serialize};
+
+use crate::{Engine, EngineError, Result};
+
+/// How long a worker holds what it took, milliseconds; after that another may take it.
+const LEASE_MS: i64 = 60_000;
+/// How many items one worker takes at a time; they are committed in groups.
+const TAKE: u32 = 512;
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "job")]
+pub enum Job {
+    /// Decide and plan for an identity.
+    Decide {
+        /// For whom.
+        identity: IdentityId,
+        /// Because of what.
+        event: EventId,
+    },
+    /// Look at an identity whose date may have come.
+    Wake {
+        /// Whom.
+        identity: IdentityId,
+    },
+    /// Carry out a run.
+    Apply {
+        /// Which.
+        run: RunId,
+    },
+    /// Read back what a run was to achieve.
+    Verify {
+        /// Which run.
+        run: RunId,
+        /// Its plan.
+        plan: PlanId,
+        /// The case, for a leaver.
+        case: Option<CaseId>,
+        /// When the last change was made.
+        changed: Timestamp,
+    },
+    /// Compare a system with what is known of it.
+    Reconcile {
+        /// Which.
+        system: SystemName,
+    },
+    /// Delete the disabled account of a leaver that was kept long enough.
+    Purge {
+        /// Whose.
+        identity: IdentityId,
+        /// Where.
+        system: SystemName,
+    },
+    /// Decide again for everybody, because the rules changed; goes on after `after`.
+    Redecide {
+        /// What changed, unique.
+        cause: String,
+        /// The last identity that was looked at.
+        after: Option<IdentityId>,
+    },
+}
+
+impl Job {
+    /// Where it queues; items of one lane are done in order.
+    fn lane(&self, identity: Option<IdentityId>, system: Option<&SystemName>) -> String {
+        match self {
+            Self::Decide { identity, .. } => identity.to_string(),
+            Self::Wake { identity } => format!("wake/{identity}"),
+            // Reading back never stands in the way of the next change.
+            Self::Verify { run, .. } => format!("verify/{run}"),
+            Self::Apply { run } => match (identity, system) {
+                (Some(identity), Some(system)) => format!("{identity}/{system}"),
+                _ => run.to_string(),
+            },
+            Self::Reconcile { system } => format!("reconcile/{system}"),
+            Self::Purge { identity, system } => format!("purge/{identity}/{system}"),
+            Self::Redecide { .. } => "redecide".into(),
+        }
+    }
+
+    /// A work item for it.
+    pub(crate) fn work(
+        &self,
+        identity: Option<IdentityId>,
+        system: Option<&SystemName>,
+        urgent: bool,
+        due: Timestamp,
+    ) -> NewWork {
+        NewWork {
+            lane: self.lane(identity, system),
+            priority: if urgent { 0 } else { 10 },
+            due: due.as_millisecond(),
+            body: bailiwick_core::digest::canonical(self),
+        }
+    }
+}
+
+/// What a call of [`Engine::work`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quiet {
+    /// How many items were taken.
+    pub taken: usize,
+    /// When the next item is due, if any is queued.
+    pub next: Option<Timestamp>,
+    /// How many items are queued.
+    pub queued: i64,
+}
+
+impl Engine {
+    /// Takes what is due and does it. Gives back what is left. An item that fails for a reason that may
+    /// pass is put off with growing pauses; nothing is dropped after so many tries.
+    pub async fn work(&self) -> Result<Quiet> {
+        let now = self.now();
+        let mut tx = self.begin().await?;
+        let taken =
+            tx.lease(self.tenant(), &self.parts.name, now.as_millisecond(), LEASE_MS, TAKE).await?;
+        if taken.is_empty() {
+            let (next, queued) = tx.next_due(self.tenant()).await?;
+            let next = next.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+            return Ok(Quiet { taken: 0, next, queued });
+        }
+        tx.commit().await?;
+        let count = taken.len();
+        let mut decides = Vec::new();
+        let mut runs = Vec::new();
+        let mut verifies = Vec::new();
+        let mut others = Vec::new();
+        for item in taken {
+            match serde_json::from_slice::<Job>(&item.body) {
+                Ok(Job::Decide { identity, event }) => decides.push((item, identity, event)),
+                Ok(Job::Apply { run }) => runs.push((item, run)),
+                Ok(Job::Verify { run, plan, case, changed }) => verifies.push((item, run, plan, case, changed)),
+                Ok(job @ (Job::Wake { .. } | Job::Reconcile { .. } | Job::Purge { .. } | Job::Redecide { .. })) => {
+                    others.push((item, job));
+                }
+                Err(_) => {
+                    return Err(EngineError::Inconsistent(format!("work item {} is not understood", item.seq)));
+                }
+            }
+        }
+        self.decide_all(decides).await?;
+        self.apply_all(runs).await?;
+        self.verify_all(verifies).await?;
+        for (item, job) in others {
+            let outcome = match job {
+                Job::Wake { identity } => self.wake(&item, identity).await,
+                Job::Reconcile { system } => self.reconcile_item(&item, &system).await,
+                Job::Purge { identity, system } => self.purge(&item, identity, &system).await,
+                Job::Redecide { cause, after } => self.redecide(&item, &cause, after).await,
+                Job::Decide { .. } | Job::Apply { .. } | Job::Verify { .. } => Ok(()),
+            };
+            self.settle(&item, outcome).await?;
+        }
+        Ok(Quiet { taken: count, next: Some(now), queued: 0 })
+    }
+
+    /// Works until nothing is due before `horizon`, or the store fails.
+    pub async fn work_until_quiet(&self, horizon: SignedDuration) -> Result<Quiet> {
+        loop {
+            let quiet = self.work().await?;
+            let soon = self.now().saturating_add(horizon).unwrap_or(Timestamp::MAX);
+            if quiet.taken == 0 && quiet.next.is_none_or(|next| next > soon) {
+                return Ok(quiet);
+            }
+            if quiet.taken == 0 {
+                return Ok(quiet);
+            }
+        }
+    }
+
+    /// After a failed item: puts it off if the failure may pass, hands on what the store itself says.
+    pub(crate) async fn settle(&self, item: &Work, outcome: Result<()>) -> Result<()> {
+        match outcome {
+            Ok(()) => Ok(()),
+            // Somebody else changed the row or took the item: it is or will be done again from the start.
+            Err(EngineError::Store(StoreError::LostLease { .. })) => Ok(()),
+            Err(EngineError::Store(StoreError::Conflict { .. })) => self.put_off(item, 50).await,
+            Err(error @ EngineError::Store(_)) => Err(error),
+            Err(error) => {
+                tracing::warn!(code = error.code(), error = %error, lane = %item.lane, "put off");
+                self.put_off(item, backoff_ms(item.attempts)).await
+            }
+        }
+    }
+
+    pub(crate) async fn put_off(&self, item: &Work, after_ms: i64) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let due = self.now().as_millisecond().saturating_add(after_ms);
+        match tx.postpone(self.tenant(), item, due, true).await {
+            Ok(()) => Ok(tx.commit().await?),
+            Err(StoreError::LostLease { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Enqueues jobs, each with its lane's identity and system.
+    pub(crate) async fn enqueue(&self, tx: &mut dyn Tx, jobs: Vec<NewWork>) -> Result<()> {
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        Ok(tx.enqueue(self.tenant(), jobs).await?)
+    }
+}
+
+/// The pause before the next try: 1 s, doubling, at most 15 minutes.
+pub(crate) fn backoff_ms(attempts: i64) -> i64 {
+    let doubled = 1_000_i64 << attempts.clamp(0, 10);
+    doubled.min(15 * 60 * 1_000)
+}

@@ -1,0 +1,133 @@
+//! Durable append against its floor: one write and one `fdatasync` of the same bytes, in the same batches, on a
+//! preallocated file. Pairs are interleaved; the journal starts over within every run, so its flushes are in.
+//!
+//! Prints the ratio floor time / append time; 1 would be free, the goal is 0.5.
+
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot run should stop")]
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{Seek as _, SeekFrom, Write as _},
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use bailiwick_evidence::{Log, Signer, entry, fsck::fsck, tile};
+use serde_json::json;
+
+const PAIRS: usize = 9;
+/// Enough to fill the journal of 8 MiB more than once.
+const BATCHES: usize = 64;
+const BATCH: usize = 512;
+const GOAL: f64 = 0.5;
+
+#[allow(clippy::disallowed_methods, reason = "a benchmark measures time")]
+fn timed(work: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    work();
+    start.elapsed()
+}
+
+fn entries() -> Vec<Vec<u8>> {
+    (0..BATCHES * BATCH)
+        .map(|n| {
+            let (kind, text) = ("applied", "0123456789abcdef".repeat(18));
+            entry::canonical(
+                &json!({ "at": 1_700_000_000_000_u64, "kind": kind, "n": n, "text": text, "to": "sys_7" }),
+            )
+            .unwrap()
+        })
+        .collect()
+}
+
+fn floor(file: &mut File, len: u64, batches: &[Vec<u8>]) {
+    let mut offset = 0;
+    for bytes in batches {
+        if offset + bytes.len() as u64 > len {
+            offset = 0;
+        }
+        file.seek(SeekFrom::Start(offset)).unwrap();
+        file.write_all(bytes).unwrap();
+        file.sync_data().unwrap();
+        offset += bytes.len() as u64;
+    }
+}
+
+fn signer() -> Signer {
+    Signer::from_seed("log.example/bench", &[1; 32]).unwrap()
+}
+
+fn check(dir: &Path, entries: &[Vec<u8>]) {
+    let report = fsck(dir, &[signer().verifier().clone()], &[]).unwrap();
+    assert_eq!(report.checkpoint.size(), entries.len() as u64);
+    assert_eq!(report.bytes, entries.iter().map(|entry| entry.len() as u64).sum::<u64>());
+    let log = Log::open(dir, signer()).unwrap();
+    assert_eq!(log.view().entry(12_345).unwrap(), entries[12_345]);
+}
+
+/// Lets neither side pay for what the other left to be written.
+fn settle() {
+    assert!(Command::new("sync").status().unwrap().success());
+}
+
+fn spread(mut values: Vec<f64>) -> (f64, f64, f64) {
+    values.sort_by(f64::total_cmp);
+    (values[0], values[values.len() / 2], values[values.len() - 1])
+}
+
+fn main() {
+    let root = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let entries = entries();
+    let batches: Vec<Vec<&[u8]>> =
+        entries.chunks(BATCH).map(|batch| batch.iter().map(Vec::as_slice).collect()).collect();
+    let bytes: Vec<Vec<u8>> = batches
+        .iter()
+        .map(|batch| {
+            let mut bytes = Vec::new();
+            batch.iter().for_each(|entry| tile::push_entry(&mut bytes, entry).unwrap());
+            bytes
+        })
+        .collect();
+    let len = 8 * 1024 * 1024;
+    let path = root.path().join("floor");
+    let mut file = OpenOptions::new().create(true).truncate(true).write(true).open(path).unwrap();
+    file.write_all(&vec![0; len as usize]).unwrap();
+    file.sync_all().unwrap();
+
+    let (mut ratios, mut floors, mut appends) = (Vec::new(), Vec::new(), Vec::new());
+    for pair in 0..PAIRS {
+        let dir = root.path().join(format!("log-{pair}"));
+        let mut log = Log::open(&dir, signer()).unwrap();
+        settle();
+        let bare = timed(|| floor(&mut file, len, &bytes)).as_secs_f64();
+        settle();
+        let ours = timed(|| {
+            for batch in &batches {
+                log.append(batch).unwrap();
+            }
+        })
+        .as_secs_f64();
+        drop(log);
+        check(&dir, &entries);
+        ratios.push(bare / ours);
+        floors.push(bare);
+        appends.push(ours);
+    }
+    let per_batch = |(low, middle, high): (f64, f64, f64)| {
+        let us = |seconds: f64| seconds * 1e6 / BATCHES as f64;
+        format!("{:.0} / {:.0} / {:.0} us a batch", us(low), us(middle), us(high))
+    };
+    let (low, _, high) = spread(floors.clone());
+    println!(
+        "evidence append, {BATCH} entries of {} bytes a batch, {BATCHES} batches, {PAIRS} pairs",
+        entries[0].len()
+    );
+    println!("  floor   min / median / max  {}", per_batch(spread(floors)));
+    println!("  append  min / median / max  {}", per_batch(spread(appends)));
+    let (worst, median, best) = spread(ratios);
+    println!("  ratio   min / median / max  {worst:.2} / {median:.2} / {best:.2} (goal {GOAL})");
+    if high > 2.0 * low {
+        println!("  void: the floor itself moved by {:.1} x", high / low);
+    }
+}

@@ -1,0 +1,139 @@
+//! The file operations that the log is made of, as one seam, so that a test can stop at each of them.
+//!
+//! Absent: any operation whose effect on power loss this crate does not rely on knowing.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Seek as _, SeekFrom, Write as _},
+    path::{Path, PathBuf},
+    thread,
+};
+
+/// What the log does to a disk.
+pub(crate) trait Files: Send + Sync {
+    /// The whole file, `None` if there is none.
+    fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>>;
+    /// Creates or replaces the file and the directories above it. Not durable, not atomic.
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+    /// Overwrites a part of an existing file; durable when it returns.
+    fn write_durable(&self, path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()>;
+    /// Does a `write_durable` and several `write`s, in no defined order: the writes must be harmless alone.
+    fn write_batch(&self, durable: Durable<'_>, others: &[(PathBuf, Vec<u8>)]) -> io::Result<()>;
+    /// Atomic replacement. Not durable.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file. Not durable.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Removes an empty directory. Not durable.
+    fn remove_dir(&self, path: &Path) -> io::Result<()>;
+    /// The files of a directory; none if there is no directory.
+    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>>;
+    /// Makes files and directories durable, in any order.
+    fn sync(&self, paths: &[PathBuf]) -> io::Result<()>;
+    /// Keeps other writers out for as long as the result lives; `None` if another one is in.
+    fn lock(&self, path: &Path) -> io::Result<Option<Lock>>;
+}
+
+/// The arguments of [`Files::write_durable`].
+#[derive(Clone, Copy)]
+pub(crate) struct Durable<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) offset: u64,
+    pub(crate) bytes: &'a [u8],
+}
+
+/// Held while a log is open for writing.
+pub(crate) struct Lock(
+    #[expect(dead_code, reason = "closing the file releases the lock")] pub(crate) Option<File>,
+);
+
+/// The operating system's files.
+pub(crate) struct Disk;
+
+/// Flushes share the device's work when they wait together: one at a time took 10 times as long.
+const SYNC_THREADS: usize = 8;
+
+impl Files for Disk {
+    fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
+        found(fs::read(path))
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        match fs::write(path, bytes) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if let Some(parent) = path.parent() {
+                    fs::create_dir_all(parent)?;
+                }
+                fs::write(path, bytes)
+            }
+            result => result,
+        }
+    }
+
+    fn write_durable(&self, path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).open(path)?;
+        file.seek(SeekFrom::Start(offset))?;
+        file.write_all(bytes)?;
+        file.sync_data()
+    }
+
+    /// Making files waits for the file system; it waits beside the flush instead of after it.
+    fn write_batch(&self, durable: Durable<'_>, others: &[(PathBuf, Vec<u8>)]) -> io::Result<()> {
+        thread::scope(|scope| {
+            let others = scope.spawn(|| others.iter().try_for_each(|(path, bytes)| self.write(path, bytes)));
+            self.write_durable(durable.path, durable.offset, durable.bytes)?;
+            joined(others.join())
+        })
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        found(fs::remove_file(path)).map(|_| ())
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        found(fs::remove_dir(path)).map(|_| ())
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
+        let Some(entries) = found(fs::read_dir(dir))? else { return Ok(Vec::new()) };
+        entries.map(|entry| Ok(entry?.path())).collect()
+    }
+
+    fn sync(&self, paths: &[PathBuf]) -> io::Result<()> {
+        let share = paths.len().div_ceil(SYNC_THREADS).max(1);
+        thread::scope(|scope| {
+            let threads: Vec<_> = paths
+                .chunks(share)
+                .map(|paths| scope.spawn(|| paths.iter().try_for_each(|path| File::open(path)?.sync_all())))
+                .collect();
+            threads.into_iter().try_for_each(|thread| joined(thread.join()))
+        })
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Lock(Some(file)))),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn joined(result: thread::Result<io::Result<()>>) -> io::Result<()> {
+    result.unwrap_or_else(|_| Err(io::Error::other("a writing thread panicked")))
+}

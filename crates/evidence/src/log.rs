@@ -1,0 +1,448 @@
+//! The log on disk: durable append, publication, recovery.
+//!
+//! Promise: when `append` returns, its entries survive the loss of power; a log that is stopped at any point opens
+//! again with every entry that was durable, and never publishes two roots for one size. Each batch costs one
+//! flush, that of the journal; tiles and `checkpoint` are published beside it without a flush
+//! and flushed together when the journal starts over.
+//!
+//! A directory is that of a C2SP `tlog-tiles` log (`checkpoint`, `tile/…`) and can be served as it is,
+//! besides `journal` and `lock`.
+//!
+//! Absent: time, HTTP, deduplication of entries, rotation of the log's key.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crate::{
+    checkpoint::Checkpoint,
+    edge::{Edge, partial},
+    entry,
+    error::EvidenceError,
+    files::{Disk, Files, Lock},
+    hash::Hash,
+    journal::{self, Journal, Record},
+    key::{Signer, VerifierKey},
+    merkle,
+    proof::Proof,
+    reader::{CHECKPOINT, Reader, View},
+    tile::{Kind, Tile},
+};
+
+/// Size of a new journal in bytes, unless the caller chooses.
+pub const JOURNAL_BYTES: u64 = 8 * 1024 * 1024;
+
+/// The longest origin in bytes, so that a checkpoint fits into the journal's header.
+pub const MAX_ORIGIN: usize = 512;
+
+/// A log, open for appending by this process alone.
+pub struct Log {
+    files: Arc<dyn Files>,
+    dir: PathBuf,
+    signer: Signer,
+    head: Checkpoint,
+    edge: Edge,
+    journal: Journal,
+    /// Size of the tree that the journal starts from; its tiles must stay until the journal starts over.
+    base: u64,
+    /// Published files that may not be durable yet.
+    unflushed: BTreeSet<PathBuf>,
+    /// Full tiles that have partial files still to be removed.
+    partials: BTreeSet<(Kind, u64)>,
+    /// Partial tiles of `base` whose full tile is published.
+    superseded: Vec<PathBuf>,
+    /// A write failed: what is durable is not what is in memory.
+    closed: bool,
+    _lock: Lock,
+}
+
+impl Log {
+    /// Opens the log in `dir`, or starts an empty one. Its origin is the name of the signer's key.
+    ///
+    /// # Errors
+    /// `Locked` if another process has it open; `JournalMissing`, `JournalDamaged`, `FileDamaged` or `Behind` if it
+    /// cannot be continued safely; `Io`.
+    pub fn open(dir: &Path, signer: Signer) -> Result<Self, EvidenceError> {
+        Self::open_sized(dir, signer, JOURNAL_BYTES)
+    }
+
+    /// As [`Log::open`], with the size in bytes that a new journal gets; at least 128 KiB. An existing journal
+    /// keeps its size.
+    ///
+    /// # Errors
+    /// As [`Log::open`].
+    pub fn open_sized(dir: &Path, signer: Signer, journal_bytes: u64) -> Result<Self, EvidenceError> {
+        Self::open_with(Arc::new(Disk), dir, signer, journal_bytes.max(journal::MIN_BYTES))
+    }
+
+    pub(crate) fn open_with(
+        files: Arc<dyn Files>,
+        dir: &Path,
+        signer: Signer,
+        journal_bytes: u64,
+    ) -> Result<Self, EvidenceError> {
+        if signer.verifier().name().len() > MAX_ORIGIN {
+            return Err(EvidenceError::CheckpointMalformed { why: "origin is too long" });
+        }
+        let locked = files.lock(&dir.join("lock")).map_err(io("lock", dir))?;
+        let lock = locked.ok_or_else(|| EvidenceError::Locked { dir: dir.to_owned() })?;
+        let path = Journal::path(dir);
+        let content = files.read(&path).map_err(io("read", &path))?;
+        let reader = Reader::with(Arc::clone(&files), dir);
+        let (journal, base, edge) = match &content {
+            Some(content) => {
+                let (journal, base) = Journal::load(&path, content, signer.verifier())?;
+                let edge = Edge::restore(&reader.at(base.size()))?;
+                if edge.root() != base.root() {
+                    let why = "tiles do not lead to the root that the journal starts from";
+                    return Err(EvidenceError::FileDamaged { path: dir.join("tile"), why });
+                }
+                (journal, base, edge)
+            }
+            None if reader.read(Path::new(CHECKPOINT))?.is_some() => {
+                return Err(EvidenceError::JournalMissing { dir: dir.to_owned() });
+            }
+            None => {
+                let base = Checkpoint::sign(&signer, 0, merkle::empty_root())?;
+                (Journal::create(&*files, dir, journal_bytes, &base)?, base, Edge::default())
+            }
+        };
+        let mut log = Self {
+            files,
+            dir: dir.to_owned(),
+            signer,
+            base: base.size(),
+            head: base,
+            edge,
+            journal,
+            unflushed: BTreeSet::new(),
+            partials: BTreeSet::new(),
+            superseded: Vec::new(),
+            closed: false,
+            _lock: lock,
+        };
+        match content {
+            Some(content) => log.recover(&content)?,
+            None => log.publish_checkpoint()?,
+        }
+        Ok(log)
+    }
+
+    /// Replays the journal, checks what was published against it, then publishes what is missing.
+    fn recover(&mut self, content: &[u8]) -> Result<(), EvidenceError> {
+        let key = std::slice::from_ref(self.signer.verifier());
+        let mut pending: BTreeMap<Tile, Vec<u8>> = BTreeMap::new();
+        let mut roots = BTreeMap::from([(self.head.size(), self.head.root())]);
+        let mut last = None;
+        let mut out = Vec::new();
+        while let Some(record) =
+            self.journal.peek(content).filter(|record| continues(&self.edge, record, key))
+        {
+            for entry in &record.entries {
+                self.edge.push(entry, &mut out)?;
+            }
+            for (tile, bytes) in out.drain(..) {
+                pending.retain(|held, _| (held.kind, held.index) != (tile.kind, tile.index));
+                pending.insert(tile, bytes);
+            }
+            pending.extend(self.edge.partials(record.start));
+            roots.insert(record.checkpoint.size(), record.checkpoint.root());
+            self.head = record.checkpoint.clone();
+            self.journal.skip(&record);
+            last = Some(record);
+        }
+        let published = self.published(&roots)?;
+        self.journal.confirm(&*self.files, &self.dir, content, last.as_ref())?;
+        for (tile, bytes) in pending {
+            let path = self.dir.join(tile.to_string());
+            if self.files.read(&path).map_err(io("read", &path))?.as_deref() != Some(&bytes[..]) {
+                self.write_tile(tile, &bytes)?;
+            }
+            self.unflushed.insert(path);
+            if tile.is_full() {
+                self.remove_partials(tile)?;
+            } else {
+                self.partials.insert((tile.kind, tile.index));
+            }
+        }
+        let size = self.base;
+        self.partials
+            .extend(kinds(size).filter_map(|kind| partial(kind, size)).map(|tile| (tile.kind, tile.index)));
+        match published {
+            // The published note may carry cosignatures that the journal has not.
+            Some(published) if published.note().text() == self.head.note().text() => {
+                self.head = published;
+                Ok(())
+            }
+            _ => self.publish_checkpoint(),
+        }
+    }
+
+    /// The published checkpoint if it is whole. It may be older than the journal, never newer or of another tree.
+    fn published(&self, roots: &BTreeMap<u64, Hash>) -> Result<Option<Checkpoint>, EvidenceError> {
+        let key = std::slice::from_ref(self.signer.verifier());
+        // Torn by a loss of power, or not ours: the journal knows better.
+        let Ok(Some(published)) = self.reader().checkpoint() else { return Ok(None) };
+        if published.verify(key).is_err() {
+            return Ok(None);
+        }
+        if published.size() > self.head.size() {
+            return Err(EvidenceError::Behind { published: published.size(), held: self.head.size() });
+        }
+        if roots.get(&published.size()).is_some_and(|root| *root != published.root()) {
+            let why = "the published checkpoint has another root at the same size";
+            return Err(EvidenceError::JournalDamaged { path: Journal::path(&self.dir), why });
+        }
+        Ok(Some(published))
+    }
+
+    /// Appends a batch and gives the new head back. Entries are durable and published when it returns. An empty
+    /// batch changes nothing; one that does not fit into the journal is appended in several steps.
+    ///
+    /// # Errors
+    /// `NotCanonical` or `EntryTooLarge` before anything is written. After `Io` the log is closed; open it again:
+    /// the batch may or may not be in it, so ask for its [`size`](Log::size).
+    pub fn append(&mut self, entries: &[&[u8]]) -> Result<&Checkpoint, EvidenceError> {
+        self.usable()?;
+        entries.iter().try_for_each(|bytes| entry::check(bytes))?;
+        self.closed = true;
+        let mut rest = entries;
+        while !rest.is_empty() {
+            let batch = &rest[..self.batch_len(rest)];
+            self.append_batch(batch)?;
+            rest = &rest[batch.len()..];
+        }
+        self.closed = false;
+        Ok(&self.head)
+    }
+
+    /// How many of `entries` one record may hold; at least one.
+    fn batch_len(&self, entries: &[&[u8]]) -> usize {
+        let mut room = self.journal.capacity() - journal::record_len(&[], self.note_len());
+        let fitting = entries.iter().take_while(|entry| {
+            let left = room.checked_sub(2 + entry.len() as u64);
+            room = left.unwrap_or(0);
+            left.is_some()
+        });
+        fitting.count().max(1)
+    }
+
+    /// An upper bound of the bytes of a checkpoint with only the log's signature.
+    fn note_len(&self) -> usize {
+        2 * self.signer.verifier().name().len() + 256
+    }
+
+    fn append_batch(&mut self, entries: &[&[u8]]) -> Result<(), EvidenceError> {
+        if !self.journal.fits(journal::record_len(entries, self.note_len())) {
+            self.start_over()?;
+        }
+        let start = self.edge.size();
+        let mut tiles = Vec::new();
+        for entry in entries {
+            self.edge.push(entry, &mut tiles)?;
+        }
+        let head = Checkpoint::sign(&self.signer, self.edge.size(), self.edge.root())?;
+        tiles.extend(self.edge.partials(start));
+        let (names, files): (Vec<Tile>, Vec<(PathBuf, Vec<u8>)>) =
+            tiles.into_iter().map(|(tile, bytes)| (tile, (self.dir.join(tile.to_string()), bytes))).unzip();
+        // Tiles ahead of the checkpoint are harmless: nobody who verifies reads them, a full one begins with the
+        // partial one that it follows, and whoever opens the log next writes over them.
+        self.journal.append(&*self.files, start, entries, &head, &files)?;
+        self.head = head;
+        self.unflushed.extend(files.into_iter().map(|(path, _)| path));
+        for tile in names {
+            if !tile.is_full() {
+                self.partials.insert((tile.kind, tile.index));
+            } else if self.partials.contains(&(tile.kind, tile.index)) {
+                self.remove_partials(tile)?;
+            }
+        }
+        self.publish_checkpoint()
+    }
+
+    fn write_tile(&self, tile: Tile, bytes: &[u8]) -> Result<(), EvidenceError> {
+        let path = self.dir.join(tile.to_string());
+        self.files.write(&path, bytes).map_err(io("write", &path))
+    }
+
+    fn publish_checkpoint(&self) -> Result<(), EvidenceError> {
+        let (path, draft) = (self.dir.join(CHECKPOINT), self.dir.join("checkpoint.new"));
+        self.files.write(&draft, self.head.to_string().as_bytes()).map_err(io("write", &draft))?;
+        self.files.rename(&draft, &path).map_err(io("publish", &path))
+    }
+
+    /// Removes the partial files of a tile that is now full. Those of `base` stay until the full one is durable.
+    fn remove_partials(&mut self, full: Tile) -> Result<(), EvidenceError> {
+        let dir = self.dir.join(format!("{full}.p"));
+        let needed = partial(full.kind, self.base).filter(|tile| tile.index == full.index);
+        let needed = needed.map(|tile| self.dir.join(tile.to_string()));
+        for path in self.files.list(&dir).map_err(io("list", &dir))? {
+            if needed.as_ref() == Some(&path) {
+                self.superseded.push(path);
+            } else {
+                self.files.remove(&path).map_err(io("remove", &path))?;
+                self.unflushed.remove(&path);
+            }
+        }
+        if needed.is_none() {
+            self.files.remove_dir(&dir).map_err(io("remove", &dir))?;
+        }
+        self.partials.remove(&(full.kind, full.index));
+        Ok(())
+    }
+
+    /// Makes what was published durable, then lets the journal start from here.
+    fn start_over(&mut self) -> Result<(), EvidenceError> {
+        let mut paths = std::mem::take(&mut self.unflushed);
+        paths.insert(self.dir.join(CHECKPOINT));
+        let dirs: BTreeSet<PathBuf> = paths
+            .iter()
+            .flat_map(|path| path.ancestors().skip(1).take_while(|dir| dir.starts_with(&self.dir)))
+            .map(Path::to_owned)
+            .collect();
+        paths.extend(dirs);
+        let paths: Vec<_> = paths.into_iter().collect();
+        self.files.sync(&paths).map_err(io("flush", &self.dir))?;
+        // Signed afresh because the head may carry cosignatures, which the header has no room for.
+        let base = Checkpoint::sign(&self.signer, self.head.size(), self.head.root())?;
+        self.journal.restart(&*self.files, &base)?;
+        self.base = base.size();
+        for path in std::mem::take(&mut self.superseded) {
+            self.files.remove(&path).map_err(io("remove", &path))?;
+            if let Some(dir) = path.parent() {
+                self.files.remove_dir(dir).map_err(io("remove", dir))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a witness's signature lines to the published checkpoint; see [`Checkpoint::add_cosignatures`].
+    ///
+    /// # Errors
+    /// As [`Checkpoint::add_cosignatures`], and `Io`.
+    pub fn add_cosignatures(
+        &mut self,
+        lines: &str,
+        witnesses: &[VerifierKey],
+    ) -> Result<usize, EvidenceError> {
+        self.usable()?;
+        let count = self.head.add_cosignatures(lines, witnesses)?;
+        self.publish_checkpoint()?;
+        Ok(count)
+    }
+
+    fn usable(&self) -> Result<(), EvidenceError> {
+        if self.closed { Err(EvidenceError::Closed) } else { Ok(()) }
+    }
+
+    /// Number of durable entries.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.head.size()
+    }
+
+    /// The head: the last checkpoint that was signed, with the cosignatures that were added to it.
+    #[must_use]
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.head
+    }
+
+    /// The log's public key.
+    #[must_use]
+    pub fn verifier(&self) -> &VerifierKey {
+        self.signer.verifier()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn generation(&self) -> u64 {
+        self.journal.generation()
+    }
+
+    pub(crate) fn signer(&self) -> &Signer {
+        &self.signer
+    }
+
+    /// A reader of the same directory, for other threads.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        Reader::with(Arc::clone(&self.files), &self.dir)
+    }
+
+    /// The tree as it is now; reuse it for many proofs.
+    #[must_use]
+    pub fn view(&self) -> View {
+        self.reader().at(self.size())
+    }
+
+    /// The bytes of entry `index`.
+    ///
+    /// # Errors
+    /// `OutOfRange`, `FileDamaged` or `Io`.
+    pub fn entry(&self, index: u64) -> Result<Vec<u8>, EvidenceError> {
+        self.view().entry(index)
+    }
+
+    /// The entries of a range.
+    ///
+    /// # Errors
+    /// `OutOfRange`, `FileDamaged` or `Io`.
+    pub fn read_entries(&self, range: Range<u64>) -> Result<Vec<Vec<u8>>, EvidenceError> {
+        self.view().entries(range).map(|entry| entry.map(|(_, bytes)| bytes)).collect()
+    }
+
+    /// Inclusion proof of entry `index` in the tree of `size` entries.
+    ///
+    /// # Errors
+    /// `OutOfRange`, `FileDamaged` or `Io`.
+    pub fn prove_inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, EvidenceError> {
+        self.within(size)?.prove_inclusion(index)
+    }
+
+    /// Consistency proof from the tree of `old` entries to that of `new`.
+    ///
+    /// # Errors
+    /// `OutOfRange`, `FileDamaged` or `Io`.
+    pub fn prove_consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>, EvidenceError> {
+        self.within(new)?.prove_consistency(old)
+    }
+
+    /// The C2SP `tlog-proof` of entry `index` against the head.
+    ///
+    /// # Errors
+    /// `OutOfRange`, `FileDamaged` or `Io`.
+    pub fn proof(&self, index: u64) -> Result<Proof, EvidenceError> {
+        let hashes = self.view().prove_inclusion(index)?;
+        Ok(Proof { index, hashes, checkpoint: self.head.clone(), extra: None })
+    }
+
+    /// The tree at an earlier size, of which partial tiles may be gone; the tiles of now hold all of it.
+    fn within(&self, size: u64) -> Result<View, EvidenceError> {
+        if size > self.size() {
+            return Err(EvidenceError::OutOfRange { index: size, size: self.size() });
+        }
+        Ok(self.view().cut(size))
+    }
+}
+
+/// Whether a record continues the tree: it starts at its end and its entries lead to the root that the log signed.
+fn continues(edge: &Edge, record: &Record<'_>, key: &[VerifierKey]) -> bool {
+    let checkpoint = &record.checkpoint;
+    record.start == edge.size()
+        && checkpoint.size() == record.start + record.entries.len() as u64
+        && checkpoint.verify(key).is_ok()
+        && checkpoint.root() == edge.root_with(record.entries.iter().copied())
+}
+
+/// The kinds of tiles that a tree of `size` entries has.
+fn kinds(size: u64) -> impl Iterator<Item = Kind> {
+    let levels = (0..64).map(|level| Kind::Hashes { level });
+    std::iter::once(Kind::Entries).chain(levels).take_while(move |kind| kind.items(size) > 0)
+}
+
+fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> EvidenceError {
+    let path = path.to_owned();
+    move |source| EvidenceError::Io { action, path, source }
+}

@@ -1,0 +1,87 @@
+//! Who calls, and what their roles let them do here.
+//!
+//! Reading takes any valid token. Whether somebody may approve is a question for the policies, not for
+//! this file.
+
+use axum::{
+    extract::{FromRequestParts, Request, State},
+    http::{header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use bailiwick_core::record::Actor;
+use bailiwick_store::entities::Operator;
+
+use super::{Hub, answer::ApiError};
+use crate::problem::Problem;
+
+/// The operator whose token came with the request.
+#[derive(Debug, Clone)]
+pub struct Caller(pub Operator);
+
+/// What a role lets one do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Right {
+    /// Change the configuration, credentials and operators; lift a quarantine.
+    Govern,
+    /// Deliver feeds and start reconciliations.
+    Operate,
+}
+
+impl Right {
+    /// The roles that give it.
+    pub const fn roles(self) -> &'static [&'static str] {
+        match self {
+            Self::Govern => &["admin"],
+            Self::Operate => &["admin", "operator"],
+        }
+    }
+}
+
+impl Caller {
+    /// Fails with `not-allowed` unless a role of the caller gives the right.
+    pub fn may(&self, right: Right) -> Result<(), ApiError> {
+        if right.roles().iter().any(|role| self.0.roles.contains(*role)) {
+            return Ok(());
+        }
+        let roles = right.roles().join("` or `");
+        let detail = format!("this takes the role `{roles}`, which `{}` does not have", self.0.name);
+        Err(Problem::new(403, "not-allowed", detail).into())
+    }
+
+    /// As evidence names them.
+    pub fn actor(&self) -> Actor {
+        Actor::Operator(self.0.name.clone())
+    }
+}
+
+/// Looks the token up by its digest and lets the request through, or answers 401 (RFC 6750 §3).
+pub async fn authenticate(State(hub): State<Hub>, mut request: Request, next: Next) -> Response {
+    let token = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = token.and_then(|value| value.split_once(' ')).filter(|(kind, _)| kind.eq_ignore_ascii_case("bearer"));
+    let found = match token {
+        Some((_, token)) => hub.engine.operator_by_token(token.trim()).await,
+        None => Ok(None),
+    };
+    match found {
+        Ok(Some(operator)) => {
+            request.extensions_mut().insert(Caller(operator));
+            next.run(request).await
+        }
+        Ok(None) => {
+            let problem = Problem::new(401, "token-refused", "the request has no token that is valid here");
+            ([(header::WWW_AUTHENTICATE, "Bearer")], ApiError::from(problem)).into_response()
+        }
+        Err(error) => ApiError::from(error).into_response(),
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        // Every route is behind `authenticate`; one that is not must not run.
+        let caller = parts.extensions.get::<Self>().cloned();
+        caller.ok_or_else(|| Problem::new(401, "token-refused", "the request was not authenticated").into())
+    }
+}

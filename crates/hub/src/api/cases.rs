@@ -1,0 +1,80 @@
+//! `/cases`: leavers, cell by cell.
+
+use std::collections::BTreeMap;
+
+use axum::{Json, extract::State};
+use bailiwick_core::{
+    case::{Case, Cell},
+    finding::Finding,
+    id::CaseId,
+};
+use bailiwick_store::{Filter, KeyValue};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Hub, Page, Who,
+    answer::{Answer, Params, Segment},
+    caller::Caller,
+    page::{Wanted, is},
+};
+
+/// A case in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseLine {
+    /// Who left.
+    pub who: Who,
+    /// The case.
+    #[serde(flatten)]
+    pub case: Case,
+    /// Verdict → cells.
+    pub verdicts: BTreeMap<String, u64>,
+}
+
+/// A case with all that belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseView {
+    /// Who left.
+    pub who: Who,
+    /// The case.
+    #[serde(flatten)]
+    pub case: Case,
+    /// Its cells.
+    pub cells: Vec<Cell>,
+    /// The open findings about who left.
+    pub findings: Vec<Finding>,
+}
+
+/// Which cases.
+#[derive(Debug, Default, Deserialize)]
+pub struct Which {
+    state: Option<String>,
+}
+
+/// `GET /cases?state=&limit=&after=`
+pub async fn list(State(hub): State<Hub>, _: Caller, Params(which): Params<Which>, Params(wanted): Params<Wanted>) -> Answer<Page<CaseLine>> {
+    let mut tx = hub.read().await?;
+    let page: Page<Case> = wanted.read(&hub, &mut *tx, is("state", which.state).into_iter().collect()).await?;
+    let who = hub.who(&mut *tx, page.items.iter().map(|case| case.identity)).await?;
+    let ids = page.items.iter().map(|case| KeyValue::from(case.id.to_string())).collect();
+    let cells: Vec<Cell> = hub.all(&mut *tx, vec![Filter::In("case_id", ids)]).await?;
+    let mut verdicts: BTreeMap<CaseId, BTreeMap<String, u64>> = BTreeMap::new();
+    for cell in cells {
+        *verdicts.entry(cell.case).or_default().entry(cell.verdict.name().to_owned()).or_default() += 1;
+    }
+    Ok(Json(page.map(|case| CaseLine {
+        who: Who::of(&who, case.identity),
+        verdicts: verdicts.remove(&case.id).unwrap_or_default(),
+        case,
+    })))
+}
+
+/// `GET /cases/{case}`
+pub async fn show(State(hub): State<Hub>, _: Caller, Segment(case): Segment<CaseId>) -> Answer<CaseView> {
+    let mut tx = hub.read().await?;
+    let case: Case = hub.find(&mut *tx, "case", &case.to_string()).await?;
+    let cells = hub.all(&mut *tx, vec![Filter::Is("case_id", case.id.to_string().into())]).await?;
+    let about = Filter::Is("identity", case.identity.to_string().into());
+    let findings = hub.all(&mut *tx, vec![about, Filter::Is("state", "open".into())]).await?;
+    let who = Who::of(&hub.who(&mut *tx, [case.identity]).await?, case.identity);
+    Ok(Json(CaseView { who, case, cells, findings }))
+}

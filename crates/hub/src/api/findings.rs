@@ -1,0 +1,37 @@
+//! `/findings`: what is wrong, and who must act until when.
+
+use axum::{Json, extract::State};
+use bailiwick_core::finding::Finding;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Hub, Page, Who,
+    answer::{Answer, Params},
+    caller::Caller,
+    page::{Wanted, is},
+};
+
+/// A finding, and about whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindingView {
+    /// About whom, if it is about somebody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<Who>,
+    /// The finding.
+    #[serde(flatten)]
+    pub finding: Finding,
+}
+
+/// Which findings.
+#[derive(Debug, Default, Deserialize)]
+pub struct Which {
+    state: Option<String>,
+}
+
+/// `GET /findings?state=&limit=&after=`
+pub async fn list(State(hub): State<Hub>, _: Caller, Params(which): Params<Which>, Params(wanted): Params<Wanted>) -> Answer<Page<FindingView>> {
+    let mut tx = hub.read().await?;
+    let page: Page<Finding> = wanted.read(&hub, &mut *tx, is("state", which.state).into_iter().collect()).await?;
+    let who = hub.who(&mut *tx, page.items.iter().filter_map(|finding| finding.identity)).await?;
+    Ok(Json(page.map(|finding| FindingView { who: finding.identity.map(|id| Who::of(&who, id)), finding })))
+}

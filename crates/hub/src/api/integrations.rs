@@ -1,0 +1,78 @@
+//! `/integrations`: what is connected, whether it may be used, and its credentials.
+
+use axum::{Json, extract::State, http::StatusCode};
+use bailiwick_core::{
+    id::IntegrationName,
+    integration::{Integration, Purpose},
+    time::Timestamp,
+};
+use bailiwick_store::entities::Credential;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Hub,
+    answer::{Answer, ApiError, Raw, Segment, malformed},
+    caller::{Caller, Right},
+};
+
+/// An integration and what is known of its credentials.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IntegrationView {
+    /// The integration.
+    #[serde(flatten)]
+    pub integration: Integration,
+    /// Its credentials; never what is in them.
+    pub credentials: Vec<CredentialLine>,
+}
+
+/// That there is a credential.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CredentialLine {
+    /// What for.
+    pub purpose: Purpose,
+    /// When it was set.
+    pub at: Timestamp,
+}
+
+/// `GET /integrations`
+pub async fn list(State(hub): State<Hub>, _: Caller) -> Answer<Vec<IntegrationView>> {
+    let mut tx = hub.read().await?;
+    let integrations: Vec<Integration> = hub.all(&mut *tx, vec![]).await?;
+    let credentials: Vec<Credential> = hub.all(&mut *tx, vec![]).await?;
+    let of = |name: &IntegrationName| {
+        let mine = credentials.iter().filter(|credential| credential.integration == *name);
+        mine.map(|credential| CredentialLine { purpose: credential.purpose, at: credential.at }).collect()
+    };
+    let view = |integration: Integration| IntegrationView { credentials: of(&integration.name), integration };
+    Ok(Json(integrations.into_iter().map(view).collect()))
+}
+
+/// `POST /integrations/{integration}/release`: lifts a quarantine; 204.
+pub async fn release(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Segment(name): Segment<IntegrationName>,
+) -> Result<StatusCode, ApiError> {
+    caller.may(Right::Govern)?;
+    hub.engine.release(&name, caller.actor()).await?;
+    hub.worker.nudge();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `PUT /integrations/{integration}/credentials/{purpose}`: the body is the secret; it is sealed and never
+/// given back. 204.
+pub async fn seal(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Segment((name, purpose)): Segment<(IntegrationName, Purpose)>,
+    Raw(bytes): Raw,
+) -> Result<StatusCode, ApiError> {
+    caller.may(Right::Govern)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| malformed("the credential is not text"))?.trim();
+    if text.is_empty() || text.chars().any(char::is_control) {
+        return Err(malformed("the credential is empty or has control characters in it"));
+    }
+    hub.engine.seal_credential(&name, purpose, crate::open::bearer(text), caller.actor()).await?;
+    hub.worker.nudge();
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,126 @@
+//! The HTTP API, `/api/v1/…`: what every command and every other client goes through.
+//!
+//! Bearer tokens of operators; JSON in and out; problems as RFC 9457 with stable codes. One file for each
+//! resource: what it looks like, then its handlers. A handler translates; what is decided is decided by
+//! the engine. Deliberately absent: any way to change state that is not a call of the engine.
+
+mod accounts;
+mod answer;
+mod caller;
+mod cases;
+mod configuration;
+mod evidence;
+mod findings;
+mod identities;
+mod integrations;
+mod operators;
+mod page;
+mod plans;
+mod sources;
+mod status;
+mod systems;
+mod wait;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::StatusCode,
+    routing::{get, post, put},
+};
+use bailiwick_engine::{Engine, Sequencer};
+
+pub use self::{
+    accounts::AccountView,
+    cases::{CaseLine, CaseView},
+    configuration::Bundle,
+    evidence::{CheckRequest, CheckView},
+    findings::FindingView,
+    identities::{IdentityView, Who, WhyView},
+    integrations::{CredentialLine, IntegrationView},
+    operators::{NewOperator, OperatorMade, OperatorView},
+    page::Page,
+    plans::{ApprovalRequest, PlanView},
+    sources::Delivered,
+    status::Status,
+    systems::ReconciledView,
+};
+use crate::{folder::Folder, problem::Problem, worker::Worker};
+
+/// The largest body, bytes; deliveries and configurations have limits of their own.
+const BODY: usize = 256 * 1024;
+/// The largest delivery of a feed, bytes.
+const DELIVERY: usize = 256 * 1024 * 1024;
+/// The largest configuration, bytes.
+const CONFIGURATION: usize = 8 * 1024 * 1024;
+
+/// What the handlers work with.
+#[derive(Clone)]
+pub struct Hub(Arc<Inner>);
+
+/// See [`Hub`].
+pub struct Inner {
+    /// Decides and does.
+    pub engine: Arc<Engine>,
+    /// Publishes the evidence.
+    pub sequencer: Arc<Sequencer>,
+    /// The loop.
+    pub worker: Arc<Worker>,
+    /// Where feeds are put.
+    pub folder: Folder,
+    /// Held while a delivery is put there and read.
+    pub delivering: tokio::sync::Mutex<()>,
+}
+
+impl Hub {
+    /// A hub of these parts.
+    pub fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+}
+
+impl std::ops::Deref for Hub {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+/// All routes.
+pub fn router(hub: Hub) -> Router {
+    let routes = Router::new()
+        .route("/status", get(status::show))
+        .route("/configuration/change", post(configuration::change).layer(DefaultBodyLimit::max(CONFIGURATION)))
+        .route("/configuration", put(configuration::replace).layer(DefaultBodyLimit::max(CONFIGURATION)))
+        .route("/sources/{source}/deliveries", post(sources::deliver).layer(DefaultBodyLimit::max(DELIVERY)))
+        .route("/plans", get(plans::list))
+        .route("/plans/{plan}", get(plans::show))
+        .route("/plans/{plan}/approval", post(plans::approve))
+        .route("/identities", get(identities::list))
+        .route("/identities/{identity}", get(identities::show))
+        .route("/identities/{identity}/entitlements/{entitlement}", get(identities::why))
+        .route("/accounts", get(accounts::list))
+        .route("/cases", get(cases::list))
+        .route("/cases/{case}", get(cases::show))
+        .route("/findings", get(findings::list))
+        .route("/systems/{system}/check", post(systems::check))
+        .route("/systems/{system}/reconciliation", post(systems::reconcile))
+        .route("/integrations", get(integrations::list))
+        .route("/integrations/{integration}/release", post(integrations::release))
+        .route("/integrations/{integration}/credentials/{purpose}", put(integrations::seal))
+        .route("/operators", get(operators::list).post(operators::add))
+        .route("/evidence/checkpoint", get(evidence::checkpoint))
+        .route("/evidence/packs/{subject}", get(evidence::export))
+        .route("/evidence/check", post(evidence::check))
+        .layer(axum::middleware::from_fn_with_state(hub.clone(), caller::authenticate));
+    Router::new()
+        .nest("/api/v1", routes)
+        .route("/healthz", get(|| async { StatusCode::NO_CONTENT }))
+        .fallback(|| async { answer::ApiError::from(Problem::new(404, "no-such-resource", "there is no such resource")) })
+        .method_not_allowed_fallback(|| async {
+            answer::ApiError::from(Problem::new(405, "method-not-allowed", "the resource does not have this method"))
+        })
+        .layer(DefaultBodyLimit::max(BODY))
+        .with_state(hub)
+}

@@ -1,0 +1,87 @@
+//! `/operators`: who works with the hub.
+
+use std::collections::BTreeSet;
+
+use axum::{Json, extract::State};
+use bailiwick_core::{
+    id::OperatorId,
+    time::Timestamp,
+};
+use bailiwick_store::entities::Operator;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Hub,
+    answer::{Answer, Body, malformed},
+    caller::{Caller, Right},
+};
+
+/// The longest life of a token, days.
+const LONGEST_DAYS: u16 = 366;
+
+/// An operator, without the digest of their token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperatorView {
+    /// Their id.
+    pub id: OperatorId,
+    /// Their name.
+    pub name: String,
+    /// What they may do.
+    pub roles: BTreeSet<String>,
+    /// `source/key` of the person they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
+    /// Until when their token works.
+    pub expires: Timestamp,
+}
+
+impl From<Operator> for OperatorView {
+    fn from(operator: Operator) -> Self {
+        let Operator { id, name, roles, person, token: _, expires } = operator;
+        Self { id, name, roles, person, expires }
+    }
+}
+
+/// An operator to be added.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewOperator {
+    /// Their name.
+    pub name: String,
+    /// What they may do.
+    pub roles: BTreeSet<String>,
+    /// `source/key` of the person they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
+    /// How long the token works, days.
+    pub days: u16,
+}
+
+/// An operator that was added. No `Debug`: it holds the token, this once.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct OperatorMade {
+    /// The operator.
+    #[serde(flatten)]
+    pub operator: OperatorView,
+    /// The token; it is not kept and not shown again.
+    pub token: String,
+}
+
+/// `GET /operators`
+pub async fn list(State(hub): State<Hub>, _: Caller) -> Answer<Vec<OperatorView>> {
+    let mut tx = hub.read().await?;
+    let operators: Vec<Operator> = hub.all(&mut *tx, vec![]).await?;
+    Ok(Json(operators.into_iter().map(OperatorView::from).collect()))
+}
+
+/// `POST /operators`
+pub async fn add(State(hub): State<Hub>, caller: Caller, Body(new): Body<NewOperator>) -> Answer<OperatorMade> {
+    caller.may(Right::Govern)?;
+    let NewOperator { name, roles, person, days } = new;
+    if name.trim().is_empty() || roles.is_empty() || !(1..=LONGEST_DAYS).contains(&days) {
+        return Err(malformed(format!("an operator has a name, at least one role, and 1 to {LONGEST_DAYS} days")));
+    }
+    let (operator, token) = hub.engine.add_operator(&name, roles, person, days, caller.actor()).await?;
+    hub.worker.nudge();
+    Ok(Json(OperatorMade { operator: operator.into(), token }))
+}

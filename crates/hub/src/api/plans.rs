@@ -1,0 +1,78 @@
+//! `/plans`: what is to be changed for whom, and who approves it.
+
+use axum::{Json, extract::State, http::StatusCode};
+use bailiwick_core::{
+    digest::Digest,
+    id::{IdentityId, PlanId},
+};
+use bailiwick_store::{
+    Filter,
+    entities::{PlanRow, Run},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Hub, Page, Who,
+    answer::{Answer, ApiError, Body, Params, Segment},
+    caller::Caller,
+    page::{Wanted, is},
+};
+
+/// A plan, for whom it is, and how far it was carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanView {
+    /// For whom.
+    pub who: Who,
+    /// The plan and where it stands.
+    #[serde(flatten)]
+    pub row: PlanRow,
+    /// Its execution on each system; in a list it is left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<Run>,
+}
+
+/// An approval: of what was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalRequest {
+    /// The digest of the plan that the approver saw.
+    pub digest: Digest,
+}
+
+/// Which plans.
+#[derive(Debug, Default, Deserialize)]
+pub struct Which {
+    state: Option<String>,
+    identity: Option<IdentityId>,
+}
+
+/// `GET /plans?state=&identity=&limit=&after=`
+pub async fn list(State(hub): State<Hub>, _: Caller, Params(which): Params<Which>, Params(wanted): Params<Wanted>) -> Answer<Page<PlanView>> {
+    let mut tx = hub.read().await?;
+    let filters = [is("state", which.state), is("identity", which.identity.map(|id| id.to_string()))];
+    let page: Page<PlanRow> = wanted.read(&hub, &mut *tx, filters.into_iter().flatten().collect()).await?;
+    let who = hub.who(&mut *tx, page.items.iter().map(|row| row.plan.decision.identity)).await?;
+    Ok(Json(page.map(|row| PlanView { who: Who::of(&who, row.plan.decision.identity), row, runs: Vec::new() })))
+}
+
+/// `GET /plans/{plan}`
+pub async fn show(State(hub): State<Hub>, _: Caller, Segment(plan): Segment<PlanId>) -> Answer<PlanView> {
+    let mut tx = hub.read().await?;
+    let row: PlanRow = hub.find(&mut *tx, "plan", &plan.to_string()).await?;
+    let runs = hub.all(&mut *tx, vec![Filter::Is("plan", plan.to_string().into())]).await?;
+    let identity = row.plan.decision.identity;
+    let who = Who::of(&hub.who(&mut *tx, [identity]).await?, identity);
+    Ok(Json(PlanView { who, row, runs }))
+}
+
+/// `POST /plans/{plan}/approval`: 204 when it is given and used.
+pub async fn approve(
+    State(hub): State<Hub>,
+    Caller(operator): Caller,
+    Segment(plan): Segment<PlanId>,
+    Body(request): Body<ApprovalRequest>,
+) -> Result<StatusCode, ApiError> {
+    hub.engine.approve(plan, request.digest, &operator).await?;
+    hub.worker.nudge();
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,89 @@
+//! `/status`: how the hub is doing, in numbers.
+
+use std::collections::BTreeMap;
+
+use axum::{Json, extract::State};
+use bailiwick_core::integration::{Integration, Standing};
+use bailiwick_store::{Filter, Table};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Hub,
+    answer::{Answer, ApiError, Params},
+    caller::Caller,
+    wait::Wait,
+};
+use crate::worker::Pulse;
+
+/// The hub in numbers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// The version of the hub.
+    pub version: String,
+    /// `sqlite` or `postgres`.
+    pub store: String,
+    /// Who asked.
+    pub operator: String,
+    /// State of life → identities.
+    pub identities: BTreeMap<String, i64>,
+    /// Accounts known on all systems.
+    pub accounts: i64,
+    /// State → plans.
+    pub plans: BTreeMap<String, i64>,
+    /// `open` and `closed` → cases.
+    pub cases: BTreeMap<String, i64>,
+    /// Open findings.
+    pub findings: i64,
+    /// Systems in the configuration.
+    pub systems: i64,
+    /// Integrations that are stopped.
+    pub quarantined: Vec<String>,
+    /// The work that is queued.
+    pub queue: Pulse,
+    /// The evidence log.
+    pub log: LogStatus,
+}
+
+/// The evidence log in numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogStatus {
+    /// Entries that are in the published log.
+    pub size: i64,
+    /// Entries written, published or not yet.
+    pub written: i64,
+}
+
+/// `GET /status?wait=SECONDS`
+pub async fn show(State(hub): State<Hub>, Caller(operator): Caller, Params(wait): Params<Wait>) -> Answer<Status> {
+    let queue = wait.for_quiet(&hub).await;
+    let mut tx = hub.read().await?;
+    let mut by_state = async |table, states: &[&str]| {
+        let mut counts = BTreeMap::new();
+        for state in states {
+            let filter = Filter::Is("state", (*state).into());
+            counts.insert((*state).to_owned(), hub.count(&mut *tx, table, Some(filter)).await?);
+        }
+        Ok::<_, ApiError>(counts)
+    };
+    let identities = by_state(Table::Identities, &["pending", "active", "absent", "left"]).await?;
+    let plans = by_state(Table::Plans, &["drafted", "approved", "done", "superseded"]).await?;
+    let cases = by_state(Table::Cases, &["open", "closed"]).await?;
+    let findings = by_state(Table::Findings, &["open"]).await?.into_values().sum();
+    let integrations: Vec<Integration> = hub.all(&mut *tx, vec![]).await?;
+    let stopped = |i: Integration| matches!(i.standing, Standing::Quarantined { .. }).then(|| i.name.to_string());
+    let (_, written) = tx.entry_counts().await?;
+    Ok(Json(Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        store: hub.engine.parts().store.kind().to_owned(),
+        operator: operator.name,
+        identities,
+        accounts: hub.count(&mut *tx, Table::Accounts, None).await?,
+        plans,
+        cases,
+        findings,
+        systems: hub.count(&mut *tx, Table::Systems, None).await?,
+        quarantined: integrations.into_iter().filter_map(stopped).collect(),
+        queue,
+        log: LogStatus { size: tx.log_head().await?.map_or(0, |head| head.size), written },
+    }))
+}

@@ -1,0 +1,252 @@
+//! The command line. One file for each group of commands: its arguments, then what it does.
+//!
+//! Every command but `init`, `serve`, `lab`, `demo`, `evidence verify` and `completions` talks to a running
+//! hub over its HTTP API.
+
+mod account;
+mod apply;
+mod case;
+mod completions;
+mod credential;
+mod evidence;
+mod finding;
+mod identity;
+mod import;
+mod integration;
+mod list;
+mod matrix;
+mod operator;
+mod plan;
+mod reconcile;
+mod status;
+mod welcome;
+mod why;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, error::ErrorKind};
+
+pub use self::{
+    apply::{make, preview},
+    case::get as case,
+    credential::set as set_credential,
+    evidence::{check as check_evidence, export, verify, write as write_file},
+    import::{deliver, read as read_file},
+    list::ListArgs,
+    matrix::matrix,
+    operator::add as add_operator,
+    plan::{describe as describe_plan, give as approve},
+};
+use crate::{
+    client::Client,
+    environment::Environment,
+    failure::{Exit, Failure, Result},
+    profile::{self, Profile},
+    render::Output,
+};
+
+/// How long commands that change something wait for the hub to have done it, seconds.
+pub const PATIENCE: u64 = 30;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  a problem was found, or the request was refused
+  2  the command line or the surroundings are not right
+  3  the hub or the store cannot be reached or opened
+
+Example:
+  bailiwick init && bailiwick serve";
+
+/// Carries identity state to the systems that hold access, and proves what became of it.
+#[derive(Parser)]
+#[command(name = "bailiwick", version, after_help = EXIT_CODES, max_term_width = 100, disable_help_subcommand = true)]
+struct Line {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What every command takes.
+#[derive(Args)]
+struct Global {
+    /// The profile file: which hub, and the token [env: BAILIWICK_PROFILE] [default:
+    /// ~/.config/bailiwick/profile.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    profile: Option<PathBuf>,
+    /// Print one JSON value instead of text; errors as problem+json on standard error
+    #[arg(long, global = true)]
+    json: bool,
+    /// Print results only
+    #[arg(long, short, global = true)]
+    quiet: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Set up a data folder: database, keys, first operator
+    Init(crate::init::InitArgs),
+    /// Run the hub: API and workers
+    Serve(crate::serve::ServeArgs),
+    /// See it all at work on simulated systems, in half a minute
+    Demo(crate::demo::DemoArgs),
+    /// Run simulated systems with a back door to their truth
+    Lab(crate::lab::LabArgs),
+    /// How the hub is doing
+    Status(status::StatusArgs),
+    /// Apply a folder of configuration; shows what would change and asks
+    Apply(apply::ApplyArgs),
+    /// Deliver a feed of a source
+    Import(import::ImportArgs),
+    /// What is to be changed for whom
+    #[command(subcommand)]
+    Plan(plan::PlanCommand),
+    /// Approve a plan as it was seen
+    Approve(plan::ApproveArgs),
+    /// Who is known
+    #[command(subcommand)]
+    Identity(identity::IdentityCommand),
+    /// Accounts on the systems
+    #[command(subcommand)]
+    Account(account::AccountCommand),
+    /// Why somebody has an entitlement, or has not
+    Why(why::WhyArgs),
+    /// Leavers, cell by cell
+    #[command(subcommand)]
+    Case(case::CaseCommand),
+    /// What is wrong, and who must act
+    #[command(subcommand)]
+    Finding(finding::FindingCommand),
+    /// Compare a system with what is known of it
+    Reconcile(reconcile::ReconcileArgs),
+    /// What is connected
+    #[command(subcommand)]
+    Integration(integration::IntegrationCommand),
+    /// Credentials of integrations
+    #[command(subcommand)]
+    Credential(credential::CredentialCommand),
+    /// People who work with the hub
+    #[command(subcommand)]
+    Operator(operator::OperatorCommand),
+    /// Evidence: export, verify, check
+    #[command(subcommand)]
+    Evidence(evidence::EvidenceCommand),
+    /// Completions for a shell
+    Completions(completions::CompletionsArgs),
+}
+
+/// What a command has at hand.
+pub struct Context<'e> {
+    /// How to print.
+    pub output: Output,
+    /// The environment.
+    pub environment: &'e Environment,
+    /// The profile file as named on the command line.
+    profile: Option<PathBuf>,
+}
+
+impl Context<'_> {
+    /// Where the profile is.
+    pub fn profile_path(&self) -> Result<PathBuf> {
+        profile::path(self.profile.as_deref(), self.environment)
+    }
+
+    /// The hub of the profile.
+    pub fn client(&self) -> Result<Client> {
+        Client::new(&Profile::read(&self.profile_path()?)?)
+    }
+}
+
+/// Runs the command line; says itself what went wrong.
+pub fn run(environment: &Environment) -> Exit {
+    let line = match Line::try_parse() {
+        Ok(line) => line,
+        Err(error) => {
+            // Help that was asked for is not an error. A closed pipe is nobody's concern.
+            let _ = error.print();
+            return match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
+                _ => Exit::Usage,
+            };
+        }
+    };
+    let Global { profile, json, quiet } = line.global;
+    let output = Output::new(json, quiet, environment.no_color);
+    let context = Context { output, environment, profile };
+    let done = runtime().and_then(|runtime| runtime.block_on(dispatch(&context, line.command)));
+    match done {
+        Ok(exit) => exit,
+        Err(failure) => {
+            complain(output, &failure);
+            failure.exit
+        }
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    let made = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    made.map_err(|error| Failure::unreachable("internal", "cannot start the runtime").because(&error))
+}
+
+fn complain(output: Output, failure: &Failure) {
+    if output.json {
+        eprintln!("{}", serde_json::to_string_pretty(failure).unwrap_or_default());
+    } else {
+        eprintln!("{failure}");
+    }
+}
+
+async fn dispatch(context: &Context<'_>, command: Option<Command>) -> Result<Exit> {
+    let Some(command) = command else { return welcome::run(context).await };
+    match command {
+        Command::Init(args) => crate::init::run(context, args).await,
+        Command::Serve(args) => crate::serve::run(context, args).await,
+        Command::Demo(args) => crate::demo::run(context, args).await,
+        Command::Lab(args) => crate::lab::run(context, args).await,
+        Command::Status(args) => status::run(context, args).await,
+        Command::Apply(args) => apply::run(context, args).await,
+        Command::Import(args) => import::run(context, args).await,
+        Command::Plan(command) => plan::run(context, command).await,
+        Command::Approve(args) => plan::approve(context, args).await,
+        Command::Identity(command) => identity::run(context, command).await,
+        Command::Account(command) => account::run(context, command).await,
+        Command::Why(args) => why::run(context, args).await,
+        Command::Case(command) => case::run(context, command).await,
+        Command::Finding(command) => finding::run(context, command).await,
+        Command::Reconcile(args) => reconcile::run(context, args).await,
+        Command::Integration(command) => integration::run(context, command).await,
+        Command::Credential(command) => credential::run(context, command).await,
+        Command::Operator(command) => operator::run(context, command).await,
+        Command::Evidence(command) => evidence::run(context, command).await,
+        Command::Completions(args) => completions::run(context, &args),
+    }
+}
+
+/// The whole command line, for completions and the tests of its help.
+fn definition() -> clap::Command {
+    <Line as clap::CommandFactory>::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_has_help_with_an_example() {
+        fn check(command: &clap::Command, path: &str) {
+            let path = format!("{path} {}", command.get_name());
+            assert!(command.get_about().is_some(), "{path} says what it does");
+            if command.has_subcommands() && path.contains(' ') {
+                command.get_subcommands().for_each(|inner| check(inner, &path));
+            }
+            if !command.has_subcommands() {
+                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(help.contains("Example") && help.contains("bailiwick "), "{path} has an example: {help}");
+            }
+        }
+        let line = definition();
+        line.clone().debug_assert();
+        line.get_subcommands().for_each(|command| check(command, "bailiwick"));
+    }
+}

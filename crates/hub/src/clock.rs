@@ -1,0 +1,54 @@
+//! The real clock and the real random numbers: the only place that reads either.
+
+use bailiwick_core::{
+    id::Entropy,
+    time::{Clock, SignedDuration, Timestamp},
+};
+use bailiwick_lab::LabClock;
+
+/// The system's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[allow(clippy::disallowed_methods, reason = "the one real clock")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+impl LabClock for SystemClock {
+    fn now_ms(&self) -> i64 {
+        Clock::now(self).as_millisecond()
+    }
+}
+
+/// The operating system's random numbers.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    #[allow(clippy::disallowed_methods, reason = "the one real source of randomness")]
+    fn fill(&self, out: &mut [u8]) {
+        // It fails only where the operating system has no random numbers. Going on without would make
+        // guessable keys.
+        aws_lc_rs::rand::fill(out).expect("the operating system gives random numbers");
+    }
+}
+
+/// How long something took; never goes backwards.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(std::time::Instant);
+
+impl Stopwatch {
+    /// Starts it.
+    #[allow(clippy::disallowed_methods, reason = "the one stopwatch")]
+    pub fn start() -> Self {
+        Self(std::time::Instant::now())
+    }
+
+    /// The time since the start.
+    pub fn elapsed(self) -> SignedDuration {
+        SignedDuration::try_from(self.0.elapsed()).unwrap_or(SignedDuration::MAX)
+    }
+}

@@ -1,0 +1,93 @@
+//! Reads `[integration.NAME.contract]`, the promise of a source.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bailiwick_core::contract::{AttributeRule, SourceContract};
+use serde_json::{Map, Value};
+use toml::{Spanned, de::DeValue};
+
+use super::{
+    error::{Code, Report, Spot},
+    fields::{Entry, Fields},
+    json,
+};
+
+/// Reads a contract. What is left out has the default of [`SourceContract`]. The names of all attributes,
+/// those with a broken rule too, go to `promised`.
+pub(super) fn contract<'t>(
+    integration: &str,
+    spot: Spot<'t>,
+    value: &Spanned<DeValue<'t>>,
+    promised: &mut BTreeSet<String>,
+    report: &mut Report,
+) -> Option<SourceContract> {
+    let mut fields = Fields::of(format!("the contract of `{integration}`"), spot, value, report)?;
+    let mut plain = Map::new();
+    for (key, most) in [
+        ("min_rows", u64::from(u32::MAX)),
+        ("max_loss_percent", 100),
+        ("max_change_percent", 100),
+        ("always_allowed", u64::from(u32::MAX)),
+        ("grace_days", 3_650),
+    ] {
+        if let Some(number) = fields.number(key, 0, most, report) {
+            plain.insert(key.into(), number.into());
+        }
+    }
+    if let Some(zone) = fields.text("zone", report) {
+        match jiff::tz::TimeZone::get(zone.value) {
+            Ok(_) => drop(plain.insert("zone".into(), zone.value.into())),
+            Err(_) => {
+                let message = format!("`{}` is not a time zone; use an IANA name such as `Europe/Berlin`", zone.value);
+                report.add(Code::Value, zone.spot, message);
+            }
+        }
+    }
+    let listed = fields.entries("attributes", report);
+    if listed.is_empty() {
+        fields.lacks("attributes");
+    }
+    promised.extend(listed.iter().map(|entry| entry.key.value.to_owned()));
+    let attributes: BTreeMap<String, AttributeRule> =
+        listed.iter().filter_map(|entry| Some((entry.key.value.to_owned(), attribute(entry, report)?))).collect();
+    fields.finish(report, |_| Code::Missing);
+    plain.insert("attributes".into(), Value::Object(Map::new()));
+    match serde_json::from_value::<SourceContract>(Value::Object(plain)) {
+        Ok(contract) => Some(SourceContract { attributes, ..contract }),
+        Err(error) => {
+            report.add(Code::Value, spot, format!("the contract of `{integration}`: {error}"));
+            None
+        }
+    }
+}
+
+fn attribute(entry: &Entry<'_, '_>, report: &mut Report) -> Option<AttributeRule> {
+    let name = entry.key.value;
+    let good = name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    if !good {
+        let message = format!("`{name}` cannot name an attribute; use lower-case letters, digits and `_`, as `job_title`");
+        report.add(Code::Value, entry.key.spot, message);
+    }
+    let mut fields = Fields::of(format!("attribute `{name}`"), entry.key.spot, entry.value, report)?;
+    let mut rule = Map::new();
+    if !fields.has("type") {
+        fields.lacks("type");
+    }
+    let places = ["type", "required", "null"].map(|key| (key, fields.value(key)));
+    fields.finish(report, |_| Code::Missing);
+    for (key, found) in places {
+        let Some(found) = found else { continue };
+        // Each field alone first, so that an error has the place of its value.
+        let probe = match key {
+            "type" => serde_json::json!({ "type": json::plain(found.value) }),
+            _ => serde_json::json!({ "type": "text", key: json::plain(found.value) }),
+        };
+        if let Err(error) = serde_json::from_value::<AttributeRule>(probe) {
+            report.add(Code::Value, found.spot, format!("`{key}` of attribute `{name}`: {error}"));
+            return None;
+        }
+        rule.insert(key.into(), json::plain(found.value));
+    }
+    serde_json::from_value(Value::Object(rule)).ok()
+}

@@ -1,0 +1,289 @@
+//! Configuration as code: a folder of TOML and Cedar files, read into the values of the core.
+//!
+//! [`parse`] gives the whole configuration or everything that is wrong with it, each with its place. It
+//! looks at names, types, owners and references. What policies say is checked by the engine, and
+//! whether a connector understands its settings by the connector. Any TOML file may hold any of the
+//! tables:
+//!
+//! ```toml
+//! [system.chat]
+//! title = "Team chat"
+//! classes = ["primary-account", "direct-groups"]
+//! on_leave = "disable"                      # or "delete"; the default is "disable"
+//! convergence = "3s"                        # how long until a reader sees a change
+//! retention_days = 30                       # how long a leaver's disabled account is kept; the default
+//! account = { userName = "{email}", title = "?{title}" }     # `?`: left out when there is no value
+//!
+//! [entitlement."chat/engineering"]
+//! class = "direct-groups"
+//! label = "Engineering"                     # its name on the system; the default is `engineering`
+//! privileged = false                        # the default
+//!
+//! [integration.chat]
+//! purpose = "Accounts and groups of the team chat"
+//! owner = "hr/1002"                         # source/key of a person
+//! backup = "hr/1003"                        # somebody else
+//! connector = "scim"
+//! endpoint = "https://chat.example.com"
+//! system = "chat"                           # or `source = "hr"`, with a `contract`
+//! scope = ["list GET /scim/v2/Users", "get GET /scim/v2/Users/{id}"]
+//! writes_per_minute = 600
+//! settings = { base = "/scim/v2" }
+//! ```
+//!
+//! Deliberately absent: credentials, including, variables, and defaults that come from the environment.
+
+mod bundle;
+mod contract;
+mod error;
+mod fields;
+mod integration;
+mod json;
+mod secret;
+mod suggest;
+mod system;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use bailiwick_core::{
+    access::AccessClass,
+    id::{EntitlementName, IntegrationName, SourceName, SystemName},
+    integration::Integration,
+    policy::PolicyFile,
+    system::{Entitlement, System},
+};
+use bailiwick_engine::Configuration;
+use toml::de::DeTable;
+
+pub use self::{
+    bundle::{Bundle, FolderError, read_folder},
+    error::{Code, ConfigError, Place},
+};
+use self::{
+    error::{Report, Spot},
+    fields::{Entry, Located, entries},
+    integration::{CheckSettings, Draft},
+};
+
+/// Reads a configuration. Relative `file:` endpoints become absolute ones below `data`.
+///
+/// # Errors
+/// Everything that is wrong, by place.
+pub fn parse(bundle: &Bundle, data: &Path) -> Result<Configuration, Vec<ConfigError>> {
+    let check = |kind: &str, settings: &serde_json::Value| {
+        bailiwick_connectors::build(kind, settings).map(drop).map_err(|e| e.to_string())
+    };
+    parse_with(bundle, data, &bailiwick_connectors::KINDS, &check)
+}
+
+fn parse_with(
+    bundle: &Bundle,
+    data: &Path,
+    kinds: &[&str],
+    check_settings: &CheckSettings<'_>,
+) -> Result<Configuration, Vec<ConfigError>> {
+    let mut report = Report::default();
+    let documents = documents(bundle, &mut report);
+    let complete = documents.len() == bundle.keys().filter(|path| path.ends_with(".toml")).count();
+    let tables = Tables::of(&documents, &mut report);
+
+    let mut uses = Vec::new();
+    let mut systems: BTreeMap<SystemName, Option<System>> = BTreeMap::new();
+    for (name, entry) in unique(&tables.systems, SystemName::new, &mut report) {
+        let read = system::system(name.clone(), entry, &mut uses, &mut report);
+        systems.insert(name, read);
+    }
+    let mut drafts: Vec<Draft<'_>> = Vec::new();
+    for (name, entry) in unique(&tables.integrations, IntegrationName::new, &mut report) {
+        drafts.extend(integration::integration(name, entry, kinds, check_settings, &mut report));
+    }
+    // A file that cannot be read may declare anything: what seems to dangle then may not.
+    if !complete {
+        return Err(report.into_errors());
+    }
+    let entitlements = entitlements(&tables, &systems, &mut report);
+    references(&drafts, &systems, &uses, &mut report);
+    let errors = report.into_errors();
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let policies = bundle.iter().filter(|(path, _)| path.ends_with(".cedar"));
+    Ok(Configuration {
+        systems: systems.into_values().flatten().collect(),
+        entitlements,
+        integrations: drafts.into_iter().filter_map(|d| d.integration).map(|i| located(i, data)).collect(),
+        policies: policies.map(|(path, text)| PolicyFile { path: path.clone(), text: text.clone() }).collect(),
+    })
+}
+
+/// The TOML documents that can be read; syntax errors of the others go to the report.
+fn documents<'t>(bundle: &'t Bundle, report: &mut Report) -> Vec<(Spot<'t>, DeTable<'t>)> {
+    let mut documents = Vec::new();
+    for (file, text) in bundle.iter().filter(|(path, _)| path.ends_with(".toml")) {
+        let spot = Spot { file, text, at: 0 };
+        let (document, errors) = DeTable::parse_recoverable(text);
+        for error in &errors {
+            let at = spot.at(error.span().map_or(0, |span| span.start));
+            let message = error.message().trim_end();
+            let code = if message.starts_with("duplicate key") { Code::Duplicate } else { Code::Syntax };
+            report.add(code, at, message);
+        }
+        if errors.is_empty() {
+            documents.push((spot, document.into_inner()));
+        }
+    }
+    documents
+}
+
+/// The declarations of all files, by kind.
+#[derive(Default)]
+struct Tables<'a, 't> {
+    systems: Vec<Entry<'a, 't>>,
+    entitlements: Vec<Entry<'a, 't>>,
+    integrations: Vec<Entry<'a, 't>>,
+}
+
+impl<'a, 't> Tables<'a, 't> {
+    fn of(documents: &'a [(Spot<'t>, DeTable<'t>)], report: &mut Report) -> Self {
+        let mut tables = Self::default();
+        for (spot, document) in documents {
+            for top in entries(document, *spot) {
+                let kind = match top.key.value {
+                    "system" => &mut tables.systems,
+                    "entitlement" => &mut tables.entitlements,
+                    "integration" => &mut tables.integrations,
+                    other => {
+                        let message = format!("there is no table `{other}`");
+                        let known = ["system", "entitlement", "integration"];
+                        report.add_near(Code::UnknownKey, top.key.spot, message, other, known);
+                        continue;
+                    }
+                };
+                match top.value.get_ref().as_table() {
+                    Some(table) => kind.extend(entries(table, *spot)),
+                    None => {
+                        let message = format!("`{0}` is not a table; write `[{0}.NAME]`", top.key.value);
+                        report.add(Code::Value, top.key.spot, message);
+                    }
+                }
+            }
+        }
+        tables
+    }
+}
+
+/// The entries whose key is a name that was not seen before; the others go to the report.
+fn unique<'e, 'a, 't, N: Ord + Clone, E: std::fmt::Display>(
+    declared: &'e [Entry<'a, 't>],
+    new: impl Fn(&str) -> Result<N, E>,
+    report: &mut Report,
+) -> Vec<(N, &'e Entry<'a, 't>)> {
+    let mut seen: BTreeMap<N, Spot<'_>> = BTreeMap::new();
+    let mut kept = Vec::new();
+    for entry in declared {
+        let spot = entry.key.spot;
+        match new(entry.key.value) {
+            Ok(name) => match seen.get(&name) {
+                Some(first) => {
+                    let message = format!("`{}` is declared at {} already", entry.key.value, first.place());
+                    report.add(Code::Duplicate, spot, message);
+                }
+                None => {
+                    seen.insert(name.clone(), spot);
+                    kept.push((name, entry));
+                }
+            },
+            Err(error) => report.add(Code::Value, spot, error.to_string()),
+        }
+    }
+    kept
+}
+
+fn entitlements(
+    tables: &Tables<'_, '_>,
+    systems: &BTreeMap<SystemName, Option<System>>,
+    report: &mut Report,
+) -> Vec<Entitlement> {
+    let classes: BTreeMap<_, _> =
+        systems.iter().map(|(name, system)| (name.clone(), system.as_ref().map(|s| s.classes.clone()))).collect();
+    let mut labels: BTreeMap<(SystemName, AccessClass, String), EntitlementName> = BTreeMap::new();
+    let mut read = Vec::new();
+    for (name, entry) in unique(&tables.entitlements, EntitlementName::new, report) {
+        let Some(entitlement) = system::entitlement(name, entry, &classes, report) else { continue };
+        let label = match entitlement.class {
+            AccessClass::PrimaryAccount => String::new(), // one of a system, whatever it is called
+            _ => entitlement.label.clone(),
+        };
+        let key = (entitlement.name.system(), entitlement.class, label);
+        match labels.get(&key) {
+            Some(other) => {
+                let message = format!("`{}` is the same on the system as `{other}`", entitlement.name);
+                report.add(Code::Duplicate, entry.key.spot, message);
+            }
+            None => drop(labels.insert(key, entitlement.name.clone())),
+        }
+        read.push(entitlement);
+    }
+    read
+}
+
+/// Checks that everything which is referred to is declared.
+fn references(
+    drafts: &[Draft<'_>],
+    systems: &BTreeMap<SystemName, Option<System>>,
+    uses: &[Located<'_, String>],
+    report: &mut Report,
+) {
+    let mut sources: BTreeMap<&SourceName, Spot<'_>> = BTreeMap::new();
+    for source in drafts.iter().filter_map(|d| d.source.as_ref()) {
+        if let Some(first) = sources.insert(&source.value, source.spot) {
+            let message = format!("the source `{}` has an integration at {} already", source.value, first.place());
+            report.add(Code::Duplicate, source.spot, message);
+        }
+    }
+    for system in drafts.iter().filter_map(|d| d.system.as_ref()) {
+        if !systems.contains_key(&system.value) {
+            let names = systems.keys().map(SystemName::as_str);
+            let message = format!("there is no system `{}`", system.value);
+            report.add_near(Code::Dangling, system.spot, message, system.value.as_str(), names);
+        }
+    }
+    for person in drafts.iter().flat_map(|d| &d.people) {
+        let names = sources.keys().map(|name| name.as_str());
+        match person.value.split_once('/') {
+            Some((source, key)) if !key.is_empty() && !key.contains(char::is_whitespace) => {
+                if !sources.keys().any(|name| name.as_str() == source) {
+                    let message = format!("there is no source `{source}`");
+                    report.add_near(Code::Dangling, person.spot, message, source, names);
+                }
+            }
+            _ => {
+                let message = format!("`{}` does not name a person; write `source/key`, such as `hr/1002`", person.value);
+                report.add(Code::Value, person.spot, message);
+            }
+        }
+    }
+    let promised: Vec<&BTreeSet<String>> = drafts.iter().filter_map(|d| d.promised.as_ref()).collect();
+    let mut attributes: BTreeSet<&str> = promised.iter().flat_map(|names| names.iter().map(String::as_str)).collect();
+    attributes.insert("source_key");
+    for used in uses.iter().filter(|u| !promised.is_empty() && !attributes.contains(u.value.as_str())) {
+        let message = format!("no source promises the attribute `{}`", used.value);
+        report.add_near(Code::Dangling, used.spot, message, &used.value, attributes.iter().copied());
+    }
+}
+
+/// The integration with the folder of a `file:` endpoint made absolute.
+fn located(integration: Integration, data: &Path) -> Integration {
+    match integration.endpoint.strip_prefix("file:") {
+        Some(relative) => {
+            let endpoint = format!("file://{}", data.join(relative).display());
+            Integration { endpoint, ..integration }
+        }
+        None => integration,
+    }
+}

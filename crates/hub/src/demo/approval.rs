@@ -1,0 +1,55 @@
+//! Act: a person approves what no rule may.
+
+use bailiwick_core::digest::Digest;
+
+use super::{Narrator, Stage, acme, leavers::Leaver, matrix};
+use crate::{
+    api::{NewOperator, PlanView},
+    cli::{self, ListArgs},
+    client::Client,
+    failure::Result,
+    profile::Profile,
+};
+
+/// A second operator approves the drafted plans; the accounts are then really gone.
+pub async fn act(narrator: &mut Narrator, stage: &Stage, left: &[Leaver]) -> Result<()> {
+    narrator.act("Approval: deleting an account takes a person, bound to what they saw");
+    let (name, person) = acme::APPROVER;
+    let new = NewOperator {
+        name: name.to_owned(),
+        roles: ["approver".to_owned()].into(),
+        person: Some(person.to_owned()),
+        days: 1,
+    };
+    let made = cli::add_operator(&stage.hub, &new).await?;
+    let profile = Profile { token: made.token, operator: made.operator.name, url: stage.profile.url.clone() };
+    let approver = Client::new(&profile)?;
+    let drafted = ListArgs::ALL.read::<PlanView>(|| approver.get(&["plans"]).query("state", "drafted")).await?.items;
+    for (n, view) in drafted.iter().enumerate() {
+        let plan = view.row.plan.id;
+        if n == 0 {
+            cli::describe_plan(narrator.output(), view);
+            let refused = cli::approve(&approver, plan, Digest::of(b"another plan")).await;
+            let refused = refused.is_err_and(|failure| failure.code() == "approval-digest-mismatch");
+            narrator.promise(refused, "an approval of anything but these bytes is refused")?;
+        }
+        cli::approve(&approver, plan, view.row.digest).await?;
+        narrator.tell(&format!("$ bailiwick approve {plan}   as {name}, for {}", view.who.name));
+    }
+    if let Some(view) = drafted.first() {
+        let again = cli::approve(&approver, view.row.plan.id, view.row.digest).await;
+        narrator.promise(again.is_err_and(|f| f.code() == "approval-used"), "the same approval a second time is refused")?;
+    }
+    stage.quiet().await?;
+    let truth = stage.truth.of(acme::LIAR).await?;
+    for leaver in left {
+        let id = leaver.accounts.get(acme::LIAR);
+        let gone = id.is_some_and(|id| !truth.users.iter().any(|user| user.id == *id));
+        narrator.promise(gone, &format!("the account of {} on crm is really gone", leaver.name))?;
+        let view = cli::case(&stage.hub, leaver.case).await?;
+        let against = matrix::against(stage, leaver, &view).await?;
+        narrator.nothing_against(&against, &format!("every cell of {} is true again", leaver.name))?;
+        narrator.promise(view.case.closed.is_some(), &format!("the case of {} is closed: every cell is proven", leaver.name))?;
+    }
+    Ok(())
+}

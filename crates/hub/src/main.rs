@@ -1,0 +1,29 @@
+//! `bailiwick`: hub, command line and laboratory in one program.
+
+mod api;
+mod cli;
+mod client;
+mod clock;
+mod config;
+mod demo;
+mod environment;
+mod failure;
+mod folder;
+mod help;
+mod init;
+mod lab;
+mod open;
+mod problem;
+mod profile;
+mod render;
+mod serve;
+mod translate;
+mod worker;
+
+use std::process::ExitCode;
+
+use crate::environment::Environment;
+
+fn main() -> ExitCode {
+    ExitCode::from(cli::run(&Environment::read()) as u8)
+}

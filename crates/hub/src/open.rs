@@ -1,0 +1,142 @@
+//! From a data folder and a store to an engine: the one place where concrete parts are put together.
+
+use std::{path::PathBuf, sync::Arc};
+
+use bailiwick_connector::{
+    Broker,
+    broker::{HttpLimits, HttpTransport},
+    seal::{Credential as Secret, KeyFileError, SealKey, Sealed, Secret as SecretBytes},
+};
+use bailiwick_core::{
+    id::{Entropy, Tenant},
+    time::Clock,
+};
+use bailiwick_engine::{Engine, Parts, Sequencer};
+use bailiwick_evidence::Signer;
+use bailiwick_store::{Select, Store, Table, entities::Credential, select};
+
+use crate::{
+    clock::{SystemClock, SystemEntropy},
+    environment::Environment,
+    failure::{Failure, Result},
+    folder::{Folder, read_secret},
+    problem::{Problem, chain},
+};
+
+/// A hub that is ready to work.
+pub struct Opened {
+    /// Decides and does.
+    pub engine: Arc<Engine>,
+    /// Publishes the evidence.
+    pub sequencer: Arc<Sequencer>,
+    /// The data folder.
+    pub folder: Folder,
+}
+
+impl Opened {
+    /// The public key of the log, as a C2SP vkey.
+    ///
+    /// # Errors
+    /// `evidence` when the log is in disorder.
+    pub fn log_key(&self) -> Result<String> {
+        let log = self.sequencer.log().map_err(Problem::from)?;
+        Ok(log.verifier().to_string())
+    }
+}
+
+/// Opens the store, the keys and the log.
+///
+/// # Errors
+/// `key-file-…`, `key-wrong`, `store-…`, `log-…`: each says which file or address and what to do. Nothing is
+/// changed then, except that an older database may have been brought up to date.
+pub async fn open(folder: Folder, store: Option<&str>, environment: &Environment) -> Result<Opened> {
+    let key = key(&folder, environment)?;
+    let signer = log_signer(&folder)?;
+    let database = folder.database().display().to_string();
+    let store = bailiwick_store::open(store.unwrap_or(&database)).await.map_err(unopened)?;
+    let tenant = Tenant::single();
+    fits(&*store, &tenant, &key.id(), &key_path(&folder, environment)).await?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let sequencer = Sequencer::open(store.clone(), &folder.log(), signer, &*entropy).map_err(|error| {
+        let help = "close the other hub, or restore the log folder and `log-key` from the same moment";
+        Failure::unreachable(error.code(), chain(&error)).advise(help)
+    })?;
+    let transport = HttpTransport::new(HttpLimits::default()).map_err(|error| Failure::from(Problem::from(error)))?;
+    let broker = Broker::new(tenant.clone(), Arc::new(transport), clock.clone(), Arc::new(key));
+    let mut random = [0; 4];
+    entropy.fill(&mut random);
+    let name = format!("hub-{}", random.map(|byte| format!("{byte:02x}")).concat());
+    let build = bailiwick_connectors::build;
+    let parts = Parts { store, tenant, clock, entropy, broker: Arc::new(broker), build, name };
+    Ok(Opened { engine: Arc::new(Engine::new(parts)), sequencer: Arc::new(sequencer), folder })
+}
+
+/// The key that seals credentials.
+///
+/// # Errors
+/// `key-file-…`.
+pub fn key(folder: &Folder, environment: &Environment) -> Result<SealKey> {
+    let path = key_path(folder, environment);
+    if !path.exists() {
+        return Err(Failure::unreachable("key-file-missing", format!("there is no key file `{}`", path.display())));
+    }
+    SealKey::load(&path).map_err(|error| key_failure(&error))
+}
+
+/// Makes the key that seals credentials in the data folder.
+///
+/// # Errors
+/// `key-file-…`.
+pub fn make_key(folder: &Folder, entropy: &dyn Entropy) -> Result<()> {
+    SealKey::generate(entropy).write_new(&folder.key()).map_err(|error| key_failure(&error))
+}
+
+/// A bearer token, to be sealed.
+pub fn bearer(token: &str) -> Secret {
+    Secret::bearer(SecretBytes::new(token))
+}
+
+fn key_path(folder: &Folder, environment: &Environment) -> PathBuf {
+    environment.key_file.clone().unwrap_or_else(|| folder.key())
+}
+
+fn key_failure(error: &KeyFileError) -> Failure {
+    Failure::unreachable(error.code(), chain(error))
+}
+
+fn log_signer(folder: &Folder) -> Result<Signer> {
+    let path = folder.log_key();
+    if !path.exists() && !folder.database().exists() {
+        let message = format!("`{}` is not a data folder: it has no `log-key`", folder.path().display());
+        return Err(Failure::usage("no-data-folder", message));
+    }
+    let text = read_secret(&path)?;
+    Signer::parse(text.trim()).map_err(|error| {
+        Failure::unreachable(error.code(), format!("`{}` does not hold the key of a log", path.display())).because(&error)
+    })
+}
+
+fn unopened(error: bailiwick_store::StoreError) -> Failure {
+    let code = error.code();
+    Failure::unreachable(code, format!("the store cannot be opened: {}", chain(&error)))
+}
+
+/// Whether the key is the one that the credentials in the store are sealed with.
+async fn fits(store: &dyn Store, tenant: &Tenant, key: &str, file: &std::path::Path) -> Result<()> {
+    let mut tx = store.read().await.map_err(unopened)?;
+    let stored = select::<Credential>(&mut *tx, tenant, Select::from(Table::Credentials)).await.map_err(unopened)?;
+    for credential in stored {
+        let sealed: Option<Sealed> = serde_json::from_value(credential.value.sealed).ok();
+        let needed = sealed.map(|sealed| sealed.key_id).unwrap_or_default();
+        if needed != key {
+            let message = format!(
+                "the key file `{}` holds the key {key}, and the credential of `{}` is sealed with the key {needed}",
+                file.display(),
+                credential.value.integration,
+            );
+            return Err(Failure::unreachable("key-wrong", message));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,163 @@
+//! What commands print: tables and lines for people, one JSON value for programs.
+//!
+//! Colours and progress appear on a terminal only. What a command found goes to standard output, what it
+//! says meanwhile to standard error, so that output can be piped.
+
+use std::{
+    io::{IsTerminal, Write},
+    time::Duration,
+};
+
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Row, Table, presets};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+/// The width of tables where there is no terminal.
+const WIDTH: u16 = 100;
+
+/// How to print.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    /// One JSON value instead of text.
+    pub json: bool,
+    /// Nothing but results.
+    pub quiet: bool,
+    /// Whether colours are wanted and can be shown.
+    pub color: bool,
+}
+
+/// What a line is about, shown by its colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// Nothing special.
+    Plain,
+    /// As it should be.
+    Good,
+    /// Somebody has to look.
+    Warn,
+    /// Wrong.
+    Bad,
+    /// Less important.
+    Dim,
+}
+
+impl Tone {
+    const fn ansi(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Good => "\u{1b}[32m",
+            Self::Warn => "\u{1b}[33m",
+            Self::Bad => "\u{1b}[31m",
+            Self::Dim => "\u{1b}[2m",
+        }
+    }
+
+    /// A table cell of this tone.
+    pub fn cell(self, text: impl ToString) -> Cell {
+        let cell = Cell::new(text);
+        match self {
+            Self::Plain => cell,
+            Self::Good => cell.fg(Color::Green),
+            Self::Warn => cell.fg(Color::Yellow),
+            Self::Bad => cell.fg(Color::Red),
+            Self::Dim => cell.add_attribute(Attribute::Dim),
+        }
+    }
+}
+
+impl Output {
+    /// How to print, from the flags and the terminal.
+    pub fn new(json: bool, quiet: bool, no_color: bool) -> Self {
+        Self { json, quiet, color: !no_color && std::io::stdout().is_terminal() }
+    }
+
+    /// Prints the result: as JSON, or by `text`.
+    pub fn result<T: Serialize>(self, value: &T, text: impl FnOnce(Self)) {
+        if self.json {
+            // Our values have text keys only, so there is always a JSON form.
+            self.line(&serde_json::to_string_pretty(value).unwrap_or_default());
+        } else {
+            text(self);
+        }
+    }
+
+    /// Prints a line of the result.
+    pub fn line(self, text: &str) {
+        // A reader who closed the pipe has seen enough.
+        let _ = writeln!(std::io::stdout(), "{text}");
+    }
+
+    /// Prints a line of the result in a tone.
+    pub fn toned(self, tone: Tone, text: &str) {
+        self.line(&self.paint(tone, text));
+    }
+
+    /// The text in a tone, if colours are shown.
+    pub fn paint(self, tone: Tone, text: &str) -> String {
+        if self.color && tone != Tone::Plain { format!("{}{text}\u{1b}[0m", tone.ansi()) } else { text.to_owned() }
+    }
+
+    /// Says something meanwhile; not when quiet or for programs.
+    pub fn say(self, text: &str) {
+        if !self.quiet && !self.json {
+            let _ = writeln!(std::io::stderr(), "{text}");
+        }
+    }
+
+    /// Prints a table; columns are wrapped to the width.
+    pub fn table(self, header: &[&str], rows: Vec<Vec<Cell>>) {
+        self.line(&self.drawn(header, rows));
+    }
+
+    /// The text of a table without trailing blanks.
+    pub fn drawn(self, header: &[&str], rows: Vec<Vec<Cell>>) -> String {
+        let mut table = Table::new();
+        table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_header(header.iter().map(|title| Cell::new(title).add_attribute(Attribute::Bold)).collect::<Row>());
+        for row in rows {
+            table.add_row(row);
+        }
+        if self.color {
+            table.enforce_styling();
+        } else {
+            table.force_no_tty();
+        }
+        if !std::io::stdout().is_terminal() {
+            table.set_width(WIDTH);
+        }
+        table.trim_fmt()
+    }
+
+    /// Shows that something is going on, on a terminal only, until the value is dropped.
+    pub fn waiting(self, what: &str) -> Waiting {
+        let target = if self.quiet || self.json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.set_message(what.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Waiting(bar)
+    }
+}
+
+/// A running indicator; gone when dropped.
+pub struct Waiting(ProgressBar);
+
+impl Waiting {
+    /// Changes what it says.
+    pub fn say(&self, what: String) {
+        self.0.set_message(what);
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// `1 person`, `2 people`.
+pub fn count<N: Copy + PartialEq + From<u8> + std::fmt::Display>(number: N, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == N::from(1) { one } else { many })
+}

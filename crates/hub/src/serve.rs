@@ -1,0 +1,149 @@
+//! `bailiwick serve`: the API and the worker loop on one store, until it is told to stop.
+
+use std::{io::ErrorKind, net::SocketAddr, path::PathBuf, sync::Arc};
+
+use clap::Args;
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::{JoinError, JoinHandle},
+};
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    api,
+    cli::Context,
+    environment::Environment,
+    failure::{Exit, Failure, Result},
+    folder::Folder,
+    open::{self, Opened},
+    worker::Worker,
+};
+
+/// Arguments of `bailiwick serve`.
+#[derive(Args)]
+#[command(after_help = "Stops on Ctrl-C or SIGTERM, after what is under way is done. BAILIWICK_KEY_FILE names the \
+    key file\nif it is not in the data folder; BAILIWICK_LOG sets what is logged (default `info`).\n\n\
+    Example:\n  bailiwick serve --data ./bailiwick-data --listen 127.0.0.1:7460")]
+pub struct ServeArgs {
+    #[command(flatten)]
+    place: PlaceArgs,
+    /// Where to listen
+    #[arg(long, default_value = "127.0.0.1:7460", value_name = "HOST:PORT")]
+    listen: SocketAddr,
+}
+
+/// Where state is kept.
+#[derive(Args, Clone)]
+pub struct PlaceArgs {
+    /// The data folder
+    #[arg(long, default_value = "./bailiwick-data", value_name = "DIR")]
+    pub data: PathBuf,
+    /// The store: a SQLite file, or `postgres://…` [default: DIR/bailiwick.db]
+    #[arg(long, value_name = "STORE")]
+    pub store: Option<String>,
+}
+
+/// Runs the hub.
+pub async fn run(context: &Context<'_>, args: ServeArgs) -> Result<Exit> {
+    log_to_stderr(context.environment);
+    let folder = Folder::existing(&args.place.data)?;
+    // The port first: a second hub on the same folder should say so, and not what the log says.
+    let listener = listen(args.listen).await?;
+    let opened = open::open(folder, args.place.store.as_deref(), context.environment).await?;
+    let running = Running::start(opened, listener)?;
+    context.output.say(&format!("the hub listens on http://{}; stop it with Ctrl-C", running.address));
+    stopped().await;
+    context.output.say("stopping");
+    running.stop().await?;
+    Ok(Exit::Done)
+}
+
+/// A hub at work in this process.
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    stop: watch::Sender<bool>,
+    worker: JoinHandle<()>,
+    server: JoinHandle<std::io::Result<()>>,
+}
+
+impl Running {
+    /// Starts the API on `listener` and the worker loop.
+    ///
+    /// # Errors
+    /// `address-unknown` when the listener has none.
+    pub fn start(opened: Opened, listener: TcpListener) -> Result<Self> {
+        let Opened { engine, sequencer, folder } = opened;
+        let address = address_of(&listener)?;
+        let stop = watch::Sender::new(false);
+        let worker = Arc::new(Worker::new(engine.clone(), sequencer.clone()));
+        let delivering = tokio::sync::Mutex::new(());
+        let hub = api::Hub::new(api::Inner { engine, sequencer, worker: worker.clone(), folder, delivering });
+        let told = |mut stopped: watch::Receiver<bool>| async move {
+            // An error means that the sender is gone, which is a stop too.
+            let _ = stopped.wait_for(|stop| *stop).await;
+        };
+        let (server_told, worker_told) = (told(stop.subscribe()), told(stop.subscribe()));
+        let server = axum::serve(listener, api::router(hub)).with_graceful_shutdown(server_told);
+        Ok(Self {
+            address,
+            stop,
+            worker: tokio::spawn(async move { worker.run(worker_told).await }),
+            server: tokio::spawn(server.into_future()),
+        })
+    }
+
+    /// Stops it: requests are answered, the work at hand is finished, its evidence is published.
+    ///
+    /// # Errors
+    /// `serve-failed`.
+    pub async fn stop(self) -> Result<()> {
+        let Self { address: _, stop, worker, server } = self;
+        stop.send_replace(true);
+        let ended = |error: JoinError| Failure::refused("serve-failed", "the hub ended abnormally").because(&error);
+        let served = server.await.map_err(ended)?;
+        worker.await.map_err(ended)?;
+        served.map_err(|error| Failure::refused("serve-failed", "the hub stopped serving").because(&error))
+    }
+}
+
+/// Listens on an address.
+///
+/// # Errors
+/// `port-in-use`, `cannot-listen`.
+pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => Failure::usage("port-in-use", format!("something else listens on `{address}`")),
+        _ => Failure::usage("cannot-listen", format!("cannot listen on `{address}`")).because(&error),
+    })
+}
+
+/// Where a listener listens.
+///
+/// # Errors
+/// `cannot-listen`.
+pub fn address_of(listener: &TcpListener) -> Result<SocketAddr> {
+    listener.local_addr().map_err(|error| Failure::usage("cannot-listen", "the listener has no address").because(&error))
+}
+
+/// Resolves on Ctrl-C or SIGTERM.
+pub async fn stopped() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        // Without the signal there is Ctrl-C still.
+        let _ = tokio::signal::ctrl_c().await;
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+fn log_to_stderr(environment: &Environment) {
+    let wanted = environment.log.as_deref().unwrap_or("info");
+    let filter = EnvFilter::try_new(wanted).unwrap_or_else(|_| EnvFilter::new("info"));
+    // A second subscriber in one process is refused; the first goes on.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}

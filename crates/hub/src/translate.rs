@@ -1,0 +1,96 @@
+//! From the errors of the rooms below to problems: which status, which faults, at which place.
+
+use bailiwick_connector::{ConnectorError, ErrorKind};
+use bailiwick_core::{approval::Refusal, contract::Breach};
+use bailiwick_engine::EngineError;
+use bailiwick_store::StoreError;
+
+use crate::{
+    config::ConfigError,
+    problem::{Fault, Problem, chain},
+};
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let status = match &error {
+            StoreError::Conflict { .. } | StoreError::LostLease { .. } => 409,
+            StoreError::Unavailable(_) | StoreError::Newer { .. } | StoreError::Foreign(_) | StoreError::Address(_) => 503,
+            _ => 500,
+        };
+        Self::new(status, error.code(), chain(&error))
+    }
+}
+
+impl From<ConnectorError> for Problem {
+    fn from(error: ConnectorError) -> Self {
+        let status = match error.kind {
+            ErrorKind::NotFound => 404,
+            ErrorKind::AlreadyExists | ErrorKind::Stale | ErrorKind::Quarantined => 409,
+            ErrorKind::Settings | ErrorKind::NoCredential | ErrorKind::Unsupported | ErrorKind::OutOfScope => 422,
+            _ => 502,
+        };
+        Self::new(status, error.code(), error.message)
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let status = match refusal {
+            Refusal::Requester | Refusal::Beneficiary | Refusal::NotAllowed(_) => 403,
+            Refusal::DigestMismatch { .. } | Refusal::Used(_) | Refusal::Expired(_) | Refusal::Superseded => 409,
+        };
+        Self::new(status, refusal.code(), refusal.to_string())
+    }
+}
+
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Self {
+        let code = error.code();
+        let with = |status, detail: String| Self::new(status, code, detail);
+        match error {
+            EngineError::Store(error) => error.into(),
+            EngineError::Connector(error) => error.into(),
+            EngineError::Refused(refusal) => refusal.into(),
+            EngineError::Held(breaches) => with(422, "the delivery is held whole; nothing was changed".into())
+                .faults(breaches.iter().map(breach).collect()),
+            EngineError::Policy(errors) => {
+                let faults = errors.iter().map(|e| Fault::new(e.code(), e.to_string())).collect();
+                with(422, "the policies are not valid; nothing was changed".into()).faults(faults)
+            }
+            EngineError::Configuration(errors) => {
+                let faults = errors.into_iter().map(|message| Fault::new(code, message)).collect();
+                with(422, "the configuration is not valid; nothing was changed".into()).faults(faults)
+            }
+            EngineError::NotFound { .. } => with(404, error.to_string()),
+            EngineError::Ambiguous { .. } => with(409, error.to_string()),
+            EngineError::Undecidable(_) => with(422, error.to_string()),
+            error => with(500, chain(&error)),
+        }
+    }
+}
+
+/// A broken promise of a source; the line is its place.
+fn breach(breach: &Breach) -> Fault {
+    let line = match breach {
+        Breach::NoKey { line } | Breach::EmptyValue { line, .. } | Breach::WrongType { line, .. } | Breach::BadDay { line, .. } => {
+            Some(*line)
+        }
+        Breach::DuplicateKey { second, .. } => Some(*second),
+        Breach::TooFewRows { .. } | Breach::TooMuchLoss { .. } | Breach::TooMuchChange { .. } => None,
+    };
+    let fault = Fault::new(breach.code(), breach.to_string());
+    match line {
+        Some(line) => fault.at(format!("line {line}")),
+        None => fault,
+    }
+}
+
+/// What is wrong with a configuration, each fault with its place.
+pub fn configuration(errors: Vec<ConfigError>) -> Problem {
+    let code = errors.first().map_or("configuration", ConfigError::code);
+    let fault = |error: &ConfigError| {
+        let hint = error.suggestion.as_ref().map_or(String::new(), |meant| format!(" (did you mean `{meant}`?)"));
+        Fault::new(error.code(), format!("{}{hint}", error.message)).at(error.place.to_string())
+    };
+    Problem::new(422, code, "the configuration is not valid; nothing was changed").faults(errors.iter().map(fault).collect())
+}

@@ -1,0 +1,131 @@
+//! The loop that does the queued work and publishes the evidence of it.
+//!
+//! Promises: what was queued before [`Worker::quiet`] was called is looked at before it says quiet; a
+//! failing store stops nothing for good, it is tried again. Absent: any state; the queue is in the store.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bailiwick_core::time::{SignedDuration, Timestamp};
+use bailiwick_engine::{Engine, Sequencer};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Notify, watch};
+
+use crate::problem::chain;
+
+/// The longest sleep while there is nothing to do: other hubs on the same store can queue work too.
+const IDLE: Duration = Duration::from_millis(250);
+/// The pause after the store failed.
+const FAILED: Duration = Duration::from_secs(1);
+/// Quiet is when nothing is due this soon.
+const SOON: SignedDuration = SignedDuration::from_secs(5);
+
+/// What the loop last found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pulse {
+    /// Counts the turns of the loop.
+    #[serde(skip)]
+    turn: u64,
+    /// Whether nothing is due within five seconds.
+    pub quiet: bool,
+    /// How many items are queued.
+    pub queued: i64,
+    /// When the next is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Timestamp>,
+    /// Why the loop cannot work at the moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing: Option<String>,
+}
+
+/// The loop.
+pub struct Worker {
+    engine: Arc<Engine>,
+    sequencer: Arc<Sequencer>,
+    turns: AtomicU64,
+    nudged: Notify,
+    pulse: watch::Sender<Pulse>,
+}
+
+impl Worker {
+    /// A loop that is not running yet.
+    pub fn new(engine: Arc<Engine>, sequencer: Arc<Sequencer>) -> Self {
+        let pulse = watch::Sender::new(Pulse::default());
+        Self { engine, sequencer, turns: AtomicU64::new(0), nudged: Notify::new(), pulse }
+    }
+
+    /// Tells the loop that something was queued.
+    pub fn nudge(&self) {
+        self.nudged.notify_one();
+    }
+
+    /// What the loop last found.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.borrow().clone()
+    }
+
+    /// Waits until everything queued so far is done and nothing else is due soon, at most for `patience`.
+    pub async fn quiet(&self, patience: Duration) -> Pulse {
+        let begun = self.turns.load(Ordering::SeqCst);
+        let mut pulses = self.pulse.subscribe();
+        self.nudge();
+        let quiet = pulses.wait_for(|pulse| pulse.turn > begun && pulse.quiet);
+        match tokio::time::timeout(patience, quiet).await {
+            Ok(Ok(pulse)) => pulse.clone(),
+            Ok(Err(_)) | Err(_) => Pulse { quiet: false, ..self.pulse() },
+        }
+    }
+
+    /// Works until `stop` resolves; the item at hand is finished and published.
+    pub async fn run(&self, stop: impl Future<Output = ()> + Send) {
+        tokio::pin!(stop);
+        loop {
+            let turn = self.turns.fetch_add(1, Ordering::SeqCst) + 1;
+            let pause = self.turn(turn).await;
+            tokio::select! {
+                () = &mut stop => break,
+                () = self.nudged.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+        if let Err(error) = self.publish().await {
+            tracing::error!(error, "the evidence is not published yet; the next start does it");
+        }
+    }
+
+    /// Does what is due; gives back how long there is nothing to do.
+    async fn turn(&self, turn: u64) -> Duration {
+        let found = match self.engine.work().await {
+            Ok(found) => found,
+            Err(error) => {
+                let failing = format!("{} [{}]", chain(&error), error.code());
+                tracing::error!(failing, "cannot work");
+                self.pulse.send_replace(Pulse { turn, failing: Some(failing), ..self.pulse() });
+                return FAILED;
+            }
+        };
+        let failing = self.publish().await.err();
+        if let Some(failing) = &failing {
+            tracing::error!(failing, "cannot publish the evidence");
+        }
+        let now = self.engine.now();
+        let due = found.next.map(|next| next.duration_since(now));
+        let quiet = found.taken == 0 && due.is_none_or(|due| due > SOON);
+        self.pulse.send_replace(Pulse { turn, quiet, queued: found.queued, next: found.next, failing });
+        match due {
+            _ if found.taken > 0 => Duration::ZERO,
+            Some(due) => IDLE.min(Duration::try_from(due).unwrap_or_default()),
+            None => IDLE,
+        }
+    }
+
+    async fn publish(&self) -> Result<(), String> {
+        let published = self.sequencer.publish(self.engine.now()).await;
+        published.map(drop).map_err(|error| format!("{} [{}]", chain(&error), error.code()))
+    }
+}

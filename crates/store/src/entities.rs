@@ -1,0 +1,377 @@
+//! How each value of the core is kept: its table, its id, its key columns.
+//!
+//! Values that exist in core and need nothing more are kept as they are. The few that the store
+//! wraps ([`PlanRow`], [`Run`], …) are the states of the flow that only storage and engine know.
+
+use std::collections::BTreeMap;
+
+use bailiwick_core::{
+    account::Account,
+    approval::Approval,
+    case::{Case, Cell},
+    contract::Breach,
+    digest::Digest,
+    event::Event,
+    finding::Finding,
+    id::{ApprovalId, BatchId, EventId, IdentityId, OperatorId, PlanId, RunId, SourceName, SystemName},
+    identity::Identity,
+    integration::Integration,
+    plan::Plan,
+    policy::PolicyFile,
+    system::{Entitlement, System},
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{Entity, KeyValue, Table};
+
+impl Entity for Identity {
+    const TABLE: Table = Table::Identities;
+    fn key(&self) -> String {
+        self.id.to_string()
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        let lookup = self.text("email").unwrap_or_default().to_lowercase();
+        let due = self.lifecycle.due().map(Timestamp::as_millisecond);
+        vec![self.source_key.to_string().into(), self.lifecycle.name().into(), lookup.into(), due.into()]
+    }
+}
+
+impl Entity for Account {
+    const TABLE: Table = Table::Accounts;
+    fn key(&self) -> String {
+        self.id.to_string()
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        let locator = format!("{}/{}", self.system, self.external_id);
+        vec![locator.into(), self.system.as_str().into(), self.identity.map(|i| i.to_string()).into()]
+    }
+}
+
+macro_rules! named {
+    ($($type:ty => $table:ident, $keys:expr;)*) => {$(
+        impl Entity for $type {
+            const TABLE: Table = Table::$table;
+            fn key(&self) -> String {
+                self.name.to_string()
+            }
+            fn keys(&self) -> Vec<KeyValue> {
+                let keys: fn(&Self) -> Vec<KeyValue> = $keys;
+                keys(self)
+            }
+        }
+    )*};
+}
+
+named! {
+    System => Systems, |_| vec![];
+    Integration => Integrations, |_| vec![];
+    Entitlement => Entitlements, |e| vec![e.name.system().as_str().into()];
+}
+
+impl Entity for PolicyFile {
+    const TABLE: Table = Table::Policies;
+    fn key(&self) -> String {
+        self.path.clone()
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        vec![]
+    }
+}
+
+impl Entity for Event {
+    const TABLE: Table = Table::Events;
+    fn key(&self) -> String {
+        self.id.to_string()
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        vec![format!("{}/{}", self.source, self.key).into(), self.identity.to_string().into()]
+    }
+}
+
+impl Entity for Approval {
+    const TABLE: Table = Table::Approvals;
+    fn key(&self) -> String {
+        self.id.to_string()
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        vec![self.plan.to_string().into()]
+    }
+}
+
+impl Entity for Case {
+    const TABLE: Table = Table::Cases;
+    fn key(&self) -> String {
+        self.id.to_string()
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        let state = if self.closed.is_some() { "closed" } else { "open" };
+        vec![self.identity.to_string().into(), state.into()]
+    }
+}
+
+impl Entity for Cell {
+    const TABLE: Table = Table::Cells;
+    fn key(&self) -> String {
+        Self::key(self)
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        vec![self.case.to_string().into(), self.system.as_str().into(), self.verdict.name().into()]
+    }
+}
+
+impl Entity for Finding {
+    const TABLE: Table = Table::Findings;
+    fn key(&self) -> String {
+        self.id.to_string()
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        let state = if self.closed.is_some() { "closed" } else { "open" };
+        vec![self.open_key().into(), state.into(), self.identity.map(|i| i.to_string()).into()]
+    }
+}
+
+/// Where a plan stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "state")]
+pub enum PlanState {
+    /// Waits for an approval by a person.
+    Drafted,
+    /// Is being carried out.
+    Approved {
+        /// The approval that was used for it.
+        approval: ApprovalId,
+    },
+    /// All its runs ended.
+    Done {
+        /// The approval that was used for it.
+        approval: ApprovalId,
+    },
+    /// A newer plan for the same identity took its place before it was carried out.
+    Superseded {
+        /// The generation that did.
+        by: u64,
+    },
+}
+
+impl PlanState {
+    /// The name, kebab-case.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Drafted => "drafted",
+            Self::Approved { .. } => "approved",
+            Self::Done { .. } => "done",
+            Self::Superseded { .. } => "superseded",
+        }
+    }
+}
+
+/// A plan, which never changes, and where it stands, which does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanRow {
+    /// The plan.
+    pub plan: Plan,
+    /// Its digest.
+    pub digest: Digest,
+    /// The operator who asked for it, if a person did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requester: Option<OperatorId>,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub state: PlanState,
+}
+
+impl Entity for PlanRow {
+    const TABLE: Table = Table::Plans;
+    fn key(&self) -> String {
+        self.plan.id.to_string()
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        vec![self.plan.decision.identity.to_string().into(), self.state.name().into()]
+    }
+}
+
+/// Where one change of a run stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "step")]
+pub enum Step {
+    /// Not sent yet.
+    Waiting,
+    /// About to be sent, or sent; the answer is not recorded. Found like this after a crash, it is
+    /// `Unknown`.
+    Sent {
+        /// When.
+        at: Timestamp,
+    },
+    /// The answer was lost; only reading tells.
+    Unknown {
+        /// When that was found.
+        since: Timestamp,
+    },
+    /// Done, says the system.
+    Applied {
+        /// When.
+        at: Timestamp,
+        /// Whether it was so already.
+        already: bool,
+        /// Digest of the answer.
+        answer: Digest,
+    },
+    /// Refused by the system for good; a finding says so.
+    Refused {
+        /// The code.
+        code: String,
+        /// What the system said.
+        message: String,
+    },
+    /// Not done, because the plan was superseded.
+    Dropped,
+}
+
+impl Step {
+    /// Whether there is nothing left to do.
+    pub const fn ended(&self) -> bool {
+        match self {
+            Self::Applied { .. } | Self::Refused { .. } | Self::Dropped => true,
+            Self::Waiting | Self::Sent { .. } | Self::Unknown { .. } => false,
+        }
+    }
+}
+
+/// The execution of one plan on one system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Its id.
+    pub id: RunId,
+    /// The plan.
+    pub plan: PlanId,
+    /// For whom.
+    pub identity: IdentityId,
+    /// The event behind it.
+    pub event: EventId,
+    /// The generation it belongs to.
+    pub generation: u64,
+    /// Where.
+    pub system: SystemName,
+    /// Sequence number of the change in the plan → where it stands.
+    pub steps: BTreeMap<u16, Step>,
+    /// The system's id of the account, once known.
+    pub external_id: Option<String>,
+}
+
+impl Run {
+    /// `running`, `done`, or `failed` when a change was refused.
+    pub fn state(&self) -> &'static str {
+        if !self.steps.values().all(Step::ended) {
+            "running"
+        } else if self.steps.values().any(|s| matches!(s, Step::Refused { .. })) {
+            "failed"
+        } else {
+            "done"
+        }
+    }
+}
+
+impl Entity for Run {
+    const TABLE: Table = Table::Runs;
+    fn key(&self) -> String {
+        self.id.to_string()
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        vec![
+            self.plan.to_string().into(),
+            self.identity.to_string().into(),
+            self.system.as_str().into(),
+            self.state().into(),
+        ]
+    }
+}
+
+/// One delivery of a feed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// Its id.
+    pub id: BatchId,
+    /// The source.
+    pub source: SourceName,
+    /// Digest of the delivered bytes: the same delivery twice is one.
+    pub digest: Digest,
+    /// When it came.
+    pub at: Timestamp,
+    /// How many records it has.
+    pub rows: u64,
+    /// How many events came of it.
+    pub events: u64,
+    /// How many records said nothing new.
+    pub unchanged: u64,
+    /// Why it is held; empty when it was accepted.
+    pub breaches: Vec<Breach>,
+}
+
+impl Entity for Batch {
+    const TABLE: Table = Table::Batches;
+    fn key(&self) -> String {
+        self.id.to_string()
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        let state = if self.breaches.is_empty() { "accepted" } else { "held" };
+        vec![self.source.as_str().into(), state.into()]
+    }
+}
+
+/// A person who operates the hub.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operator {
+    /// Their id.
+    pub id: OperatorId,
+    /// Their name.
+    pub name: String,
+    /// What they may do, as policies see it.
+    pub roles: std::collections::BTreeSet<String>,
+    /// `source/key` of the person they are, if they are in a source.
+    pub person: Option<String>,
+    /// SHA-256 of their token; the token itself is shown once and not kept.
+    pub token: Digest,
+    /// Until when the token works.
+    pub expires: Timestamp,
+}
+
+impl Entity for Operator {
+    const TABLE: Table = Table::Operators;
+    fn key(&self) -> String {
+        self.id.to_string()
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        vec![self.token.to_string().into()]
+    }
+}
+
+/// A sealed credential of an integration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Credential {
+    /// The integration.
+    pub integration: bailiwick_core::id::IntegrationName,
+    /// What for.
+    pub purpose: bailiwick_core::integration::Purpose,
+    /// The sealed bytes, as the broker made them.
+    pub sealed: serde_json::Value,
+    /// When it was sealed.
+    pub at: Timestamp,
+}
+
+impl Credential {
+    /// Its id in the store.
+    pub fn key_of(integration: &bailiwick_core::id::IntegrationName, purpose: bailiwick_core::integration::Purpose) -> String {
+        format!("{integration}/{}", purpose.as_str())
+    }
+}
+
+impl Entity for Credential {
+    const TABLE: Table = Table::Credentials;
+    fn key(&self) -> String {
+        Self::key_of(&self.integration, self.purpose)
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        vec![self.integration.as_str().into()]
+    }
+}

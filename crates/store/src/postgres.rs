@@ -1,0 +1,138 @@
+//! PostgreSQL: many nodes on one database.
+//!
+//! Promises: a writing transaction is READ COMMITTED (what protects a decision is the revision of every
+//! row it replaces, and the unique keys); a reading one is REPEATABLE READ and sees one state. Text is
+//! compared by bytes (`COLLATE "C"`). Absent: anything that only PostgreSQL itself has and not what
+//! speaks its protocol, but for the lock that migrations queue on.
+
+use std::{str::FromStr, time::Duration};
+
+use sqlx::{
+    Connection, PgConnection, PgPool, Postgres, Row as _, SqlStr,
+    postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow},
+};
+
+use crate::{
+    Result, Store, StoreError, Tx, migrate,
+    sql::{Cell, Cells, Dialect, Failure, Link, Sql, Value},
+    transaction::Transaction,
+};
+
+const CONNECTIONS: u32 = 16;
+const PATIENCE: Duration = Duration::from_secs(10);
+const STATEMENTS: usize = 512;
+/// The advisory lock that migrations queue on; the number is "bailiwik" in ASCII.
+const MIGRATION_LOCK: i64 = 0x6261_696c_6977_696b;
+
+/// A PostgreSQL database.
+pub(crate) struct PostgresStore {
+    pool: PgPool,
+}
+
+impl PostgresStore {
+    /// Connects to the database at `url`, a `postgres://` address.
+    pub(crate) async fn open(url: &str) -> Result<Self> {
+        use sqlx::ConnectOptions;
+        let shown = without_secrets(url);
+        let options = PgConnectOptions::from_str(url)
+            .map_err(|_| StoreError::Address(shown.clone()))?
+            .application_name("bailiwick")
+            .statement_cache_capacity(STATEMENTS)
+            .disable_statement_logging();
+        // A pool would ask a server that refuses again and again; the first answer is the one to show.
+        let first = PgConnection::connect_with(&options).await.map_err(Failure)?;
+        first.close().await.map_err(Failure)?;
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(PATIENCE)
+            .connect_lazy_with(options);
+        let mut link = PostgresLink(pool.begin().await.map_err(Failure)?);
+        link.execute("SELECT pg_advisory_xact_lock($1)".text(), &[MIGRATION_LOCK.into()]).await?;
+        migrate::migrate(&mut link, &shown).await?;
+        link.commit().await?;
+        Ok(Self { pool })
+    }
+}
+
+/// The address without user, password and parameters, which may hold a password too.
+pub(crate) fn without_secrets(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let rest = rest.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{rest}")
+}
+
+#[async_trait::async_trait]
+impl Store for PostgresStore {
+    async fn begin(&self) -> Result<Box<dyn Tx>> {
+        let tx = self.pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await.map_err(Failure)?;
+        Ok(Box::new(Transaction::writing(PostgresLink(tx))))
+    }
+
+    async fn read(&self) -> Result<Box<dyn Tx>> {
+        let tx = self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map_err(Failure)?;
+        Ok(Box::new(Transaction::reading(PostgresLink(tx))))
+    }
+
+    fn kind(&self) -> &'static str {
+        "postgres"
+    }
+}
+
+struct PostgresLink(sqlx::Transaction<'static, Postgres>);
+
+impl Link for PostgresLink {
+    const DIALECT: Dialect = Dialect::Postgres;
+    type Row = PgRow;
+
+    async fn execute(&mut self, sql: SqlStr, values: &[Value<'_>]) -> Result<u64, Failure> {
+        let query = sqlx::query_with(sql, bind(values)?);
+        Ok(query.execute(&mut *self.0).await?.rows_affected())
+    }
+
+    async fn fetch(&mut self, sql: SqlStr, values: &[Value<'_>]) -> Result<Vec<PgRow>, Failure> {
+        let query = sqlx::query_with(sql, bind(values)?);
+        Ok(query.fetch_all(&mut *self.0).await?)
+    }
+
+    async fn script(&mut self, sql: SqlStr) -> Result<(), Failure> {
+        sqlx::raw_sql(sql).execute(&mut *self.0).await?;
+        Ok(())
+    }
+
+    async fn tables(&mut self, named: &str) -> Result<(bool, bool)> {
+        let sql = "SELECT count(*), count(*) FILTER (WHERE tablename = $1) FROM pg_catalog.pg_tables \
+                   WHERE schemaname = current_schema()";
+        let rows = self.fetch(sql.text(), &[named.into()]).await?;
+        let row = rows.first().ok_or(Failure(sqlx::Error::RowNotFound))?;
+        Ok((row.cell::<i64>(0)? > 0, row.cell::<i64>(1)? > 0))
+    }
+
+    async fn commit(self) -> Result<(), Failure> {
+        Ok(self.0.commit().await?)
+    }
+}
+
+fn bind(values: &[Value<'_>]) -> Result<PgArguments, Failure> {
+    use sqlx::Arguments;
+    let mut arguments = PgArguments::default();
+    arguments.reserve(values.len(), values.len() * 16);
+    for value in values {
+        match value {
+            _ if !value.is_storable() => Err("a text with a NUL character cannot be stored".into()),
+            Value::Text(text) => arguments.add(*text),
+            Value::Int(number) => arguments.add(*number),
+            Value::Blob(bytes) => arguments.add(*bytes),
+            Value::Texts(texts) => arguments.add(texts.as_slice()),
+            Value::Ints(ints) => arguments.add(ints.as_slice()),
+        }
+        .map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
+}
+
+impl Cells for PgRow {
+    fn cell<T: Cell>(&self, at: usize) -> Result<T, Failure> {
+        Ok(self.try_get(at)?)
+    }
+}

@@ -1,0 +1,168 @@
+//! The work queue and the named locks.
+//!
+//! A lane with items has one row in `lanes`: its first item, when that is ready (due, or its lease runs
+//! out), who holds it and the fence. All who touch a lane lock that row first, so a lane never loses
+//! its head between one who adds an item and one who finishes the last. To lease is to read the index
+//! of lanes, whatever the length of the queue.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bailiwick_core::id::Tenant;
+
+use crate::{
+    NewWork, Result, StoreError, Work, batch,
+    sql::{Cells, Link, Sql, Value},
+};
+
+pub(crate) async fn enqueue<L: Link>(link: &mut L, tenant: &Tenant, work: &[NewWork]) -> Result<()> {
+    let tenant = tenant.as_str();
+    // Sorted, so that two who add to the same lanes lock them in the same order.
+    let lanes: BTreeSet<&str> = work.iter().map(|item| item.lane.as_str()).collect();
+    let mut locked = Vec::with_capacity(3 * lanes.len());
+    for lane in &lanes {
+        locked.extend([tenant.into(), Value::from(*lane), 0.into()]);
+    }
+    let or_lock = " ON CONFLICT (tenant, lane) DO UPDATE SET fence = lanes.fence";
+    batch::insert(link, "lanes (tenant, lane, fence)", or_lock, 3, &locked).await?;
+    let mut items = Vec::with_capacity(6 * work.len());
+    for item in work {
+        let NewWork { lane, priority, due, body } = item;
+        items.extend([
+            tenant.into(),
+            Value::from(lane),
+            (*priority).into(),
+            (*due).into(),
+            0.into(),
+            body.as_slice().into(),
+        ]);
+    }
+    batch::insert(link, "work (tenant, lane, priority, due, attempts, body)", "", 6, &items).await?;
+    promote(link, tenant, lanes.into_iter().collect(), " AND head IS NULL").await
+}
+
+/// Makes the first item of each of the lanes its head; a lane without items gets none.
+async fn promote<L: Link>(link: &mut L, tenant: &str, lanes: Vec<&str>, only: &str) -> Result<()> {
+    let sql = format!(
+        "UPDATE lanes SET (head, priority, ready) = (SELECT seq, priority, due FROM work \
+         WHERE work.tenant = lanes.tenant AND work.lane = lanes.lane ORDER BY seq LIMIT 1) \
+         WHERE tenant = $1 AND {}{only}",
+        L::DIALECT.one_of("lane", 2)
+    );
+    link.execute(sql.text(), &[tenant.into(), Value::Texts(lanes)]).await?;
+    Ok(())
+}
+
+pub(crate) async fn lease<L: Link>(
+    link: &mut L,
+    tenant: &Tenant,
+    holder: &str,
+    now: i64,
+    ttl: i64,
+    limit: u32,
+) -> Result<Vec<Work>> {
+    let sql = format!(
+        "SELECT work.seq, lanes.lane, work.body, work.attempts, lanes.fence \
+         FROM lanes JOIN work ON work.seq = lanes.head \
+         WHERE lanes.tenant = $1 AND lanes.ready <= $2 ORDER BY lanes.priority, lanes.head LIMIT $3{}",
+        L::DIALECT.for_update("lanes", true)
+    );
+    let rows = link.fetch(sql.text(), &[tenant.as_str().into(), now.into(), i64::from(limit).into()]).await?;
+    let mut leased = Vec::with_capacity(rows.len());
+    for row in rows {
+        leased.push(Work {
+            seq: row.cell(0)?,
+            lane: row.cell(1)?,
+            body: row.cell(2)?,
+            attempts: row.cell(3)?,
+            fence: row.cell::<i64>(4)? + 1,
+        });
+    }
+    if !leased.is_empty() {
+        let sql = format!(
+            "UPDATE lanes SET holder = $1, ready = $2, fence = fence + 1 WHERE tenant = $3 AND {}",
+            L::DIALECT.one_of("lane", 4)
+        );
+        let lanes = leased.iter().map(|work| work.lane.as_str()).collect();
+        let until = now.saturating_add(ttl);
+        link.execute(sql.text(), &[holder.into(), until.into(), tenant.as_str().into(), Value::Texts(lanes)]).await?;
+    }
+    Ok(leased)
+}
+
+/// Locks the lanes of `work` and fails with `LostLease` unless all are held with its fences.
+async fn still_held<L: Link>(link: &mut L, tenant: &str, work: &[Work]) -> Result<()> {
+    // In order of lane, so that two who finish lock them in the same order.
+    let sql = format!(
+        "SELECT lane, head, fence FROM lanes WHERE tenant = $1 AND holder IS NOT NULL AND {} ORDER BY lane{}",
+        L::DIALECT.one_of("lane", 2),
+        L::DIALECT.for_update("lanes", false)
+    );
+    let lanes = work.iter().map(|work| work.lane.as_str()).collect();
+    let mut held: BTreeMap<String, (Option<i64>, i64)> = BTreeMap::new();
+    for row in link.fetch(sql.text(), &[tenant.into(), Value::Texts(lanes)]).await? {
+        held.insert(row.cell(0)?, (row.cell(1)?, row.cell(2)?));
+    }
+    // Taken out, so that the same item given twice is lost the second time.
+    match work.iter().find(|work| held.remove(&work.lane) != Some((Some(work.seq), work.fence))) {
+        Some(lost) => Err(StoreError::LostLease { seq: lost.seq }),
+        None => Ok(()),
+    }
+}
+
+pub(crate) async fn finish<L: Link>(link: &mut L, tenant: &Tenant, work: &[Work]) -> Result<()> {
+    if work.is_empty() {
+        return Ok(());
+    }
+    let tenant = tenant.as_str();
+    still_held(link, tenant, work).await?;
+    let lanes: Vec<&str> = work.iter().map(|work| work.lane.as_str()).collect();
+    let done = format!("DELETE FROM work WHERE tenant = $1 AND {}", L::DIALECT.one_of("seq", 2));
+    link.execute(done.text(), &[tenant.into(), Value::Ints(work.iter().map(|work| work.seq).collect())]).await?;
+    let free = format!("UPDATE lanes SET holder = NULL WHERE tenant = $1 AND {}", L::DIALECT.one_of("lane", 2));
+    link.execute(free.text(), &[tenant.into(), Value::Texts(lanes.clone())]).await?;
+    promote(link, tenant, lanes.clone(), "").await?;
+    let empty = format!("DELETE FROM lanes WHERE tenant = $1 AND head IS NULL AND {}", L::DIALECT.one_of("lane", 2));
+    link.execute(empty.text(), &[tenant.into(), Value::Texts(lanes)]).await?;
+    Ok(())
+}
+
+pub(crate) async fn postpone<L: Link>(
+    link: &mut L,
+    tenant: &Tenant,
+    work: &Work,
+    due: i64,
+    failed: bool,
+) -> Result<()> {
+    let tenant = tenant.as_str();
+    still_held(link, tenant, std::slice::from_ref(work)).await?;
+    let sql = "UPDATE work SET due = $1, attempts = attempts + $2 WHERE tenant = $3 AND seq = $4";
+    link.execute(sql.text(), &[due.into(), i64::from(failed).into(), tenant.into(), work.seq.into()]).await?;
+    let sql = "UPDATE lanes SET holder = NULL, ready = $1 WHERE tenant = $2 AND lane = $3";
+    link.execute(sql.text(), &[due.into(), tenant.into(), (&work.lane).into()]).await?;
+    Ok(())
+}
+
+pub(crate) async fn next_due<L: Link>(link: &mut L, tenant: &Tenant) -> Result<(Option<i64>, i64)> {
+    let sql = "SELECT (SELECT min(ready) FROM lanes WHERE tenant = $1), (SELECT count(*) FROM work WHERE tenant = $1)";
+    let rows = link.fetch(sql.text(), &[tenant.as_str().into()]).await?;
+    match rows.first() {
+        Some(row) => Ok((row.cell(0)?, row.cell(1)?)),
+        None => Ok((None, 0)),
+    }
+}
+
+pub(crate) async fn lock<L: Link>(
+    link: &mut L,
+    name: &str,
+    holder: &str,
+    now: i64,
+    ttl: i64,
+) -> Result<Option<i64>> {
+    let sql = "INSERT INTO locks (name, holder, expires, fence) VALUES ($1, $2, $3, 1) \
+               ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires = excluded.expires, \
+               fence = locks.fence + CASE WHEN locks.holder = excluded.holder THEN 0 ELSE 1 END \
+               WHERE locks.holder = excluded.holder OR locks.expires <= $4 RETURNING fence";
+    let values = [name.into(), holder.into(), now.saturating_add(ttl).into(), now.into()];
+    let rows = link.fetch(sql.text(), &values).await?;
+    Ok(rows.first().map(|row| row.cell(0)).transpose()?)
+}

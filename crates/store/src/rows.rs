@@ -1,0 +1,170 @@
+//! Reading rows of state.
+
+use std::collections::BTreeSet;
+
+use bailiwick_core::id::Tenant;
+
+use crate::{
+    Filter, KeyKind, KeyValue, Result, Row, Select, StoreError, Table,
+    sql::{Cells, Link, Sql, Value},
+};
+
+/// The columns that every table has, in the order they are read and written.
+pub(crate) const COLUMNS: &str = "id, revision, salt, body";
+
+/// The columns of `table` after the tenant, as [`read`] expects them.
+pub(crate) fn columns(table: Table) -> String {
+    let mut columns = COLUMNS.to_owned();
+    for (name, ..) in table.keys() {
+        columns.push_str(", ");
+        columns.push_str(name);
+    }
+    columns
+}
+
+pub(crate) async fn get<L: Link>(link: &mut L, tenant: &Tenant, table: Table, id: &str) -> Result<Option<Row>> {
+    let sql = format!("SELECT {} FROM {} WHERE tenant = $1 AND id = $2", columns(table), table.name());
+    let rows = link.fetch(sql.text(), &[tenant.as_str().into(), id.into()]).await?;
+    rows.first().map(|row| read(table, row)).transpose()
+}
+
+pub(crate) async fn select<L: Link>(link: &mut L, tenant: &Tenant, select: &Select) -> Result<Vec<Row>> {
+    let (mut condition, mut values) = condition::<L>(tenant, select)?;
+    if let Some(after) = &select.after {
+        values.push(after.into());
+        condition.push_str(&format!(" AND id > ${}", values.len()));
+    }
+    condition.push_str(" ORDER BY id");
+    if let Some(limit) = select.limit {
+        values.push(i64::from(limit).into());
+        condition.push_str(&format!(" LIMIT ${}", values.len()));
+    }
+    let sql = format!("SELECT {} FROM {} WHERE {condition}", columns(select.table), select.table.name());
+    link.fetch(sql.text(), &values).await?.iter().map(|row| read(select.table, row)).collect()
+}
+
+pub(crate) async fn count<L: Link>(link: &mut L, tenant: &Tenant, select: &Select) -> Result<i64> {
+    let (condition, values) = condition::<L>(tenant, select)?;
+    let sql = format!("SELECT count(*) FROM {} WHERE {condition}", select.table.name());
+    let rows = link.fetch(sql.text(), &values).await?;
+    Ok(rows.first().map(|row| row.cell(0)).transpose()?.unwrap_or(0))
+}
+
+/// The tenants that any row of state belongs to. Each tenant costs one look into the index
+/// of each table, however many rows it has.
+pub(crate) async fn tenants<L: Link>(link: &mut L) -> Result<Vec<Tenant>> {
+    let mut found = BTreeSet::new();
+    for table in Table::ALL.map(Table::name) {
+        let sql = format!(
+            "WITH RECURSIVE t(name) AS (SELECT min(tenant) FROM {table} UNION ALL \
+             SELECT (SELECT min(tenant) FROM {table} WHERE tenant > t.name) FROM t WHERE t.name IS NOT NULL) \
+             SELECT name FROM t WHERE name IS NOT NULL"
+        );
+        for row in link.fetch(sql.text(), &[]).await? {
+            found.insert((row.ours::<String>(0, table, "tenant", "")?, table));
+        }
+    }
+    let parse = |(name, table): (String, _)| {
+        Tenant::new(&name).map_err(|_| StoreError::Inconsistent { table, column: "tenant", row: name })
+    };
+    let mut tenants = found.into_iter().map(parse).collect::<Result<Vec<_>>>()?;
+    tenants.dedup();
+    Ok(tenants)
+}
+
+/// The condition for tenant and filters, and its values.
+fn condition<'a, L: Link>(tenant: &'a Tenant, select: &'a Select) -> Result<(String, Vec<Value<'a>>)> {
+    let mut sql = "tenant = $1".to_owned();
+    let mut values = vec![tenant.as_str().into()];
+    for filter in &select.filters {
+        let (Filter::Is(column, _) | Filter::In(column, _) | Filter::AtMost(column, _)) = filter;
+        let kind = kind_of(select.table, column)?;
+        let place = values.len() + 1;
+        sql.push_str(" AND ");
+        match filter {
+            Filter::Is(_, KeyValue::Null) => sql.push_str(&format!("{column} IS NULL")),
+            Filter::Is(_, value) => {
+                values.push(bound(kind, value)?);
+                sql.push_str(&format!("{column} = ${place}"));
+            }
+            Filter::In(_, wanted) => {
+                values.push(list(kind, wanted)?);
+                let one_of = L::DIALECT.one_of(column, place);
+                match wanted.contains(&KeyValue::Null) {
+                    true => sql.push_str(&format!("({one_of} OR {column} IS NULL)")),
+                    false => sql.push_str(&one_of),
+                }
+            }
+            Filter::AtMost(_, _) if kind == KeyKind::Text => return Err(mistyped()),
+            Filter::AtMost(_, most) => {
+                values.push((*most).into());
+                sql.push_str(&format!("{column} <= ${place}"));
+            }
+        }
+    }
+    Ok((sql, values))
+}
+
+fn kind_of(table: Table, column: &str) -> Result<KeyKind> {
+    if column == "id" {
+        return Ok(KeyKind::Text);
+    }
+    let key = table.keys().iter().find(|(name, ..)| *name == column);
+    key.map(|(_, kind, _)| *kind).ok_or_else(|| StoreError::misuse("a filter names a column that is not a key"))
+}
+
+/// The value as it is bound for a column of `kind`.
+pub(crate) fn bound(kind: KeyKind, value: &KeyValue) -> Result<Value<'_>> {
+    match (kind, value) {
+        (KeyKind::Text, KeyValue::Text(text)) => Ok(text.into()),
+        (KeyKind::Int, KeyValue::Int(number)) => Ok((*number).into()),
+        (KeyKind::Text, KeyValue::Null) => Ok(Value::Text(None)),
+        (KeyKind::Int, KeyValue::Null) => Ok(Value::Int(None)),
+        (KeyKind::Text, KeyValue::Int(_)) | (KeyKind::Int, KeyValue::Text(_)) => Err(mistyped()),
+    }
+}
+
+fn list(kind: KeyKind, wanted: &[KeyValue]) -> Result<Value<'_>> {
+    let (mut texts, mut ints) = (Vec::new(), Vec::new());
+    for value in wanted {
+        match bound(kind, value)? {
+            Value::Text(text) => texts.extend(text),
+            Value::Int(number) => ints.extend(number),
+            Value::Blob(_) | Value::Texts(_) | Value::Ints(_) => return Err(mistyped()),
+        }
+    }
+    Ok(match kind {
+        KeyKind::Text => Value::Texts(texts),
+        KeyKind::Int => Value::Ints(ints),
+    })
+}
+
+fn mistyped() -> StoreError {
+    StoreError::misuse("the value of a key column has the wrong type")
+}
+
+/// Reads a row of [`columns`].
+fn read(table: Table, cells: &impl Cells) -> Result<Row> {
+    let name = table.name();
+    let id: String = cells.ours(0, name, "id", "")?;
+    let salt: Vec<u8> = cells.ours(2, name, "salt", &id)?;
+    let salt = <[u8; 16]>::try_from(salt).map_err(|_| StoreError::Inconsistent {
+        table: name,
+        column: "salt",
+        row: id.clone(),
+    })?;
+    let mut keys = Vec::with_capacity(table.keys().len());
+    for (at, (column, kind, _)) in table.keys().iter().enumerate() {
+        keys.push(match kind {
+            KeyKind::Text => cells.ours::<Option<String>>(at + 4, name, column, &id)?.into(),
+            KeyKind::Int => cells.ours::<Option<i64>>(at + 4, name, column, &id)?.into(),
+        });
+    }
+    Ok(Row {
+        revision: cells.ours(1, name, "revision", &id)?,
+        body: cells.ours(3, name, "body", &id)?,
+        id,
+        salt,
+        keys,
+    })
+}

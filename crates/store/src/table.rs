@@ -1,0 +1,153 @@
+//! The tables of the hub's own state and their key columns.
+
+/// One table. Every table has the columns `tenant`, `id`, `revision`, `salt`, `body`, and the key
+/// columns of [`Table::keys`], by which rows are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs, reason = "each holds the value of the same name in bailiwick-core")]
+pub enum Table {
+    Identities,
+    Accounts,
+    Systems,
+    Integrations,
+    Entitlements,
+    Policies,
+    Credentials,
+    Operators,
+    Batches,
+    Events,
+    Plans,
+    Approvals,
+    Runs,
+    Cases,
+    Cells,
+    Findings,
+}
+
+/// The type of a key column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    /// TEXT, compared by bytes.
+    Text,
+    /// A 64-bit INTEGER.
+    Int,
+}
+
+/// The value of a key column.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeyValue {
+    /// A text.
+    Text(String),
+    /// An integer; instants are Unix milliseconds.
+    Int(i64),
+    /// Nothing.
+    Null,
+}
+
+impl From<&str> for KeyValue {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+impl From<String> for KeyValue {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+impl From<i64> for KeyValue {
+    fn from(number: i64) -> Self {
+        Self::Int(number)
+    }
+}
+impl<T: Into<KeyValue>> From<Option<T>> for KeyValue {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+/// One row as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Its id, unique in tenant and table.
+    pub id: String,
+    /// Its revision: 1 when inserted, one more at each replacement.
+    pub revision: i64,
+    /// Fresh for each revision; part of the digest, so that the digest of a row with few possible
+    /// contents gives nothing away once the row is gone.
+    pub salt: [u8; 16],
+    /// The key columns, in the order of [`Table::keys`].
+    pub keys: Vec<KeyValue>,
+    /// The document, canonical JSON.
+    pub body: Vec<u8>,
+}
+
+impl Table {
+    /// All tables.
+    pub const ALL: [Self; 16] = [
+        Self::Identities,
+        Self::Accounts,
+        Self::Systems,
+        Self::Integrations,
+        Self::Entitlements,
+        Self::Policies,
+        Self::Credentials,
+        Self::Operators,
+        Self::Batches,
+        Self::Events,
+        Self::Plans,
+        Self::Approvals,
+        Self::Runs,
+        Self::Cases,
+        Self::Cells,
+        Self::Findings,
+    ];
+
+    /// The table's name in SQL and in evidence.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Identities => "identities",
+            Self::Accounts => "accounts",
+            Self::Systems => "systems",
+            Self::Integrations => "integrations",
+            Self::Entitlements => "entitlements",
+            Self::Policies => "policies",
+            Self::Credentials => "credentials",
+            Self::Operators => "operators",
+            Self::Batches => "batches",
+            Self::Events => "events",
+            Self::Plans => "plans",
+            Self::Approvals => "approvals",
+            Self::Runs => "runs",
+            Self::Cases => "cases",
+            Self::Cells => "cells",
+            Self::Findings => "findings",
+        }
+    }
+
+    /// The key columns: name, type, and whether the value is unique in the tenant (NULL excepted).
+    pub const fn keys(self) -> &'static [(&'static str, KeyKind, bool)] {
+        use KeyKind::{Int, Text};
+        match self {
+            // `source/key`, the state, and a lower-case text that people look identities up by.
+            Self::Identities => {
+                &[("source_key", Text, true), ("state", Text, false), ("lookup", Text, false), ("due", Int, false)]
+            }
+            // `system/external id` is unique.
+            Self::Accounts => &[("locator", Text, true), ("system", Text, false), ("identity", Text, false)],
+            Self::Systems | Self::Integrations | Self::Policies => &[],
+            Self::Entitlements => &[("system", Text, false)],
+            Self::Credentials => &[("integration", Text, false)],
+            Self::Operators => &[("token_digest", Text, true)],
+            Self::Batches => &[("source", Text, false), ("state", Text, false)],
+            // `source/key` of the event itself: the same event accepted twice is refused here.
+            Self::Events => &[("dedupe", Text, true), ("identity", Text, false)],
+            Self::Plans => &[("identity", Text, false), ("state", Text, false)],
+            // The plan is unique: an approval is used once.
+            Self::Approvals => &[("plan", Text, true)],
+            Self::Runs => &[("plan", Text, false), ("identity", Text, false), ("system", Text, false), ("state", Text, false)],
+            Self::Cases => &[("identity", Text, false), ("state", Text, false)],
+            Self::Cells => &[("case_id", Text, false), ("system", Text, false), ("verdict", Text, false)],
+            // What is wrong, with what: one open finding for each.
+            Self::Findings => &[("open_key", Text, true), ("state", Text, false), ("identity", Text, false)],
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! A PostgreSQL server of its own for a test program.
+//!
+//! Promises: it listens on a Unix socket in a directory of its own, keeps nothing, and stops when the
+//! test program ends, however it ends. PostgreSQL refuses to run as root, so root runs it as the user
+//! `postgres`.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+
+/// The address of a new, empty database; `None` when tests are told to do without PostgreSQL by
+/// `BAILIWICK_TEST_WITHOUT_POSTGRES=1`.
+///
+/// # Panics
+///
+/// When PostgreSQL is not installed or does not start.
+pub async fn database() -> Option<String> {
+    static SERVER: LazyLock<Option<Server>> = LazyLock::new(Server::start);
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let server = SERVER.as_ref()?;
+    let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    let mut connection = PgConnection::connect(&server.address("postgres")).await.unwrap();
+    // A language orders texts otherwise than by bytes, and the store must not care. Not every build of
+    // PostgreSQL has ICU.
+    let create = format!("CREATE DATABASE {name} TEMPLATE template0");
+    let in_english = format!("{create} LOCALE_PROVIDER icu ICU_LOCALE 'en-US'");
+    if connection.execute(AssertSqlSafe(in_english)).await.is_err() {
+        connection.execute(AssertSqlSafe(create)).await.unwrap();
+    }
+    connection.close().await.unwrap();
+    Some(server.address(&name))
+}
+
+struct Server {
+    directory: String,
+    /// The script that stops the server when its standard input ends, which is when we do.
+    _watcher: Child,
+}
+
+/// `$1` is the directory with the programs. Says where the server is, waits for the end of its input.
+const SCRIPT: &str = r#"
+trap '' INT TERM HUP
+cd / && dir=$(mktemp -d /tmp/bailiwick-postgres.XXXXXX) || exit 1
+{
+  "$1/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --no-sync &&
+  "$1/pg_ctl" -D "$dir/data" -w -l "$dir/log" \
+    -o "-F -k $dir -c listen_addresses='' -c max_connections=300" start
+} >"$dir/setup" 2>&1 </dev/null || { cat "$dir/setup" "$dir/log" >&2; rm -rf "$dir"; exit 1; }
+echo "$dir"
+cat >/dev/null
+"$1/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null 2>&1
+rm -rf "$dir"
+"#;
+
+impl Server {
+    fn start() -> Option<Self> {
+        #[expect(clippy::disallowed_methods, reason = "this is where the tests are told")]
+        let without = std::env::var("BAILIWICK_TEST_WITHOUT_POSTGRES");
+        if without.is_ok_and(|value| value == "1") {
+            return None;
+        }
+        let programs = programs().unwrap_or_else(|| {
+            panic!(
+                "PostgreSQL is not installed: install it (Debian: `apt install postgresql`), or set \
+                 BAILIWICK_TEST_WITHOUT_POSTGRES=1 to test without it"
+            )
+        });
+        let mut command = match is_root() {
+            true => {
+                let mut command = Command::new("setpriv");
+                command.args(["--reuid=postgres", "--regid=postgres", "--init-groups", "sh"]);
+                command
+            }
+            false => Command::new("sh"),
+        };
+        let mut watcher = command
+            .args(["-c", SCRIPT, "sh"])
+            .arg(programs)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut directory = String::new();
+        BufReader::new(watcher.stdout.take().unwrap()).read_line(&mut directory).unwrap();
+        if directory.is_empty() {
+            let mut why = String::new();
+            watcher.stderr.take().unwrap().read_to_string(&mut why).unwrap();
+            panic!("PostgreSQL does not start: {why}");
+        }
+        Some(Self { directory: directory.trim().to_owned(), _watcher: watcher })
+    }
+
+    fn address(&self, database: &str) -> String {
+        format!("postgres:///{database}?host={}&user=postgres", self.directory)
+    }
+}
+
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0)
+}
+
+/// The directory of `initdb` and `pg_ctl`: from the search path, or the newest of Debian's.
+fn programs() -> Option<PathBuf> {
+    #[expect(clippy::disallowed_methods, reason = "the search path is where programs are")]
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut debian: Vec<PathBuf> = debian.map(|entry| entry.path().join("bin")).collect();
+    debian.sort();
+    std::env::split_paths(&path).chain(debian.into_iter().rev()).find(|bin| bin.join("initdb").exists())
+}
