@@ -54,6 +54,23 @@ impl Engine {
         if items.is_empty() {
             return Ok(());
         }
+        let works: Vec<Work> = items.iter().map(|(item, _)| item.clone()).collect();
+        match self.prepare(items).await {
+            Ok((catalogue, ready)) => self.go_out(&catalogue, ready).await,
+            // A newer decision dropped one of them at this moment, or one cannot be reached at all: nothing
+            // was sent, each is looked at again.
+            Err(error) => {
+                let mut outcome = Err(error);
+                for item in &works {
+                    self.settle(item, std::mem::replace(&mut outcome, Err(again()))).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Marks all that will be sent as sent, in one transaction, before anything goes out.
+    async fn prepare(&self, items: Vec<(Work, RunId)>) -> Result<(Arc<Catalogue>, Vec<Taken>)> {
         let mut tx = self.begin().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
         let mut ready = Vec::new();
@@ -64,32 +81,13 @@ impl Engine {
                     marks.extend(self.mark_sent(&taken));
                     ready.push(taken);
                 }
-                Next::Later(item, due) => self.tolerate(tx.postpone(self.tenant(), &item, due, false).await)?,
-                Next::Nothing(item) => self.tolerate(tx.finish(self.tenant(), &item).await)?,
+                Next::Later(item, due) => tx.postpone(self.tenant(), &item, due, false).await?,
+                Next::Nothing(item) => tx.finish(self.tenant(), &item).await?,
             }
         }
-        match tx.write(self.tenant(), marks, self.entropy()).await {
-            Ok(()) => tx.commit().await?,
-            // A newer decision dropped one of them at this moment: look again.
-            Err(error) => {
-                drop(tx);
-                for taken in ready {
-                    self.put_off(&taken.item, 50).await?;
-                }
-                return match error {
-                    bailiwick_store::StoreError::Conflict { .. } => Ok(()),
-                    other => Err(other.into()),
-                };
-            }
-        }
-        self.go_out(&catalogue, ready).await
-    }
-
-    fn tolerate(&self, outcome: bailiwick_store::Result<()>) -> Result<()> {
-        match outcome {
-            Ok(()) | Err(bailiwick_store::StoreError::LostLease { .. }) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        tx.write(self.tenant(), marks, self.entropy()).await?;
+        tx.commit().await?;
+        Ok((catalogue, ready))
     }
 
     async fn take(&self, tx: &mut dyn Tx, catalogue: &Catalogue, item: Work, id: RunId) -> Result<Next> {
@@ -170,11 +168,13 @@ impl Engine {
     }
 
     async fn record_all(&self, catalogue: &Catalogue, returned: Vec<Returned>) -> Result<()> {
-        let mut tx = self.begin().await?;
-        for one in &returned {
-            self.record_one(&mut *tx, catalogue, one).await?;
+        if self.record_group(catalogue, &returned).await.is_err() {
+            // Each by itself. What cannot be recorded is found as sent, and read back, by the next lease.
+            for one in &returned {
+                let outcome = self.record_group(catalogue, std::slice::from_ref(one)).await;
+                self.settle(&one.taken.item, outcome).await?;
+            }
         }
-        tx.commit().await?;
         for stopped in returned.iter().filter_map(|r| Some((r.stopped.as_ref()?, &r.taken.run.value.system))) {
             if stopped.0.kind == ErrorKind::OutOfScope {
                 let route = catalogue.route(stopped.1)?;
@@ -182,6 +182,14 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    async fn record_group(&self, catalogue: &Catalogue, returned: &[Returned]) -> Result<()> {
+        let mut tx = self.begin().await?;
+        for one in returned {
+            self.record_one(&mut *tx, catalogue, one).await?;
+        }
+        Ok(tx.commit().await?)
     }
 
     async fn record_one(&self, tx: &mut dyn Tx, catalogue: &Catalogue, returned: &Returned) -> Result<()> {
@@ -225,7 +233,7 @@ impl Engine {
         if ended {
             let job = self.verify_job(tx, &run).await?;
             self.enqueue(tx, vec![job]).await?;
-            self.tolerate(tx.finish(self.tenant(), &taken.item).await)
+            Ok(tx.finish(self.tenant(), &taken.item).await?)
         } else {
             let pause = stopped
                 .as_ref()
@@ -233,7 +241,7 @@ impl Engine {
                 .and_then(|d| i64::try_from(d.as_millis()).ok())
                 .unwrap_or_else(|| backoff_ms(taken.item.attempts));
             let due = self.now().as_millisecond().saturating_add(pause);
-            self.tolerate(tx.postpone(self.tenant(), &taken.item, due, true).await)
+            Ok(tx.postpone(self.tenant(), &taken.item, due, true).await?)
         }
     }
 
@@ -509,6 +517,11 @@ impl Engine {
         tx.write(self.tenant(), updates, self.entropy()).await?;
         Ok(tx.commit().await?)
     }
+}
+
+/// Why the others of a group are put off: one of them was in the way.
+fn again() -> EngineError {
+    bailiwick_store::StoreError::Conflict { table: "runs", id: "group".into() }.into()
 }
 
 /// The instant `after` milliseconds from `at`.

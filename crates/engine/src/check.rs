@@ -3,11 +3,9 @@
 //! Everything is derived again. The first damage is named with its place: the entry, or the row and the
 //! entry that says what the row should be.
 
-use std::collections::BTreeMap;
-
-use bailiwick_core::{digest::Digest, id::Tenant, record::Logged};
+use bailiwick_core::record::Logged;
 use bailiwick_evidence::{Checkpoint, EvidenceError, VerifierKey, fsck};
-use bailiwick_store::{Row, Select, Table, Tx};
+use bailiwick_store::{Deviation, How, Select, Table, Tx, deviations};
 use serde::Serialize;
 
 use crate::{Engine, EngineError, Result, Sequencer};
@@ -45,13 +43,6 @@ impl Damage {
     }
 }
 
-/// What the log says a row is.
-struct Expected {
-    revision: i64,
-    digest: Option<Digest>,
-    entry: u64,
-}
-
 impl Engine {
     /// Derives everything again and gives the first damage, if there is any. `earlier` is a checkpoint of
     /// the same log from before, or one with a witness's signature: with it, a rewritten past is found
@@ -75,8 +66,11 @@ impl Engine {
             None => {
                 let mut tx = self.read().await?;
                 match compare_entries(&mut *tx, sequencer, size).await? {
-                    Ok(expected) => compare_rows(&mut *tx, expected, &mut report.rows).await?,
-                    Err(damage) => Some(damage),
+                    Some(damage) => Some(damage),
+                    None => {
+                        report.rows = count_rows(&mut *tx).await?;
+                        compare_rows(&mut *tx).await?
+                    }
                 }
             }
         };
@@ -99,84 +93,87 @@ fn check_log(sequencer: &Sequencer, key: VerifierKey, earlier: Option<&str>) -> 
     }
 }
 
-type States = BTreeMap<(Tenant, String, String), Expected>;
-
-/// Compares the entries in the database with those of the log and collects what they say of rows.
-async fn compare_entries(tx: &mut dyn Tx, sequencer: &Sequencer, size: u64) -> Result<Result<States, Damage>> {
-    let mut states = States::new();
+/// Compares the entries in the database with those of the log.
+async fn compare_entries(tx: &mut dyn Tx, sequencer: &Sequencer, size: u64) -> Result<Option<Damage>> {
     let mut next = 0u64;
     while next < size {
         let stored = tx.entries(i64::try_from(next).unwrap_or(i64::MAX), PAGE).await?;
         let end = size.min(next + u64::from(PAGE));
-        let logged = sequencer.log()?.read_entries(next..end).map_err(|e| EngineError::Evidence(e.to_string()))?;
+        let logged =
+            sequencer.log()?.read_entries(next..end).map_err(|e| EngineError::Evidence(e.to_string()))?;
         for (offset, bytes) in logged.iter().enumerate() {
             let index = next + offset as u64;
-            match stored.get(offset) {
-                Some(entry) if entry.index == i64::try_from(index).ok() && entry.bytes == *bytes => {}
-                Some(entry) if entry.index == i64::try_from(index).ok() => {
-                    let message = format!("entry {index}: the database has another text than the log (record {})", entry.record);
-                    return Ok(Err(Damage::new("database-entry-changed", Some(index), message)));
-                }
-                Some(_) | None => {
-                    let message = format!("entry {index} is in the log and not in the database");
-                    return Ok(Err(Damage::new("database-entry-missing", Some(index), message)));
-                }
-            }
-            let Ok(record) = Logged::parse(bytes) else {
-                let message = format!("entry {index} is not a record of this program");
-                return Ok(Err(Damage::new("entry-not-ours", Some(index), message)));
+            let same_place = |e: &&bailiwick_store::Entry| e.index == i64::try_from(index).ok();
+            let Some(entry) = stored.get(offset).filter(same_place) else {
+                let message = format!("entry {index} is in the log and not in the database");
+                return Ok(Some(Damage::new("database-entry-missing", Some(index), message)));
             };
-            for state in record.state {
-                let expected = Expected { revision: state.revision, digest: state.digest, entry: index };
-                states.insert((record.tenant.clone(), state.table, state.id), expected);
+            if entry.bytes != *bytes {
+                let record = &entry.record;
+                let message =
+                    format!("entry {index}: the database has another text than the log (record {record})");
+                return Ok(Some(Damage::new("database-entry-changed", Some(index), message)));
             }
         }
         next = end;
     }
-    Ok(Ok(states))
+    Ok(None)
 }
 
-/// Compares every row with the last that the log says of it.
-async fn compare_rows(tx: &mut dyn Tx, mut expected: States, rows: &mut u64) -> Result<Option<Damage>> {
+async fn count_rows(tx: &mut dyn Tx) -> Result<u64> {
+    let mut rows = 0;
     for tenant in tx.tenants().await? {
         for table in Table::ALL {
-            let mut after = None;
-            loop {
-                let page = tx.select(&tenant, Select::from(table).page(after.take(), PAGE)).await?;
-                for row in &page {
-                    *rows += 1;
-                    let key = (tenant.clone(), table.name().to_owned(), row.id.clone());
-                    if let Some(damage) = judge(table, row, expected.remove(&key)) {
-                        return Ok(Some(damage));
-                    }
-                }
-                match page.last() {
-                    Some(last) if page.len() == PAGE as usize => after = Some(last.id.clone()),
-                    _ => break,
-                }
-            }
+            rows += u64::try_from(tx.count(&tenant, Select::from(table)).await?).unwrap_or(0);
         }
     }
-    let lost = expected.into_iter().filter(|(_, e)| e.digest.is_some()).min_by_key(|(_, e)| e.entry);
-    Ok(lost.map(|((_, table, id), expected)| {
-        let entry = expected.entry;
-        let message = format!("row `{id}` of {table} is missing; entry {entry} says that it is there");
-        Damage::new("row-missing", Some(entry), message)
+    Ok(rows)
+}
+
+/// Compares every row with the last that the entries say of it; gives the deviation that concerns the
+/// earliest entry.
+async fn compare_rows(tx: &mut dyn Tx) -> Result<Option<Damage>> {
+    let found = deviations(tx).await?;
+    if found.is_empty() {
+        return Ok(None);
+    }
+    let mut placed = Vec::with_capacity(found.len());
+    for deviation in found {
+        placed.push((explaining(tx, &deviation).await?, deviation));
+    }
+    // What no entry explains comes last: it has no place in the log.
+    placed.sort_by_key(|(entry, _)| entry.unwrap_or(u64::MAX));
+    Ok(placed.into_iter().next().map(|(entry, deviation)| {
+        let Deviation { table, id, how, .. } = deviation;
+        let said = entry.map_or_else(|| "an unpublished entry".to_owned(), |e| format!("entry {e}"));
+        let (code, message) = match how {
+            How::Edited => ("row-changed", format!("row `{id}` of {table} is not what {said} says it is")),
+            How::Missing => ("row-missing", format!("row `{id}` of {table} is missing; {said} says that it is there")),
+            How::Unexplained => {
+                ("row-unexplained", format!("row `{id}` of {table} was put there by nobody: no entry explains it"))
+            }
+        };
+        Damage::new(code, entry, message)
     }))
 }
 
-fn judge(table: Table, row: &Row, expected: Option<Expected>) -> Option<Damage> {
-    let name = table.name();
-    let id = &row.id;
-    match expected {
-        None => {
-            let message = format!("row `{id}` of {name} was put there by nobody: no entry explains it");
-            Some(Damage::new("row-unexplained", None, message))
+/// The index of the last entry that was written with the row.
+async fn explaining(tx: &mut dyn Tx, deviation: &Deviation) -> Result<Option<u64>> {
+    let mut last = None;
+    let mut from = 0;
+    loop {
+        let entries = tx.entries(from, PAGE).await?;
+        for entry in &entries {
+            let Ok(record) = Logged::parse(&entry.bytes) else { continue };
+            if record.tenant == deviation.tenant
+                && record.state.iter().any(|s| s.table == deviation.table && s.id == deviation.id)
+            {
+                last = entry.index.and_then(|i| u64::try_from(i).ok());
+            }
         }
-        Some(e) if e.digest == Some(row.digest()) && e.revision == row.revision => None,
-        Some(e) => {
-            let message = format!("row `{id}` of {name} is not what entry {} says it is", e.entry);
-            Some(Damage::new("row-changed", Some(e.entry), message))
+        match entries.len() {
+            0 => return Ok(last),
+            read => from += read as i64,
         }
     }
 }

@@ -92,9 +92,8 @@ impl Engine {
         }
         tx.write(self.tenant(), all.updates, self.entropy()).await?;
         self.enqueue(&mut *tx, all.jobs).await?;
-        for (item, ..) in items {
-            tx.finish(self.tenant(), item).await?;
-        }
+        let works: Vec<Work> = items.iter().map(|(item, ..)| item.clone()).collect();
+        tx.finish_all(self.tenant(), &works).await?;
         Ok(tx.commit().await?)
     }
 

@@ -24,9 +24,6 @@ mod verify;
 mod why;
 mod work;
 
-#[cfg(feature = "testkit")]
-pub mod testkit;
-
 use std::sync::{Arc, Mutex};
 
 use bailiwick_connector::{Broker, Connector};

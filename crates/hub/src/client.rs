@@ -39,9 +39,14 @@ impl Client {
     /// # Errors
     /// `profile-malformed` when its address is none.
     pub fn new(profile: &Profile) -> Result<Self> {
-        let base = Url::parse(&profile.url).ok().filter(|url| url.has_host() && matches!(url.scheme(), "http" | "https"));
+        let base = Url::parse(&profile.url)
+            .ok()
+            .filter(|url| url.has_host() && matches!(url.scheme(), "http" | "https"));
         let base = base.ok_or_else(|| {
-            Failure::usage("profile-malformed", format!("`{}` in the profile is not an http address", profile.url))
+            Failure::usage(
+                "profile-malformed",
+                format!("`{}` in the profile is not an http address", profile.url),
+            )
         })?;
         let http = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().map_err(|error| {
             Failure::unreachable("hub-unreachable", "cannot set up a connection").because(&error)
@@ -112,8 +117,9 @@ impl Request<'_> {
     /// The hub's problem, `hub-unreachable`, `answer-not-understood`.
     pub async fn send<T: DeserializeOwned>(self) -> Result<T> {
         let bytes = self.fetch().await?;
-        serde_json::from_slice(&bytes)
-            .map_err(|error| Failure::refused("answer-not-understood", "the hub's answer is not understood").because(&error))
+        serde_json::from_slice(&bytes).map_err(|error| {
+            Failure::refused("answer-not-understood", "the hub's answer is not understood").because(&error)
+        })
     }
 
     /// Sends it; the answer is empty or of no interest.
@@ -140,8 +146,10 @@ impl Request<'_> {
         };
         let response = request.send().await.map_err(lost)?;
         let status = response.status();
-        let is_problem =
-            response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes() == MEDIA_TYPE.as_bytes());
+        let is_problem = response
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|kind| kind.as_bytes() == MEDIA_TYPE.as_bytes());
         let bytes = response.bytes().await.map_err(lost)?;
         match status {
             status if status.is_success() => Ok(bytes.to_vec()),
@@ -153,6 +161,9 @@ impl Request<'_> {
 fn unwelcome(status: StatusCode, is_problem: bool, body: &[u8]) -> Failure {
     match serde_json::from_slice::<Problem>(body) {
         Ok(problem) if is_problem => problem.into(),
-        _ => Failure::refused("answer-not-understood", format!("the answer has status {status} and is not from a hub")),
+        _ => Failure::refused(
+            "answer-not-understood",
+            format!("the answer has status {status} and is not from a hub"),
+        ),
     }
 }

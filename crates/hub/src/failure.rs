@@ -23,7 +23,7 @@ pub enum Exit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// What went wrong. For a local one the status only says whose fault it is.
-    pub problem: Problem,
+    pub problem: Box<Problem>,
     /// How the program ends.
     pub exit: Exit,
 }
@@ -34,17 +34,17 @@ pub type Result<T, E = Failure> = std::result::Result<T, E>;
 impl Failure {
     /// Something was found or refused here, without the hub.
     pub fn refused(code: &str, message: impl Into<String>) -> Self {
-        Self { problem: Problem::new(422, code, message), exit: Exit::Refused }
+        Self { problem: Box::new(Problem::new(422, code, message)), exit: Exit::Refused }
     }
 
     /// The command line or the surroundings are not right.
     pub fn usage(code: &str, message: impl Into<String>) -> Self {
-        Self { problem: Problem::new(400, code, message), exit: Exit::Usage }
+        Self { problem: Box::new(Problem::new(400, code, message)), exit: Exit::Usage }
     }
 
     /// The hub or the store cannot be reached or opened.
     pub fn unreachable(code: &str, message: impl Into<String>) -> Self {
-        Self { problem: Problem::new(503, code, message), exit: Exit::Unreachable }
+        Self { problem: Box::new(Problem::new(503, code, message)), exit: Exit::Unreachable }
     }
 
     /// The same with the error below told too.
@@ -78,14 +78,14 @@ impl Failure {
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
         let exit = if problem.status == 503 { Exit::Unreachable } else { Exit::Refused };
-        Self { problem, exit }
+        Self { problem: Box::new(problem), exit }
     }
 }
 
 /// As people read it: code and message, the single faults with their places, what to do.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Problem { code, detail, help, errors, .. } = &self.problem;
+        let Problem { code, detail, help, errors, .. } = &*self.problem;
         write!(f, "error[{code}]: {detail}")?;
         for Fault { code, place, message } in errors {
             match place {

@@ -82,7 +82,8 @@ impl Folder {
         let written = tokio::task::spawn_blocking(move || -> std::io::Result<()> {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
             let incoming = folder.join(".incoming");
-            let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&incoming)?;
+            let mut file =
+                fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&incoming)?;
             file.write_all(&bytes)?;
             file.sync_all()?;
             fs::rename(incoming, folder.join("current.csv"))
@@ -115,8 +116,11 @@ pub fn write_secret(path: &Path, secret: &str) -> Result<()> {
 pub fn read_secret(path: &Path) -> Result<String> {
     let shown = path.display();
     let text = fs::read_to_string(path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Failure::unreachable("key-file-missing", format!("there is no key file `{shown}`")),
-        _ => Failure::unreachable("key-file-unreadable", format!("cannot read the key file `{shown}`")).because(&error),
+        ErrorKind::NotFound => {
+            Failure::unreachable("key-file-missing", format!("there is no key file `{shown}`"))
+        }
+        _ => Failure::unreachable("key-file-unreadable", format!("cannot read the key file `{shown}`"))
+            .because(&error),
     })?;
     if private(path) {
         Ok(text)

@@ -28,7 +28,9 @@ const ROLES: [&str; 3] = ["admin", "operator", "approver"];
 
 /// Arguments of `bailiwick init`.
 #[derive(Args)]
-#[command(after_help = "Example:\n  bailiwick init ./bailiwick-data\n  bailiwick serve --data ./bailiwick-data")]
+#[command(
+    after_help = "Example:\n  bailiwick init ./bailiwick-data\n  bailiwick serve --data ./bailiwick-data"
+)]
 pub struct InitArgs {
     /// The data folder
     #[arg(default_value = "./bailiwick-data", value_name = "DIR")]
@@ -84,8 +86,15 @@ pub async fn run(context: &Context<'_>, args: InitArgs) -> Result<Exit> {
     if path.exists() {
         return Err(Failure::usage("profile-exists", format!("there is a profile at `{}`", path.display())));
     }
-    let operator = args.operator.or_else(|| context.environment.user.clone()).unwrap_or_else(|| "admin".into());
-    let start = Start { dir: args.dir.clone(), store: args.store, operator, person: args.person, origin: args.origin };
+    let operator =
+        args.operator.or_else(|| context.environment.user.clone()).unwrap_or_else(|| "admin".into());
+    let start = Start {
+        dir: args.dir.clone(),
+        store: args.store,
+        operator,
+        person: args.person,
+        origin: args.origin,
+    };
     let (opened, token) = set_up(start, context.environment).await?;
     let url = format!("http://{}", args.listen);
     let profile = Profile { url, operator: token.operator.clone(), token: token.secret.clone() };
@@ -106,7 +115,9 @@ pub async fn run(context: &Context<'_>, args: InitArgs) -> Result<Exit> {
         if let Some(token) = &made.token {
             output.line(&format!("token        {token}"));
         }
-        output.say("\nkeep a copy of `key` and `log-key` of the data folder elsewhere: without them the credentials");
+        output.say(
+            "\nkeep a copy of `key` and `log-key` of the data folder elsewhere: without them the credentials",
+        );
         output.say("and the log are lost. Give the log key above to whoever verifies evidence.");
         output.say("\nnext:");
         output.say(&format!("  bailiwick serve --data {}", args.dir.display()));

@@ -10,7 +10,9 @@ use std::{
     sync::Arc,
 };
 
-use bailiwick_lab::{Behaviour, Lab, LabError, Seed, SeedGroup, SeedLicence, SeedToken, SystemSpec, Tokens, Truth};
+use bailiwick_lab::{
+    Behaviour, Lab, LabError, Seed, SeedGroup, SeedLicence, SeedToken, SystemSpec, Tokens, Truth,
+};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -29,9 +31,11 @@ const SYSTEMS: [(&str, Behaviour); 3] =
 
 /// Arguments of `bailiwick lab`.
 #[derive(Args)]
-#[command(after_help = "Behaviours: faithful, noop-200, put-only, keeps-groups, soft-delete, async-members, \
+#[command(
+    after_help = "Behaviours: faithful, noop-200, put-only, keeps-groups, soft-delete, async-members, \
     stale-read,\ntimeout-after-commit, dormant-token. The truth is at http://ADDRESS/truth/SYSTEM.\n\n\
-    Example:\n  bailiwick lab --system chat=faithful --system crm=noop-200+dormant-token")]
+    Example:\n  bailiwick lab --system chat=faithful --system crm=noop-200+dormant-token"
+)]
 pub struct LabArgs {
     /// Where to listen; loopback only
     #[arg(long, default_value = "127.0.0.1:7461", value_name = "HOST:PORT")]
@@ -73,7 +77,9 @@ pub async fn run(context: &Context<'_>, args: LabArgs) -> Result<Exit> {
         output.line(&format!("the lab listens on http://{address}; stop it with Ctrl-C"));
         for name in lab.systems() {
             let Tokens { write, read } = tokens(name);
-            output.line(&format!("  {name:<8} http://{address}/{name}/scim/v2   tokens: write {write}, verify {read}"));
+            output.line(&format!(
+                "  {name:<8} http://{address}/{name}/scim/v2   tokens: write {write}, verify {read}"
+            ));
         }
     });
     let served = bailiwick_lab::serve(lab, listener, serve::stopped()).await;
@@ -159,13 +165,15 @@ impl World {
 
     fn read(file: &Path) -> Result<Self> {
         serde_json::from_slice(&cli::read_file(file)?).map_err(|error| {
-            Failure::usage("world-malformed", format!("`{}` is not a world file", file.display())).because(&error)
+            Failure::usage("world-malformed", format!("`{}` is not a world file", file.display()))
+                .because(&error)
         })
     }
 
     fn lab(self, seed: u64) -> Result<Lab> {
         let systems = self.systems.iter();
-        let named = systems.map(|(name, state)| SystemArg { name: name.clone(), behaviours: state.behaviours.clone() });
+        let named = systems
+            .map(|(name, state)| SystemArg { name: name.clone(), behaviours: state.behaviours.clone() });
         let lab = build(seed, named.collect())?;
         for (name, state) in &self.systems {
             lab.seed(name, &state.holds).map_err(refused)?;
@@ -204,10 +212,14 @@ fn holds(truth: &Truth) -> Seed {
             })
             .collect(),
         licences: shown()
-            .flat_map(|user| user.licences.iter().map(|sku| SeedLicence { user: user.user_name.clone(), sku: sku.clone() }))
+            .flat_map(|user| {
+                user.licences
+                    .iter()
+                    .map(move |sku| SeedLicence { user: user.user_name.clone(), sku: sku.clone() })
+            })
             .collect(),
         tokens: shown()
-            .flat_map(|user| user.tokens.iter().filter(|token| token.works).map(|token| (user, token)))
+            .flat_map(|user| user.tokens.iter().filter(|token| token.works).map(move |token| (user, token)))
             .map(|(user, token)| SeedToken { user: user.user_name.clone(), name: token.name.clone() })
             .collect(),
         sessions: shown().flat_map(|user| user.sessions.iter().map(|_| user.user_name.clone())).collect(),
@@ -240,7 +252,11 @@ mod tests {
             users: vec![user("ada@x", true), user("bob@x", false)],
             groups: vec![
                 SeedGroup { name: "inner".into(), members: vec!["ada@x".into()], ..SeedGroup::default() },
-                SeedGroup { name: "outer".into(), members: vec!["inner".into(), "bob@x".into()], ..SeedGroup::default() },
+                SeedGroup {
+                    name: "outer".into(),
+                    members: vec!["inner".into(), "bob@x".into()],
+                    ..SeedGroup::default()
+                },
             ],
             licences: vec![SeedLicence { user: "ada@x".into(), sku: "pro".into() }],
             tokens: vec![SeedToken { user: "ada@x".into(), name: "ci".into() }],

@@ -62,7 +62,9 @@ pub async fn open(folder: Folder, store: Option<&str>, environment: &Environment
         let help = "close the other hub, or restore the log folder and `log-key` from the same moment";
         Failure::unreachable(error.code(), chain(&error)).advise(help)
     })?;
-    let transport = HttpTransport::new(HttpLimits::default()).map_err(|error| Failure::from(Problem::from(error)))?;
+    let transport = HttpTransport::new(&HttpLimits::default()).map_err(|error| {
+        Failure::unreachable("transport", "cannot set up connections to systems").because(&error)
+    })?;
     let broker = Broker::new(tenant.clone(), Arc::new(transport), clock.clone(), Arc::new(key));
     let mut random = [0; 4];
     entropy.fill(&mut random);
@@ -79,7 +81,10 @@ pub async fn open(folder: Folder, store: Option<&str>, environment: &Environment
 pub fn key(folder: &Folder, environment: &Environment) -> Result<SealKey> {
     let path = key_path(folder, environment);
     if !path.exists() {
-        return Err(Failure::unreachable("key-file-missing", format!("there is no key file `{}`", path.display())));
+        return Err(Failure::unreachable(
+            "key-file-missing",
+            format!("there is no key file `{}`", path.display()),
+        ));
     }
     SealKey::load(&path).map_err(|error| key_failure(&error))
 }
@@ -113,7 +118,8 @@ fn log_signer(folder: &Folder) -> Result<Signer> {
     }
     let text = read_secret(&path)?;
     Signer::parse(text.trim()).map_err(|error| {
-        Failure::unreachable(error.code(), format!("`{}` does not hold the key of a log", path.display())).because(&error)
+        Failure::unreachable(error.code(), format!("`{}` does not hold the key of a log", path.display()))
+            .because(&error)
     })
 }
 
@@ -125,7 +131,8 @@ fn unopened(error: bailiwick_store::StoreError) -> Failure {
 /// Whether the key is the one that the credentials in the store are sealed with.
 async fn fits(store: &dyn Store, tenant: &Tenant, key: &str, file: &std::path::Path) -> Result<()> {
     let mut tx = store.read().await.map_err(unopened)?;
-    let stored = select::<Credential>(&mut *tx, tenant, Select::from(Table::Credentials)).await.map_err(unopened)?;
+    let stored =
+        select::<Credential>(&mut *tx, tenant, Select::from(Table::Credentials)).await.map_err(unopened)?;
     for credential in stored {
         let sealed: Option<Sealed> = serde_json::from_value(credential.value.sealed).ok();
         let needed = sealed.map(|sealed| sealed.key_id).unwrap_or_default();

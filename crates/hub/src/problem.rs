@@ -66,13 +66,6 @@ impl Problem {
         self.errors = faults;
         self
     }
-
-    /// The same with other help.
-    #[must_use]
-    pub fn advise(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
-    }
 }
 
 impl Fault {
@@ -117,7 +110,10 @@ mod tests {
         let sent = Problem::new(422, "feed-duplicate-key", "the delivery is held")
             .faults(vec![Fault::new("feed-duplicate-key", "twice").at("line 7")]);
         let text = serde_json::to_string(&sent).unwrap();
-        assert!(text.contains(r#""type":"https://"#) && text.contains("errors.md#feed-duplicate-key"), "{text}");
+        assert!(
+            text.contains(r#""type":"https://"#) && text.contains("errors.md#feed-duplicate-key"),
+            "{text}"
+        );
         assert_eq!(serde_json::from_str::<Problem>(&text).unwrap(), sent);
     }
 }

@@ -11,7 +11,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{environment::Environment, failure::{Failure, Result}};
+use crate::{
+    environment::Environment,
+    failure::{Failure, Result},
+};
 
 /// Where the hub is, and who asks. No `Debug`: it holds the token.
 #[derive(Clone, Serialize, Deserialize)]
@@ -28,9 +31,11 @@ pub struct Profile {
 /// The profile file to use: as named, else `BAILIWICK_PROFILE`, else in the user's configuration folder.
 pub fn path(named: Option<&Path>, environment: &Environment) -> Result<PathBuf> {
     let fallback = || environment.config_home.as_ref().map(|home| home.join("bailiwick/profile.toml"));
-    named.map(Path::to_owned).or_else(|| environment.profile.clone()).or_else(fallback).ok_or_else(|| {
-        Failure::usage("no-profile", "there is no home folder to look for a profile in")
-    })
+    named
+        .map(Path::to_owned)
+        .or_else(|| environment.profile.clone())
+        .or_else(fallback)
+        .ok_or_else(|| Failure::usage("no-profile", "there is no home folder to look for a profile in"))
 }
 
 impl Profile {
@@ -42,13 +47,18 @@ impl Profile {
         let shown = path.display();
         let text = fs::read_to_string(path).map_err(|error| match error.kind() {
             ErrorKind::NotFound => Failure::usage("no-profile", format!("there is no profile at `{shown}`")),
-            _ => Failure::usage("profile-unreadable", format!("cannot read the profile `{shown}`")).because(&error),
+            _ => Failure::usage("profile-unreadable", format!("cannot read the profile `{shown}`"))
+                .because(&error),
         })?;
         if !private(path) {
-            return Err(Failure::usage("profile-open", format!("others can read the profile `{shown}`, and it holds a token")));
+            return Err(Failure::usage(
+                "profile-open",
+                format!("others can read the profile `{shown}`, and it holds a token"),
+            ));
         }
         toml::from_str(&text).map_err(|error| {
-            let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
+            let line =
+                error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
             Failure::usage("profile-malformed", format!("`{shown}`, line {line}: {}", error.message()))
         })
     }
@@ -60,15 +70,21 @@ impl Profile {
     pub fn write(&self, path: &Path) -> Result<()> {
         let shown = path.display();
         let failed = |error: std::io::Error| match error.kind() {
-            ErrorKind::AlreadyExists => Failure::usage("profile-exists", format!("there is a profile at `{shown}`")),
-            _ => Failure::usage("profile-unwritable", format!("cannot write the profile `{shown}`")).because(&error),
+            ErrorKind::AlreadyExists => {
+                Failure::usage("profile-exists", format!("there is a profile at `{shown}`"))
+            }
+            _ => Failure::usage("profile-unwritable", format!("cannot write the profile `{shown}`"))
+                .because(&error),
         };
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(failed)?;
         }
-        let text = toml::to_string(self)
-            .map_err(|error| Failure::usage("profile-unwritable", format!("cannot write the profile `{shown}`")).because(&error))?;
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
+        let text = toml::to_string(self).map_err(|error| {
+            Failure::usage("profile-unwritable", format!("cannot write the profile `{shown}`"))
+                .because(&error)
+        })?;
+        let mut file =
+            fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
         file.write_all(text.as_bytes()).map_err(failed)
     }
 }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use comfy_table::{Attribute, Cell, Color, ContentArrangement, Row, Table, presets};
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
@@ -94,7 +94,11 @@ impl Output {
 
     /// The text in a tone, if colours are shown.
     pub fn paint(self, tone: Tone, text: &str) -> String {
-        if self.color && tone != Tone::Plain { format!("{}{text}\u{1b}[0m", tone.ansi()) } else { text.to_owned() }
+        if self.color && tone != Tone::Plain {
+            format!("{}{text}\u{1b}[0m", tone.ansi())
+        } else {
+            text.to_owned()
+        }
     }
 
     /// Says something meanwhile; not when quiet or for programs.
@@ -113,7 +117,9 @@ impl Output {
     pub fn drawn(self, header: &[&str], rows: Vec<Vec<Cell>>) -> String {
         let mut table = Table::new();
         table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_header(header.iter().map(|title| Cell::new(title).add_attribute(Attribute::Bold)).collect::<Row>());
+        table.set_header(
+            header.iter().map(|title| Cell::new(title).add_attribute(Attribute::Bold)).collect::<Vec<_>>(),
+        );
         for row in rows {
             table.add_row(row);
         }
@@ -130,7 +136,8 @@ impl Output {
 
     /// Shows that something is going on, on a terminal only, until the value is dropped.
     pub fn waiting(self, what: &str) -> Waiting {
-        let target = if self.quiet || self.json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let target =
+            if self.quiet || self.json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(None, target);
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
             bar.set_style(style);
@@ -143,13 +150,6 @@ impl Output {
 
 /// A running indicator; gone when dropped.
 pub struct Waiting(ProgressBar);
-
-impl Waiting {
-    /// Changes what it says.
-    pub fn say(&self, what: String) {
-        self.0.set_message(what);
-    }
-}
 
 impl Drop for Waiting {
     fn drop(&mut self) {

@@ -22,9 +22,11 @@ use crate::{
 
 /// Arguments of `bailiwick serve`.
 #[derive(Args)]
-#[command(after_help = "Stops on Ctrl-C or SIGTERM, after what is under way is done. BAILIWICK_KEY_FILE names the \
+#[command(
+    after_help = "Stops on Ctrl-C or SIGTERM, after what is under way is done. BAILIWICK_KEY_FILE names the \
     key file\nif it is not in the data folder; BAILIWICK_LOG sets what is logged (default `info`).\n\n\
-    Example:\n  bailiwick serve --data ./bailiwick-data --listen 127.0.0.1:7460")]
+    Example:\n  bailiwick serve --data ./bailiwick-data --listen 127.0.0.1:7460"
+)]
 pub struct ServeArgs {
     #[command(flatten)]
     place: PlaceArgs,
@@ -101,7 +103,8 @@ impl Running {
     pub async fn stop(self) -> Result<()> {
         let Self { address: _, stop, worker, server } = self;
         stop.send_replace(true);
-        let ended = |error: JoinError| Failure::refused("serve-failed", "the hub ended abnormally").because(&error);
+        let ended =
+            |error: JoinError| Failure::refused("serve-failed", "the hub ended abnormally").because(&error);
         let served = server.await.map_err(ended)?;
         worker.await.map_err(ended)?;
         served.map_err(|error| Failure::refused("serve-failed", "the hub stopped serving").because(&error))
@@ -114,7 +117,9 @@ impl Running {
 /// `port-in-use`, `cannot-listen`.
 pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| match error.kind() {
-        ErrorKind::AddrInUse => Failure::usage("port-in-use", format!("something else listens on `{address}`")),
+        ErrorKind::AddrInUse => {
+            Failure::usage("port-in-use", format!("something else listens on `{address}`"))
+        }
         _ => Failure::usage("cannot-listen", format!("cannot listen on `{address}`")).because(&error),
     })
 }
@@ -124,7 +129,9 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
 /// # Errors
 /// `cannot-listen`.
 pub fn address_of(listener: &TcpListener) -> Result<SocketAddr> {
-    listener.local_addr().map_err(|error| Failure::usage("cannot-listen", "the listener has no address").because(&error))
+    listener
+        .local_addr()
+        .map_err(|error| Failure::usage("cannot-listen", "the listener has no address").because(&error))
 }
 
 /// Resolves on Ctrl-C or SIGTERM.

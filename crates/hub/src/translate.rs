@@ -1,7 +1,7 @@
 //! From the errors of the rooms below to problems: which status, which faults, at which place.
 
 use bailiwick_connector::{ConnectorError, ErrorKind};
-use bailiwick_core::{approval::Refusal, contract::Breach};
+use bailiwick_core::{approval::Refusal, contract::Breach, policy::PolicyError};
 use bailiwick_engine::EngineError;
 use bailiwick_store::StoreError;
 
@@ -14,7 +14,10 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         let status = match &error {
             StoreError::Conflict { .. } | StoreError::LostLease { .. } => 409,
-            StoreError::Unavailable(_) | StoreError::Newer { .. } | StoreError::Foreign(_) | StoreError::Address(_) => 503,
+            StoreError::Unavailable(_)
+            | StoreError::Newer { .. }
+            | StoreError::Foreign(_)
+            | StoreError::Address(_) => 503,
             _ => 500,
         };
         Self::new(status, error.code(), chain(&error))
@@ -26,7 +29,10 @@ impl From<ConnectorError> for Problem {
         let status = match error.kind {
             ErrorKind::NotFound => 404,
             ErrorKind::AlreadyExists | ErrorKind::Stale | ErrorKind::Quarantined => 409,
-            ErrorKind::Settings | ErrorKind::NoCredential | ErrorKind::Unsupported | ErrorKind::OutOfScope => 422,
+            ErrorKind::Settings
+            | ErrorKind::NoCredential
+            | ErrorKind::Unsupported
+            | ErrorKind::OutOfScope => 422,
             _ => 502,
         };
         Self::new(status, error.code(), error.message)
@@ -37,7 +43,9 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let status = match refusal {
             Refusal::Requester | Refusal::Beneficiary | Refusal::NotAllowed(_) => 403,
-            Refusal::DigestMismatch { .. } | Refusal::Used(_) | Refusal::Expired(_) | Refusal::Superseded => 409,
+            Refusal::DigestMismatch { .. } | Refusal::Used(_) | Refusal::Expired(_) | Refusal::Superseded => {
+                409
+            }
         };
         Self::new(status, refusal.code(), refusal.to_string())
     }
@@ -51,10 +59,12 @@ impl From<EngineError> for Problem {
             EngineError::Store(error) => error.into(),
             EngineError::Connector(error) => error.into(),
             EngineError::Refused(refusal) => refusal.into(),
-            EngineError::Held(breaches) => with(422, "the delivery is held whole; nothing was changed".into())
-                .faults(breaches.iter().map(breach).collect()),
+            EngineError::Held(breaches) => {
+                with(422, "the delivery is held whole; nothing was changed".into())
+                    .faults(breaches.iter().map(breach).collect())
+            }
             EngineError::Policy(errors) => {
-                let faults = errors.iter().map(|e| Fault::new(e.code(), e.to_string())).collect();
+                let faults = errors.iter().map(mistake).collect();
                 with(422, "the policies are not valid; nothing was changed".into()).faults(faults)
             }
             EngineError::Configuration(errors) => {
@@ -69,12 +79,23 @@ impl From<EngineError> for Problem {
     }
 }
 
+/// A mistake in a policy, with its place.
+fn mistake(error: &PolicyError) -> Fault {
+    let help = error.help.as_ref().map_or(String::new(), |help| format!(" ({help})"));
+    let fault = Fault::new(error.code(), format!("{}{help}", error.message));
+    match error.line {
+        0 => fault.at(error.file.clone()),
+        line => fault.at(format!("{}:{line}:{}", error.file, error.column)),
+    }
+}
+
 /// A broken promise of a source; the line is its place.
 fn breach(breach: &Breach) -> Fault {
     let line = match breach {
-        Breach::NoKey { line } | Breach::EmptyValue { line, .. } | Breach::WrongType { line, .. } | Breach::BadDay { line, .. } => {
-            Some(*line)
-        }
+        Breach::NoKey { line }
+        | Breach::EmptyValue { line, .. }
+        | Breach::WrongType { line, .. }
+        | Breach::BadDay { line, .. } => Some(*line),
         Breach::DuplicateKey { second, .. } => Some(*second),
         Breach::TooFewRows { .. } | Breach::TooMuchLoss { .. } | Breach::TooMuchChange { .. } => None,
     };
@@ -89,8 +110,10 @@ fn breach(breach: &Breach) -> Fault {
 pub fn configuration(errors: Vec<ConfigError>) -> Problem {
     let code = errors.first().map_or("configuration", ConfigError::code);
     let fault = |error: &ConfigError| {
-        let hint = error.suggestion.as_ref().map_or(String::new(), |meant| format!(" (did you mean `{meant}`?)"));
+        let hint =
+            error.suggestion.as_ref().map_or(String::new(), |meant| format!(" (did you mean `{meant}`?)"));
         Fault::new(error.code(), format!("{}{hint}", error.message)).at(error.place.to_string())
     };
-    Problem::new(422, code, "the configuration is not valid; nothing was changed").faults(errors.iter().map(fault).collect())
+    Problem::new(422, code, "the configuration is not valid; nothing was changed")
+        .faults(errors.iter().map(fault).collect())
 }

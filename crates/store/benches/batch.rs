@@ -62,5 +62,11 @@ async fn main() {
     micros.sort_by(f64::total_cmp);
     ratios.sort_by(f64::total_cmp);
     let middle = micros.len() / 2;
-    println!("{}: {:.1} us a row (best {:.1}), {:.1} x the floor", store.kind(), micros[middle], micros[0], ratios[middle]);
+    println!(
+        "{}: {:.1} us a row (best {:.1}), {:.1} x the floor",
+        store.kind(),
+        micros[middle],
+        micros[0],
+        ratios[middle]
+    );
 }

@@ -178,8 +178,11 @@ async fn group<L: Link>(
         Kind::Delete => {
             for write in writes {
                 let Write::Delete(_, id, revision) = write else { continue };
-                let sql = format!("DELETE FROM {} WHERE tenant = $1 AND id = $2 AND revision = $3", table.name());
-                if link.execute(sql.text(), &[tenant.as_str().into(), id.into(), (*revision).into()]).await? != 1 {
+                let sql =
+                    format!("DELETE FROM {} WHERE tenant = $1 AND id = $2 AND revision = $3", table.name());
+                if link.execute(sql.text(), &[tenant.as_str().into(), id.into(), (*revision).into()]).await?
+                    != 1
+                {
                     return Err(conflict());
                 }
             }
@@ -197,7 +200,12 @@ fn row(write: &Write) -> Option<&Row> {
 
 /// The values of [`rows::columns`].
 fn push<'a>(values: &mut Vec<Value<'a>>, table: Table, row: &'a Row) -> Result<()> {
-    values.extend([(&row.id).into(), row.revision.into(), row.salt.as_slice().into(), row.body.as_slice().into()]);
+    values.extend([
+        (&row.id).into(),
+        row.revision.into(),
+        row.salt.as_slice().into(),
+        row.body.as_slice().into(),
+    ]);
     for ((_, kind, _), value) in table.keys().iter().zip(&row.keys) {
         values.push(rows::bound(*kind, value)?);
     }
@@ -205,7 +213,10 @@ fn push<'a>(values: &mut Vec<Value<'a>>, table: Table, row: &'a Row) -> Result<(
 }
 
 /// Splits `values` of rows of `width` into chunks; gives the number of rows with each.
-fn chunks<'v, 'a>(mut values: &'v [Value<'a>], width: usize) -> impl Iterator<Item = (usize, &'v [Value<'a>])> {
+fn chunks<'v, 'a>(
+    mut values: &'v [Value<'a>],
+    width: usize,
+) -> impl Iterator<Item = (usize, &'v [Value<'a>])> {
     std::iter::from_fn(move || {
         let rows = CHUNKS.into_iter().find(|rows| rows * width <= values.len() && !values.is_empty())?;
         let (chunk, rest) = values.split_at(rows * width);
@@ -273,11 +284,19 @@ async fn append<L: Link>(link: &mut L, tenant: &Tenant, all: &[&Explained]) -> R
         for (disclosure, value) in &e.disclosures {
             let salt = disclosure.salt.as_slice();
             let field = &disclosure.field;
-            disclosed.extend([tenant.into(), Value::from(&e.record), field.into(), salt.into(), value.as_slice().into()]);
+            disclosed.extend([
+                tenant.into(),
+                Value::from(&e.record),
+                field.into(),
+                salt.into(),
+                value.as_slice().into(),
+            ]);
         }
     }
     let first = all.first().map_or("", |e| e.record.as_str());
     let about = |failure: Failure| failure.about("evidence", first);
-    insert(link, "evidence (tenant, record, identity, case_id, bytes)", "", 5, &evidence).await.map_err(about)?;
+    insert(link, "evidence (tenant, record, identity, case_id, bytes)", "", 5, &evidence)
+        .await
+        .map_err(about)?;
     insert(link, "disclosures (tenant, record, field, salt, value)", "", 5, &disclosed).await.map_err(about)
 }

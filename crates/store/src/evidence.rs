@@ -36,7 +36,11 @@ pub(crate) async fn written<L: Link>(link: &mut L, after: i64, limit: u32) -> Re
     read(link, sql, &[after.into(), i64::from(limit).into()]).await
 }
 
-pub(crate) async fn entries_about<L: Link>(link: &mut L, tenant: &Tenant, subject: &str) -> Result<Vec<Entry>> {
+pub(crate) async fn entries_about<L: Link>(
+    link: &mut L,
+    tenant: &Tenant,
+    subject: &str,
+) -> Result<Vec<Entry>> {
     let sql = format!("{ENTRY} WHERE tenant = $1 AND (identity = $2 OR case_id = $2) ORDER BY seq");
     read(link, sql, &[tenant.as_str().into(), subject.into()]).await
 }
@@ -131,7 +135,8 @@ pub(crate) async fn advance_log<L: Link>(link: &mut L, old_size: Option<i64>, he
         }
         Some(old_size) => {
             let [size, root, checkpoint] = values;
-            let sql = "UPDATE log_head SET size = $1, root = $2, checkpoint = $3 WHERE size = $4 AND size <= $1";
+            let sql =
+                "UPDATE log_head SET size = $1, root = $2, checkpoint = $3 WHERE size = $4 AND size <= $1";
             link.execute(sql.text(), &[size, root, checkpoint, old_size.into()]).await?
         }
     };

@@ -31,7 +31,8 @@ pub(crate) async fn migrate<L: Link>(link: &mut L, address: &str) -> Result<()> 
             row.cell::<i64>(0).map_err(|_| unreadable())?
         }
         (false, false) => {
-            link.script(text::<L>("CREATE TABLE schema_version (version INTEGER NOT NULL) STRICT;").text()).await?;
+            link.script(text::<L>("CREATE TABLE schema_version (version INTEGER NOT NULL) STRICT;").text())
+                .await?;
             link.execute("INSERT INTO schema_version (version) VALUES (0)".text(), &[]).await?;
             0
         }
@@ -56,6 +57,8 @@ fn unreadable() -> StoreError {
 fn text<L: Link>(migration: &str) -> String {
     match L::DIALECT {
         Dialect::Sqlite => migration.to_owned(),
-        Dialect::Postgres => IN_POSTGRES.iter().fold(migration.to_owned(), |sql, (from, to)| sql.replace(from, to)),
+        Dialect::Postgres => {
+            IN_POSTGRES.iter().fold(migration.to_owned(), |sql, (from, to)| sql.replace(from, to))
+        }
     }
 }

@@ -65,12 +65,14 @@ pub(crate) fn without_secrets(url: &str) -> String {
 #[async_trait::async_trait]
 impl Store for PostgresStore {
     async fn begin(&self) -> Result<Box<dyn Tx>> {
-        let tx = self.pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await.map_err(Failure)?;
+        let tx =
+            self.pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await.map_err(Failure)?;
         Ok(Box::new(Transaction::writing(PostgresLink(tx))))
     }
 
     async fn read(&self) -> Result<Box<dyn Tx>> {
-        let tx = self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map_err(Failure)?;
+        let tx =
+            self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map_err(Failure)?;
         Ok(Box::new(Transaction::reading(PostgresLink(tx))))
     }
 

@@ -84,7 +84,8 @@ pub(crate) async fn lease<L: Link>(
         );
         let lanes = leased.iter().map(|work| work.lane.as_str()).collect();
         let until = now.saturating_add(ttl);
-        link.execute(sql.text(), &[holder.into(), until.into(), tenant.as_str().into(), Value::Texts(lanes)]).await?;
+        link.execute(sql.text(), &[holder.into(), until.into(), tenant.as_str().into(), Value::Texts(lanes)])
+            .await?;
     }
     Ok(leased)
 }
@@ -117,11 +118,14 @@ pub(crate) async fn finish<L: Link>(link: &mut L, tenant: &Tenant, work: &[Work]
     still_held(link, tenant, work).await?;
     let lanes: Vec<&str> = work.iter().map(|work| work.lane.as_str()).collect();
     let done = format!("DELETE FROM work WHERE tenant = $1 AND {}", L::DIALECT.one_of("seq", 2));
-    link.execute(done.text(), &[tenant.into(), Value::Ints(work.iter().map(|work| work.seq).collect())]).await?;
-    let free = format!("UPDATE lanes SET holder = NULL WHERE tenant = $1 AND {}", L::DIALECT.one_of("lane", 2));
+    link.execute(done.text(), &[tenant.into(), Value::Ints(work.iter().map(|work| work.seq).collect())])
+        .await?;
+    let free =
+        format!("UPDATE lanes SET holder = NULL WHERE tenant = $1 AND {}", L::DIALECT.one_of("lane", 2));
     link.execute(free.text(), &[tenant.into(), Value::Texts(lanes.clone())]).await?;
     promote(link, tenant, lanes.clone(), "").await?;
-    let empty = format!("DELETE FROM lanes WHERE tenant = $1 AND head IS NULL AND {}", L::DIALECT.one_of("lane", 2));
+    let empty =
+        format!("DELETE FROM lanes WHERE tenant = $1 AND head IS NULL AND {}", L::DIALECT.one_of("lane", 2));
     link.execute(empty.text(), &[tenant.into(), Value::Texts(lanes)]).await?;
     Ok(())
 }

@@ -22,7 +22,12 @@ pub(crate) fn columns(table: Table) -> String {
     columns
 }
 
-pub(crate) async fn get<L: Link>(link: &mut L, tenant: &Tenant, table: Table, id: &str) -> Result<Option<Row>> {
+pub(crate) async fn get<L: Link>(
+    link: &mut L,
+    tenant: &Tenant,
+    table: Table,
+    id: &str,
+) -> Result<Option<Row>> {
     let sql = format!("SELECT {} FROM {} WHERE tenant = $1 AND id = $2", columns(table), table.name());
     let rows = link.fetch(sql.text(), &[tenant.as_str().into(), id.into()]).await?;
     rows.first().map(|row| read(table, row)).transpose()
@@ -110,7 +115,8 @@ fn kind_of(table: Table, column: &str) -> Result<KeyKind> {
         return Ok(KeyKind::Text);
     }
     let key = table.keys().iter().find(|(name, ..)| *name == column);
-    key.map(|(_, kind, _)| *kind).ok_or_else(|| StoreError::misuse("a filter names a column that is not a key"))
+    key.map(|(_, kind, _)| *kind)
+        .ok_or_else(|| StoreError::misuse("a filter names a column that is not a key"))
 }
 
 /// The value as it is bound for a column of `kind`.

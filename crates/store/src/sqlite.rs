@@ -44,7 +44,10 @@ impl SqliteStore {
             .clone()
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true);
+            .foreign_keys(true)
+            // A large call must not spill half-written pages, nor move the log into the file each time.
+            .pragma("cache_size", "-65536")
+            .pragma("wal_autocheckpoint", "8000");
         let writer = pool(1).connect_with(writing).await.map_err(|error| refused(error, path))?;
         let readers = pool(READERS).connect_lazy_with(file.pragma("query_only", "ON"));
         let store = Self { writer, readers };
@@ -151,8 +154,12 @@ fn bind(values: &[Value<'_>]) -> Result<SqliteArguments, Failure> {
             Value::Text(text) => arguments.add(*text),
             Value::Int(number) => arguments.add(*number),
             Value::Blob(bytes) => arguments.add(*bytes),
-            Value::Texts(texts) => serde_json::to_string(texts).map_err(Into::into).and_then(|t| arguments.add(t)),
-            Value::Ints(ints) => serde_json::to_string(ints).map_err(Into::into).and_then(|t| arguments.add(t)),
+            Value::Texts(texts) => {
+                serde_json::to_string(texts).map_err(Into::into).and_then(|t| arguments.add(t))
+            }
+            Value::Ints(ints) => {
+                serde_json::to_string(ints).map_err(Into::into).and_then(|t| arguments.add(t))
+            }
         }
         .map_err(sqlx::Error::Encode)?;
     }

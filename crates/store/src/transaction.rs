@@ -9,8 +9,8 @@ use bailiwick_core::{
 };
 
 use crate::{
-    Entry, LogHead, NewWork, Result, Row, Select, StoreError, Table, Tx, Update, Work, batch, evidence, queue, rows,
-    sql::Link,
+    Entry, LogHead, NewWork, Result, Row, Select, StoreError, Table, Tx, Update, Work, batch, evidence,
+    queue, rows, sql::Link,
 };
 
 pub(crate) struct Transaction<L> {
@@ -84,7 +84,14 @@ impl<L: Link> Tx for Transaction<L> {
         call!(self.enter_writing, queue::enqueue, tenant, &work)
     }
 
-    async fn lease(&mut self, tenant: &Tenant, holder: &str, now: i64, ttl: i64, limit: u32) -> Result<Vec<Work>> {
+    async fn lease(
+        &mut self,
+        tenant: &Tenant,
+        holder: &str,
+        now: i64,
+        ttl: i64,
+        limit: u32,
+    ) -> Result<Vec<Work>> {
         call!(self.enter_writing, queue::lease, tenant, holder, now, ttl, limit)
     }
 
@@ -132,7 +139,13 @@ impl<L: Link> Tx for Transaction<L> {
         call!(self.enter, evidence::disclosures, tenant, records)
     }
 
-    async fn erase(&mut self, tenant: &Tenant, identity: &str, update: Update, entropy: &dyn Entropy) -> Result<i64> {
+    async fn erase(
+        &mut self,
+        tenant: &Tenant,
+        identity: &str,
+        update: Update,
+        entropy: &dyn Entropy,
+    ) -> Result<i64> {
         call!(self.enter_writing, evidence::erase, tenant, identity, update, entropy)
     }
 

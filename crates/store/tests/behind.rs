@@ -64,7 +64,9 @@ impl Place {
 }
 
 async fn insert(store: &dyn Store, tenant: &Tenant, ids: &[&str], entropy: &Seeded) {
-    let writes = Table::ALL.iter().flat_map(|table| ids.iter().map(|id| Write::Insert(*table, row(*table, id, 1, entropy))));
+    let writes = Table::ALL
+        .iter()
+        .flat_map(|table| ids.iter().map(|id| Write::Insert(*table, row(*table, id, 1, entropy))));
     let updates = writes.map(|write| update(vec![write], entropy)).collect();
     let mut tx = store.begin().await.unwrap();
     tx.write(tenant, updates, entropy).await.unwrap();
@@ -83,8 +85,12 @@ async fn every_change_behind_the_back_is_a_deviation() {
                 format!("UPDATE {table} SET body = {blob} WHERE id = 'a'"),
                 format!("UPDATE {table} SET revision = 2 WHERE id = 'b'"),
                 format!("DELETE FROM {table} WHERE id = 'c'"),
-                format!("INSERT INTO {table} (tenant, id, revision, salt, body) SELECT 'evil', id, 1, salt, body FROM {table} WHERE id = 'd'"),
-                format!("INSERT INTO {table} (tenant, id, revision, salt, body) SELECT tenant, 'e', 1, salt, body FROM {table} WHERE id = 'd' AND tenant = 'default'"),
+                format!(
+                    "INSERT INTO {table} (tenant, id, revision, salt, body) SELECT 'evil', id, 1, salt, body FROM {table} WHERE id = 'd'"
+                ),
+                format!(
+                    "INSERT INTO {table} (tenant, id, revision, salt, body) SELECT tenant, 'e', 1, salt, body FROM {table} WHERE id = 'd' AND tenant = 'default'"
+                ),
             ] {
                 assert_eq!(place.run(&sql).await.unwrap(), 1, "{sql}");
             }
@@ -92,8 +98,19 @@ async fn every_change_behind_the_back_is_a_deviation() {
         let found = deviations(&mut *store.read().await.unwrap()).await.unwrap();
         let mut expect = Vec::new();
         for table in Table::ALL {
-            let rows = [("default", "a", How::Edited), ("default", "b", How::Edited), ("default", "c", How::Missing), ("default", "e", How::Unexplained), ("evil", "d", How::Unexplained)];
-            expect.extend(rows.map(|(tenant, id, how)| Deviation { tenant: Tenant::new(tenant).unwrap(), table: table.name().to_owned(), id: id.to_owned(), how }));
+            let rows = [
+                ("default", "a", How::Edited),
+                ("default", "b", How::Edited),
+                ("default", "c", How::Missing),
+                ("default", "e", How::Unexplained),
+                ("evil", "d", How::Unexplained),
+            ];
+            expect.extend(rows.map(|(tenant, id, how)| Deviation {
+                tenant: Tenant::new(tenant).unwrap(),
+                table: table.name().to_owned(),
+                id: id.to_owned(),
+                how,
+            }));
         }
         expect.sort();
         assert_eq!(found, expect, "{}", store.kind());
@@ -110,9 +127,11 @@ async fn an_edited_row_has_another_digest_than_its_evidence() {
         let mut tx = store.begin().await.unwrap();
         tx.write(&tenant, vec![update(vec![written], &entropy)], &entropy).await.unwrap();
         tx.commit().await.unwrap();
-        let stored = async || store.read().await.unwrap().get(&tenant, Table::Plans, "p").await.unwrap().unwrap();
+        let stored =
+            async || store.read().await.unwrap().get(&tenant, Table::Plans, "p").await.unwrap().unwrap();
         assert_eq!(said.digest, Some(stored().await.digest()));
-        let longer = if place.is_postgres() { "body || '\\x00'::bytea" } else { "CAST(body || x'00' AS BLOB)" };
+        let longer =
+            if place.is_postgres() { "body || '\\x00'::bytea" } else { "CAST(body || x'00' AS BLOB)" };
         for edit in [format!("body = {longer}"), "revision = 7".to_owned()] {
             place.run(&format!("UPDATE plans SET {edit}")).await.unwrap();
             assert_ne!(said.digest, Some(stored().await.digest()), "{edit}");
@@ -155,7 +174,9 @@ async fn the_schema_has_the_key_columns_that_the_tables_say() {
         for table in Table::ALL {
             let name = table.name();
             let columns = match place.is_postgres() {
-                true => format!("SELECT column_name || ' ' || data_type || coalesce(' ' || collation_name, '') FROM information_schema.columns WHERE table_name = '{name}' ORDER BY ordinal_position"),
+                true => format!(
+                    "SELECT column_name || ' ' || data_type || coalesce(' ' || collation_name, '') FROM information_schema.columns WHERE table_name = '{name}' ORDER BY ordinal_position"
+                ),
                 false => format!("SELECT name || ' ' || type FROM pragma_table_info('{name}')"),
             };
             let type_of = |kind: &KeyKind| match (kind, place.is_postgres()) {
@@ -164,11 +185,14 @@ async fn the_schema_has_the_key_columns_that_the_tables_say() {
                 (KeyKind::Text, true) => "text C",
                 (KeyKind::Int, true) => "bigint",
             };
-            let expect: Vec<String> = table.keys().iter().map(|(key, kind, _)| format!("{key} {}", type_of(kind))).collect();
+            let expect: Vec<String> =
+                table.keys().iter().map(|(key, kind, _)| format!("{key} {}", type_of(kind))).collect();
             assert_eq!(place.ask(&columns).await[5..], expect, "{name}");
             let indices = match place.is_postgres() {
                 true => format!("SELECT indexdef FROM pg_indexes WHERE tablename = '{name}'"),
-                false => format!("SELECT sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = '{name}' AND sql IS NOT NULL"),
+                false => format!(
+                    "SELECT sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = '{name}' AND sql IS NOT NULL"
+                ),
             };
             let indices = place.ask(&indices).await;
             for (key, _, unique) in table.keys() {
@@ -190,7 +214,10 @@ async fn what_was_committed_is_there_when_opened_again() {
             insert(&*store, &tenant, &["a"], &entropy).await;
             // A node that dies in the middle of a transaction, holding everything it holds.
             let mut tx = store.begin().await.unwrap();
-            let lost = vec![update(vec![Write::Insert(Table::Plans, row(Table::Plans, "lost", 1, &entropy))], &entropy)];
+            let lost = vec![update(
+                vec![Write::Insert(Table::Plans, row(Table::Plans, "lost", 1, &entropy))],
+                &entropy,
+            )];
             tx.write(&tenant, lost, &entropy).await.unwrap();
             drop((tx, store));
         }
@@ -246,7 +273,9 @@ async fn what_is_not_ours_is_inconsistent() {
         }
         place.run("UPDATE cells SET tenant = 'Not A Tenant'").await.unwrap();
         match store.read().await.unwrap().tenants().await {
-            Err(StoreError::Inconsistent { table: "cells", column: "tenant", row }) => assert_eq!(row, "Not A Tenant"),
+            Err(StoreError::Inconsistent { table: "cells", column: "tenant", row }) => {
+                assert_eq!(row, "Not A Tenant")
+            }
             other => panic!("{other:?}"),
         }
     }

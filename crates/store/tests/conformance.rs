@@ -52,7 +52,10 @@ fn every_sentence_is_in_the_suite() {
     for line in sources.iter().flat_map(|source| source.lines()) {
         if let Some(rest) = line.strip_prefix("pub async fn ") {
             let name = rest.split('(').next().unwrap();
-            assert!(suite.split_whitespace().any(|word| word.trim_end_matches(';') == name), "{name} is never run");
+            assert!(
+                suite.split_whitespace().any(|word| word.trim_end_matches(';') == name),
+                "{name} is never run"
+            );
             sentences += 1;
         }
     }

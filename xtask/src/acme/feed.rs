@@ -57,11 +57,16 @@ fn value(person: &Person, column: &str) -> String {
         "Time zone" => person.place.1.to_owned(),
         "Manager ID" => person.manager.map(|m| m.to_string()).unwrap_or_default(),
         "Employment" => person.employment.to_owned(),
-        "Start date" => person.start.clone(),
-        "Last day" => person.last_day.clone(),
+        "Start date" => day(&person.start),
+        "Last day" => day(&person.last_day),
         "Status" => person.status.to_owned(),
         other => unreachable!("`{other}` is no column"),
     }
+}
+
+/// `2026-11-21` as `21.11.2026`.
+fn day(date: &str) -> String {
+    date.split('-').rev().collect::<Vec<_>>().join(".")
 }
 
 fn quoted(value: &str) -> String {

@@ -142,7 +142,7 @@ fn by_chance(key: u32, of: &'static Department, random: &mut Random, taken: &mut
         display: format!("{first} {last}"),
         email,
         department: of.name,
-        title: *random.pick::<&str>(of.titles),
+        title: random.pick::<&str>(of.titles),
         place: *random.pick(&PLACES),
         manager: Some(of.head),
         employment: if contractor { "contractor" } else { "employee" },
@@ -173,6 +173,10 @@ fn leaders(people: &mut [Person]) {
     for key in 1013..=1015 {
         person(people, key).title = "Systems administrator";
     }
+    let controller = person(people, 1123);
+    (controller.employment, controller.last_day) = ("employee", String::new());
+    (controller.first, controller.last) = ("Ines".into(), "Marchetti".into());
+    (controller.display, controller.email) = ("Ines Marchetti".into(), "ines.marchetti@acme.example".into());
     // The engineer who will leave, and the two in sales and finance who will move and leave.
     person(people, 1007).title = "Staff engineer";
     person(people, 1042).title = "Account executive";

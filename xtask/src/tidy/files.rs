@@ -15,7 +15,7 @@ pub(super) fn header(tree: &Tree) -> Vec<Violation> {
         let first = tree.texts[path].lines().next().unwrap_or_default();
         match first.strip_prefix("//! ") {
             None => violations.push(Violation::new(path, 1, "begins without a header: `//!` and what it promises")),
-            Some(words) if words.split_whitespace().count() < 3 => {
+            Some(words) if words.split_whitespace().count() < 2 => {
                 violations.push(Violation::new(path, 1, "has a header that says nothing; say what the file promises"));
             }
             Some(_) => {}

@@ -3,8 +3,8 @@
 //! A lexer and no parser: it knows comments, strings, characters and brackets (Rust reference, "Tokens"),
 //! nothing of items and types.
 
-/// A file, taken apart. The three texts have the bytes and lines of the file; what is not of a kind is
-/// blank in the text of that kind.
+/// A file, taken apart. The three texts have the length and lines of the file; what is not of a kind is
+/// blank in the text of that kind, but for one quote where a string begins.
 #[derive(Debug, Default)]
 pub(super) struct Rust {
     /// Code outside of tests, with strings and comments blank.
@@ -35,7 +35,11 @@ impl Rust {
             }
             String::from_utf8(bytes).unwrap_or_default()
         };
-        let all_code = only(Kind::Code);
+        let mut all_code = only(Kind::Code);
+        // A string leaves its first quote behind, so that an argument which is one does not vanish.
+        for (_, start, _) in spans.iter().filter(|(kind, ..)| *kind == Kind::Text) {
+            all_code.replace_range(*start..*start + 1, "\"");
+        }
         let tests = tests(&all_code);
         let in_tests = |at: usize| tests.iter().any(|(start, end)| (*start..*end).contains(&at));
         let code = all_code
@@ -199,7 +203,7 @@ mod tests {
         let strings: Vec<&str> = rust.strings.iter().map(|(_, s)| s.as_str()).collect();
         assert_eq!(strings, ["\"s\\\"t\"", "r#\"h \"i\" \"#", "\"n\""]);
         let words: Vec<&str> = rust.code.split_whitespace().collect();
-        assert_eq!(words, ["a", "b", "g", "j", "'\"'", "k", "'l", "'\\''", "m", "b"]);
+        assert_eq!(words, ["a", "\"", "b", "g", "\"", "j", "'\"'", "k", "'l", "'\\''", "m", "b\""]);
         assert_eq!(rust.comments.split_whitespace().next(), Some("//"));
         assert_eq!(rust.code.len(), text.len());
         for odd in ["\"", "'", "r#\"", "/*", "'\\", "é'", "r", "b\"", "'é'"] {
@@ -212,7 +216,7 @@ mod tests {
         let text = "a(\"x\");\n#[cfg(test)]\nmod tests {\n  fn f() { b(\"y\") }\n}\nc();\n#[cfg(test)]\nmod far;\nd();";
         let rust = Rust::of(text);
         let words: Vec<&str> = rust.code.split_whitespace().collect();
-        assert_eq!(words, ["a(", ");", "c();", "#[cfg(test)]", "mod", "far;", "d();"]);
+        assert_eq!(words, ["a(\"", ");", "c();", "#[cfg(test)]", "mod", "far;", "d();"]);
         assert_eq!(rust.strings, [(1, "\"x\"".to_owned())]);
         assert!(rust.all_code.contains("b("));
     }

@@ -47,6 +47,7 @@ pub(super) struct Tree {
 
 impl Tree {
     /// The tree of these files, without crates.
+    #[cfg(test)]
     pub fn of(files: &[(&str, &str)]) -> Self {
         let mut tree = Self::default();
         for (path, text) in files {

@@ -28,7 +28,7 @@ pub(super) fn unfinished(tree: &Tree) -> Vec<Violation> {
 
 pub(super) const ALLOWED: [Exception; 0] = [];
 
-/// No lint of the workspace is switched off without a reason.
+/// No lint of the workspace is switched off without a reason in what ships.
 pub(super) fn allowed(tree: &Tree) -> Vec<Violation> {
     let mut violations = allowed_unexcepted(tree);
     violations.retain(|violation| !excepted(&ALLOWED, &violation.path));
@@ -37,13 +37,13 @@ pub(super) fn allowed(tree: &Tree) -> Vec<Violation> {
 
 pub(super) fn allowed_unexcepted(tree: &Tree) -> Vec<Violation> {
     let mut violations = Vec::new();
-    for (path, rust) in &tree.rust {
+    for (path, rust) in tree.shipped() {
         for marker in ["[allow(", "[expect("] {
-            for (at, _) in rust.all_code.match_indices(marker) {
-                let inner = super::rust::bracketed(&rust.all_code, at + marker.len() - 1);
+            for (at, _) in rust.code.match_indices(marker) {
+                let inner = super::rust::bracketed(&rust.code, at + marker.len() - 1);
                 if !inner.contains("reason =") {
                     let message = "a lint is switched off without a reason; write `reason = \"why\"`";
-                    violations.push(Violation::new(path, line(&rust.all_code, at), message));
+                    violations.push(Violation::new(path, line(&rust.code, at), message));
                 }
             }
         }

@@ -54,12 +54,12 @@ impl Csv {
     ) -> Result<Option<Place>> {
         let mut feed = Feed::open(line, &self.settings, wish).await?;
         let Some(header) = feed.next().await? else { return Ok(None) };
-        let layout = Layout::of(&header.fields(&feed)?, &self.settings)?;
+        let layout = Layout::of(&header, &self.settings)?;
         if let Some(cursor) = cursor {
             feed.go_to(cursor)?;
         }
         while let Some(record) = feed.next().await? {
-            if row(layout.person(&record.fields(&feed)?, record.line)?).is_break() {
+            if row(layout.person(&record)?).is_break() {
                 return Ok(feed.place());
             }
         }

@@ -10,8 +10,8 @@
 pub(super) struct Record {
     bytes: Vec<u8>,
     ends: Vec<usize>,
-    /// The line it begins on.
-    pub(super) line: u64,
+    /// How many line ends are before it in the bytes that it was found in.
+    pub(super) before: u64,
 }
 
 impl Record {
@@ -41,19 +41,19 @@ pub(super) enum Found {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
     /// A quote inside of a field that does not begin with one.
-    StrayQuote,
+    Stray,
     /// Something other than a delimiter or a line end after a closing quote.
-    AfterQuote,
+    Trailing,
     /// The bytes end inside of quotes.
-    OpenQuote,
+    Unclosed,
 }
 
 impl Fault {
     pub(super) const fn words(self) -> &'static str {
         match self {
-            Self::StrayQuote => "has a quote in the middle of a field; quote the whole field and double the quotes inside",
-            Self::AfterQuote => "has text after a closing quote; double the quotes inside of a quoted field",
-            Self::OpenQuote => "begins a record with a quote that is never closed",
+            Self::Stray => "has a quote in the middle of a field; quote the whole field and double the quotes inside",
+            Self::Trailing => "has text after a closing quote; double the quotes inside of a quoted field",
+            Self::Unclosed => "begins a record with a quote that is never closed",
         }
     }
 }
@@ -75,7 +75,8 @@ pub(super) fn record(text: &[u8], last: bool, delimiter: u8, record: &mut Record
     if at == text.len() {
         return Ok(Found::Blank { used: at, lines });
     }
-    let (mut state, begins) = (State::Start, lines);
+    let mut state = State::Start;
+    record.before = lines;
     while let Some(&byte) = text.get(at) {
         let next = text.get(at + 1);
         match (state, byte) {
@@ -99,8 +100,8 @@ pub(super) fn record(text: &[u8], last: bool, delimiter: u8, record: &mut Record
                 state = State::Start;
             }
             (State::Start, b'"') => state = State::Quoted,
-            (State::Plain, b'"') => return Err((Fault::StrayQuote, lines)),
-            (State::Closed, _) => return Err((Fault::AfterQuote, lines)),
+            (State::Plain, b'"') => return Err((Fault::Stray, lines)),
+            (State::Closed, _) => return Err((Fault::Trailing, lines)),
             (State::Start | State::Plain, _) => {
                 record.bytes.push(byte);
                 state = State::Plain;
@@ -110,7 +111,7 @@ pub(super) fn record(text: &[u8], last: bool, delimiter: u8, record: &mut Record
     }
     match state {
         _ if !last => Ok(Found::Part),
-        State::Quoted => Err((Fault::OpenQuote, begins)),
+        State::Quoted => Err((Fault::Unclosed, record.before)),
         State::Start | State::Plain | State::Closed => {
             record.end_field();
             Ok(Found::Record { used: at, lines })

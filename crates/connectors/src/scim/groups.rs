@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use bailiwick_connector::{Object, Page, Result, Visit};
 
 use super::{
-    decode::{TypedGroup, group, malformed, parse_list},
+    decode::{TypedGroup, group, info, malformed, parse_list},
     paging::Place,
     path::quoted,
     read::{GROUPS, LOOK, Reader, group_of},
@@ -78,7 +78,7 @@ impl Reader<'_> {
             }
         };
         let mut list = parse_list::<TypedGroup<'_>>(&answer.body)?;
-        let mut verdict = place.judge(&list.info());
+        let mut verdict = place.judge(&info(&list));
         let mut groups = Vec::new();
         if verdict.fresh {
             let mut unreadable = false;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{
     Scim,
     decode::{
-        self, Mapping, TypedGroup, TypedUser, json, malformed, parse, parse_list, parse_page, show_groups, show_users,
+        self, Mapping, TypedGroup, TypedUser, info, json, malformed, parse, parse_list, parse_page, show_groups, show_users,
     },
     discover::Learned,
     exchange::{Exchange, Kind, refusal},
@@ -93,7 +93,7 @@ impl<'a> Reader<'a> {
         let place = self.place(cursor, size)?;
         let answer = self.page(USERS, None, &place).await?;
         let mut list = parse_page(&answer.body)?;
-        let verdict = place.judge(&list.info());
+        let verdict = place.judge(&info(&list));
         if !verdict.fresh {
             return Ok(verdict.page);
         }
@@ -108,7 +108,7 @@ impl<'a> Reader<'a> {
         let place = self.place(cursor, size)?;
         let answer = self.page(GROUPS, None, &place).await?;
         let mut list = parse_list::<TypedGroup<'_>>(&answer.body)?;
-        let verdict = place.judge(&list.info());
+        let verdict = place.judge(&info(&list));
         if !verdict.fresh {
             return Ok(verdict.page);
         }
@@ -175,7 +175,7 @@ impl<'a> Reader<'a> {
         let mut found = Vec::new();
         loop {
             let mut list = parse_page(&answer.body)?;
-            let mut verdict = place.judge(&list.info());
+            let mut verdict = place.judge(&info(&list));
             if verdict.fresh {
                 let mut visit = |user: Object<'_>| found.extend(matches(&user).then(|| user.into_owned()));
                 if show_users(&answer.body, &mut list, self.mapping(), &mut visit)? > 0 {

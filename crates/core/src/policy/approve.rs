@@ -103,8 +103,8 @@ impl Approve {
             [schema::entity(principal, facts, None)?, schema::entity(resource, shape(change), None)?];
         let world = Entities::from_entities(entities, None).map_err(|e| PolicyFault::Facts(e.to_string()))?;
         let authorizer = Authorizer::new();
-        let permits = satisfied(&authorizer, &question, &self.permits, &world)?;
-        let forbids = satisfied(&authorizer, &question, &self.forbids, &world)?;
+        let permits = satisfied(&authorizer, &question, &[&self.permits], &world)?;
+        let forbids = satisfied(&authorizer, &question, &[&self.forbids], &world)?;
         let allowed = !permits.is_empty() && forbids.is_empty();
         Ok(ApprovalAnswer { allowed, policies: if allowed { permits } else { forbids } })
     }

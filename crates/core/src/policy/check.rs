@@ -29,6 +29,19 @@ pub(super) struct Checked {
     pub(super) body: pst::Template,
 }
 
+impl Checked {
+    /// Whether it needs to know more of the resource than its name.
+    pub(super) fn looks_at_the_resource(&self) -> bool {
+        let by_name = match &self.body.resource {
+            pst::ResourceConstraint::Any
+            | pst::ResourceConstraint::Is(_)
+            | pst::ResourceConstraint::Eq(_) => true,
+            pst::ResourceConstraint::In(_) | pst::ResourceConstraint::IsIn(..) => false,
+        };
+        !by_name || self.reads.uses(Variable::Resource)
+    }
+}
+
 /// Checks all files.
 pub(super) fn check(files: &[&PolicyFile], words: &Words) -> Result<Vec<Checked>, Vec<PolicyError>> {
     let schema = schema::schema(words).map_err(|error| vec![error])?;
@@ -201,7 +214,7 @@ impl Checker<'_> {
             let (what, known) = schema::attributes(self.words, action, *variable);
             for name in names.iter().filter(|name| !known.contains(&name.as_str())) {
                 let at = source::find_attribute(site.words, variable.as_str(), name);
-                let message = format!("unknown attribute `{}` of {what}", name.escape_debug());
+                let message = format!("unknown attribute `{name}` of {what}");
                 let help = did_you_mean(name, known.iter().copied());
                 self.errors.push(site.error(at, Mistake::UnknownAttribute, message, help));
             }
@@ -243,7 +256,7 @@ impl Checker<'_> {
             Sort::Class | Sort::Kind => Mistake::UnknownValue,
         };
         let help = did_you_mean(name, known);
-        let message = format!("unknown {} `{}`", sort.word(), name.escape_debug());
+        let message = format!("unknown {} `{name}`", sort.word());
         self.errors.push(site.error(at, mistake, message, help));
     }
 

@@ -11,17 +11,19 @@
 //! to decide. A forbid that looks at `holding` sees birthright before separation of duties, and a permit
 //! that looks at it reaches one step far. The second pass is made only for entitlements whose policies look.
 //!
-//! Each entitlement is decided by the policies that can touch it, never by the whole set: Cedar's cost
-//! grows with every policy that it is given. An entitlement without a permit in its slice is never asked for.
+//! Cedar's cost grows with every policy that it is given, so it is never given the whole set: an entitlement
+//! is decided by the policies that can touch it ([`reach`]) and whose needs the identity meets ([`needs`]).
+//! Where no permit is left, there is no question.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cedar_policy::{Authorizer, Context, Effect, Entities, EntityUid, Request};
+use cedar_policy::{Authorizer, Context, Effect, Entities, Entity, EntityUid, Request};
 use serde::{Deserialize, Serialize};
 
 use super::{
     AttributeType, AttributeValue, Attributes, PolicyFault, PolicyId,
     check::Checked,
+    needs::{self, Needs},
     reach,
     reads::Variable,
     schema,
@@ -41,8 +43,6 @@ pub struct Holding {
 /// The policies of `hold`, sliced by entitlement.
 pub(super) struct Hold {
     slices: Vec<Slice>,
-    /// The entities of all entitlements in `slices`.
-    world: Entities,
     /// The attributes that are read, as declared.
     attributes: Vec<Attribute>,
     reads_kind: bool,
@@ -60,11 +60,19 @@ struct Attribute {
 struct Slice {
     entitlement: EntitlementName,
     resource: EntityUid,
+    /// The entitlement's facts, if a policy looks at them.
+    facts: Option<Entity>,
     /// The question of the first pass, the same for every identity.
     first: Request,
-    permits: cedar_policy::PolicySet,
-    forbids: cedar_policy::PolicySet,
+    permits: Vec<Group>,
+    forbids: Vec<Group>,
     reads_holding: bool,
+}
+
+/// Policies of one effect with the same needs.
+struct Group {
+    needs: Needs,
+    policies: cedar_policy::PolicySet,
 }
 
 /// What the policies say of one entitlement.
@@ -72,6 +80,14 @@ enum Answer {
     Nothing,
     Held(Vec<PolicyId>),
     Forbidden(Vec<PolicyId>),
+}
+
+/// A slice, as far as it matters for one identity.
+struct Question<'a> {
+    slice: &'a Slice,
+    permits: Vec<&'a cedar_policy::PolicySet>,
+    forbids: Vec<&'a cedar_policy::PolicySet>,
+    answer: Answer,
 }
 
 impl Hold {
@@ -84,22 +100,33 @@ impl Hold {
     ) -> Result<Self, PolicyFault> {
         let (principal, action) = (reach::principal(), reach::action());
         let nothing = holding([].into_iter())?;
+        let needs: Vec<Needs> = policies.iter().map(|(policy, _)| needs::needs(&policy.body)).collect();
         let mut slices = Vec::new();
-        for entitlement in words.entitlements.keys() {
-            let touching: Vec<&Checked> =
-                policies.iter().filter(|(_, reach)| reach.contains(entitlement)).map(|(p, _)| *p).collect();
-            let of = |effect| subset(touching.iter().copied().filter(move |p| p.effect == effect));
-            let (permits, forbids) = (of(Effect::Permit)?, of(Effect::Forbid)?);
+        for facts in words.entitlements.values() {
+            let touching: Vec<(&Checked, &Needs)> = policies
+                .iter()
+                .zip(&needs)
+                .filter(|((_, reach), _)| reach.contains(&facts.name))
+                .map(|((policy, _), needs)| (*policy, needs))
+                .collect();
+            let permits = groups(&touching, Effect::Permit)?;
             if permits.is_empty() {
                 continue;
             }
-            let resource = schema::uid(schema::ENTITLEMENT, entitlement.as_str());
+            let forbids = groups(&touching, Effect::Forbid)?;
+            let resource = schema::uid(schema::ENTITLEMENT, facts.name.as_str());
             let first = reach::request(&principal, &action, &resource, nothing.clone())?;
-            let reads_holding = touching.iter().any(|p| p.reads.uses(Variable::Context));
-            let entitlement = entitlement.clone();
-            slices.push(Slice { entitlement, resource, first, permits, forbids, reads_holding });
+            let looked_at = touching.iter().any(|(policy, _)| policy.looks_at_the_resource());
+            slices.push(Slice {
+                entitlement: facts.name.clone(),
+                resource,
+                facts: looked_at.then(|| schema::entitlement(facts)).transpose()?,
+                first,
+                permits,
+                forbids,
+                reads_holding: touching.iter().any(|(policy, _)| policy.reads.uses(Variable::Context)),
+            });
         }
-        let world = reach::entities(slices.iter().filter_map(|s| words.entitlements.get(&s.entitlement)))?;
         let attributes =
             words.identity.iter().filter(|(name, _)| read.contains(*name)).map(|(name, kind)| Attribute {
                 name: name.clone(),
@@ -107,38 +134,40 @@ impl Hold {
                 required: words.required.contains(name),
             });
         let attributes = attributes.collect();
-        Ok(Self { slices, world, attributes, reads_kind: read.contains(KIND), principal, action })
+        Ok(Self { slices, attributes, reads_kind: read.contains(KIND), principal, action })
     }
 
     /// Decides for one identity.
     pub(super) fn decide(&self, kind: &str, attributes: &Attributes) -> Result<Holding, PolicyFault> {
-        let world = self.world_with(kind, attributes)?;
+        let known = self.known(kind, attributes)?;
+        let mut questions: Vec<Question<'_>> =
+            self.slices.iter().filter_map(|slice| slice.question(&known)).collect();
+        let world = self.world(&known, &questions)?;
         let authorizer = Authorizer::new();
-        let mut answers = Vec::with_capacity(self.slices.len());
-        let mut candidates = BTreeSet::new();
-        for slice in &self.slices {
-            let answer = slice.ask(&authorizer, &slice.first, &world)?;
-            if matches!(answer, Answer::Held(_)) {
-                candidates.insert(&slice.entitlement);
-            }
-            answers.push(answer);
+        for question in &mut questions {
+            question.answer = question.ask(&authorizer, &question.slice.first, &world)?;
         }
-        if !candidates.is_empty() && self.slices.iter().any(|s| s.reads_holding) {
-            let context = holding(candidates.iter().map(|e| e.as_str()))?;
-            for (slice, answer) in self.slices.iter().zip(&mut answers).filter(|(s, _)| s.reads_holding) {
-                let second = reach::request(&self.principal, &self.action, &slice.resource, context.clone())?;
-                *answer = slice.ask(&authorizer, &second, &world)?;
+        let candidates: Vec<&str> = questions
+            .iter()
+            .filter(|q| matches!(q.answer, Answer::Held(_)))
+            .map(|q| q.slice.entitlement.as_str())
+            .collect();
+        if !candidates.is_empty() && questions.iter().any(|q| q.slice.reads_holding) {
+            let context = holding(candidates.into_iter())?;
+            for question in questions.iter_mut().filter(|q| q.slice.reads_holding) {
+                let resource = &question.slice.resource;
+                let second = reach::request(&self.principal, &self.action, resource, context.clone())?;
+                question.answer = question.ask(&authorizer, &second, &world)?;
             }
         }
         let mut out = Holding::default();
-        for (slice, answer) in self.slices.iter().zip(answers) {
-            match answer {
-                Answer::Nothing => {}
-                Answer::Held(policies) => drop(out.held.insert(slice.entitlement.clone(), policies)),
-                Answer::Forbidden(policies) => {
-                    out.forbidden.insert(slice.entitlement.clone(), policies);
-                }
-            }
+        for Question { slice, answer, .. } in questions {
+            let into = match answer {
+                Answer::Nothing => continue,
+                Answer::Held(policies) => (&mut out.held, policies),
+                Answer::Forbidden(policies) => (&mut out.forbidden, policies),
+            };
+            into.0.insert(slice.entitlement.clone(), into.1);
         }
         Ok(out)
     }
@@ -173,21 +202,27 @@ impl Hold {
         }
     }
 
-    /// The entities of a question about one identity. It has only what policies read, so that nothing else
-    /// can matter.
-    fn world_with(&self, kind: &str, attributes: &Attributes) -> Result<Entities, PolicyFault> {
-        let mut known = Vec::with_capacity(self.attributes.len() + 1);
-        known.push((KIND, schema::text(kind)));
+    /// What policies read of an identity, checked against what is declared. Nothing else is given to Cedar,
+    /// so that nothing else can matter.
+    fn known(&self, kind: &str, attributes: &Attributes) -> Result<Attributes, PolicyFault> {
+        let mut known = Attributes::from([(KIND.to_owned(), AttributeValue::Text(kind.to_owned()))]);
         for Attribute { name, kind, required } in &self.attributes {
             match attributes.get(name) {
-                Some(value) if value.is(*kind) => known.push((name, schema::value(value))),
+                Some(value) if value.is(*kind) => drop(known.insert(name.clone(), value.clone())),
                 Some(_) => return Err(PolicyFault::WrongType { attribute: name.clone(), expected: *kind }),
                 None if *required => return Err(PolicyFault::MissingAttribute { attribute: name.clone() }),
                 None => {}
             }
         }
-        let identity = schema::entity(self.principal.clone(), known, None)?;
-        self.world.clone().add_entities([identity], None).map_err(|e| PolicyFault::Facts(e.to_string()))
+        Ok(known)
+    }
+
+    /// The entities of all questions about one identity.
+    fn world(&self, known: &Attributes, questions: &[Question<'_>]) -> Result<Entities, PolicyFault> {
+        let attributes = known.iter().map(|(name, value)| (name.as_str(), schema::value(value))).collect();
+        let identity = schema::entity(self.principal.clone(), attributes, None)?;
+        let facts = questions.iter().filter_map(|q| q.slice.facts.clone());
+        Entities::from_entities(facts.chain([identity]), None).map_err(|e| PolicyFault::Facts(e.to_string()))
     }
 
     /// How many entitlements some policy can give.
@@ -197,6 +232,27 @@ impl Hold {
 }
 
 impl Slice {
+    /// The question about this entitlement, if a permit is left for an identity of which this is known.
+    fn question(&self, known: &Attributes) -> Option<Question<'_>> {
+        let permits = met(&self.permits, known);
+        (!permits.is_empty()).then(|| Question {
+            slice: self,
+            permits,
+            forbids: met(&self.forbids, known),
+            answer: Answer::Nothing,
+        })
+    }
+}
+
+/// The policies whose needs an identity meets of which this is known.
+fn met<'a>(groups: &'a [Group], known: &Attributes) -> Vec<&'a cedar_policy::PolicySet> {
+    let fits = |(name, values): (&String, &BTreeSet<AttributeValue>)| {
+        known.get(name).is_some_and(|value| values.contains(value))
+    };
+    groups.iter().filter(|group| group.needs.iter().all(fits)).map(|group| &group.policies).collect()
+}
+
+impl Question<'_> {
     fn ask(
         &self,
         authorizer: &Authorizer,
@@ -207,34 +263,48 @@ impl Slice {
         if permits.is_empty() {
             return Ok(Answer::Nothing);
         }
-        if self.forbids.is_empty() {
-            return Ok(Answer::Held(permits));
-        }
         let forbids = satisfied(authorizer, request, &self.forbids, world)?;
         Ok(if forbids.is_empty() { Answer::Held(permits) } else { Answer::Forbidden(forbids) })
     }
 }
 
-/// The policies of `set`, all of one effect, whose conditions hold, in order. One policy that fails makes
-/// the whole question fail: Cedar would pass over it.
+/// The policies of `sets`, all of one effect, whose conditions are true, in order. One policy that fails
+/// makes the whole question fail: Cedar would pass over it.
 pub(super) fn satisfied(
     authorizer: &Authorizer,
     request: &Request,
-    set: &cedar_policy::PolicySet,
+    sets: &[&cedar_policy::PolicySet],
     world: &Entities,
 ) -> Result<Vec<PolicyId>, PolicyFault> {
-    let response = authorizer.is_authorized(request, set, world);
     let fault = |error: &cedar_policy::AuthorizationError| match error {
         cedar_policy::AuthorizationError::PolicyEvaluationError(error) => {
             (PolicyId::new(error.policy_id()), error.inner().to_string())
         }
     };
-    if let Some((policy, message)) = response.diagnostics().errors().map(fault).min() {
+    let mut policies = Vec::new();
+    let mut faults = Vec::new();
+    for set in sets {
+        let response = authorizer.is_authorized(request, set, world);
+        faults.extend(response.diagnostics().errors().map(fault));
+        policies.extend(response.diagnostics().reason().map(PolicyId::new));
+    }
+    if let Some((policy, message)) = faults.into_iter().min() {
         return Err(PolicyFault::Evaluation { policy, message });
     }
-    let mut policies: Vec<PolicyId> = response.diagnostics().reason().map(PolicyId::new).collect();
     policies.sort();
     Ok(policies)
+}
+
+/// The policies of one effect, grouped by their needs.
+fn groups(policies: &[(&Checked, &Needs)], effect: Effect) -> Result<Vec<Group>, PolicyFault> {
+    let mut by_needs: BTreeMap<&Needs, Vec<&Checked>> = BTreeMap::new();
+    for (policy, needs) in policies.iter().filter(|(policy, _)| policy.effect == effect) {
+        by_needs.entry(needs).or_default().push(policy);
+    }
+    let group = |(needs, policies): (&Needs, Vec<&Checked>)| {
+        Ok(Group { needs: needs.clone(), policies: subset(policies.into_iter())? })
+    };
+    by_needs.into_iter().map(group).collect()
 }
 
 /// The policies, as Cedar takes them.

@@ -26,6 +26,7 @@ mod bulk;
 mod check;
 mod error;
 mod hold;
+mod needs;
 mod reach;
 mod reads;
 mod schema;

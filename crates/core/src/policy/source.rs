@@ -123,8 +123,20 @@ impl PolicyError {
         help: Option<String>,
     ) -> Self {
         let (line, column) = place(&file.text, offset);
-        Self { file: file.path.clone(), line, column, mistake, message: message.into(), help }
+        let message = printable(&message.into());
+        Self { file: file.path.clone(), line, column, mistake, message, help: help.as_deref().map(printable) }
     }
+}
+
+/// The text with characters written out that would do something to a terminal, or turn the direction of
+/// writing (Unicode UAX #9 §2): messages quote files.
+fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        let turns = matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if turns || c.is_control() { out.extend(c.escape_unicode()) } else { out.push(c) }
+    }
+    out
 }
 
 /// Line and column, from 1, the column in characters.

@@ -36,7 +36,12 @@ pub struct Which {
 }
 
 /// `GET /accounts?system=&identity=&unmanaged=&limit=&after=`
-pub async fn list(State(hub): State<Hub>, _: Caller, Params(which): Params<Which>, Params(wanted): Params<Wanted>) -> Answer<Page<AccountView>> {
+pub async fn list(
+    State(hub): State<Hub>,
+    _: Caller,
+    Params(which): Params<Which>,
+    Params(wanted): Params<Wanted>,
+) -> Answer<Page<AccountView>> {
     let mut tx = hub.read().await?;
     let mut filters: Vec<Filter> = Vec::new();
     filters.extend(is("system", which.system.map(|name| name.to_string())));

@@ -13,14 +13,14 @@ use crate::problem::{MEDIA_TYPE, Problem, chain};
 
 /// A problem as an answer.
 #[derive(Debug)]
-pub struct ApiError(pub Problem);
+pub struct ApiError(Box<Problem>);
 
 /// What handlers give back.
 pub type Answer<T> = Result<Json<T>, ApiError>;
 
 impl<P: Into<Problem>> From<P> for ApiError {
     fn from(problem: P) -> Self {
-        Self(problem.into())
+        Self(Box::new(problem.into()))
     }
 }
 

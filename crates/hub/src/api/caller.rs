@@ -58,7 +58,8 @@ impl Caller {
 /// Looks the token up by its digest and lets the request through, or answers 401 (RFC 6750 §3).
 pub async fn authenticate(State(hub): State<Hub>, mut request: Request, next: Next) -> Response {
     let token = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = token.and_then(|value| value.split_once(' ')).filter(|(kind, _)| kind.eq_ignore_ascii_case("bearer"));
+    let token =
+        token.and_then(|value| value.split_once(' ')).filter(|(kind, _)| kind.eq_ignore_ascii_case("bearer"));
     let found = match token {
         Some((_, token)) => hub.engine.operator_by_token(token.trim()).await,
         None => Ok(None),

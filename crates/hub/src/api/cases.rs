@@ -51,9 +51,15 @@ pub struct Which {
 }
 
 /// `GET /cases?state=&limit=&after=`
-pub async fn list(State(hub): State<Hub>, _: Caller, Params(which): Params<Which>, Params(wanted): Params<Wanted>) -> Answer<Page<CaseLine>> {
+pub async fn list(
+    State(hub): State<Hub>,
+    _: Caller,
+    Params(which): Params<Which>,
+    Params(wanted): Params<Wanted>,
+) -> Answer<Page<CaseLine>> {
     let mut tx = hub.read().await?;
-    let page: Page<Case> = wanted.read(&hub, &mut *tx, is("state", which.state).into_iter().collect()).await?;
+    let page: Page<Case> =
+        wanted.read(&hub, &mut *tx, is("state", which.state).into_iter().collect()).await?;
     let who = hub.who(&mut *tx, page.items.iter().map(|case| case.identity)).await?;
     let ids = page.items.iter().map(|case| KeyValue::from(case.id.to_string())).collect();
     let cells: Vec<Cell> = hub.all(&mut *tx, vec![Filter::In("case_id", ids)]).await?;

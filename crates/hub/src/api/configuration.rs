@@ -26,15 +26,24 @@ pub struct Bundle {
 }
 
 /// `POST /configuration/change`: what would change. Writes nothing.
-pub async fn change(State(hub): State<Hub>, caller: Caller, Body(bundle): Body<Bundle>) -> Answer<ConfigChange> {
+pub async fn change(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Body(bundle): Body<Bundle>,
+) -> Answer<ConfigChange> {
     caller.may(Right::Govern)?;
     Ok(Json(hub.engine.configuration_change(&parsed(&hub, &bundle)?).await?))
 }
 
 /// `PUT /configuration`: makes the change that was seen.
-pub async fn replace(State(hub): State<Hub>, caller: Caller, Body(bundle): Body<Bundle>) -> Answer<ConfigChange> {
+pub async fn replace(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Body(bundle): Body<Bundle>,
+) -> Answer<ConfigChange> {
     caller.may(Right::Govern)?;
-    let seen = bundle.seen.ok_or_else(|| super::answer::malformed("`seen` names the change that is to be made"))?;
+    let seen =
+        bundle.seen.ok_or_else(|| super::answer::malformed("`seen` names the change that is to be made"))?;
     let change = hub.engine.configure(&parsed(&hub, &bundle)?, seen, caller.actor()).await?;
     hub.worker.nudge();
     Ok(Json(change))

@@ -48,13 +48,21 @@ pub async fn checkpoint(State(hub): State<Hub>, _: Caller) -> Result<Response, A
 }
 
 /// `GET /evidence/packs/{subject}`: everything about an identity or a case, to be verified offline.
-pub async fn export(State(hub): State<Hub>, _: Caller, Segment(subject): Segment<String>) -> Result<Response, ApiError> {
+pub async fn export(
+    State(hub): State<Hub>,
+    _: Caller,
+    Segment(subject): Segment<String>,
+) -> Result<Response, ApiError> {
     let pack = hub.engine.export(&subject, &hub.sequencer).await?;
     Ok(([(header::CONTENT_TYPE, "application/jsonl")], pack).into_response())
 }
 
 /// `POST /evidence/check`
-pub async fn check(State(hub): State<Hub>, _: Caller, Body(request): Body<CheckRequest>) -> Answer<CheckView> {
+pub async fn check(
+    State(hub): State<Hub>,
+    _: Caller,
+    Body(request): Body<CheckRequest>,
+) -> Answer<CheckView> {
     let report = hub.engine.check_evidence(&hub.sequencer, request.earlier.as_deref()).await?;
     let CheckReport { entries, rows, root, damage } = report;
     let damage = damage.map(|Damage { code, entry, message }| {

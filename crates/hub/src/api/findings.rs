@@ -29,9 +29,15 @@ pub struct Which {
 }
 
 /// `GET /findings?state=&limit=&after=`
-pub async fn list(State(hub): State<Hub>, _: Caller, Params(which): Params<Which>, Params(wanted): Params<Wanted>) -> Answer<Page<FindingView>> {
+pub async fn list(
+    State(hub): State<Hub>,
+    _: Caller,
+    Params(which): Params<Which>,
+    Params(wanted): Params<Wanted>,
+) -> Answer<Page<FindingView>> {
     let mut tx = hub.read().await?;
-    let page: Page<Finding> = wanted.read(&hub, &mut *tx, is("state", which.state).into_iter().collect()).await?;
+    let page: Page<Finding> =
+        wanted.read(&hub, &mut *tx, is("state", which.state).into_iter().collect()).await?;
     let who = hub.who(&mut *tx, page.items.iter().filter_map(|finding| finding.identity)).await?;
     Ok(Json(page.map(|finding| FindingView { who: finding.identity.map(|id| Who::of(&who, id)), finding })))
 }

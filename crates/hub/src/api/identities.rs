@@ -70,13 +70,22 @@ pub struct Which {
 }
 
 /// `GET /identities?state=&limit=&after=`
-pub async fn list(State(hub): State<Hub>, _: Caller, Params(which): Params<Which>, Params(wanted): Params<Wanted>) -> Answer<Page<Identity>> {
+pub async fn list(
+    State(hub): State<Hub>,
+    _: Caller,
+    Params(which): Params<Which>,
+    Params(wanted): Params<Wanted>,
+) -> Answer<Page<Identity>> {
     let mut tx = hub.read().await?;
     Ok(Json(wanted.read(&hub, &mut *tx, is("state", which.state).into_iter().collect()).await?))
 }
 
 /// `GET /identities/{identity}`: by id, `source/key` or e-mail.
-pub async fn show(State(hub): State<Hub>, _: Caller, Segment(identity): Segment<String>) -> Answer<IdentityView> {
+pub async fn show(
+    State(hub): State<Hub>,
+    _: Caller,
+    Segment(identity): Segment<String>,
+) -> Answer<IdentityView> {
     let identity = hub.engine.find_identity(&identity).await?.value;
     let mut tx = hub.read().await?;
     let of = KeyValue::from(identity.id.to_string());

@@ -38,7 +38,7 @@ pub use self::{
     evidence::{CheckRequest, CheckView},
     findings::FindingView,
     identities::{IdentityView, Who, WhyView},
-    integrations::{CredentialLine, IntegrationView},
+    integrations::IntegrationView,
     operators::{NewOperator, OperatorMade, OperatorView},
     page::Page,
     plans::{ApprovalRequest, PlanView},
@@ -91,7 +91,10 @@ impl std::ops::Deref for Hub {
 pub fn router(hub: Hub) -> Router {
     let routes = Router::new()
         .route("/status", get(status::show))
-        .route("/configuration/change", post(configuration::change).layer(DefaultBodyLimit::max(CONFIGURATION)))
+        .route(
+            "/configuration/change",
+            post(configuration::change).layer(DefaultBodyLimit::max(CONFIGURATION)),
+        )
         .route("/configuration", put(configuration::replace).layer(DefaultBodyLimit::max(CONFIGURATION)))
         .route("/sources/{source}/deliveries", post(sources::deliver).layer(DefaultBodyLimit::max(DELIVERY)))
         .route("/plans", get(plans::list))
@@ -117,9 +120,15 @@ pub fn router(hub: Hub) -> Router {
     Router::new()
         .nest("/api/v1", routes)
         .route("/healthz", get(|| async { StatusCode::NO_CONTENT }))
-        .fallback(|| async { answer::ApiError::from(Problem::new(404, "no-such-resource", "there is no such resource")) })
+        .fallback(|| async {
+            answer::ApiError::from(Problem::new(404, "no-such-resource", "there is no such resource"))
+        })
         .method_not_allowed_fallback(|| async {
-            answer::ApiError::from(Problem::new(405, "method-not-allowed", "the resource does not have this method"))
+            answer::ApiError::from(Problem::new(
+                405,
+                "method-not-allowed",
+                "the resource does not have this method",
+            ))
         })
         .layer(DefaultBodyLimit::max(BODY))
         .with_state(hub)

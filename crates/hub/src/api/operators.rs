@@ -3,10 +3,7 @@
 use std::collections::BTreeSet;
 
 use axum::{Json, extract::State};
-use bailiwick_core::{
-    id::OperatorId,
-    time::Timestamp,
-};
+use bailiwick_core::{id::OperatorId, time::Timestamp};
 use bailiwick_store::entities::Operator;
 use serde::{Deserialize, Serialize};
 
@@ -75,11 +72,17 @@ pub async fn list(State(hub): State<Hub>, _: Caller) -> Answer<Vec<OperatorView>
 }
 
 /// `POST /operators`
-pub async fn add(State(hub): State<Hub>, caller: Caller, Body(new): Body<NewOperator>) -> Answer<OperatorMade> {
+pub async fn add(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Body(new): Body<NewOperator>,
+) -> Answer<OperatorMade> {
     caller.may(Right::Govern)?;
     let NewOperator { name, roles, person, days } = new;
     if name.trim().is_empty() || roles.is_empty() || !(1..=LONGEST_DAYS).contains(&days) {
-        return Err(malformed(format!("an operator has a name, at least one role, and 1 to {LONGEST_DAYS} days")));
+        return Err(malformed(format!(
+            "an operator has a name, at least one role, and 1 to {LONGEST_DAYS} days"
+        )));
     }
     let (operator, token) = hub.engine.add_operator(&name, roles, person, days, caller.actor()).await?;
     hub.worker.nudge();

@@ -35,7 +35,12 @@ pub struct Wanted {
 
 impl Wanted {
     /// Reads the page of `T` for which the filters hold.
-    pub async fn read<T: Entity>(self, hub: &Hub, tx: &mut dyn Tx, filters: Vec<Filter>) -> Result<Page<T>, ApiError> {
+    pub async fn read<T: Entity>(
+        self,
+        hub: &Hub,
+        tx: &mut dyn Tx,
+        filters: Vec<Filter>,
+    ) -> Result<Page<T>, ApiError> {
         let limit = self.limit.unwrap_or(LENGTH).clamp(1, LONGEST);
         let wanted = Select { filters, ..Select::from(T::TABLE).page(self.after, limit + 1) };
         let mut items: Vec<T> = values(select(tx, hub.tenant(), wanted).await?);
@@ -67,9 +72,9 @@ impl Hub {
     /// The `T` with this id; `kind` names it in the problem.
     pub async fn find<T: Entity>(&self, tx: &mut dyn Tx, kind: &str, id: &str) -> Result<T, ApiError> {
         let found: Option<Stored<T>> = get(tx, self.tenant(), id).await?;
-        found.map(|stored| stored.value).ok_or_else(|| {
-            Problem::new(404, "not-found", format!("there is no {kind} `{id}`")).into()
-        })
+        found
+            .map(|stored| stored.value)
+            .ok_or_else(|| Problem::new(404, "not-found", format!("there is no {kind} `{id}`")).into())
     }
 
     /// All `T` for which the filters hold.
@@ -90,7 +95,12 @@ impl Hub {
     }
 
     /// How many rows of a table there are for which the filter holds.
-    pub async fn count(&self, tx: &mut dyn Tx, table: Table, filter: Option<Filter>) -> Result<i64, ApiError> {
+    pub async fn count(
+        &self,
+        tx: &mut dyn Tx,
+        table: Table,
+        filter: Option<Filter>,
+    ) -> Result<i64, ApiError> {
         let wanted = Select { filters: filter.into_iter().collect(), ..Select::from(table) };
         Ok(tx.count(self.tenant(), wanted).await?)
     }

@@ -47,12 +47,21 @@ pub struct Which {
 }
 
 /// `GET /plans?state=&identity=&limit=&after=`
-pub async fn list(State(hub): State<Hub>, _: Caller, Params(which): Params<Which>, Params(wanted): Params<Wanted>) -> Answer<Page<PlanView>> {
+pub async fn list(
+    State(hub): State<Hub>,
+    _: Caller,
+    Params(which): Params<Which>,
+    Params(wanted): Params<Wanted>,
+) -> Answer<Page<PlanView>> {
     let mut tx = hub.read().await?;
     let filters = [is("state", which.state), is("identity", which.identity.map(|id| id.to_string()))];
     let page: Page<PlanRow> = wanted.read(&hub, &mut *tx, filters.into_iter().flatten().collect()).await?;
     let who = hub.who(&mut *tx, page.items.iter().map(|row| row.plan.decision.identity)).await?;
-    Ok(Json(page.map(|row| PlanView { who: Who::of(&who, row.plan.decision.identity), row, runs: Vec::new() })))
+    Ok(Json(page.map(|row| PlanView {
+        who: Who::of(&who, row.plan.decision.identity),
+        row,
+        runs: Vec::new(),
+    })))
 }
 
 /// `GET /plans/{plan}`

@@ -54,7 +54,11 @@ pub struct LogStatus {
 }
 
 /// `GET /status?wait=SECONDS`
-pub async fn show(State(hub): State<Hub>, Caller(operator): Caller, Params(wait): Params<Wait>) -> Answer<Status> {
+pub async fn show(
+    State(hub): State<Hub>,
+    Caller(operator): Caller,
+    Params(wait): Params<Wait>,
+) -> Answer<Status> {
     let queue = wait.for_quiet(&hub).await;
     let mut tx = hub.read().await?;
     let mut by_state = async |table, states: &[&str]| {
@@ -70,7 +74,8 @@ pub async fn show(State(hub): State<Hub>, Caller(operator): Caller, Params(wait)
     let cases = by_state(Table::Cases, &["open", "closed"]).await?;
     let findings = by_state(Table::Findings, &["open"]).await?.into_values().sum();
     let integrations: Vec<Integration> = hub.all(&mut *tx, vec![]).await?;
-    let stopped = |i: Integration| matches!(i.standing, Standing::Quarantined { .. }).then(|| i.name.to_string());
+    let stopped =
+        |i: Integration| matches!(i.standing, Standing::Quarantined { .. }).then(|| i.name.to_string());
     let (_, written) = tx.entry_counts().await?;
     Ok(Json(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -48,11 +48,25 @@ pub async fn reconcile(
     let Reconciled { accounts, unchanged, changed, adopted, unmanaged, gone, groups, partial } =
         hub.engine.reconcile(&system).await?;
     let queue = wait.for_quiet(&hub).await;
-    Ok(Json(ReconciledView { accounts, unchanged, changed, adopted, unmanaged, gone, groups, partial, queue }))
+    Ok(Json(ReconciledView {
+        accounts,
+        unchanged,
+        changed,
+        adopted,
+        unmanaged,
+        gone,
+        groups,
+        partial,
+        queue,
+    }))
 }
 
 /// `POST /systems/{system}/check`: reaches the system and tries the credential; 204 when both work.
-pub async fn check(State(hub): State<Hub>, caller: Caller, Segment(system): Segment<SystemName>) -> Result<StatusCode, ApiError> {
+pub async fn check(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Segment(system): Segment<SystemName>,
+) -> Result<StatusCode, ApiError> {
     caller.may(Right::Operate)?;
     hub.engine.check_system(&system).await?;
     Ok(StatusCode::NO_CONTENT)

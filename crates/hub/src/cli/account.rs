@@ -32,7 +32,10 @@ pub async fn run(context: &Context<'_>, command: AccountCommand) -> Result<Exit>
     let client = context.client()?;
     let accounts = list
         .read::<AccountView>(|| {
-            client.get(&["accounts"]).maybe("system", system.as_ref()).maybe("unmanaged", unmanaged.then_some(true))
+            client
+                .get(&["accounts"])
+                .maybe("system", system.as_ref())
+                .maybe("unmanaged", unmanaged.then_some(true))
         })
         .await?;
     context.output.result(&accounts.items, |output| {

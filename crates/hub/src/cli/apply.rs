@@ -34,7 +34,8 @@ pub struct ApplyArgs {
 
 /// Shows the change, asks, and makes it.
 pub async fn run(context: &Context<'_>, args: ApplyArgs) -> Result<Exit> {
-    let files = config::read_folder(&args.dir).map_err(|error| Failure::refused(error.code(), chain(&error)))?;
+    let files =
+        config::read_folder(&args.dir).map_err(|error| Failure::refused(error.code(), chain(&error)))?;
     let client = context.client()?;
     let output = context.output;
     let mut bundle = Bundle { files, seen: None };

@@ -3,7 +3,11 @@
 use bailiwick_core::id::CaseId;
 use clap::Subcommand;
 
-use super::{Context, list::ListArgs, matrix::{matrix, reasons}};
+use super::{
+    Context,
+    list::ListArgs,
+    matrix::{matrix, reasons},
+};
 use crate::{
     api::{CaseLine, CaseView},
     client::Client,
@@ -39,14 +43,20 @@ pub async fn run(context: &Context<'_>, command: CaseCommand) -> Result<Exit> {
     let client = context.client()?;
     match command {
         CaseCommand::List { state, list } => {
-            let cases = list.read::<CaseLine>(|| client.get(&["cases"]).maybe("state", state.as_ref())).await?;
+            let cases =
+                list.read::<CaseLine>(|| client.get(&["cases"]).maybe("state", state.as_ref())).await?;
             context.output.result(&cases.items, |output| {
                 let rows = cases.items.iter().map(|line| {
-                    let verdicts: Vec<String> = line.verdicts.iter().map(|(verdict, n)| format!("{n} {verdict}")).collect();
+                    let verdicts: Vec<String> =
+                        line.verdicts.iter().map(|(verdict, n)| format!("{n} {verdict}")).collect();
                     vec![
                         Tone::Plain.cell(line.case.id),
                         Tone::Plain.cell(&line.who.name),
-                        if line.case.closed.is_some() { Tone::Good.cell("closed") } else { Tone::Warn.cell("open") },
+                        if line.case.closed.is_some() {
+                            Tone::Good.cell("closed")
+                        } else {
+                            Tone::Warn.cell("open")
+                        },
                         Tone::Plain.cell(verdicts.join(", ")),
                     ]
                 });
@@ -94,6 +104,12 @@ fn show(output: Output, view: &CaseView, as_matrix: bool) {
         output.table(&["system", "class", "verdict", "read by", "at"], rows.collect());
     }
     for finding in findings {
-        output.toned(Tone::Warn, &format!("finding {}: {} (owner {}, until {:.0})", finding.code, finding.message, finding.owner, finding.deadline));
+        output.toned(
+            Tone::Warn,
+            &format!(
+                "finding {}: {} (owner {}, until {:.0})",
+                finding.code, finding.message, finding.owner, finding.deadline
+            ),
+        );
     }
 }

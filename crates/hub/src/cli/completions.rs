@@ -8,7 +8,9 @@ use crate::failure::{Exit, Result};
 
 /// Arguments of `bailiwick completions`.
 #[derive(Args)]
-#[command(after_help = "Example:\n  bailiwick completions bash > ~/.local/share/bash-completion/completions/bailiwick")]
+#[command(
+    after_help = "Example:\n  bailiwick completions bash > ~/.local/share/bash-completion/completions/bailiwick"
+)]
 pub struct CompletionsArgs {
     /// The shell
     shell: Shell,

@@ -54,7 +54,9 @@ pub async fn run(context: &Context<'_>, command: CredentialCommand) -> Result<Ex
     let secret = import::read(&file.unwrap_or_else(|| PathBuf::from("-")))?;
     set(&context.client()?, &integration, purpose.as_str(), secret).await?;
     let purpose = purpose.as_str();
-    context.output.result(&true, |output| output.line(&format!("the credential of {integration} to {purpose} is sealed")));
+    context.output.result(&true, |output| {
+        output.line(&format!("the credential of {integration} to {purpose} is sealed"))
+    });
     Ok(Exit::Done)
 }
 

@@ -23,15 +23,21 @@ use crate::{
 #[derive(Subcommand)]
 pub enum EvidenceCommand {
     /// Everything about an identity or a case, in one file that verifies offline
-    #[command(after_help = "Example:\n  bailiwick evidence export --case cas_01jd3v8k5mfa8rsw1r2q9n6x4e -o case.pack")]
+    #[command(
+        after_help = "Example:\n  bailiwick evidence export --case cas_01jd3v8k5mfa8rsw1r2q9n6x4e -o case.pack"
+    )]
     Export(ExportArgs),
     /// Verify a pack offline: no hub, no store
-    #[command(after_help = "Without `--key` the key in the pack is used, and the report says so: compare its \
-        fingerprint by another way.\n\nExample:\n  bailiwick evidence verify case.pack --key log.vkey")]
+    #[command(
+        after_help = "Without `--key` the key in the pack is used, and the report says so: compare its \
+        fingerprint by another way.\n\nExample:\n  bailiwick evidence verify case.pack --key log.vkey"
+    )]
     Verify(VerifyArgs),
     /// Derive the whole log again and compare it with the database
-    #[command(after_help = "Keep a checkpoint elsewhere now and then: with it, a log that was rewritten as a whole \
-        is found too.\n\nExample:\n  bailiwick evidence check --earlier checkpoint.txt")]
+    #[command(
+        after_help = "Keep a checkpoint elsewhere now and then: with it, a log that was rewritten as a whole \
+        is found too.\n\nExample:\n  bailiwick evidence check --earlier checkpoint.txt"
+    )]
     Check {
         /// An earlier checkpoint, from `bailiwick evidence checkpoint`
         #[arg(long, value_name = "CHECKPOINT_FILE")]
@@ -162,7 +168,8 @@ fn verify_file(output: Output, args: &VerifyArgs) -> Result<Exit> {
         "disclosures": report.disclosures,
     });
     output.result(&value, |output| {
-        output.toned(Tone::Good, &format!("the pack verifies: {}", count(report.records, "record", "records")));
+        output
+            .toned(Tone::Good, &format!("the pack verifies: {}", count(report.records, "record", "records")));
         output.line(report.to_string().trim_end());
     });
     Ok(Exit::Done)
@@ -171,15 +178,19 @@ fn verify_file(output: Output, args: &VerifyArgs) -> Result<Exit> {
 /// A vkey as given, or from a file.
 fn trusted(given: &str) -> Result<VerifierKey> {
     let held = if Path::new(given).is_file() { text(Path::new(given))? } else { given.to_owned() };
-    VerifierKey::parse(held.trim())
-        .map_err(|error| Failure::usage(error.code(), "`--key` takes a vkey, or a file that holds one").because(&error))
+    VerifierKey::parse(held.trim()).map_err(|error| {
+        Failure::usage(error.code(), "`--key` takes a vkey, or a file that holds one").because(&error)
+    })
 }
 
 fn show(output: Output, report: &CheckView) {
     match &report.damage {
         None => {
             let entries = count(report.entries, "entry", "entries");
-            output.toned(Tone::Good, &format!("log and database agree: {entries}, {} rows compared", report.rows));
+            output.toned(
+                Tone::Good,
+                &format!("log and database agree: {entries}, {} rows compared", report.rows),
+            );
         }
         Some(Fault { code, place, message }) => {
             let place = place.as_ref().map_or(String::new(), |place| format!(" at {place}"));
@@ -196,6 +207,7 @@ fn text(file: &Path) -> Result<String> {
 
 /// Writes a file.
 pub fn write(file: &Path, bytes: &[u8]) -> Result<()> {
-    std::fs::write(file, bytes)
-        .map_err(|error| Failure::usage("file-unwritable", format!("cannot write `{}`", file.display())).because(&error))
+    std::fs::write(file, bytes).map_err(|error| {
+        Failure::usage("file-unwritable", format!("cannot write `{}`", file.display())).because(&error)
+    })
 }

@@ -35,7 +35,10 @@ pub async fn run(context: &Context<'_>, command: FindingCommand) -> Result<Exit>
             let who = who.as_ref().map_or(String::new(), |who| format!(", {} ({})", who.name, who.key));
             output.toned(Tone::Warn, &format!("{}{place}{who}", finding.code));
             output.line(&format!("  {}", finding.message));
-            output.line(&format!("  owner {}, opened {:.0}, until {:.0}", finding.owner, finding.opened, finding.deadline));
+            output.line(&format!(
+                "  owner {}, opened {:.0}, until {:.0}",
+                finding.owner, finding.opened, finding.deadline
+            ));
         }
         findings.remark(output, &format!("no {state} findings"));
     });

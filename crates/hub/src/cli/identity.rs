@@ -38,7 +38,8 @@ pub async fn run(context: &Context<'_>, command: IdentityCommand) -> Result<Exit
     let client = context.client()?;
     match command {
         IdentityCommand::List { state, list } => {
-            let found = list.read::<Identity>(|| client.get(&["identities"]).maybe("state", state.as_ref())).await?;
+            let found =
+                list.read::<Identity>(|| client.get(&["identities"]).maybe("state", state.as_ref())).await?;
             context.output.result(&found.items, |output| {
                 let rows = found.items.iter().map(|identity| {
                     vec![
@@ -66,7 +67,10 @@ fn show(output: Output, view: &IdentityView) {
     let IdentityView { identity, accounts, cases } = view;
     output.line(&format!("{} ({})", identity.display_name(), identity.source_key));
     output.line(&format!("  id          {}", identity.id));
-    output.line(&format!("  state       {}", output.paint(tone(&identity.lifecycle), &state(&identity.lifecycle))));
+    output.line(&format!(
+        "  state       {}",
+        output.paint(tone(&identity.lifecycle), &state(&identity.lifecycle))
+    ));
     output.line(&format!("  generation  {}", identity.generation));
     for (name, value) in &identity.attributes {
         output.line(&format!("  {name:<11} {}", text(value)));
@@ -74,8 +78,14 @@ fn show(output: Output, view: &IdentityView) {
     if !accounts.is_empty() {
         let rows = accounts.iter().map(|account| {
             let held: Vec<String> = account.state.entitlements.iter().map(ToString::to_string).collect();
-            let active = if account.state.active { Tone::Good.cell("active") } else { Tone::Dim.cell("disabled") };
-            vec![Tone::Plain.cell(&account.system), Tone::Plain.cell(&account.username), active, Tone::Plain.cell(held.join("\n"))]
+            let active =
+                if account.state.active { Tone::Good.cell("active") } else { Tone::Dim.cell("disabled") };
+            vec![
+                Tone::Plain.cell(&account.system),
+                Tone::Plain.cell(&account.username),
+                active,
+                Tone::Plain.cell(held.join("\n")),
+            ]
         });
         output.table(&["system", "account", "state", "holds"], rows.collect());
     }
@@ -93,7 +103,9 @@ fn state(lifecycle: &Lifecycle) -> String {
     match lifecycle {
         Lifecycle::Pending { starts, ends } => format!("pending, starts {:.0}{}", starts.at, until(ends)),
         Lifecycle::Active { ends } => format!("active{}", until(ends)),
-        Lifecycle::Absent { since, grace_until } => format!("absent since {since:.0}, grace until {grace_until:.0}"),
+        Lifecycle::Absent { since, grace_until } => {
+            format!("absent since {since:.0}, grace until {grace_until:.0}")
+        }
         Lifecycle::Left { at } => format!("left {:.0}", at.at),
     }
 }

@@ -50,7 +50,9 @@ pub fn read(file: &std::path::Path) -> Result<Vec<u8>> {
     } else {
         std::fs::read(file)
     };
-    read.map_err(|error| Failure::usage("file-unreadable", format!("cannot read `{}`", file.display())).because(&error))
+    read.map_err(|error| {
+        Failure::usage("file-unreadable", format!("cannot read `{}`", file.display())).because(&error)
+    })
 }
 
 fn show(output: Output, delivered: &Delivered) {
@@ -59,6 +61,9 @@ fn show(output: Output, delivered: &Delivered) {
     let events = if events.is_empty() { "nothing new".to_owned() } else { events.join(", ") };
     output.line(&format!("{}: {events}, {unchanged} unchanged", count(*rows, "record", "records")));
     if !queue.quiet {
-        output.say(&format!("the hub is at work ({} queued); `bailiwick status --wait 60` follows it", queue.queued));
+        output.say(&format!(
+            "the hub is at work ({} queued); `bailiwick status --wait 60` follows it",
+            queue.queued
+        ));
     }
 }

@@ -3,12 +3,7 @@
 use clap::Args;
 use serde::de::DeserializeOwned;
 
-use crate::{
-    api::Page,
-    client::Request,
-    failure::Result,
-    render::Output,
-};
+use crate::{api::Page, client::Request, failure::Result, render::Output};
 
 /// The longest page that the hub gives.
 const PAGE: u32 = 1000;
@@ -41,7 +36,11 @@ impl ListArgs {
         let mut items = Vec::new();
         let mut after: Option<String> = None;
         loop {
-            let left = if self.all { PAGE } else { self.limit - u32::try_from(items.len()).unwrap_or(u32::MAX).min(self.limit) };
+            let left = if self.all {
+                PAGE
+            } else {
+                self.limit - u32::try_from(items.len()).unwrap_or(u32::MAX).min(self.limit)
+            };
             if left == 0 {
                 return Ok(Listed { items, more: true });
             }

@@ -30,10 +30,13 @@ pub fn matrix(output: Output, cells: &[Cell]) -> String {
         AccessClass::ALL.into_iter().filter(|class| cells.iter().any(|cell| cell.class == *class)).collect();
     let mut text = String::new();
     for abreast in systems.chunks(ABREAST) {
-        let header: Vec<&str> = std::iter::once("access class").chain(abreast.iter().map(|s| s.as_str())).collect();
+        let header: Vec<&str> =
+            std::iter::once("access class").chain(abreast.iter().map(|s| s.as_str())).collect();
         let rows = classes.iter().map(|class| {
             let verdict = |system: &&SystemName| match found.get(&(*class, *system)) {
-                Some(cell) => tone(&cell.verdict).cell(format!("{} {}", symbol(&cell.verdict), cell.verdict.name())),
+                Some(cell) => {
+                    tone(&cell.verdict).cell(format!("{} {}", symbol(&cell.verdict), cell.verdict.name()))
+                }
                 None => Tone::Dim.cell("·"),
             };
             std::iter::once(Tone::Plain.cell(class)).chain(abreast.iter().map(verdict)).collect()
@@ -43,7 +46,10 @@ pub fn matrix(output: Output, cells: &[Cell]) -> String {
     }
     let absent = AccessClass::ALL.len() - classes.len();
     text.push_str(LEGEND);
-    text.push_str(&format!("\n{} on none of these systems", count(absent as u64, "class exists", "classes exist")));
+    text.push_str(&format!(
+        "\n{} on none of these systems",
+        count(absent as u64, "class exists", "classes exist")
+    ));
     text
 }
 
@@ -58,7 +64,10 @@ pub fn reasons(cells: &[Cell]) -> Vec<String> {
             Verdict::Pending { until } => format!("readers may see the old state until {until:.0}"),
             Verdict::Unobservable { why, control: None } => format!("{why}; no control was accepted"),
             Verdict::Unobservable { why, control: Some(control) } => {
-                format!("{why}; {} stands in, owner {}, until {:.0}", control.what, control.owner, control.expires)
+                format!(
+                    "{why}; {} stands in, owner {}, until {:.0}",
+                    control.what, control.owner, control.expires
+                )
             }
         };
         let witness = match cell.witness {
@@ -85,7 +94,9 @@ pub fn tone(verdict: &Verdict) -> Tone {
     match verdict {
         Verdict::Removed => Tone::Good,
         Verdict::Blocked { purges_at: Some(_) } => Tone::Good,
-        Verdict::Blocked { purges_at: None } | Verdict::Pending { .. } | Verdict::Unobservable { .. } => Tone::Warn,
+        Verdict::Blocked { purges_at: None } | Verdict::Pending { .. } | Verdict::Unobservable { .. } => {
+            Tone::Warn
+        }
         Verdict::Residual { .. } => Tone::Bad,
     }
 }
@@ -125,7 +136,12 @@ mod tests {
         ];
         let cells: Vec<Cell> = ["chat", "crm", "directory", "source-code", "wiki"]
             .iter()
-            .flat_map(|system| AccessClass::ALL.into_iter().zip(verdicts.iter().cycle()).map(move |(c, v)| cell(system, c, v.clone())))
+            .flat_map(|system| {
+                AccessClass::ALL
+                    .into_iter()
+                    .zip(verdicts.iter().cycle())
+                    .map(move |(c, v)| cell(system, c, v.clone()))
+            })
             .collect();
         let text = matrix(output, &cells);
         for line in text.lines() {
@@ -140,7 +156,8 @@ mod tests {
     #[test]
     fn every_cell_that_does_not_say_removed_has_a_reason() {
         let removed = cell("chat", AccessClass::Sessions, Verdict::Removed);
-        let residual = cell("crm", AccessClass::PrimaryAccount, Verdict::Residual { what: vec!["ada@x".into()] });
+        let residual =
+            cell("crm", AccessClass::PrimaryAccount, Verdict::Residual { what: vec!["ada@x".into()] });
         assert_eq!(reasons(&[removed, residual]), ["✗ crm/primary-account: still there: ada@x"]);
     }
 }

@@ -242,7 +242,10 @@ mod tests {
             }
             if !command.has_subcommands() {
                 let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-                assert!(help.contains("Example") && help.contains("bailiwick "), "{path} has an example: {help}");
+                assert!(
+                    help.contains("Example") && help.contains("bailiwick "),
+                    "{path} has an example: {help}"
+                );
             }
         }
         let line = definition();

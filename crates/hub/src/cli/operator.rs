@@ -20,9 +20,11 @@ pub enum OperatorCommand {
     #[command(after_help = "Example:\n  bailiwick operator list")]
     List,
     /// Add somebody; their token goes to a profile file, not to the terminal
-    #[command(after_help = "Roles: `admin` governs configuration, credentials and operators; `operator` delivers \
+    #[command(
+        after_help = "Roles: `admin` governs configuration, credentials and operators; `operator` delivers \
         feeds and\nreconciles; others, such as `approver`, mean what the policies say. Reading takes any.\n\n\
-        Example:\n  bailiwick operator add noor --role approver --person hr/1001 --to noor.toml")]
+        Example:\n  bailiwick operator add noor --role approver --person hr/1001 --to noor.toml"
+    )]
     Add(AddArgs),
 }
 
@@ -87,7 +89,11 @@ async fn add_and_tell(context: &Context<'_>, client: &Client, args: AddArgs) -> 
     }
     Profile { url, operator: operator.name.clone(), token }.write(&to)?;
     context.output.result(&operator, |output| {
-        output.line(&format!("{} is added; their token is in `{}`, to be handed to them", operator.name, to.display()));
+        output.line(&format!(
+            "{} is added; their token is in `{}`, to be handed to them",
+            operator.name,
+            to.display()
+        ));
     });
     Ok(())
 }

@@ -40,9 +40,11 @@ pub enum PlanCommand {
 
 /// Arguments of `bailiwick approve`.
 #[derive(Args)]
-#[command(after_help = "The approval is bound to the digest: if the plan is not what you saw, it is refused. \
+#[command(
+    after_help = "The approval is bound to the digest: if the plan is not what you saw, it is refused. \
     Without\n`--digest` the plan is shown and its digest taken.\n\n\
-    Example:\n  bailiwick approve pln_01jd3v8k5mfa8rsw1r2q9n6x4e --digest 9f86d081884c7d65…")]
+    Example:\n  bailiwick approve pln_01jd3v8k5mfa8rsw1r2q9n6x4e --digest 9f86d081884c7d65…"
+)]
 pub struct ApproveArgs {
     /// The plan
     plan: PlanId,
@@ -56,7 +58,8 @@ pub async fn run(context: &Context<'_>, command: PlanCommand) -> Result<Exit> {
     let client = context.client()?;
     match command {
         PlanCommand::List { state, list } => {
-            let plans = list.read::<PlanView>(|| client.get(&["plans"]).maybe("state", state.as_ref())).await?;
+            let plans =
+                list.read::<PlanView>(|| client.get(&["plans"]).maybe("state", state.as_ref())).await?;
             context.output.result(&plans.items, |output| {
                 let rows = plans.items.iter().map(|view| {
                     let plan = &view.row.plan;
@@ -97,7 +100,9 @@ pub async fn approve(context: &Context<'_>, args: ApproveArgs) -> Result<Exit> {
     };
     give(&client, args.plan, digest).await?;
     let request = ApprovalRequest { digest };
-    context.output.result(&request, |output| output.line(&format!("approved {} as {}", args.plan, digest.short())));
+    context
+        .output
+        .result(&request, |output| output.line(&format!("approved {} as {}", args.plan, digest.short())));
     Ok(Exit::Done)
 }
 
@@ -120,7 +125,8 @@ pub fn describe(output: Output, view: &PlanView) {
     if plan.privileged {
         output.toned(Tone::Warn, "  it gives power over other access");
     }
-    let steps: BTreeMap<u16, &Step> = view.runs.iter().flat_map(|run| &run.steps).map(|(seq, step)| (*seq, step)).collect();
+    let steps: BTreeMap<u16, &Step> =
+        view.runs.iter().flat_map(|run| &run.steps).map(|(seq, step)| (*seq, step)).collect();
     for change in &plan.changes {
         let (sign, tone) = sign(&change.op);
         let step = steps.get(&change.seq).map_or(String::new(), |step| format!("  [{}]", step_words(step)));
@@ -137,7 +143,10 @@ pub fn describe(output: Output, view: &PlanView) {
         output.toned(Tone::Warn, &format!("! {name} is forbidden by {}", policies.join(", ")));
     }
     if *state == PlanState::Drafted {
-        output.say(&format!("it waits for an approval: `bailiwick approve {} --digest {}`", plan.id, view.row.digest));
+        output.say(&format!(
+            "it waits for an approval: `bailiwick approve {} --digest {}`",
+            plan.id, view.row.digest
+        ));
     }
 }
 

@@ -27,7 +27,9 @@ pub async fn run(context: &Context<'_>, args: ReconcileArgs) -> Result<Exit> {
     let client = context.client()?;
     if args.check {
         client.post(&["systems", &args.system, "check"]).done().await?;
-        context.output.result(&true, |output| output.line(&format!("{} is reached and takes the credential", args.system)));
+        context.output.result(&true, |output| {
+            output.line(&format!("{} is reached and takes the credential", args.system))
+        });
         return Ok(Exit::Done);
     }
     let waiting = context.output.waiting(&format!("reading {}", args.system));

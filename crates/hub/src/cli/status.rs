@@ -42,9 +42,15 @@ fn show(output: Output, status: &Status) {
     let queue = &status.queue;
     let next = queue.next.map_or(String::new(), |next| format!(", the next is due {next:.0}"));
     line("queue", format!("{}{next}", count(queue.queued, "item", "items")));
-    line("evidence", format!("{} in the log, {} written", count(status.log.size, "record", "records"), status.log.written));
+    line(
+        "evidence",
+        format!("{} in the log, {} written", count(status.log.size, "record", "records"), status.log.written),
+    );
     for name in &status.quarantined {
-        output.toned(Tone::Bad, &format!("stopped      {name}: nothing goes out; see `bailiwick finding list`"));
+        output.toned(
+            Tone::Bad,
+            &format!("stopped      {name}: nothing goes out; see `bailiwick finding list`"),
+        );
     }
     if let Some(failing) = &queue.failing {
         output.toned(Tone::Bad, &format!("failing      {failing}"));
@@ -61,6 +67,7 @@ fn show(output: Output, status: &Status) {
 
 /// `500 active, 2 left`, without what there is none of.
 fn parts(counts: &BTreeMap<String, i64>) -> String {
-    let parts: Vec<String> = counts.iter().filter(|(_, n)| **n > 0).map(|(state, n)| format!("{n} {state}")).collect();
+    let parts: Vec<String> =
+        counts.iter().filter(|(_, n)| **n > 0).map(|(state, n)| format!("{n} {state}")).collect();
     if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
 }

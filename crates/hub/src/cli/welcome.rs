@@ -1,7 +1,10 @@
 //! `bailiwick` alone: how it is doing, or what to do first.
 
 use super::{Context, status};
-use crate::{failure::{Exit, Result}, render::Tone};
+use crate::{
+    failure::{Exit, Result},
+    render::Tone,
+};
 
 /// The way from nothing to proven access.
 pub const FIRST_STEPS: &str = "\
@@ -17,7 +20,10 @@ pub async fn run(context: &Context<'_>) -> Result<Exit> {
         return status::run(context, status::StatusArgs::default()).await;
     }
     let output = context.output;
-    output.line(&format!("bailiwick {}: no hub is set up for you yet. What to do, in order:\n", env!("CARGO_PKG_VERSION")));
+    output.line(&format!(
+        "bailiwick {}: no hub is set up for you yet. What to do, in order:\n",
+        env!("CARGO_PKG_VERSION")
+    ));
     output.line(FIRST_STEPS);
     output.toned(Tone::Dim, "\n`bailiwick --help` shows all commands");
     Ok(Exit::Done)

@@ -21,7 +21,8 @@ pub struct WhyArgs {
 /// Shows it.
 pub async fn run(context: &Context<'_>, args: WhyArgs) -> Result<Exit> {
     let client = context.client()?;
-    let view: WhyView = client.get(&["identities", &args.identity, "entitlements", &args.entitlement]).send().await?;
+    let view: WhyView =
+        client.get(&["identities", &args.identity, "entitlements", &args.entitlement]).send().await?;
     context.output.result(&view.why, |output| output.line(view.text.trim_end()));
     Ok(Exit::Done)
 }

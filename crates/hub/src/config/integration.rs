@@ -152,16 +152,17 @@ fn known_kind(kind: Located<'_, &str>, kinds: &[&str], report: &mut Report) -> b
 }
 
 /// One address, without anything that could hide a secret or widen what the scope says. A `file:`
-/// endpoint is a folder below the data folder.
+/// endpoint is a folder below the data folder. The messages never repeat the endpoint.
 fn good_endpoint(endpoint: Located<'_, &str>, report: &mut Report) -> bool {
     let text = endpoint.value;
     let mut refuse = |code, message: &str| {
         report.add(code, endpoint.spot, message);
         false
     };
+    let plain = |path: &str| path.split('/').all(|part| !matches!(part, "" | "." | "..") && !part.contains(['%', '\\']));
     if let Some(path) = text.strip_prefix("file:") {
-        let inside = path.split('/').all(|part| !matches!(part, "" | "." | "..") && !part.contains('\\'));
-        return inside || refuse(Code::Value, "a `file:` endpoint is a folder in the data folder; write one such as `file:feeds/hr`");
+        let message = "a `file:` endpoint is a folder in the data folder; write one such as `file:feeds/hr`";
+        return plain(path) || refuse(Code::Value, message);
     }
     let Some(rest) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
         return refuse(Code::Value, "an endpoint begins with `https://`, `http://` or `file:`");
@@ -170,7 +171,9 @@ fn good_endpoint(endpoint: Located<'_, &str>, report: &mut Report) -> bool {
     if host.contains('@') {
         return refuse(Code::Secret, "the endpoint carries a user or password; credentials are handed to the hub, not written here");
     }
-    if host.is_empty() || text.contains(|c: char| !c.is_ascii_graphic()) || rest.contains(['?', '#', '\\']) {
+    let path = rest[host.len()..].trim_end_matches('/');
+    let shaped = !host.is_empty() && text.chars().all(|c| c.is_ascii_graphic()) && !path.contains(['?', '#']);
+    if !shaped || !path.strip_prefix('/').is_none_or(plain) {
         return refuse(Code::Value, "an endpoint is a host and a path, with nothing after it; write one such as `https://chat.example.com/scim`");
     }
     true

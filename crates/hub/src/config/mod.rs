@@ -50,6 +50,7 @@ use std::{
     path::Path,
 };
 
+use bailiwick_connector::broker::LineSettings;
 use bailiwick_core::{
     access::AccessClass,
     id::{EntitlementName, IntegrationName, SourceName, SystemName},
@@ -76,7 +77,8 @@ use self::{
 /// Everything that is wrong, by place.
 pub fn parse(bundle: &Bundle, data: &Path) -> Result<Configuration, Vec<ConfigError>> {
     let check = |kind: &str, settings: &serde_json::Value| {
-        bailiwick_connectors::build(kind, settings).map(drop).map_err(|e| e.to_string())
+        let (_, theirs) = LineSettings::split(settings).map_err(|e| e.message)?;
+        bailiwick_connectors::build(kind, &theirs).map(drop).map_err(|e| e.message)
     };
     parse_with(bundle, data, &bailiwick_connectors::KINDS, &check)
 }
@@ -246,7 +248,12 @@ fn references(
             report.add(Code::Duplicate, source.spot, message);
         }
     }
+    let mut served: BTreeMap<&SystemName, Spot<'_>> = BTreeMap::new();
     for system in drafts.iter().filter_map(|d| d.system.as_ref()) {
+        if let Some(first) = served.insert(&system.value, system.spot) {
+            let message = format!("the system `{}` has an integration at {} already", system.value, first.place());
+            report.add(Code::Duplicate, system.spot, message);
+        }
         if !systems.contains_key(&system.value) {
             let names = systems.keys().map(SystemName::as_str);
             let message = format!("there is no system `{}`", system.value);
@@ -281,9 +288,22 @@ fn references(
 fn located(integration: Integration, data: &Path) -> Integration {
     match integration.endpoint.strip_prefix("file:") {
         Some(relative) => {
-            let endpoint = format!("file://{}", data.join(relative).display());
+            let endpoint = format!("file://{}", encoded(&data.join(relative)));
             Integration { endpoint, ..integration }
         }
         None => integration,
     }
+}
+
+/// A path as it stands in a URI (RFC 8089, RFC 3986 §2.1): everything but unreserved characters and
+/// slashes is percent-encoded.
+fn encoded(path: &Path) -> String {
+    let mut out = String::new();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => out.push(char::from(*byte)),
+            other => out.push_str(&format!("%{other:02X}")),
+        }
+    }
+    out
 }

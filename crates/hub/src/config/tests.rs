@@ -213,7 +213,7 @@ fn endpoints() {
     }
     const SHAPE: &str =
         "an endpoint is a host and a path, with nothing after it; write one such as `https://chat.example.com/scim`";
-    for bad in ["https://", "https:///x", "http://a/b?c", "http://a/b#c", "http://a b"] {
+    for bad in ["https://", "https:///x", "http://a/b?c", "http://a/b#c", "http://a b", "http://a/../b", "http://a//b"] {
         check("https://chat.example.com/x", bad, &[&format!("config-value a.toml:20:12: {SHAPE}")]);
     }
     for bad in ["chat.example.com", "ftp://a", "HTTP://a"] {
@@ -247,6 +247,14 @@ fn references_and_duplicates_across_files() {
     ]);
     check("system = \"chat\"", "system = \"chatt\"", &[
         "config-dangling a.toml:21:10: there is no system `chatt` (did you mean `chat`?)",
+    ]);
+    check("source = \"hr\"", "system = \"chat\"", &[
+        "config-dangling a.toml:17:9: there is no source `hr`",
+        "config-dangling a.toml:18:10: there is no source `hr`",
+        "config-dangling a.toml:26:9: there is no source `hr`",
+        "config-dangling a.toml:27:10: there is no source `hr`",
+        "config-duplicate a.toml:30:10: the system `chat` has an integration at a.toml:21:10 already",
+        "config-value a.toml:32:18: only a source has a contract; write `source` instead of `system`",
     ]);
     check("owner = \"hr/1\"", "owner = \"hrr/1\"", &[
         "config-dangling a.toml:17:9: there is no source `hrr` (did you mean `hr`?)",
@@ -298,6 +306,13 @@ fn the_example_is_sound() {
     assert_eq!(systems, ["chat", "crm", "wiki"]);
     assert_eq!(read.integrations.len(), 4);
     assert_eq!(read.policies.len(), 3);
+}
+
+#[test]
+fn a_data_folder_with_a_space_is_still_an_address() {
+    let data = Path::new("/srv/my data/ü");
+    let read = parse_with(&bundle(&[("a.toml", SOUND)]), data, &["csv", "scim"], &|_, _| Ok(())).unwrap();
+    assert_eq!(read.integrations[1].endpoint, "file:///srv/my%20data/%C3%BC/feeds/hr");
 }
 
 #[cfg(unix)]

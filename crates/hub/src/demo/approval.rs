@@ -24,7 +24,10 @@ pub async fn act(narrator: &mut Narrator, stage: &Stage, left: &[Leaver]) -> Res
     let made = cli::add_operator(&stage.hub, &new).await?;
     let profile = Profile { token: made.token, operator: made.operator.name, url: stage.profile.url.clone() };
     let approver = Client::new(&profile)?;
-    let drafted = ListArgs::ALL.read::<PlanView>(|| approver.get(&["plans"]).query("state", "drafted")).await?.items;
+    let drafted =
+        ListArgs::ALL.read::<PlanView>(|| approver.get(&["plans"]).query("state", "drafted")).await?.items;
+    let drafted: Vec<PlanView> =
+        drafted.into_iter().filter(|view| left.iter().any(|leaver| leaver.key == view.who.key)).collect();
     for (n, view) in drafted.iter().enumerate() {
         let plan = view.row.plan.id;
         if n == 0 {
@@ -38,7 +41,10 @@ pub async fn act(narrator: &mut Narrator, stage: &Stage, left: &[Leaver]) -> Res
     }
     if let Some(view) = drafted.first() {
         let again = cli::approve(&approver, view.row.plan.id, view.row.digest).await;
-        narrator.promise(again.is_err_and(|f| f.code() == "approval-used"), "the same approval a second time is refused")?;
+        narrator.promise(
+            again.is_err_and(|f| f.code() == "approval-used"),
+            "the same approval a second time is refused",
+        )?;
     }
     stage.quiet().await?;
     let truth = stage.truth.of(acme::LIAR).await?;
@@ -49,7 +55,13 @@ pub async fn act(narrator: &mut Narrator, stage: &Stage, left: &[Leaver]) -> Res
         let view = cli::case(&stage.hub, leaver.case).await?;
         let against = matrix::against(stage, leaver, &view).await?;
         narrator.nothing_against(&against, &format!("every cell of {} is true again", leaver.name))?;
-        narrator.promise(view.case.closed.is_some(), &format!("the case of {} is closed: every cell is proven", leaver.name))?;
+        let now = view.cells.iter().map(|cell| cell.at).max().unwrap_or_default();
+        let open: Vec<_> = view.cells.iter().filter(|cell| !cell.verdict.closes(now)).collect();
+        let unseen = !open.is_empty() && open.iter().all(|cell| acme::UNSEEN.contains(&cell.class));
+        narrator.promise(
+            unseen && view.case.closed.is_none(),
+            "all is proven but the consents on crm, which nothing shows: the case stays open, and says so",
+        )?;
     }
     Ok(())
 }

@@ -16,7 +16,10 @@ pub async fn act(narrator: &mut Narrator, stage: &Stage) -> Result<()> {
     let change = cli::preview(&stage.hub, &bundle).await?;
     bundle.seen = Some(change.digest);
     cli::make(&stage.hub, &bundle).await?;
-    narrator.tell(&format!("$ bailiwick apply examples/acme       {}", count(change.lines.len() as u64, "change", "changes")));
+    narrator.tell(&format!(
+        "$ bailiwick apply examples/acme       {}",
+        count(change.lines.len() as u64, "change", "changes")
+    ));
     let again = cli::preview(&stage.hub, &bundle).await?;
     narrator.promise(again.lines.is_empty(), "applied as it was shown; applying it again changes nothing")?;
     for system in acme::SYSTEMS {
@@ -28,7 +31,9 @@ pub async fn act(narrator: &mut Narrator, stage: &Stage) -> Result<()> {
     let integrations: Vec<IntegrationView> = stage.hub.get(&["integrations"]).send().await?;
     let owned = integrations.iter().all(|view| {
         let integration = &view.integration;
-        !integration.owner.is_empty() && !integration.backup.is_empty() && integration.owner != integration.backup
+        !integration.owner.is_empty()
+            && !integration.backup.is_empty()
+            && integration.owner != integration.backup
     });
     narrator.promise(owned, "every integration has an owner and somebody else as backup")?;
     narrator.promise(true, "every system is reached; one credential writes, another reads back")

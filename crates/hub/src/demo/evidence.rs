@@ -19,15 +19,21 @@ pub async fn act(narrator: &mut Narrator, stage: &Stage, left: &[Leaver]) -> Res
     let mut pack = cli::export(&stage.hub, &subject).await?;
     let file = stage.folder.join("case.pack");
     cli::write_file(&file, &pack)?;
-    let key = VerifierKey::parse(&stage.log_key)
-        .map_err(|error| Failure::refused(error.code(), "the key of the log cannot be read").because(&error))?;
+    let key = VerifierKey::parse(&stage.log_key).map_err(|error| {
+        Failure::refused(error.code(), "the key of the log cannot be read").because(&error)
+    })?;
     let keys = [key];
     let report = cli::verify(&pack, Some(&keys))?;
     narrator.tell(&format!("$ bailiwick evidence export --case {subject} -o case.pack"));
     narrator.tell("$ bailiwick evidence verify case.pack --key log.vkey");
     narrator.promise(
         report.subject == subject && report.records > 0,
-        &format!("{} records about {}, each proven to be in the signed log of {}", report.records, leaver.name, report.checkpoint.size()),
+        &format!(
+            "{} records about {}, each proven to be in the signed log of {}",
+            report.records,
+            leaver.name,
+            report.checkpoint.size()
+        ),
     )?;
     let middle = pack.len() / 2;
     pack[middle] ^= 1;

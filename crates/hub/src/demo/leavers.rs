@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use bailiwick_core::id::CaseId;
 use serde_json::json;
 
-use super::{
-    Narrator, Stage, acme,
-    truth::groups_of,
-};
+use super::{Narrator, Stage, acme, truth::groups_of};
 use crate::{
     api::{CaseLine, IdentityView},
     cli::{self, ListArgs},
@@ -41,14 +38,20 @@ pub async fn act(narrator: &mut Narrator, stage: &Stage) -> Result<Vec<Leaver>> 
         leaving.push(view);
     }
     let names: Vec<String> = leaving.iter().map(|view| view.identity.display_name()).collect();
-    narrator.tell(&format!("{} made API tokens and are signed in, which the hub was never told", names.join(" and ")));
+    narrator.tell(&format!(
+        "{} made API tokens and are signed in, which the hub was never told",
+        names.join(" and ")
+    ));
 
     let watch = Stopwatch::start();
     let delivered = cli::deliver(&stage.hub, acme::SOURCE, acme::DAY_2.into(), None).await?;
     let events: Vec<String> = delivered.events.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
     narrator.tell(&format!("$ bailiwick import hr day-2.csv          {}", events.join(", ")));
     stage.quiet().await?;
-    narrator.tell(&format!("decided, planned, approved by rule, applied, read back: {:.1} s", watch.elapsed().as_secs_f64()));
+    narrator.tell(&format!(
+        "decided, planned, approved by rule, applied, read back: {:.1} s",
+        watch.elapsed().as_secs_f64()
+    ));
 
     let mover_after = groups(stage, acme::MOVER).await?;
     let lost: Vec<&String> = mover_before.iter().filter(|group| !mover_after.contains(group)).collect();
@@ -60,7 +63,10 @@ pub async fn act(narrator: &mut Narrator, stage: &Stage) -> Result<Vec<Leaver>> 
     narrator.promise(exact, "the mover holds exactly what policy gives now, nothing of before")?;
 
     let cases = ListArgs::ALL.read::<CaseLine>(|| stage.hub.get(&["cases"])).await?.items;
-    narrator.promise(cases.len() == leaving.len(), "each leaver has one case")?;
+    let one_each = leaving.iter().all(|view| {
+        cases.iter().filter(|line| line.case.identity == view.identity.id).count() == 1
+    });
+    narrator.promise(one_each, "each leaver has one case")?;
     leaving.into_iter().map(|view| leaver(view, &cases)).collect()
 }
 

@@ -37,7 +37,11 @@ impl Narrator {
     /// Begins an act.
     pub fn act(&mut self, title: &str) {
         let elapsed = self.watch.elapsed();
-        self.acts.push(Act { title: title.to_owned(), started_ms: elapsed.as_millis(), promises: Vec::new() });
+        self.acts.push(Act {
+            title: title.to_owned(),
+            started_ms: elapsed.as_millis(),
+            promises: Vec::new(),
+        });
         if !self.output.json {
             let text = format!("\n[{:>4.1} s] {}. {title}", elapsed.as_secs_f64(), self.acts.len());
             self.output.line(&text);
@@ -64,7 +68,10 @@ impl Narrator {
     /// `promise-broken`, when it is not.
     pub fn promise(&mut self, kept: bool, promise: &str) -> Result<()> {
         if !kept {
-            return Err(Failure::refused("promise-broken", format!("this was promised and is not so: {promise}")));
+            return Err(Failure::refused(
+                "promise-broken",
+                format!("this was promised and is not so: {promise}"),
+            ));
         }
         self.toned(Tone::Good, &format!("✓ {promise}"));
         if let Some(act) = self.acts.last_mut() {
@@ -91,10 +98,14 @@ impl Narrator {
     pub fn end(&self) {
         let elapsed = self.watch.elapsed();
         let promises: usize = self.acts.iter().map(|act| act.promises.len()).sum();
-        let report = serde_json::json!({"acts": self.acts, "took_ms": elapsed.as_millis(), "promises": promises});
+        let report =
+            serde_json::json!({"acts": self.acts, "took_ms": elapsed.as_millis(), "promises": promises});
         self.output.result(&report, |output| {
             let kept = count(promises as u64, "promise", "promises");
-            output.toned(Tone::Good, &format!("\n[{:>4.1} s] done: {kept} made, each of them kept", elapsed.as_secs_f64()));
+            output.toned(
+                Tone::Good,
+                &format!("\n[{:>4.1} s] done: {kept} made, each of them kept", elapsed.as_secs_f64()),
+            );
         });
     }
 }

@@ -53,14 +53,20 @@ pub struct Stage {
 
 impl Stage {
     /// Sets it.
-    pub async fn set(narrator: &mut Narrator, keep: Option<PathBuf>, environment: &Environment) -> Result<Self> {
+    pub async fn set(
+        narrator: &mut Narrator,
+        keep: Option<PathBuf>,
+        environment: &Environment,
+    ) -> Result<Self> {
         narrator.act("A laboratory and a hub");
-        let unwritable =
-            |error: std::io::Error| Failure::usage("folder-unwritable", "cannot make a folder").because(&error);
+        let unwritable = |error: std::io::Error| {
+            Failure::usage("folder-unwritable", "cannot make a folder").because(&error)
+        };
         let (folder, temporary) = match &keep {
             Some(dir) => (new_folder(dir)?, None),
             None => {
-                let made = tempfile::Builder::new().prefix("bailiwick-demo-").tempdir().map_err(unwritable)?;
+                let made =
+                    tempfile::Builder::new().prefix("bailiwick-demo-").tempdir().map_err(unwritable)?;
                 (made.path().to_owned(), Some(made))
             }
         };
@@ -108,7 +114,9 @@ impl Stage {
             temporary,
         };
         narrator.tell("three simulated systems, over real HTTP, with a back door to their truth:");
-        narrator.tell("  chat does what it says · wiki keeps groups on deactivation · crm answers 200 and does nothing");
+        narrator.tell(
+            "  chat does what it says · wiki keeps groups on deactivation · crm answers 200 and does nothing",
+        );
         narrator.tell(&format!("the hub, on an empty store in {}", stage.folder.display()));
         stage.set_groups().await?;
         narrator.promise(stage.status().await?.systems == 0, "it knows no system and nobody yet")?;
@@ -166,5 +174,6 @@ fn new_folder(dir: &std::path::Path) -> Result<PathBuf> {
     if empty {
         return Ok(folder.path().to_owned());
     }
-    Err(Failure::usage("folder-not-empty", format!("`{}` is not empty", dir.display())).advise("name a new folder"))
+    Err(Failure::usage("folder-not-empty", format!("`{}` is not empty", dir.display()))
+        .advise("name a new folder"))
 }

@@ -5,7 +5,9 @@ use std::{
     net::SocketAddr,
 };
 
-use bailiwick_core::{access::AccessClass, account::Account, case::Cell, system::Entitlement, verify::Verdict};
+use bailiwick_core::{
+    access::AccessClass, account::Account, case::Cell, system::Entitlement, verify::Verdict,
+};
 use bailiwick_lab::{TokenStatus, TrueUser, Truth};
 use serde::Serialize;
 
@@ -22,7 +24,9 @@ impl BackDoor {
     /// Of the lab at this address.
     pub fn new(lab: SocketAddr) -> Result<Self> {
         let http = reqwest::Client::builder().no_proxy().build();
-        let http = http.map_err(|error| Failure::unreachable("lab-unreachable", "cannot set up a connection").because(&error))?;
+        let http = http.map_err(|error| {
+            Failure::unreachable("lab-unreachable", "cannot set up a connection").because(&error)
+        })?;
         Ok(Self { http, base: format!("http://{lab}/truth") })
     }
 
@@ -30,7 +34,8 @@ impl BackDoor {
     pub async fn of(&self, system: &str) -> Result<Truth> {
         let answer = self.http.get(format!("{}/{system}", self.base)).send().await.map_err(lost)?;
         let bytes = answer.bytes().await.map_err(lost)?;
-        serde_json::from_slice(&bytes).map_err(|error| Failure::refused("lab-failed", "the truth is not understood").because(&error))
+        serde_json::from_slice(&bytes)
+            .map_err(|error| Failure::refused("lab-failed", "the truth is not understood").because(&error))
     }
 
     /// The real state of all systems.
@@ -62,7 +67,8 @@ fn lost(error: reqwest::Error) -> Failure {
 /// What is wrong with what the hub says about the accounts of a system; empty when all of it is true and
 /// nothing is left out.
 pub fn disagreements(accounts: &[Account], truth: &Truth, entitlements: &[Entitlement]) -> Vec<String> {
-    let mine: Vec<&Account> = accounts.iter().filter(|account| account.system.as_str() == truth.system).collect();
+    let mine: Vec<&Account> =
+        accounts.iter().filter(|account| account.system.as_str() == truth.system).collect();
     let mut against = Vec::new();
     for account in &mine {
         let place = format!("{}/{}", truth.system, account.username);
@@ -71,7 +77,10 @@ pub fn disagreements(accounts: &[Account], truth: &Truth, entitlements: &[Entitl
             continue;
         };
         if user.active != account.state.active {
-            against.push(format!("{place} is said to be active: {}, and is: {}", account.state.active, user.active));
+            against.push(format!(
+                "{place} is said to be active: {}, and is: {}",
+                account.state.active, user.active
+            ));
         }
         let said: BTreeSet<&str> = entitlements
             .iter()
@@ -82,6 +91,11 @@ pub fn disagreements(accounts: &[Account], truth: &Truth, entitlements: &[Entitl
         if said != real {
             against.push(format!("{place} is said to be in {said:?}, and is in {real:?}"));
         }
+        let licences = |e: &&Entitlement| e.class == AccessClass::Licences && account.state.entitlements.contains(&e.name);
+        let said: BTreeSet<&str> = entitlements.iter().filter(licences).map(|e| e.label.as_str()).collect();
+        if said != user.licences.iter().map(String::as_str).collect() {
+            against.push(format!("{place} is said to have {said:?}, and has {:?}", user.licences));
+        }
     }
     let known: BTreeSet<&str> = mine.iter().map(|account| account.external_id.as_str()).collect();
     let unknown = truth.users.iter().filter(|user| !known.contains(user.id.as_str()));
@@ -91,7 +105,12 @@ pub fn disagreements(accounts: &[Account], truth: &Truth, entitlements: &[Entitl
 
 /// The names of the groups that a user is directly in.
 pub fn groups_of<'t>(user: &TrueUser, truth: &'t Truth) -> BTreeSet<&'t str> {
-    truth.groups.iter().filter(|group| user.groups.contains(&group.id)).map(|group| group.display_name.as_str()).collect()
+    truth
+        .groups
+        .iter()
+        .filter(|group| user.groups.contains(&group.id))
+        .map(|group| group.display_name.as_str())
+        .collect()
 }
 
 /// What is really there of a class: anything that works, anything at all.
@@ -117,15 +136,17 @@ fn real(user: Option<&TrueUser>, class: AccessClass) -> Option<Real> {
     }
 }
 
-/// Whether a cell says what is so; `None` when it makes no claim that the lab could tell.
-pub fn is_true(cell: &Cell, user: Option<&TrueUser>) -> Option<bool> {
-    let Real { live, there } = real(user, cell.class)?;
-    match &cell.verdict {
-        Verdict::Removed => Some(!there),
-        Verdict::Blocked { .. } => Some(there && !live),
-        Verdict::Residual { .. } => Some(live),
-        Verdict::Pending { .. } | Verdict::Unobservable { .. } => None,
-    }
+/// What is to be said against a cell; nothing when it says what is so. A cell that makes no claim is only
+/// right for what nobody can see.
+pub fn against(cell: &Cell, user: Option<&TrueUser>) -> Option<String> {
+    let says_so = match (&cell.verdict, real(user, cell.class)) {
+        (Verdict::Unobservable { .. }, _) => acme::UNSEEN.contains(&cell.class),
+        (Verdict::Removed, Some(real)) => !real.there,
+        (Verdict::Blocked { .. }, Some(real)) => real.there && !real.live,
+        (Verdict::Residual { .. }, Some(real)) => real.live,
+        (Verdict::Pending { .. }, _) | (_, None) => false,
+    };
+    (!says_so).then(|| format!("{}/{} is called {}", cell.system, cell.class, cell.verdict.name()))
 }
 
 /// The classes of which something works for the user, that no cell calls residual.
@@ -136,5 +157,7 @@ pub fn concealed(system: &str, cells: &[Cell], user: &TrueUser) -> Vec<String> {
     };
     let works = |class: &AccessClass| real(Some(user), *class).is_some_and(|real| real.live);
     let hidden = AccessClass::ALL.into_iter().filter(|class| works(class) && !said(*class));
-    hidden.map(|class| format!("{class} of {} on {system} works and no cell says so", user.user_name)).collect()
+    hidden
+        .map(|class| format!("{class} of {} on {system} works and no cell says so", user.user_name))
+        .collect()
 }

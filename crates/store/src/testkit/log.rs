@@ -19,13 +19,19 @@ pub async fn an_entry_binds_the_rows_it_explains(bed: &Bed) {
         let (plan, run) = (row(Table::Plans, &id, 1, &entropy), row(Table::Runs, &id, 1, &entropy));
         update(vec![Write::Insert(Table::Plans, plan), Write::Insert(Table::Runs, run)], &entropy)
     };
-    let removal = vec![Write::Delete(Table::Plans, "0".to_owned(), 1), Write::Replace(Table::Runs, row(Table::Runs, "0", 2, &entropy))];
+    let removal = vec![
+        Write::Delete(Table::Plans, "0".to_owned(), 1),
+        Write::Replace(Table::Runs, row(Table::Runs, "0", 2, &entropy)),
+    ];
     let updates: Vec<Update> = (0..100).map(make).chain([update(removal, &entropy)]).collect();
     let records: Vec<_> = updates.iter().map(|update| update.record.id).collect();
     write(bed, &tenant, updates, &entropy).await.unwrap();
     let mut tx = read(bed).await;
     let entries = tx.written(0, 1000).await.unwrap();
-    assert_eq!(entries.iter().map(|e| e.record.clone()).collect::<Vec<_>>(), records.iter().map(ToString::to_string).collect::<Vec<_>>());
+    assert_eq!(
+        entries.iter().map(|e| e.record.clone()).collect::<Vec<_>>(),
+        records.iter().map(ToString::to_string).collect::<Vec<_>>()
+    );
     for (at, entry) in entries.iter().enumerate() {
         let logged = Logged::parse(&entry.bytes).unwrap();
         assert_eq!((logged.id, entry.index), (records[at], None));
@@ -137,11 +143,16 @@ pub async fn entries_are_found_by_whom_they_are_about(bed: &Bed) {
     write(bed, &tenant, updates, &entropy).await.unwrap();
     write(bed, &other, vec![about(record(&entropy).identity(ann).case(case))], &entropy).await.unwrap();
     let mut tx = read(bed).await;
-    for (subject, expect) in [(ann.to_string(), vec![0, 3]), (bob.to_string(), vec![1, 4]), (case.to_string(), vec![1, 3, 5])] {
+    for (subject, expect) in
+        [(ann.to_string(), vec![0, 3]), (bob.to_string(), vec![1, 4]), (case.to_string(), vec![1, 3, 5])]
+    {
         let found = tx.entries_about(&tenant, &subject).await.unwrap();
         let expect: Vec<&String> = expect.into_iter().map(|at: usize| &ids[at]).collect();
         assert_eq!(found.iter().map(|e| &e.record).collect::<Vec<_>>(), expect, "{subject}");
-        assert_eq!(tx.entries_about(&other, &subject).await.unwrap().len(), usize::from(subject != bob.to_string()));
+        assert_eq!(
+            tx.entries_about(&other, &subject).await.unwrap().len(),
+            usize::from(subject != bob.to_string())
+        );
     }
 }
 
@@ -156,8 +167,11 @@ pub async fn personal_values_stay_beside_the_log_until_erased(bed: &Bed) {
     use base64::{Engine, engine::general_purpose::STANDARD};
     let (tenant, entropy) = (Tenant::single(), Seeded::new(34));
     let [ann, bob] = [1, 2].map(|n| IdentityId::from_bytes([n; 16]));
-    let say = |who, name: &str| record(&entropy).identity(who).personal("name", name).personal("phone", [1, 2]);
-    let mut updates: Vec<Update> = [(ann, "Ann Secret"), (bob, "Bob Secret"), (ann, "Ann Married")].map(|(who, name)| Update::new(say(who, name))).into();
+    let say =
+        |who, name: &str| record(&entropy).identity(who).personal("name", name).personal("phone", [1, 2]);
+    let mut updates: Vec<Update> = [(ann, "Ann Secret"), (bob, "Bob Secret"), (ann, "Ann Married")]
+        .map(|(who, name)| Update::new(say(who, name)))
+        .into();
     let ids: Vec<String> = updates.iter().map(|update| update.record.id.to_string()).collect();
     updates.extend((0..50).map(|_| Update::new(record(&entropy).identity(ann))));
     write(bed, &tenant, updates, &entropy).await.unwrap();
@@ -201,7 +215,9 @@ pub async fn a_record_is_written_once(bed: &Bed) {
     for others in [0, 3, 100] {
         let updates = (0..others).map(|_| update(vec![], &entropy)).chain([again.clone()]).collect();
         match write(bed, &tenant, updates, &entropy).await {
-            Err(StoreError::Conflict { table: "evidence", id }) => assert_eq!(id, again.record.id.to_string()),
+            Err(StoreError::Conflict { table: "evidence", id }) => {
+                assert_eq!(id, again.record.id.to_string())
+            }
             other => panic!("among {others}: {other:?}"),
         }
     }
@@ -211,8 +227,17 @@ pub async fn a_record_is_written_once(bed: &Bed) {
 /// "Moves the end of the published log from `old_size` to `head`. Fails with `Conflict` when it is
 /// elsewhere, or would become shorter."
 pub async fn the_end_of_the_log_moves_by_compare_and_swap(bed: &Bed) {
-    let head = |size: i64| LogHead { size, root: [size as u8; 32], checkpoint: format!("size {size}").into_bytes() };
-    let steps = [(Some(0), 1, false), (None, 3, true), (None, 4, false), (Some(2), 4, false), (Some(3), 5, true), (Some(3), 6, false), (Some(5), 4, false)];
+    let head =
+        |size: i64| LogHead { size, root: [size as u8; 32], checkpoint: format!("size {size}").into_bytes() };
+    let steps = [
+        (Some(0), 1, false),
+        (None, 3, true),
+        (None, 4, false),
+        (Some(2), 4, false),
+        (Some(3), 5, true),
+        (Some(3), 6, false),
+        (Some(5), 4, false),
+    ];
     let mut now = None;
     for (old, size, expect) in steps {
         let mut tx = begin(bed).await;
@@ -247,7 +272,8 @@ pub async fn a_store_written_through_the_seam_does_not_deviate(bed: &Bed) {
         let tenant = Tenant::new(name).unwrap();
         for table in Table::ALL {
             let id = |n: i64| format!("{n}");
-            let mut writes: Vec<Write> = (0..20).map(|n| Write::Insert(table, row(table, &id(n), 1, &entropy))).collect();
+            let mut writes: Vec<Write> =
+                (0..20).map(|n| Write::Insert(table, row(table, &id(n), 1, &entropy))).collect();
             writes.extend((0..10).map(|n| Write::Replace(table, row(table, &id(n), 2, &entropy))));
             writes.extend((5..15).map(|n| Write::Delete(table, id(n), if n < 10 { 2 } else { 1 })));
             writes.extend((5..7).map(|n| Write::Insert(table, row(table, &id(n), 1, &entropy))));

@@ -148,7 +148,12 @@ pub fn row(table: Table, id: &str, revision: i64, entropy: &dyn Entropy) -> Row 
 }
 
 /// Commits one call of write.
-pub(crate) async fn write(bed: &Bed, tenant: &Tenant, updates: Vec<Update>, entropy: &dyn Entropy) -> crate::Result<()> {
+pub(crate) async fn write(
+    bed: &Bed,
+    tenant: &Tenant,
+    updates: Vec<Update>,
+    entropy: &dyn Entropy,
+) -> crate::Result<()> {
     let mut tx = bed.store.begin().await?;
     tx.write(tenant, updates, entropy).await?;
     tx.commit().await

@@ -42,7 +42,8 @@ fn bodies(work: &[Work]) -> String {
 pub async fn a_lane_gives_one_item_at_a_time_in_order(bed: &Bed) {
     let (tenant, store) = (Tenant::single(), &*bed.store);
     // The second of `l` is more urgent and due earlier, but it is not first.
-    let work = vec![item("l", 5, 10, "a"), item("m", 5, 10, "m"), item("l", 0, 0, "b"), item("l", 5, 10, "c")];
+    let work =
+        vec![item("l", 5, 10, "a"), item("m", 5, 10, "m"), item("l", 0, 0, "b"), item("l", 5, 10, "c")];
     enqueue(bed, &tenant, work).await;
     let first = lease(store, &tenant, "w", 10, 10).await;
     assert_eq!(bodies(&first), "a m");
@@ -74,7 +75,12 @@ pub async fn nothing_is_leased_before_it_is_due(bed: &Bed) {
     let (tenant, store) = (Tenant::single(), &*bed.store);
     assert_eq!(read(bed).await.next_due(&tenant).await.unwrap(), (None, 0));
     // Behind one that is due later, an item waits even when it is due itself.
-    enqueue(bed, &tenant, vec![item("l", 0, 50, "later"), item("l", 0, 5, "behind"), item("m", 9, 70, "last")]).await;
+    enqueue(
+        bed,
+        &tenant,
+        vec![item("l", 0, 50, "later"), item("l", 0, 5, "behind"), item("m", 9, 70, "last")],
+    )
+    .await;
     assert_eq!(read(bed).await.next_due(&tenant).await.unwrap(), (Some(50), 3));
     assert!(lease(store, &tenant, "w", 49, 9).await.is_empty());
     let held = lease(store, &tenant, "w", 50, 9).await;
@@ -131,7 +137,12 @@ pub async fn an_item_put_off_comes_back_first_in_its_lane(bed: &Bed) {
 pub async fn many_are_finished_all_or_none(bed: &Bed) {
     let (tenant, store) = (Tenant::single(), &*bed.store);
     let lanes: Vec<String> = (0..300).map(|n| format!("l{n}")).collect();
-    enqueue(bed, &tenant, lanes.iter().flat_map(|lane| [item(lane, 0, 0, "1"), item(lane, 0, 0, "2")]).collect()).await;
+    enqueue(
+        bed,
+        &tenant,
+        lanes.iter().flat_map(|lane| [item(lane, 0, 0, "1"), item(lane, 0, 0, "2")]).collect(),
+    )
+    .await;
     let held = lease(store, &tenant, "w", 0, 1000).await;
     assert_eq!(held.len(), 300);
     let mut lost = held.clone();
@@ -251,7 +262,15 @@ pub async fn adding_and_finishing_at_once_loses_no_lane(bed: &Bed) {
 /// whenever the lock changes hands."
 pub async fn a_lock_has_one_holder_until_it_runs_out(bed: &Bed) {
     let mut fences = Vec::new();
-    let steps = [("a", 0, true), ("b", 9, false), ("a", 9, true), ("b", 18, false), ("b", 19, true), ("a", 20, false), ("a", 29, true)];
+    let steps = [
+        ("a", 0, true),
+        ("b", 9, false),
+        ("a", 9, true),
+        ("b", 18, false),
+        ("b", 19, true),
+        ("a", 20, false),
+        ("a", 29, true),
+    ];
     for (holder, now, expect) in steps {
         let mut tx = begin(bed).await;
         let fence = tx.lock("sequencer", holder, now, 10).await.unwrap();

@@ -90,12 +90,19 @@ pub async fn a_taken_unique_key_is_a_conflict(bed: &Bed) {
 pub async fn a_replacement_names_the_revision_it_replaces(bed: &Bed) {
     let (tenant, entropy) = (Tenant::single(), Seeded::new(4));
     let table = Table::Plans;
-    let replace = |revision| vec![update(vec![Write::Replace(table, row(table, "p", revision, &entropy))], &entropy)];
+    let replace =
+        |revision| vec![update(vec![Write::Replace(table, row(table, "p", revision, &entropy))], &entropy)];
     assert_eq!(conflict(write(bed, &tenant, replace(2), &entropy).await), ("plans", "p".to_owned()));
     let insert = vec![update(vec![Write::Insert(table, row(table, "p", 1, &entropy))], &entropy)];
     write(bed, &tenant, insert, &entropy).await.unwrap();
-    for (revision, expect) in [(3, "store-conflict"), (2, "ok"), (2, "store-conflict"), (4, "store-conflict"), (3, "ok")] {
-        assert_eq!(code(write(bed, &tenant, replace(revision), &entropy).await), expect, "revision {revision}");
+    for (revision, expect) in
+        [(3, "store-conflict"), (2, "ok"), (2, "store-conflict"), (4, "store-conflict"), (3, "ok")]
+    {
+        assert_eq!(
+            code(write(bed, &tenant, replace(revision), &entropy).await),
+            expect,
+            "revision {revision}"
+        );
     }
     assert_eq!(read(bed).await.get(&tenant, table, "p").await.unwrap().unwrap().revision, 3);
 }
@@ -193,7 +200,15 @@ pub async fn a_unique_key_passes_from_row_to_row_in_one_call(bed: &Bed) {
     write(bed, &tenant, steps.into_iter().map(one).collect(), &entropy).await.unwrap();
     let rows = read(bed).await.select(&tenant, Select::from(table)).await.unwrap();
     let keys: Vec<String> = rows.iter().map(|row| format!("{}{:?}", row.id, row.keys[0])).collect();
-    let expect = [("a", None), ("b", Some("a")), ("c", Some("b")), ("d", Some("e")), ("e", Some("d")), ("g", Some("c")), ("h", Some("f"))];
+    let expect = [
+        ("a", None),
+        ("b", Some("a")),
+        ("c", Some("b")),
+        ("d", Some("e")),
+        ("e", Some("d")),
+        ("g", Some("c")),
+        ("h", Some("f")),
+    ];
     assert_eq!(keys, expect.map(|(id, key)| format!("{id}{:?}", KeyValue::from(key))));
 }
 
@@ -234,7 +249,8 @@ pub async fn any_writes_agree_with_a_model(bed: &Bed) {
         let mut tx = read(bed).await;
         for table in tables {
             let stored = tx.select(&tenant, Select::from(table)).await.unwrap();
-            let expect: Vec<Row> = model.iter().filter(|((t, _), _)| *t == table).map(|(_, row)| row.clone()).collect();
+            let expect: Vec<Row> =
+                model.iter().filter(|((t, _), _)| *t == table).map(|(_, row)| row.clone()).collect();
             assert_eq!(stored, expect, "seed {seed}, {}", table.name());
         }
     }
@@ -346,7 +362,8 @@ pub async fn what_no_caller_should_ask_for_is_refused(bed: &Bed) {
 /// "Dropped without `commit`, it leaves nothing behind", and the next one can begin.
 pub async fn a_dropped_transaction_leaves_nothing(bed: &Bed) {
     let (tenant, entropy) = (Tenant::single(), Seeded::new(12));
-    let insert = || vec![update(vec![Write::Insert(Table::Cases, row(Table::Cases, "c", 1, &entropy))], &entropy)];
+    let insert =
+        || vec![update(vec![Write::Insert(Table::Cases, row(Table::Cases, "c", 1, &entropy))], &entropy)];
     for _ in 0..3 {
         let mut tx = begin(bed).await;
         tx.write(&tenant, insert(), &entropy).await.unwrap();
@@ -379,7 +396,9 @@ pub async fn an_abandoned_call_ends_the_transaction(bed: &Bed) {
 pub async fn a_reader_sees_one_state(bed: &Bed) {
     let (tenant, entropy) = (Tenant::single(), Arc::new(Seeded::new(14)));
     let table = Table::Systems;
-    let insert = |n: i64| vec![update(vec![Write::Insert(table, row(table, &format!("{n}"), 1, &*entropy))], &*entropy)];
+    let insert = |n: i64| {
+        vec![update(vec![Write::Insert(table, row(table, &format!("{n}"), 1, &*entropy))], &*entropy)]
+    };
     write(bed, &tenant, insert(0), &*entropy).await.unwrap();
     let mut reader = read(bed).await;
     assert_eq!(reader.count(&tenant, Select::from(table)).await.unwrap(), 1);
@@ -430,7 +449,8 @@ pub async fn of_two_writers_of_one_revision_one_wins(bed: &Bed) {
                 barrier.wait().await;
                 let mut tx = store.begin().await?;
                 let next = row(table, "i", seen.revision + 1, &*entropy);
-                tx.write(&tenant, vec![update(vec![Write::Replace(table, next)], &*entropy)], &*entropy).await?;
+                tx.write(&tenant, vec![update(vec![Write::Replace(table, next)], &*entropy)], &*entropy)
+                    .await?;
                 tx.commit().await
             })
         };
@@ -452,7 +472,8 @@ pub async fn tenants_are_apart_and_are_listed(bed: &Bed) {
     for (at, tenant) in tenants.iter().enumerate() {
         // The same unique keys, in one table for the last.
         let tables = if at == 2 { &Table::ALL[15..] } else { &Table::ALL[..] };
-        let writes = tables.iter().map(|table| Write::Insert(*table, row(*table, "x", 1, &entropy))).collect();
+        let writes =
+            tables.iter().map(|table| Write::Insert(*table, row(*table, "x", 1, &entropy))).collect();
         write(bed, tenant, vec![update(writes, &entropy)], &entropy).await.unwrap();
     }
     let removal = vec![update(vec![Write::Delete(Table::Plans, "x".to_owned(), 1)], &entropy)];

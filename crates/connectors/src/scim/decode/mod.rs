@@ -160,9 +160,9 @@ pub fn parse_page(bytes: &[u8]) -> Result<TypedPage<'_>> {
 /// `Malformed`, with nothing shown, if it is not JSON, or not a list.
 pub fn page(bytes: &[u8], mapping: &Mapping, visit: Visit<'_>) -> Result<PageInfo> {
     let mut list = parse_page(bytes)?;
-    let mut info = list.info();
-    info.unreadable = show_users(bytes, &mut list, mapping, visit)?;
-    Ok(info)
+    let mut found = info(&list);
+    found.unreadable = show_users(bytes, &mut list, mapping, visit)?;
+    Ok(found)
 }
 
 /// Shows the users of a page that was parsed from `bytes`; says how many could not be read.
@@ -226,30 +226,28 @@ pub(super) fn malformed(what: &str) -> ConnectorError {
     ConnectorError::none(ErrorKind::Malformed, format!("the answer is not understood: {what}"))
 }
 
-impl<'a, T: First> TypedList<'a, T> {
-    /// What the page says of its list; `unreadable` is not known yet.
-    pub(super) fn info(&self) -> PageInfo {
-        let all = self.resources.as_deref().unwrap_or_default();
-        PageInfo {
-            resources: all.len() as u64,
-            unreadable: 0,
-            total: self.total,
-            next_cursor: self.next_cursor.as_deref().filter(|c| !c.is_empty()).map(str::to_owned),
-            first: all.first().and_then(First::id).map(str::to_owned),
-        }
+/// What a page says of its list; how many are unreadable is not known yet.
+pub(super) fn info<T: Identified>(list: &TypedList<'_, T>) -> PageInfo {
+    let all = list.resources.as_deref().unwrap_or_default();
+    PageInfo {
+        resources: all.len() as u64,
+        unreadable: 0,
+        total: list.total,
+        next_cursor: list.next_cursor.as_deref().filter(|c| !c.is_empty()).map(str::to_owned),
+        first: all.first().and_then(Identified::id).map(str::to_owned),
     }
 }
 
 /// A resource that has an id.
-pub(super) trait First {
+pub(super) trait Identified {
     fn id(&self) -> Option<&str>;
 }
-impl First for TypedUser<'_> {
+impl Identified for TypedUser<'_> {
     fn id(&self) -> Option<&str> {
         self.id.as_deref()
     }
 }
-impl First for TypedGroup<'_> {
+impl Identified for TypedGroup<'_> {
     fn id(&self) -> Option<&str> {
         self.id.as_deref()
     }

@@ -1,0 +1,305 @@
+//! The sentences about changes.
+
+use bailiwick_core::{
+    access::AccessClass,
+    account::{AccountAttributes, AccountValue},
+    plan::Op,
+};
+
+use super::{Bench, Tested, Verdict, ensure, unexpected};
+use crate::{Applied, ConnectorError, Effect, ErrorKind, Listing, Locator, Object, ObjectState, ObjectValue, Outcome};
+
+const READS_ONLY: Tested = Ok(Verdict::NotApplicable("it only reads"));
+const NO_ACCOUNTS: Tested = Ok(Verdict::NotApplicable("it does not write accounts"));
+
+impl Bench<'_> {
+    async fn apply(&self, account: &str, op: &Op, key: &str) -> Result<Applied, ConnectorError> {
+        self.connector.apply(&self.line, Some(account), op, None, key).await
+    }
+
+    /// Makes an account; gives its id.
+    async fn create(&self, name: &str, marker: &str, key: &str) -> Result<Applied, ConnectorError> {
+        let op = Op::CreateAccount { marker: marker.into(), attributes: self.subject.attributes(name) };
+        self.connector.apply(&self.line, None, &op, None, key).await
+    }
+
+    async fn created(&self, name: &str, marker: &str) -> Result<String, String> {
+        let applied = self.create(name, marker, &format!("kit-create-{marker}")).await.map_err(unexpected("create"))?;
+        self.subject.settle().await;
+        applied.external_id.ok_or_else(|| "create gives no id".into())
+    }
+
+    /// Applies and expects that it was done now.
+    async fn done(&self, account: &str, op: &Op) -> Result<(), String> {
+        let what = op.words();
+        let applied = self.apply(account, op, &format!("kit-{what}")).await.map_err(unexpected(&what))?;
+        self.subject.settle().await;
+        ensure(applied.outcome == Outcome::Done, || format!("{what} answers {:?}", applied.outcome))
+    }
+
+    async fn account(&self, id: &str) -> Result<Option<Object<'static>>, String> {
+        self.connector.get(&self.reader, Locator::Account(id)).await.map_err(unexpected("get"))
+    }
+
+    async fn held(&self, account: &str, class: AccessClass) -> Result<Vec<Object<'static>>, String> {
+        let what = format!("list {class} held");
+        self.list(Listing::Held { account, class }, 50).await.map_err(unexpected(&what))
+    }
+
+    async fn marked(&self, marker: &str) -> Result<usize, String> {
+        let all = self.list(Listing::Accounts, 50).await.map_err(unexpected("list"))?;
+        Ok(all.iter().filter(|o| o.marker.as_deref() == Some(marker)).count())
+    }
+
+    fn writes_anything(&self) -> bool {
+        let capability = self.connector.capability();
+        capability.writes_accounts || !capability.grants.is_empty() || !capability.removes.is_empty()
+    }
+}
+
+pub(super) async fn apply_then_get_holds(bench: &Bench<'_>) -> Tested {
+    if !bench.writes_anything() {
+        return READS_ONLY;
+    }
+    let capability = bench.connector.capability();
+    if capability.writes_accounts {
+        account_life(bench).await?;
+    }
+    let first = bench.ids.accounts.first().ok_or("the subject has no accounts")?;
+    for class in &capability.grants {
+        let external_id = bench.subject.grantable(*class, &bench.ids).ok_or("the subject has nothing to grant")?;
+        let id = bench.created("kit.granted", &format!("kit-{class}")).await?;
+        bench.done(&id, &Op::Grant { class: *class, external_id: external_id.clone() }).await?;
+        let holds = |held: &[Object<'_>]| held.iter().any(|o| o.id == external_id);
+        let held = bench.held(&id, *class).await?;
+        ensure(holds(&held), || format!("{class} was granted and is not held: {held:?}"))?;
+        if capability.removes.contains(class) {
+            bench.done(&id, &Op::Revoke { class: *class, external_id: external_id.clone() }).await?;
+            let held = bench.held(&id, *class).await?;
+            ensure(!holds(&held), || format!("{class} was revoked and is held: {held:?}"))?;
+        }
+        // The next class begins with a free name.
+        bench.apply(&id, &Op::Delete, "kit-clean").await.map_err(unexpected("delete"))?;
+        bench.subject.settle().await;
+    }
+    for class in capability.removes.intersection(&capability.observes) {
+        bench.done(first, &Op::RevokeAll { class: *class }).await?;
+        let held = bench.held(first, *class).await?;
+        let live = held.iter().any(|o| o.state == ObjectState::Live);
+        ensure(!live, || format!("all {class} were ended and some live: {held:?}"))?;
+    }
+    Ok(Verdict::Holds)
+}
+
+async fn account_life(bench: &Bench<'_>) -> Result<(), String> {
+    let attributes = bench.subject.attributes("kit.user");
+    let id = bench.created("kit.user", "kit-1").await?;
+    let seen = bench.account(&id).await?.ok_or("what was created is not there")?;
+    ensure(seen.marker.as_deref() == Some("kit-1"), || format!("created with the marker `kit-1`: {seen:?}"))?;
+    ensure(seen.state == ObjectState::Live, || "what was created cannot be used".into())?;
+    bears(&seen, &attributes)?;
+    let change = bench.subject.change(1);
+    ensure(!change.is_empty(), || "the subject has no change".into())?;
+    bench.done(&id, &Op::SetAttributes { attributes: change.clone() }).await?;
+    bears(&bench.account(&id).await?.ok_or("it is gone after a change")?, &change)?;
+    for way in (0..).take(bench.connector.capability().disable_ways.len()) {
+        for (op, expected) in [(Op::Disable { way }, ObjectState::Blocked), (Op::Enable, ObjectState::Live)] {
+            bench.done(&id, &op).await?;
+            let seen = bench.account(&id).await?.map(|o| o.state);
+            ensure(seen == Some(expected), || format!("after {} it is {seen:?}", op.words()))?;
+        }
+    }
+    bench.done(&id, &Op::Delete).await?;
+    match bench.account(&id).await? {
+        Some(seen) if seen.state == ObjectState::Live => Err(format!("deleted and live: {seen:?}")),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn bears(object: &Object<'_>, attributes: &AccountAttributes) -> Result<(), String> {
+    for (name, wanted) in attributes {
+        let same = match (object.attribute(name), wanted) {
+            (Some(ObjectValue::Text(a)), AccountValue::Text(b)) => a == b,
+            (Some(ObjectValue::Flag(a)), AccountValue::Flag(b)) => a == b,
+            (Some(ObjectValue::Many(a)), AccountValue::Many(b)) => a.iter().eq(b.iter()),
+            _ => false,
+        };
+        ensure(same, || format!("`{name}` should be {wanted:?} and is {:?}", object.attribute(name)))?;
+    }
+    Ok(())
+}
+
+pub(super) async fn same_key_once(bench: &Bench<'_>) -> Tested {
+    if !bench.connector.capability().writes_accounts {
+        return NO_ACCOUNTS;
+    }
+    let first = bench.create("kit.once", "kit-once", "kit-key").await.map_err(unexpected("create"))?;
+    bench.subject.settle().await;
+    let after = bench.subject.truth().await;
+    match bench.create("kit.once", "kit-once", "kit-key").await {
+        Ok(second) => ensure(second.external_id == first.external_id, || {
+            format!("the same key made {:?} and {:?}", first.external_id, second.external_id)
+        })?,
+        Err(error) => ensure(error.effect == Effect::Unknown, || format!("the same key again: {error:?}"))?,
+    }
+    bench.unchanged(&after, "the same key again").await?;
+    let there = bench.marked("kit-once").await?;
+    ensure(there == 1, || format!("the same key twice made {there} accounts"))?;
+    let id = first.external_id.ok_or("create gives no id")?;
+    for class in &bench.connector.capability().grants {
+        let Some(external_id) = bench.subject.grantable(*class, &bench.ids) else { continue };
+        let op = Op::Grant { class: *class, external_id: external_id.clone() };
+        for _ in 0..2 {
+            match bench.apply(&id, &op, "kit-grant").await {
+                Err(error) if error.effect == Effect::None => return Err(unexpected("grant again")(error)),
+                Ok(_) | Err(_) => bench.subject.settle().await,
+            }
+        }
+        let times = bench.held(&id, *class).await?.iter().filter(|o| o.id == external_id).count();
+        ensure(times == 1, || format!("{class} was granted twice with one key and is held {times} times"))?;
+    }
+    Ok(Verdict::Holds)
+}
+
+pub(super) async fn stale_is_refused(bench: &Bench<'_>) -> Tested {
+    let capability = bench.connector.capability();
+    if !capability.conditional || !capability.writes_accounts {
+        return Ok(Verdict::NotApplicable("its writes are not conditional"));
+    }
+    let id = bench.ids.accounts.first().ok_or("the subject has no accounts")?;
+    let seen = bench.account(id).await?.ok_or("the first account is not there")?;
+    let version = seen.version.ok_or("it is conditional and shows no version")?;
+    let set = |n| Op::SetAttributes { attributes: bench.subject.change(n) };
+    let fresh = bench.connector.apply(&bench.line, Some(id), &set(1), Some(&version), "kit-fresh").await;
+    fresh.map_err(unexpected("a change with the current version"))?;
+    bench.subject.settle().await;
+    let before = bench.subject.truth().await;
+    match bench.connector.apply(&bench.line, Some(id), &set(2), Some(&version), "kit-stale").await {
+        Ok(applied) => return Err(format!("a change with an old version answers {:?}", applied.outcome)),
+        Err(e) => ensure(e.kind == ErrorKind::Stale && e.effect == Effect::None, || format!("an old version: {e:?}"))?,
+    }
+    bench.unchanged(&before, "a stale change").await?;
+    Ok(Verdict::Holds)
+}
+
+pub(super) async fn already_so(bench: &Bench<'_>) -> Tested {
+    if !bench.writes_anything() {
+        return READS_ONLY;
+    }
+    let capability = bench.connector.capability();
+    if capability.writes_accounts {
+        let id = bench.created("kit.again", "kit-again").await?;
+        let before = bench.subject.truth().await;
+        let again = bench.create("kit.again", "kit-again", "kit-other-key").await.map_err(unexpected("create again"))?;
+        ensure(again.outcome == Outcome::AlreadySo && again.external_id.as_ref() == Some(&id), || {
+            format!("creating what bears the same marker answers {again:?}, it is {id}")
+        })?;
+        bench.unchanged(&before, "creating again").await?;
+        bench.done(&id, &Op::Delete).await?;
+        let before = bench.subject.truth().await;
+        so(bench, &id, &Op::Delete).await?;
+        bench.unchanged(&before, "deleting again").await?;
+    }
+    let first = bench.ids.accounts.first().ok_or("the subject has no accounts")?;
+    for class in capability.removes.intersection(&capability.observes) {
+        let Some(something) = bench.held(first, *class).await?.into_iter().next() else { continue };
+        bench.done(first, &Op::RevokeAll { class: *class }).await?;
+        let before = bench.subject.truth().await;
+        so(bench, first, &Op::Revoke { class: *class, external_id: something.id.into_owned() }).await?;
+        so(bench, first, &Op::RevokeAll { class: *class }).await?;
+        bench.unchanged(&before, "removing what is not there").await?;
+    }
+    Ok(Verdict::Holds)
+}
+
+async fn so(bench: &Bench<'_>, account: &str, op: &Op) -> Result<(), String> {
+    let what = op.words();
+    let applied = bench.apply(account, op, "kit-so").await.map_err(unexpected(&format!("{what} when it is so")))?;
+    ensure(applied.outcome == Outcome::AlreadySo, || format!("{what} when it is so answers {:?}", applied.outcome))
+}
+
+pub(super) async fn unknown_attribute_refused(bench: &Bench<'_>) -> Tested {
+    if !bench.connector.capability().writes_accounts {
+        return NO_ACCOUNTS;
+    }
+    let id = bench.ids.accounts.first().ok_or("the subject has no accounts")?;
+    let unknown = ("noSuchAttributeOfTheKit".to_owned(), AccountValue::Text("x".into()));
+    let before = bench.subject.truth().await;
+    let set = Op::SetAttributes { attributes: [unknown.clone()].into_iter().collect() };
+    let mut attributes = bench.subject.attributes("kit.unknown");
+    attributes.extend([unknown]);
+    let create = Op::CreateAccount { marker: "kit-unknown".into(), attributes };
+    for (account, op) in [(Some(id.as_str()), set), (None, create)] {
+        match bench.connector.apply(&bench.line, account, &op, None, "kit-unknown").await {
+            Ok(applied) => return Err(format!("{} with an unknown attribute answers {:?}", op.words(), applied.outcome)),
+            Err(e) => {
+                let refused = matches!(e.kind, ErrorKind::Invalid | ErrorKind::Unsupported | ErrorKind::Settings);
+                ensure(refused && e.effect == Effect::None, || format!("{}: {e:?}", op.words()))?;
+            }
+        }
+        bench.unchanged(&before, "an unknown attribute").await?;
+    }
+    Ok(Verdict::Holds)
+}
+
+pub(super) async fn lost_answer_is_unknown(bench: &Bench<'_>) -> Tested {
+    if !bench.connector.capability().writes_accounts {
+        return NO_ACCOUNTS;
+    }
+    if !bench.subject.lose_next_answer() {
+        return Ok(Verdict::NotApplicable("no answer can be lost"));
+    }
+    match bench.create("kit.lost", "kit-lost", "kit-lost").await {
+        Ok(applied) => return Err(format!("create answers {:?} though its answer was lost", applied.outcome)),
+        Err(e) => ensure(e.effect == Effect::Unknown, || format!("a lost answer to create: {e:?}"))?,
+    }
+    bench.subject.settle().await;
+    let there = bench.marked("kit-lost").await?;
+    ensure(there == 1, || format!("after a lost answer there are {there} accounts"))?;
+    let id = bench.ids.accounts.first().ok_or("the subject has no accounts")?;
+    let change = bench.subject.change(7);
+    bench.subject.lose_next_answer();
+    match bench.apply(id, &Op::SetAttributes { attributes: change.clone() }, "kit-lost-set").await {
+        Ok(applied) => return Err(format!("a change answers {:?} though its answer was lost", applied.outcome)),
+        Err(e) => ensure(e.effect == Effect::Unknown, || format!("a lost answer to a change: {e:?}"))?,
+    }
+    bench.subject.settle().await;
+    bears(&bench.account(id).await?.ok_or("the account is gone")?, &change)?;
+    Ok(Verdict::Holds)
+}
+
+pub(super) async fn never_writes_again(bench: &Bench<'_>) -> Tested {
+    if !bench.connector.capability().writes_accounts {
+        return NO_ACCOUNTS;
+    }
+    let Some(before) = bench.subject.writes().filter(|_| bench.subject.lose_next_answer()) else {
+        return Ok(Verdict::NotApplicable("writes cannot be counted, or no answer can be lost"));
+    };
+    let got = bench.create("kit.never", "kit-never", "kit-never").await;
+    ensure(got.is_err(), || "the lost answer was not noticed".into())?;
+    let sent = bench.subject.writes().unwrap_or(before) - before;
+    ensure(sent == 1, || format!("one change was sent {sent} times"))?;
+    Ok(Verdict::Holds)
+}
+
+pub(super) async fn refusal_has_no_effect(bench: &Bench<'_>) -> Tested {
+    if !bench.connector.capability().writes_accounts {
+        return NO_ACCOUNTS;
+    }
+    let before = bench.subject.truth().await;
+    let missing = [Op::SetAttributes { attributes: bench.subject.change(1) }, Op::Enable];
+    for op in missing {
+        match bench.apply("no-such-account", &op, "kit-missing").await {
+            Ok(applied) => return Err(format!("{} of a missing account answers {:?}", op.words(), applied.outcome)),
+            Err(e) => ensure(e.effect == Effect::None, || format!("{} of a missing account: {e:?}", op.words()))?,
+        }
+    }
+    // The name is taken by somebody who is not ours to adopt.
+    let taken = super::Fixtures::standard().accounts.first().map(|a| a.name.clone()).unwrap_or_default();
+    match bench.create(&taken, "kit-taken", "kit-taken").await {
+        Ok(applied) => return Err(format!("creating a taken name answers {applied:?}")),
+        Err(e) => ensure(e.kind == ErrorKind::AlreadyExists && e.effect == Effect::None, || format!("a taken name: {e:?}"))?,
+    }
+    bench.unchanged(&before, "a refusal").await?;
+    Ok(Verdict::Holds)
+}

@@ -1,0 +1,91 @@
+//! The SCIM connector against a real service provider, `scim2-server` from PyPI.
+
+#[path = "support/line.rs"]
+mod line;
+#[path = "support/server.rs"]
+mod server;
+
+use bailiwick_connector::{Connector, ErrorKind, Line, Listing, Locator, Object, ObjectState, Outcome};
+use bailiwick_connectors::scim::Scim;
+use bailiwick_core::plan::Op;
+use serde_json::{Value, json};
+use server::{Paging, Server};
+
+fn settings() -> Value {
+    json!({"base": "/v2"})
+}
+
+async fn everybody(scim: &Scim, line: &Line, size: u32) -> Vec<Object<'static>> {
+    let (mut seen, mut cursor) = (Vec::new(), None::<String>);
+    loop {
+        let mut visit = |object: Object<'_>| seen.push(object.into_owned());
+        let page = scim.list(line, Listing::Accounts, cursor.as_deref(), size, &mut visit).await.unwrap();
+        assert!(page.complete);
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => return seen,
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_account_lives_from_joiner_to_leaver() {
+    for paging in [Paging::Index, Paging::Cursor] {
+        for update in ["patch", "put"] {
+            let server = Server::start(paging).await;
+            let line = server.line();
+            let mut settings = settings();
+            settings["update"] = update.into();
+            let scim = Scim::new(&settings).unwrap();
+            scim.check(&line).await.unwrap();
+            assert!(scim.capability().conditional);
+            let mut ids = Vec::new();
+            for n in 0..7 {
+                let attributes = [
+                    ("userName".to_owned(), format!("user{n}").as_str().into()),
+                    ("email".to_owned(), format!("user{n}@x.org").as_str().into()),
+                    ("department".to_owned(), "D1".into()),
+                ];
+                let create = Op::CreateAccount { marker: format!("hr/{n}"), attributes: attributes.into() };
+                let applied = scim.apply(&line, None, &create, None, "k").await.unwrap();
+                assert_eq!(applied.outcome, Outcome::Done);
+                ids.push(applied.external_id.unwrap());
+            }
+            ids.sort();
+            for size in [1, 2, 3, 100] {
+                let seen = everybody(&scim, &line, size).await;
+                let mut seen: Vec<String> = seen.into_iter().map(|user| user.id.into_owned()).collect();
+                seen.sort();
+                assert_eq!(seen, ids, "{paging:?}, pages of {size}");
+            }
+            let marked = scim.get(&line, Locator::AccountMarked("hr/3")).await.unwrap().unwrap();
+            let id = marked.id.to_string();
+            let version = marked.version.clone().unwrap();
+            assert_eq!(scim.get(&line, Locator::AccountNamed("USER3")).await.unwrap(), Some(marked.clone()));
+            let set = |title: &str, email: &str| Op::SetAttributes {
+                attributes: [("title".to_owned(), title.into()), ("email".to_owned(), email.into())].into(),
+            };
+            scim.apply(&line, Some(&id), &set("Boss", "boss@x.org"), Some(&version), "k").await.unwrap();
+            let stale = scim.apply(&line, Some(&id), &set("Hero", "hero@x.org"), Some(&version), "k").await;
+            assert_eq!(stale.unwrap_err().kind, ErrorKind::Stale);
+            for (op, state) in [(Op::Disable { way: 0 }, ObjectState::Blocked), (Op::Enable, ObjectState::Live), (Op::Disable { way: 1 }, ObjectState::Blocked)] {
+                scim.apply(&line, Some(&id), &op, None, "k").await.unwrap();
+                let seen = scim.get(&line, Locator::Account(&id)).await.unwrap().unwrap();
+                assert_eq!(seen.state, state, "{op:?}");
+                assert_eq!(seen.attribute("title"), Some(&bailiwick_connector::ObjectValue::Text("Boss".into())));
+                assert_eq!(seen.attribute("email"), Some(&bailiwick_connector::ObjectValue::Text("boss@x.org".into())));
+            }
+            for outcome in [Outcome::Done, Outcome::AlreadySo] {
+                assert_eq!(scim.apply(&line, Some(&id), &Op::Delete, None, "k").await.unwrap().outcome, outcome);
+            }
+            assert_eq!(scim.get(&line, Locator::Account(&id)).await.unwrap(), None);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_credential_is_found_by_check() {
+    let server = Server::start(Paging::Index).await;
+    let error = Scim::new(&settings()).unwrap().check(&server.line_with("another")).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unauthorized);
+}

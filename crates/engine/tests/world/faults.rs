@@ -1,0 +1,224 @@
+//! Where the process can die: a counter of points, and a store that notices.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use async_trait::async_trait;
+use bailiwick_core::{
+    id::{Entropy, Tenant},
+    record::Disclosure,
+};
+use bailiwick_store::{
+    Entry, LogHead, NewWork, Result, Row, Select, Store, StoreError, Table, Tx, Update, Work,
+};
+
+/// Counts the points and kills at one of them.
+#[derive(Default)]
+pub struct Faults {
+    passed: AtomicU64,
+    /// The point at which to die, counted from 1; 0 is never.
+    at: AtomicU64,
+    dead: AtomicBool,
+}
+
+impl Faults {
+    /// Dies at the point `n`, counted from now, 1 being the next.
+    pub fn die_at(&self, n: u64) {
+        self.at.store(self.passed.load(Ordering::SeqCst) + n, Ordering::SeqCst);
+    }
+
+    /// Whether the process is dead from here on.
+    pub fn point(&self) -> bool {
+        if self.dead.load(Ordering::SeqCst) {
+            return true;
+        }
+        let here = self.passed.fetch_add(1, Ordering::SeqCst) + 1;
+        if here == self.at.load(Ordering::SeqCst) {
+            self.dead.store(true, Ordering::SeqCst);
+            return true;
+        }
+        false
+    }
+
+    /// How many points were passed.
+    pub fn passed(&self) -> u64 {
+        self.passed.load(Ordering::SeqCst)
+    }
+
+    /// Whether it died.
+    pub fn died(&self) -> bool {
+        self.dead.load(Ordering::SeqCst)
+    }
+
+    /// A new process.
+    pub fn revive(&self) {
+        self.dead.store(false, Ordering::SeqCst);
+    }
+}
+
+fn dead() -> StoreError {
+    StoreError::Unavailable("the process is dead".into())
+}
+
+/// A store that stops answering when the process is dead.
+pub struct Breakable {
+    inner: Arc<dyn Store>,
+    faults: Arc<Faults>,
+}
+
+impl Breakable {
+    pub fn new(inner: Arc<dyn Store>, faults: Arc<Faults>) -> Self {
+        Self { inner, faults }
+    }
+
+    fn alive(&self) -> Result<()> {
+        if self.faults.died() { Err(dead()) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl Store for Breakable {
+    async fn begin(&self) -> Result<Box<dyn Tx>> {
+        self.alive()?;
+        Ok(Box::new(BreakableTx { inner: self.inner.begin().await?, faults: self.faults.clone() }))
+    }
+
+    async fn read(&self) -> Result<Box<dyn Tx>> {
+        self.alive()?;
+        Ok(Box::new(BreakableTx { inner: self.inner.read().await?, faults: self.faults.clone() }))
+    }
+
+    fn kind(&self) -> &'static str {
+        self.inner.kind()
+    }
+}
+
+struct BreakableTx {
+    inner: Box<dyn Tx>,
+    faults: Arc<Faults>,
+}
+
+impl BreakableTx {
+    fn alive(&self) -> Result<()> {
+        if self.faults.died() { Err(dead()) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl Tx for BreakableTx {
+    async fn write(&mut self, tenant: &Tenant, updates: Vec<Update>, entropy: &dyn Entropy) -> Result<()> {
+        self.alive()?;
+        self.inner.write(tenant, updates, entropy).await
+    }
+
+    async fn get(&mut self, tenant: &Tenant, table: Table, id: &str) -> Result<Option<Row>> {
+        self.alive()?;
+        self.inner.get(tenant, table, id).await
+    }
+
+    async fn select(&mut self, tenant: &Tenant, select: Select) -> Result<Vec<Row>> {
+        self.alive()?;
+        self.inner.select(tenant, select).await
+    }
+
+    async fn count(&mut self, tenant: &Tenant, select: Select) -> Result<i64> {
+        self.alive()?;
+        self.inner.count(tenant, select).await
+    }
+
+    async fn tenants(&mut self) -> Result<Vec<Tenant>> {
+        self.alive()?;
+        self.inner.tenants().await
+    }
+
+    async fn enqueue(&mut self, tenant: &Tenant, work: Vec<NewWork>) -> Result<()> {
+        self.alive()?;
+        self.inner.enqueue(tenant, work).await
+    }
+
+    async fn lease(&mut self, tenant: &Tenant, holder: &str, now: i64, ttl: i64, limit: u32) -> Result<Vec<Work>> {
+        self.alive()?;
+        self.inner.lease(tenant, holder, now, ttl, limit).await
+    }
+
+    async fn finish(&mut self, tenant: &Tenant, work: &Work) -> Result<()> {
+        self.alive()?;
+        self.inner.finish(tenant, work).await
+    }
+
+    async fn finish_all(&mut self, tenant: &Tenant, work: &[Work]) -> Result<()> {
+        self.alive()?;
+        self.inner.finish_all(tenant, work).await
+    }
+
+    async fn postpone(&mut self, tenant: &Tenant, work: &Work, due: i64, failed: bool) -> Result<()> {
+        self.alive()?;
+        self.inner.postpone(tenant, work, due, failed).await
+    }
+
+    async fn next_due(&mut self, tenant: &Tenant) -> Result<(Option<i64>, i64)> {
+        self.alive()?;
+        self.inner.next_due(tenant).await
+    }
+
+    async fn lock(&mut self, name: &str, holder: &str, now: i64, ttl: i64) -> Result<Option<i64>> {
+        self.alive()?;
+        self.inner.lock(name, holder, now, ttl).await
+    }
+
+    async fn sequence(&mut self, limit: u32) -> Result<i64> {
+        self.alive()?;
+        self.inner.sequence(limit).await
+    }
+
+    async fn entries(&mut self, from: i64, limit: u32) -> Result<Vec<Entry>> {
+        self.alive()?;
+        self.inner.entries(from, limit).await
+    }
+
+    async fn written(&mut self, after: i64, limit: u32) -> Result<Vec<Entry>> {
+        self.alive()?;
+        self.inner.written(after, limit).await
+    }
+
+    async fn entries_about(&mut self, tenant: &Tenant, subject: &str) -> Result<Vec<Entry>> {
+        self.alive()?;
+        self.inner.entries_about(tenant, subject).await
+    }
+
+    async fn entry_counts(&mut self) -> Result<(i64, i64)> {
+        self.alive()?;
+        self.inner.entry_counts().await
+    }
+
+    async fn disclosures(&mut self, tenant: &Tenant, records: &[String]) -> Result<Vec<Disclosure>> {
+        self.alive()?;
+        self.inner.disclosures(tenant, records).await
+    }
+
+    async fn erase(&mut self, tenant: &Tenant, identity: &str, update: Update, entropy: &dyn Entropy) -> Result<i64> {
+        self.alive()?;
+        self.inner.erase(tenant, identity, update, entropy).await
+    }
+
+    async fn log_head(&mut self) -> Result<Option<LogHead>> {
+        self.alive()?;
+        self.inner.log_head().await
+    }
+
+    async fn advance_log(&mut self, old_size: Option<i64>, head: &LogHead) -> Result<()> {
+        self.alive()?;
+        self.inner.advance_log(old_size, head).await
+    }
+
+    async fn commit(self: Box<Self>) -> Result<()> {
+        // Before it: nothing is there. After it: all is there and nobody knows.
+        if self.faults.point() {
+            return Err(dead());
+        }
+        self.inner.commit().await?;
+        if self.faults.point() { Err(dead()) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,396 @@
+//! A small world: an engine, one store, simulated systems, a clock that a test moves, and faults.
+//!
+//! Nothing leaves the process and nothing is random: a world is its seed. Every commit and every call
+//! to a system is a point at which the process can be made to die, before or after its effect. What is
+//! judged is the systems' own truth, never what the hub says of itself.
+
+#![allow(dead_code, reason = "each test uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod faults;
+mod transport;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+};
+
+use bailiwick_connector::{
+    Broker,
+    seal::{Credential, Secret, SealKey},
+};
+use bailiwick_core::{
+    digest::Digest,
+    id::{Entropy, IntegrationName, SourceName, SystemName, Tenant},
+    integration::{Integration, Purpose, Role, Standing},
+    policy::PolicyFile,
+    record::Actor,
+    system::{Entitlement, OnLeave, System},
+    time::{Clock, SignedDuration, Timestamp},
+};
+use bailiwick_engine::{Configuration, Engine, EngineError, Parts};
+use bailiwick_lab::{Behaviour, Lab, LabClock, Seed, SystemSpec, Tokens};
+use bailiwick_store::Store;
+use serde_json::json;
+
+pub use faults::Faults;
+
+/// The instant at which every world begins.
+pub const BEGIN: i64 = 1_790_000_000_000;
+
+/// The classes that every simulated system has.
+pub const CLASSES: &str =
+    r#"["primary-account","direct-groups","nested-groups","licences","api-tokens","sessions"]"#;
+
+/// A clock that stands still until it is moved; the lab and the hub look at the same one.
+pub struct Hands(AtomicI64);
+
+impl Clock for Hands {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+}
+
+impl LabClock for Hands {
+    fn now_ms(&self) -> i64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Bytes that look random and are a function of the seed (SplitMix64).
+pub struct Dice(AtomicU64);
+
+impl Entropy for Dice {
+    fn fill(&self, out: &mut [u8]) {
+        for chunk in out.chunks_mut(8) {
+            let mut z = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::SeqCst);
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            chunk.copy_from_slice(&(z ^ (z >> 31)).to_be_bytes()[..chunk.len()]);
+        }
+    }
+}
+
+/// The world.
+pub struct World {
+    pub seed: u64,
+    pub hands: Arc<Hands>,
+    pub dice: Arc<Dice>,
+    pub lab: Lab,
+    pub store: Arc<dyn Store>,
+    pub faults: Arc<Faults>,
+    pub engine: Engine,
+    pub folder: tempfile::TempDir,
+    pub systems: Vec<String>,
+    key: Arc<SealKey>,
+    names: u64,
+}
+
+impl World {
+    /// A world with an empty store in memory, and one simulated system for each entry.
+    pub async fn new(seed: u64, systems: &[(&str, &[Behaviour])]) -> Self {
+        let store = bailiwick_store::open("sqlite::memory:").await.unwrap();
+        Self::on(store, seed, systems).await
+    }
+
+    /// The same on a given store.
+    pub async fn on(store: Arc<dyn Store>, seed: u64, systems: &[(&str, &[Behaviour])]) -> Self {
+        let hands = Arc::new(Hands(AtomicI64::new(BEGIN)));
+        let dice = Arc::new(Dice(AtomicU64::new(seed)));
+        let specs = systems
+            .iter()
+            .map(|(name, behaviours)| {
+                let tokens = Tokens { write: format!("{name}-write"), read: format!("{name}-read") };
+                SystemSpec::new(*name, seed, tokens).with(behaviours.iter().copied())
+            })
+            .collect();
+        let lab = Lab::new(hands.clone(), specs).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let faults = Arc::new(Faults::default());
+        let key = Arc::new(SealKey::generate(&*dice));
+        let store: Arc<dyn Store> = Arc::new(faults::Breakable::new(store, faults.clone()));
+        let engine = engine(&store, &lab, &hands, &dice, &key, &faults, 0);
+        let systems = systems.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let world = Self { seed, hands, dice, lab, store, faults, engine, folder, systems, key, names: 0 };
+        for system in &world.systems {
+            let groups = json!([
+                {"name": "Everyone"}, {"name": "Engineering"}, {"name": "Finance"}, {"name": "Admins"},
+                {"name": "Builders", "members": ["Engineering"]}
+            ]);
+            let seed: Seed = serde_json::from_value(json!({ "groups": groups, "users": [], "licences": [],
+                "tokens": [], "sessions": [], "leave": [], "delete": [] }))
+            .unwrap();
+            world.lab.seed(system, &seed).unwrap();
+        }
+        world
+    }
+
+    /// The process died: a new one takes over what the store holds.
+    pub fn restart(&mut self) {
+        self.names += 1;
+        self.faults.revive();
+        self.engine =
+            engine(&self.store, &self.lab, &self.hands, &self.dice, &self.key, &self.faults, self.names);
+    }
+
+    /// Moves the clock.
+    pub fn pass(&self, by: SignedDuration) {
+        self.hands.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+
+    /// Declares systems, entitlements, integrations, credentials and policies.
+    pub async fn configure(&self) {
+        let configuration = self.configuration();
+        let change = self.engine.configuration_change(&configuration).await.unwrap();
+        self.engine.configure(&configuration, change.digest, Actor::Operator("test".into())).await.unwrap();
+        for system in &self.systems {
+            for (purpose, token) in [(Purpose::Write, "write"), (Purpose::Verify, "read")] {
+                let secret = Credential::bearer(Secret::new(format!("{system}-{token}")));
+                let name = IntegrationName::new(system).unwrap();
+                self.engine.seal_credential(&name, purpose, secret, Actor::Operator("test".into())).await.unwrap();
+            }
+        }
+    }
+
+    /// The configuration of this world.
+    pub fn configuration(&self) -> Configuration {
+        let mut out = Configuration {
+            policies: vec![PolicyFile { path: "rules.cedar".into(), text: self.policies() }],
+            integrations: vec![self.source()],
+            ..Configuration::default()
+        };
+        for system in &self.systems {
+            out.systems.push(System {
+                name: SystemName::new(system).unwrap(),
+                title: system.clone(),
+                classes: serde_json::from_str(CLASSES).unwrap(),
+                on_leave: OnLeave::Disable,
+                convergence_ms: 5_000,
+                retention_days: 30,
+                account: BTreeMap::from([
+                    ("userName".into(), "{email}".into()),
+                    ("displayName".into(), "{display_name}".into()),
+                ]),
+            });
+            let entitlement = |name: &str, class: &str, label: &str, privileged: bool| -> Entitlement {
+                serde_json::from_value(json!({
+                    "name": format!("{system}/{name}"), "class": class, "label": label, "privileged": privileged
+                }))
+                .unwrap()
+            };
+            out.entitlements.extend([
+                entitlement("account", "primary-account", "account", false),
+                entitlement("everyone", "direct-groups", "Everyone", false),
+                entitlement("engineering", "direct-groups", "Engineering", false),
+                entitlement("finance", "direct-groups", "Finance", false),
+                entitlement("admins", "direct-groups", "Admins", true),
+            ]);
+            out.integrations.push(self.target(system));
+        }
+        out
+    }
+
+    fn policies(&self) -> String {
+        let mut text = String::from(
+            r#"
+@id("rule-ordinary") permit(principal is Rule, action == Action::"approve", resource)
+  when { !resource.privileged && !resource.destructive };
+@id("person-any") permit(principal is Operator, action == Action::"approve", resource)
+  when { principal.roles.contains("approver") };
+"#,
+        );
+        for system in &self.systems {
+            text.push_str(&format!(
+                r#"
+@id("{system}-all") permit(principal, action == Action::"hold", resource == Entitlement::"{system}/account");
+@id("{system}-everyone") permit(principal, action == Action::"hold", resource == Entitlement::"{system}/everyone");
+@id("{system}-eng") permit(principal, action == Action::"hold", resource == Entitlement::"{system}/engineering")
+  when {{ principal.department == "Engineering" }};
+@id("{system}-fin") permit(principal, action == Action::"hold", resource == Entitlement::"{system}/finance")
+  when {{ principal.department == "Finance" }};
+"#
+            ));
+        }
+        text
+    }
+
+    fn source(&self) -> Integration {
+        let text = |required| json!({ "type": "text", "required": required });
+        let contract = serde_json::from_value(json!({
+            "attributes": { "email": text(true), "display_name": text(true), "department": text(true) },
+            "always_allowed": 5, "max_loss_percent": 20, "max_change_percent": 50
+        }))
+        .unwrap();
+        Integration {
+            name: IntegrationName::new("hr").unwrap(),
+            purpose: "people".into(),
+            owner: "hr/1".into(),
+            backup: "hr/2".into(),
+            connector: "csv".into(),
+            endpoint: format!("file://{}", self.folder.path().display()),
+            role: Role::Source { source: SourceName::new("hr").unwrap(), contract },
+            scope: serde_json::from_value(json!({ "rules": ["list READ /{file}", "get READ /{file}"] })).unwrap(),
+            settings: json!({
+                "file": "current.csv", "key": "id",
+                "columns": { "email": "email", "display_name": "name", "department": "dept" },
+                "end": "last_day",
+                "status": "status", "active": ["active"], "terminated": ["left"]
+            }),
+            standing: Standing::Enabled,
+        }
+    }
+
+    fn target(&self, system: &str) -> Integration {
+        let vendor = "/api/users/{id}";
+        Integration {
+            name: IntegrationName::new(system).unwrap(),
+            purpose: "accounts".into(),
+            owner: "hr/1".into(),
+            backup: "hr/2".into(),
+            connector: "scim".into(),
+            endpoint: format!("http://127.0.0.1:9/{system}"),
+            role: Role::Target { system: SystemName::new(system).unwrap() },
+            scope: serde_json::from_value(json!({ "rules": [
+                "discover GET /scim/v2/ServiceProviderConfig", "discover GET /scim/v2/Schemas",
+                "list GET /scim/v2/Users", "get GET /scim/v2/Users", "get GET /scim/v2/Users/{id}",
+                "create POST /scim/v2/Users", "update PATCH /scim/v2/Users/{id}", "update PUT /scim/v2/Users/{id}",
+                "delete DELETE /scim/v2/Users/{id}",
+                "list GET /scim/v2/Groups", "get GET /scim/v2/Groups", "get GET /scim/v2/Groups/{id}",
+                "grant PATCH /scim/v2/Groups/{id}", "revoke PATCH /scim/v2/Groups/{id}",
+                "list GET /api/users/{id}/licences", "grant PUT /api/users/{id}/licences/{sku}",
+                "revoke DELETE /api/users/{id}/licences/{sku}",
+                "list GET /api/users/{id}/tokens", "revoke DELETE /api/users/{id}/tokens/{tid}",
+                "list GET /api/users/{id}/sessions", "revoke DELETE /api/users/{id}/sessions/{sid}"
+            ] }))
+            .unwrap(),
+            settings: json!({
+                "base": "/scim/v2", "idempotency_header": "Idempotency-Key", "read_lag_ms": 2_500,
+                "held": {
+                    "licences": { "list": format!("{vendor}/licences"), "grant": format!("{vendor}/licences/{{item}}"),
+                        "revoke": format!("{vendor}/licences/{{item}}"), "item": "sku", "name": "sku" },
+                    "api-tokens": { "list": format!("{vendor}/tokens"), "revoke": format!("{vendor}/tokens/{{item}}"),
+                        "item": "id", "name": "name", "live": { "field": "status", "equals": "active" },
+                        "purges": "purges_at" },
+                    "sessions": { "list": format!("{vendor}/sessions"), "revoke": format!("{vendor}/sessions/{{item}}"),
+                        "item": "id", "name": "id" }
+                }
+            }),
+            standing: Standing::Enabled,
+        }
+    }
+
+    /// Delivers a feed: lines of `id,name,email,dept,last_day,status`.
+    pub async fn deliver(&self, lines: &[&str]) -> Result<bailiwick_engine::Imported, EngineError> {
+        let text = format!("id,name,email,dept,last_day,status\n{}\n", lines.join("\n"));
+        std::fs::write(self.folder.path().join("current.csv"), &text).unwrap();
+        self.engine.import(&SourceName::new("hr").unwrap(), Digest::of(text.as_bytes())).await
+    }
+
+    /// Works, letting time pass to whatever is due within an hour, until nothing is. When the process
+    /// dies on the way, a new one takes over.
+    pub async fn quiet(&mut self) {
+        for _ in 0..10_000 {
+            match self.engine.work().await {
+                Err(_) if self.faults.died() => {
+                    self.restart();
+                    // The dead one's leases run out.
+                    self.pass(SignedDuration::from_secs(61));
+                }
+                Err(error) => panic!("seed {}: {}: {error:?}", self.seed, error.code()),
+                Ok(quiet) if quiet.taken > 0 => {}
+                Ok(quiet) => {
+                    let now = self.hands.now();
+                    match quiet.next {
+                        Some(next) if next > now && next.duration_since(now) < SignedDuration::from_mins(59) => {
+                            self.pass(next.duration_since(now));
+                        }
+                        Some(next) if next <= now => self.pass(SignedDuration::from_millis(50)),
+                        _ => return,
+                    }
+                }
+            }
+        }
+        panic!("seed {}: it does not become quiet", self.seed);
+    }
+
+    /// What is true of every user of every system, by sign-in name, without ids and times.
+    pub fn truth(&self) -> BTreeMap<String, String> {
+        let mut out = BTreeMap::new();
+        for system in &self.systems {
+            let truth = self.lab.truth(system).unwrap();
+            let name_of: BTreeMap<&str, &str> =
+                truth.groups.iter().map(|g| (g.id.as_str(), g.display_name.as_str())).collect();
+            for user in &truth.users {
+                let groups: BTreeSet<&str> =
+                    user.groups.iter().map(|g| name_of.get(g.as_str()).copied().unwrap_or("?")).collect();
+                let tokens = user.tokens.iter().filter(|t| t.works).count();
+                let (licences, sessions) = (user.licences.len(), user.sessions.len());
+                let line = format!(
+                    "active={} hidden={} name={:?} groups={groups:?} tokens={tokens} licences={licences} sessions={sessions}",
+                    user.active,
+                    user.hidden,
+                    user.attributes.get("displayName").and_then(|n| n.as_str()).unwrap_or_default()
+                );
+                out.insert(format!("{system}/{}", user.user_name), line);
+            }
+        }
+        out
+    }
+
+    /// How often each effect happened, by whom the hub acted on: from the systems' ledgers.
+    pub fn effects(&self) -> BTreeMap<String, u64> {
+        let mut out: BTreeMap<String, u64> = BTreeMap::new();
+        for system in &self.systems {
+            let truth = self.lab.truth(system).unwrap();
+            let user_of: BTreeMap<&str, &str> =
+                truth.users.iter().map(|u| (u.id.as_str(), u.user_name.as_str())).collect();
+            let group_of: BTreeMap<&str, &str> =
+                truth.groups.iter().map(|g| (g.id.as_str(), g.display_name.as_str())).collect();
+            for entry in self.lab.ledger(system).unwrap() {
+                if entry.cause.credential == bailiwick_lab::Credential::BackDoor {
+                    continue;
+                }
+                let user = entry.user.as_deref().map(|u| user_of.get(u).copied().unwrap_or("(gone)"));
+                let group = entry.group.as_deref().map(|g| group_of.get(g).copied().unwrap_or("(gone)"));
+                let key = format!("{system} {:?} {} {}", entry.effect, user.unwrap_or("-"), group.unwrap_or("-"));
+                *out.entry(key).or_default() += 1;
+            }
+        }
+        out
+    }
+
+    /// Seeds something behind the hub's back.
+    pub fn behind(&self, system: &str, seed: serde_json::Value) {
+        let mut whole = json!({ "groups": [], "users": [], "licences": [], "tokens": [], "sessions": [],
+            "leave": [], "delete": [] });
+        for (name, value) in seed.as_object().unwrap() {
+            whole[name] = value.clone();
+        }
+        self.lab.seed(system, &serde_json::from_value(whole).unwrap()).unwrap();
+    }
+}
+
+fn engine(
+    store: &Arc<dyn Store>,
+    lab: &Lab,
+    hands: &Arc<Hands>,
+    dice: &Arc<Dice>,
+    key: &Arc<SealKey>,
+    faults: &Arc<Faults>,
+    number: u64,
+) -> Engine {
+    let transport = Arc::new(transport::InProcess::new(lab.router(), faults.clone()));
+    let broker = Broker::new(Tenant::single(), transport, hands.clone(), key.clone());
+    Engine::new(Parts {
+        store: store.clone(),
+        tenant: Tenant::single(),
+        clock: hands.clone(),
+        entropy: dice.clone(),
+        broker: Arc::new(broker),
+        build: bailiwick_connectors::build,
+        name: format!("engine-{number}"),
+    })
+}

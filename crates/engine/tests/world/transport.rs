@@ -1,0 +1,46 @@
+//! Carries requests to the lab inside the process, and loses them on demand.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::{Router, body::Body};
+use bailiwick_connector::broker::{Transport, TransportError, TransportErrorKind};
+use bailiwick_lab::Dropped;
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use tower::ServiceExt;
+
+use super::Faults;
+
+/// The lab's router, as a transport.
+pub struct InProcess {
+    router: Router,
+    faults: Arc<Faults>,
+}
+
+impl InProcess {
+    pub fn new(router: Router, faults: Arc<Faults>) -> Self {
+        Self { router, faults }
+    }
+}
+
+fn lost(sent: bool) -> TransportError {
+    let kind = if sent { TransportErrorKind::Broken } else { TransportErrorKind::Unreachable };
+    TransportError { kind, sent, cause: "the line is dead".into() }
+}
+
+#[async_trait]
+impl Transport for InProcess {
+    async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, TransportError> {
+        if self.faults.point() {
+            return Err(lost(false));
+        }
+        let response = self.router.clone().oneshot(request.map(Body::from)).await.map_err(|_| lost(true))?;
+        if response.extensions().get::<Dropped>().is_some() || self.faults.point() {
+            return Err(lost(true));
+        }
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.map_err(|_| lost(true))?.to_bytes();
+        Ok(http::Response::from_parts(parts, body))
+    }
+}
