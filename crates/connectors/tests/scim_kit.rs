@@ -1,12 +1,14 @@
-//! The SCIM connector against simulated systems, judged by their truth.
+//! The SCIM connector against simulated systems, judged by their truth: the contract kit, and what the
+//! behaviours are there to show.
 
+#[path = "support/hiding.rs"]
+mod hiding;
 #[path = "support/lab.rs"]
 mod lab;
 #[path = "support/line.rs"]
 mod line;
 
-use bailiwick_connector::{Connector, Effect, ErrorKind, Listing, Locator, ObjectState, Outcome};
-use bailiwick_connectors::scim::Scim;
+use bailiwick_connector::{Connector, Effect, ErrorKind, Listing, Locator, ObjectState, Outcome, testkit};
 use bailiwick_core::{access::AccessClass, account::AccountAttributes, integration::Purpose, plan::Op};
 use bailiwick_lab::{Behaviour, Paging, Seed, SeedGroup, SeedLicence, SeedToken};
 use lab::{Simulated, settings};
@@ -26,56 +28,72 @@ fn ann() -> Seed {
     let user = json!({"userName": "ann", "externalId": "hr/1", "displayName": "Ann"});
     Seed {
         users: vec![user.as_object().unwrap().clone()],
-        groups: vec![group("Ops", "ann"), group("Staff", "Ops"), group("All", "Staff"), group("Other", "Ops")],
-        licences: vec![SeedLicence { user: "ann".into(), sku: "pro/plus".into() }],
+        groups: vec![
+            group("Ops", "ann"),
+            group("Staff", "Ops"),
+            group("All", "Staff"),
+            group("Other", "Ops"),
+        ],
+        licences: vec![SeedLicence { user: "ann".into(), sku: "pro".into() }],
         tokens: vec![SeedToken { user: "ann".into(), name: "ci".into() }],
         sessions: vec!["ann".into()],
         ..Seed::default()
     }
 }
 
-async fn held(scim: &Scim, system: &Simulated, account: &str, class: AccessClass) -> Vec<(String, ObjectState)> {
+async fn held(system: &Simulated, account: &str, class: AccessClass) -> Vec<(String, ObjectState)> {
     let mut seen = Vec::new();
-    let mut visit = |object: bailiwick_connector::Object<'_>| seen.push((object.name.to_string(), object.state));
-    let line = system.line(Purpose::Verify);
-    let page = scim.list(&line, Listing::Held { account, class }, None, 100, &mut visit).await.unwrap();
+    let mut visit =
+        |object: bailiwick_connector::Object<'_>| seen.push((object.name.to_string(), object.state));
+    let line = system.line_for(Purpose::Verify);
+    let page =
+        system.scim().list(&line, Listing::Held { account, class }, None, 100, &mut visit).await.unwrap();
     assert!(page.complete && page.next.is_none());
     seen.sort_by(|a, b| a.0.cmp(&b.0));
     seen
 }
 
 #[tokio::test]
+async fn the_contract_holds() {
+    let mut settings = settings();
+    settings.as_object_mut().unwrap().remove("idempotency_header");
+    let mut put = settings.clone();
+    put["update"] = "put".into();
+    for (paging, behaviours, settings) in [
+        (Paging::Index, &[][..], settings.clone()),
+        (Paging::Cursor, &[], settings),
+        (Paging::Index, &[Behaviour::PutOnly], put),
+    ] {
+        testkit::run(&Simulated::new(paging, behaviours, &settings)).await.assert();
+    }
+}
+
+#[tokio::test]
 async fn everything_an_account_holds_is_seen_and_taken() {
     for paging in [Paging::Index, Paging::Cursor] {
-        let system = Simulated::new(paging, &[]);
-        let mut seed = ann();
-        seed.licences[0].sku = "pro".into();
-        let id = system.lab.seed("app", &seed).unwrap().users["ann"].clone();
-        let scim = Scim::new(&settings()).unwrap();
+        let system = Simulated::new(paging, &[], &settings());
+        let id = system.lab.seed("app", &ann()).unwrap().users["ann"].clone();
+        let scim = system.scim();
         let live = |names: &[&str]| -> Vec<_> {
             names.iter().map(|name| ((*name).to_owned(), ObjectState::Live)).collect()
         };
-        let names_of = |class| held(&scim, &system, &id, class);
+        let names_of = |class| held(&system, &id, class);
         assert_eq!(names_of(AccessClass::PrimaryAccount).await, live(&["ann"]));
         assert_eq!(names_of(AccessClass::DirectGroups).await, live(&["Ops"]));
         assert_eq!(names_of(AccessClass::NestedGroups).await, live(&["All", "Other", "Staff"]));
         assert_eq!(names_of(AccessClass::Licences).await, live(&["pro"]));
         assert_eq!(names_of(AccessClass::ApiTokens).await, live(&["ci"]));
         assert_eq!(names_of(AccessClass::Sessions).await.len(), 1);
-        let write = system.line(Purpose::Write);
-        let classes = [
-            AccessClass::Sessions,
-            AccessClass::ApiTokens,
-            AccessClass::DirectGroups,
-            AccessClass::Licences,
-        ];
+        let write = system.line_for(Purpose::Write);
+        let classes =
+            [AccessClass::Sessions, AccessClass::ApiTokens, AccessClass::DirectGroups, AccessClass::Licences];
         for (n, class) in classes.into_iter().enumerate() {
             let all = Op::RevokeAll { class };
             for outcome in [Outcome::Done, Outcome::AlreadySo] {
                 let applied = scim.apply(&write, Some(&id), &all, None, &format!("k{n}")).await.unwrap();
                 assert_eq!(applied.outcome, outcome, "{class}");
             }
-            assert_eq!(held(&scim, &system, &id, class).await, [], "{class}");
+            assert_eq!(held(&system, &id, class).await, [], "{class}");
         }
         let truth = system.lab.truth("app").unwrap();
         let user = truth.user("ann").unwrap();
@@ -86,10 +104,10 @@ async fn everything_an_account_holds_is_seen_and_taken() {
 
 #[tokio::test]
 async fn a_system_that_ignores_patch_is_moved_by_put() {
-    let system = Simulated::new(Paging::Index, &[Behaviour::PutOnly]);
-    let id = system.lab.seed("app", &Seed { licences: vec![], ..ann() }).unwrap().users["ann"].clone();
-    let scim = Scim::new(&settings()).unwrap();
-    let line = system.line(Purpose::Write);
+    let system = Simulated::new(Paging::Index, &[Behaviour::PutOnly], &settings());
+    let id = system.lab.seed("app", &ann()).unwrap().users["ann"].clone();
+    let scim = system.scim();
+    let line = system.line_for(Purpose::Write);
     let active = || system.lab.truth("app").unwrap().user("ann").unwrap().active;
     assert_eq!(scim.capability().disable_ways.len(), 2);
     for (way, after) in [(0, true), (1, false)] {
@@ -99,8 +117,9 @@ async fn a_system_that_ignores_patch_is_moved_by_put() {
     }
     let mut put = settings();
     put["update"] = "put".into();
-    let scim = Scim::new(&put).unwrap();
-    let wanted = attributes(&[("title", "Boss"), ("email", "ann@x"), ("department", "D1"), ("givenName", "Ann")]);
+    let scim = &bailiwick_connectors::scim::Scim::new(&put).unwrap();
+    let wanted =
+        attributes(&[("title", "Boss"), ("email", "ann@x"), ("department", "D1"), ("givenName", "Ann")]);
     let set = Op::SetAttributes { attributes: wanted };
     assert_eq!(scim.apply(&line, Some(&id), &set, None, "k3").await.unwrap().outcome, Outcome::Done);
     assert_eq!(scim.apply(&line, Some(&id), &set, None, "k3").await.unwrap().outcome, Outcome::AlreadySo);
@@ -114,27 +133,31 @@ async fn a_system_that_ignores_patch_is_moved_by_put() {
 
 #[tokio::test]
 async fn a_success_that_did_nothing_is_seen_by_reading() {
-    let system = Simulated::new(Paging::Index, &[Behaviour::Noop200]);
-    let id = system.lab.seed("app", &Seed { licences: vec![], ..ann() }).unwrap().users["ann"].clone();
-    let scim = Scim::new(&settings()).unwrap();
-    let line = system.line(Purpose::Write);
+    let system = Simulated::new(Paging::Index, &[Behaviour::Noop200], &settings());
+    let id = system.lab.seed("app", &ann()).unwrap().users["ann"].clone();
+    let scim = system.scim();
+    let line = system.line_for(Purpose::Write);
     for way in 0..2 {
-        let applied = scim.apply(&line, Some(&id), &Op::Disable { way }, None, &format!("k{way}")).await.unwrap();
+        let applied =
+            scim.apply(&line, Some(&id), &Op::Disable { way }, None, &format!("k{way}")).await.unwrap();
         assert_eq!(applied.outcome, Outcome::Done);
-        let seen = scim.get(&system.line(Purpose::Verify), Locator::Account(&id)).await.unwrap().unwrap();
+        let seen = scim.get(&system.line_for(Purpose::Verify), Locator::Account(&id)).await.unwrap().unwrap();
         assert_eq!(seen.state, ObjectState::Live);
     }
     assert_eq!(scim.apply(&line, Some(&id), &Op::Delete, None, "k3").await.unwrap().outcome, Outcome::Done);
-    assert_eq!(scim.apply(&line, Some(&id), &Op::Delete, None, "k4").await.unwrap().outcome, Outcome::AlreadySo);
+    assert_eq!(
+        scim.apply(&line, Some(&id), &Op::Delete, None, "k4").await.unwrap().outcome,
+        Outcome::AlreadySo
+    );
     assert!(system.lab.truth("app").unwrap().users.is_empty());
 }
 
 #[tokio::test]
 async fn a_dormant_token_is_blocked_with_a_date_and_then_revoked() {
-    let system = Simulated::new(Paging::Index, &[Behaviour::DormantToken]);
-    let id = system.lab.seed("app", &Seed { licences: vec![], ..ann() }).unwrap().users["ann"].clone();
-    let scim = Scim::new(&settings()).unwrap();
-    let line = system.line(Purpose::Write);
+    let system = Simulated::new(Paging::Index, &[Behaviour::DormantToken], &settings());
+    let id = system.lab.seed("app", &ann()).unwrap().users["ann"].clone();
+    let scim = system.scim();
+    let line = system.line_for(Purpose::Write);
     scim.apply(&line, Some(&id), &Op::Disable { way: 0 }, None, "k1").await.unwrap();
     let (mut state, mut purges_at) = (None, None);
     let mut visit = |object: bailiwick_connector::Object<'_>| {
@@ -147,7 +170,7 @@ async fn a_dormant_token_is_blocked_with_a_date_and_then_revoked() {
     assert_eq!(purges_at.unwrap().as_millisecond(), 1_800_000_000_000 + 30 * 24 * 3_600 * 1_000);
     let revoke = Op::RevokeAll { class };
     assert_eq!(scim.apply(&line, Some(&id), &revoke, None, "k2").await.unwrap().outcome, Outcome::Done);
-    assert_eq!(held(&scim, &system, &id, class).await, []);
+    assert_eq!(held(&system, &id, class).await, []);
     scim.apply(&line, Some(&id), &Op::Enable, None, "k3").await.unwrap();
     let truth = system.lab.truth("app").unwrap();
     assert!(truth.user("ann").unwrap().active && !truth.user("ann").unwrap().tokens[0].works);
@@ -155,9 +178,9 @@ async fn a_dormant_token_is_blocked_with_a_date_and_then_revoked() {
 
 #[tokio::test]
 async fn a_lost_answer_is_unknown_and_the_same_again_has_no_second_effect() {
-    let system = Simulated::new(Paging::Index, &[]);
-    let scim = Scim::new(&settings()).unwrap();
-    let line = system.line(Purpose::Write);
+    let system = Simulated::new(Paging::Index, &[], &settings());
+    let scim = system.scim();
+    let line = system.line_for(Purpose::Write);
     scim.check(&line).await.unwrap();
     system.lab.behave("app", [Behaviour::TimeoutAfterCommit]).unwrap();
     let (mut lost, mut effects) = (0, 0);
@@ -184,10 +207,10 @@ async fn a_lost_answer_is_unknown_and_the_same_again_has_no_second_effect() {
 
 #[tokio::test]
 async fn a_name_that_a_hidden_account_holds_is_not_adopted() {
-    let system = Simulated::new(Paging::Index, &[Behaviour::SoftDelete]);
-    let id = system.lab.seed("app", &Seed { licences: vec![], ..ann() }).unwrap().users["ann"].clone();
-    let scim = Scim::new(&settings()).unwrap();
-    let line = system.line(Purpose::Write);
+    let system = Simulated::new(Paging::Index, &[Behaviour::SoftDelete], &settings());
+    let id = system.lab.seed("app", &ann()).unwrap().users["ann"].clone();
+    let scim = system.scim();
+    let line = system.line_for(Purpose::Write);
     scim.apply(&line, Some(&id), &Op::Delete, None, "k1").await.unwrap();
     assert_eq!(scim.get(&line, Locator::Account(&id)).await.unwrap(), None);
     let create = Op::CreateAccount { marker: "hr/1".into(), attributes: attributes(&[("userName", "ann")]) };

@@ -1,18 +1,30 @@
 //! The SCIM connector against a real service provider, `scim2-server` from PyPI.
 
+#[path = "support/hiding.rs"]
+mod hiding;
 #[path = "support/line.rs"]
 mod line;
 #[path = "support/server.rs"]
 mod server;
 
-use bailiwick_connector::{Connector, ErrorKind, Line, Listing, Locator, Object, ObjectState, Outcome};
+use bailiwick_connector::{
+    Connector, ErrorKind, Line, Listing, Locator, Object, ObjectState, ObjectValue, Outcome,
+    testkit::{self, Subject},
+};
 use bailiwick_connectors::scim::Scim;
 use bailiwick_core::plan::Op;
-use serde_json::{Value, json};
+use serde_json::json;
 use server::{Paging, Server};
 
-fn settings() -> Value {
-    json!({"base": "/v2"})
+#[tokio::test]
+async fn the_contract_holds() {
+    for (paging, settings) in [
+        (Paging::Index, json!({"base": "/v2"})),
+        (Paging::Cursor, json!({"base": "/v2"})),
+        (Paging::Index, json!({"base": "/v2", "update": "put"})),
+    ] {
+        testkit::run(&Server::start(paging, &settings).await).await.assert();
+    }
 }
 
 async fn everybody(scim: &Scim, line: &Line, size: u32) -> Vec<Object<'static>> {
@@ -32,10 +44,9 @@ async fn everybody(scim: &Scim, line: &Line, size: u32) -> Vec<Object<'static>> 
 async fn an_account_lives_from_joiner_to_leaver() {
     for paging in [Paging::Index, Paging::Cursor] {
         for update in ["patch", "put"] {
-            let server = Server::start(paging).await;
+            let settings = json!({"base": "/v2", "update": update});
+            let server = Server::start(paging, &settings).await;
             let line = server.line();
-            let mut settings = settings();
-            settings["update"] = update.into();
             let scim = Scim::new(&settings).unwrap();
             scim.check(&line).await.unwrap();
             assert!(scim.capability().conditional);
@@ -68,15 +79,22 @@ async fn an_account_lives_from_joiner_to_leaver() {
             scim.apply(&line, Some(&id), &set("Boss", "boss@x.org"), Some(&version), "k").await.unwrap();
             let stale = scim.apply(&line, Some(&id), &set("Hero", "hero@x.org"), Some(&version), "k").await;
             assert_eq!(stale.unwrap_err().kind, ErrorKind::Stale);
-            for (op, state) in [(Op::Disable { way: 0 }, ObjectState::Blocked), (Op::Enable, ObjectState::Live), (Op::Disable { way: 1 }, ObjectState::Blocked)] {
+            for (op, state) in [
+                (Op::Disable { way: 0 }, ObjectState::Blocked),
+                (Op::Enable, ObjectState::Live),
+                (Op::Disable { way: 0 }, ObjectState::Blocked),
+            ] {
                 scim.apply(&line, Some(&id), &op, None, "k").await.unwrap();
                 let seen = scim.get(&line, Locator::Account(&id)).await.unwrap().unwrap();
                 assert_eq!(seen.state, state, "{op:?}");
-                assert_eq!(seen.attribute("title"), Some(&bailiwick_connector::ObjectValue::Text("Boss".into())));
-                assert_eq!(seen.attribute("email"), Some(&bailiwick_connector::ObjectValue::Text("boss@x.org".into())));
+                assert_eq!(seen.attribute("title"), Some(&ObjectValue::Text("Boss".into())));
+                assert_eq!(seen.attribute("email"), Some(&ObjectValue::Text("boss@x.org".into())));
             }
             for outcome in [Outcome::Done, Outcome::AlreadySo] {
-                assert_eq!(scim.apply(&line, Some(&id), &Op::Delete, None, "k").await.unwrap().outcome, outcome);
+                assert_eq!(
+                    scim.apply(&line, Some(&id), &Op::Delete, None, "k").await.unwrap().outcome,
+                    outcome
+                );
             }
             assert_eq!(scim.get(&line, Locator::Account(&id)).await.unwrap(), None);
         }
@@ -85,7 +103,8 @@ async fn an_account_lives_from_joiner_to_leaver() {
 
 #[tokio::test]
 async fn a_wrong_credential_is_found_by_check() {
-    let server = Server::start(Paging::Index).await;
-    let error = Scim::new(&settings()).unwrap().check(&server.line_with("another")).await.unwrap_err();
+    let settings = json!({"base": "/v2"});
+    let server = Server::start(Paging::Index, &settings).await;
+    let error = Scim::new(&settings).unwrap().check(&server.line_with("another")).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unauthorized);
 }

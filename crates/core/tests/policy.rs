@@ -1,5 +1,7 @@
 //! The policy room from outside: what policies decide, what is refused at load and where, what is read.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::collections::BTreeSet;
 
 use bailiwick_core::{

@@ -45,6 +45,12 @@ pub enum EngineError {
         /// How many it fits.
         count: usize,
     },
+    /// Somebody who has not left keeps what is known of them.
+    #[error("`{identity}` has not left; only what is personal about somebody who has left is erased")]
+    NotGone {
+        /// Who.
+        identity: bailiwick_core::id::IdentityId,
+    },
     /// What is stored does not fit together.
     #[error("{0}")]
     Inconsistent(String),
@@ -69,6 +75,7 @@ impl EngineError {
             Self::Held(breaches) => breaches.first().map_or("feed-held", Breach::code),
             Self::NotFound { .. } => "not-found",
             Self::Ambiguous { .. } => "ambiguous",
+            Self::NotGone { .. } => "identity-not-left",
             Self::Inconsistent(_) => "inconsistent",
             Self::Evidence(_) => "evidence",
         }

@@ -12,6 +12,7 @@ mod catalogue;
 mod check;
 mod configure;
 mod decide;
+mod erase;
 mod error;
 mod export;
 mod finding;

@@ -157,3 +157,39 @@ async fn kill_the_process_anywhere_and_the_end_is_the_same_each_effect_once() {
     assert!(points > 100, "only {points} points");
     assert!(differ.is_empty(), "of {points} points these differ: {differ:?}");
 }
+
+#[tokio::test]
+async fn answers_that_are_lost_and_readers_that_lag_change_nothing_in_the_end() {
+    let story = async |behaviours: &'static [Behaviour], seed: u64| {
+        let mut world = World::new(seed, &[("chat", behaviours)]).await;
+        world.configure().await;
+        world.quiet().await;
+        for lines in [
+            vec![ANN, BOB, CYD],
+            vec!["1,Ann Archer,ann@x.test,Finance,,active", BOB, CYD],
+            vec!["1,Ann Archer,ann@x.test,Finance,2026-01-01,left", BOB, CYD],
+        ] {
+            world.deliver(&lines).await.unwrap();
+            world.quiet().await;
+        }
+        // What is asynchronous at the system comes to its end.
+        world.pass(SignedDuration::from_secs(10));
+        world.quiet().await;
+        world
+    };
+    let (calm, _) = (story(&[], 20).await, ());
+    let expected = (calm.truth(), calm.effects());
+    for behaviours in [
+        &[Behaviour::TimeoutAfterCommit] as &'static [Behaviour],
+        &[Behaviour::StaleRead],
+        &[Behaviour::AsyncMembers],
+        &[Behaviour::TimeoutAfterCommit, Behaviour::StaleRead],
+        &[Behaviour::TimeoutAfterCommit, Behaviour::AsyncMembers, Behaviour::StaleRead],
+    ] {
+        for seed in 20..26 {
+            let world = story(behaviours, seed).await;
+            assert_eq!(world.truth(), expected.0, "seed {seed}, {behaviours:?}");
+            assert_eq!(world.effects(), expected.1, "seed {seed}, {behaviours:?}: each effect once");
+        }
+    }
+}

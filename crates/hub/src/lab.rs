@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
+    acme,
     cli::{self, Context},
     clock::SystemClock,
     failure::{Exit, Failure, Result},
@@ -25,7 +26,7 @@ use crate::{
     serve,
 };
 
-/// The systems when none are named: those of `examples/acme`.
+/// The systems of `examples/acme`, which are there when none are named.
 const SYSTEMS: [(&str, Behaviour); 3] =
     [("chat", Behaviour::Faithful), ("wiki", Behaviour::KeepsGroups), ("crm", Behaviour::Noop200)];
 
@@ -68,7 +69,8 @@ fn system(text: &str) -> Result<SystemArg, String> {
 pub async fn run(context: &Context<'_>, args: LabArgs) -> Result<Exit> {
     let lab = match &args.world {
         Some(file) => World::read(file)?.lab(args.seed)?,
-        None => build(args.seed, named(args.systems))?,
+        None if args.systems.is_empty() => acme(args.seed)?,
+        None => build(args.seed, args.systems)?,
     };
     let listener = serve::listen(args.listen).await?;
     let address = serve::address_of(&listener)?;
@@ -85,13 +87,6 @@ pub async fn run(context: &Context<'_>, args: LabArgs) -> Result<Exit> {
     let served = bailiwick_lab::serve(lab, listener, serve::stopped()).await;
     served.map_err(|error| Failure::refused("lab-failed", "the lab stopped").because(&error))?;
     Ok(Exit::Done)
-}
-
-fn named(systems: Vec<SystemArg>) -> Vec<SystemArg> {
-    if !systems.is_empty() {
-        return systems;
-    }
-    SYSTEMS.map(|(name, behaviour)| SystemArg { name: name.to_owned(), behaviours: vec![behaviour] }).to_vec()
 }
 
 fn described(name: &str, address: SocketAddr) -> serde_json::Value {
@@ -112,12 +107,20 @@ fn build(seed: u64, systems: Vec<SystemArg>) -> Result<Lab> {
     Lab::new(Arc::new(SystemClock), (0..).zip(systems).map(spec).collect()).map_err(refused)
 }
 
-/// The lab of `examples/acme`.
+/// The lab of `examples/acme`: its systems, with their groups, and nobody in them.
 ///
 /// # Errors
-/// As [`Lab::new`].
+/// As [`Lab::new`] and [`Lab::seed`].
 pub fn acme(seed: u64) -> Result<Lab> {
-    build(seed, named(Vec::new()))
+    let system = |(name, behaviour): (&str, Behaviour)| SystemArg {
+        name: name.to_owned(),
+        behaviours: vec![behaviour],
+    };
+    let lab = build(seed, SYSTEMS.map(system).to_vec())?;
+    for (system, groups) in acme::groups()? {
+        lab.seed(system.as_str(), &Seed { groups, ..Seed::default() }).map_err(refused)?;
+    }
+    Ok(lab)
 }
 
 fn refused(error: LabError) -> Failure {

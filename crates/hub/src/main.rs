@@ -1,5 +1,6 @@
 //! `bailiwick`: hub, command line and laboratory in one program.
 
+mod acme;
 mod api;
 mod cli;
 mod client;

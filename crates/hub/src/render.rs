@@ -8,12 +8,15 @@ use std::{
     time::Duration,
 };
 
-use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, LineStyle, Table, TableStyle};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 /// The width of tables where there is no terminal.
 const WIDTH: u16 = 100;
+
+/// A line below the header and no others.
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 /// How to print.
 #[derive(Debug, Clone, Copy)]
@@ -116,7 +119,7 @@ impl Output {
     /// The text of a table without trailing blanks.
     pub fn drawn(self, header: &[&str], rows: Vec<Vec<Cell>>) -> String {
         let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+        table.load_style(STYLE).set_content_arrangement(ContentArrangement::Dynamic);
         table.set_header(
             header.iter().map(|title| Cell::new(title).add_attribute(Attribute::Bold)).collect::<Vec<_>>(),
         );

@@ -121,8 +121,9 @@ pub struct LogHead {
     pub checkpoint: Vec<u8>,
 }
 
-/// A transaction. Dropped without [`Tx::commit`], it leaves nothing behind. After a call failed, or its
-/// future was dropped, every later call fails with `Aborted`: begin again. Texts hold no NUL character.
+/// A transaction. Dropped without [`Tx::commit`], it leaves nothing behind; what it held is free a moment
+/// later. After a call failed, or its future was dropped, every later call fails with `Aborted`: begin
+/// again. Texts hold no NUL character.
 #[async_trait]
 pub trait Tx: Send {
     /// Writes rows and their evidence; batched into few statements. The order given is kept for the

@@ -426,10 +426,10 @@ fn server(then: impl FnOnce(std::net::TcpStream) + Send + 'static) -> (String, s
 
 #[tokio::test]
 async fn http_says_what_was_lost_and_follows_nothing() {
-    let limits =
-        HttpLimits { connect: Duration::from_secs(5), overall: Duration::from_millis(500), body: 64 };
-    let transport = HttpTransport::new(&limits).unwrap();
-    let send = async |address: &str| {
+    let limits = |overall| HttpLimits { connect: Duration::from_secs(30), overall, body: 64 };
+    let calm = HttpTransport::new(&limits(Duration::from_secs(30))).unwrap();
+    let hasty = HttpTransport::new(&limits(Duration::from_millis(100))).unwrap();
+    let send = async |transport: &HttpTransport, address: &str| {
         let request = ::http::Request::post(address).body(Bytes::from_static(b"{}")).unwrap();
         transport.send(request).await
     };
@@ -448,7 +448,7 @@ async fn http_says_what_was_lost_and_follows_nothing() {
     ];
     for (text, expect) in cases {
         let (address, serving) = server(say(text));
-        let got = send(&address).await;
+        let got = send(&calm, &address).await;
         serving.join().unwrap();
         match (got, expect) {
             (Ok(response), Ok((status, body))) => {
@@ -466,12 +466,12 @@ async fn http_says_what_was_lost_and_follows_nothing() {
         let _ = wait.recv();
         drop(stream);
     });
-    let error = send(&address).await.unwrap_err();
+    let error = send(&hasty, &address).await.unwrap_err();
     assert_eq!((error.kind, error.sent), (TransportErrorKind::Timeout, true));
     done.send(()).unwrap();
     serving.join().unwrap();
 
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let error = send(&format!("http://{closed}/")).await.unwrap_err();
+    let error = send(&calm, &format!("http://{closed}/")).await.unwrap_err();
     assert_eq!((error.kind, error.sent), (TransportErrorKind::Unreachable, false), "{error}");
 }

@@ -62,7 +62,10 @@ impl Learned {
             filter: flag("filter", "supported").unwrap_or(usual.filter),
             etag: flag("etag", "supported").unwrap_or(usual.etag),
             cursor: flag("pagination", "cursor").unwrap_or(usual.cursor),
-            max_page: number("filter", "maxResults").into_iter().chain(number("pagination", "maxPageSize")).min(),
+            max_page: number("filter", "maxResults")
+                .into_iter()
+                .chain(number("pagination", "maxPageSize"))
+                .min(),
         }
     }
 }
@@ -83,7 +86,8 @@ impl Schemas {
 
     fn of(list: &Value) -> Self {
         let all = member(list, "Resources").unwrap_or(list).as_array().map(Vec::as_slice).unwrap_or_default();
-        let name = |value: &Value| member(value, "name").and_then(Value::as_str).unwrap_or_default().to_lowercase();
+        let name =
+            |value: &Value| member(value, "name").and_then(Value::as_str).unwrap_or_default().to_lowercase();
         let array = |value: &Value, name: &str| -> Vec<Value> {
             member(value, name).and_then(Value::as_array).cloned().unwrap_or_default()
         };

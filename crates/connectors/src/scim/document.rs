@@ -27,8 +27,11 @@ impl Document {
     /// # Errors
     /// `Malformed` if it is no JSON object.
     pub(super) fn resource(bytes: &[u8]) -> Result<Self> {
-        let mut document: Self = serde_json::from_slice(bytes).map_err(|error| malformed(&error.to_string()))?;
-        document.0.retain(|(name, _)| !["meta", "groups"].iter().any(|read_only| name.eq_ignore_ascii_case(read_only)));
+        let mut document: Self =
+            serde_json::from_slice(bytes).map_err(|error| malformed(&error.to_string()))?;
+        document.0.retain(|(name, _)| {
+            !["meta", "groups"].iter().any(|read_only| name.eq_ignore_ascii_case(read_only))
+        });
         Ok(document)
     }
 
@@ -111,7 +114,8 @@ impl Document {
     }
 
     fn is(&self, part: &str, text: &str) -> bool {
-        self.member(part).is_some_and(|value| value.as_str().is_some_and(|held| held.eq_ignore_ascii_case(text)))
+        self.member(part)
+            .is_some_and(|value| value.as_str().is_some_and(|held| held.eq_ignore_ascii_case(text)))
     }
 
     /// A member that is an object, or an empty one where there is none.
@@ -129,7 +133,8 @@ impl Document {
             None => Ok(T::default()),
             Some(raw) if raw.get() == "null" => Ok(T::default()),
             Some(raw) => serde_json::from_str(raw.get()).map_err(|_| {
-                let message = format!("the system has something at `{name}` that `{path}` does not lead into");
+                let message =
+                    format!("the system has something at `{name}` that `{path}` does not lead into");
                 ConnectorError::none(ErrorKind::Invalid, message)
             }),
         }
@@ -227,7 +232,10 @@ mod tests {
     fn a_new_extension_is_declared() {
         let (changed, bytes) = after("urn:x:User:badge", json!("7"));
         assert!(changed);
-        assert!(bytes.contains(r#""schemas":["urn:ietf:params:scim:schemas:core:2.0:User","urn:x:User"]"#), "{bytes}");
+        assert!(
+            bytes.contains(r#""schemas":["urn:ietf:params:scim:schemas:core:2.0:User","urn:x:User"]"#),
+            "{bytes}"
+        );
         assert!(bytes.ends_with(r#","urn:x:User":{"badge":"7"}}"#), "{bytes}");
     }
 

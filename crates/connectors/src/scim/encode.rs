@@ -70,36 +70,39 @@ pub(super) fn new_user(mapping: &Mapping, marker: &str, attributes: &AccountAttr
 /// Puts values where their paths lead.
 fn nest(user: &mut Map<String, Value>, placed: &[(&ScimPath, Value)]) {
     for (path, value) in placed {
-        let parent = match &path.schema {
-            Some(schema) => object(user, schema),
-            None => &mut *user,
-        };
-        match (&path.pick, &path.part) {
-            (None, None) => {
-                parent.insert(path.attribute.clone(), value.clone());
-            }
-            (None, Some(part)) => {
-                object(parent, &path.attribute).insert(part.clone(), value.clone());
-            }
-            (Some(_), _) => {
-                let list = parent.entry(path.attribute.clone()).or_insert_with(|| json!([]));
-                if let Value::Array(elements) = list {
-                    elements.push(element(path, value));
-                }
-            }
+        match &path.schema {
+            Some(schema) => within(user, schema, |extension| put(extension, path, value)),
+            None => put(user, path, value),
         }
     }
 }
 
-fn object<'v>(parent: &'v mut Map<String, Value>, name: &str) -> &'v mut Map<String, Value> {
-    let slot = parent.entry(name.to_owned()).or_insert_with(|| json!({}));
-    if !slot.is_object() {
-        *slot = json!({});
+fn put(parent: &mut Map<String, Value>, path: &ScimPath, value: &Value) {
+    let name = path.attribute.as_str();
+    match (&path.pick, &path.part) {
+        (None, None) => {
+            parent.insert(name.to_owned(), value.clone());
+        }
+        (None, Some(part)) => within(parent, name, |child| {
+            child.insert(part.clone(), value.clone());
+        }),
+        (Some(_), _) => match parent.get_mut(name) {
+            Some(Value::Array(elements)) => elements.push(element(path, value)),
+            _ => {
+                parent.insert(name.to_owned(), Value::Array(vec![element(path, value)]));
+            }
+        },
     }
-    match slot {
-        Value::Object(object) => object,
-        _ => unreachable!("it was just made an object"),
-    }
+}
+
+/// Fills the object that a member is, or becomes.
+fn within(parent: &mut Map<String, Value>, name: &str, fill: impl FnOnce(&mut Map<String, Value>)) {
+    let mut child = match parent.remove(name) {
+        Some(Value::Object(child)) => child,
+        _ => Map::new(),
+    };
+    fill(&mut child);
+    parent.insert(name.to_owned(), Value::Object(child));
 }
 
 /// The element that a path with a filter would pick.
@@ -129,7 +132,9 @@ pub(super) fn set(placed: &[(&ScimPath, Value)], user: Option<&Value>, form: For
         nest(&mut value, placed);
         return patch(vec![json!({"op": "replace", "value": value})]);
     }
-    let operation = |(path, value): &(&ScimPath, Value)| match path.pick.is_some() && !user.is_some_and(|u| has(u, path)) {
+    let operation = |(path, value): &(&ScimPath, Value)| match path.pick.is_some()
+        && !user.is_some_and(|u| has(u, path))
+    {
         true => json!({"op": "add", "path": path.top(), "value": [element(path, value)]}),
         false => json!({"op": "replace", "path": path.to_string(), "value": value}),
     };
@@ -179,7 +184,9 @@ mod tests {
     use crate::scim::settings::Settings;
 
     fn mapping() -> Mapping {
-        Settings::new(&json!({"attributes": {"badge": "urn:x:User:badge", "phones": "phoneNumbers"}})).unwrap().mapping
+        Settings::new(&json!({"attributes": {"badge": "urn:x:User:badge", "phones": "phoneNumbers"}}))
+            .unwrap()
+            .mapping
     }
 
     fn json_of(bytes: &[u8]) -> Value {

@@ -139,12 +139,17 @@ fn retry_after(answer: &Answer) -> Option<Duration> {
 /// `Invalid` for an id that no segment can carry safely: servers disagree about `/`, `.` and `..`.
 pub(super) fn segment(id: &str) -> Result<String> {
     if matches!(id, "" | "." | "..") || id.contains(['/', '\\', '\0']) {
-        return Err(ConnectorError::none(ErrorKind::Invalid, format!("the id `{id}` cannot be part of a path")));
+        return Err(ConnectorError::none(
+            ErrorKind::Invalid,
+            format!("the id `{id}` cannot be part of a path"),
+        ));
     }
     let mut encoded = String::with_capacity(id.len());
     for byte in id.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(char::from(byte))
+            }
             _ => encoded.push_str(&format!("%{byte:02X}")),
         }
     }
@@ -207,7 +212,10 @@ mod tests {
         assert_eq!(error.message, "PUT /x was answered 409: user-inactive: not active");
         let page = refusal("GET /x", Kind::Read, &answer(502, &[], "<html>secret</html>"));
         assert_eq!(page.message, "GET /x was answered 502");
-        let long = Answer { body: format!(r#"{{"detail":"{}"}}"#, "ä".repeat(9_000)).into(), ..answer(400, &[], "") };
+        let long = Answer {
+            body: format!(r#"{{"detail":"{}"}}"#, "ä".repeat(9_000)).into(),
+            ..answer(400, &[], "")
+        };
         assert!(refusal("GET /x", Kind::Read, &long).message.chars().count() < 250);
     }
 
@@ -230,7 +238,9 @@ mod tests {
 
     #[test]
     fn ids_keep_their_bytes_in_a_segment_or_are_refused() {
-        for (id, expect) in [("aZ9-._~", "aZ9-._~"), ("a b", "a%20b"), ("Ä%", "%C3%84%25"), ("a?b#c", "a%3Fb%23c")] {
+        for (id, expect) in
+            [("aZ9-._~", "aZ9-._~"), ("a b", "a%20b"), ("Ä%", "%C3%84%25"), ("a?b#c", "a%3Fb%23c")]
+        {
             assert_eq!(segment(id).unwrap(), expect);
         }
         for id in ["", ".", "..", "a/b", "a\\b", "a\0b"] {

@@ -1,11 +1,15 @@
 //! Who is in which group, read from the groups: what a user says of its own groups is not believed.
+//!
+//! A filter only narrows what is looked at, because some systems ignore it; whether somebody is in a
+//! group is seen in its `members`. Only where a system shows these neither in a list nor in the group
+//! itself is a filter believed, as long as nothing on the page belies it.
 
 use std::collections::BTreeSet;
 
-use bailiwick_connector::{Object, Page, Result, Visit};
+use bailiwick_connector::{Answer, Object, Page, Result, Visit};
 
 use super::{
-    decode::{TypedGroup, group, info, malformed, parse_list},
+    decode::{TypedGroup, group, info, malformed, parse, parse_list},
     paging::Place,
     path::quoted,
     read::{GROUPS, LOOK, Reader, group_of},
@@ -62,8 +66,7 @@ impl Reader<'_> {
         Ok((groups, page.complete))
     }
 
-    /// One page of the groups that have a member. The filter only narrows what is looked at; whether the
-    /// member is in a group is seen in the group itself.
+    /// One page of the groups that have a member.
     async fn holding(&self, member: &str, cursor: Option<&str>, size: u32) -> Result<Holding> {
         let filter = format!("members.value eq {}", quoted(member));
         let (filtered, place, answer) = match cursor.map(Where::parse).transpose()? {
@@ -81,19 +84,21 @@ impl Reader<'_> {
         let mut verdict = place.judge(&info(&list));
         let mut groups = Vec::new();
         if verdict.fresh {
-            let mut unreadable = false;
+            let (mut silent, mut belied, mut unreadable) = (Vec::new(), false, false);
             for one in list.resources.iter_mut().flatten() {
-                let silent = one.members.is_none();
-                let Some(mut object) = group(one) else {
-                    unreadable = true;
-                    continue;
-                };
-                let is_in = match silent {
-                    false => object.links.iter().any(|link| link == member),
-                    true => self.is_member(&object.id, member).await?,
-                };
-                object.links.clear();
-                groups.extend(is_in.then(|| object.into_owned()));
+                let says = one.members.is_some();
+                match group(one) {
+                    None => unreadable = true,
+                    Some(object) if !says => silent.push(object.into_owned()),
+                    Some(object) if object.links.iter().any(|link| link == member) => {
+                        groups.push(Object { links: Vec::new(), ..object }.into_owned());
+                    }
+                    Some(_) => belied = true,
+                }
+            }
+            for object in silent {
+                let is_in = self.is_member(&object.id, member).await?;
+                groups.extend(is_in.unwrap_or(filtered && !belied).then_some(object));
             }
             if unreadable {
                 verdict.page = Place::unreadable(verdict.page);
@@ -103,13 +108,20 @@ impl Reader<'_> {
         Ok(Holding { groups, page: Page { next, complete: verdict.page.complete } })
     }
 
-    /// Whether a member is in a group, seen in the group: some systems leave members out of lists.
-    async fn is_member(&self, group: &str, member: &str) -> Result<bool> {
+    /// Whether a member is in a group, seen in the group; none if it does not show its members.
+    async fn is_member(&self, group: &str, member: &str) -> Result<Option<bool>> {
         match self.exchange.read_one(GROUPS, group).await? {
-            None => Ok(false),
-            Some(answer) => Ok(group_of(&answer, group)?.links.iter().any(|link| link == member)),
+            None => Ok(Some(false)),
+            Some(answer) => shows_member(&answer, group, member),
         }
     }
+}
+
+/// Whether a member is in the group in an answer; none if that does not show its members.
+pub(super) fn shows_member(answer: &Answer, id: &str, member: &str) -> Result<Option<bool>> {
+    let group: TypedGroup<'_> = parse(&answer.body)?;
+    let object = group_of(answer, id)?;
+    Ok(group.members.map(|_| object.links.iter().any(|link| link == member)))
 }
 
 /// Where a listing of groups by member stands: all its pages are filtered, or none.

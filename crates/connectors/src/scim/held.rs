@@ -121,11 +121,20 @@ impl HeldApi {
     }
 
     /// The method and path that do what the operation asks for with one item; none if there are none.
-    pub(super) fn change(&self, op: &Op, account: &str, item: &str) -> Result<Option<(&'static str, String)>> {
+    pub(super) fn change(
+        &self,
+        op: &Op,
+        account: &str,
+        item: &str,
+    ) -> Result<Option<(&'static str, String)>> {
         let route = match op {
             Op::Grant { .. } => &self.grant,
             Op::Revoke { .. } | Op::RevokeAll { .. } => &self.revoke,
-            Op::CreateAccount { .. } | Op::SetAttributes { .. } | Op::Enable | Op::Disable { .. } | Op::Delete => {
+            Op::CreateAccount { .. }
+            | Op::SetAttributes { .. }
+            | Op::Enable
+            | Op::Disable { .. }
+            | Op::Delete => {
                 return Ok(None);
             }
         };
@@ -136,7 +145,12 @@ impl HeldApi {
     ///
     /// # Errors
     /// `NotFound` if the system says that there is no such account.
-    pub(super) async fn list(&self, exchange: &Exchange<'_>, account: &str, visit: Visit<'_>) -> Result<Page> {
+    pub(super) async fn list(
+        &self,
+        exchange: &Exchange<'_>,
+        account: &str,
+        visit: Visit<'_>,
+    ) -> Result<Page> {
         let path = self.setting.list.replace("{id}", &segment(account)?);
         let answer = exchange.read(Operation::List, path, Vec::new()).await?;
         let document: Value = json(&answer.body)?;
@@ -176,7 +190,8 @@ impl HeldApi {
             true => ObjectState::Live,
             false => ObjectState::Blocked,
         };
-        let purges_at = purges.as_ref().and_then(|purges| item[purges.as_str()].as_str()?.parse::<Timestamp>().ok());
+        let purges_at =
+            purges.as_ref().and_then(|purges| item[purges.as_str()].as_str()?.parse::<Timestamp>().ok());
         Some(Some(Object { id, name, state, purges_at, ..Object::default() }))
     }
 }
@@ -235,7 +250,8 @@ mod tests {
 
     #[test]
     fn paths_are_filled_with_encoded_segments() {
-        let api = api(json!({"list": "/u/{id}", "revoke": "/u/{id}/t/{item}", "grant": "POST /u/{id}/{item}"}));
+        let api =
+            api(json!({"list": "/u/{id}", "revoke": "/u/{id}/t/{item}", "grant": "POST /u/{id}/{item}"}));
         let revoke = Op::RevokeAll { class: bailiwick_core::access::AccessClass::Sessions };
         assert_eq!(api.change(&revoke, "a b", "ü").unwrap(), Some(("DELETE", "/u/a%20b/t/%C3%BC".into())));
         assert!(api.change(&revoke, "..", "x").is_err());

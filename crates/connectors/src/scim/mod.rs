@@ -23,7 +23,8 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use bailiwick_connector::{
-    Applied, Capability, Connector, ConnectorError, ErrorKind, Line, Listing, Locator, Object, Page, Result, Visit,
+    Applied, Capability, Connector, ConnectorError, ErrorKind, Line, Listing, Locator, Object, Page, Result,
+    Visit,
 };
 use bailiwick_core::{access::AccessClass, plan::Op};
 use serde_json::Value;
@@ -61,7 +62,7 @@ impl Scim {
     /// | `base` | path of the SCIM interface below the endpoint, such as `/scim/v2` | empty |
     /// | `paging` | `auto`, `index`, `cursor` | `auto`: by cursor if the system declares it |
     /// | `page_size` | the largest page to ask for | what the system declares |
-    /// | `update` | `auto`, `patch`, `put` | `auto`: PATCH unless the system declares that it has none |
+    /// | `update` | `auto`, `patch`, `put`; the latter two also say that the other is not to be tried | `auto`: PATCH unless the system declares that it has none, PUT to disable where that was in vain |
     /// | `idempotency_header` | `Idempotency-Key` or `X-Idempotency-Key`, if the system honours it | none |
     /// | `attributes` | attribute name → SCIM path, on top of the common ones | the common ones |
     /// | `read_lag_ms` | how long reads may show what was before a write | 0 |
@@ -128,9 +129,9 @@ fn capability(settings: &Settings, learned: &Learned) -> Capability {
         grants: [DirectGroups].into_iter().chain(held(HeldApi::grants)).collect(),
         writes_accounts: true,
         disable_ways: match (settings.update, learned.patch) {
-            (UpdateSetting::Auto, false) => vec![PUT_WAY],
-            (UpdateSetting::Auto | UpdateSetting::Patch, _) => vec![PATCH_WAY, PUT_WAY],
-            (UpdateSetting::Put, _) => vec![PUT_WAY, PATCH_WAY],
+            (UpdateSetting::Auto, true) => vec![PATCH_WAY, PUT_WAY],
+            (UpdateSetting::Patch, _) => vec![PATCH_WAY],
+            (UpdateSetting::Put, _) | (UpdateSetting::Auto, false) => vec![PUT_WAY],
         },
         conditional: learned.etag,
         idempotency_keys: settings.idempotency_header.is_some(),
@@ -153,7 +154,8 @@ impl Connector for Scim {
         if let Some(schemas) = Schemas::read(&exchange).await? {
             for name in &self.settings.configured {
                 if let Some(path) = self.settings.mapping.path(name).filter(|path| !schemas.have(path)) {
-                    let message = format!("setting `attributes.{name}`: the system's schemas have no `{path}`");
+                    let message =
+                        format!("setting `attributes.{name}`: the system's schemas have no `{path}`");
                     return Err(ConnectorError::none(ErrorKind::Settings, message));
                 }
             }
@@ -183,8 +185,12 @@ impl Connector for Scim {
             Listing::Held { account, class: AccessClass::DirectGroups } => {
                 reader.direct_groups(account, cursor, size, visit).await
             }
-            Listing::Held { account, class: AccessClass::NestedGroups } => reader.nested_groups(account, visit).await,
-            Listing::Held { account, class } => self.held(class)?.list(&reader.exchange, account, visit).await,
+            Listing::Held { account, class: AccessClass::NestedGroups } => {
+                reader.nested_groups(account, visit).await
+            }
+            Listing::Held { account, class } => {
+                self.held(class)?.list(&reader.exchange, account, visit).await
+            }
         }
     }
 

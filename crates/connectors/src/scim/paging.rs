@@ -101,7 +101,10 @@ impl Place {
 
     /// The same for a page of which some objects could not be read.
     pub(super) fn unreadable(page: Page) -> Page {
-        let next = page.next.and_then(|text| text.parse::<Self>().ok()).map(|place| Self { whole: false, ..place }.text());
+        let next = page
+            .next
+            .and_then(|text| text.parse::<Self>().ok())
+            .map(|place| Self { whole: false, ..place }.text());
         Page { next, complete: false }
     }
 
@@ -125,7 +128,8 @@ impl FromStr for Place {
     type Err = ConnectorError;
 
     fn from_str(text: &str) -> Result<Self, ConnectorError> {
-        let bad = || ConnectorError::none(ErrorKind::Invalid, format!("`{text}` is not a cursor of this listing"));
+        let bad =
+            || ConnectorError::none(ErrorKind::Invalid, format!("`{text}` is not a cursor of this listing"));
         let parts: Vec<&str> = text.splitn(8, '.').collect();
         let [method, size, seen, total, first, empty, whole, token] = parts[..] else { return Err(bad()) };
         let method = match method {
@@ -185,10 +189,20 @@ mod tests {
         for (what, script, fresh, complete) in [
             ("empty", &[(0, "", t(0), None)][..], &[0][..], true),
             ("one page", &[(2, "a", t(2), None)], &[2], true),
-            ("three pages", &[(2, "a", t(5), None), (2, "c", t(5), None), (1, "e", t(5), None)], &[2, 2, 1], true),
+            (
+                "three pages",
+                &[(2, "a", t(5), None), (2, "c", t(5), None), (1, "e", t(5), None)],
+                &[2, 2, 1],
+                true,
+            ),
             ("count ignored, all at once", &[(5, "a", t(5), None)], &[5], true),
             ("fewer than asked", &[(1, "a", t(2), None), (1, "b", t(2), None)], &[1, 1], true),
-            ("no total", &[(2, "a", None, None), (1, "c", None, None), (0, "", None, None)], &[2, 1, 0], true),
+            (
+                "no total",
+                &[(2, "a", None, None), (1, "c", None, None), (0, "", None, None)],
+                &[2, 1, 0],
+                true,
+            ),
             ("start ignored", &[(2, "a", t(5), None), (2, "a", t(5), None)], &[2], false),
             ("total shrinks", &[(2, "a", t(5), None), (2, "c", t(4), None)], &[2, 2], false),
             ("total grows", &[(2, "a", t(3), None), (2, "c", t(4), None)], &[2, 2], false),
@@ -207,7 +221,12 @@ mod tests {
             ("one page", &[(2, "a", t(2), None)][..], &[2][..], true),
             ("two pages", &[(2, "a", t(3), c("x.y")), (1, "c", t(3), None)], &[2, 1], true),
             ("no total", &[(2, "a", None, c("x")), (1, "c", None, None)], &[2, 1], true),
-            ("an empty page between", &[(2, "a", t(3), c("x")), (0, "", t(3), c("y")), (1, "c", t(3), None)], &[2, 0, 1], true),
+            (
+                "an empty page between",
+                &[(2, "a", t(3), c("x")), (0, "", t(3), c("y")), (1, "c", t(3), None)],
+                &[2, 0, 1],
+                true,
+            ),
             ("an empty page at the end", &[(2, "a", t(2), c("x")), (0, "", t(2), None)], &[2, 0], true),
             ("the same cursor again", &[(2, "a", t(9), c("x")), (2, "c", t(9), c("x"))], &[2, 2], false),
             ("the same page again", &[(2, "a", t(9), c("x")), (2, "a", t(9), c("y"))], &[2], false),

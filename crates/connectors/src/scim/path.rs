@@ -10,7 +10,8 @@ pub(super) const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 pub(super) const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
 /// Attributes that are not for a mapping: the connector itself reads and writes them, or nobody may.
-const RESERVED: [&str; 8] = ["id", "externalId", "active", "groups", "meta", "schemas", "password", "members"];
+const RESERVED: [&str; 8] =
+    ["id", "externalId", "active", "groups", "meta", "schemas", "password", "members"];
 
 /// Where an attribute lies in a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +51,9 @@ impl ScimPath {
 /// Why a text is no path of a mapping.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BadPath {
-    #[error("`{0}` is not an attribute path; write for example `title`, `name.givenName`, `emails[type eq \"work\"].value` or `urn:…:User:department`")]
+    #[error(
+        "`{0}` is not an attribute path; write for example `title`, `name.givenName`, `emails[type eq \"work\"].value` or `urn:…:User:department`"
+    )]
     Form(String),
     #[error("`{0}` is read and written by the connector itself and cannot be mapped")]
     Reserved(String),
@@ -150,11 +153,28 @@ mod tests {
 
     #[test]
     fn what_is_no_path_and_what_is_reserved_is_refused() {
-        for text in ["", ".", "a.b.c", "a b", "emails[type eq work].value", "emails[type eq \"work\"]",
-            "emails[type ne \"work\"].value", "emails[", "emails[type eq \"x\"]value", "1st", "urn:x:"] {
+        for text in [
+            "",
+            ".",
+            "a.b.c",
+            "a b",
+            "emails[type eq work].value",
+            "emails[type eq \"work\"]",
+            "emails[type ne \"work\"].value",
+            "emails[",
+            "emails[type eq \"x\"]value",
+            "1st",
+            "urn:x:",
+        ] {
             assert_eq!(text.parse::<ScimPath>(), Err(BadPath::Form(text.into())), "{text}");
         }
-        for text in ["active", "externalId", "password", "meta.version", "urn:ietf:params:scim:schemas:core:2.0:User:id"] {
+        for text in [
+            "active",
+            "externalId",
+            "password",
+            "meta.version",
+            "urn:ietf:params:scim:schemas:core:2.0:User:id",
+        ] {
             assert_eq!(text.parse::<ScimPath>(), Err(BadPath::Reserved(text.into())), "{text}");
         }
     }

@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::{
     Scim,
     decode::{
-        self, Mapping, TypedGroup, TypedUser, info, json, malformed, parse, parse_list, parse_page, show_groups, show_users,
+        self, Mapping, TypedGroup, TypedUser, info, json, malformed, parse, parse_list, parse_page,
+        show_groups, show_users,
     },
     discover::Learned,
     exchange::{Exchange, Kind, refusal},
@@ -57,7 +58,12 @@ impl<'a> Reader<'a> {
     }
 
     /// One page of a list, whatever the status of the answer.
-    async fn ask_page(&self, endpoint: &str, filter: Option<&str>, place: &Place) -> Result<(String, Answer)> {
+    async fn ask_page(
+        &self,
+        endpoint: &str,
+        filter: Option<&str>,
+        place: &Place,
+    ) -> Result<(String, Answer)> {
         let path = format!("{}/{endpoint}", self.exchange.base);
         let mut query = place.query();
         query.extend(filter.map(|filter| ("filter", filter.to_owned())));
@@ -76,7 +82,12 @@ impl<'a> Reader<'a> {
 
     /// The first page of what a filter picks; the page of everything if the system cannot filter so, and
     /// whether it was filtered.
-    pub(super) async fn first_page(&self, endpoint: &str, filter: &str, place: &Place) -> Result<(bool, Answer)> {
+    pub(super) async fn first_page(
+        &self,
+        endpoint: &str,
+        filter: &str,
+        place: &Place,
+    ) -> Result<(bool, Answer)> {
         if self.learned.filter {
             let (label, answer) = self.ask_page(endpoint, Some(filter), place).await?;
             match answer.status {
@@ -185,7 +196,9 @@ impl<'a> Reader<'a> {
             match verdict.page {
                 Page { next: Some(next), .. } => place = next.parse()?,
                 Page { next: None, complete: false } if found.is_empty() => {
-                    return Err(malformed("the system did not show everybody, so nobody can be said to be missing"));
+                    return Err(malformed(
+                        "the system did not show everybody, so nobody can be said to be missing",
+                    ));
                 }
                 Page { next: None, .. } => return Ok(found),
             }
@@ -198,7 +211,9 @@ fn only(found: Vec<Object<'static>>, what: &str, text: &str) -> Result<Option<Ob
     let mut found = found.into_iter();
     match (found.next(), found.next()) {
         (one, None) => Ok(one),
-        (_, Some(_)) => Err(malformed(&format!("the {what} `{text}` is ambiguous: several accounts have it"))),
+        (_, Some(_)) => {
+            Err(malformed(&format!("the {what} `{text}` is ambiguous: several accounts have it")))
+        }
     }
 }
 

@@ -128,9 +128,9 @@ impl Settings {
 fn idempotency_header(name: Option<String>) -> Result<Option<&'static str>> {
     let Some(name) = name else { return Ok(None) };
     let known = HEADERS.into_iter().find(|known| known.eq_ignore_ascii_case(&name));
-    known.map(Some).ok_or_else(|| {
-        wrong("idempotency_header", format!("`{name}` is not one of {}", HEADERS.join(", ")))
-    })
+    known
+        .map(Some)
+        .ok_or_else(|| wrong("idempotency_header", format!("`{name}` is not one of {}", HEADERS.join(", "))))
 }
 
 fn mapping(attributes: BTreeMap<String, String>) -> Result<Mapping> {
@@ -157,7 +157,10 @@ fn held(table: BTreeMap<String, Value>) -> Result<BTreeMap<AccessClass, HeldApi>
     let entry = |(name, value): (String, Value)| {
         let setting = format!("held.{name}");
         let class: AccessClass = name.parse().map_err(|error| wrong(&setting, error))?;
-        if matches!(class, AccessClass::PrimaryAccount | AccessClass::DirectGroups | AccessClass::NestedGroups) {
+        if matches!(
+            class,
+            AccessClass::PrimaryAccount | AccessClass::DirectGroups | AccessClass::NestedGroups
+        ) {
             return Err(wrong(&setting, "SCIM itself has this class"));
         }
         let read: HeldSetting = serde_json::from_value(value).map_err(|error| wrong(&setting, error))?;
@@ -233,8 +236,14 @@ mod tests {
             (json!({"held": {"api-tokens": {}}}), "`held.api-tokens`"),
             (json!({"held": {"api-tokens": {"list": "/x/{id}", "lst": ""}}}), "`held.api-tokens`"),
             (json!({"held": {"api-tokens": {"list": "/x"}}}), "`held.api-tokens.list`"),
-            (json!({"held": {"sessions": {"list": "/x/{id}", "revoke": "/x/{id}"}}}), "`held.sessions.revoke`"),
-            (json!({"held": {"sessions": {"list": "/x/{id}", "revoke": "GET /x/{id}/{item}"}}}), "`held.sessions.revoke`"),
+            (
+                json!({"held": {"sessions": {"list": "/x/{id}", "revoke": "/x/{id}"}}}),
+                "`held.sessions.revoke`",
+            ),
+            (
+                json!({"held": {"sessions": {"list": "/x/{id}", "revoke": "GET /x/{id}/{item}"}}}),
+                "`held.sessions.revoke`",
+            ),
         ] {
             let error = Settings::new(&settings).unwrap_err();
             assert_eq!(error.kind, ErrorKind::Settings, "{settings}");

@@ -7,7 +7,8 @@ use std::{
 
 use async_trait::async_trait;
 use bailiwick_connector::{
-    Broker, Capability, Connector, ConnectorError, Effect, ErrorKind, Line, Listing, Locator, ObjectState, Outcome,
+    Broker, Capability, Connector, ConnectorError, Effect, ErrorKind, Line, Listing, Locator, ObjectState,
+    Outcome,
     broker::{Transport, TransportError, TransportErrorKind},
     seal::SealKey,
     testkit::{Hands, Seeded},
@@ -32,7 +33,8 @@ struct Script(Mutex<VecDeque<(String, Reply)>>);
 #[async_trait]
 impl Transport for Script {
     async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, TransportError> {
-        let mut asked = format!("{} {}", request.method(), decoded(&request.uri().path_and_query().unwrap().to_string()));
+        let mut asked =
+            format!("{} {}", request.method(), decoded(&request.uri().path_and_query().unwrap().to_string()));
         let header = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap());
         let body = std::str::from_utf8(request.body()).unwrap();
         if let Some(version) = header("if-match") {
@@ -43,8 +45,12 @@ impl Transport for Script {
             let own = format!("k.{}", Digest::of(whole.as_bytes()).short());
             asked += &format!(" key={}", if key == own { "k.own" } else { key });
         }
-        let (expected, (status, headers, reply)) =
-            self.0.lock().unwrap().pop_front().unwrap_or_else(|| panic!("nothing more is expected, and there is: {asked}"));
+        let (expected, (status, headers, reply)) = self
+            .0
+            .lock()
+            .unwrap()
+            .pop_front()
+            .unwrap_or_else(|| panic!("nothing more is expected, and there is: {asked}"));
         let (line, wanted) = match expected.find(" {") {
             Some(at) => expected.split_at(at),
             None => (expected.as_str(), ""),
@@ -53,7 +59,11 @@ impl Transport for Script {
         let parsed = |text: &str| serde_json::from_str::<Value>(text).ok();
         assert_eq!(parsed(body), parsed(wanted), "{line}");
         if status == 0 {
-            return Err(TransportError { kind: TransportErrorKind::Broken, sent: true, cause: "gone".into() });
+            return Err(TransportError {
+                kind: TransportErrorKind::Broken,
+                sent: true,
+                cause: "gone".into(),
+            });
         }
         let mut response = http::Response::builder().status(status);
         for (name, value) in headers {
@@ -129,7 +139,11 @@ impl Stage {
         assert!(left.is_empty(), "not asked: {left:?}");
     }
 
-    async fn apply(&self, op: Op, precondition: Option<&str>) -> Result<(Outcome, Option<String>), ConnectorError> {
+    async fn apply(
+        &self,
+        op: Op,
+        precondition: Option<&str>,
+    ) -> Result<(Outcome, Option<String>), ConnectorError> {
         let account = (!matches!(op, Op::CreateAccount { .. })).then_some("u1");
         let applied = self.scim.apply(&self.line, account, &op, precondition, "k").await;
         self.over();
@@ -189,7 +203,12 @@ async fn an_account_is_made_once() {
             "does not bear the hub's marker",
         ),
         (
-            vec![(BY_MARKER, ok(NOBODY)), (POST, status(409)), (BY_MARKER, ok(NOBODY)), (BY_NAME, ok(NOBODY))],
+            vec![
+                (BY_MARKER, ok(NOBODY)),
+                (POST, status(409)),
+                (BY_MARKER, ok(NOBODY)),
+                (BY_NAME, ok(NOBODY)),
+            ],
             ErrorKind::AlreadyExists,
             Effect::None,
             "is not shown",
@@ -227,11 +246,23 @@ async fn an_account_is_disabled_in_the_ways_that_the_system_has() {
     for (what, config, way, precondition, script) in [
         ("by PATCH", PLAIN, 0, None, vec![(&*patch, ok(""))]),
         ("without content", PLAIN, 0, None, vec![(&*patch, status(204))]),
-        ("a condition that the system does not know is not sent", PLAIN, 0, Some("v1"), vec![(&*patch, ok(""))]),
+        (
+            "a condition that the system does not know is not sent",
+            PLAIN,
+            0,
+            Some("v1"),
+            vec![(&*patch, ok(""))],
+        ),
         ("conditional", ETAG, 0, Some("v1"), vec![(&*conditional, ok(""))]),
         ("paths refused", PLAIN, 0, None, vec![(&*patch, refused), (&*whole, ok(""))]),
         ("by PUT", ETAG, 1, None, vec![("GET /Users/u1", ok(WHOLE)), (&*put, ok(""))]),
-        ("by PUT without versions", PLAIN, 1, None, vec![("GET /Users/u1", ok(WHOLE)), (&*plain_put, ok(""))]),
+        (
+            "by PUT without versions",
+            PLAIN,
+            1,
+            None,
+            vec![("GET /Users/u1", ok(WHOLE)), (&*plain_put, ok(""))],
+        ),
         ("no PATCH", NO_PATCH, 0, None, vec![("GET /Users/u1", ok(WHOLE)), (&*put, ok(""))]),
     ] {
         let stage = Stage::new(settings(), config, &script);
@@ -245,12 +276,16 @@ async fn an_account_is_disabled_in_the_ways_that_the_system_has() {
         (PLAIN, 2, None, vec![], ErrorKind::Unsupported),
         (NO_PATCH, 1, None, vec![], ErrorKind::Unsupported),
     ] {
-        let error = Stage::new(settings(), config, &script).apply(Op::Disable { way }, precondition).await.unwrap_err();
+        let error = Stage::new(settings(), config, &script)
+            .apply(Op::Disable { way }, precondition)
+            .await
+            .unwrap_err();
         assert_eq!((error.kind, error.effect), (kind, Effect::None), "{}", error.message);
     }
 }
 
-const G1: &str = r#"{"id":"g1","displayName":"One","members":[{"value":"u2","display":"Bob"}],"meta":{"version":"g7"}}"#;
+const G1: &str =
+    r#"{"id":"g1","displayName":"One","members":[{"value":"u2","display":"Bob"}],"meta":{"version":"g7"}}"#;
 const G1_WITH: &str = r#"{"id":"g1","displayName":"One","members":[{"value":"u2"},{"value":"u1"}]}"#;
 
 #[tokio::test]
@@ -279,8 +314,38 @@ async fn membership_is_read_from_the_group_and_changed_by_one_member() {
     ] {
         assert_eq!(Stage::new(settings(), config, &script).apply(op, None).await, expect, "{what}");
     }
-    let error = Stage::new(settings(), PLAIN, &[(group, status(404))]).apply(grant(), None).await.unwrap_err();
+    let error =
+        Stage::new(settings(), PLAIN, &[(group, status(404))]).apply(grant(), None).await.unwrap_err();
     assert_eq!((error.kind, error.effect), (ErrorKind::NotFound, Effect::None));
+}
+
+#[tokio::test]
+async fn a_group_that_hides_its_members_is_asked_about_otherwise() {
+    let class = AccessClass::DirectGroups;
+    let revoke = || Op::Revoke { class, external_id: "g1".into() };
+    let leave = r#"PATCH /Groups/g1 key=k {"Operations":[{"op":"remove","path":"members[value eq \"u1\"]"}],"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"]}"#;
+    let (group, silent) = ("GET /Groups/g1", ok(r#"{"id":"g1","displayName":"One"}"#));
+    let filter = r#"GET /Groups?startIndex=1&count=100&filter=members.value eq "u1""#;
+    let picked = ok(r#"{"totalResults":1,"Resources":[{"id":"g1","displayName":"One"}]}"#);
+    let belied = ok(r#"{"totalResults":2,"Resources":[{"id":"g1"},{"id":"g2","members":[{"value":"u2"}]}]}"#);
+    let short = ok(r#"{"totalResults":2,"Resources":[]}"#);
+    for (what, script, outcome) in [
+        (
+            "the filter picks it",
+            vec![(group, silent), (filter, picked), (group, silent), (leave, status(204))],
+            Outcome::Done,
+        ),
+        ("it is empty", vec![(group, silent), (filter, ok(NOBODY))], Outcome::AlreadySo),
+        (
+            "the filter is ignored",
+            vec![(group, silent), (filter, belied), (group, silent)],
+            Outcome::AlreadySo,
+        ),
+        ("nobody knows", vec![(group, silent), (filter, short), (leave, status(204))], Outcome::Done),
+    ] {
+        let applied = Stage::new(settings(), PLAIN, &script).apply(revoke(), None).await;
+        assert_eq!(applied, Ok((outcome, None)), "{what}");
+    }
 }
 
 #[tokio::test]
@@ -290,7 +355,8 @@ async fn the_version_of_an_account_guards_what_it_holds() {
     let stage = Stage::new(settings(), ETAG, &[(user, ok(WHOLE)), ("GET /Groups/g1", ok(G1_WITH))]);
     let grant = Op::Grant { class, external_id: "g1".into() };
     assert_eq!(stage.apply(grant.clone(), Some("v1")).await, Ok((Outcome::AlreadySo, None)));
-    let error = Stage::new(settings(), ETAG, &[(user, ok(WHOLE))]).apply(grant, Some("v0")).await.unwrap_err();
+    let error =
+        Stage::new(settings(), ETAG, &[(user, ok(WHOLE))]).apply(grant, Some("v0")).await.unwrap_err();
     assert_eq!((error.kind, error.effect), (ErrorKind::Stale, Effect::None));
 }
 
@@ -332,21 +398,56 @@ async fn looking_for_one_does_not_depend_on_the_filter() {
         ("filtered", PLAIN, marked, vec![(BY_MARKER, ok(ANN))], found("u1")),
         ("filtered, nobody", PLAIN, marked, vec![(BY_MARKER, ok(NOBODY))], Ok(None)),
         ("the name in another case", PLAIN, named, vec![(BY_NAME, ok(BOB))], found("u2")),
-        ("a filter that is ignored", PLAIN, marked, vec![(BY_MARKER, ok(everybody)), (filtered_second, ok(rest))], found("u1")),
-        ("a filter that is refused", PLAIN, marked, vec![(BY_MARKER, status(400)), (first, ok(everybody)), (second, ok(rest))], found("u1")),
+        (
+            "a filter that is ignored",
+            PLAIN,
+            marked,
+            vec![(BY_MARKER, ok(everybody)), (filtered_second, ok(rest))],
+            found("u1"),
+        ),
+        (
+            "a filter that is refused",
+            PLAIN,
+            marked,
+            vec![(BY_MARKER, status(400)), (first, ok(everybody)), (second, ok(rest))],
+            found("u1"),
+        ),
         ("no filters", NO_FILTER, marked, vec![(first, ok(everybody)), (second, ok(rest))], found("u1")),
-        ("not shown in full", NO_FILTER, Locator::AccountMarked("hr/9"), vec![(first, ok(everybody)), (second, ok(short))], Err(ErrorKind::Malformed)),
+        (
+            "not shown in full",
+            NO_FILTER,
+            Locator::AccountMarked("hr/9"),
+            vec![(first, ok(everybody)), (second, ok(short))],
+            Err(ErrorKind::Malformed),
+        ),
         (
             "two with the marker",
             PLAIN,
             marked,
-            vec![(BY_MARKER, ok(r#"{"totalResults":2,"Resources":[{"id":"u1","userName":"a","externalId":"hr/1"},{"id":"u2","userName":"b","externalId":"hr/1"}]}"#))],
+            vec![(
+                BY_MARKER,
+                ok(
+                    r#"{"totalResults":2,"Resources":[{"id":"u1","userName":"a","externalId":"hr/1"},{"id":"u2","userName":"b","externalId":"hr/1"}]}"#,
+                ),
+            )],
             Err(ErrorKind::Malformed),
         ),
         ("by id", PLAIN, Locator::Account("u1"), vec![("GET /Users/u1", ok(WHOLE))], found("u1")),
         ("by id, gone", PLAIN, Locator::Account("u1"), vec![("GET /Users/u1", status(404))], Ok(None)),
-        ("by id, gone in the body", PLAIN, Locator::Account("u1"), vec![("GET /Users/u1", ok(r#"{"status":"404","detail":"no"}"#))], Ok(None)),
-        ("by id, another came", PLAIN, Locator::Account("U1"), vec![("GET /Users/U1", ok(WHOLE))], Err(ErrorKind::Malformed)),
+        (
+            "by id, gone in the body",
+            PLAIN,
+            Locator::Account("u1"),
+            vec![("GET /Users/u1", ok(r#"{"status":"404","detail":"no"}"#))],
+            Ok(None),
+        ),
+        (
+            "by id, another came",
+            PLAIN,
+            Locator::Account("U1"),
+            vec![("GET /Users/U1", ok(WHOLE))],
+            Err(ErrorKind::Malformed),
+        ),
         ("an id that no path can carry", PLAIN, Locator::Account(".."), vec![], Err(ErrorKind::Invalid)),
     ] {
         let stage = Stage::new(json!({}), config, &script);
@@ -358,15 +459,26 @@ async fn looking_for_one_does_not_depend_on_the_filter() {
 
 #[tokio::test]
 async fn nested_groups_are_found_upwards_and_a_circle_ends() {
-    let of = |member: &str| format!(r#"GET /Groups?startIndex=1&count=100&filter=members.value eq "{member}""#);
+    let of =
+        |member: &str| format!(r#"GET /Groups?startIndex=1&count=100&filter=members.value eq "{member}""#);
     let (u1, a, b, c) = (of("u1"), of("A"), of("B"), of("C"));
     let script = [
-        (&*u1, ok(r#"{"totalResults":1,"Resources":[{"id":"A","displayName":"a","members":[{"value":"u1"},{"value":"C"}]}]}"#)),
-        (&*a, ok(r#"{"totalResults":1,"Resources":[{"id":"B","displayName":"b","members":[{"value":"A"}]}]}"#)),
+        (
+            &*u1,
+            ok(
+                r#"{"totalResults":1,"Resources":[{"id":"A","displayName":"a","members":[{"value":"u1"},{"value":"C"}]}]}"#,
+            ),
+        ),
+        (
+            &*a,
+            ok(r#"{"totalResults":1,"Resources":[{"id":"B","displayName":"b","members":[{"value":"A"}]}]}"#),
+        ),
         // The filter picked one that does not have the member, and one that leaves its members out.
         (
             &*b,
-            ok(r#"{"totalResults":2,"Resources":[{"id":"X","members":[{"value":"b"}]},{"id":"C","displayName":"c"}]}"#),
+            ok(
+                r#"{"totalResults":2,"Resources":[{"id":"X","members":[{"value":"b"}]},{"id":"C","displayName":"c"}]}"#,
+            ),
         ),
         ("GET /Groups/C", ok(r#"{"id":"C","displayName":"c","members":[{"value":"B"}]}"#)),
         (&*c, ok(r#"{"totalResults":1,"Resources":[{"id":"A","members":[{"value":"C"}]}]}"#)),
@@ -374,7 +486,11 @@ async fn nested_groups_are_found_upwards_and_a_circle_ends() {
     let stage = Stage::new(json!({}), PLAIN, &script);
     let mut seen = Vec::new();
     let listing = Listing::Held { account: "u1", class: AccessClass::NestedGroups };
-    let page = stage.scim.list(&stage.line, listing, None, 2, &mut |group| seen.push(group.id.into_owned())).await.unwrap();
+    let page = stage
+        .scim
+        .list(&stage.line, listing, None, 2, &mut |group| seen.push(group.id.into_owned()))
+        .await
+        .unwrap();
     stage.over();
     assert_eq!(seen, ["B", "C"]);
     assert!(page.complete && page.next.is_none());
@@ -385,7 +501,10 @@ async fn groups_of_an_account_come_in_pages_with_and_without_a_filter() {
     let groups = r#"{"totalResults":3,"Resources":[{"id":"A","members":[{"value":"u1"}]},{"id":"B","members":[{"value":"u2"}]}]}"#;
     let rest = r#"{"totalResults":3,"Resources":[{"id":"C","members":[{"value":"u1"}]}]}"#;
     let filter = r#"&filter=members.value eq "u1""#;
-    let filtered = [format!("GET /Groups?startIndex=1&count=2{filter}"), format!("GET /Groups?startIndex=3&count=2{filter}")];
+    let filtered = [
+        format!("GET /Groups?startIndex=1&count=2{filter}"),
+        format!("GET /Groups?startIndex=3&count=2{filter}"),
+    ];
     let plain = ["GET /Groups?startIndex=1&count=2", "GET /Groups?startIndex=3&count=2"];
     for (config, script) in [
         (PLAIN, vec![(&*filtered[0], ok(groups)), (&*filtered[1], ok(rest))]),
@@ -415,7 +534,9 @@ async fn groups_of_an_account_come_in_pages_with_and_without_a_filter() {
 #[tokio::test]
 async fn a_listing_shows_both_kinds_of_pages_and_says_when_it_is_not_whole() {
     let cursors = r#"{"pagination":{"cursor":true}}"#;
-    let page = ok(r#"{"totalResults":3,"Resources":[{"id":"1","userName":"a"},{"id":"2","userName":"b","active":"False"}],"nextCursor":"n~1"}"#);
+    let page = ok(
+        r#"{"totalResults":3,"Resources":[{"id":"1","userName":"a"},{"id":"2","userName":"b","active":"False"}],"nextCursor":"n~1"}"#,
+    );
     let last = ok(r#"{"totalResults":3,"Resources":[{"id":"3","userName":"c"}]}"#);
     let broken = ok(r#"{"totalResults":3,"Resources":[{"id":"3","active":"?"}]}"#);
     let (first, next) = ("GET /Users?cursor=&count=2", "GET /Users?cursor=n~1&count=2");
@@ -433,14 +554,21 @@ async fn a_listing_shows_both_kinds_of_pages_and_says_when_it_is_not_whole() {
                 assert_eq!(user.state == ObjectState::Blocked, user.id == "2");
                 seen.push(user.id.into_owned());
             };
-            let page = stage.scim.list(&stage.line, Listing::Accounts, cursor.as_deref(), 2, &mut visit).await.unwrap();
+            let page = stage
+                .scim
+                .list(&stage.line, Listing::Accounts, cursor.as_deref(), 2, &mut visit)
+                .await
+                .unwrap();
             match page.next {
                 Some(next) => cursor = Some(next),
                 None => break page.complete,
             }
         };
         stage.over();
-        assert_eq!((&seen[..], complete_in_the_end), (&ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>()[..], complete));
+        assert_eq!(
+            (&seen[..], complete_in_the_end),
+            (&ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>()[..], complete)
+        );
     }
 }
 
@@ -452,7 +580,11 @@ async fn check_reads_the_schemas_and_tries_the_credential() {
         (json!({}), vec![(asks, ok(schemas)), (one, ok(NOBODY))], Ok(())),
         (json!({}), vec![(asks, status(404)), (one, ok(NOBODY))], Ok(())),
         (json!({}), vec![(asks, status(404)), (one, status(401))], Err((ErrorKind::Unauthorized, "401"))),
-        (json!({}), vec![(asks, status(404)), (one, ok("<html>"))], Err((ErrorKind::Malformed, "not understood"))),
+        (
+            json!({}),
+            vec![(asks, status(404)), (one, ok("<html>"))],
+            Err((ErrorKind::Malformed, "not understood")),
+        ),
         (
             json!({"attributes": {"nick": "nickName"}}),
             vec![(asks, ok(schemas))],
@@ -477,10 +609,15 @@ async fn check_reads_the_schemas_and_tries_the_credential() {
 fn what_is_not_configured_is_not_observable() {
     let capability = |settings: Value| -> Capability { Scim::new(&settings).unwrap().capability().clone() };
     let plain = capability(Value::Null);
-    assert!(!plain.observes.contains(&AccessClass::ApiTokens) && !plain.idempotency_keys && !plain.conditional);
+    assert!(
+        !plain.observes.contains(&AccessClass::ApiTokens) && !plain.idempotency_keys && !plain.conditional
+    );
     assert_eq!(plain.disable_ways, ["PATCH active=false", "PUT active=false"]);
-    assert_eq!(capability(json!({"update": "put"})).disable_ways, ["PUT active=false", "PATCH active=false"]);
-    let held = capability(json!({"held": {"sessions": {"list": "/u/{id}"}, "licences": {"list": "/l/{id}", "grant": "/l/{id}/{item}"}}}));
+    assert_eq!(capability(json!({"update": "put"})).disable_ways, ["PUT active=false"]);
+    assert_eq!(capability(json!({"update": "patch"})).disable_ways, ["PATCH active=false"]);
+    let held = capability(
+        json!({"held": {"sessions": {"list": "/u/{id}"}, "licences": {"list": "/l/{id}", "grant": "/l/{id}/{item}"}}}),
+    );
     assert!(held.observes.is_superset(&[AccessClass::Sessions, AccessClass::Licences].into()));
     assert_eq!(held.removes, [AccessClass::DirectGroups].into());
     assert_eq!(held.grants, [AccessClass::DirectGroups, AccessClass::Licences].into());

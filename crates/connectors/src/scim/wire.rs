@@ -422,8 +422,18 @@ impl<'de> Record<'de> for Meta<'de> {
 
 impl<'de> Record<'de> for TypedUser<'de> {
     const NAMES: &'static [&'static str] = &[
-        "id", "externalId", "userName", "displayName", "title", "userType", "active", "name", "emails",
-        ENTERPRISE, "meta", "groups",
+        "id",
+        "externalId",
+        "userName",
+        "displayName",
+        "title",
+        "userType",
+        "active",
+        "name",
+        "emails",
+        ENTERPRISE,
+        "meta",
+        "groups",
     ];
 
     fn take<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {

@@ -3,11 +3,7 @@
 
 use bailiwick_connector::{Answer, Applied, Call, ConnectorError, Effect, ErrorKind, Line, Outcome, Result};
 use bailiwick_core::{
-    access::AccessClass,
-    account::AccountAttributes,
-    digest::Digest,
-    plan::Op,
-    scope::Operation,
+    access::AccessClass, account::AccountAttributes, digest::Digest, plan::Op, scope::Operation,
 };
 use serde_json::Value;
 
@@ -17,8 +13,8 @@ use super::{
     document::Document,
     encode::{self, Form},
     exchange::{Kind, refusal},
-    read::{GROUPS, Reader, USERS, group_of},
-    settings::UpdateSetting,
+    groups::shows_member,
+    read::{GROUPS, Reader, USERS},
 };
 
 const MEDIA: &str = "application/scim+json";
@@ -37,7 +33,9 @@ pub(super) async fn apply(
     let mut change = Change { scim, reader, condition, key, done: Vec::new() };
     let made = match (op, account) {
         (Op::CreateAccount { marker, attributes }, _) => change.create(marker, attributes).await,
-        (_, None) => Err(ConnectorError::none(ErrorKind::Invalid, format!("to {}, an account is needed", op.words()))),
+        (_, None) => {
+            Err(ConnectorError::none(ErrorKind::Invalid, format!("to {}, an account is needed", op.words())))
+        }
         (Op::SetAttributes { attributes }, Some(account)) => change.set(account, attributes).await,
         (Op::Enable, Some(account)) => {
             let way = change.usual_way();
@@ -54,11 +52,12 @@ pub(super) async fn apply(
         (Op::Revoke { class: AccessClass::DirectGroups, external_id }, Some(account)) => {
             change.member(account, external_id, false).await
         }
-        (Op::RevokeAll { class: AccessClass::DirectGroups }, Some(account)) => change.leave_all(account).await,
-        (
-            Op::Grant { class, external_id: item } | Op::Revoke { class, external_id: item },
-            Some(account),
-        ) => change.held(account, *class, item, op).await,
+        (Op::RevokeAll { class: AccessClass::DirectGroups }, Some(account)) => {
+            change.leave_all(account).await
+        }
+        (Op::Grant { class, external_id: item } | Op::Revoke { class, external_id: item }, Some(account)) => {
+            change.held(account, *class, item, op).await
+        }
         (Op::RevokeAll { class }, Some(account)) => change.revoke_all(account, *class, op).await,
     };
     // Once something was done, a later refusal does not undo it.
@@ -100,7 +99,13 @@ impl Change<'_> {
             let key = match fixed {
                 true => self.key.to_owned(),
                 false => {
-                    let parts = [method.as_bytes(), b" ", call.path.as_bytes(), b"\n", body.as_deref().unwrap_or_default()];
+                    let parts = [
+                        method.as_bytes(),
+                        b" ",
+                        call.path.as_bytes(),
+                        b"\n",
+                        body.as_deref().unwrap_or_default(),
+                    ];
                     format!("{}.{}", self.key, Digest::of_parts(&parts).short())
                 }
             };
@@ -152,10 +157,12 @@ impl Change<'_> {
             let mut refused = refusal(&label, Kind::Create, &answer);
             let name = mapping.user_name().and_then(|name| attributes.get(name));
             refused.message.push_str(match name {
-                Some(bailiwick_core::account::AccountValue::Text(name)) => match self.reader.named(name).await? {
-                    Some(_) => "; the account of this name does not bear the hub's marker",
-                    None => "; whoever has the name is not shown by the system",
-                },
+                Some(bailiwick_core::account::AccountValue::Text(name)) => {
+                    match self.reader.named(name).await? {
+                        Some(_) => "; the account of this name does not bear the hub's marker",
+                        None => "; whoever has the name is not shown by the system",
+                    }
+                }
                 _ => "",
             });
             return Err(refused);
@@ -166,7 +173,10 @@ impl Change<'_> {
             // It was made and the answer does not say what it is: only looking tells.
             None => {
                 let found = self.reader.marked(marker).await?;
-                found.ok_or_else(|| malformed("the new account is neither in the answer nor to be found"))?.id.into_owned()
+                found
+                    .ok_or_else(|| malformed("the new account is neither in the answer nor to be found"))?
+                    .id
+                    .into_owned()
             }
         };
         Ok(Applied { external_id: Some(id), ..self.applied(Outcome::Done, &answer) })
@@ -189,11 +199,7 @@ impl Change<'_> {
     }
 
     fn usual_way(&self) -> &'static str {
-        match self.scim.settings.update {
-            UpdateSetting::Patch => PATCH_WAY,
-            UpdateSetting::Put => PUT_WAY,
-            UpdateSetting::Auto => self.scim.ways().first().copied().unwrap_or(PATCH_WAY),
-        }
+        self.scim.ways().first().copied().unwrap_or(PATCH_WAY)
     }
 
     async fn set(&mut self, account: &str, attributes: &AccountAttributes) -> Result<Applied> {
@@ -227,7 +233,9 @@ impl Change<'_> {
     /// The user as it is, which must be there.
     async fn current(&self, account: &str) -> Result<Answer> {
         let found = self.reader.exchange.read_one(USERS, account).await?;
-        found.ok_or_else(|| ConnectorError::none(ErrorKind::NotFound, format!("there is no account `{account}`")))
+        found.ok_or_else(|| {
+            ConnectorError::none(ErrorKind::NotFound, format!("there is no account `{account}`"))
+        })
     }
 
     /// PATCH of a user: with paths and, where these are refused as such, without.
@@ -296,9 +304,10 @@ impl Change<'_> {
     async fn unchanged(&self, account: &str) -> Result<()> {
         let Some(wanted) = self.condition else { return Ok(()) };
         match self.reader.account(account).await? {
-            Some(user) if user.version.as_deref() != Some(wanted) => {
-                Err(ConnectorError::none(ErrorKind::Stale, format!("`{account}` was changed since it was read")))
-            }
+            Some(user) if user.version.as_deref() != Some(wanted) => Err(ConnectorError::none(
+                ErrorKind::Stale,
+                format!("`{account}` was changed since it was read"),
+            )),
             Some(_) | None => Ok(()),
         }
     }
@@ -308,7 +317,9 @@ impl Change<'_> {
         let found = self.reader.exchange.read_one(GROUPS, group).await?;
         let Some(current) = found else {
             return match wanted {
-                true => Err(ConnectorError::none(ErrorKind::NotFound, format!("there is no group `{group}`"))),
+                true => {
+                    Err(ConnectorError::none(ErrorKind::NotFound, format!("there is no group `{group}`")))
+                }
                 false => Ok(Applied {
                     outcome: Outcome::AlreadySo,
                     external_id: None,
@@ -317,8 +328,16 @@ impl Change<'_> {
                 }),
             };
         };
-        let is_in = group_of(&current, group)?.links.iter().any(|member| member == account);
-        if is_in == wanted {
+        let is_in = match shows_member(&current, group, account)? {
+            Some(is_in) => Some(is_in),
+            // An empty group may look like this, and one that hides its members.
+            None => {
+                let (groups, complete) = self.reader.all_holding(account).await?;
+                let found = groups.iter().any(|held| held.id == group);
+                (found || complete).then_some(found)
+            }
+        };
+        if is_in == Some(wanted) {
             return Ok(Applied { version: None, ..self.applied(Outcome::AlreadySo, &current) });
         }
         self.change_member(account, group, wanted, Some(current), true).await
@@ -356,7 +375,9 @@ impl Change<'_> {
             Some(current) => Some(current),
             None => self.reader.exchange.read_one(GROUPS, group).await?,
         };
-        let current = current.ok_or_else(|| ConnectorError::none(ErrorKind::NotFound, format!("there is no group `{group}`")))?;
+        let current = current.ok_or_else(|| {
+            ConnectorError::none(ErrorKind::NotFound, format!("there is no group `{group}`"))
+        })?;
         let mut document = Document::resource(&current.body)?;
         let mut members = match document.member("members") {
             Some(Value::Array(members)) => members,
@@ -420,7 +441,13 @@ impl Change<'_> {
         self.change_held(method, path, grants, true).await
     }
 
-    async fn change_held(&mut self, method: &'static str, path: String, grants: bool, fixed: bool) -> Result<Applied> {
+    async fn change_held(
+        &mut self,
+        method: &'static str,
+        path: String,
+        grants: bool,
+        fixed: bool,
+    ) -> Result<Applied> {
         let operation = if grants { Operation::Grant } else { Operation::Revoke };
         let label = format!("{method} {path}");
         let write = Write { fixed, ..self.on(operation, method, path) };

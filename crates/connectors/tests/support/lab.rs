@@ -1,26 +1,39 @@
 //! A simulated system in this process, and its truth.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use async_trait::async_trait;
 use axum::body::Body;
 use bailiwick_connector::{
-    Line,
+    Connector, Line,
     broker::{Transport, TransportError, TransportErrorKind},
+    testkit::{Fixtures, Ids, Losing, Subject},
 };
-use bailiwick_core::integration::Purpose;
-use bailiwick_lab::{Behaviour, Dropped, Lab, ManualClock, Paging, SystemSpec, Tokens};
+use bailiwick_connectors::scim::Scim;
+use bailiwick_core::{access::AccessClass, account::AccountAttributes, integration::Purpose};
+use bailiwick_lab::{
+    Behaviour, Dropped, Lab, ManualClock, Paging, Seed, SeedGroup, SeedLicence, SeedToken, SystemSpec, Tokens,
+};
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tower::ServiceExt;
+
+use super::hiding::Hiding;
 
 const WRITE: &str = "the-write-token";
 const READ: &str = "the-read-token";
+/// The name of the system.
+pub const APP: &str = "app";
 
 /// One system.
 pub struct Simulated {
     pub lab: Lab,
+    name: String,
+    behaviours: Vec<Behaviour>,
+    losing: Arc<Losing>,
+    hiding: Arc<Hiding>,
+    connector: Arc<Scim>,
 }
 
 /// Carries requests to a lab without sockets.
@@ -29,8 +42,13 @@ struct InProcess(Lab);
 #[async_trait]
 impl Transport for InProcess {
     async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, TransportError> {
-        let lost = |cause: &str| TransportError { kind: TransportErrorKind::Timeout, sent: true, cause: cause.into() };
-        let response = self.0.router().oneshot(request.map(Body::from)).await.map_err(|never| match never {})?;
+        let lost = |cause: &str| TransportError {
+            kind: TransportErrorKind::Timeout,
+            sent: true,
+            cause: cause.into(),
+        };
+        let response =
+            self.0.router().oneshot(request.map(Body::from)).await.map_err(|never| match never {})?;
         if response.extensions().get::<Dropped>().is_some() {
             return Err(lost("the answer is lost"));
         }
@@ -41,20 +59,34 @@ impl Transport for InProcess {
 }
 
 impl Simulated {
-    /// A system without anybody in it.
-    pub fn new(paging: Paging, behaviours: &[Behaviour]) -> Self {
+    /// A system without anybody in it, and a connector with these settings.
+    pub fn new(paging: Paging, behaviours: &[Behaviour], settings: &Value) -> Self {
         let tokens = Tokens { write: WRITE.into(), read: READ.into() };
-        let spec = SystemSpec::new("app", 7, tokens).paged(paging, 50).with(behaviours.iter().copied());
-        Self { lab: Lab::new(Arc::new(ManualClock::new(1_800_000_000_000)), vec![spec]).unwrap() }
+        let spec = SystemSpec::new(APP, 7, tokens).paged(paging, 50).with(behaviours.iter().copied());
+        let lab = Lab::new(Arc::new(ManualClock::new(1_800_000_000_000)), vec![spec]).unwrap();
+        let losing = Arc::new(Losing::new(Arc::new(InProcess(lab.clone()))));
+        Self {
+            lab,
+            name: format!("scim × lab, {paging:?} {behaviours:?}"),
+            behaviours: behaviours.to_vec(),
+            hiding: Arc::new(Hiding::new(losing.clone())),
+            losing,
+            connector: Arc::new(Scim::new(settings).unwrap()),
+        }
+    }
+
+    /// The connector.
+    pub fn scim(&self) -> &Scim {
+        &self.connector
     }
 
     /// A line to it, with the credential for the purpose.
-    pub fn line(&self, purpose: Purpose) -> Line {
+    pub fn line_for(&self, purpose: Purpose) -> Line {
         let token = match purpose {
             Purpose::Write => WRITE,
             Purpose::Verify => READ,
         };
-        super::line::line(Arc::new(InProcess(self.lab.clone())), "https://lab.test/app", "/scim/v2", token, purpose)
+        super::line::line(self.hiding.clone(), "https://lab.test/app", "/scim/v2", token, purpose)
     }
 }
 
@@ -81,4 +113,101 @@ pub fn settings() -> Value {
             "licences": held("licences", json!({"item": "sku", "grant": "/api/users/{id}/licences/{item}"})),
         },
     })
+}
+
+#[async_trait]
+impl Subject for Simulated {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn connector(&self) -> Arc<dyn Connector> {
+        self.connector.clone()
+    }
+
+    fn line(&self) -> Line {
+        self.line_for(Purpose::Write)
+    }
+
+    fn reader(&self) -> Line {
+        self.line_for(Purpose::Verify)
+    }
+
+    async fn seed(&self, fixtures: &Fixtures) -> Ids {
+        self.lab.reset(APP).unwrap();
+        self.lab.behave(APP, self.behaviours.iter().copied()).unwrap();
+        self.hiding.hides.store(false, Ordering::SeqCst);
+        let user = |account: &bailiwick_connector::testkit::AccountFixture| {
+            let mut user = Map::new();
+            user.insert("userName".into(), account.name.as_str().into());
+            user.insert("active".into(), account.live.into());
+            user.extend(account.marker.as_deref().map(|marker| ("externalId".to_owned(), marker.into())));
+            user
+        };
+        let name = |at: usize| fixtures.accounts[at].name.clone();
+        let group = |group: &bailiwick_connector::testkit::GroupFixture| SeedGroup {
+            name: group.name.clone(),
+            external_id: None,
+            // The first account is in the first group; by that one it is in the empty one.
+            members: match &group.members[..] {
+                [] => vec![fixtures.groups[0].name.clone()],
+                members => members.iter().map(|at| name(*at)).collect(),
+            },
+        };
+        let seed = Seed {
+            users: fixtures.accounts.iter().map(user).collect(),
+            groups: fixtures.groups.iter().map(group).collect(),
+            licences: ["pro", "vault"].map(|sku| SeedLicence { user: name(0), sku: sku.into() }).into(),
+            tokens: ["ci", "laptop"].map(|token| SeedToken { user: name(0), name: token.into() }).into(),
+            sessions: vec![name(0), name(0)],
+            ..Seed::default()
+        };
+        let seeded = self.lab.seed(APP, &seed).unwrap();
+        Ids {
+            people: Vec::new(),
+            accounts: fixtures.accounts.iter().map(|account| seeded.users[&account.name].clone()).collect(),
+            groups: fixtures.groups.iter().map(|group| seeded.groups[&group.name].clone()).collect(),
+        }
+    }
+
+    async fn truth(&self) -> String {
+        let truth = self.lab.truth(APP).unwrap();
+        let users = truth.users.iter().map(|user| format!("{user:?}"));
+        let groups = truth.groups.iter().map(|group| format!("{group:?}"));
+        users.chain(groups).collect::<Vec<_>>().join("\n")
+    }
+
+    fn attributes(&self, name: &str) -> AccountAttributes {
+        [("userName".to_owned(), name.into()), ("email".to_owned(), "kit@acme.example".into())].into()
+    }
+
+    fn change(&self, n: u32) -> AccountAttributes {
+        super::line::change(n)
+    }
+
+    fn grantable(&self, class: AccessClass, ids: &Ids) -> Option<String> {
+        match class {
+            AccessClass::DirectGroups => Some(ids.groups[0].clone()),
+            AccessClass::Licences => Some("addon 7".to_owned()),
+            _ => None,
+        }
+    }
+
+    fn lose_next_answer(&self) -> bool {
+        self.losing.lose_next();
+        true
+    }
+
+    fn hide_part(&self) -> bool {
+        self.hiding.hides.store(true, Ordering::SeqCst);
+        true
+    }
+
+    fn writes(&self) -> Option<u64> {
+        Some(self.losing.writes())
+    }
+
+    fn secret(&self) -> Option<String> {
+        Some(WRITE.to_owned())
+    }
 }

@@ -10,6 +10,7 @@ use bailiwick_connector::{
     testkit::{Hands, Seeded},
 };
 use bailiwick_core::{
+    account::AccountAttributes,
     id::Tenant,
     integration::{Integration, Purpose},
 };
@@ -41,7 +42,13 @@ const SCOPE: [&str; 21] = [
 ];
 
 /// A line for `purpose` that shows `token` at `endpoint`.
-pub fn line(transport: Arc<dyn Transport>, endpoint: &str, base: &str, token: &str, purpose: Purpose) -> Line {
+pub fn line(
+    transport: Arc<dyn Transport>,
+    endpoint: &str,
+    base: &str,
+    token: &str,
+    purpose: Purpose,
+) -> Line {
     let rules: Vec<String> = SCOPE.iter().map(|rule| rule.replace("/BASE", base)).collect();
     let integration: Integration = serde_json::from_value(json!({
         "name": "app", "purpose": "test", "owner": "hr/1", "backup": "hr/2", "connector": "scim",
@@ -56,4 +63,17 @@ pub fn line(transport: Arc<dyn Transport>, endpoint: &str, base: &str, token: &s
     let sealed = key.seal(&context, &Credential::bearer(Secret::new(token)), &chance);
     let broker = Broker::new(tenant, transport, Arc::new(Hands::default()), key);
     broker.line(&integration, purpose, Some(&sealed))
+}
+
+/// Attributes to set: one that is plain, one with parts, one that is an element of a list, and one of an
+/// extension.
+pub fn change(n: u32) -> AccountAttributes {
+    let value = |what: &str| format!("{what} {n} Ä\"").as_str().into();
+    [
+        ("title".to_owned(), value("title")),
+        ("givenName".to_owned(), value("given")),
+        ("department".to_owned(), value("department")),
+        ("email".to_owned(), format!("kit{n}@acme.example").as_str().into()),
+    ]
+    .into()
 }

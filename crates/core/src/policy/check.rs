@@ -13,7 +13,7 @@ use super::{
     error::did_you_mean,
     reads::{Reads, Variable},
     schema,
-    source::{self, Word, Words as Statement},
+    source::{self, Statement, Word},
     vocabulary::{Sort, Words},
 };
 
@@ -117,31 +117,27 @@ impl Checker<'_> {
         };
         // Cedar numbers the policies of a text in their order: `policy0`, `policy1`, …
         let statements = source::statements(&file.text);
-        let statement = |id: &str| {
-            let number: Option<usize> = id.strip_prefix("policy").and_then(|n| n.parse().ok());
-            number.and_then(|n| Some((n, statements.get(n)?)))
+        let nowhere = Statement::new();
+        let site = |id: &cedar_policy::PolicyId| {
+            let text: &str = id.as_ref();
+            let number = text.strip_prefix("policy").and_then(|n| n.parse().ok()).unwrap_or(usize::MAX);
+            (number, Site { file, words: statements.get(number).unwrap_or(&nowhere) })
         };
         for template in set.templates() {
-            let Some((_, words)) = statement(template.id().as_ref()) else { continue };
-            let slot = source::find(words, |[word]| word == Word::Sign('?'));
+            let (_, site) = site(template.id());
+            let slot = source::find(site.words, |[word]| word == Word::Sign('?'));
             let help = Some("write the entity out, or a condition".to_owned());
             let message = "a policy cannot have slots".to_owned();
-            self.errors.push(Site { file, words }.error(slot, Mistake::Syntax, message, help));
+            self.errors.push(site.error(slot, Mistake::Syntax, message, help));
         }
-        let mut policies: Vec<_> = set
-            .policies()
-            .filter_map(|p| statement(p.id().as_ref()).map(|(n, words)| (n, words, p)))
-            .collect();
-        policies.sort_by_key(|(n, ..)| *n);
-        policies
-            .into_iter()
-            .filter_map(|(_, words, policy)| self.policy(Site { file, words }, policy))
-            .collect()
+        let mut policies: Vec<_> = set.policies().map(|policy| (site(policy.id()), policy)).collect();
+        policies.sort_by_key(|((number, _), _)| *number);
+        policies.into_iter().filter_map(|((_, site), policy)| self.policy(&site, policy)).collect()
     }
 
-    fn policy(&mut self, site: Site<'_>, policy: &Policy) -> Option<Checked> {
-        let id = self.id(&site, policy);
-        let action = self.action(&site, policy);
+    fn policy(&mut self, site: &Site<'_>, policy: &Policy) -> Option<Checked> {
+        let id = self.id(site, policy);
+        let action = self.action(site, policy);
         let (id, action) = (id?, action?);
         let policy = policy.new_id(cedar_policy::PolicyId::new(id.as_str()));
         let body = match policy.to_pst() {
@@ -153,11 +149,11 @@ impl Checker<'_> {
         };
         let reads = Reads::of_policy(&body);
         let before = self.errors.len();
-        self.attributes(&site, action, &reads);
+        self.attributes(site, action, &reads);
         let unknown_attributes = self.errors.len() > before;
-        self.entities(&site, &reads);
-        self.texts(&site, action, &reads);
-        self.types(&site, &id, &policy, unknown_attributes, self.errors.len() > before);
+        self.entities(site, &reads);
+        self.texts(site, action, &reads);
+        self.types(site, &id, &policy, unknown_attributes, self.errors.len() > before);
         let effect = policy.effect();
         (self.errors.len() == before).then_some(Checked { id, action, effect, reads, policy, body })
     }

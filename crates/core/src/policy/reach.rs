@@ -60,7 +60,7 @@ fn is_about_the_entitlement(expr: &pst::Expr) -> bool {
 
 fn in_scope(policy: &pst::Template, facts: &EntitlementFacts) -> bool {
     let is = |entity: &pst::EntityOrSlot, kind: &str, name: &str| match entity {
-        pst::EntityOrSlot::Entity(uid) => uid.ty.to_string() == kind && uid.eid == name,
+        pst::EntityOrSlot::Entity(uid) => uid.eid == name && uid.ty.to_string() == kind,
         pst::EntityOrSlot::Slot(_) => true,
     };
     let itself = |entity| is(entity, schema::ENTITLEMENT, facts.name.as_str());

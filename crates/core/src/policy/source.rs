@@ -16,11 +16,11 @@ pub(super) enum Word<'a> {
     Sign(char),
 }
 
-/// Words with their places, in bytes from the start of the file.
-pub(super) type Words<'a> = Vec<(usize, Word<'a>)>;
+/// The words of a statement with their places, in bytes from the start of the file.
+pub(super) type Statement<'a> = Vec<(usize, Word<'a>)>;
 
 /// The words of each statement. A statement ends with `;`, which strings and comments cannot fake.
-pub(super) fn statements(text: &str) -> Vec<Words<'_>> {
+pub(super) fn statements(text: &str) -> Vec<Statement<'_>> {
     let mut statements = Vec::new();
     let mut current = Vec::new();
     for word in words(text) {
@@ -36,7 +36,7 @@ pub(super) fn statements(text: &str) -> Vec<Words<'_>> {
     statements
 }
 
-fn words(text: &str) -> Words<'_> {
+fn words(text: &str) -> Statement<'_> {
     let mut out = Vec::new();
     let mut at = 0;
     while let Some(first) = text[at..].chars().next() {
@@ -76,7 +76,10 @@ fn text_length(rest: &str) -> usize {
 }
 
 /// The place of the first run of words that `is` accepts; of the last word in the run.
-pub(super) fn find<const N: usize>(words: &Words<'_>, is: impl Fn([Word<'_>; N]) -> bool) -> Option<usize> {
+pub(super) fn find<const N: usize>(
+    words: &Statement<'_>,
+    is: impl Fn([Word<'_>; N]) -> bool,
+) -> Option<usize> {
     words.windows(N).find_map(|window| {
         let run: [(usize, Word<'_>); N] = window.try_into().ok()?;
         let place = run.last()?.0;
@@ -85,7 +88,7 @@ pub(super) fn find<const N: usize>(words: &Words<'_>, is: impl Fn([Word<'_>; N])
 }
 
 /// The place where `attribute` of the variable `of` is first read.
-pub(super) fn find_attribute(words: &Words<'_>, of: &str, attribute: &str) -> Option<usize> {
+pub(super) fn find_attribute(words: &Statement<'_>, of: &str, attribute: &str) -> Option<usize> {
     find(words, |[base, join, name]| {
         let dotted = matches!(join, Word::Sign('.') | Word::Name("has"));
         base == Word::Name(of) && (dotted && (name == Word::Name(attribute) || name == Word::Text(attribute)))
@@ -95,7 +98,7 @@ pub(super) fn find_attribute(words: &Words<'_>, of: &str, attribute: &str) -> Op
 }
 
 /// The place where the entity `Kind::"name"` is first named.
-pub(super) fn find_entity(words: &Words<'_>, kind: &str, name: &str) -> Option<usize> {
+pub(super) fn find_entity(words: &Statement<'_>, kind: &str, name: &str) -> Option<usize> {
     let start = words.windows(4).find(|run| {
         let is = |at: usize, word| run[at].1 == word;
         is(0, Word::Name(kind)) && is(1, Word::Sign(':')) && is(2, Word::Sign(':')) && is(3, Word::Text(name))
@@ -104,12 +107,12 @@ pub(super) fn find_entity(words: &Words<'_>, kind: &str, name: &str) -> Option<u
 }
 
 /// The place of the first string `text`.
-pub(super) fn find_text(words: &Words<'_>, text: &str) -> Option<usize> {
+pub(super) fn find_text(words: &Statement<'_>, text: &str) -> Option<usize> {
     find(words, |[word]| word == Word::Text(text))
 }
 
 /// The place of the first name `name`.
-pub(super) fn find_name(words: &Words<'_>, name: &str) -> Option<usize> {
+pub(super) fn find_name(words: &Statement<'_>, name: &str) -> Option<usize> {
     find(words, |[word]| word == Word::Name(name))
 }
 

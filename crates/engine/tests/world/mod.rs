@@ -125,6 +125,8 @@ impl World {
             .unwrap();
             world.lab.seed(system, &seed).unwrap();
         }
+        // Also a reader that lags sees what was there from the beginning.
+        world.pass(SignedDuration::from_secs(60));
         world
     }
 
@@ -360,6 +362,13 @@ impl World {
             }
         }
         out
+    }
+
+    /// The published log of this world.
+    pub fn sequencer(&self) -> bailiwick_engine::Sequencer {
+        let signer = bailiwick_evidence::Signer::from_seed("world.test/log", &[7; 32]).unwrap();
+        let folder = self.folder.path().join("log");
+        bailiwick_engine::Sequencer::open(self.store.clone(), &folder, signer, &*self.dice).unwrap()
     }
 
     /// Seeds something behind the hub's back.

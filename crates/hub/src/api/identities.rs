@@ -89,8 +89,9 @@ pub async fn show(
     let identity = hub.engine.find_identity(&identity).await?.value;
     let mut tx = hub.read().await?;
     let of = KeyValue::from(identity.id.to_string());
-    let accounts = hub.all(&mut *tx, vec![Filter::Is("identity", of.clone())]).await?;
+    let mut accounts: Vec<Account> = hub.all(&mut *tx, vec![Filter::Is("identity", of.clone())]).await?;
     let cases = hub.all(&mut *tx, vec![Filter::Is("identity", of)]).await?;
+    accounts.sort_by(|a, b| a.system.cmp(&b.system));
     Ok(Json(IdentityView { identity, accounts, cases }))
 }
 

@@ -36,6 +36,8 @@
 mod bundle;
 mod contract;
 mod error;
+#[cfg(test)]
+mod example_tests;
 mod fields;
 mod integration;
 mod json;
@@ -62,11 +64,11 @@ use bailiwick_engine::Configuration;
 use toml::de::DeTable;
 
 pub use self::{
-    bundle::{Bundle, FolderError, read_folder},
-    error::{Code, ConfigError, Place},
+    bundle::{Bundle, read_folder},
+    error::ConfigError,
 };
 use self::{
-    error::{Report, Spot},
+    error::{Code, Report, Spot},
     fields::{Entry, Located, entries},
     integration::{CheckSettings, Draft},
 };

@@ -2,8 +2,9 @@
 
 use bailiwick_core::digest::Digest;
 
-use super::{Narrator, Stage, acme, leavers::Leaver, matrix};
+use super::{Narrator, Stage, leavers::Leaver, matrix};
 use crate::{
+    acme,
     api::{NewOperator, PlanView},
     cli::{self, ListArgs},
     client::Client,

@@ -1,7 +1,8 @@
 //! Act: what is connected, and who should hold what, as code.
 
-use super::{Narrator, Stage, acme};
+use super::{Narrator, Stage};
 use crate::{
+    acme,
     api::{Bundle, IntegrationView},
     cli,
     failure::Result,

@@ -2,8 +2,9 @@
 
 use bailiwick_core::account::Account;
 
-use super::{Narrator, Stage, acme, truth::disagreements};
+use super::{Narrator, Stage, truth::disagreements};
 use crate::{
+    acme,
     api::AccountView,
     cli::{self, ListArgs},
     clock::Stopwatch,

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use bailiwick_core::id::CaseId;
 use serde_json::json;
 
-use super::{Narrator, Stage, acme, truth::groups_of};
+use super::{Narrator, Stage, truth::groups_of};
 use crate::{
+    acme,
     api::{CaseLine, IdentityView},
     cli::{self, ListArgs},
     clock::Stopwatch,
@@ -63,9 +64,9 @@ pub async fn act(narrator: &mut Narrator, stage: &Stage) -> Result<Vec<Leaver>> 
     narrator.promise(exact, "the mover holds exactly what policy gives now, nothing of before")?;
 
     let cases = ListArgs::ALL.read::<CaseLine>(|| stage.hub.get(&["cases"])).await?.items;
-    let one_each = leaving.iter().all(|view| {
-        cases.iter().filter(|line| line.case.identity == view.identity.id).count() == 1
-    });
+    let one_each = leaving
+        .iter()
+        .all(|view| cases.iter().filter(|line| line.case.identity == view.identity.id).count() == 1);
     narrator.promise(one_each, "each leaver has one case")?;
     leaving.into_iter().map(|view| leaver(view, &cases)).collect()
 }

@@ -2,8 +2,9 @@
 
 use bailiwick_core::{access::AccessClass, case::Cell, plan::Op, verify::Verdict};
 
-use super::{Narrator, Stage, acme, leavers::Leaver, truth};
+use super::{Narrator, Stage, leavers::Leaver, truth};
 use crate::{
+    acme,
     api::{CaseView, FindingView, PlanView},
     cli::{self, ListArgs},
     failure::Result,

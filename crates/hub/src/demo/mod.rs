@@ -4,7 +4,6 @@
 //! hub says is compared with the systems' truth, read through a back door that the hub does not know.
 //! Every promise that is not kept ends the demo with exit code 1. One file for each act.
 
-mod acme;
 mod approval;
 mod configuration;
 mod curtain;

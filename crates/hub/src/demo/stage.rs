@@ -1,15 +1,15 @@
 //! The stage: a lab and a hub in this process, on ports of their own, and a folder for what they leave.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf};
 
-use bailiwick_core::{id::SystemName, system::Entitlement};
+use bailiwick_core::system::Entitlement;
 use bailiwick_lab::Lab;
-use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use super::{acme, narrator::Narrator, truth::BackDoor};
+use super::{narrator::Narrator, truth::BackDoor};
 use crate::{
+    acme,
     api::Status,
     client::Client,
     config,
@@ -91,8 +91,7 @@ impl Stage {
         // A key file of the surroundings is for another hub.
         let environment = Environment { key_file: None, ..environment.clone() };
         let (opened, token) = init::set_up(start, &environment).await?;
-        let parsed = config::parse(&files, opened.folder.path())
-            .map_err(|errors| Failure::from(crate::translate::configuration(errors)))?;
+        let entitlements = acme::entitlements(&files, opened.folder.path())?;
         let log_key = opened.log_key()?;
         let running = Running::start(opened, serve::listen(ephemeral).await?)?;
         let url = format!("http://{}", running.address);
@@ -102,7 +101,7 @@ impl Stage {
             truth: BackDoor::new(lab_address)?,
             profile,
             files,
-            entitlements: parsed.entitlements,
+            entitlements,
             log_key,
             folder,
             running,
@@ -118,22 +117,8 @@ impl Stage {
             "  chat does what it says · wiki keeps groups on deactivation · crm answers 200 and does nothing",
         );
         narrator.tell(&format!("the hub, on an empty store in {}", stage.folder.display()));
-        stage.set_groups().await?;
         narrator.promise(stage.status().await?.systems == 0, "it knows no system and nobody yet")?;
         Ok(stage)
-    }
-
-    /// The systems have their groups already, as they would.
-    async fn set_groups(&self) -> Result<()> {
-        let mut groups: BTreeMap<SystemName, Vec<Value>> = BTreeMap::new();
-        for entitlement in self.entitlements.iter().filter(|e| acme::is_group(e)) {
-            let group = serde_json::json!({"name": entitlement.label});
-            groups.entry(entitlement.name.system()).or_default().push(group);
-        }
-        for (system, groups) in groups {
-            self.truth.seed(system.as_str(), &serde_json::json!({"groups": groups})).await?;
-        }
-        Ok(())
     }
 
     /// The hub in numbers, now.

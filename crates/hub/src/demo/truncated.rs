@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use bailiwick_lab::{TrueUser, Truth};
 
-use super::{Narrator, Stage, acme};
-use crate::{cli, failure::Result, render::Tone};
+use super::{Narrator, Stage};
+use crate::{acme, cli, failure::Result, render::Tone};
 
 /// Delivers it: it is held whole and nobody loses access.
 pub async fn act(narrator: &mut Narrator, stage: &Stage) -> Result<()> {

@@ -11,8 +11,10 @@ use bailiwick_core::{
 use bailiwick_lab::{TokenStatus, TrueUser, Truth};
 use serde::Serialize;
 
-use super::acme;
-use crate::failure::{Failure, Result};
+use crate::{
+    acme,
+    failure::{Failure, Result},
+};
 
 /// The lab's back door.
 pub struct BackDoor {
@@ -91,7 +93,9 @@ pub fn disagreements(accounts: &[Account], truth: &Truth, entitlements: &[Entitl
         if said != real {
             against.push(format!("{place} is said to be in {said:?}, and is in {real:?}"));
         }
-        let licences = |e: &&Entitlement| e.class == AccessClass::Licences && account.state.entitlements.contains(&e.name);
+        let licences = |e: &&Entitlement| {
+            e.class == AccessClass::Licences && account.state.entitlements.contains(&e.name)
+        };
         let said: BTreeSet<&str> = entitlements.iter().filter(licences).map(|e| e.label.as_str()).collect();
         if said != user.licences.iter().map(String::as_str).collect() {
             against.push(format!("{place} is said to have {said:?}, and has {:?}", user.licences));

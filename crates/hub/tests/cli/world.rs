@@ -13,7 +13,7 @@ use crate::golden::placeholders;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_bailiwick");
 /// The folder of the example company.
-pub const ACME: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/acme");
+const ACME: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/acme");
 
 /// What a command did.
 pub struct Outcome {

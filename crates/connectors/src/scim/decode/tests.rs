@@ -100,11 +100,15 @@ fn form_is_taken_as_it_comes() {
         (r#"{"id":17,"userName":"a"}"#, "17"),
         (r#"{"id":-17,"userName":5}"#, "-17"),
         (r#"{"id":"AbC é/%","userName":"a","name":"Ann","emails":"w@x","groups":null,"meta":[]}"#, "AbC é/%"),
-        (r#"{"id":"1","userName":"a","title":{"x":1},"displayName":[1],"emails":{"value":"w@x","type":"work"}}"#, "1"),
+        (
+            r#"{"id":"1","userName":"a","title":{"x":1},"displayName":[1],"emails":{"value":"w@x","type":"work"}}"#,
+            "1",
+        ),
     ] {
         assert_eq!(shown(user, &mapping).unwrap().id, id, "{user}");
     }
-    let lone = shown(r#"{"id":"1","userName":"a","emails":{"value":"w@x","type":"work"}}"#, &mapping).unwrap();
+    let lone =
+        shown(r#"{"id":"1","userName":"a","emails":{"value":"w@x","type":"work"}}"#, &mapping).unwrap();
     assert_eq!(text(&lone, "email").as_deref(), Some("w@x"));
     assert_eq!(text(&lone, "title"), None);
 }
@@ -205,10 +209,17 @@ fn a_group_shows_its_members_or_is_not_shown() {
         r#"{"id":"g","displayName":"G","externalId":"e","meta":{"version":"1"},"members":[{"value":"u1","type":"User"},{"VALUE":2}]}"#,
     )
     .unwrap();
-    assert_eq!((&*full.id, &*full.name, full.marker.as_deref(), full.version.as_deref()), ("g", "G", Some("e"), Some("1")));
+    assert_eq!(
+        (&*full.id, &*full.name, full.marker.as_deref(), full.version.as_deref()),
+        ("g", "G", Some("e"), Some("1"))
+    );
     assert_eq!(full.links, ["u1", "2"]);
     assert!(group_of(r#"{"id":"g"}"#).unwrap().links.is_empty());
-    for text in [r#"{"displayName":"G"}"#, r#"{"id":"g","members":[{"display":"Ann"}]}"#, r#"{"id":"g","members":[{}]}"#] {
+    for text in [
+        r#"{"displayName":"G"}"#,
+        r#"{"id":"g","members":[{"display":"Ann"}]}"#,
+        r#"{"id":"g","members":[{}]}"#,
+    ] {
         assert_eq!(group_of(text), None, "{text}");
     }
 }

@@ -1,0 +1,485 @@
+//! A small system over a small protocol, its connector, and the bugs that can be planted in them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Mutex,
+};
+
+use async_trait::async_trait;
+use bailiwick_core::{
+    access::AccessClass::{self, DirectGroups},
+    account::AccountValue,
+    id::{IntegrationName, SystemName, Tenant},
+    integration::{Integration, Purpose, Role, Standing},
+    plan::Op,
+    scope::{Operation, Scope},
+};
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::super::*;
+use crate::{
+    Answer, Applied, Broker, Call, Capability, Effect, ErrorKind, Locator, ObjectState, ObjectValue, Outcome, Page,
+    Result, Visit,
+    broker::{Transport, TransportError},
+    seal::{Credential, SealContext, SealKey, Secret},
+};
+
+const SECRET: &str = "toy-s3cret";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bug {
+    DeclaresRoles,
+    CheckWrites,
+    SkipsAtPageEnds,
+    ClaimsAll,
+    GetForgetsMarker,
+    NoopDisable,
+    CreatesTwice,
+    IgnoresPrecondition,
+    SaysDone,
+    DropsUnknown,
+    LostIsNone,
+    TriesAgain,
+    AdoptsTaken,
+    LowersNames,
+    Echoes,
+}
+
+impl Bug {
+    pub(super) const ALL: [(Self, Sentence); 15] = [
+        (Self::DeclaresRoles, Sentence::DeclaredIsImplemented),
+        (Self::CheckWrites, Sentence::CheckChangesNothing),
+        (Self::SkipsAtPageEnds, Sentence::ListVisitsEachOnce),
+        (Self::ClaimsAll, Sentence::SaysWhenPartial),
+        (Self::GetForgetsMarker, Sentence::GetAgreesWithList),
+        (Self::NoopDisable, Sentence::ApplyThenGetHolds),
+        (Self::CreatesTwice, Sentence::SameKeyOnce),
+        (Self::IgnoresPrecondition, Sentence::StaleIsRefused),
+        (Self::SaysDone, Sentence::AlreadySo),
+        (Self::DropsUnknown, Sentence::UnknownAttributeRefused),
+        (Self::LostIsNone, Sentence::LostAnswerIsUnknown),
+        (Self::TriesAgain, Sentence::NeverWritesAgain),
+        (Self::AdoptsTaken, Sentence::RefusalHasNoEffect),
+        (Self::LowersNames, Sentence::IdentifiersAreKept),
+        (Self::Echoes, Sentence::NothingSecretInDebug),
+    ];
+}
+
+#[derive(Default)]
+struct Store {
+    users: BTreeMap<u32, Value>,
+    groups: BTreeMap<u32, (String, BTreeSet<u32>)>,
+    next: u32,
+    hidden: bool,
+}
+
+/// The system: `GET /users?from=&count=`, `GET|PATCH|DELETE /users/ID`, `POST /users`, `GET /groups`,
+/// `PUT|DELETE /groups/ID/ID`.
+struct System {
+    store: Mutex<Store>,
+    bug: Option<Bug>,
+}
+
+#[async_trait]
+impl Transport for System {
+    async fn send(&self, request: http::Request<Bytes>) -> std::result::Result<http::Response<Bytes>, TransportError> {
+        let (status, body) = self.answer(&request);
+        let mut response = http::Response::new(Bytes::from(body.to_string()));
+        *response.status_mut() = http::StatusCode::from_u16(status).unwrap();
+        Ok(response)
+    }
+}
+
+impl System {
+    fn answer(&self, request: &http::Request<Bytes>) -> (u16, Value) {
+        let mut guard = self.store.lock().unwrap();
+        let store = &mut *guard;
+        let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
+        let path: Vec<&str> = request.uri().path().split('/').skip(1).collect();
+        let id = |at: usize| path.get(at).and_then(|p| p.parse::<u32>().ok()).unwrap_or(0);
+        let mut parameters = request.uri().query().unwrap_or_default().split('&');
+        let mut parameter = |name: &str| parameters.find_map(|p| p.strip_prefix(name)?.strip_prefix('=')?.parse::<usize>().ok());
+        match (request.method().as_str(), path[0], path.len()) {
+            ("GET", what, 1) => {
+                let (from, count) = (parameter("from").unwrap(), parameter("count").unwrap());
+                let shown = |id: &u32, name: &str, members: &BTreeSet<u32>| json!({"id": id.to_string(), "name": name, "members": members});
+                let all: Vec<Value> = match what {
+                    "users" => store.users.values().cloned().collect(),
+                    _ => store.groups.iter().map(|(id, (name, members))| shown(id, name, members)).collect(),
+                };
+                let most = if store.hidden { all.len() / 2 } else { all.len() };
+                let page: Vec<&Value> = all[..most].iter().skip(from).take(count).collect();
+                let end = from + count >= most;
+                (200, json!({"items": page, "end": end, "all": !store.hidden}))
+            }
+            ("GET", "groups", 2) => match store.groups.get(&id(1)) {
+                Some((name, members)) => (200, json!({"id": id(1).to_string(), "name": name, "members": members})),
+                None => (404, json!("no such group")),
+            },
+            ("POST", "users", 1) => {
+                let taken = store.users.values().any(|u| u["name"] == body["name"]);
+                if taken && self.bug != Some(Bug::CreatesTwice) {
+                    return (409, json!("taken"));
+                }
+                store.next += 1;
+                let user = json!({"id": store.next.to_string(), "name": body["name"], "marker": body["marker"],
+                    "dept": body["dept"], "active": true, "version": 1});
+                store.users.insert(store.next, user.clone());
+                (201, user)
+            }
+            ("PUT" | "DELETE", "groups", 3) => {
+                let Some((_, members)) = store.groups.get_mut(&id(1)) else { return (404, json!("no such group")) };
+                let changed = if request.method() == "PUT" { members.insert(id(2)) } else { members.remove(&id(2)) };
+                (200, json!({"changed": changed}))
+            }
+            (method, "users", 2) => {
+                let Some(user) = store.users.get_mut(&id(1)) else {
+                    let sent = request.headers()["authorization"].to_str().unwrap();
+                    return (404, json!(format!("no such user, asked with {sent}")));
+                };
+                match method {
+                    "DELETE" => {
+                        store.users.remove(&id(1));
+                        store.groups.values_mut().for_each(|(_, members)| drop(members.remove(&id(1))));
+                        (204, Value::Null)
+                    }
+                    "PATCH" => {
+                        let wanted = request.headers().get("if-match").map(|v| v.to_str().unwrap().to_owned());
+                        if wanted.is_some_and(|w| w != user["version"].to_string()) {
+                            return (412, json!("changed"));
+                        }
+                        for (name, value) in body.as_object().unwrap() {
+                            user[name] = value.clone();
+                        }
+                        user["version"] = json!(user["version"].as_u64().unwrap() + 1);
+                        (200, user.clone())
+                    }
+                    _ => (200, user.clone()),
+                }
+            }
+            _ => (400, json!("what?")),
+        }
+    }
+}
+
+struct Connected {
+    capability: Capability,
+    bug: Option<Bug>,
+}
+
+impl Connected {
+    async fn send(&self, line: &Line, call: Call) -> Result<Answer> {
+        let writes = !call.operation.reads();
+        let mut sent = line.send(call.clone()).await;
+        if writes && sent.is_err() && self.bug == Some(Bug::TriesAgain) {
+            sent = line.send(call).await;
+        }
+        let answer = sent.map_err(|mut error| {
+            if self.bug == Some(Bug::LostIsNone) {
+                error.effect = Effect::None;
+            }
+            error
+        })?;
+        let kind = match answer.status {
+            200..300 => return Ok(answer),
+            404 => ErrorKind::NotFound,
+            409 => ErrorKind::AlreadyExists,
+            412 => ErrorKind::Stale,
+            _ => ErrorKind::Invalid,
+        };
+        let said = String::from_utf8_lossy(&answer.body).into_owned();
+        let message = if self.bug == Some(Bug::Echoes) { said } else { format!("answered with {}", answer.status) };
+        Err(ConnectorError::none(kind, message))
+    }
+
+    async fn all(&self, line: &Line) -> Result<Vec<Object<'static>>> {
+        let call = Call::new(Operation::List, "GET", "/users").query("from", "0").query("count", "1000");
+        let page = json(&self.send(line, call).await?);
+        Ok(page["items"].as_array().unwrap().iter().map(|u| self.user(u)).collect())
+    }
+
+    fn user(&self, user: &Value) -> Object<'static> {
+        let text = |name: &str| user[name].as_str().map(|t| t.to_owned().into());
+        let lower = |name: String| if self.bug == Some(Bug::LowersNames) { name.to_lowercase() } else { name };
+        let dept = user["dept"].as_str().map_or(ObjectValue::Null, |d| ObjectValue::Text(d.to_owned().into()));
+        Object {
+            id: text("id").unwrap_or_default(),
+            name: lower(user["name"].as_str().unwrap_or_default().to_owned()).into(),
+            marker: text("marker"),
+            state: if user["active"] == json!(false) { ObjectState::Blocked } else { ObjectState::Live },
+            version: Some(user["version"].to_string().into()),
+            attributes: vec![("name".into(), ObjectValue::Text(text("name").unwrap_or_default())), ("dept".into(), dept)],
+            ..Object::default()
+        }
+    }
+
+    async fn groups(&self, line: &Line) -> Result<Vec<Object<'static>>> {
+        let call = Call::new(Operation::List, "GET", "/groups").query("from", "0").query("count", "1000");
+        Ok(json(&self.send(line, call).await?)["items"].as_array().unwrap().iter().map(group).collect())
+    }
+
+    async fn held(&self, line: &Line, account: &str) -> Result<Vec<Object<'static>>> {
+        Ok(self.groups(line).await?.into_iter().filter(|g| g.links.iter().any(|m| m == account)).collect())
+    }
+
+    fn body(&self, marker: Option<&str>, attributes: &AccountAttributes) -> Result<Value> {
+        let mut body = json!({});
+        if let Some(marker) = marker {
+            body["marker"] = json!(marker);
+        }
+        for (name, value) in attributes {
+            if !["name", "dept"].contains(&name.as_str()) {
+                if self.bug == Some(Bug::DropsUnknown) {
+                    continue;
+                }
+                return Err(ConnectorError::none(ErrorKind::Invalid, format!("there is no attribute `{name}`")));
+            }
+            let AccountValue::Text(text) = value else { continue };
+            body[name] = json!(text);
+        }
+        Ok(body)
+    }
+
+    async fn create(&self, line: &Line, marker: &str, attributes: &AccountAttributes) -> Result<Applied> {
+        let body = self.body(Some(marker), attributes)?;
+        let there = self.all(line).await?;
+        let adopted = there.iter().find(|u| {
+            u.marker.as_deref() == Some(marker) || (self.bug == Some(Bug::AdoptsTaken) && body["name"] == json!(u.name))
+        });
+        if let (Some(user), true) = (adopted, self.bug != Some(Bug::CreatesTwice)) {
+            return Ok(applied(Outcome::AlreadySo, Some(user.id.to_string())));
+        }
+        let call = Call::new(Operation::Create, "POST", "/users").body(body.to_string());
+        let user = json(&self.send(line, call).await?);
+        Ok(applied(Outcome::Done, user["id"].as_str().map(Into::into)))
+    }
+}
+
+fn json(answer: &Answer) -> Value {
+    serde_json::from_slice(&answer.body).unwrap_or_default()
+}
+
+fn group(group: &Value) -> Object<'static> {
+    let members = group["members"].as_array().unwrap();
+    Object {
+        id: group["id"].as_str().unwrap().to_owned().into(),
+        name: group["name"].as_str().unwrap().to_owned().into(),
+        links: members.iter().map(|m| m.to_string().into()).collect(),
+        ..Object::default()
+    }
+}
+
+fn applied(outcome: Outcome, external_id: Option<String>) -> Applied {
+    Applied { outcome, external_id, version: None, answer: bailiwick_core::digest::Digest::of(b"") }
+}
+
+fn unsupported() -> ConnectorError {
+    ConnectorError::none(ErrorKind::Unsupported, "cannot")
+}
+
+#[async_trait]
+impl Connector for Connected {
+    fn capability(&self) -> &Capability {
+        &self.capability
+    }
+
+    async fn check(&self, line: &Line) -> Result<()> {
+        if self.bug == Some(Bug::CheckWrites) {
+            self.create(line, "probe", &[("name".to_owned(), AccountValue::Text("probe".into()))].into()).await?;
+        }
+        self.all(line).await.map(drop)
+    }
+
+    async fn list(&self, line: &Line, listing: Listing<'_>, cursor: Option<&str>, size: u32, visit: Visit<'_>) -> Result<Page> {
+        let path = match listing {
+            Listing::Accounts => "/users",
+            Listing::Groups => "/groups",
+            Listing::Held { account, class: DirectGroups } => {
+                self.held(line, account).await?.into_iter().for_each(visit);
+                return Ok(Page { next: None, complete: true });
+            }
+            Listing::People | Listing::Held { .. } => return Err(unsupported()),
+        };
+        let from: u32 = cursor.map_or(0, |c| c.parse().unwrap());
+        let call = Call::new(Operation::List, "GET", path).query("from", from.to_string()).query("count", size.to_string());
+        let page = json(&self.send(line, call).await?);
+        for item in page["items"].as_array().unwrap() {
+            visit(if path == "/users" { self.user(item) } else { group(item) });
+        }
+        let skipped = u32::from(self.bug == Some(Bug::SkipsAtPageEnds));
+        let next = (page["end"] != json!(true)).then(|| (from + size + skipped).to_string());
+        Ok(Page { next, complete: page["all"] == json!(true) || self.bug == Some(Bug::ClaimsAll) })
+    }
+
+    async fn get(&self, line: &Line, locator: Locator<'_>) -> Result<Option<Object<'static>>> {
+        let found = match locator {
+            Locator::Account(id) => self.all(line).await?.into_iter().find(|u| u.id == id),
+            Locator::AccountNamed(name) => self.all(line).await?.into_iter().find(|u| u.name == name),
+            Locator::AccountMarked(m) => self.all(line).await?.into_iter().find(|u| u.marker.as_deref() == Some(m)),
+            Locator::Group(id) => self.groups(line).await?.into_iter().find(|g| g.id == id),
+            Locator::Person(_) => return Err(unsupported()),
+        };
+        Ok(found.map(|mut object| {
+            if self.bug == Some(Bug::GetForgetsMarker) {
+                object.marker = None;
+            }
+            object
+        }))
+    }
+
+    async fn apply(&self, line: &Line, account: Option<&str>, op: &Op, precondition: Option<&str>, _: &str) -> Result<Applied> {
+        let id = account.unwrap_or_default();
+        let patch = |body: Value| {
+            let call = Call::new(Operation::Update, "PATCH", format!("/users/{id}")).body(body.to_string());
+            match precondition.filter(|_| self.bug != Some(Bug::IgnoresPrecondition)) {
+                Some(version) => call.header("if-match", version),
+                None => call,
+            }
+        };
+        let member = |method, operation, group: &str| Call::new(operation, method, format!("/groups/{group}/{id}"));
+        let so = if self.bug == Some(Bug::SaysDone) { Outcome::Done } else { Outcome::AlreadySo };
+        let changed = |answer: Answer| applied(if json(&answer)["changed"] == json!(true) { Outcome::Done } else { so }, None);
+        match op {
+            Op::CreateAccount { marker, attributes } => self.create(line, marker, attributes).await,
+            Op::SetAttributes { attributes } => {
+                self.send(line, patch(self.body(None, attributes)?)).await?;
+                Ok(applied(Outcome::Done, None))
+            }
+            Op::Enable | Op::Disable { way: 0 } => {
+                let active = *op == Op::Enable || self.bug == Some(Bug::NoopDisable);
+                self.send(line, patch(json!({"active": active}))).await?;
+                Ok(applied(Outcome::Done, None))
+            }
+            Op::Delete => match self.send(line, Call::new(Operation::Delete, "DELETE", format!("/users/{id}"))).await {
+                Ok(_) => Ok(applied(Outcome::Done, None)),
+                Err(error) if error.kind == ErrorKind::NotFound => Ok(applied(so, None)),
+                Err(error) => Err(error),
+            },
+            Op::Grant { class: DirectGroups, external_id } => {
+                Ok(changed(self.send(line, member("PUT", Operation::Grant, external_id)).await?))
+            }
+            Op::Revoke { class: DirectGroups, external_id } => {
+                Ok(changed(self.send(line, member("DELETE", Operation::Revoke, external_id)).await?))
+            }
+            Op::RevokeAll { class: DirectGroups } => {
+                let held = self.held(line, id).await?;
+                for group in &held {
+                    self.send(line, member("DELETE", Operation::Revoke, &group.id)).await?;
+                }
+                Ok(applied(if held.is_empty() { so } else { Outcome::Done }, None))
+            }
+            Op::Disable { .. } | Op::Grant { .. } | Op::Revoke { .. } | Op::RevokeAll { .. } => Err(unsupported()),
+        }
+    }
+}
+
+pub(super) struct Toy {
+    system: Arc<System>,
+    losing: Arc<Losing>,
+    connector: Arc<Connected>,
+    line: Line,
+    pub(super) exceptions: Vec<Exception>,
+}
+
+impl Toy {
+    pub(super) fn new(bug: Option<Bug>) -> Self {
+        let system = Arc::new(System { store: Mutex::default(), bug });
+        let losing = Arc::new(Losing::new(system.clone()));
+        let mut capability = Capability {
+            accounts: true,
+            groups: true,
+            observes: [DirectGroups].into(),
+            removes: [DirectGroups].into(),
+            grants: [DirectGroups].into(),
+            writes_accounts: true,
+            disable_ways: vec!["active=false"],
+            conditional: true,
+            max_page: 100,
+            ..Capability::default()
+        };
+        if bug == Some(Bug::DeclaresRoles) {
+            capability.observes.insert(AccessClass::Roles);
+        }
+        let rules = [
+            "list GET /users", "create POST /users", "update PATCH /users/{id}", "delete DELETE /users/{id}",
+            "list GET /groups", "grant PUT /groups/{group}/{id}", "revoke DELETE /groups/{group}/{id}",
+        ];
+        let integration = Integration {
+            name: IntegrationName::new("toy").unwrap(),
+            purpose: "test".into(),
+            owner: "hr/1".into(),
+            backup: "hr/2".into(),
+            connector: "toy".into(),
+            endpoint: "https://toy.example".into(),
+            role: Role::Target { system: SystemName::new("toy").unwrap() },
+            scope: Scope { rules: rules.map(|r| r.parse().unwrap()).to_vec(), writes_per_minute: None },
+            settings: Value::Null,
+            standing: Standing::Enabled,
+        };
+        let key = Arc::new(SealKey::generate(&Seeded::new(1)));
+        let context = SealContext::of(&Tenant::single(), &integration, Purpose::Write).unwrap();
+        let sealed = key.seal(&context, &Credential::bearer(Secret::new(SECRET)), &Seeded::new(2));
+        let broker = Broker::new(Tenant::single(), losing.clone(), Arc::new(Hands::default()), key);
+        let line = broker.line(&integration, Purpose::Write, Some(&sealed));
+        Self { system, losing, connector: Arc::new(Connected { capability, bug }), line, exceptions: Vec::new() }
+    }
+}
+
+#[async_trait]
+impl Subject for Toy {
+    fn name(&self) -> String {
+        "toy".into()
+    }
+    fn connector(&self) -> Arc<dyn Connector> {
+        self.connector.clone()
+    }
+    fn line(&self) -> Line {
+        self.line.clone()
+    }
+    async fn seed(&self, fixtures: &Fixtures) -> Ids {
+        let mut store = self.system.store.lock().unwrap();
+        *store = Store { next: 100, ..Store::default() };
+        for (id, account) in (1..).zip(&fixtures.accounts) {
+            let user = json!({"id": id.to_string(), "name": account.name, "marker": account.marker,
+                "dept": "old", "active": account.live, "version": 1});
+            store.users.insert(id, user);
+        }
+        for (id, group) in (1..).zip(&fixtures.groups) {
+            let members = group.members.iter().map(|m| u32::try_from(*m).unwrap() + 1).collect();
+            store.groups.insert(id, (group.name.clone(), members));
+        }
+        let ids = |n: usize| (1..=n).map(|id| id.to_string()).collect();
+        Ids { people: Vec::new(), accounts: ids(fixtures.accounts.len()), groups: ids(fixtures.groups.len()) }
+    }
+    async fn truth(&self) -> String {
+        let store = self.system.store.lock().unwrap();
+        format!("{:#?}\n{:#?}", store.users, store.groups)
+    }
+    fn attributes(&self, name: &str) -> AccountAttributes {
+        [("name".to_owned(), AccountValue::Text(name.into())), ("dept".to_owned(), AccountValue::Text("new".into()))].into()
+    }
+    fn change(&self, n: u32) -> AccountAttributes {
+        [("dept".to_owned(), AccountValue::Text(format!("dept {n}")))].into()
+    }
+    fn grantable(&self, _: AccessClass, ids: &Ids) -> Option<String> {
+        ids.groups.last().cloned()
+    }
+    fn lose_next_answer(&self) -> bool {
+        self.losing.lose_next();
+        true
+    }
+    fn hide_part(&self) -> bool {
+        self.system.store.lock().unwrap().hidden = true;
+        true
+    }
+    fn writes(&self) -> Option<u64> {
+        Some(self.losing.writes())
+    }
+    fn secret(&self) -> Option<String> {
+        Some(SECRET.into())
+    }
+    fn exceptions(&self) -> Vec<Exception> {
+        self.exceptions.clone()
+    }
+}

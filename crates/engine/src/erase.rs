@@ -1,0 +1,34 @@
+//! Erasing what is personal about somebody who is gone, without breaking a proof.
+
+use bailiwick_core::{
+    id::IdentityId,
+    identity::{Identity, Lifecycle},
+    policy::Attributes,
+    record::{Actor, RecordKind},
+};
+use bailiwick_store::{Update, get};
+
+use crate::{Engine, EngineError, Result};
+
+impl Engine {
+    /// Erases the personal values behind all records about an identity that has left, and its attributes.
+    /// The records stay: their commitments cannot be opened any more and their proofs still verify. Gives
+    /// how many values were erased.
+    pub async fn erase(&self, identity: IdentityId, by: Actor) -> Result<i64> {
+        let mut tx = self.begin().await?;
+        let key = identity.to_string();
+        let stored = get::<Identity>(&mut *tx, self.tenant(), &key)
+            .await?
+            .ok_or_else(|| EngineError::NotFound { kind: "identity", name: key.clone() })?;
+        if !matches!(stored.value.lifecycle, Lifecycle::Left { .. }) {
+            return Err(EngineError::NotGone { identity });
+        }
+        let mut record = self.record(RecordKind::Erased, "erase").identity(identity);
+        record.actor = by;
+        let bare = Identity { attributes: Attributes::new(), ..stored.value };
+        let update = Update::new(record).replace(&bare, stored.revision, self.entropy());
+        let erased = tx.erase(self.tenant(), &key, update, self.entropy()).await?;
+        tx.commit().await?;
+        Ok(erased)
+    }
+}
