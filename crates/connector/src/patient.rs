@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bailiwick_core::plan::Op;
 
-use crate::{Applied, Capability, Connector, ConnectorError, ErrorKind, Line, Listing, Locator, Object, Page, Result, Visit};
+use crate::{
+    Applied, Capability, Connector, ConnectorError, ErrorKind, Line, Listing, Locator, Object, Page, Result,
+    Visit,
+};
 
 /// Waits; handed in, so that a test need not.
 #[async_trait]

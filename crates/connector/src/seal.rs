@@ -67,7 +67,9 @@ pub struct Sealed {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
     /// It was sealed with another key.
-    #[error("the credential is sealed with the key `{needed}` and this is the key `{have}`; use the key file that it was sealed with, or seal the credential again")]
+    #[error(
+        "the credential is sealed with the key `{needed}` and this is the key `{have}`; use the key file that it was sealed with, or seal the credential again"
+    )]
     WrongKey {
         /// The id of the key that opens it.
         needed: String,
@@ -75,7 +77,9 @@ pub enum SealError {
         have: String,
     },
     /// It was sealed for something else, or altered.
-    #[error("the credential does not open for `{integration}` ({purpose}) at `{origin}`: it was sealed for another integration, purpose or address, or it was altered; seal it again")]
+    #[error(
+        "the credential does not open for `{integration}` ({purpose}) at `{origin}`: it was sealed for another integration, purpose or address, or it was altered; seal it again"
+    )]
     Context {
         /// The integration it was tried for.
         integration: IntegrationName,
@@ -85,7 +89,9 @@ pub enum SealError {
         origin: String,
     },
     /// It opens, and what is inside is not a credential.
-    #[error("the sealed credential is of a newer form; use the version of the hub that sealed it, or seal it again")]
+    #[error(
+        "the sealed credential is of a newer form; use the version of the hub that sealed it, or seal it again"
+    )]
     Form,
 }
 

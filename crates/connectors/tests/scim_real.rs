@@ -1,5 +1,7 @@
 //! The SCIM connector against a real service provider, `scim2-server` from PyPI.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on is to stop")]
+
 #[path = "support/hiding.rs"]
 mod hiding;
 #[path = "support/line.rs"]
@@ -18,12 +20,15 @@ use server::{Paging, Server};
 
 #[tokio::test]
 async fn the_contract_holds() {
-    for (paging, settings) in [
-        (Paging::Index, json!({"base": "/v2"})),
-        (Paging::Cursor, json!({"base": "/v2"})),
-        (Paging::Index, json!({"base": "/v2", "update": "put"})),
+    let (usual, put) = (json!({"base": "/v2"}), json!({"base": "/v2", "update": "put"}));
+    for (paging, without, settings) in [
+        (Paging::Index, &[][..], &usual),
+        (Paging::Cursor, &[], &usual),
+        (Paging::Index, &[], &put),
+        (Paging::Index, &["filter", "etag"], &usual),
+        (Paging::Cursor, &["patch"], &usual),
     ] {
-        testkit::run(&Server::start(paging, &settings).await).await.assert();
+        testkit::run(&Server::start(paging, without, settings).await).await.assert();
     }
 }
 
@@ -45,7 +50,7 @@ async fn an_account_lives_from_joiner_to_leaver() {
     for paging in [Paging::Index, Paging::Cursor] {
         for update in ["patch", "put"] {
             let settings = json!({"base": "/v2", "update": update});
-            let server = Server::start(paging, &settings).await;
+            let server = Server::start(paging, &[], &settings).await;
             let line = server.line();
             let scim = Scim::new(&settings).unwrap();
             scim.check(&line).await.unwrap();
@@ -104,7 +109,7 @@ async fn an_account_lives_from_joiner_to_leaver() {
 #[tokio::test]
 async fn a_wrong_credential_is_found_by_check() {
     let settings = json!({"base": "/v2"});
-    let server = Server::start(Paging::Index, &settings).await;
+    let server = Server::start(Paging::Index, &[], &settings).await;
     let error = Scim::new(&settings).unwrap().check(&server.line_with("another")).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unauthorized);
 }

@@ -68,7 +68,62 @@ pub struct AccountState {
 impl AccountState {
     /// A digest of the state, by which a reconciliation finds what changed.
     pub fn digest(&self) -> Digest {
-        Digest::of_value(self)
+        let mut digest = StateDigest::new(self.active);
+        for (name, value) in &self.attributes {
+            digest.attribute(name);
+            match value {
+                AccountValue::Text(text) => digest.text(text),
+                AccountValue::Flag(flag) => digest.flag(*flag),
+                AccountValue::Many(many) => many.iter().for_each(|text| digest.text(text)),
+            }
+        }
+        self.entitlements.iter().for_each(|name| digest.entitlement(name));
+        digest.finish()
+    }
+}
+
+/// Makes the digest of an [`AccountState`] from its parts, without the state: attributes by name
+/// ascending, each followed by its values, then entitlements ascending. Every part is prefixed with
+/// what it is and how long it is, so that no two states give the same bytes.
+pub struct StateDigest(Vec<u8>);
+
+impl StateDigest {
+    /// Begins with whether the account can be used.
+    pub fn new(active: bool) -> Self {
+        let mut bytes = Vec::with_capacity(256);
+        bytes.push(u8::from(active));
+        Self(bytes)
+    }
+
+    /// An attribute follows.
+    pub fn attribute(&mut self, name: &str) {
+        self.part(b'a', name);
+    }
+
+    /// A text of the attribute.
+    pub fn text(&mut self, text: &str) {
+        self.part(b't', text);
+    }
+
+    /// A yes or no of the attribute.
+    pub fn flag(&mut self, flag: bool) {
+        self.part(b'f', if flag { "1" } else { "0" });
+    }
+
+    /// An entitlement that the account holds.
+    pub fn entitlement(&mut self, name: &EntitlementName) {
+        self.part(b'e', name.as_str());
+    }
+
+    /// The digest.
+    pub fn finish(self) -> Digest {
+        Digest::of(&self.0)
+    }
+
+    fn part(&mut self, kind: u8, text: &str) {
+        self.0.push(kind);
+        self.0.extend_from_slice(&(text.len() as u64).to_be_bytes());
+        self.0.extend_from_slice(text.as_bytes());
     }
 }
 

@@ -1,6 +1,7 @@
 //! The memory of a reconciliation: which accounts are expected, in which state, and which were seen.
 //!
-//! An account costs 24 bytes and a bit: 16 bytes of its id's digest, 8 of its state's. Two different
+//! An account costs 24 bytes and a bit, and 8 bytes for each 64 entitlements that can be held: 16 bytes
+//! of its id's digest, 8 of its state's, and a bit for each entitlement. Two different
 //! states of one account look the same with probability 2⁻⁶⁴, two accounts the same with 2⁻¹²⁸ for
 //! each pair; digests are SHA-256, so nobody can aim for it.
 
@@ -23,12 +24,15 @@ pub struct Index {
     entries: Vec<(Place, u64)>,
     seen: Vec<u64>,
     count: usize,
+    /// `width` words for each entry: which entitlements it was seen to hold.
+    held: Vec<u64>,
+    width: usize,
 }
 
 impl Index {
     /// Room for `accounts` without growing.
     pub fn with_capacity(accounts: usize) -> Self {
-        Self { entries: Vec::with_capacity(accounts), seen: Vec::new(), count: 0 }
+        Self { entries: Vec::with_capacity(accounts), ..Self::default() }
     }
 
     /// Expects the account in a state.
@@ -36,11 +40,32 @@ impl Index {
         self.entries.push((place(external_id), short(state)));
     }
 
-    /// Ends the expecting.
-    pub fn seal(&mut self) {
+    /// Ends the expecting; `entitlements` is how many can be held.
+    pub fn seal(&mut self, entitlements: usize) {
         self.entries.sort_unstable_by_key(|(place, _)| *place);
         self.entries.dedup_by_key(|(place, _)| *place);
         self.seen = vec![0; self.entries.len().div_ceil(64)];
+        self.width = entitlements.div_ceil(64);
+        self.held = vec![0; self.entries.len() * self.width];
+    }
+
+    /// Notes that the account holds the entitlement with this number; `false` when the account is not
+    /// expected, so that the caller has to remember it otherwise.
+    pub fn hold(&mut self, external_id: &str, entitlement: usize) -> bool {
+        let Ok(at) = self.find(external_id) else { return false };
+        self.held[at * self.width + entitlement / 64] |= 1 << (entitlement % 64);
+        true
+    }
+
+    /// The numbers of the entitlements that an expected account was seen to hold, ascending.
+    pub fn held_by(&self, external_id: &str) -> impl Iterator<Item = usize> {
+        let words = match self.find(external_id) {
+            Ok(at) => &self.held[at * self.width..(at + 1) * self.width],
+            Err(_) => &[],
+        };
+        words.iter().enumerate().flat_map(|(word, bits)| {
+            (0..64).filter(move |bit| bits & (1 << bit) != 0).map(move |bit| word * 64 + bit)
+        })
     }
 
     /// Compares an account that was shown, and notes that it was.
@@ -66,7 +91,7 @@ impl Index {
 
     /// How many bytes it occupies.
     pub fn bytes(&self) -> usize {
-        self.entries.capacity() * size_of::<(Place, u64)>() + self.seen.capacity() * 8
+        self.entries.capacity() * size_of::<(Place, u64)>() + (self.seen.capacity() + self.held.capacity()) * 8
     }
 
     fn find(&self, external_id: &str) -> Result<usize, usize> {
@@ -102,7 +127,10 @@ mod tests {
         for n in 0..1_000 {
             index.expect(&format!("u{n}"), &state("a"));
         }
-        index.seal();
+        index.seal(70);
+        assert!(index.hold("u3", 0) && index.hold("u3", 69) && !index.hold("U3", 1));
+        assert_eq!(index.held_by("u3").collect::<Vec<_>>(), [0, 69]);
+        assert_eq!(index.held_by("u4").count(), 0);
         assert_eq!(index.see("u7", &state("a")), Match::Same);
         assert_eq!(index.see("u8", &state("b")), Match::Different);
         assert_eq!(index.see("U8", &state("a")), Match::New);

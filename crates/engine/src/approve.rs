@@ -6,7 +6,7 @@ use bailiwick_core::{
     digest::Digest,
     id::{ApprovalId, CaseId, PlanId, RunId},
     identity::Identity,
-    policy::{ApproverFacts, ApproverKind},
+    policy::{ApproverFacts, ApproverKind, PolicyFault},
     record::{Actor, RecordKind},
 };
 use bailiwick_store::{
@@ -26,12 +26,13 @@ const PERSON_VALID_MS: i64 = 8 * 3_600_000;
 pub type Decided = (PlanId, ApprovalId);
 
 impl Engine {
-    /// The rules' approval of a plan, used at once; `None` when they do not approve it.
-    pub(crate) fn approve_by_rule(&self, catalogue: &Catalogue, row: &PlanRow) -> Option<Approval> {
+    /// The rules' approval of a plan, used at once; `None` when they do not approve it. Fails when they
+    /// cannot say.
+    pub(crate) fn approve_by_rule(&self, catalogue: &Catalogue, row: &PlanRow) -> Result<Option<Approval>, PolicyFault> {
         let rule = ApproverFacts { kind: ApproverKind::Rule, name: "rule".into(), roles: Default::default() };
-        let answer = catalogue.policies.approves(&rule, &row.plan.facts()).ok()?;
+        let answer = catalogue.policies.approves(&rule, &row.plan.facts())?;
         if !answer.allowed {
-            return None;
+            return Ok(None);
         }
         let now = self.now();
         let asked = Asked {
@@ -44,7 +45,7 @@ impl Engine {
             valid_ms: RULE_VALID_MS,
             now,
         };
-        approve(asked).and_then(|approval| approval.consume(&row.plan, now)).ok()
+        Ok(approve(asked).and_then(|approval| approval.consume(&row.plan, now)).ok())
     }
 
     /// A person approves the plan whose digest they saw. Refused by core's hard rules, by the policies,

@@ -85,13 +85,23 @@ pub(crate) fn compile(
             })
             .collect(),
     };
-    for integration in integrations {
-        let Role::Source { contract, .. } = &integration.role else { continue };
-        for (name, rule) in &contract.attributes {
-            vocabulary.identity.insert(name.clone(), rule.kind);
-            if rule.required {
-                vocabulary.required.insert(name.clone());
+    let contracts = || {
+        integrations.iter().filter_map(|i| match &i.role {
+            Role::Source { contract, .. } => Some(contract),
+            Role::Target { .. } => None,
+        })
+    };
+    for (name, rule) in contracts().flat_map(|c| &c.attributes) {
+        match vocabulary.identity.insert(name.clone(), rule.kind) {
+            Some(other) if other != rule.kind => {
+                let problem = format!("two sources declare `{name}` with different types");
+                return Err(EngineError::Configuration(vec![problem]));
             }
+            Some(_) | None => {}
+        }
+        // Policies may rely on an attribute only when every source promises it.
+        if contracts().all(|c| c.attributes.get(name).is_some_and(|r| r.required)) {
+            vocabulary.required.insert(name.clone());
         }
     }
     PolicySet::load(policies, &vocabulary).map_err(EngineError::Policy)

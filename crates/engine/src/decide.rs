@@ -302,7 +302,18 @@ impl Engine {
             .fact("rests_on", planned.rests_on);
         record.case = case;
         let row = PlanRow { plan: planned, digest, requester: None, state: PlanState::Drafted };
-        match self.approve_by_rule(catalogue, &row) {
+        let approval = self.approve_by_rule(catalogue, &row).unwrap_or_else(|fault| {
+            out.wrongs.push(Wrong {
+                code: "approval-undecidable",
+                subject: row.plan.id.to_string(),
+                identity: Some(row.plan.decision.identity),
+                system: None,
+                message: format!("the approval policies cannot say, so a person must: {fault}"),
+                owner: "operator".into(),
+            });
+            None
+        });
+        match approval {
             None => out.updates.push(Update::new(record).insert(&row, self.entropy())),
             Some(approval) => {
                 let approved = PlanRow { state: PlanState::Approved { approval: approval.id }, ..row };

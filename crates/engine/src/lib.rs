@@ -41,7 +41,7 @@ pub use check::{CheckReport, Damage};
 pub use configure::{ConfigChange, Configuration};
 pub use error::{EngineError, Result};
 pub use intake::Imported;
-pub use observe::is_so;
+pub use observe::{is_so, shown_digest};
 pub use reconcile::Reconciled;
 pub use sequencer::Sequencer;
 pub use why::Why;

@@ -3,8 +3,9 @@
 use bailiwick_connector::{Connector, ConnectorError, ErrorKind, Line, Listing, Locator, Object, ObjectState, ObjectValue};
 use bailiwick_core::{
     access::AccessClass,
-    account::{AccountAttributes, AccountValue, Held},
+    account::{AccountAttributes, AccountValue, Held, StateDigest},
     digest::Digest,
+    id::EntitlementName,
     plan::Op,
     time::Timestamp,
     verify::{Coverage, Observation, Witness},
@@ -117,6 +118,34 @@ fn same(seen: &ObjectValue<'_>, wanted: &AccountValue) -> bool {
         (ObjectValue::Many(a), AccountValue::Many(b)) => a.iter().eq(b.iter()),
         (ObjectValue::Text(_) | ObjectValue::Flag(_) | ObjectValue::Many(_) | ObjectValue::Null, _) => false,
     }
+}
+
+/// The digest of the state in which an account is shown, as [`AccountState::digest`] makes it: of the
+/// attributes that the hub manages (`names`, ascending) and the entitlements held (ascending). Makes no
+/// state of its own, because most accounts are as they were.
+///
+/// [`AccountState::digest`]: bailiwick_core::account::AccountState::digest
+pub fn shown_digest<'n>(
+    object: &Object<'_>,
+    names: impl Iterator<Item = &'n String>,
+    entitlements: impl Iterator<Item = &'n EntitlementName>,
+) -> Digest {
+    let mut digest = StateDigest::new(object.state == ObjectState::Live);
+    for name in names {
+        let Some(value) = object.attribute(name) else { continue };
+        if *value == ObjectValue::Null {
+            continue;
+        }
+        digest.attribute(name);
+        match value {
+            ObjectValue::Text(text) => digest.text(text),
+            ObjectValue::Flag(flag) => digest.flag(*flag),
+            ObjectValue::Many(many) => many.iter().for_each(|text| digest.text(text)),
+            ObjectValue::Null => {}
+        }
+    }
+    entitlements.for_each(|name| digest.entitlement(name));
+    digest.finish()
 }
 
 /// The attributes of an object that the hub manages on that system.

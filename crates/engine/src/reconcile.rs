@@ -21,7 +21,7 @@ use bailiwick_core::{
 use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, Work, get, select};
 use serde::Serialize;
 
-use crate::{Catalogue, Engine, Result, catalogue::Route, finding::Wrong, observe::managed};
+use crate::{Catalogue, Engine, Result, finding::Wrong, observe::{managed, shown_digest}};
 
 /// The size of a page that is asked for.
 const PAGE: u32 = 500;
@@ -66,7 +66,12 @@ struct Survey {
     different: Vec<Shown>,
     /// Label → the system's id, for groups.
     groups: BTreeMap<String, String>,
+    /// Expected accounts and what they were seen to hold.
     index: Index,
+    /// The declared entitlements that are groups, ascending; their place is their number in `index`.
+    numbered: Vec<EntitlementName>,
+    /// What accounts hold that were not expected.
+    others: BTreeMap<String, Vec<usize>>,
 }
 
 impl Engine {
@@ -75,9 +80,18 @@ impl Engine {
     pub async fn reconcile(&self, system: &SystemName) -> Result<Reconciled> {
         let mut tx = self.read().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
-        let index = self.index(&mut *tx, system).await?;
+        let numbered: Vec<EntitlementName> = catalogue
+            .entitlements
+            .values()
+            .filter(|e| e.name.system() == *system && e.class == AccessClass::DirectGroups)
+            .map(|e| e.name.clone())
+            .collect();
+        let index = self.index(&mut *tx, system, numbered.len()).await?;
         drop(tx);
-        let survey = self.survey(&catalogue, system, index).await?;
+        let (report, different, groups) = Default::default();
+        let mut survey = Survey { report, different, groups, index, numbered, others: BTreeMap::new() };
+        self.memberships(&catalogue, system, &mut survey).await?;
+        self.survey(&catalogue, system, &mut survey).await?;
         self.write_survey(&catalogue, system, survey).await
     }
 
@@ -111,7 +125,7 @@ impl Engine {
         Ok(route.connector.check(&line).await?)
     }
 
-    async fn index(&self, tx: &mut dyn Tx, system: &SystemName) -> Result<Index> {
+    async fn index(&self, tx: &mut dyn Tx, system: &SystemName, entitlements: usize) -> Result<Index> {
         let mut index = Index::default();
         let mut after = None;
         loop {
@@ -127,32 +141,36 @@ impl Engine {
                 _ => break,
             }
         }
-        index.seal();
+        index.seal(entitlements);
         Ok(index)
     }
 
-    async fn survey(&self, catalogue: &Catalogue, system: &SystemName, index: Index) -> Result<Survey> {
+    /// Reads all accounts; what is as it was leaves no trace but a bit.
+    async fn survey(&self, catalogue: &Catalogue, system: &SystemName, survey: &mut Survey) -> Result<()> {
         let route = catalogue.route(system)?;
-        let mut survey =
-            Survey { report: Reconciled::default(), different: Vec::new(), groups: BTreeMap::new(), index };
-        let held = self.memberships(catalogue, &route, system, &mut survey).await?;
         let names: Vec<&String> =
             catalogue.systems.get(system).map(|s| s.account.keys().collect()).unwrap_or_default();
         let (line, _) = self.reading(catalogue, route.integration);
         let mut cursor: Option<String> = None;
         loop {
-            let Survey { report, different, index, .. } = &mut survey;
+            let Survey { report, different, index, numbered, others, .. } = &mut *survey;
             let mut visit = |object: Object<'_>| {
                 report.accounts += 1;
-                let state = AccountState {
-                    active: object.state == ObjectState::Live,
-                    attributes: managed(&object, names.iter().copied()),
-                    entitlements: held.get(object.id.as_ref()).cloned().unwrap_or_default(),
+                let other = others.get(object.id.as_ref());
+                let held: Vec<&EntitlementName> = match other {
+                    Some(numbers) => numbers.iter().filter_map(|n| numbered.get(*n)).collect(),
+                    None => index.held_by(&object.id).filter_map(|n| numbered.get(n)).collect(),
                 };
-                if index.see(&object.id, &state.digest()) == Match::Same {
+                let digest = shown_digest(&object, names.iter().copied(), held.iter().copied());
+                if index.see(&object.id, &digest) == Match::Same {
                     report.unchanged += 1;
                     return;
                 }
+                let state = AccountState {
+                    active: object.state == ObjectState::Live,
+                    attributes: managed(&object, names.iter().copied()),
+                    entitlements: held.into_iter().cloned().collect(),
+                };
                 different.push(Shown {
                     external_id: object.id.to_string(),
                     username: object.name.to_string(),
@@ -166,39 +184,31 @@ impl Engine {
             }
             match page.next {
                 Some(next) => cursor = Some(next),
-                None => break,
+                None => return Ok(()),
             }
         }
-        Ok(survey)
     }
 
-    /// Account → the declared entitlements it holds directly. Membership is read from the groups, which
-    /// are the better witness.
-    async fn memberships(
-        &self,
-        catalogue: &Catalogue,
-        route: &Route<'_>,
-        system: &SystemName,
-        survey: &mut Survey,
-    ) -> Result<BTreeMap<String, Vec<EntitlementName>>> {
-        let labels: BTreeMap<&str, &EntitlementName> = catalogue
-            .entitlements
-            .values()
-            .filter(|e| e.name.system() == *system && e.class == AccessClass::DirectGroups)
-            .map(|e| (e.label.as_str(), &e.name))
+    /// Reads who is in which declared group. Membership is read from the groups, which are the better
+    /// witness than what an account says of itself.
+    async fn memberships(&self, catalogue: &Catalogue, system: &SystemName, survey: &mut Survey) -> Result<()> {
+        let labels: BTreeMap<&str, usize> = survey
+            .numbered
+            .iter()
+            .enumerate()
+            .filter_map(|(n, name)| Some((catalogue.entitlements.get(name)?.label.as_str(), n)))
             .collect();
-        let mut held: BTreeMap<String, Vec<EntitlementName>> = BTreeMap::new();
-        let mut cursor: Option<String> = None;
+        let route = catalogue.route(system)?;
         let (line, _) = self.reading(catalogue, route.integration);
+        let mut cursor: Option<String> = None;
         loop {
-            let Survey { report, groups, .. } = survey;
+            let Survey { report, groups, index, others, .. } = &mut *survey;
             let mut visit = |object: Object<'_>| {
                 report.groups += 1;
-                if let Some(name) = labels.get(object.name.as_ref()) {
-                    groups.insert(object.name.to_string(), object.id.to_string());
-                    for member in &object.links {
-                        held.entry(member.to_string()).or_default().push((*name).clone());
-                    }
+                let Some(number) = labels.get(object.name.as_ref()) else { return };
+                groups.insert(object.name.to_string(), object.id.to_string());
+                for member in object.links.iter().filter(|m| !index.hold(m, *number)) {
+                    others.entry(member.to_string()).or_default().push(*number);
                 }
             };
             let page = route.connector.list(&line, Listing::Groups, cursor.as_deref(), PAGE, &mut visit).await?;
@@ -210,12 +220,12 @@ impl Engine {
                 None => break,
             }
         }
-        held.values_mut().for_each(|names| names.sort());
-        Ok(held)
+        survey.others.values_mut().for_each(|numbers| numbers.sort_unstable());
+        Ok(())
     }
 
     async fn write_survey(&self, catalogue: &Catalogue, system: &SystemName, survey: Survey) -> Result<Reconciled> {
-        let Survey { mut report, different, groups, index } = survey;
+        let Survey { mut report, different, groups, index, .. } = survey;
         let mut tx = self.begin().await?;
         self.learn_entitlements(&mut *tx, catalogue, system, &groups).await?;
         // A group that could not be read in full would look like lost memberships: nothing is concluded.

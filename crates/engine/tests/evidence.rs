@@ -1,5 +1,7 @@
 //! Evidence: packs verify offline, and what was changed behind the hub's back is found and named.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 mod world;
 
 use bailiwick_core::{

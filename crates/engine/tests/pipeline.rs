@@ -1,5 +1,7 @@
 //! The whole flow in a simulated world, judged by the systems' own truth.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 mod world;
 
 use bailiwick_core::time::SignedDuration;

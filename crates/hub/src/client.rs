@@ -141,8 +141,14 @@ impl Request<'_> {
             request = request.header(header::CONTENT_TYPE, kind).body(bytes);
         }
         let lost = |error: reqwest::Error| {
-            let message = format!("the hub at `{}` does not answer", client.base);
-            Failure::unreachable("hub-unreachable", message).because(&error.without_url())
+            // The last cause says it; those above only say on whose way.
+            let cause =
+                std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source()).last();
+            let cause = cause.map(ToString::to_string).unwrap_or_default();
+            Failure::unreachable(
+                "hub-unreachable",
+                format!("the hub at `{}` does not answer: {cause}", client.base),
+            )
         };
         let response = request.send().await.map_err(lost)?;
         let status = response.status();

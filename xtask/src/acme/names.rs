@@ -1,6 +1,7 @@
 //! Names, each with the form that it has in an e-mail address.
 
 /// Given names.
+#[rustfmt::skip]
 pub(super) const FIRST: [(&str, &str); 64] = [
     ("Anna", "anna"), ("Ben", "ben"), ("Chiara", "chiara"), ("David", "david"), ("Elif", "elif"),
     ("Fatima", "fatima"), ("Georg", "georg"), ("Hana", "hana"), ("Ivan", "ivan"), ("Jürgen", "juergen"),
@@ -18,6 +19,7 @@ pub(super) const FIRST: [(&str, &str); 64] = [
 ];
 
 /// Family names.
+#[rustfmt::skip]
 pub(super) const LAST: [(&str, &str); 64] = [
     ("Müller", "mueller"), ("García", "garcia"), ("Nguyễn", "nguyen"), ("Smith", "smith"), ("Kowalska", "kowalska"),
     ("O'Brien", "obrien"), ("Rossi", "rossi"), ("Đorđević", "djordjevic"), ("Tanaka", "tanaka"), ("Okafor", "okafor"),

@@ -47,23 +47,42 @@ const fn department(
 }
 
 const DEPARTMENTS: [Department; 8] = [
-    department("Engineering", 150, 1006, "Head of Engineering", &[
-        "Software engineer",
-        "Senior software engineer",
-        "Site reliability engineer",
-        "Quality engineer",
-        "Engineering lead",
-    ]),
-    department("Sales", 90, 1008, "Head of Sales", &[
-        "Account executive",
-        "Sales development representative",
-        "Sales engineer",
-        "Regional sales lead",
-    ]),
-    department("Support", 80, 1009, "Head of Support", &["Support agent", "Senior support agent", "Support lead"]),
+    department(
+        "Engineering",
+        150,
+        1006,
+        "Head of Engineering",
+        &[
+            "Software engineer",
+            "Senior software engineer",
+            "Site reliability engineer",
+            "Quality engineer",
+            "Engineering lead",
+        ],
+    ),
+    department(
+        "Sales",
+        90,
+        1008,
+        "Head of Sales",
+        &["Account executive", "Sales development representative", "Sales engineer", "Regional sales lead"],
+    ),
+    department(
+        "Support",
+        80,
+        1009,
+        "Head of Support",
+        &["Support agent", "Senior support agent", "Support lead"],
+    ),
     department("Marketing", 50, 1010, "Head of Marketing", &["Campaign planner", "Copywriter", "Designer"]),
     department("Finance", 40, 1011, "Head of Finance", &["Accountant", "Controller", "Financial analyst"]),
-    department("IT", 40, 1002, "Head of IT", &["IT support specialist", "Network engineer", "Workplace engineer"]),
+    department(
+        "IT",
+        40,
+        1002,
+        "Head of IT",
+        &["IT support specialist", "Network engineer", "Workplace engineer"],
+    ),
     department("People", 30, 1004, "Head of People", &["Recruiter", "People partner", "Payroll specialist"]),
     department("Legal", 20, 1012, "Head of Legal", &["Counsel", "Paralegal", "Privacy officer"]),
 ];
@@ -83,8 +102,10 @@ const PLACES: [(&str, &str); 8] = [
 pub(super) fn company(seed: u64) -> Vec<Person> {
     let mut random = Random::new(seed);
     let mut taken = BTreeSet::new();
-    let mut people: Vec<Person> =
-        desks().into_iter().map(|(key, department)| by_chance(key, department, &mut random, &mut taken)).collect();
+    let mut people: Vec<Person> = desks()
+        .into_iter()
+        .map(|(key, department)| by_chance(key, department, &mut random, &mut taken))
+        .collect();
     for change in [leaders, odd_names, twins, troubles] {
         change(&mut people);
     }
@@ -208,7 +229,8 @@ fn odd_names(people: &mut [Person]) {
     // Capitals in an address are the same address.
     let capital = person(people, 1222);
     capital.email = format!("{}.Marked@Acme.example", "McKenna");
-    (capital.first, capital.last, capital.display) = ("McKenna".into(), "Marked".into(), "McKenna Marked".into());
+    (capital.first, capital.last, capital.display) =
+        ("McKenna".into(), "Marked".into(), "McKenna Marked".into());
 }
 
 const LONG: &str = "Wolfeschlegelsteinhausenbergerdorffwelchevoralternwarengewissenhaftschaferswessenschafewarenwohlgepflege";

@@ -13,7 +13,11 @@ pub(super) fn map(tree: &Tree) -> Vec<Violation> {
     let mut violations = Vec::new();
     let length = text.lines().count();
     if length > LONGEST {
-        violations.push(Violation::new(MAP, LONGEST + 1, format!("has {length} lines, at most {LONGEST} are read")));
+        violations.push(Violation::new(
+            MAP,
+            LONGEST + 1,
+            format!("has {length} lines, at most {LONGEST} are read"),
+        ));
     }
     for (number, line) in text.lines().enumerate() {
         for name in line.split('`').skip(1).step_by(2).filter(|name| !exists(tree, name)) {
@@ -24,7 +28,8 @@ pub(super) fn map(tree: &Tree) -> Vec<Violation> {
 }
 
 /// Whether what is named exists; what does not look like a path of the workspace is not looked for. A
-/// path may begin at the root, or with the name of a crate: `core/policy` is `crates/core/src/policy`.
+/// path may begin at the root, or with the name of a crate: `core/policy` is `crates/core/src/policy`. A
+/// bare `plan.rs` is any file of that name.
 fn exists(tree: &Tree, name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-/*".contains(c);
     if name.is_empty() || !name.chars().all(plain) || name.starts_with('/') {
@@ -39,7 +44,7 @@ fn exists(tree: &Tree, name: &str) -> bool {
         vec![format!("{base}/{rest}"), format!("{inner}.rs"), inner]
     } else {
         let file = [".rs", ".md", ".toml"].iter().any(|end| name.ends_with(end) && !name.starts_with("*."));
-        return !file;
+        return !file || tree.paths.iter().any(|path| path.ends_with(&format!("/{name}")));
     };
     candidates.iter().any(|candidate| match candidate.split_once('*') {
         Some((before, after)) => tree.paths.iter().any(|p| p.starts_with(before) && p.ends_with(after)),
@@ -73,6 +78,7 @@ mod tests {
             "docs/decisions/",
             "docs/decisions/0001-*.md",
             "Cargo.toml",
+            "plan.rs",
             "core",
             "system/name",
             "/scim/v2/Users",
@@ -82,7 +88,16 @@ mod tests {
         ] {
             assert_eq!(found(&format!("see `{good}` there")), [""; 0], "{good}");
         }
-        for bad in ["crates/none", "core/none", "crates/core/src/gone.rs", "docs/x.md", "GONE.md", "core/plan/x"] {
+        for bad in [
+            "crates/none",
+            "core/none",
+            "crates/core/src/gone.rs",
+            "docs/x.md",
+            "GONE.md",
+            "gone.rs",
+            "lan.rs",
+            "core/plan/x",
+        ] {
             let expect = format!("{MAP}:2: names `{bad}`, which does not exist");
             assert_eq!(found(&format!("text\nsee `{bad}`")), [expect], "{bad}");
         }

@@ -13,7 +13,11 @@ const ARROWS: [(&str, &[&str], &[&str]); 9] = [
     ("connectors", &["connector", "core"], &["lab", "connector"]),
     ("store", &["core"], &["store"]),
     ("lab", &["core"], &[]),
-    ("engine", &["connector", "store", "evidence", "core"], &["lab", "connector", "connectors", "store", "engine"]),
+    (
+        "engine",
+        &["connector", "store", "evidence", "core"],
+        &["lab", "connector", "connectors", "store", "engine"],
+    ),
     (
         "hub",
         &["engine", "connectors", "connector", "store", "evidence", "core", "lab"],
@@ -62,7 +66,11 @@ pub(super) fn crates(tree: &Tree) -> Vec<Violation> {
     }
     for (name, ..) in ARROWS {
         if !tree.packages.iter().any(|p| short(&p.name) == name) {
-            violations.push(Violation::new("Cargo.toml", 1, format!("the crate `{name}` of the design is missing")));
+            violations.push(Violation::new(
+                "Cargo.toml",
+                1,
+                format!("the crate `{name}` of the design is missing"),
+            ));
         }
     }
     violations
@@ -72,7 +80,8 @@ pub(super) fn crates(tree: &Tree) -> Vec<Violation> {
 pub(super) fn arrows(tree: &Tree) -> Vec<Violation> {
     let mut violations = Vec::new();
     for package in &tree.packages {
-        let Some((name, always, beside)) = ARROWS.iter().find(|(name, ..)| *name == short(&package.name)) else {
+        let Some((name, always, beside)) = ARROWS.iter().find(|(name, ..)| *name == short(&package.name))
+        else {
             continue;
         };
         for dependency in package.dependencies.iter().filter(|d| d.name.starts_with(PREFIX)) {
@@ -81,7 +90,11 @@ pub(super) fn arrows(tree: &Tree) -> Vec<Violation> {
                 continue;
             }
             let message = format!("`{name}` must not depend on `{to}`: there is no such arrow in the design");
-            violations.push(Violation::new(&package.manifest, place(tree, package, Some(dependency)), message));
+            violations.push(Violation::new(
+                &package.manifest,
+                place(tree, package, Some(dependency)),
+                message,
+            ));
         }
     }
     violations
@@ -93,12 +106,17 @@ pub(super) fn libraries(tree: &Tree) -> Vec<Violation> {
     for package in &tree.packages {
         let used = package.dependencies.iter().filter(|d| !d.beside);
         for dependency in used {
-            let Some((name, rooms, what)) = LIBRARIES.iter().find(|(name, ..)| *name == dependency.name) else {
+            let Some((name, rooms, what)) = LIBRARIES.iter().find(|(name, ..)| *name == dependency.name)
+            else {
                 continue;
             };
             if !rooms.contains(&short(&package.name)) {
                 let message = format!("`{}` must not use `{name}`: it is {what}", short(&package.name));
-                violations.push(Violation::new(&package.manifest, place(tree, package, Some(dependency)), message));
+                violations.push(Violation::new(
+                    &package.manifest,
+                    place(tree, package, Some(dependency)),
+                    message,
+                ));
             }
         }
     }
@@ -115,8 +133,10 @@ mod tests {
     use crate::tidy::tree::packages;
 
     fn tree(name: &str, manifest: &str, dependencies: &[(&str, &str)]) -> Tree {
-        let dependencies: Vec<_> =
-            dependencies.iter().map(|(name, kind)| json!({"name": name, "kind": kind, "optional": false})).collect();
+        let dependencies: Vec<_> = dependencies
+            .iter()
+            .map(|(name, kind)| json!({"name": name, "kind": kind, "optional": false}))
+            .collect();
         let path = format!("/root/crates/{}/Cargo.toml", short(name));
         let package = json!({"name": name, "manifest_path": path, "dependencies": dependencies});
         let mut tree = Tree::of(&[(&format!("crates/{}/Cargo.toml", short(name)), manifest)]);
@@ -131,7 +151,8 @@ mod tests {
     #[test]
     fn an_arrow_that_is_not_drawn_is_found() {
         let check = |from: &str, to: &str, kind: &str, expect: bool| {
-            let tree = tree(&format!("bailiwick-{from}"), "\n\nbailiwick-", &[(&format!("bailiwick-{to}"), kind)]);
+            let tree =
+                tree(&format!("bailiwick-{from}"), "\n\nbailiwick-", &[(&format!("bailiwick-{to}"), kind)]);
             assert_eq!(arrows(&tree).is_empty(), expect, "{from} -> {to} {kind}");
         };
         check("engine", "store", "", true);
@@ -144,10 +165,11 @@ mod tests {
         check("hub", "lab", "", true);
         check("lab", "engine", "", false);
         check("store", "engine", "", false);
-        let planted = tree("bailiwick-core", "[package]\n[dependencies]\nbailiwick-store.workspace = true\n", &[(
-            "bailiwick-store",
-            "",
-        )]);
+        let planted = tree(
+            "bailiwick-core",
+            "[package]\n[dependencies]\nbailiwick-store.workspace = true\n",
+            &[("bailiwick-store", "")],
+        );
         let expect = "crates/core/Cargo.toml:3: `core` must not depend on `store`: there is no such arrow in the design";
         assert_eq!(lines(arrows(&planted)), [expect]);
     }
@@ -155,7 +177,11 @@ mod tests {
     #[test]
     fn a_crate_that_is_not_designed_and_one_that_is_missing_are_found() {
         let found = lines(crates(&tree("bailiwick-extra", "", &[])));
-        assert!(found.contains(&"crates/extra/Cargo.toml:1: the crate `bailiwick-extra` is not in the design".into()));
+        assert!(
+            found.contains(
+                &"crates/extra/Cargo.toml:1: the crate `bailiwick-extra` is not in the design".into()
+            )
+        );
         assert!(found.contains(&"crates/extra/Cargo.toml:1: has no `[lints] workspace = true`".into()));
         assert!(found.contains(&"Cargo.toml:1: the crate `core` of the design is missing".into()));
     }

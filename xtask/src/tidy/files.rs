@@ -14,9 +14,17 @@ pub(super) fn header(tree: &Tree) -> Vec<Violation> {
     for path in tree.rust.keys() {
         let first = tree.texts[path].lines().next().unwrap_or_default();
         match first.strip_prefix("//! ") {
-            None => violations.push(Violation::new(path, 1, "begins without a header: `//!` and what it promises")),
+            None => violations.push(Violation::new(
+                path,
+                1,
+                "begins without a header: `//!` and what it promises",
+            )),
             Some(words) if words.split_whitespace().count() < 2 => {
-                violations.push(Violation::new(path, 1, "has a header that says nothing; say what the file promises"));
+                violations.push(Violation::new(
+                    path,
+                    1,
+                    "has a header that says nothing; say what the file promises",
+                ));
             }
             Some(_) => {}
         }
@@ -47,7 +55,11 @@ pub(super) fn names(tree: &Tree) -> Vec<Violation> {
     for path in tree.rust.keys() {
         let parts = path.trim_end_matches(".rs").split(['/', '_']);
         for part in parts.filter(|part| NAMES.contains(part)) {
-            violations.push(Violation::new(path, 1, format!("`{part}` names nothing; call it by what it does")));
+            violations.push(Violation::new(
+                path,
+                1,
+                format!("`{part}` names nothing; call it by what it does"),
+            ));
         }
     }
     violations
@@ -63,7 +75,8 @@ mod tests {
 
     #[test]
     fn a_file_without_a_header_is_found() {
-        let check = |text: &str, expect: usize| assert_eq!(lines(header, "a.rs", text).len(), expect, "{text}");
+        let check =
+            |text: &str, expect: usize| assert_eq!(lines(header, "a.rs", text).len(), expect, "{text}");
         check("//! What it promises.\n", 0);
         check("//! hub\n", 1);
         check("// What it promises.\n", 1);

@@ -47,21 +47,73 @@ struct Check {
 }
 
 const CHECKS: [Check; 15] = [
-    Check { name: "crates", promise: "the crates are the eight of the design and xtask, under the workspace's lints", run: arrows::crates },
-    Check { name: "arrows", promise: "a crate depends only on the crates below it; tests may also use lab and testkits", run: arrows::arrows },
-    Check { name: "libraries", promise: "a library that opens a way out, in, or to a database is used in one room only", run: arrows::libraries },
-    Check { name: "apply", promise: "only engine/apply changes a system (`Connector::apply`)", run: rooms::apply },
-    Check { name: "credentials", promise: "only the broker and the seal touch an authorization header towards systems", run: rooms::credentials },
+    Check {
+        name: "crates",
+        promise: "the crates are the eight of the design and xtask, under the workspace's lints",
+        run: arrows::crates,
+    },
+    Check {
+        name: "arrows",
+        promise: "a crate depends only on the crates below it; tests may also use lab and testkits",
+        run: arrows::arrows,
+    },
+    Check {
+        name: "libraries",
+        promise: "a library that opens a way out, in, or to a database is used in one room only",
+        run: arrows::libraries,
+    },
+    Check {
+        name: "apply",
+        promise: "only engine/apply changes a system (`Connector::apply`)",
+        run: rooms::apply,
+    },
+    Check {
+        name: "credentials",
+        promise: "only the broker and the seal touch an authorization header towards systems",
+        run: rooms::credentials,
+    },
     Check { name: "sql", promise: "only store has SQL", run: rooms::sql },
-    Check { name: "routes", promise: "only hub has routes (and lab, which plays the systems)", run: rooms::routes },
-    Check { name: "purity", promise: "core and evidence read no clock, chance or surroundings and keep ordered maps; core does no I/O", run: purity::purity },
-    Check { name: "header", promise: "every Rust file begins with what it promises (`//!`)", run: files::header },
+    Check {
+        name: "routes",
+        promise: "only hub has routes (and lab, which plays the systems)",
+        run: rooms::routes,
+    },
+    Check {
+        name: "purity",
+        promise: "core and evidence read no clock, chance or surroundings and keep ordered maps; core does no I/O",
+        run: purity::purity,
+    },
+    Check {
+        name: "header",
+        promise: "every Rust file begins with what it promises (`//!`)",
+        run: files::header,
+    },
     Check { name: "length", promise: "no Rust file is longer than 600 lines", run: files::length },
-    Check { name: "names", promise: "no file is called utils, common, manager, helper, service or misc", run: files::names },
-    Check { name: "unfinished", promise: "nothing is left to do, and no test is ignored without a reason", run: words::unfinished },
-    Check { name: "lints", promise: "no lint of the workspace is switched off without a reason in what ships", run: words::allowed },
-    Check { name: "map", promise: "ARCHITECTURE.md has at most 300 lines, and every path that it names exists", run: architecture::map },
-    Check { name: "exceptions", promise: "every exception is still needed; the lists only shrink", run: exceptions },
+    Check {
+        name: "names",
+        promise: "no file is called utils, common, manager, helper, service or misc",
+        run: files::names,
+    },
+    Check {
+        name: "unfinished",
+        promise: "nothing is left to do, and no test is ignored without a reason",
+        run: words::unfinished,
+    },
+    Check {
+        name: "lints",
+        promise: "no lint of the workspace is switched off without a reason in what ships",
+        run: words::allowed,
+    },
+    Check {
+        name: "map",
+        promise: "ARCHITECTURE.md has at most 300 lines, and every path that it names exists",
+        run: architecture::map,
+    },
+    Check {
+        name: "exceptions",
+        promise: "every exception is still needed; the lists only shrink",
+        run: exceptions,
+    },
 ];
 
 /// What is checked, for people.
@@ -102,7 +154,11 @@ fn exceptions(tree: &Tree) -> Vec<Violation> {
     for (check, list, found) in lists {
         for Exception { path, reason } in list {
             if reason.is_empty() {
-                violations.push(Violation::new(path, 1, format!("is excepted from `{check}` without a reason")));
+                violations.push(Violation::new(
+                    path,
+                    1,
+                    format!("is excepted from `{check}` without a reason"),
+                ));
             }
             if !found.iter().any(|violation| violation.path == *path) {
                 let message = format!("needs no exception from `{check}` any more; remove it from the list");

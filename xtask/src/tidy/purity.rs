@@ -51,7 +51,10 @@ pub(super) fn purity(tree: &Tree) -> Vec<Violation> {
             // Maps and chance are out in tests too: a test that differs from run to run proves nothing.
             let code = if only_core || why == SURROUNDINGS { &rust.code } else { &rust.all_code };
             let found = find_word(code, word).map(|at| line(code, at));
-            violations.extend(found.map(|line| Violation::new(path, line, format!("`{room}` must not use `{word}`: {why}"))));
+            violations
+                .extend(found.map(|line| {
+                    Violation::new(path, line, format!("`{room}` must not use `{word}`: {why}"))
+                }));
         }
     }
     violations

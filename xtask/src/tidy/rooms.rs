@@ -13,8 +13,10 @@ fn within(path: &str, rooms: &[&str]) -> bool {
     rooms.iter().any(|room| path.starts_with(room))
 }
 
-pub(super) const APPLY: [Exception; 1] =
-    [Exception { path: "crates/connector/src/patient.rs", reason: "a layer: passes on, once, what engine/apply asks" }];
+pub(super) const APPLY: [Exception; 1] = [Exception {
+    path: "crates/connector/src/patient.rs",
+    reason: "a layer: passes on, once, what engine/apply asks",
+}];
 
 /// Only `engine/apply` calls `Connector::apply`, and the kit that tests what it promises.
 pub(super) fn apply(tree: &Tree) -> Vec<Violation> {
@@ -27,10 +29,12 @@ pub(super) fn apply_unexcepted(tree: &Tree) -> Vec<Violation> {
     let rooms = ["crates/engine/src/apply.rs", "crates/engine/src/apply/", "crates/connector/src/testkit"];
     let mut violations = Vec::new();
     for (path, rust) in tree.shipped().filter(|(path, _)| !within(path, &rooms)) {
-        let calls = rust.code.match_indices(".apply(").filter(|(at, call)| {
-            arguments(bracketed(&rust.code, at + call.len() - 1)) == APPLY_ARGUMENTS
-        });
-        let paths = rust.code.match_indices("Connector::apply(").chain(rust.code.match_indices("Connector>::apply("));
+        let calls = rust
+            .code
+            .match_indices(".apply(")
+            .filter(|(at, call)| arguments(bracketed(&rust.code, at + call.len() - 1)) == APPLY_ARGUMENTS);
+        let paths =
+            rust.code.match_indices("Connector::apply(").chain(rust.code.match_indices("Connector>::apply("));
         for (at, _) in calls.chain(paths) {
             let message = "only `engine/apply` may call `Connector::apply`: everything that changes a system is an approved plan";
             violations.push(Violation::new(path, line(&rust.code, at), message));
@@ -62,9 +66,18 @@ fn arguments(inner: &str) -> usize {
 }
 
 pub(super) const CREDENTIALS: [Exception; 3] = [
-    Exception { path: "crates/hub/src/api/caller.rs", reason: "reads the token that a caller shows to the hub" },
-    Exception { path: "crates/hub/src/client.rs", reason: "the command line's own token for the hub's own API" },
-    Exception { path: "crates/hub/src/config/secret.rs", reason: "knows the word as the name of a secret to refuse" },
+    Exception {
+        path: "crates/hub/src/api/caller.rs",
+        reason: "reads the token that a caller shows to the hub",
+    },
+    Exception {
+        path: "crates/hub/src/client.rs",
+        reason: "the command line's own token for the hub's own API",
+    },
+    Exception {
+        path: "crates/hub/src/config/secret.rs",
+        reason: "knows the word as the name of a secret to refuse",
+    },
 ];
 
 /// Only the broker and the seal touch an authorization header towards systems.
@@ -76,8 +89,13 @@ pub(super) fn credentials(tree: &Tree) -> Vec<Violation> {
 
 pub(super) fn credentials_unexcepted(tree: &Tree) -> Vec<Violation> {
     // The lab plays the systems and the kit plays one: they look at what was attached.
-    let rooms =
-        ["crates/connector/src/broker", "crates/connector/src/seal", "crates/connector/src/testkit", "crates/lab/", "xtask/"];
+    let rooms = [
+        "crates/connector/src/broker",
+        "crates/connector/src/seal",
+        "crates/connector/src/testkit",
+        "crates/lab/",
+        "xtask/",
+    ];
     let message = "only `connector/broker` and `connector/seal` may touch an authorization header";
     let mut violations = Vec::new();
     for (path, rust) in tree.shipped().filter(|(path, _)| !within(path, &rooms)) {
@@ -107,7 +125,11 @@ pub(super) fn sql_unexcepted(tree: &Tree) -> Vec<Violation> {
     let mut violations = Vec::new();
     for (path, rust) in tree.shipped().filter(|(path, _)| !within(path, &["crates/store/"])) {
         for (line, _) in rust.strings.iter().filter(|(_, text)| is_sql(text)) {
-            violations.push(Violation::new(path, *line, "only `store` may have SQL: ask it through the seam"));
+            violations.push(Violation::new(
+                path,
+                *line,
+                "only `store` may have SQL: ask it through the seam",
+            ));
         }
     }
     violations
@@ -144,7 +166,9 @@ pub(super) fn routes(tree: &Tree) -> Vec<Violation> {
     for (path, rust) in tree.shipped().filter(|(path, _)| !within(path, &rooms)) {
         for word in ["axum", "Router", "TcpListener", "UnixListener"] {
             let found = find_word(&rust.code, word).map(|at| line(&rust.code, at));
-            violations.extend(found.map(|line| Violation::new(path, line, format!("only `hub` may listen, `{word}` is for that"))));
+            violations.extend(found.map(|line| {
+                Violation::new(path, line, format!("only `hub` may listen, `{word}` is for that"))
+            }));
         }
     }
     violations
@@ -173,12 +197,18 @@ mod tests {
         check(apply, "crates/engine/tests/x.rs", CALL, &[]);
         check(apply, "crates/lab/src/x.rs", "shown.apply(&change, at)", &[]);
         check(apply, "crates/engine/src/x.rs", "// connector.apply(a, b, c, d, e)", &[]);
-        check(apply, "crates/engine/src/x.rs", "#[cfg(test)]\nmod tests { fn f() { c.apply(a, b, c, d, e) } }", &[]);
+        check(
+            apply,
+            "crates/engine/src/x.rs",
+            "#[cfg(test)]\nmod tests { fn f() { c.apply(a, b, c, d, e) } }",
+            &[],
+        );
     }
 
     #[test]
     fn a_credential_attached_past_the_broker_is_found() {
-        let header = "use http::header::AUTHORIZATION;\nlet x = \"authorization\";\nlet y = \"Authorization\";";
+        let header =
+            "use http::header::AUTHORIZATION;\nlet x = \"authorization\";\nlet y = \"Authorization\";";
         check(credentials, "crates/connectors/src/scim/mod.rs", header, &[1, 2, 3]);
         check(credentials, "crates/engine/src/x.rs", "request\n.bearer_auth(token)", &[2]);
         check(credentials, "crates/connector/src/broker/send.rs", header, &[]);
@@ -186,12 +216,18 @@ mod tests {
         check(credentials, "crates/lab/src/exchange.rs", header, &[]);
         check(credentials, "crates/hub/src/client.rs", header, &[]);
         check(credentials, "crates/hub/src/api/other.rs", header, &[1, 2, 3]);
-        check(credentials, "crates/core/src/x.rs", "/// authorization\n\"no authorization here\"; AuthorizationError", &[]);
+        check(
+            credentials,
+            "crates/core/src/x.rs",
+            "/// authorization\n\"no authorization here\"; AuthorizationError",
+            &[],
+        );
     }
 
     #[test]
     fn sql_outside_of_the_store_is_found() {
-        let query = "f(\"SELECT a\n  FROM b\");\ng(r#\"INSERT INTO x\"#);\nh(\"update it, set it, select from it\");";
+        let query =
+            "f(\"SELECT a\n  FROM b\");\ng(r#\"INSERT INTO x\"#);\nh(\"update it, set it, select from it\");";
         check(sql, "crates/hub/src/x.rs", query, &[1, 3]);
         check(sql, "crates/store/src/x.rs", query, &[]);
         check(sql, "crates/engine/tests/x.rs", query, &[]);

@@ -120,7 +120,11 @@ fn spans(text: &str) -> Vec<(Kind, usize, usize)> {
             (Kind::Text, quoted(rest))
         } else {
             // A quote begins a character or a lifetime; either is code, but a quoted `"` is no string.
-            at += if rest.starts_with('\'') { character(rest) } else { rest.chars().next().map_or(1, char::len_utf8) };
+            at += if rest.starts_with('\'') {
+                character(rest)
+            } else {
+                rest.chars().next().map_or(1, char::len_utf8)
+            };
             continue;
         };
         spans.push((Kind::Code, code_from, at));
@@ -155,7 +159,8 @@ fn raw_string(text: &str, at: usize) -> Option<usize> {
         return None;
     }
     let rest = &text[at..];
-    let inner = rest.strip_prefix("br").or_else(|| rest.strip_prefix("cr")).or_else(|| rest.strip_prefix('r'))?;
+    let inner =
+        rest.strip_prefix("br").or_else(|| rest.strip_prefix("cr")).or_else(|| rest.strip_prefix('r'))?;
     let hashes = inner.len() - inner.trim_start_matches('#').len();
     let body = inner[hashes..].strip_prefix('"')?;
     let close = format!("\"{}", "#".repeat(hashes));

@@ -103,7 +103,8 @@ impl Tree {
                     self.walk(&entry.path(), &format!("{path}/"))?;
                 }
             } else if [".rs", ".md", ".toml"].iter().any(|end| name.ends_with(end)) {
-                let text = fs::read_to_string(entry.path()).with_context(|| format!("cannot read `{path}`"))?;
+                let text =
+                    fs::read_to_string(entry.path()).with_context(|| format!("cannot read `{path}`"))?;
                 self.add(&path, text);
             } else {
                 self.paths.insert(path);
@@ -115,7 +116,10 @@ impl Tree {
 
 fn is_test(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
-    path.contains("/tests/") || path.contains("/benches/") || name == "tests.rs" || name.ends_with("_tests.rs")
+    path.contains("/tests/")
+        || path.contains("/benches/")
+        || name == "tests.rs"
+        || name.ends_with("_tests.rs")
 }
 
 /// The crates in the answer of `cargo metadata`.

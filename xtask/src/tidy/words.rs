@@ -12,7 +12,9 @@ pub(super) fn unfinished(tree: &Tree) -> Vec<Violation> {
     for (path, rust) in &tree.rust {
         for word in ["TODO", "FIXME", "XXX", "HACK"] {
             let found = find_word(&rust.comments, word).map(|at| line(&rust.comments, at));
-            violations.extend(found.map(|line| Violation::new(path, line, format!("`{word}`: do it, or open an issue"))));
+            violations.extend(
+                found.map(|line| Violation::new(path, line, format!("`{word}`: do it, or open an issue"))),
+            );
         }
         for word in ["todo!", "unimplemented!", "dbg!"] {
             let found = find_word(&rust.all_code, word).map(|at| line(&rust.all_code, at));

@@ -57,10 +57,16 @@ impl Destination {
             return Err("has no host, or no port after the colon");
         }
         if scheme == "http" && !allow_plain && !loopback(&host) {
-            return Err("is plain `http:` on another machine, where anybody on the way can read the credential; use `https:`, or set `allow_plain_http = true`");
+            return Err(
+                "is plain `http:` on another machine, where anybody on the way can read the credential; use `https:`, or set `allow_plain_http = true`",
+            );
         }
         let prefix = uri.path().trim_end_matches('/');
-        if prefix.split('/').skip(1).any(|s| matches!(s.to_ascii_lowercase().replace("%2e", ".").as_str(), "" | "." | "..")) {
+        if prefix
+            .split('/')
+            .skip(1)
+            .any(|s| matches!(s.to_ascii_lowercase().replace("%2e", ".").as_str(), "" | "." | ".."))
+        {
             return Err("has empty or dot segments in its path");
         }
         let port = authority.port_u16().unwrap_or(default);
@@ -82,7 +88,9 @@ fn folder(path: &str) -> Result<Destination, &'static str> {
         None => path,
     };
     if !path.starts_with('/') {
-        return Err("is not the absolute path of a folder on this machine (RFC 8089), such as `file:/srv/feeds`");
+        return Err(
+            "is not the absolute path of a folder on this machine (RFC 8089), such as `file:/srv/feeds`",
+        );
     }
     let decoded = percent_decode(path).ok_or("has a `%` that two hexadecimal digits do not follow")?;
     use std::os::unix::ffi::OsStringExt;
@@ -118,7 +126,9 @@ pub(super) fn query(pairs: &[(&'static str, String)]) -> String {
         for (part, end) in [(*name, "="), (value.as_str(), "")] {
             for byte in part.bytes() {
                 match byte {
-                    b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+                    b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                        out.push(char::from(byte))
+                    }
                     other => out.push_str(&format!("%{other:02X}")),
                 }
             }
@@ -134,8 +144,13 @@ mod tests {
 
     #[test]
     fn an_endpoint_is_one_address() {
-        let check = |endpoint: &str, plain, expect: Result<&str, &str>| match (Destination::read(endpoint, plain), expect) {
-            (Ok(Destination::Web { origin, prefix }), Ok(expect)) => assert_eq!(format!("{origin}{prefix}"), expect),
+        let check = |endpoint: &str, plain, expect: Result<&str, &str>| match (
+            Destination::read(endpoint, plain),
+            expect,
+        ) {
+            (Ok(Destination::Web { origin, prefix }), Ok(expect)) => {
+                assert_eq!(format!("{origin}{prefix}"), expect)
+            }
             (Ok(Destination::Folder(folder)), Ok(expect)) => assert_eq!(folder.to_str(), Some(expect)),
             (Err(problem), Err(expect)) => assert!(problem.contains(expect), "{endpoint}: {problem}"),
             (got, expect) => panic!("{endpoint}: {got:?}, expected {expect:?}"),

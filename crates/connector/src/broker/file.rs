@@ -11,14 +11,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{call::{Answer, Call}, destination::percent_decode};
+use super::{
+    call::{Answer, Call},
+    destination::percent_decode,
+};
 use crate::{ConnectorError, ErrorKind, Result};
 
 /// Reads what the call asks for from a file inside of `folder`.
 pub(super) fn read(folder: &Path, call: &Call, limit: u64) -> Result<Answer> {
     let range = match call.headers.iter().find(|(name, _)| *name == "range") {
         Some((_, value)) => Some(range(value).ok_or_else(|| {
-            ConnectorError::none(ErrorKind::Invalid, format!("`{value}` is not a range of the form `bytes=FIRST-LAST`"))
+            ConnectorError::none(
+                ErrorKind::Invalid,
+                format!("`{value}` is not a range of the form `bytes=FIRST-LAST`"),
+            )
         })?),
         None => None,
     };
@@ -26,7 +32,10 @@ pub(super) fn read(folder: &Path, call: &Call, limit: u64) -> Result<Answer> {
         io::ErrorKind::PermissionDenied => {
             ConnectorError::none(ErrorKind::Forbidden, format!("the file `{}` may not be read", call.path))
         }
-        _ => ConnectorError::none(ErrorKind::Unreachable, format!("the file `{}` cannot be read: {e}", call.path)),
+        _ => ConnectorError::none(
+            ErrorKind::Unreachable,
+            format!("the file `{}` cannot be read: {e}", call.path),
+        ),
     };
     let missing = || Answer { status: 404, headers: Vec::new(), body: bytes::Bytes::new() };
     let (mut file, about) = match open(folder, &call.path) {

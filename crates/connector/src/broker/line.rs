@@ -47,12 +47,16 @@ pub struct Line {
     integration: Arc<Integration>,
     purpose: Purpose,
     sealed: Option<Sealed>,
+    route: Result<(Destination, Auth)>,
 }
 
 impl fmt::Debug for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (integration, purpose) = (&self.integration.name, self.purpose.as_str());
-        f.debug_struct("Line").field("integration", integration).field("purpose", &purpose).finish_non_exhaustive()
+        f.debug_struct("Line")
+            .field("integration", integration)
+            .field("purpose", &purpose)
+            .finish_non_exhaustive()
     }
 }
 
@@ -63,7 +67,9 @@ impl Line {
         purpose: Purpose,
         sealed: Option<&Sealed>,
     ) -> Self {
-        Self { broker, integration: Arc::new(integration.clone()), purpose, sealed: sealed.cloned() }
+        let route = LineSettings::split(&integration.settings)
+            .and_then(|(settings, _)| Ok((Destination::parse(integration)?, settings.auth)));
+        Self { broker, integration: Arc::new(integration.clone()), purpose, sealed: sealed.cloned(), route }
     }
 
     /// The instant it is now.
@@ -76,8 +82,8 @@ impl Line {
     pub async fn send(&self, call: Call) -> Result<Answer> {
         self.in_use()?;
         self.in_scope(&call)?;
-        match Destination::parse(&self.integration)? {
-            Destination::Folder(folder) => {
+        match self.route.clone()? {
+            (Destination::Folder(folder), _) => {
                 if call.method != "READ" {
                     return Err(self.settings(format!("a folder takes `READ`, not `{}`", call.method)));
                 }
@@ -90,9 +96,9 @@ impl Line {
                 self.count(&call, started, answer.as_ref().ok());
                 answer
             }
-            Destination::Web { origin, prefix } => {
+            (Destination::Web { origin, prefix }, auth) => {
                 let url = format!("{origin}{prefix}{}{}", call.path, destination::query(&call.query));
-                self.exchange(call, origin, &url).await
+                self.exchange(call, origin, auth, &url).await
             }
         }
     }
@@ -112,7 +118,8 @@ impl Line {
     }
 
     fn in_scope(&self, call: &Call) -> Result<()> {
-        let reserved = call.headers.iter().find(|(name, _)| RESERVED.contains(&name.to_ascii_lowercase().as_str()));
+        let reserved =
+            call.headers.iter().find(|(name, _)| RESERVED.contains(&name.to_ascii_lowercase().as_str()));
         let reason = if !self.integration.scope.allows(call.operation, call.method, &call.path) {
             "no rule of the scope allows it".to_owned()
         } else if self.purpose == Purpose::Verify && !call.operation.reads() {
@@ -139,7 +146,8 @@ impl Line {
         state.stopped.insert(name.clone(), format!("`{what}` was not sent: {reason}"));
         state.incidents.push(incident);
         drop(state);
-        let message = format!("`{name}` may not `{what}`: {reason}; it is stopped until its scope is looked at");
+        let message =
+            format!("`{name}` may not `{what}`: {reason}; it is stopped until its scope is looked at");
         Err(ConnectorError::none(ErrorKind::OutOfScope, message))
     }
 
@@ -152,13 +160,14 @@ impl Line {
         shown.fold(String::new(), |path, segment| path + "/" + segment)
     }
 
-    async fn exchange(&self, call: Call, origin: String, url: &str) -> Result<Answer> {
+    async fn exchange(&self, call: Call, origin: String, auth: Auth, url: &str) -> Result<Answer> {
         let mut request = self.request(&call, url)?;
-        let (settings, _) = LineSettings::split(&self.integration.settings)?;
-        let sealed = match (&self.sealed, settings.auth) {
+        let sealed = match (&self.sealed, auth) {
             (_, Auth::None) => None,
             (Some(sealed), Auth::Sealed) => Some(sealed),
-            (None, Auth::Sealed) => return Err(self.no_credential("has none; seal one, or set `auth = \"none\"`")),
+            (None, Auth::Sealed) => {
+                return Err(self.no_credential("has none; seal one, or set `auth = \"none\"`"));
+            }
         };
         let started = self.now();
         self.in_budget(&call, started)?;
@@ -176,7 +185,8 @@ impl Line {
     }
 
     fn request(&self, call: &Call, url: &str) -> Result<Request<Bytes>> {
-        let bad = |what: &str| self.settings(format!("{what} of a `{}` call is not HTTP", call.operation.as_str()));
+        let bad =
+            |what: &str| self.settings(format!("{what} of a `{}` call is not HTTP", call.operation.as_str()));
         if call.method == "READ" {
             return Err(self.settings("`READ` is for files, and the endpoint is a web address".into()));
         }
@@ -214,8 +224,11 @@ impl Line {
             origin: origin.to_owned(),
         };
         let credential = self.broker.key.unseal(&context, sealed);
-        let credential = credential.map_err(|e| self.no_credential(&format!("cannot be opened ({}): {e}", e.code())))?;
-        credential.header().ok_or_else(|| self.no_credential("cannot stand in a header; seal it again without line breaks"))
+        let credential =
+            credential.map_err(|e| self.no_credential(&format!("cannot be opened ({}): {e}", e.code())))?;
+        credential
+            .header()
+            .ok_or_else(|| self.no_credential("cannot stand in a header; seal it again without line breaks"))
     }
 
     fn no_credential(&self, problem: &str) -> ConnectorError {

@@ -107,7 +107,12 @@ struct State {
 
 impl Broker {
     /// A broker that sends over `transport` and opens the tenant's credentials with `key`.
-    pub fn new(tenant: Tenant, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>, key: Arc<SealKey>) -> Self {
+    pub fn new(
+        tenant: Tenant,
+        transport: Arc<dyn Transport>,
+        clock: Arc<dyn Clock>,
+        key: Arc<SealKey>,
+    ) -> Self {
         let state = Mutex::default();
         Self { inner: Arc::new(Inner { tenant, transport, clock, key, file_limit: FILE_LIMIT, state }) }
     }
@@ -118,7 +123,16 @@ impl Broker {
         let old = &*self.inner;
         let (tenant, transport) = (old.tenant.clone(), old.transport.clone());
         let (clock, key) = (old.clock.clone(), old.key.clone());
-        Self { inner: Arc::new(Inner { tenant, transport, clock, key, file_limit: bytes, state: Mutex::default() }) }
+        Self {
+            inner: Arc::new(Inner {
+                tenant,
+                transport,
+                clock,
+                key,
+                file_limit: bytes,
+                state: Mutex::default(),
+            }),
+        }
     }
 
     /// A line to the integration's system, for one purpose. Nothing is opened yet; what is wrong with
@@ -128,7 +142,12 @@ impl Broker {
     }
 
     /// Seals a credential for [`line`](Self::line) to attach later; only a broker with the same key can.
-    pub fn seal(&self, context: &SealContext, credential: &Credential, entropy: &dyn bailiwick_core::id::Entropy) -> Sealed {
+    pub fn seal(
+        &self,
+        context: &SealContext,
+        credential: &Credential,
+        entropy: &dyn bailiwick_core::id::Entropy,
+    ) -> Sealed {
         self.inner.key.seal(context, credential, entropy)
     }
 

@@ -36,7 +36,9 @@ impl Transport for Wire {
         self.sent.lock().unwrap().push(request);
         match self.fail.lock().unwrap().clone() {
             Some(error) => Err(error),
-            None => Ok(::http::Response::builder().header("ETag", "v1").body(Bytes::from_static(b"ok")).unwrap()),
+            None => {
+                Ok(::http::Response::builder().header("ETag", "v1").body(Bytes::from_static(b"ok")).unwrap())
+            }
         }
     }
 }
@@ -50,9 +52,11 @@ struct Bench {
 }
 
 fn bench() -> Bench {
-    let (wire, clock, key) = (Arc::new(Wire::default()), Arc::new(Hands::default()), Arc::new(SealKey::generate(&Seeded::new(5))));
+    let (wire, clock, key) =
+        (Arc::new(Wire::default()), Arc::new(Hands::default()), Arc::new(SealKey::generate(&Seeded::new(5))));
     let broker = Broker::new(Tenant::single(), wire.clone(), clock.clone(), key.clone());
-    let rules = ["list GET /Users", "get GET /Users/{id}", "update PATCH /Users/{id}", "list POST /Users/.search"];
+    let rules =
+        ["list GET /Users", "get GET /Users/{id}", "update PATCH /Users/{id}", "list POST /Users/.search"];
     let integration = Integration {
         name: IntegrationName::new("chat").unwrap(),
         purpose: "provision chat".into(),
@@ -94,7 +98,8 @@ fn get() -> Call {
 #[tokio::test]
 async fn a_call_in_scope_goes_to_the_endpoint_with_the_credential() {
     let bench = bench();
-    let call = Call::new(Operation::List, "GET", "/Users").query("filter", "a eq \"b&c\"").header("accept", "x/y");
+    let call =
+        Call::new(Operation::List, "GET", "/Users").query("filter", "a eq \"b&c\"").header("accept", "x/y");
     let answer = bench.line(Purpose::Write).send(call).await.unwrap();
     assert_eq!((answer.status, answer.header("etag"), &answer.body[..]), (200, Some("v1"), &b"ok"[..]));
     let sent = bench.wire.sent.lock().unwrap();
@@ -141,7 +146,10 @@ async fn a_call_outside_is_not_sent_is_recorded_and_stops_the_integration() {
         assert_eq!(bench.sent(), 0, "{call:?}");
         let incidents = bench.broker.incidents();
         assert_eq!(incidents.len(), 1, "{call:?}");
-        assert_eq!((incidents[0].operation, incidents[0].method, &incidents[0].called), (call.operation, call.method, &call.path));
+        assert_eq!(
+            (incidents[0].operation, incidents[0].method, &incidents[0].called),
+            (call.operation, call.method, &call.path)
+        );
         assert!(!incidents[0].path.contains("ann.smith"), "{incidents:?}");
         assert_eq!(incidents[0].at, bench.clock.now());
         assert!(bench.broker.incidents().is_empty());
@@ -241,19 +249,27 @@ async fn a_bad_endpoint_or_setting_is_said_without_its_password() {
         let mut bench = bench();
         let sealed = bench.sealed(Purpose::Write);
         (bench.integration.endpoint, bench.integration.settings) = (endpoint.into(), settings);
-        let error = bench.broker.line(&bench.integration, Purpose::Write, Some(&sealed)).send(get()).await.unwrap_err();
+        let error = bench
+            .broker
+            .line(&bench.integration, Purpose::Write, Some(&sealed))
+            .send(get())
+            .await
+            .unwrap_err();
         assert_eq!(error.kind, ErrorKind::Settings, "{endpoint}");
         assert!(error.message.contains(says) && !error.message.contains("pa55word"), "{error}");
         assert_eq!(bench.sent(), 0);
     }
     let settings = json!({"auth": "none", "allow_plain_http": true, "file": "x"});
     let (ours, rest) = LineSettings::split(&settings).unwrap();
-    assert_eq!((ours, rest), (LineSettings { auth: Auth::None, allow_plain_http: true }, json!({"file": "x"})));
+    assert_eq!(
+        (ours, rest),
+        (LineSettings { auth: Auth::None, allow_plain_http: true }, json!({"file": "x"}))
+    );
 }
 
 #[tokio::test]
 async fn only_a_write_that_may_have_arrived_is_unknown() {
-    use TransportErrorKind::{Broken, TooLarge, Timeout, Unreachable};
+    use TransportErrorKind::{Broken, Timeout, TooLarge, Unreachable};
     for (kind, sent, call, effect, expect) in [
         (Unreachable, false, patch(), Effect::None, ErrorKind::Unreachable),
         (Timeout, false, patch(), Effect::None, ErrorKind::Timeout),
@@ -261,13 +277,22 @@ async fn only_a_write_that_may_have_arrived_is_unknown() {
         (Broken, true, patch(), Effect::Unknown, ErrorKind::Unreachable),
         (TooLarge, true, patch(), Effect::Unknown, ErrorKind::Malformed),
         (Timeout, true, get(), Effect::None, ErrorKind::Timeout),
-        (Broken, true, Call::new(Operation::List, "POST", "/Users/.search"), Effect::None, ErrorKind::Unreachable),
+        (
+            Broken,
+            true,
+            Call::new(Operation::List, "POST", "/Users/.search"),
+            Effect::None,
+            ErrorKind::Unreachable,
+        ),
     ] {
         let bench = bench();
         *bench.wire.fail.lock().unwrap() = Some(TransportError { kind, sent, cause: "because".into() });
         let error = bench.line(Purpose::Write).send(call).await.unwrap_err();
         assert_eq!((error.kind, error.effect), (expect, effect), "{kind:?} {sent}");
-        assert!(error.message.contains("because") && error.message.contains("https://chat.example:443"), "{error}");
+        assert!(
+            error.message.contains("because") && error.message.contains("https://chat.example:443"),
+            "{error}"
+        );
     }
 }
 
@@ -301,10 +326,12 @@ async fn nothing_shows_the_secret() {
     ];
     for scheme in schemes {
         let context = SealContext::of(&Tenant::single(), &bench.integration, Purpose::Write).unwrap();
-        let sealed = bench.key.seal(&context, &Credential { scheme, secret: Secret::new(SECRET) }, &Seeded::new(8));
+        let sealed =
+            bench.key.seal(&context, &Credential { scheme, secret: Secret::new(SECRET) }, &Seeded::new(8));
         let line = bench.broker.line(&bench.integration, Purpose::Write, Some(&sealed));
         let answer = line.send(patch()).await.unwrap();
-        let mut shown = format!("{line:?} {sealed:?} {answer:?} {:?} {:?}", bench.broker, bench.broker.traffic());
+        let mut shown =
+            format!("{line:?} {sealed:?} {answer:?} {:?} {:?}", bench.broker, bench.broker.traffic());
         *bench.wire.fail.lock().unwrap() =
             Some(TransportError { kind: TransportErrorKind::Timeout, sent: true, cause: "slow".into() });
         shown += &format!("{:?}", line.send(patch()).await);
@@ -370,9 +397,15 @@ async fn a_file_is_read_only_inside_of_its_folder() {
     wide.scope.rules = vec!["list READ /{a}/{b}".parse().unwrap(), "list GET /{a}".parse().unwrap()];
     let wide = bench.broker.line(&wide, Purpose::Verify, None);
     assert_eq!(wide.send(read("/up/secret")).await.unwrap().status, 404);
-    assert_eq!(wide.send(Call::new(Operation::List, "GET", "/in")).await.unwrap_err().kind, ErrorKind::Settings);
+    assert_eq!(
+        wide.send(Call::new(Operation::List, "GET", "/in")).await.unwrap_err().kind,
+        ErrorKind::Settings
+    );
 
-    let gone = Integration { endpoint: format!("file:{}/none", outer.path().display()), ..bench.integration.clone() };
+    let gone = Integration {
+        endpoint: format!("file:{}/none", outer.path().display()),
+        ..bench.integration.clone()
+    };
     let error = bench.broker.line(&gone, Purpose::Verify, None).send(read("/x")).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unreachable);
 }
@@ -396,14 +429,19 @@ async fn a_file_is_read_in_ranges_and_up_to_the_limit() {
         etags.push(answer.header("etag").unwrap().to_owned());
     }
     for range in ["bytes=3-1", "bytes=-3", "lines=1-2", "bytes=0-1,3-4", ""] {
-        assert_eq!(line.send(read("/a").header("range", range)).await.unwrap_err().kind, ErrorKind::Invalid, "{range}");
+        assert_eq!(
+            line.send(read("/a").header("range", range)).await.unwrap_err().kind,
+            ErrorKind::Invalid,
+            "{range}"
+        );
     }
     fs::remove_file(&path).unwrap();
     fs::write(&path, "01234567890").unwrap();
     etags.push(line.send(read("/a")).await.unwrap().header("etag").unwrap().to_owned());
     assert!(etags[0] == etags[1] && etags[1] == etags[2] && etags[2] != etags[3], "{etags:?}");
 
-    let broker = Broker::new(Tenant::single(), bench.wire.clone(), bench.clock.clone(), bench.key.clone()).with_file_limit(10);
+    let broker = Broker::new(Tenant::single(), bench.wire.clone(), bench.clock.clone(), bench.key.clone())
+        .with_file_limit(10);
     let error = broker.line(&bench.integration, Purpose::Write, None).send(read("/a")).await.unwrap_err();
     assert!(error.kind == ErrorKind::Malformed && error.message.contains("at most 10"), "{error}");
 }

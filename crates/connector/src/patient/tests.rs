@@ -38,7 +38,14 @@ impl Connector for Scripted {
     async fn check(&self, _: &Line) -> Result<()> {
         self.answer().map_err(|(e, _)| e)
     }
-    async fn list(&self, _: &Line, _: Listing<'_>, _: Option<&str>, _: u32, visit: Visit<'_>) -> Result<Page> {
+    async fn list(
+        &self,
+        _: &Line,
+        _: Listing<'_>,
+        _: Option<&str>,
+        _: u32,
+        visit: Visit<'_>,
+    ) -> Result<Page> {
         match self.answer() {
             Ok(()) => visit(Object::default()),
             Err((error, shown)) => {
@@ -85,7 +92,11 @@ fn line() -> Line {
     };
     let transport = Arc::new(HttpTransport::new(&HttpLimits::default()).unwrap());
     let key = Arc::new(SealKey::generate(&Seeded::new(1)));
-    Broker::new(Tenant::single(), transport, Arc::new(Hands::default()), key).line(&integration, Purpose::Write, None)
+    Broker::new(Tenant::single(), transport, Arc::new(Hands::default()), key).line(
+        &integration,
+        Purpose::Write,
+        None,
+    )
 }
 
 fn error(kind: ErrorKind, after: Option<u64>) -> ConnectorError {
@@ -95,7 +106,9 @@ fn error(kind: ErrorKind, after: Option<u64>) -> ConnectorError {
 
 #[tokio::test]
 async fn reads_are_tried_again_as_long_as_that_can_help() {
-    use ErrorKind::{Forbidden, Malformed, Quarantined, RateLimited, Stale, SystemFault, Timeout, Unreachable};
+    use ErrorKind::{
+        Forbidden, Malformed, Quarantined, RateLimited, Stale, SystemFault, Timeout, Unreachable,
+    };
     type Case = (&'static [(ErrorKind, Option<u64>)], &'static [u64], bool);
     let cases: [Case; 9] = [
         (&[], &[], true),

@@ -86,7 +86,9 @@ impl SealKey {
         } else if about.mode() & 0o177 != 0 {
             Some(format!("has the mode {:04o}", about.mode() & 0o7777))
         } else {
-            our_user().filter(|us| *us != about.uid()).map(|us| format!("belongs to user {}, the hub runs as {us}", about.uid()))
+            our_user()
+                .filter(|us| *us != about.uid())
+                .map(|us| format!("belongs to user {}, the hub runs as {us}", about.uid()))
         };
         if let Some(problem) = problem {
             return Err(KeyFileError::Mode { path: path.to_owned(), problem });

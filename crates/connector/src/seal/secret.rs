@@ -87,7 +87,9 @@ impl Credential {
                 let encoded = Zeroizing::new(STANDARD.encode(&*pair));
                 (AUTHORIZATION, joined(b"Basic ", encoded.as_bytes()))
             }
-            CredentialScheme::Header { name } => (HeaderName::from_bytes(name.as_bytes()).ok()?, joined(b"", secret)),
+            CredentialScheme::Header { name } => {
+                (HeaderName::from_bytes(name.as_bytes()).ok()?, joined(b"", secret))
+            }
         };
         // The bytes stay in the buffer that wipes itself; the header only refers to it.
         let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(value)).ok()?;

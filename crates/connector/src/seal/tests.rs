@@ -92,7 +92,11 @@ fn a_credential_is_shown_as_its_scheme_says() {
         }
     };
     check(CredentialScheme::Bearer, "t0k", Some(("authorization", "Bearer t0k")));
-    check(CredentialScheme::Basic { user: "ann".into() }, "pw:1", Some(("authorization", "Basic YW5uOnB3OjE=")));
+    check(
+        CredentialScheme::Basic { user: "ann".into() },
+        "pw:1",
+        Some(("authorization", "Basic YW5uOnB3OjE=")),
+    );
     check(CredentialScheme::Header { name: "X-Api-Key".into() }, "k", Some(("x-api-key", "k")));
     check(CredentialScheme::Bearer, "two\nlines", None);
     check(CredentialScheme::Header { name: "bad name".into() }, "k", None);
@@ -108,7 +112,9 @@ fn a_key_file_is_read_only_when_it_is_ours_alone_and_holds_a_key() {
     assert_eq!(SealKey::load(&path).ok().unwrap().id(), key.id());
     assert_eq!(key.write_new(&path).unwrap_err().code(), "key-file-exists");
 
-    for (mode, good) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false), (0o700, false), (0o660, false)] {
+    for (mode, good) in
+        [(0o600, true), (0o400, true), (0o640, false), (0o604, false), (0o700, false), (0o660, false)]
+    {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         match SealKey::load(&path) {
             Ok(_) => assert!(good, "{mode:o}"),

@@ -73,7 +73,8 @@ impl Fixtures {
             marker: marker.map(Into::into),
             live,
         };
-        let group = |name: &str, members: &[usize]| GroupFixture { name: name.into(), members: members.to_vec() };
+        let group =
+            |name: &str, members: &[usize]| GroupFixture { name: name.into(), members: members.to_vec() };
         Self {
             people: vec![
                 person("1001", "Ann Smith", "Engineering", false),

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bailiwick_core::{access::AccessClass, account::AccountAttributes};
 
-pub use fixtures::{Fixtures, GroupFixture, Ids, AccountFixture, PersonFixture};
+pub use fixtures::{AccountFixture, Fixtures, GroupFixture, Ids, PersonFixture};
 pub use losing::Losing;
 pub use report::{Exception, Report, Row, Sentence, Verdict};
 pub use surroundings::{Hands, Seeded};
@@ -105,7 +105,13 @@ pub async fn run(subject: &dyn Subject) -> Report {
     let mut rows = Vec::new();
     for sentence in Sentence::ALL {
         let ids = subject.seed(&Fixtures::standard()).await;
-        let bench = Bench { subject, connector: subject.connector(), line: subject.line(), reader: subject.reader(), ids };
+        let bench = Bench {
+            subject,
+            connector: subject.connector(),
+            line: subject.line(),
+            reader: subject.reader(),
+            ids,
+        };
         let verdict = match sentence {
             Sentence::DeclaredIsImplemented => reading::declared_is_implemented(&bench).await,
             Sentence::CheckChangesNothing => reading::check_changes_nothing(&bench).await,
@@ -150,11 +156,16 @@ impl Bench<'_> {
     }
 
     /// The same, and whether all pages were complete.
-    async fn pages(&self, listing: Listing<'_>, size: u32) -> Result<(Vec<Object<'static>>, bool), ConnectorError> {
+    async fn pages(
+        &self,
+        listing: Listing<'_>,
+        size: u32,
+    ) -> Result<(Vec<Object<'static>>, bool), ConnectorError> {
         let (mut objects, mut complete, mut cursor) = (Vec::new(), true, None::<String>);
         for _ in 0..MOST_PAGES {
             let mut visit = |object: Object<'_>| objects.push(object.into_owned());
-            let page = self.connector.list(&self.reader, listing, cursor.as_deref(), size, &mut visit).await?;
+            let page =
+                self.connector.list(&self.reader, listing, cursor.as_deref(), size, &mut visit).await?;
             complete &= page.complete;
             match page.next {
                 Some(next) => cursor = Some(next),
@@ -172,7 +183,8 @@ impl Bench<'_> {
             (capability.accounts, Listing::Accounts),
             (capability.groups, Listing::Groups),
         ];
-        let mut listings: Vec<_> = whole.into_iter().filter(|(declared, _)| *declared).map(|(_, l)| l).collect();
+        let mut listings: Vec<_> =
+            whole.into_iter().filter(|(declared, _)| *declared).map(|(_, l)| l).collect();
         if let Some(account) = self.ids.accounts.first() {
             listings.extend(capability.observes.iter().map(|class| Listing::Held { account, class: *class }));
         }

@@ -91,7 +91,10 @@ pub(super) async fn list_visits_each_once(bench: &Bench<'_>) -> Tested {
     for listing in bench.listings() {
         let mut first: Option<Vec<String>> = None;
         for size in [1, 2, 3, most] {
-            let objects = bench.list(listing, size).await.map_err(unexpected(&format!("list {listing:?} by {size}")))?;
+            let objects = bench
+                .list(listing, size)
+                .await
+                .map_err(unexpected(&format!("list {listing:?} by {size}")))?;
             let mut got: Vec<String> = objects.iter().map(|o| o.id.to_string()).collect();
             got.sort();
             let expected = match listing {
@@ -99,7 +102,9 @@ pub(super) async fn list_visits_each_once(bench: &Bench<'_>) -> Tested {
                 Listing::Accounts => bench.ids.accounts.clone(),
                 Listing::Groups => bench.ids.groups.clone(),
                 Listing::Held { class: AccessClass::DirectGroups, .. } => {
-                    let holds = |(at, _): &(usize, &String)| fixtures.groups.get(*at).is_some_and(|g| g.members.contains(&0));
+                    let holds = |(at, _): &(usize, &String)| {
+                        fixtures.groups.get(*at).is_some_and(|g| g.members.contains(&0))
+                    };
                     bench.ids.groups.iter().enumerate().filter(holds).map(|(_, id)| id.clone()).collect()
                 }
                 // What else the first account holds is the subject's choice, and at least one thing.
@@ -110,7 +115,9 @@ pub(super) async fn list_visits_each_once(bench: &Bench<'_>) -> Tested {
             };
             let mut expected = expected;
             expected.sort();
-            ensure(got == expected, || format!("{listing:?} by {size} shows {got:?}, there are {expected:?}"))?;
+            ensure(got == expected, || {
+                format!("{listing:?} by {size} shows {got:?}, there are {expected:?}")
+            })?;
             first.get_or_insert(got);
         }
     }
@@ -145,7 +152,9 @@ pub(super) async fn get_agrees_with_list(bench: &Bench<'_>) -> Tested {
             }
             for locator in locators {
                 let got = bench.connector.get(&bench.reader, locator).await.map_err(unexpected("get"))?;
-                ensure(got.as_ref() == Some(object), || format!("{locator:?} gives {got:?}, the list {object:?}"))?;
+                ensure(got.as_ref() == Some(object), || {
+                    format!("{locator:?} gives {got:?}, the list {object:?}")
+                })?;
             }
         }
     }
@@ -158,7 +167,11 @@ pub(super) async fn get_agrees_with_list(bench: &Bench<'_>) -> Tested {
         (capability.groups, Locator::Group("no-such-group")),
     ];
     for (_, locator) in nowhere.into_iter().filter(|(declared, _)| *declared) {
-        let got = bench.connector.get(&bench.reader, locator).await.map_err(unexpected("get of what is not there"))?;
+        let got = bench
+            .connector
+            .get(&bench.reader, locator)
+            .await
+            .map_err(unexpected("get of what is not there"))?;
         ensure(got.is_none(), || format!("{locator:?} gives {got:?}"))?;
     }
     Ok(Verdict::Holds)
@@ -168,14 +181,20 @@ pub(super) async fn identifiers_are_kept(bench: &Bench<'_>) -> Tested {
     let fixtures = Fixtures::standard();
     for listing in bench.listings() {
         let expected: Vec<(Option<&str>, &str, Option<&str>)> = match listing {
-            Listing::People => fixtures.people.iter().map(|p| (Some(p.key.as_str()), p.name.as_str(), None)).collect(),
-            Listing::Accounts => fixtures.accounts.iter().map(|a| (None, a.name.as_str(), a.marker.as_deref())).collect(),
+            Listing::People => {
+                fixtures.people.iter().map(|p| (Some(p.key.as_str()), p.name.as_str(), None)).collect()
+            }
+            Listing::Accounts => {
+                fixtures.accounts.iter().map(|a| (None, a.name.as_str(), a.marker.as_deref())).collect()
+            }
             Listing::Groups => fixtures.groups.iter().map(|g| (None, g.name.as_str(), None)).collect(),
             Listing::Held { .. } => continue,
         };
         let objects = bench.list(listing, 50).await.map_err(unexpected("list"))?;
         for (key, name, marker) in expected {
-            let is = |o: &&Object<'_>| o.name == name && key.is_none_or(|k| o.id == k) && o.marker.as_deref() == marker;
+            let is = |o: &&Object<'_>| {
+                o.name == name && key.is_none_or(|k| o.id == k) && o.marker.as_deref() == marker
+            };
             ensure(objects.iter().any(|o| is(&o)), || {
                 let shown: Vec<_> = objects.iter().map(|o| (&o.id, &o.name, &o.marker)).collect();
                 format!("{listing:?} does not show {key:?} {name:?} {marker:?} as it is: {shown:?}")
@@ -185,9 +204,17 @@ pub(super) async fn identifiers_are_kept(bench: &Bench<'_>) -> Tested {
     if bench.connector.capability().writes_accounts {
         let (name, marker) = ("Kit.Ünï-1", "HR/Ä 1");
         let op = Op::CreateAccount { marker: marker.into(), attributes: bench.subject.attributes(name) };
-        bench.connector.apply(&bench.line, None, &op, None, "kit-kept").await.map_err(unexpected("create"))?;
+        bench
+            .connector
+            .apply(&bench.line, None, &op, None, "kit-kept")
+            .await
+            .map_err(unexpected("create"))?;
         bench.subject.settle().await;
-        let got = bench.connector.get(&bench.reader, Locator::AccountMarked(marker)).await.map_err(unexpected("get"))?;
+        let got = bench
+            .connector
+            .get(&bench.reader, Locator::AccountMarked(marker))
+            .await
+            .map_err(unexpected("get"))?;
         let same = got.as_ref().is_some_and(|o| o.name == name && o.marker.as_deref() == Some(marker));
         ensure(same, || format!("created {name:?} {marker:?}, found {got:?}"))?;
     }

@@ -86,9 +86,9 @@ impl Report {
             let Some(known) = exceptions.iter().find(|e| e.sentence == row.sentence) else { continue };
             row.verdict = match &row.verdict {
                 Verdict::Broken(_) => Verdict::Excepted(known.reason),
-                Verdict::Holds | Verdict::NotApplicable(_) | Verdict::Excepted(_) => {
-                    Verdict::Broken(format!("the exception is not needed any more, remove it: {}", known.reason))
-                }
+                Verdict::Holds | Verdict::NotApplicable(_) | Verdict::Excepted(_) => Verdict::Broken(
+                    format!("the exception is not needed any more, remove it: {}", known.reason),
+                ),
             };
         }
         Self { subject, rows }

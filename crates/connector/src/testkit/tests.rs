@@ -22,7 +22,11 @@ async fn a_connector_that_keeps_the_contract_passes_every_sentence() {
 async fn every_planted_bug_is_found_by_its_sentence() {
     for (bug, sentence) in Bug::ALL {
         let found = verdict(&Toy::new(Some(bug)), sentence).await;
-        assert!(matches!(found, Verdict::Broken(_)), "{bug:?} is not found by `{}`: {found:?}", sentence.text());
+        assert!(
+            matches!(found, Verdict::Broken(_)),
+            "{bug:?} is not found by `{}`: {found:?}",
+            sentence.text()
+        );
     }
     // And no sentence is without a bug that it finds.
     for sentence in Sentence::ALL {
@@ -43,5 +47,7 @@ async fn an_exception_holds_only_while_it_is_needed() {
     toy.exceptions = known(Sentence::SameKeyOnce);
     let report = run(&toy).await;
     let broken: Vec<_> = report.broken().collect();
-    assert!(matches!(&broken[..], [Row { sentence: Sentence::SameKeyOnce, verdict: Verdict::Broken(why) }] if why.contains("not needed")));
+    assert!(
+        matches!(&broken[..], [Row { sentence: Sentence::SameKeyOnce, verdict: Verdict::Broken(why) }] if why.contains("not needed"))
+    );
 }

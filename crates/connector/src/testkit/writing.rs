@@ -7,7 +7,9 @@ use bailiwick_core::{
 };
 
 use super::{Bench, Tested, Verdict, ensure, unexpected};
-use crate::{Applied, ConnectorError, Effect, ErrorKind, Listing, Locator, Object, ObjectState, ObjectValue, Outcome};
+use crate::{
+    Applied, ConnectorError, Effect, ErrorKind, Listing, Locator, Object, ObjectState, ObjectValue, Outcome,
+};
 
 const READS_ONLY: Tested = Ok(Verdict::NotApplicable("it only reads"));
 const NO_ACCOUNTS: Tested = Ok(Verdict::NotApplicable("it does not write accounts"));
@@ -24,7 +26,8 @@ impl Bench<'_> {
     }
 
     async fn created(&self, name: &str, marker: &str) -> Result<String, String> {
-        let applied = self.create(name, marker, &format!("kit-create-{marker}")).await.map_err(unexpected("create"))?;
+        let applied =
+            self.create(name, marker, &format!("kit-create-{marker}")).await.map_err(unexpected("create"))?;
         self.subject.settle().await;
         applied.external_id.ok_or_else(|| "create gives no id".into())
     }
@@ -67,7 +70,8 @@ pub(super) async fn apply_then_get_holds(bench: &Bench<'_>) -> Tested {
     }
     let first = bench.ids.accounts.first().ok_or("the subject has no accounts")?;
     for class in &capability.grants {
-        let external_id = bench.subject.grantable(*class, &bench.ids).ok_or("the subject has nothing to grant")?;
+        let external_id =
+            bench.subject.grantable(*class, &bench.ids).ok_or("the subject has nothing to grant")?;
         let id = bench.created("kit.granted", &format!("kit-{class}")).await?;
         bench.done(&id, &Op::Grant { class: *class, external_id: external_id.clone() }).await?;
         let holds = |held: &[Object<'_>]| held.iter().any(|o| o.id == external_id);
@@ -176,7 +180,9 @@ pub(super) async fn stale_is_refused(bench: &Bench<'_>) -> Tested {
     let before = bench.subject.truth().await;
     match bench.connector.apply(&bench.line, Some(id), &set(2), Some(&version), "kit-stale").await {
         Ok(applied) => return Err(format!("a change with an old version answers {:?}", applied.outcome)),
-        Err(e) => ensure(e.kind == ErrorKind::Stale && e.effect == Effect::None, || format!("an old version: {e:?}"))?,
+        Err(e) => ensure(e.kind == ErrorKind::Stale && e.effect == Effect::None, || {
+            format!("an old version: {e:?}")
+        })?,
     }
     bench.unchanged(&before, "a stale change").await?;
     Ok(Verdict::Holds)
@@ -190,7 +196,10 @@ pub(super) async fn already_so(bench: &Bench<'_>) -> Tested {
     if capability.writes_accounts {
         let id = bench.created("kit.again", "kit-again").await?;
         let before = bench.subject.truth().await;
-        let again = bench.create("kit.again", "kit-again", "kit-other-key").await.map_err(unexpected("create again"))?;
+        let again = bench
+            .create("kit.again", "kit-again", "kit-other-key")
+            .await
+            .map_err(unexpected("create again"))?;
         ensure(again.outcome == Outcome::AlreadySo && again.external_id.as_ref() == Some(&id), || {
             format!("creating what bears the same marker answers {again:?}, it is {id}")
         })?;
@@ -214,8 +223,11 @@ pub(super) async fn already_so(bench: &Bench<'_>) -> Tested {
 
 async fn so(bench: &Bench<'_>, account: &str, op: &Op) -> Result<(), String> {
     let what = op.words();
-    let applied = bench.apply(account, op, "kit-so").await.map_err(unexpected(&format!("{what} when it is so")))?;
-    ensure(applied.outcome == Outcome::AlreadySo, || format!("{what} when it is so answers {:?}", applied.outcome))
+    let applied =
+        bench.apply(account, op, "kit-so").await.map_err(unexpected(&format!("{what} when it is so")))?;
+    ensure(applied.outcome == Outcome::AlreadySo, || {
+        format!("{what} when it is so answers {:?}", applied.outcome)
+    })
 }
 
 pub(super) async fn unknown_attribute_refused(bench: &Bench<'_>) -> Tested {
@@ -231,9 +243,16 @@ pub(super) async fn unknown_attribute_refused(bench: &Bench<'_>) -> Tested {
     let create = Op::CreateAccount { marker: "kit-unknown".into(), attributes };
     for (account, op) in [(Some(id.as_str()), set), (None, create)] {
         match bench.connector.apply(&bench.line, account, &op, None, "kit-unknown").await {
-            Ok(applied) => return Err(format!("{} with an unknown attribute answers {:?}", op.words(), applied.outcome)),
+            Ok(applied) => {
+                return Err(format!(
+                    "{} with an unknown attribute answers {:?}",
+                    op.words(),
+                    applied.outcome
+                ));
+            }
             Err(e) => {
-                let refused = matches!(e.kind, ErrorKind::Invalid | ErrorKind::Unsupported | ErrorKind::Settings);
+                let refused =
+                    matches!(e.kind, ErrorKind::Invalid | ErrorKind::Unsupported | ErrorKind::Settings);
                 ensure(refused && e.effect == Effect::None, || format!("{}: {e:?}", op.words()))?;
             }
         }
@@ -250,7 +269,9 @@ pub(super) async fn lost_answer_is_unknown(bench: &Bench<'_>) -> Tested {
         return Ok(Verdict::NotApplicable("no answer can be lost"));
     }
     match bench.create("kit.lost", "kit-lost", "kit-lost").await {
-        Ok(applied) => return Err(format!("create answers {:?} though its answer was lost", applied.outcome)),
+        Ok(applied) => {
+            return Err(format!("create answers {:?} though its answer was lost", applied.outcome));
+        }
         Err(e) => ensure(e.effect == Effect::Unknown, || format!("a lost answer to create: {e:?}"))?,
     }
     bench.subject.settle().await;
@@ -260,7 +281,9 @@ pub(super) async fn lost_answer_is_unknown(bench: &Bench<'_>) -> Tested {
     let change = bench.subject.change(7);
     bench.subject.lose_next_answer();
     match bench.apply(id, &Op::SetAttributes { attributes: change.clone() }, "kit-lost-set").await {
-        Ok(applied) => return Err(format!("a change answers {:?} though its answer was lost", applied.outcome)),
+        Ok(applied) => {
+            return Err(format!("a change answers {:?} though its answer was lost", applied.outcome));
+        }
         Err(e) => ensure(e.effect == Effect::Unknown, || format!("a lost answer to a change: {e:?}"))?,
     }
     bench.subject.settle().await;
@@ -290,15 +313,21 @@ pub(super) async fn refusal_has_no_effect(bench: &Bench<'_>) -> Tested {
     let missing = [Op::SetAttributes { attributes: bench.subject.change(1) }, Op::Enable];
     for op in missing {
         match bench.apply("no-such-account", &op, "kit-missing").await {
-            Ok(applied) => return Err(format!("{} of a missing account answers {:?}", op.words(), applied.outcome)),
-            Err(e) => ensure(e.effect == Effect::None, || format!("{} of a missing account: {e:?}", op.words()))?,
+            Ok(applied) => {
+                return Err(format!("{} of a missing account answers {:?}", op.words(), applied.outcome));
+            }
+            Err(e) => {
+                ensure(e.effect == Effect::None, || format!("{} of a missing account: {e:?}", op.words()))?
+            }
         }
     }
     // The name is taken by somebody who is not ours to adopt.
     let taken = super::Fixtures::standard().accounts.first().map(|a| a.name.clone()).unwrap_or_default();
     match bench.create(&taken, "kit-taken", "kit-taken").await {
         Ok(applied) => return Err(format!("creating a taken name answers {applied:?}")),
-        Err(e) => ensure(e.kind == ErrorKind::AlreadyExists && e.effect == Effect::None, || format!("a taken name: {e:?}"))?,
+        Err(e) => ensure(e.kind == ErrorKind::AlreadyExists && e.effect == Effect::None, || {
+            format!("a taken name: {e:?}")
+        })?,
     }
     bench.unchanged(&before, "a refusal").await?;
     Ok(Verdict::Holds)

@@ -25,7 +25,8 @@ impl<'s> Layout<'s> {
     pub(super) fn of(header: &Row<'_>, settings: &'s Settings) -> Result<Self> {
         let heads: Vec<&str> = header.cells.iter().map(|cell| cell.trim()).collect();
         let find = |column: &str| {
-            let mut places = heads.iter().enumerate().filter(|(_, head)| **head == column).map(|(place, _)| place);
+            let mut places =
+                heads.iter().enumerate().filter(|(_, head)| **head == column).map(|(place, _)| place);
             let problem = match (places.next(), places.next()) {
                 (Some(place), None) => return Ok(place),
                 (Some(_), Some(_)) => "feed-double-column: the header has the column `{}` more than once",
@@ -41,7 +42,8 @@ impl<'s> Layout<'s> {
             Err(ConnectorError::none(ErrorKind::Malformed, message))
         };
         let maybe = |column: &Option<String>| column.as_deref().map(find).transpose();
-        let columns = settings.columns.iter().map(|(name, (column, kind))| Ok((name.as_str(), find(column)?, *kind)));
+        let columns =
+            settings.columns.iter().map(|(name, (column, kind))| Ok((name.as_str(), find(column)?, *kind)));
         Ok(Self {
             settings,
             width: heads.len(),
@@ -61,7 +63,9 @@ impl<'s> Layout<'s> {
             let problem = format!("has {} cells, and the header has {}", row.cells.len(), self.width);
             return Err(self.fault(row, "feed-ragged-row", &problem));
         }
-        let cell = |at: usize| Some(row.cells[at].as_ref()).filter(|text| !self.settings.null_values.contains(*text));
+        let cell = |at: usize| {
+            Some(row.cells[at].as_ref()).filter(|text| !self.settings.null_values.contains(*text))
+        };
         let key = cell(self.key).unwrap_or_default();
         let mut attributes: Vec<(Cow<'r, str>, ObjectValue<'r>)> = Vec::with_capacity(self.columns.len() + 4);
         for (name, at, kind) in &self.columns {
@@ -93,7 +97,13 @@ impl<'s> Layout<'s> {
             attributes.push((Cow::Borrowed("status"), ObjectValue::Text(Cow::Borrowed(status))));
         }
         let name = self.name.and_then(cell).unwrap_or(key);
-        Ok(Object { id: Cow::Borrowed(key), name: Cow::Borrowed(name), state, attributes, ..Object::default() })
+        Ok(Object {
+            id: Cow::Borrowed(key),
+            name: Cow::Borrowed(name),
+            state,
+            attributes,
+            ..Object::default()
+        })
     }
 
     fn value<'r>(&self, text: &'r str, kind: AttributeType) -> Result<ObjectValue<'r>, String> {
@@ -109,7 +119,8 @@ impl<'s> Layout<'s> {
                 _ => return Err("is neither yes nor no".into()),
             },
             AttributeType::TextSet => {
-                let parts = text.split(self.settings.separator).map(str::trim).filter(|part| !part.is_empty());
+                let parts =
+                    text.split(self.settings.separator).map(str::trim).filter(|part| !part.is_empty());
                 let set: BTreeSet<&str> = parts.collect();
                 ObjectValue::Many(set.into_iter().map(Cow::Borrowed).collect())
             }

@@ -26,7 +26,9 @@ impl Charset {
     /// The encoding with a WHATWG label, if a file with this delimiter can be read in it.
     pub(super) fn of(label: &str, delimiter: u8) -> Result<Self, String> {
         let Some(encoding) = Encoding::for_label(label.as_bytes()) else {
-            return Err(format!("has `{label}`, which is not an encoding; examples are utf-8, windows-1252, utf-16le"));
+            return Err(format!(
+                "has `{label}`, which is not an encoding; examples are utf-8, windows-1252, utf-16le"
+            ));
         };
         let wide = encoding == UTF_16LE || encoding == UTF_16BE;
         if !wide && !encoding.is_ascii_compatible() || encoding.name() == "x-user-defined" {
@@ -64,13 +66,20 @@ impl Charset {
             std::str::from_utf8(bytes).map_or_else(|e| e.valid_up_to(), str::len)
         } else {
             let mut out = vec![0; bytes.len() * 4 + 16];
-            match self.0.new_decoder_without_bom_handling().decode_to_utf8_without_replacement(bytes, &mut out, true) {
-                (DecoderResult::Malformed(length, after), read, _) => read - usize::from(length) - usize::from(after),
+            match self
+                .0
+                .new_decoder_without_bom_handling()
+                .decode_to_utf8_without_replacement(bytes, &mut out, true)
+            {
+                (DecoderResult::Malformed(length, after), read, _) => {
+                    read - usize::from(length) - usize::from(after)
+                }
                 (DecoderResult::InputEmpty | DecoderResult::OutputFull, read, _) => read,
             }
         };
         let bad = bytes.iter().position(|b| *b == 0).map_or(bad, |zero| zero.min(bad));
-        let undefined = |(at, _): &(usize, &u8)| self.0.is_single_byte() && self.text(&bytes[*at..=*at]).is_none();
+        let undefined =
+            |(at, _): &(usize, &u8)| self.0.is_single_byte() && self.text(&bytes[*at..=*at]).is_none();
         bytes[..bad].iter().enumerate().find(undefined).map_or(bad, |(at, _)| at)
     }
 }
@@ -194,7 +203,9 @@ impl<'a> Feed<'a> {
                     return Err(self.fault("feed-bad-quote", self.lines + 1, problem));
                 }
                 Ok(Found::Part) => {}
-                Err((fault, before)) => return Err(self.fault("feed-bad-quote", self.lines + before + 1, fault.words())),
+                Err((fault, before)) => {
+                    return Err(self.fault("feed-bad-quote", self.lines + before + 1, fault.words()));
+                }
             }
             let more = self.fetch().await?;
             self.bytes.drain(..self.used);
@@ -256,7 +267,9 @@ impl<'a> Feed<'a> {
         }
         let last = self.fetched + raw.len() as u64 == self.size;
         let (pairs, odd) = raw.as_chunks::<2>();
-        let unit = |pair: &[u8; 2]| if self.charset.0 == UTF_16LE { u16::from_le_bytes(*pair) } else { u16::from_be_bytes(*pair) };
+        let unit = |pair: &[u8; 2]| {
+            if self.charset.0 == UTF_16LE { u16::from_le_bytes(*pair) } else { u16::from_be_bytes(*pair) }
+        };
         let cut = pairs.last().is_some_and(|pair| !last && (0xd800..0xdc00).contains(&unit(pair)));
         let whole = &pairs[..pairs.len() - usize::from(cut)];
         let mut text = String::with_capacity(raw.len());
@@ -276,13 +289,19 @@ impl<'a> Feed<'a> {
     }
 
     fn changed(&self) -> ConnectorError {
-        let message = format!("`{}`: feed-changed: the file was replaced while it was read; begin again", self.settings.file);
+        let message = format!(
+            "`{}`: feed-changed: the file was replaced while it was read; begin again",
+            self.settings.file
+        );
         ConnectorError::none(ErrorKind::Stale, message)
     }
 
     /// An error on a line.
     fn fault(&self, code: &str, line: u64, problem: &str) -> ConnectorError {
-        ConnectorError::none(ErrorKind::Malformed, format!("`{}`: {code}: line {line} {problem}", self.settings.file))
+        ConnectorError::none(
+            ErrorKind::Malformed,
+            format!("`{}`: {code}: line {line} {problem}", self.settings.file),
+        )
     }
 
     /// An error at `bytes[at]`; `lines` are the line ends before `bytes`.
@@ -290,7 +309,10 @@ impl<'a> Feed<'a> {
         let before = &bytes[..at.min(bytes.len())];
         let begin = before.iter().rposition(|b| matches!(b, b'\r' | b'\n')).map_or(0, |end| end + 1);
         let column = self.charset.text(&before[begin..]).map_or(at - begin, |text| text.chars().count()) + 1;
-        let problem = format!("column {column} is not {}; set `encoding` to what the file is written in", self.charset.0.name());
+        let problem = format!(
+            "column {column} is not {}; set `encoding` to what the file is written in",
+            self.charset.0.name()
+        );
         self.fault("feed-bad-encoding", lines + scan::line_ends(before) + 1, &problem)
     }
 }
@@ -298,7 +320,9 @@ impl<'a> Feed<'a> {
 /// A file name as a path segment (RFC 3986 §3.3).
 fn encoded(name: &str) -> String {
     name.bytes().fold(String::new(), |out, byte| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out + char::from(byte).encode_utf8(&mut [0; 4]),
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            out + char::from(byte).encode_utf8(&mut [0; 4])
+        }
         other => out + &format!("%{other:02X}"),
     })
 }

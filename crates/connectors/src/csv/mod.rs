@@ -3,7 +3,8 @@
 //! The file is read in windows, never as a whole: a cursor holds the offset of the next record, so that
 //! all pages together cost one pass. A feed is read strictly or not at all: a missing column, a stray
 //! quote, a row of another width, bytes that are not of the encoding, a date that is none are errors
-//! with their line, because half a feed is worse than none. Each message begins with a stable code.
+//! with their line, because half a feed is worse than none. Each message has the file, a stable code
+//! (`feed-…`) and the line.
 //!
 //! A record is a person: the key column is the id; the mapped columns are attributes; the attributes
 //! `start`, `end` (days, `2026-11-21`), `zone` and `status` (`active`, `terminated`) have their
@@ -22,7 +23,8 @@ use std::ops::ControlFlow;
 
 use async_trait::async_trait;
 use bailiwick_connector::{
-    Applied, Capability, Connector, ConnectorError, ErrorKind, Line, Listing, Locator, Object, Page, Result, Visit,
+    Applied, Capability, Connector, ConnectorError, ErrorKind, Line, Listing, Locator, Object, Page, Result,
+    Visit,
 };
 use bailiwick_core::plan::Op;
 

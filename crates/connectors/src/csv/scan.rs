@@ -51,7 +51,9 @@ pub(super) enum Fault {
 impl Fault {
     pub(super) const fn words(self) -> &'static str {
         match self {
-            Self::Stray => "has a quote in the middle of a field; quote the whole field and double the quotes inside",
+            Self::Stray => {
+                "has a quote in the middle of a field; quote the whole field and double the quotes inside"
+            }
             Self::Trailing => "has text after a closing quote; double the quotes inside of a quoted field",
             Self::Unclosed => "begins a record with a quote that is never closed",
         }
@@ -68,7 +70,12 @@ enum State {
 
 /// Reads the first record of `text` into `record`. `last`: no bytes follow. A fault comes with the
 /// number of line ends before it.
-pub(super) fn record(text: &[u8], last: bool, delimiter: u8, record: &mut Record) -> Result<Found, (Fault, u64)> {
+pub(super) fn record(
+    text: &[u8],
+    last: bool,
+    delimiter: u8,
+    record: &mut Record,
+) -> Result<Found, (Fault, u64)> {
     record.bytes.clear();
     record.ends.clear();
     let (mut at, mut lines) = blank_lines(text, last);
@@ -89,7 +96,9 @@ pub(super) fn record(text: &[u8], last: bool, delimiter: u8, record: &mut Record
                 record.bytes.push(byte);
                 lines += u64::from(byte == b'\n' || (byte == b'\r' && next != Some(&b'\n')));
             }
-            (State::Start | State::Plain | State::Closed, b'\r') if next.is_none() && !last => return Ok(Found::Part),
+            (State::Start | State::Plain | State::Closed, b'\r') if next.is_none() && !last => {
+                return Ok(Found::Part);
+            }
             (State::Start | State::Plain | State::Closed, b'\r' | b'\n') => {
                 record.end_field();
                 let used = at + if byte == b'\r' && next == Some(&b'\n') { 2 } else { 1 };

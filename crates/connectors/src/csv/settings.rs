@@ -33,8 +33,22 @@ use super::feed::Charset;
 pub(super) const CONVENTIONAL: [&str; 4] = ["start", "end", "zone", "status"];
 
 const NAMES: [&str; 16] = [
-    "file", "key", "name", "columns", "types", "separator", "start", "end", "zone_column", "zone", "date_format",
-    "status", "terminated", "active", "encoding", "delimiter",
+    "file",
+    "key",
+    "name",
+    "columns",
+    "types",
+    "separator",
+    "start",
+    "end",
+    "zone_column",
+    "zone",
+    "date_format",
+    "status",
+    "terminated",
+    "active",
+    "encoding",
+    "delimiter",
 ];
 
 pub(super) struct Settings {
@@ -63,7 +77,8 @@ impl Settings {
             Value::Null => Map::new(),
             _ => return Err(bad("settings", "is not a table of settings")),
         };
-        let delimiter = delimiter(&take::<Option<String>>(&mut given, "delimiter")?.unwrap_or_else(|| ",".into()))?;
+        let delimiter =
+            delimiter(&take::<Option<String>>(&mut given, "delimiter")?.unwrap_or_else(|| ",".into()))?;
         let label = take::<Option<String>>(&mut given, "encoding")?.unwrap_or_else(|| "utf-8".into());
         let charset = Charset::of(&label, delimiter).map_err(|problem| bad("encoding", &problem))?;
         let separator = take::<Option<char>>(&mut given, "separator")?;
@@ -78,16 +93,20 @@ impl Settings {
             end: take(&mut given, "end")?,
             zone_column: take(&mut given, "zone_column")?,
             zone: take(&mut given, "zone")?,
-            date_format: take::<Option<String>>(&mut given, "date_format")?.unwrap_or_else(|| "%Y-%m-%d".into()),
+            date_format: take::<Option<String>>(&mut given, "date_format")?
+                .unwrap_or_else(|| "%Y-%m-%d".into()),
             status: take(&mut given, "status")?,
-            terminated: take::<Option<_>>(&mut given, "terminated")?.unwrap_or_else(|| ["terminated".into()].into()),
+            terminated: take::<Option<_>>(&mut given, "terminated")?
+                .unwrap_or_else(|| ["terminated".into()].into()),
             active: take(&mut given, "active")?,
-            null_values: take::<Option<_>>(&mut given, "null_values")?.unwrap_or_else(|| [String::new()].into()),
+            null_values: take::<Option<_>>(&mut given, "null_values")?
+                .unwrap_or_else(|| [String::new()].into()),
             charset,
             delimiter,
         };
         if let Some(name) = given.keys().next() {
-            let problem = format!("does not exist; the settings of `csv` are {}, null_values", NAMES.join(", "));
+            let problem =
+                format!("does not exist; the settings of `csv` are {}, null_values", NAMES.join(", "));
             return Err(bad(name, &problem));
         }
         this.check()?;
@@ -101,13 +120,19 @@ impl Settings {
         if let Some(zone) = &self.zone
             && TimeZone::get(zone).is_err()
         {
-            return Err(bad("zone", &format!("has `{zone}`, which is not a time zone; use an IANA name such as `Europe/Berlin`")));
+            return Err(bad(
+                "zone",
+                &format!("has `{zone}`, which is not a time zone; use an IANA name such as `Europe/Berlin`"),
+            ));
         }
         // A format is good when a day that was printed with it reads back as the same day.
         let day = Date::constant(2026, 11, 21);
         let printed = jiff::fmt::strtime::format(&self.date_format, day);
         if printed.ok().and_then(|text| Date::strptime(&self.date_format, text).ok()) != Some(day) {
-            let problem = format!("has `{}`, which does not tell year, month and day; an example is `%d.%m.%Y`", self.date_format);
+            let problem = format!(
+                "has `{}`, which does not tell year, month and day; an example is `%d.%m.%Y`",
+                self.date_format
+            );
             return Err(bad("date_format", &problem));
         }
         if let Some(both) = self.active.iter().flatten().find(|value| self.terminated.contains(*value)) {
@@ -133,7 +158,10 @@ fn columns(given: &mut Map<String, Value>) -> Result<BTreeMap<String, (String, A
 fn delimiter(text: &str) -> Result<u8> {
     match text.as_bytes() {
         [one] if one.is_ascii_punctuation() && *one != b'"' || matches!(one, b'\t' | b' ') => Ok(*one),
-        _ => Err(bad("delimiter", &format!("has `{text}`; it is one ASCII character that is no letter, digit or quote"))),
+        _ => Err(bad(
+            "delimiter",
+            &format!("has `{text}`; it is one ASCII character that is no letter, digit or quote"),
+        )),
     }
 }
 

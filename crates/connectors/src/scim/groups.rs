@@ -6,10 +6,10 @@
 
 use std::collections::BTreeSet;
 
-use bailiwick_connector::{Answer, Object, Page, Result, Visit};
+use bailiwick_connector::{Answer, ConnectorError, ErrorKind, Object, Page, Result, Visit};
 
 use super::{
-    decode::{TypedGroup, group, info, malformed, parse, parse_list},
+    decode::{TypedGroup, group, info, parse, parse_list},
     paging::Place,
     path::quoted,
     read::{GROUPS, LOOK, Reader, group_of},
@@ -139,7 +139,10 @@ impl Where {
         let (filtered, place) = match (text.strip_prefix("f."), text.strip_prefix("a.")) {
             (Some(place), _) => (true, place),
             (None, Some(place)) => (false, place),
-            (None, None) => return Err(malformed(&format!("`{text}` is not a cursor of this listing"))),
+            (None, None) => {
+                let message = format!("`{text}` is not a cursor of this listing");
+                return Err(ConnectorError::none(ErrorKind::Invalid, message));
+            }
         };
         Ok(Self { filtered, place: place.parse()? })
     }

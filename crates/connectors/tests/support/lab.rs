@@ -23,12 +23,15 @@ use super::hiding::Hiding;
 
 const WRITE: &str = "the-write-token";
 const READ: &str = "the-read-token";
+/// How long the slowest of the simulated systems takes to show what was done.
+const READ_LAG_MS: i64 = 3_000;
 /// The name of the system.
 pub const APP: &str = "app";
 
 /// One system.
 pub struct Simulated {
     pub lab: Lab,
+    clock: Arc<ManualClock>,
     name: String,
     behaviours: Vec<Behaviour>,
     losing: Arc<Losing>,
@@ -63,10 +66,12 @@ impl Simulated {
     pub fn new(paging: Paging, behaviours: &[Behaviour], settings: &Value) -> Self {
         let tokens = Tokens { write: WRITE.into(), read: READ.into() };
         let spec = SystemSpec::new(APP, 7, tokens).paged(paging, 50).with(behaviours.iter().copied());
-        let lab = Lab::new(Arc::new(ManualClock::new(1_800_000_000_000)), vec![spec]).unwrap();
+        let clock = Arc::new(ManualClock::new(1_800_000_000_000));
+        let lab = Lab::new(clock.clone(), vec![spec]).unwrap();
         let losing = Arc::new(Losing::new(Arc::new(InProcess(lab.clone()))));
         Self {
             lab,
+            clock,
             name: format!("scim × lab, {paging:?} {behaviours:?}"),
             behaviours: behaviours.to_vec(),
             hiding: Arc::new(Hiding::new(losing.clone())),
@@ -103,6 +108,7 @@ pub fn settings() -> Value {
     json!({
         "base": "/scim/v2",
         "idempotency_header": "Idempotency-Key",
+        "read_lag_ms": READ_LAG_MS,
         "held": {
             "api-tokens": held("tokens", json!({
                 "name": "name", "purges": "purges_at",
@@ -163,6 +169,7 @@ impl Subject for Simulated {
             ..Seed::default()
         };
         let seeded = self.lab.seed(APP, &seed).unwrap();
+        self.settle().await;
         Ids {
             people: Vec::new(),
             accounts: fixtures.accounts.iter().map(|account| seeded.users[&account.name].clone()).collect(),
@@ -191,6 +198,10 @@ impl Subject for Simulated {
             AccessClass::Licences => Some("addon 7".to_owned()),
             _ => None,
         }
+    }
+
+    async fn settle(&self) {
+        self.clock.advance(READ_LAG_MS);
     }
 
     fn lose_next_answer(&self) -> bool {

@@ -57,7 +57,7 @@ fn tools() -> PathBuf {
     )
 }
 
-fn config(paging: Paging) -> Value {
+fn config(paging: Paging, without: &[&str]) -> Value {
     let mut config = json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],
         "patch": {"supported": true},
@@ -74,13 +74,16 @@ fn config(paging: Paging) -> Value {
             "defaultPageSize": 100, "maxPageSize": 1000, "cursorTimeout": 3600,
         });
     }
+    for feature in without {
+        config[*feature]["supported"] = false.into();
+    }
     config
 }
 
 impl Server {
-    /// Starts a server without anybody in it, waits until it says that it listens, and points a
+    /// Starts a server without anybody in it and without some features, waits until it says that it listens, and points a
     /// connector with these settings at it.
-    pub async fn start(paging: Paging, settings: &Value) -> Self {
+    pub async fn start(paging: Paging, without: &[&str], settings: &Value) -> Self {
         let program = tools().join("bin/scim2-server");
         assert!(
             program.exists(),
@@ -89,7 +92,7 @@ impl Server {
             program.display()
         );
         let config_file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(config_file.path(), config(paging).to_string()).unwrap();
+        std::fs::write(config_file.path(), config(paging, without).to_string()).unwrap();
         // Free at this moment; if somebody else takes it, the server does not come up and the test says so.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut process = Command::new(program)
@@ -112,7 +115,7 @@ impl Server {
             _process: process,
             _config: config_file,
             port,
-            name: format!("scim × scim2-server, {paging:?}, {settings}"),
+            name: format!("scim × scim2-server, {paging:?}, without {without:?}, {settings}"),
             tenant: AtomicU32::new(0),
             hiding: Arc::new(Hiding::new(losing.clone())),
             plain,

@@ -7,8 +7,7 @@ use crate::{
 };
 
 /// The way from nothing to proven access.
-pub const FIRST_STEPS: &str = "\
-  bailiwick demo                 see it all at work on simulated systems
+pub const FIRST_STEPS: &str = "  bailiwick demo                 see it all at work on simulated systems
   bailiwick init                 set up a data folder and the first operator
   bailiwick serve                run the hub
   bailiwick apply DIR            say what is connected, and who should hold what

@@ -38,7 +38,8 @@ pub(super) fn contract<'t>(
         match jiff::tz::TimeZone::get(zone.value) {
             Ok(_) => drop(plain.insert("zone".into(), zone.value.into())),
             Err(_) => {
-                let message = format!("`{}` is not a time zone; use an IANA name such as `Europe/Berlin`", zone.value);
+                let message =
+                    format!("`{}` is not a time zone; use an IANA name such as `Europe/Berlin`", zone.value);
                 report.add(Code::Value, zone.spot, message);
             }
         }
@@ -48,8 +49,10 @@ pub(super) fn contract<'t>(
         fields.lacks("attributes");
     }
     promised.extend(listed.iter().map(|entry| entry.key.value.to_owned()));
-    let attributes: BTreeMap<String, AttributeRule> =
-        listed.iter().filter_map(|entry| Some((entry.key.value.to_owned(), attribute(entry, report)?))).collect();
+    let attributes: BTreeMap<String, AttributeRule> = listed
+        .iter()
+        .filter_map(|entry| Some((entry.key.value.to_owned(), attribute(entry, report)?)))
+        .collect();
     fields.finish(report, |_| Code::Missing);
     plain.insert("attributes".into(), Value::Object(Map::new()));
     match serde_json::from_value::<SourceContract>(Value::Object(plain)) {
@@ -66,7 +69,9 @@ fn attribute(entry: &Entry<'_, '_>, report: &mut Report) -> Option<AttributeRule
     let good = name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
     if !good {
-        let message = format!("`{name}` cannot name an attribute; use lower-case letters, digits and `_`, as `job_title`");
+        let message = format!(
+            "`{name}` cannot name an attribute; use lower-case letters, digits and `_`, as `job_title`"
+        );
         report.add(Code::Value, entry.key.spot, message);
     }
     let mut fields = Fields::of(format!("attribute `{name}`"), entry.key.spot, entry.value, report)?;

@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, path::Path};
 use bailiwick_core::{
     integration::Role,
     policy::{
-        ApproverFacts, ApproverKind, AttributeValue, Attributes, ChangeFacts, EntitlementFacts, PolicySet, Vocabulary,
+        ApproverFacts, ApproverKind, AttributeValue, Attributes, ChangeFacts, EntitlementFacts, PolicySet,
+        Vocabulary,
     },
 };
 
@@ -46,11 +47,19 @@ fn three_systems_are_reached_each_by_one_integration() {
     let systems: Vec<_> = acme.systems.iter().map(|s| s.name.as_str()).collect();
     assert_eq!(systems, ["chat", "crm", "wiki"]);
     for system in &acme.systems {
-        let reached = acme.integrations.iter().filter(|i| matches!(&i.role, Role::Target { system: s } if *s == system.name));
+        let reached = acme
+            .integrations
+            .iter()
+            .filter(|i| matches!(&i.role, Role::Target { system: s } if *s == system.name));
         assert_eq!(reached.count(), 1, "{}", system.name);
         let on_it = acme.entitlements.iter().filter(|e| e.name.system() == system.name);
         assert!((5..=8).contains(&on_it.clone().count()), "{}", system.name);
-        assert_eq!(on_it.clone().filter(|e| e.class == AccessClass::PrimaryAccount).count(), 1, "{}", system.name);
+        assert_eq!(
+            on_it.clone().filter(|e| e.class == AccessClass::PrimaryAccount).count(),
+            1,
+            "{}",
+            system.name
+        );
         assert_eq!(on_it.filter(|e| e.privileged).count(), 1, "{}", system.name);
     }
 }
@@ -75,19 +84,44 @@ fn who_holds_what_follows_from_department_title_and_employment() {
         assert_eq!(words.join(" "), expect, "{department}, {title}, {employment}");
     };
     // The mover, before and after; the two who leave; the head of Sales; somebody from outside.
-    check("Sales", "Account executive", "employee",
-        "chat/account chat/pro chat/sales crm/account crm/pipeline crm/request-discount crm/seat wiki/account wiki/staff");
-    check("Finance", "Financial analyst", "employee",
-        "chat/account chat/finance crm/account wiki/account wiki/finance-reports wiki/staff");
-    check("Engineering", "Staff engineer", "employee",
-        "chat/account chat/engineering chat/incidents chat/pro crm/support-cases wiki/account wiki/engineering-handbook wiki/staff");
-    check("Finance", "Controller", "employee",
-        "chat/account chat/finance crm/account crm/approve-discount wiki/account wiki/finance-reports wiki/staff");
-    check("Sales", "Head of Sales", "employee",
+    check(
+        "Sales",
+        "Account executive",
+        "employee",
+        "chat/account chat/pro chat/sales crm/account crm/pipeline crm/request-discount crm/seat wiki/account wiki/staff",
+    );
+    check(
+        "Finance",
+        "Financial analyst",
+        "employee",
+        "chat/account chat/finance crm/account wiki/account wiki/finance-reports wiki/staff",
+    );
+    check(
+        "Engineering",
+        "Staff engineer",
+        "employee",
+        "chat/account chat/engineering chat/incidents chat/pro crm/support-cases wiki/account wiki/engineering-handbook wiki/staff",
+    );
+    check(
+        "Finance",
+        "Controller",
+        "employee",
+        "chat/account chat/finance crm/account crm/approve-discount wiki/account wiki/finance-reports wiki/staff",
+    );
+    check(
+        "Sales",
+        "Head of Sales",
+        "employee",
         "chat/account chat/pro chat/sales crm/account crm/pipeline crm/request-discount crm/seat wiki/account \
-         wiki/finance-reports wiki/staff -crm/approve-discount");
+         wiki/finance-reports wiki/staff -crm/approve-discount",
+    );
     check("Marketing", "Copywriter", "contractor", "chat/account crm/account crm/campaigns wiki/account");
-    check("IT", "Systems administrator", "employee", "chat/account wiki/account wiki/engineering-handbook wiki/staff");
+    check(
+        "IT",
+        "Systems administrator",
+        "employee",
+        "chat/account wiki/account wiki/engineering-handbook wiki/staff",
+    );
 }
 
 #[test]
@@ -100,7 +134,13 @@ fn a_rule_approves_what_is_routine_and_a_person_the_rest() {
     };
     let rule = by(ApproverKind::Rule, &[]);
     let check = |cause: &str, privileged, removes_only, destructive, expect: bool| {
-        let change = ChangeFacts { cause: cause.into(), privileged, removes_only, destructive, ..ChangeFacts::default() };
+        let change = ChangeFacts {
+            cause: cause.into(),
+            privileged,
+            removes_only,
+            destructive,
+            ..ChangeFacts::default()
+        };
         assert_eq!(policies.approves(&rule, &change).unwrap().allowed, expect, "{change:?}");
         let person = |roles| policies.approves(&by(ApproverKind::Operator, roles), &change).unwrap().allowed;
         assert!(person(&["approver"]) && !person(&["viewer"]) && !person(&[]), "{change:?}");

@@ -1,7 +1,7 @@
 //! Reads one table: takes the keys that mean something, and reports the rest, the missing and the wrong.
 
-use toml::de::{DeTable, DeValue};
 use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 use super::error::{Code, Report, Spot};
 
@@ -34,9 +34,7 @@ impl<'a, 't> Fields<'a, 't> {
         report: &mut Report,
     ) -> Option<Self> {
         match value.get_ref() {
-            DeValue::Table(table) => {
-                Some(Self { what, spot, table, known: Vec::new(), missing: Vec::new() })
-            }
+            DeValue::Table(table) => Some(Self { what, spot, table, known: Vec::new(), missing: Vec::new() }),
             other => {
                 let here = spot.at(value.span().start);
                 report.add(Code::Value, here, format!("{what} is {}; write a table", article(other)));

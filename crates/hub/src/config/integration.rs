@@ -59,7 +59,8 @@ pub(super) fn integration<'t>(
     match (system, source) {
         (None, None) => fields.lacks("system (or source)"),
         (Some(_), Some(source)) => {
-            let message = format!("integration `{name}` is a source or serves a system; write two integrations");
+            let message =
+                format!("integration `{name}` is a source or serves a system; write two integrations");
             report.add(Code::Value, source.spot, message);
         }
         (None, Some(_)) if promise.is_none() => fields.lacks("contract"),
@@ -70,10 +71,15 @@ pub(super) fn integration<'t>(
         (Some(_), None) | (None, Some(_)) => {}
     }
     fields.finish(report, |missing| {
-        if missing.iter().any(|key| matches!(*key, "owner" | "backup")) { Code::NoOwner } else { Code::Missing }
+        if missing.iter().any(|key| matches!(*key, "owner" | "backup")) {
+            Code::NoOwner
+        } else {
+            Code::Missing
+        }
     });
 
-    let people = [owner, backup].into_iter().flatten().map(|p| Located { value: p.value.to_owned(), spot: p.spot });
+    let people =
+        [owner, backup].into_iter().flatten().map(|p| Located { value: p.value.to_owned(), spot: p.spot });
     let people: Vec<_> = people.collect();
     if let (Some(owner), Some(backup)) = (owner, backup)
         && owner.value == backup.value
@@ -89,7 +95,9 @@ pub(super) fn integration<'t>(
     if !settings.is_object() {
         report.add(Code::Value, settings_spot, format!("`settings` of integration `{name}` is not a table"));
     } else if let Some(path) = secret::find(&settings) {
-        let message = format!("the setting `{path}` looks like a secret; credentials are handed to the hub, not written here");
+        let message = format!(
+            "the setting `{path}` looks like a secret; credentials are handed to the hub, not written here"
+        );
         report.add(Code::Secret, settings_spot, message);
     } else if let Some(kind) = connector
         && let Err(problem) = check_settings(kind.value, &settings)
@@ -159,7 +167,9 @@ fn good_endpoint(endpoint: Located<'_, &str>, report: &mut Report) -> bool {
         report.add(code, endpoint.spot, message);
         false
     };
-    let plain = |path: &str| path.split('/').all(|part| !matches!(part, "" | "." | "..") && !part.contains(['%', '\\']));
+    let plain = |path: &str| {
+        path.split('/').all(|part| !matches!(part, "" | "." | "..") && !part.contains(['%', '\\']))
+    };
     if let Some(path) = text.strip_prefix("file:") {
         let message = "a `file:` endpoint is a folder in the data folder; write one such as `file:feeds/hr`";
         return plain(path) || refuse(Code::Value, message);
@@ -169,12 +179,18 @@ fn good_endpoint(endpoint: Located<'_, &str>, report: &mut Report) -> bool {
     };
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if host.contains('@') {
-        return refuse(Code::Secret, "the endpoint carries a user or password; credentials are handed to the hub, not written here");
+        return refuse(
+            Code::Secret,
+            "the endpoint carries a user or password; credentials are handed to the hub, not written here",
+        );
     }
     let path = rest[host.len()..].trim_end_matches('/');
     let shaped = !host.is_empty() && text.chars().all(|c| c.is_ascii_graphic()) && !path.contains(['?', '#']);
     if !shaped || !path.strip_prefix('/').is_none_or(plain) {
-        return refuse(Code::Value, "an endpoint is a host and a path, with nothing after it; write one such as `https://chat.example.com/scim`");
+        return refuse(
+            Code::Value,
+            "an endpoint is a host and a path, with nothing after it; write one such as `https://chat.example.com/scim`",
+        );
     }
     true
 }

@@ -8,7 +8,9 @@ pub(super) fn plain(value: &DeValue<'_>) -> Value {
     match value {
         DeValue::String(text) => Value::from(text.as_ref()),
         DeValue::Integer(i) => i64::from_str_radix(i.as_str(), i.radix()).map_or(Value::Null, Value::from),
-        DeValue::Float(f) => f.as_str().parse().ok().and_then(Number::from_f64).map_or(Value::Null, Value::Number),
+        DeValue::Float(f) => {
+            f.as_str().parse().ok().and_then(Number::from_f64).map_or(Value::Null, Value::Number)
+        }
         DeValue::Boolean(flag) => Value::Bool(*flag),
         DeValue::Datetime(date) => Value::from(date.to_string()),
         DeValue::Array(list) => list.iter().map(|item| plain(item.get_ref())).collect(),

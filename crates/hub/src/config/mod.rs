@@ -121,7 +121,9 @@ fn parse_with(
         systems: systems.into_values().flatten().collect(),
         entitlements,
         integrations: drafts.into_iter().filter_map(|d| d.integration).map(|i| located(i, data)).collect(),
-        policies: policies.map(|(path, text)| PolicyFile { path: path.clone(), text: text.clone() }).collect(),
+        policies: policies
+            .map(|(path, text)| PolicyFile { path: path.clone(), text: text.clone() })
+            .collect(),
     })
 }
 
@@ -213,8 +215,10 @@ fn entitlements(
     systems: &BTreeMap<SystemName, Option<System>>,
     report: &mut Report,
 ) -> Vec<Entitlement> {
-    let classes: BTreeMap<_, _> =
-        systems.iter().map(|(name, system)| (name.clone(), system.as_ref().map(|s| s.classes.clone()))).collect();
+    let classes: BTreeMap<_, _> = systems
+        .iter()
+        .map(|(name, system)| (name.clone(), system.as_ref().map(|s| s.classes.clone())))
+        .collect();
     let mut labels: BTreeMap<(SystemName, AccessClass, String), EntitlementName> = BTreeMap::new();
     let mut read = Vec::new();
     for (name, entry) in unique(&tables.entitlements, EntitlementName::new, report) {
@@ -246,14 +250,16 @@ fn references(
     let mut sources: BTreeMap<&SourceName, Spot<'_>> = BTreeMap::new();
     for source in drafts.iter().filter_map(|d| d.source.as_ref()) {
         if let Some(first) = sources.insert(&source.value, source.spot) {
-            let message = format!("the source `{}` has an integration at {} already", source.value, first.place());
+            let message =
+                format!("the source `{}` has an integration at {} already", source.value, first.place());
             report.add(Code::Duplicate, source.spot, message);
         }
     }
     let mut served: BTreeMap<&SystemName, Spot<'_>> = BTreeMap::new();
     for system in drafts.iter().filter_map(|d| d.system.as_ref()) {
         if let Some(first) = served.insert(&system.value, system.spot) {
-            let message = format!("the system `{}` has an integration at {} already", system.value, first.place());
+            let message =
+                format!("the system `{}` has an integration at {} already", system.value, first.place());
             report.add(Code::Duplicate, system.spot, message);
         }
         if !systems.contains_key(&system.value) {
@@ -272,13 +278,17 @@ fn references(
                 }
             }
             _ => {
-                let message = format!("`{}` does not name a person; write `source/key`, such as `hr/1002`", person.value);
+                let message = format!(
+                    "`{}` does not name a person; write `source/key`, such as `hr/1002`",
+                    person.value
+                );
                 report.add(Code::Value, person.spot, message);
             }
         }
     }
     let promised: Vec<&BTreeSet<String>> = drafts.iter().filter_map(|d| d.promised.as_ref()).collect();
-    let mut attributes: BTreeSet<&str> = promised.iter().flat_map(|names| names.iter().map(String::as_str)).collect();
+    let mut attributes: BTreeSet<&str> =
+        promised.iter().flat_map(|names| names.iter().map(String::as_str)).collect();
     attributes.insert("source_key");
     for used in uses.iter().filter(|u| !promised.is_empty() && !attributes.contains(u.value.as_str())) {
         let message = format!("no source promises the attribute `{}`", used.value);
@@ -303,7 +313,9 @@ fn encoded(path: &Path) -> String {
     let mut out = String::new();
     for byte in path.as_os_str().as_encoded_bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => out.push(char::from(*byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                out.push(char::from(*byte))
+            }
             other => out.push_str(&format!("%{other:02X}")),
         }
     }

@@ -4,7 +4,16 @@
 use serde_json::Value;
 
 const ENDINGS: [&str; 10] = [
-    "password", "passwd", "passphrase", "secret", "token", "bearer", "authorization", "credential", "apikey", "key",
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "token",
+    "bearer",
+    "authorization",
+    "credential",
+    "apikey",
+    "key",
 ];
 
 /// Words before `key` that make it a secret one; a bare `key` is mostly the name of a column.
@@ -13,8 +22,19 @@ const SECRET_KEYS: [&str; 5] = ["api", "private", "access", "signing", "secret"]
 const PEM: &str = "-----begin ";
 
 const BEGINNINGS: [&str; 13] = [
-    "bearer ", "basic ", "ghp_", "gho_", "github_pat_", "glpat-", "xoxb-", "xoxp-", "akia", "whsec_", "sk_live_",
-    "hvs.", "eyj",
+    "bearer ",
+    "basic ",
+    "ghp_",
+    "gho_",
+    "github_pat_",
+    "glpat-",
+    "xoxb-",
+    "xoxp-",
+    "akia",
+    "whsec_",
+    "sk_live_",
+    "hvs.",
+    "eyj",
 ];
 
 /// The path of the first setting that looks like a secret, such as `oauth.client_secret`.
@@ -24,12 +44,10 @@ pub(super) fn find(settings: &Value) -> Option<String> {
             Value::String(text) if is_secret(key, text) => Some(key.clone()),
             _ => find(value).map(|rest| format!("{key}.{rest}")),
         }),
-        Value::Array(list) => {
-            list.iter().enumerate().find_map(|(i, value)| match value {
-                Value::String(text) if is_secret("", text) => Some(i.to_string()),
-                _ => find(value).map(|rest| format!("{i}.{rest}")),
-            })
-        }
+        Value::Array(list) => list.iter().enumerate().find_map(|(i, value)| match value {
+            Value::String(text) if is_secret("", text) => Some(i.to_string()),
+            _ => find(value).map(|rest| format!("{i}.{rest}")),
+        }),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
     }
 }

@@ -33,20 +33,24 @@ pub(super) fn system<'t>(
     let mut fields = Fields::of(format!("system `{name}`"), entry.key.spot, entry.value, report)?;
     let title = fields.needed_text("title", report).map(|t| t.value.to_owned());
     let classes = classes(&mut fields, report);
-    let on_leave = fields.text("on_leave", report).map_or(Some(OnLeave::default()), |text| match text.value {
-        "disable" => Some(OnLeave::Disable),
-        "delete" => Some(OnLeave::Delete),
-        other => {
-            let message = format!("`{other}` is nothing that is done to a leaver; write `disable` or `delete`");
-            report.add_near(Code::Value, text.spot, message, other, ["disable", "delete"]);
-            None
-        }
-    });
+    let on_leave =
+        fields.text("on_leave", report).map_or(Some(OnLeave::default()), |text| match text.value {
+            "disable" => Some(OnLeave::Disable),
+            "delete" => Some(OnLeave::Delete),
+            other => {
+                let message =
+                    format!("`{other}` is nothing that is done to a leaver; write `disable` or `delete`");
+                report.add_near(Code::Value, text.spot, message, other, ["disable", "delete"]);
+                None
+            }
+        });
     let convergence = fields.needed_text("convergence", report).and_then(|text| {
         let parsed = milliseconds(text.value);
         if parsed.is_none() {
-            let message =
-                format!("`{}` is not a duration of up to a day; write one such as `500ms`, `3s`, `2m`", text.value);
+            let message = format!(
+                "`{}` is not a duration of up to a day; write one such as `500ms`, `3s`, `2m`",
+                text.value
+            );
             report.add(Code::Value, text.spot, message);
         }
         parsed
@@ -59,7 +63,8 @@ pub(super) fn system<'t>(
     for template in fields.entries("account", report) {
         let spot = template.key.spot.at(template.value.span().start);
         let Some(text) = template.value.get_ref().as_str() else {
-            let message = format!("`{}` is no template; write a text such as `{{email}}`", template.key.value);
+            let message =
+                format!("`{}` is no template; write a text such as `{{email}}`", template.key.value);
             report.add(Code::Value, spot, message);
             continue;
         };
@@ -158,13 +163,20 @@ pub(super) fn entitlement(
     let system = name.system();
     let Some(classes) = systems.get(&system) else {
         let names = systems.keys().map(SystemName::as_str);
-        report.add_near(Code::Dangling, entry.key.spot, format!("there is no system `{system}`"), system.as_str(), names);
+        report.add_near(
+            Code::Dangling,
+            entry.key.spot,
+            format!("there is no system `{system}`"),
+            system.as_str(),
+            names,
+        );
         return None;
     };
     let text = text?;
     let class = class(text, report)?;
     if classes.as_ref().is_some_and(|classes| !classes.contains(&class)) {
-        let message = format!("system `{system}` has no class `{class}`; add it to the system, or pick another");
+        let message =
+            format!("system `{system}` has no class `{class}`; add it to the system, or pick another");
         report.add(Code::Value, text.spot, message);
     }
     let label = label.unwrap_or_else(|| name.as_str()[system.as_str().len() + 1..].to_owned());
@@ -194,7 +206,11 @@ mod tests {
     fn a_template_says_what_it_uses() {
         let check = |text, expect: Option<&[&str]>| {
             let names = used(text).ok();
-            assert_eq!(names, expect.map(|e| e.iter().map(ToString::to_string).collect::<Vec<_>>()), "{text}");
+            assert_eq!(
+                names,
+                expect.map(|e| e.iter().map(ToString::to_string).collect::<Vec<_>>()),
+                "{text}"
+            );
         };
         check("{given_name} {family_name}", Some(&["given_name", "family_name"]));
         check("?{department}", Some(&["department"]));

@@ -69,7 +69,8 @@ fn check(old: &str, new: &str, expect: &[&str]) {
 
 #[test]
 fn a_sound_configuration_is_read_in_full() {
-    let read = read(&bundle(&[("a.toml", SOUND), ("p/a.cedar", "permit(principal, action, resource);")])).unwrap();
+    let read =
+        read(&bundle(&[("a.toml", SOUND), ("p/a.cedar", "permit(principal, action, resource);")])).unwrap();
     assert_eq!(read.systems.len(), 1);
     assert_eq!(read.systems[0].convergence_ms, 3_000);
     assert_eq!(read.systems[0].account["title"], "?{title}");
@@ -81,7 +82,10 @@ fn a_sound_configuration_is_read_in_full() {
     assert_eq!(chat.scope.rules[0].to_string(), "list GET /Users");
     assert_eq!(hr.endpoint, "file:///data/feeds/hr");
     let Role::Source { contract, .. } = &hr.role else { panic!("hr is a source") };
-    assert_eq!((contract.zone.as_str(), contract.max_loss_percent, contract.grace_days), ("Europe/Berlin", 10, 14));
+    assert_eq!(
+        (contract.zone.as_str(), contract.max_loss_percent, contract.grace_days),
+        ("Europe/Berlin", 10, 14)
+    );
     assert!(contract.attributes["email"].required && !contract.attributes["title"].required);
 }
 
@@ -96,29 +100,53 @@ fn what_is_declared_may_be_spread_over_files() {
 
 #[test]
 fn syntax_and_keys() {
-    check("title = \"Chat\"", "title = Chat", &[
-        "config-syntax a.toml:3:9: string values must be quoted, expected literal string",
-    ]);
-    check("title = \"Chat\"", "title = \"Chat\"\ntitle = \"x\"", &["config-duplicate a.toml:4:1: duplicate key"]);
-    check("[system.chat]", "[sytem.chat]", &[
-        "config-unknown-key a.toml:2:2: there is no table `sytem` (did you mean `system`?)",
-        "config-dangling a.toml:8:14: there is no system `chat`",
-        "config-dangling a.toml:11:14: there is no system `chat`",
-        "config-dangling a.toml:21:10: there is no system `chat`",
-    ]);
-    check("purpose = \"Accounts", "porpose = \"Accounts", &[
-        "config-missing a.toml:15:14: integration `chat` has no purpose",
-        "config-unknown-key a.toml:16:1: integration `chat` has no key `porpose` (did you mean `purpose`?)",
-    ]);
-    check("label = \"Sales\"", "label = \"Sales\"\nprivilegd = true", &[
-        "config-unknown-key a.toml:14:1: entitlement `chat/sales` has no key `privilegd` (did you mean `privileged`?)",
-    ]);
-    check("zone = \"Europe/Berlin\"", "max_los_percent = 5", &[
-        "config-unknown-key a.toml:33:1: the contract of `hr` has no key `max_los_percent` (did you mean `max_loss_percent`?)",
-    ]);
-    check("title = \"Chat\"", "colour = 1\ntitle = \"Chat\"", &[
-        "config-unknown-key a.toml:3:1: system `chat` has no key `colour`",
-    ]);
+    check(
+        "title = \"Chat\"",
+        "title = Chat",
+        &["config-syntax a.toml:3:9: string values must be quoted, expected literal string"],
+    );
+    check(
+        "title = \"Chat\"",
+        "title = \"Chat\"\ntitle = \"x\"",
+        &["config-duplicate a.toml:4:1: duplicate key"],
+    );
+    check(
+        "[system.chat]",
+        "[sytem.chat]",
+        &[
+            "config-unknown-key a.toml:2:2: there is no table `sytem` (did you mean `system`?)",
+            "config-dangling a.toml:8:14: there is no system `chat`",
+            "config-dangling a.toml:11:14: there is no system `chat`",
+            "config-dangling a.toml:21:10: there is no system `chat`",
+        ],
+    );
+    check(
+        "purpose = \"Accounts",
+        "porpose = \"Accounts",
+        &[
+            "config-missing a.toml:15:14: integration `chat` has no purpose",
+            "config-unknown-key a.toml:16:1: integration `chat` has no key `porpose` (did you mean `purpose`?)",
+        ],
+    );
+    check(
+        "label = \"Sales\"",
+        "label = \"Sales\"\nprivilegd = true",
+        &[
+            "config-unknown-key a.toml:14:1: entitlement `chat/sales` has no key `privilegd` (did you mean `privileged`?)",
+        ],
+    );
+    check(
+        "zone = \"Europe/Berlin\"",
+        "max_los_percent = 5",
+        &[
+            "config-unknown-key a.toml:33:1: the contract of `hr` has no key `max_los_percent` (did you mean `max_loss_percent`?)",
+        ],
+    );
+    check(
+        "title = \"Chat\"",
+        "colour = 1\ntitle = \"Chat\"",
+        &["config-unknown-key a.toml:3:1: system `chat` has no key `colour`"],
+    );
 }
 
 #[test]
@@ -138,71 +166,133 @@ fn the_refusal_of_an_integration_lists_everything_that_is_missing() {
             "config-unknown-key a.toml:25:1: integration `hr` has no key `x`",
         ],
     );
-    check("source = \"hr\"", "", &[
-        "config-dangling a.toml:17:9: there is no source `hr`",
-        "config-dangling a.toml:18:10: there is no source `hr`",
-        "config-missing a.toml:24:14: integration `hr` has no system (or source)",
-        "config-dangling a.toml:26:9: there is no source `hr`",
-        "config-dangling a.toml:27:10: there is no source `hr`",
-    ]);
-    check("[integration.hr.contract]\nzone = \"Europe/Berlin\"\nattributes", "[integration.hr.settings]\na", &[
-        "config-missing a.toml:24:14: integration `hr` has no contract",
-    ]);
-    check("backup = \"hr/2\"", "backup = \"hr/1\"", &[
-        "config-no-owner a.toml:18:10: owner and backup of integration `chat` are the same person; name another",
-    ]);
-    check("title = \"Chat\"\nclasses = [\"primary-account\", \"direct-groups\"]\nconvergence = \"3s\"", "classes = []", &[
-        "config-missing a.toml:2:9: system `chat` has no title, classes, convergence",
-    ]);
+    check(
+        "source = \"hr\"",
+        "",
+        &[
+            "config-dangling a.toml:17:9: there is no source `hr`",
+            "config-dangling a.toml:18:10: there is no source `hr`",
+            "config-missing a.toml:24:14: integration `hr` has no system (or source)",
+            "config-dangling a.toml:26:9: there is no source `hr`",
+            "config-dangling a.toml:27:10: there is no source `hr`",
+        ],
+    );
+    check(
+        "[integration.hr.contract]\nzone = \"Europe/Berlin\"\nattributes",
+        "[integration.hr.settings]\na",
+        &["config-missing a.toml:24:14: integration `hr` has no contract"],
+    );
+    check(
+        "backup = \"hr/2\"",
+        "backup = \"hr/1\"",
+        &[
+            "config-no-owner a.toml:18:10: owner and backup of integration `chat` are the same person; name another",
+        ],
+    );
+    check(
+        "title = \"Chat\"\nclasses = [\"primary-account\", \"direct-groups\"]\nconvergence = \"3s\"",
+        "classes = []",
+        &["config-missing a.toml:2:9: system `chat` has no title, classes, convergence"],
+    );
 }
 
 #[test]
 fn values() {
-    check("title = \"Chat\"", "title = 3", &[
-        "config-value a.toml:3:9: `title` of system `chat` is an integer; write a text in quotes",
-    ]);
-    check("\"direct-groups\"]", "\"direct-group\"]", &[
-        "config-value a.toml:4:31: `direct-group` is not a class of access (did you mean `direct-groups`?)",
-    ]);
-    check("convergence = \"3s\"", "convergence = \"3\"\non_leave = \"delet\"", &[
-        "config-value a.toml:5:15: `3` is not a duration of up to a day; write one such as `500ms`, `3s`, `2m`",
-        "config-value a.toml:6:12: `delet` is nothing that is done to a leaver; write `disable` or `delete` (did you mean `delete`?)",
-    ]);
-    check("\"{email}\"", "\"{email\"", &["config-value a.toml:6:24: the braces of the template do not match"]);
-    check("[entitlement.\"chat/sales\"]", "[entitlement.sales]", &[
-        "config-value a.toml:11:14: `sales` is not the name of a entitlement: use lower-case letters, digits, `-`, `_` and `.`, as `system/name`",
-    ]);
-    check("class = \"direct-groups\"", "class = \"licences\"", &[
-        "config-value a.toml:12:9: system `chat` has no class `licences`; add it to the system, or pick another",
-    ]);
-    check("owner = \"hr/1\"", "owner = \"Ada\"", &[
-        "config-value a.toml:17:9: `Ada` does not name a person; write `source/key`, such as `hr/1002`",
-    ]);
-    check("\"list GET /Users\"", "\"list GET /Users\", \"list DELETE /Users\", 4, \"list GET /Users\"", &[
-        "config-value a.toml:22:29: `list DELETE /Users` is not a scope rule: an operation that reads cannot use a method that writes; write `OPERATION METHOD /path/{any}`, for example `get GET /Users/{id}`",
-        "config-value a.toml:22:51: `scope` of integration `chat` is an integer; write a list of texts",
-        "config-duplicate a.toml:22:54: `list GET /Users` is given twice",
-    ]);
-    check("scope = [\"list GET /Users\"]", "scope = [\"list GET /Users\"]\nwrites_per_minute = 0", &[
-        "config-value a.toml:23:21: `writes_per_minute` of integration `chat` is out of range; write a whole number from 1 to 4294967295",
-    ]);
-    check("scope = [\"list GET /Users\"]", "scope = [\"list GET /Users\"]\nsettings = { wrong = 1 }", &[
-        "config-value a.toml:23:12: the settings of integration `chat`: unknown setting `wrong`",
-    ]);
-    check("zone = \"Europe/Berlin\"", "zone = \"Europe/Bonn\"\nmax_loss_percent = 101", &[
-        "config-value a.toml:33:8: `Europe/Bonn` is not a time zone; use an IANA name such as `Europe/Berlin`",
-        "config-value a.toml:34:20: `max_loss_percent` of the contract of `hr` is out of range; write a whole number from 0 to 100",
-    ]);
-    check("null = \"ignore\"", "null = \"keep\"", &[
-        "config-value a.toml:34:92: `null` of attribute `title`: unknown variant `keep`, expected one of `ignore`, `clear`, `reject`",
-    ]);
-    check("convergence = \"3s\"", "convergence = \"3s\"\nretention_days = -1", &[
-        "config-value a.toml:6:18: `retention_days` of system `chat` is out of range; write a whole number from 0 to 3650",
-    ]);
-    check("title = { type", "Title = { type", &[
-        "config-dangling a.toml:6:43: no source promises the attribute `title` (did you mean `Title`?)",
-        "config-value a.toml:34:60: `Title` cannot name an attribute; use lower-case letters, digits and `_`, as `job_title`",
-    ]);
+    check(
+        "title = \"Chat\"",
+        "title = 3",
+        &["config-value a.toml:3:9: `title` of system `chat` is an integer; write a text in quotes"],
+    );
+    check(
+        "\"direct-groups\"]",
+        "\"direct-group\"]",
+        &[
+            "config-value a.toml:4:31: `direct-group` is not a class of access (did you mean `direct-groups`?)",
+        ],
+    );
+    check(
+        "convergence = \"3s\"",
+        "convergence = \"3\"\non_leave = \"delet\"",
+        &[
+            "config-value a.toml:5:15: `3` is not a duration of up to a day; write one such as `500ms`, `3s`, `2m`",
+            "config-value a.toml:6:12: `delet` is nothing that is done to a leaver; write `disable` or `delete` (did you mean `delete`?)",
+        ],
+    );
+    check(
+        "\"{email}\"",
+        "\"{email\"",
+        &["config-value a.toml:6:24: the braces of the template do not match"],
+    );
+    check(
+        "[entitlement.\"chat/sales\"]",
+        "[entitlement.sales]",
+        &[
+            "config-value a.toml:11:14: `sales` is not the name of a entitlement: use lower-case letters, digits, `-`, `_` and `.`, as `system/name`",
+        ],
+    );
+    check(
+        "class = \"direct-groups\"",
+        "class = \"licences\"",
+        &[
+            "config-value a.toml:12:9: system `chat` has no class `licences`; add it to the system, or pick another",
+        ],
+    );
+    check(
+        "owner = \"hr/1\"",
+        "owner = \"Ada\"",
+        &["config-value a.toml:17:9: `Ada` does not name a person; write `source/key`, such as `hr/1002`"],
+    );
+    check(
+        "\"list GET /Users\"",
+        "\"list GET /Users\", \"list DELETE /Users\", 4, \"list GET /Users\"",
+        &[
+            "config-value a.toml:22:29: `list DELETE /Users` is not a scope rule: an operation that reads cannot use a method that writes; write `OPERATION METHOD /path/{any}`, for example `get GET /Users/{id}`",
+            "config-value a.toml:22:51: `scope` of integration `chat` is an integer; write a list of texts",
+            "config-duplicate a.toml:22:54: `list GET /Users` is given twice",
+        ],
+    );
+    check(
+        "scope = [\"list GET /Users\"]",
+        "scope = [\"list GET /Users\"]\nwrites_per_minute = 0",
+        &[
+            "config-value a.toml:23:21: `writes_per_minute` of integration `chat` is out of range; write a whole number from 1 to 4294967295",
+        ],
+    );
+    check(
+        "scope = [\"list GET /Users\"]",
+        "scope = [\"list GET /Users\"]\nsettings = { wrong = 1 }",
+        &["config-value a.toml:23:12: the settings of integration `chat`: unknown setting `wrong`"],
+    );
+    check(
+        "zone = \"Europe/Berlin\"",
+        "zone = \"Europe/Bonn\"\nmax_loss_percent = 101",
+        &[
+            "config-value a.toml:33:8: `Europe/Bonn` is not a time zone; use an IANA name such as `Europe/Berlin`",
+            "config-value a.toml:34:20: `max_loss_percent` of the contract of `hr` is out of range; write a whole number from 0 to 100",
+        ],
+    );
+    check(
+        "null = \"ignore\"",
+        "null = \"keep\"",
+        &[
+            "config-value a.toml:34:92: `null` of attribute `title`: unknown variant `keep`, expected one of `ignore`, `clear`, `reject`",
+        ],
+    );
+    check(
+        "convergence = \"3s\"",
+        "convergence = \"3s\"\nretention_days = -1",
+        &[
+            "config-value a.toml:6:18: `retention_days` of system `chat` is out of range; write a whole number from 0 to 3650",
+        ],
+    );
+    check(
+        "title = { type",
+        "Title = { type",
+        &[
+            "config-dangling a.toml:6:43: no source promises the attribute `title` (did you mean `Title`?)",
+            "config-value a.toml:34:60: `Title` cannot name an attribute; use lower-case letters, digits and `_`, as `job_title`",
+        ],
+    );
 }
 
 #[test]
@@ -211,9 +301,16 @@ fn endpoints() {
     for bad in ["file:../x", "file:/etc", "file:", "file:feeds//x", "file:///etc/x", "file:feeds/.."] {
         check("file:feeds/hr", bad, &[&format!("config-value a.toml:29:12: {FILE}")]);
     }
-    const SHAPE: &str =
-        "an endpoint is a host and a path, with nothing after it; write one such as `https://chat.example.com/scim`";
-    for bad in ["https://", "https:///x", "http://a/b?c", "http://a/b#c", "http://a b", "http://a/../b", "http://a//b"] {
+    const SHAPE: &str = "an endpoint is a host and a path, with nothing after it; write one such as `https://chat.example.com/scim`";
+    for bad in [
+        "https://",
+        "https:///x",
+        "http://a/b?c",
+        "http://a/b#c",
+        "http://a b",
+        "http://a/../b",
+        "http://a//b",
+    ] {
         check("https://chat.example.com/x", bad, &[&format!("config-value a.toml:20:12: {SHAPE}")]);
     }
     for bad in ["chat.example.com", "ftp://a", "HTTP://a"] {
@@ -242,57 +339,87 @@ fn secrets_are_refused_and_not_repeated() {
 
 #[test]
 fn references_and_duplicates_across_files() {
-    check("connector = \"scim\"", "connector = \"skim\"", &[
-        "config-dangling a.toml:19:13: there is no connector `skim`; there are csv, scim (did you mean `scim`?)",
-    ]);
-    check("system = \"chat\"", "system = \"chatt\"", &[
-        "config-dangling a.toml:21:10: there is no system `chatt` (did you mean `chat`?)",
-    ]);
-    check("source = \"hr\"", "system = \"chat\"", &[
-        "config-dangling a.toml:17:9: there is no source `hr`",
-        "config-dangling a.toml:18:10: there is no source `hr`",
-        "config-dangling a.toml:26:9: there is no source `hr`",
-        "config-dangling a.toml:27:10: there is no source `hr`",
-        "config-duplicate a.toml:30:10: the system `chat` has an integration at a.toml:21:10 already",
-        "config-value a.toml:32:1: only a source has a contract; write `source` instead of `system`",
-    ]);
-    check("owner = \"hr/1\"", "owner = \"hrr/1\"", &[
-        "config-dangling a.toml:17:9: there is no source `hrr` (did you mean `hr`?)",
-    ]);
-    check("?{title}", "?{titel}", &[
-        "config-dangling a.toml:6:43: no source promises the attribute `titel` (did you mean `title`?)",
-    ]);
-    check("[entitlement.\"chat/sales\"]", "[entitlement.\"chta/sales\"]", &[
-        "config-dangling a.toml:11:14: there is no system `chta` (did you mean `chat`?)",
-    ]);
-    check("[integration.chat]", "[entitlement.\"chat/sellers\"]\nclass = \"direct-groups\"\nlabel = \"Sales\"\n[integration.chat]", &[
-        "config-duplicate a.toml:15:14: `chat/sellers` is the same on the system as `chat/sales`",
-    ]);
-    let twice = bundle(&[("a.toml", SOUND), ("b.toml", "[system.chat]\n[entitlement]\n\"chat/sales\" = {}\n")]);
-    assert_eq!(problems(&twice), [
-        "config-duplicate b.toml:1:9: `chat` is declared at a.toml:2:9 already",
-        "config-duplicate b.toml:3:1: `chat/sales` is declared at a.toml:11:14 already",
-    ]);
+    check(
+        "connector = \"scim\"",
+        "connector = \"skim\"",
+        &[
+            "config-dangling a.toml:19:13: there is no connector `skim`; there are csv, scim (did you mean `scim`?)",
+        ],
+    );
+    check(
+        "system = \"chat\"",
+        "system = \"chatt\"",
+        &["config-dangling a.toml:21:10: there is no system `chatt` (did you mean `chat`?)"],
+    );
+    check(
+        "source = \"hr\"",
+        "system = \"chat\"",
+        &[
+            "config-dangling a.toml:17:9: there is no source `hr`",
+            "config-dangling a.toml:18:10: there is no source `hr`",
+            "config-dangling a.toml:26:9: there is no source `hr`",
+            "config-dangling a.toml:27:10: there is no source `hr`",
+            "config-duplicate a.toml:30:10: the system `chat` has an integration at a.toml:21:10 already",
+            "config-value a.toml:32:1: only a source has a contract; write `source` instead of `system`",
+        ],
+    );
+    check(
+        "owner = \"hr/1\"",
+        "owner = \"hrr/1\"",
+        &["config-dangling a.toml:17:9: there is no source `hrr` (did you mean `hr`?)"],
+    );
+    check(
+        "?{title}",
+        "?{titel}",
+        &["config-dangling a.toml:6:43: no source promises the attribute `titel` (did you mean `title`?)"],
+    );
+    check(
+        "[entitlement.\"chat/sales\"]",
+        "[entitlement.\"chta/sales\"]",
+        &["config-dangling a.toml:11:14: there is no system `chta` (did you mean `chat`?)"],
+    );
+    check(
+        "[integration.chat]",
+        "[entitlement.\"chat/sellers\"]\nclass = \"direct-groups\"\nlabel = \"Sales\"\n[integration.chat]",
+        &["config-duplicate a.toml:15:14: `chat/sellers` is the same on the system as `chat/sales`"],
+    );
+    let twice =
+        bundle(&[("a.toml", SOUND), ("b.toml", "[system.chat]\n[entitlement]\n\"chat/sales\" = {}\n")]);
+    assert_eq!(
+        problems(&twice),
+        [
+            "config-duplicate b.toml:1:9: `chat` is declared at a.toml:2:9 already",
+            "config-duplicate b.toml:3:1: `chat/sales` is declared at a.toml:11:14 already",
+        ]
+    );
 }
 
 #[test]
 fn a_file_that_cannot_be_read_does_not_make_others_dangle() {
     let (systems, rest) = SOUND.split_at(SOUND.find("[integration.chat]").unwrap());
-    let broken = bundle(&[("a.toml", &format!("{systems}\nx = ")), ("b.toml", rest), ("c.toml", "integration = 1")]);
+    let broken =
+        bundle(&[("a.toml", &format!("{systems}\nx = ")), ("b.toml", rest), ("c.toml", "integration = 1")]);
     let problems = problems(&broken);
     assert_eq!(problems.len(), 2, "{problems:#?}");
     assert!(problems[0].starts_with("config-syntax a.toml:16:5"), "{problems:#?}");
-    assert_eq!(problems[1], "config-value c.toml:1:1: `integration` is not a table; write `[integration.NAME]`");
+    assert_eq!(
+        problems[1],
+        "config-value c.toml:1:1: `integration` is not a table; write `[integration.NAME]`"
+    );
 }
 
 #[test]
 fn columns_count_characters() {
-    check("title = \"Chat\"", "\"Łódź\" = 1\ntitle = \"Chat\"", &[
-        "config-unknown-key a.toml:3:1: system `chat` has no key `Łódź`",
-    ]);
-    check("account = { userName", "account = { \"Łódź\" = 1, userName", &[
-        "config-value a.toml:6:22: `Łódź` is no template; write a text such as `{email}`",
-    ]);
+    check(
+        "title = \"Chat\"",
+        "\"Łódź\" = 1\ntitle = \"Chat\"",
+        &["config-unknown-key a.toml:3:1: system `chat` has no key `Łódź`"],
+    );
+    check(
+        "account = { userName",
+        "account = { \"Łódź\" = 1, userName",
+        &["config-value a.toml:6:22: `Łódź` is no template; write a text such as `{email}`"],
+    );
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub async fn act(narrator: &mut Narrator, stage: &Stage, left: &[Leaver]) -> Res
     for (n, view) in drafted.iter().enumerate() {
         let plan = view.row.plan.id;
         if n == 0 {
-            cli::describe_plan(narrator.output(), view);
+            narrator.show(|output| cli::describe_plan(output, view));
             let refused = cli::approve(&approver, plan, Digest::of(b"another plan")).await;
             let refused = refused.is_err_and(|failure| failure.code() == "approval-digest-mismatch");
             narrator.promise(refused, "an approval of anything but these bytes is refused")?;

@@ -16,7 +16,7 @@ pub async fn act(narrator: &mut Narrator, stage: &Stage) -> Result<()> {
     narrator.act("Joiners: the HR feed of a whole company");
     let watch = Stopwatch::start();
     let delivered = cli::deliver(&stage.hub, acme::SOURCE, acme::DAY_1.into(), None).await?;
-    narrator.tell(&format!("$ bailiwick import hr day-1.csv          {} records", delivered.rows));
+    narrator.tell(&format!("$ bailiwick import hr hr.csv             {} records", delivered.rows));
     let status = stage.quiet().await?;
     let accounts = accounts(stage).await?;
     let active = status.identities.get("active").copied().unwrap_or_default();

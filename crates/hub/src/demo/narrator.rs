@@ -34,6 +34,13 @@ impl Narrator {
         self.output
     }
 
+    /// Shows what a command prints.
+    pub fn show(&self, print: impl FnOnce(Output)) {
+        if !self.output.json {
+            print(Output { quiet: true, ..self.output });
+        }
+    }
+
     /// Begins an act.
     pub fn act(&mut self, title: &str) {
         let elapsed = self.watch.elapsed();

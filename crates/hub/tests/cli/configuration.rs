@@ -19,15 +19,20 @@ fn a_bad_configuration_is_refused_with_its_place_and_nothing_changes() {
         let same = world.run(&["apply", &config, "--dry-run"]).well();
         assert!(same.stdout.contains("nothing to change"), "{name}: {}", same.stdout);
     };
-    check("bad.toml", "[system.lobby]\ntitel = \"Lobby\"\n", "config-unknown-key", "bad.toml:2:1");
+    check(
+        "bad.toml",
+        "[entitlement.\"chat/lobby\"]\nclass = \"direct-groups\"\nlabbel = \"Lobby\"\n",
+        "config-unknown-key",
+        "bad.toml:3:1",
+    );
     check("bad.toml", "[system.lobby\n", "config-syntax", "bad.toml:1");
     check(
         "bad.toml",
-        "[system.lobby]\ntitle = \"Lobby\"\nclasses = [\"primary-account\"]\naccount = { userName = \"{email}\" }\n\n\
+        "[system.lobby]\ntitle = \"Lobby\"\nclasses = [\"primary-account\"]\nconvergence = \"1s\"\naccount = { userName = \"{email}\" }\n\n\
          [integration.lobby]\npurpose = \"Visitors\"\nconnector = \"scim\"\nendpoint = \"https://lobby.example\"\n\
          system = \"lobby\"\nscope = [\"list GET /Users\"]\n",
         "config-no-owner",
-        "bad.toml:6",
+        "bad.toml:7",
     );
     check(
         "bad.cedar",

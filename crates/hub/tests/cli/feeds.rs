@@ -11,7 +11,7 @@ fn a_bad_feed_is_held_whole_and_nobody_loses_access() {
     let mut transcript = Vec::new();
     for (file, code, place) in [
         ("missing-column.csv", "feed-missing-column", "E-mail"),
-        ("wrong-encoding.csv", "feed-encoding", "line 2"),
+        ("wrong-encoding.csv", "feed-bad-encoding", "line 2"),
         ("duplicate-keys.csv", "feed-duplicate-key", "line"),
         ("truncated.csv", "feed-too-much-loss", "at most"),
         ("empty.csv", "feed-empty", ""),

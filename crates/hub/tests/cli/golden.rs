@@ -48,6 +48,7 @@ fn placeholder(word: &str) -> String {
         _ if hex(core) && core.len() == 16 => "KEY-ID".to_owned(),
         _ if core.len() == 44 && core.ends_with('=') => "ROOT".to_owned(),
         _ if is_instant(core) => "TIME".to_owned(),
+        _ if core.starts_with("bailiwick.test/log+") => "LOG-KEY".to_owned(),
         _ if core.len() == 30 && core.as_bytes()[3] == b'_' => format!("{}_ID", &core[..3]),
         _ => ports(core),
     };

@@ -30,6 +30,6 @@ fn a_tour() {
         assert!(!plain.stdout.is_empty() && !plain.stdout.contains('\u{1b}'), "{args:?}: {}", plain.stdout);
     }
     let left = world.run(&["identity", "list", "--state", "left", "--json"]).well().json();
-    assert_eq!(left.as_array().unwrap().len(), 4);
+    assert_eq!(left.as_array().unwrap().len(), 2);
     golden::check("tour", &tour.iter().collect::<Vec<_>>());
 }

@@ -54,7 +54,7 @@ impl Outcome {
     pub fn refused(self, exit: i32, code: &str, place: &str) -> Self {
         let told = format!("$ bailiwick {}\n{}{}", self.line, self.stdout, self.stderr);
         assert_eq!(self.code, exit, "{told}");
-        assert!(self.stderr.contains(&format!("error[{code}]")), "no `{code}` in\n{told}");
+        assert!(self.stderr.contains(&format!("[{code}]")), "no `{code}` in\n{told}");
         assert!(self.stderr.contains(place), "no `{place}` in\n{told}");
         self
     }

@@ -19,8 +19,8 @@ use serde_json::{Value, json};
 
 use super::super::*;
 use crate::{
-    Answer, Applied, Broker, Call, Capability, Effect, ErrorKind, Locator, ObjectState, ObjectValue, Outcome, Page,
-    Result, Visit,
+    Answer, Applied, Broker, Call, Capability, Effect, ErrorKind, Locator, ObjectState, ObjectValue, Outcome,
+    Page, Result, Visit,
     broker::{Transport, TransportError},
     seal::{Credential, SealContext, SealKey, Secret},
 };
@@ -83,7 +83,10 @@ struct System {
 
 #[async_trait]
 impl Transport for System {
-    async fn send(&self, request: http::Request<Bytes>) -> std::result::Result<http::Response<Bytes>, TransportError> {
+    async fn send(
+        &self,
+        request: http::Request<Bytes>,
+    ) -> std::result::Result<http::Response<Bytes>, TransportError> {
         let (status, body) = self.answer(&request);
         let mut response = http::Response::new(Bytes::from(body.to_string()));
         *response.status_mut() = http::StatusCode::from_u16(status).unwrap();
@@ -99,7 +102,9 @@ impl System {
         let path: Vec<&str> = request.uri().path().split('/').skip(1).collect();
         let id = |at: usize| path.get(at).and_then(|p| p.parse::<u32>().ok()).unwrap_or(0);
         let mut parameters = request.uri().query().unwrap_or_default().split('&');
-        let mut parameter = |name: &str| parameters.find_map(|p| p.strip_prefix(name)?.strip_prefix('=')?.parse::<usize>().ok());
+        let mut parameter = |name: &str| {
+            parameters.find_map(|p| p.strip_prefix(name)?.strip_prefix('=')?.parse::<usize>().ok())
+        };
         match (request.method().as_str(), path[0], path.len()) {
             ("GET", what, 1) => {
                 let (from, count) = (parameter("from").unwrap(), parameter("count").unwrap());
@@ -114,7 +119,9 @@ impl System {
                 (200, json!({"items": page, "end": end, "all": !store.hidden}))
             }
             ("GET", "groups", 2) => match store.groups.get(&id(1)) {
-                Some((name, members)) => (200, json!({"id": id(1).to_string(), "name": name, "members": members})),
+                Some((name, members)) => {
+                    (200, json!({"id": id(1).to_string(), "name": name, "members": members}))
+                }
                 None => (404, json!("no such group")),
             },
             ("POST", "users", 1) => {
@@ -129,8 +136,11 @@ impl System {
                 (201, user)
             }
             ("PUT" | "DELETE", "groups", 3) => {
-                let Some((_, members)) = store.groups.get_mut(&id(1)) else { return (404, json!("no such group")) };
-                let changed = if request.method() == "PUT" { members.insert(id(2)) } else { members.remove(&id(2)) };
+                let Some((_, members)) = store.groups.get_mut(&id(1)) else {
+                    return (404, json!("no such group"));
+                };
+                let changed =
+                    if request.method() == "PUT" { members.insert(id(2)) } else { members.remove(&id(2)) };
                 (200, json!({"changed": changed}))
             }
             (method, "users", 2) => {
@@ -141,12 +151,15 @@ impl System {
                 match method {
                     "DELETE" => {
                         store.users.remove(&id(1));
-                        store.groups.values_mut().for_each(|(_, members)| drop(members.remove(&id(1))));
+                        store.groups.values_mut().for_each(|(_, members)| members.retain(|m| *m != id(1)));
                         (204, Value::Null)
                     }
                     "PATCH" => {
-                        let wanted = request.headers().get("if-match").map(|v| v.to_str().unwrap().to_owned());
-                        if wanted.is_some_and(|w| w != user["version"].to_string()) {
+                        let wanted = request
+                            .headers()
+                            .get("if-match")
+                            .map(|v| v.to_str().unwrap().parse::<u64>().unwrap());
+                        if wanted.is_some_and(|w| Some(w) != user["version"].as_u64()) {
                             return (412, json!("changed"));
                         }
                         for (name, value) in body.as_object().unwrap() {
@@ -189,7 +202,8 @@ impl Connected {
             _ => ErrorKind::Invalid,
         };
         let said = String::from_utf8_lossy(&answer.body).into_owned();
-        let message = if self.bug == Some(Bug::Echoes) { said } else { format!("answered with {}", answer.status) };
+        let message =
+            if self.bug == Some(Bug::Echoes) { said } else { format!("answered with {}", answer.status) };
         Err(ConnectorError::none(kind, message))
     }
 
@@ -201,15 +215,20 @@ impl Connected {
 
     fn user(&self, user: &Value) -> Object<'static> {
         let text = |name: &str| user[name].as_str().map(|t| t.to_owned().into());
-        let lower = |name: String| if self.bug == Some(Bug::LowersNames) { name.to_lowercase() } else { name };
-        let dept = user["dept"].as_str().map_or(ObjectValue::Null, |d| ObjectValue::Text(d.to_owned().into()));
+        let lower =
+            |name: String| if self.bug == Some(Bug::LowersNames) { name.to_lowercase() } else { name };
+        let dept =
+            user["dept"].as_str().map_or(ObjectValue::Null, |d| ObjectValue::Text(d.to_owned().into()));
         Object {
             id: text("id").unwrap_or_default(),
             name: lower(user["name"].as_str().unwrap_or_default().to_owned()).into(),
             marker: text("marker"),
             state: if user["active"] == json!(false) { ObjectState::Blocked } else { ObjectState::Live },
             version: Some(user["version"].to_string().into()),
-            attributes: vec![("name".into(), ObjectValue::Text(text("name").unwrap_or_default())), ("dept".into(), dept)],
+            attributes: vec![
+                ("name".into(), ObjectValue::Text(text("name").unwrap_or_default())),
+                ("dept".into(), dept),
+            ],
             ..Object::default()
         }
     }
@@ -233,7 +252,10 @@ impl Connected {
                 if self.bug == Some(Bug::DropsUnknown) {
                     continue;
                 }
-                return Err(ConnectorError::none(ErrorKind::Invalid, format!("there is no attribute `{name}`")));
+                return Err(ConnectorError::none(
+                    ErrorKind::Invalid,
+                    format!("there is no attribute `{name}`"),
+                ));
             }
             let AccountValue::Text(text) = value else { continue };
             body[name] = json!(text);
@@ -245,7 +267,8 @@ impl Connected {
         let body = self.body(Some(marker), attributes)?;
         let there = self.all(line).await?;
         let adopted = there.iter().find(|u| {
-            u.marker.as_deref() == Some(marker) || (self.bug == Some(Bug::AdoptsTaken) && body["name"] == json!(u.name))
+            u.marker.as_deref() == Some(marker)
+                || (self.bug == Some(Bug::AdoptsTaken) && body["name"] == json!(u.name))
         });
         if let (Some(user), true) = (adopted, self.bug != Some(Bug::CreatesTwice)) {
             return Ok(applied(Outcome::AlreadySo, Some(user.id.to_string())));
@@ -286,12 +309,20 @@ impl Connector for Connected {
 
     async fn check(&self, line: &Line) -> Result<()> {
         if self.bug == Some(Bug::CheckWrites) {
-            self.create(line, "probe", &[("name".to_owned(), AccountValue::Text("probe".into()))].into()).await?;
+            self.create(line, "probe", &[("name".to_owned(), AccountValue::Text("probe".into()))].into())
+                .await?;
         }
         self.all(line).await.map(drop)
     }
 
-    async fn list(&self, line: &Line, listing: Listing<'_>, cursor: Option<&str>, size: u32, visit: Visit<'_>) -> Result<Page> {
+    async fn list(
+        &self,
+        line: &Line,
+        listing: Listing<'_>,
+        cursor: Option<&str>,
+        size: u32,
+        visit: Visit<'_>,
+    ) -> Result<Page> {
         let path = match listing {
             Listing::Accounts => "/users",
             Listing::Groups => "/groups",
@@ -302,7 +333,9 @@ impl Connector for Connected {
             Listing::People | Listing::Held { .. } => return Err(unsupported()),
         };
         let from: u32 = cursor.map_or(0, |c| c.parse().unwrap());
-        let call = Call::new(Operation::List, "GET", path).query("from", from.to_string()).query("count", size.to_string());
+        let call = Call::new(Operation::List, "GET", path)
+            .query("from", from.to_string())
+            .query("count", size.to_string());
         let page = json(&self.send(line, call).await?);
         for item in page["items"].as_array().unwrap() {
             visit(if path == "/users" { self.user(item) } else { group(item) });
@@ -316,7 +349,9 @@ impl Connector for Connected {
         let found = match locator {
             Locator::Account(id) => self.all(line).await?.into_iter().find(|u| u.id == id),
             Locator::AccountNamed(name) => self.all(line).await?.into_iter().find(|u| u.name == name),
-            Locator::AccountMarked(m) => self.all(line).await?.into_iter().find(|u| u.marker.as_deref() == Some(m)),
+            Locator::AccountMarked(m) => {
+                self.all(line).await?.into_iter().find(|u| u.marker.as_deref() == Some(m))
+            }
             Locator::Group(id) => self.groups(line).await?.into_iter().find(|g| g.id == id),
             Locator::Person(_) => return Err(unsupported()),
         };
@@ -328,7 +363,14 @@ impl Connector for Connected {
         }))
     }
 
-    async fn apply(&self, line: &Line, account: Option<&str>, op: &Op, precondition: Option<&str>, _: &str) -> Result<Applied> {
+    async fn apply(
+        &self,
+        line: &Line,
+        account: Option<&str>,
+        op: &Op,
+        precondition: Option<&str>,
+        _: &str,
+    ) -> Result<Applied> {
         let id = account.unwrap_or_default();
         let patch = |body: Value| {
             let call = Call::new(Operation::Update, "PATCH", format!("/users/{id}")).body(body.to_string());
@@ -337,9 +379,12 @@ impl Connector for Connected {
                 None => call,
             }
         };
-        let member = |method, operation, group: &str| Call::new(operation, method, format!("/groups/{group}/{id}"));
+        let member =
+            |method, operation, group: &str| Call::new(operation, method, format!("/groups/{group}/{id}"));
         let so = if self.bug == Some(Bug::SaysDone) { Outcome::Done } else { Outcome::AlreadySo };
-        let changed = |answer: Answer| applied(if json(&answer)["changed"] == json!(true) { Outcome::Done } else { so }, None);
+        let changed = |answer: Answer| {
+            applied(if json(&answer)["changed"] == json!(true) { Outcome::Done } else { so }, None)
+        };
         match op {
             Op::CreateAccount { marker, attributes } => self.create(line, marker, attributes).await,
             Op::SetAttributes { attributes } => {
@@ -351,11 +396,13 @@ impl Connector for Connected {
                 self.send(line, patch(json!({"active": active}))).await?;
                 Ok(applied(Outcome::Done, None))
             }
-            Op::Delete => match self.send(line, Call::new(Operation::Delete, "DELETE", format!("/users/{id}"))).await {
-                Ok(_) => Ok(applied(Outcome::Done, None)),
-                Err(error) if error.kind == ErrorKind::NotFound => Ok(applied(so, None)),
-                Err(error) => Err(error),
-            },
+            Op::Delete => {
+                match self.send(line, Call::new(Operation::Delete, "DELETE", format!("/users/{id}"))).await {
+                    Ok(_) => Ok(applied(Outcome::Done, None)),
+                    Err(error) if error.kind == ErrorKind::NotFound => Ok(applied(so, None)),
+                    Err(error) => Err(error),
+                }
+            }
             Op::Grant { class: DirectGroups, external_id } => {
                 Ok(changed(self.send(line, member("PUT", Operation::Grant, external_id)).await?))
             }
@@ -369,7 +416,9 @@ impl Connector for Connected {
                 }
                 Ok(applied(if held.is_empty() { so } else { Outcome::Done }, None))
             }
-            Op::Disable { .. } | Op::Grant { .. } | Op::Revoke { .. } | Op::RevokeAll { .. } => Err(unsupported()),
+            Op::Disable { .. } | Op::Grant { .. } | Op::Revoke { .. } | Op::RevokeAll { .. } => {
+                Err(unsupported())
+            }
         }
     }
 }
@@ -402,8 +451,13 @@ impl Toy {
             capability.observes.insert(AccessClass::Roles);
         }
         let rules = [
-            "list GET /users", "create POST /users", "update PATCH /users/{id}", "delete DELETE /users/{id}",
-            "list GET /groups", "grant PUT /groups/{group}/{id}", "revoke DELETE /groups/{group}/{id}",
+            "list GET /users",
+            "create POST /users",
+            "update PATCH /users/{id}",
+            "delete DELETE /users/{id}",
+            "list GET /groups",
+            "grant PUT /groups/{group}/{id}",
+            "revoke DELETE /groups/{group}/{id}",
         ];
         let integration = Integration {
             name: IntegrationName::new("toy").unwrap(),
@@ -422,7 +476,13 @@ impl Toy {
         let sealed = key.seal(&context, &Credential::bearer(Secret::new(SECRET)), &Seeded::new(2));
         let broker = Broker::new(Tenant::single(), losing.clone(), Arc::new(Hands::default()), key);
         let line = broker.line(&integration, Purpose::Write, Some(&sealed));
-        Self { system, losing, connector: Arc::new(Connected { capability, bug }), line, exceptions: Vec::new() }
+        Self {
+            system,
+            losing,
+            connector: Arc::new(Connected { capability, bug }),
+            line,
+            exceptions: Vec::new(),
+        }
     }
 }
 
@@ -457,7 +517,11 @@ impl Subject for Toy {
         format!("{:#?}\n{:#?}", store.users, store.groups)
     }
     fn attributes(&self, name: &str) -> AccountAttributes {
-        [("name".to_owned(), AccountValue::Text(name.into())), ("dept".to_owned(), AccountValue::Text("new".into()))].into()
+        [
+            ("name".to_owned(), AccountValue::Text(name.into())),
+            ("dept".to_owned(), AccountValue::Text("new".into())),
+        ]
+        .into()
     }
     fn change(&self, n: u32) -> AccountAttributes {
         [("dept".to_owned(), AccountValue::Text(format!("dept {n}")))].into()

@@ -2,7 +2,10 @@ use bailiwick_connector::testkit::Seeded;
 
 use super::*;
 
-fn all(text: &[u8]) -> Result<Vec<(u64, Vec<Vec<u8>>)>, (Fault, u64)> {
+/// The line and the fields of a record.
+type Seen = (u64, Vec<Vec<u8>>);
+
+fn all(text: &[u8]) -> Result<Vec<Seen>, (Fault, u64)> {
     let (mut rest, mut lines, mut rows) = (text, 0, Vec::new());
     let mut scratch = Record::default();
     loop {
@@ -23,8 +26,10 @@ fn all(text: &[u8]) -> Result<Vec<(u64, Vec<Vec<u8>>)>, (Fault, u64)> {
 fn records_are_found_with_their_lines() {
     let check = |text: &str, expect: &[(u64, &[&str])]| {
         let rows = all(text.as_bytes()).unwrap();
-        let rows: Vec<(u64, Vec<&str>)> =
-            rows.iter().map(|(l, r)| (*l, r.iter().map(|f| std::str::from_utf8(f).unwrap()).collect())).collect();
+        let rows: Vec<(u64, Vec<&str>)> = rows
+            .iter()
+            .map(|(l, r)| (*l, r.iter().map(|f| std::str::from_utf8(f).unwrap()).collect()))
+            .collect();
         let expect: Vec<(u64, Vec<&str>)> = expect.iter().map(|(l, r)| (*l, r.to_vec())).collect();
         assert_eq!(rows, expect, "{text:?}");
     };
@@ -67,7 +72,8 @@ fn what_is_accepted_is_what_a_lenient_reader_sees_and_showing_it_in_parts_change
         // In parts: what is called a part with few bytes is the same record with more of them.
         for cut in 0..text.len() {
             let (mut some, mut more) = (Record::default(), Record::default());
-            let (part, full) = (record(&text[..cut], false, b',', &mut some), record(&text, true, b',', &mut more));
+            let (part, full) =
+                (record(&text[..cut], false, b',', &mut some), record(&text, true, b',', &mut more));
             match part {
                 Ok(Found::Record { used, lines }) => {
                     assert_eq!(full, Ok(Found::Record { used, lines }), "seed {seed}, {cut}");
