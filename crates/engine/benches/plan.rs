@@ -68,7 +68,7 @@ async fn run(people: usize) {
 async fn configure_without_rules(world: &mut World) {
     let mut configuration = world.configuration();
     let text = &mut configuration.policies[0].text;
-    *text = text.replace("principal is Rule, action == Action::\"approve\", resource)", "principal is Rule, action == Action::\"approve\", resource) when { false }");
+    *text = text.replace("!resource.privileged && !resource.destructive", "resource.cause == \"nothing\"");
     let change = world.engine.configuration_change(&configuration).await.unwrap();
     let by = bailiwick_core::record::Actor::Operator("bench".into());
     world.engine.configure(&configuration, change.digest, by.clone()).await.unwrap();
@@ -87,11 +87,19 @@ async fn configure_without_rules(world: &mut World) {
 async fn written(file: &std::path::Path) -> i64 {
     let mut connection = SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
     let mut sum = 0;
-    for (table, column) in
-        [("identities", "body"), ("events", "body"), ("plans", "body"), ("evidence", "bytes"), ("disclosures", "value")]
-    {
+    for (table, column) in [
+        ("identities", "body"),
+        ("events", "body"),
+        ("plans", "body"),
+        ("evidence", "bytes"),
+        ("disclosures", "value"),
+    ] {
         let statement = format!("SELECT COALESCE(SUM(LENGTH({column})), 0) FROM {table}");
-        sum += sqlx::query(sqlx::AssertSqlSafe(statement)).fetch_one(&mut connection).await.unwrap().get::<i64, _>(0);
+        sum += sqlx::query(sqlx::AssertSqlSafe(statement))
+            .fetch_one(&mut connection)
+            .await
+            .unwrap()
+            .get::<i64, _>(0);
     }
     connection.close().await.unwrap();
     sum
@@ -100,9 +108,11 @@ async fn written(file: &std::path::Path) -> i64 {
 async fn floor(folder: &std::path::Path, rows: usize, bytes: usize) -> Duration {
     let address = format!("sqlite://{}?mode=rwc", folder.join("floor.db").display());
     let mut connection = SqliteConnection::connect(&address).await.unwrap();
-    for statement in
-        ["PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "CREATE TABLE bare (id INTEGER PRIMARY KEY, body BLOB)"]
-    {
+    for statement in [
+        "PRAGMA journal_mode = WAL",
+        "PRAGMA synchronous = FULL",
+        "CREATE TABLE bare (id INTEGER PRIMARY KEY, body BLOB)",
+    ] {
         sqlx::query(statement).execute(&mut connection).await.unwrap();
     }
     let body = vec![b'x'; bytes];
@@ -135,5 +145,10 @@ async fn timed(work: impl AsyncFnOnce()) -> Duration {
 
 fn spread(mut values: Vec<f64>, digits: usize) -> String {
     values.sort_by(f64::total_cmp);
-    format!("{:.digits$} / {:.digits$} / {:.digits$}", values[0], values[values.len() / 2], values[values.len() - 1])
+    format!(
+        "{:.digits$} / {:.digits$} / {:.digits$}",
+        values[0],
+        values[values.len() / 2],
+        values[values.len() - 1]
+    )
 }

@@ -101,7 +101,8 @@ fn write_pages(file: &Path, accounts: usize) -> Vec<usize> {
         let mut text = String::from(
             r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":"#,
         );
-        write!(text, "{accounts},\"startIndex\":{},\"itemsPerPage\":{PAGE},\"Resources\":[", first + 1).unwrap();
+        write!(text, "{accounts},\"startIndex\":{},\"itemsPerPage\":{PAGE},\"Resources\":[", first + 1)
+            .unwrap();
         for n in first..first + PAGE {
             if n > first {
                 text.push(',');
@@ -117,7 +118,14 @@ fn write_pages(file: &Path, accounts: usize) -> Vec<usize> {
 }
 
 fn user(text: &mut String, n: usize) {
-    let id = format!("{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}", n.wrapping_mul(2_654_435_761) & 0xffff_ffff, n & 0xffff, n % 4096, n % 4095, n);
+    let id = format!(
+        "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
+        n.wrapping_mul(2_654_435_761) & 0xffff_ffff,
+        n & 0xffff,
+        n % 4096,
+        n % 4095,
+        n
+    );
     write!(
         text,
         r#"{{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"],"id":"{id}","externalId":"hr/{n}","userName":"person{n}@example.test","name":{{"formatted":"Given{n} Family{n}","familyName":"Family{n}","givenName":"Given{n}"}},"displayName":"Given{n} Family{n}","title":"Engineer {}","active":true,"preferredLanguage":"en-GB","timezone":"Europe/Berlin","emails":[{{"value":"person{n}@example.test","type":"work","primary":true}},{{"value":"person{n}@home.test","type":"home"}}],"phoneNumbers":[{{"value":"+49 30 {n:07}","type":"work"}}],"groups":["#,

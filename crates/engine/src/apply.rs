@@ -175,12 +175,6 @@ impl Engine {
                 self.settle(&one.taken.item, outcome).await?;
             }
         }
-        for stopped in returned.iter().filter_map(|r| Some((r.stopped.as_ref()?, &r.taken.run.value.system))) {
-            if stopped.0.kind == ErrorKind::OutOfScope {
-                let route = catalogue.route(stopped.1)?;
-                self.quarantine(&route.integration.name, &stopped.0.message).await?;
-            }
-        }
         Ok(())
     }
 
@@ -216,7 +210,10 @@ impl Engine {
             .identity(run.identity)
             .plan(run.plan)
             .fact("run", run.id)
-            .fact("steps", steps.iter().map(|(seq, step)| (seq.to_string(), step)).collect::<BTreeMap<_, _>>())
+            .fact(
+                "steps",
+                steps.iter().map(|(seq, step)| (seq.to_string(), step)).collect::<BTreeMap<_, _>>(),
+            )
             .fact("system", &run.system);
         if let Some(error) = stopped {
             record = record.fact("stopped", error.code());
@@ -334,7 +331,14 @@ impl Engine {
         let mut updates = Vec::new();
         for (seq, step) in &run.steps {
             let Step::Refused { code, message } = step else { continue };
-            let words = taken.row.plan.changes.iter().find(|c| c.seq == *seq).map(|c| c.op.words()).unwrap_or_default();
+            let words = taken
+                .row
+                .plan
+                .changes
+                .iter()
+                .find(|c| c.seq == *seq)
+                .map(|c| c.op.words())
+                .unwrap_or_default();
             let wrong = Wrong {
                 code: "change-refused",
                 subject: format!("{}/{seq}", run.id),
@@ -373,7 +377,12 @@ enum Next {
 }
 
 /// Sends the changes of a run in order until one stops it.
-async fn carry_out(connector: &dyn Connector, line: &Line, taken: Taken, now: &(dyn Fn() -> Timestamp + Sync)) -> Returned {
+async fn carry_out(
+    connector: &dyn Connector,
+    line: &Line,
+    taken: Taken,
+    now: &(dyn Fn() -> Timestamp + Sync),
+) -> Returned {
     let run = &taken.run.value;
     let mut external_id = run.external_id.clone();
     let mut steps = Vec::new();
@@ -488,34 +497,6 @@ fn advance(state: &mut AccountState, change: &Change, catalogue: &Catalogue) {
         Op::RevokeAll { class } => state
             .entitlements
             .retain(|e| catalogue.entitlements.get(e).is_none_or(|declared| declared.class != *class)),
-    }
-}
-
-impl Engine {
-    /// Stops an integration because one of its calls was outside of its scope: evidence and a finding.
-    pub(crate) async fn quarantine(&self, name: &bailiwick_core::id::IntegrationName, reason: &str) -> Result<()> {
-        use bailiwick_core::integration::{Integration, Standing};
-        let mut tx = self.begin().await?;
-        let Some(stored) = get::<Integration>(&mut *tx, self.tenant(), name.as_str()).await? else { return Ok(()) };
-        if matches!(stored.value.standing, Standing::Quarantined { .. }) {
-            return Ok(());
-        }
-        let standing = Standing::Quarantined { since: self.now(), reason: reason.to_owned() };
-        let owner = stored.value.owner.clone();
-        let stopped = Integration { standing, ..stored.value };
-        let record = self.record(RecordKind::Quarantined, "broker").fact("integration", name).fact("reason", reason);
-        let wrong = Wrong {
-            code: "integration-quarantined",
-            subject: name.to_string(),
-            identity: None,
-            system: None,
-            message: format!("`{name}` is stopped: {reason}; look at it, correct its scope, then release it"),
-            owner,
-        };
-        let mut updates = vec![Update::new(record).replace(&stopped, stored.revision, self.entropy())];
-        updates.extend(self.open_finding(&mut *tx, wrong).await?);
-        tx.write(self.tenant(), updates, self.entropy()).await?;
-        Ok(tx.commit().await?)
     }
 }
 

@@ -28,7 +28,11 @@ pub type Decided = (PlanId, ApprovalId);
 impl Engine {
     /// The rules' approval of a plan, used at once; `None` when they do not approve it. Fails when they
     /// cannot say.
-    pub(crate) fn approve_by_rule(&self, catalogue: &Catalogue, row: &PlanRow) -> Result<Option<Approval>, PolicyFault> {
+    pub(crate) fn approve_by_rule(
+        &self,
+        catalogue: &Catalogue,
+        row: &PlanRow,
+    ) -> Result<Option<Approval>, PolicyFault> {
         let rule = ApproverFacts { kind: ApproverKind::Rule, name: "rule".into(), roles: Default::default() };
         let answer = catalogue.policies.approves(&rule, &row.plan.facts())?;
         if !answer.allowed {
@@ -81,7 +85,8 @@ impl Engine {
             Some(key) => self.by_source_key(&mut *tx, key).await?.map(|s| s.value.id),
             None => None,
         };
-        let facts = ApproverFacts { kind: ApproverKind::Operator, name: by.name.clone(), roles: by.roles.clone() };
+        let facts =
+            ApproverFacts { kind: ApproverKind::Operator, name: by.name.clone(), roles: by.roles.clone() };
         let answer = catalogue
             .policies
             .approves(&facts, &stored.value.plan.facts())
@@ -112,7 +117,12 @@ impl Engine {
     }
 
     /// What follows from an approval: the approval itself, a run for each system, and their work.
-    pub(crate) fn approved(&self, row: &PlanRow, approval: Approval, case: Option<CaseId>) -> (Update, Vec<NewWork>) {
+    pub(crate) fn approved(
+        &self,
+        row: &PlanRow,
+        approval: Approval,
+        case: Option<CaseId>,
+    ) -> (Update, Vec<NewWork>) {
         let plan = &row.plan;
         let now = self.now();
         let mut record = self
@@ -125,9 +135,9 @@ impl Engine {
             .fact("policies", &approval.policies);
         record.case = case;
         record.actor = match &approval.by {
-            Approver::Rule => {
-                Actor::Policy(approval.policies.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
-            }
+            Approver::Rule => Actor::Policy(
+                approval.policies.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            ),
             Approver::Operator { name, .. } => Actor::Operator(name.clone()),
         };
         let urgent = plan.facts().removes_only;

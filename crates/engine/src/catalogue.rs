@@ -111,7 +111,8 @@ impl Engine {
     /// What is declared now. Reads the small declaring tables and compiles them only when they differ
     /// from the last time.
     pub async fn catalogue(&self, tx: &mut dyn Tx) -> Result<Arc<Catalogue>> {
-        let tables = [Table::Systems, Table::Entitlements, Table::Integrations, Table::Policies, Table::Credentials];
+        let tables =
+            [Table::Systems, Table::Entitlements, Table::Integrations, Table::Policies, Table::Credentials];
         let mut rows: Vec<Vec<Row>> = Vec::with_capacity(tables.len());
         for table in tables {
             rows.push(tx.select(self.tenant(), Select::from(table)).await?);
@@ -166,13 +167,19 @@ impl Engine {
 
     /// A line for writing to the integration's system.
     pub(crate) fn writing(&self, catalogue: &Catalogue, integration: &Integration) -> Line {
-        self.parts.broker.line(integration, Purpose::Write, catalogue.sealed(&integration.name, Purpose::Write))
+        self.parts.broker.line(
+            integration,
+            Purpose::Write,
+            catalogue.sealed(&integration.name, Purpose::Write),
+        )
     }
 
     /// A line for reading back, with the verifier's own credential where there is one, and which it is.
     pub(crate) fn reading(&self, catalogue: &Catalogue, integration: &Integration) -> (Line, Witness) {
         match catalogue.sealed(&integration.name, Purpose::Verify) {
-            Some(own) => (self.parts.broker.line(integration, Purpose::Verify, Some(own)), Witness::Independent),
+            Some(own) => {
+                (self.parts.broker.line(integration, Purpose::Verify, Some(own)), Witness::Independent)
+            }
             None => {
                 let writers = catalogue.sealed(&integration.name, Purpose::Write);
                 (self.parts.broker.line(integration, Purpose::Write, writers), Witness::Writer)

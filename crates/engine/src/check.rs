@@ -148,10 +148,13 @@ async fn compare_rows(tx: &mut dyn Tx) -> Result<Option<Damage>> {
         let said = entry.map_or_else(|| "an unpublished entry".to_owned(), |e| format!("entry {e}"));
         let (code, message) = match how {
             How::Edited => ("row-changed", format!("row `{id}` of {table} is not what {said} says it is")),
-            How::Missing => ("row-missing", format!("row `{id}` of {table} is missing; {said} says that it is there")),
-            How::Unexplained => {
-                ("row-unexplained", format!("row `{id}` of {table} was put there by nobody: no entry explains it"))
+            How::Missing => {
+                ("row-missing", format!("row `{id}` of {table} is missing; {said} says that it is there"))
             }
+            How::Unexplained => (
+                "row-unexplained",
+                format!("row `{id}` of {table} was put there by nobody: no entry explains it"),
+            ),
         };
         Damage::new(code, entry, message)
     }))

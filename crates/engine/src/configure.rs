@@ -84,13 +84,22 @@ impl Engine {
                 jobs.push(Job::Reconcile { system: system.name.clone() }.work(None, None, false, self.now()));
             }
         }
-        jobs.push(Job::Redecide { cause: change.digest.short(), after: None }.work(None, None, false, self.now()));
+        jobs.push(Job::Redecide { cause: change.digest.short(), after: None }.work(
+            None,
+            None,
+            false,
+            self.now(),
+        ));
         self.enqueue(&mut *tx, jobs).await?;
         tx.commit().await?;
         Ok(change)
     }
 
-    async fn difference(&self, tx: &mut dyn Tx, wanted: &Configuration) -> Result<(ConfigChange, Vec<Update>)> {
+    async fn difference(
+        &self,
+        tx: &mut dyn Tx,
+        wanted: &Configuration,
+    ) -> Result<(ConfigChange, Vec<Update>)> {
         let mut out = Difference { engine: self, lines: Vec::new(), updates: Vec::new() };
         let tenant = self.tenant();
         let before = current::<System>(tx, tenant).await?;

@@ -76,7 +76,8 @@ impl Engine {
         let mut bulk = catalogue.policies.bulk();
         let mut done = BTreeSet::new();
         for (_, identity, event) in items {
-            let (Some(stored), Some(event)) = (known.identities.get(identity), known.events.get(event)) else {
+            let (Some(stored), Some(event)) = (known.identities.get(identity), known.events.get(event))
+            else {
                 continue;
             };
             if !done.insert((*identity, event.id)) {
@@ -235,7 +236,13 @@ impl Engine {
         unsettled
     }
 
-    fn open_case(&self, known: &Known, identity: &Identity, event: &Event, out: &mut Outcome) -> Option<CaseId> {
+    fn open_case(
+        &self,
+        known: &Known,
+        identity: &Identity,
+        event: &Event,
+        out: &mut Outcome,
+    ) -> Option<CaseId> {
         let Lifecycle::Left { at } = &identity.lifecycle else { return None };
         if let Some(case) = known.cases.get(&identity.id) {
             return Some(case.id);
@@ -289,7 +296,14 @@ impl Engine {
     }
 
     /// Drafts the plan and lets the rules approve it, if they do.
-    fn plan_row(&self, catalogue: &Catalogue, planned: Plan, case: Option<CaseId>, event: &Event, out: &mut Outcome) {
+    fn plan_row(
+        &self,
+        catalogue: &Catalogue,
+        planned: Plan,
+        case: Option<CaseId>,
+        event: &Event,
+        out: &mut Outcome,
+    ) {
         let digest = planned.digest();
         let mut record = self
             .record(RecordKind::Planned, "plan")
@@ -297,7 +311,10 @@ impl Engine {
             .identity(planned.decision.identity)
             .plan(planned.id)
             .fact("cause", &planned.cause)
-            .fact("changes", planned.changes.iter().map(|c| format!("{} {}", c.system, c.op.words())).collect::<Vec<_>>())
+            .fact(
+                "changes",
+                planned.changes.iter().map(|c| format!("{} {}", c.system, c.op.words())).collect::<Vec<_>>(),
+            )
             .fact("digest", digest)
             .fact("rests_on", planned.rests_on);
         record.case = case;
@@ -327,7 +344,8 @@ impl Engine {
 
     fn missing(&self, catalogue: &Catalogue, name: &bailiwick_core::id::EntitlementName) -> Wrong {
         let system = name.system();
-        let owner = catalogue.route(&system).map_or_else(|_| "operator".into(), |r| r.integration.owner.clone());
+        let owner =
+            catalogue.route(&system).map_or_else(|_| "operator".into(), |r| r.integration.owner.clone());
         Wrong {
             code: "entitlement-missing",
             subject: name.to_string(),

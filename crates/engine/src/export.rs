@@ -13,10 +13,8 @@ impl Engine {
         sequencer.publish(self.now()).await?;
         let mut tx = self.read().await?;
         let entries = tx.entries_about(self.tenant(), subject).await?;
-        let places: BTreeMap<&str, u64> = entries
-            .iter()
-            .filter_map(|e| Some((e.record.as_str(), u64::try_from(e.index?).ok()?)))
-            .collect();
+        let places: BTreeMap<&str, u64> =
+            entries.iter().filter_map(|e| Some((e.record.as_str(), u64::try_from(e.index?).ok()?))).collect();
         if places.is_empty() {
             return Err(EngineError::NotFound { kind: "evidence about", name: subject.to_owned() });
         }

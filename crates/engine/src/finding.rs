@@ -54,7 +54,12 @@ impl Engine {
     }
 
     /// Closes the open finding with this code and subject, if there is one.
-    pub(crate) async fn close_finding(&self, tx: &mut dyn Tx, code: &str, subject: &str) -> Result<Option<Update>> {
+    pub(crate) async fn close_finding(
+        &self,
+        tx: &mut dyn Tx,
+        code: &str,
+        subject: &str,
+    ) -> Result<Option<Update>> {
         let Some(open) = self.open_with(tx, &format!("{code}:{subject}")).await? else { return Ok(None) };
         let mut record = self
             .record(RecordKind::FindingClosed, "finding")

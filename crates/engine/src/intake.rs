@@ -15,7 +15,9 @@ use bailiwick_core::{
     record::{Actor, Record, RecordKind},
     time::Effective,
 };
-use bailiwick_store::{Entity, Filter, NewWork, Select, Stored, Table, Tx, Update, Work, entities::Batch, get, select};
+use bailiwick_store::{
+    Entity, Filter, NewWork, Select, Stored, Table, Tx, Update, Work, entities::Batch, get, select,
+};
 use serde::Serialize;
 
 use crate::{Engine, EngineError, Job, Result, finding::Wrong};
@@ -60,7 +62,8 @@ impl Engine {
                 Ok(record) => records.push(SourceRecord { line: records.len() as u64 + 2, ..record }),
                 Err(problem) => broken = Some(problem),
             };
-            let page = route.connector.list(&line, Listing::People, cursor.as_deref(), PAGE, &mut visit).await?;
+            let page =
+                route.connector.list(&line, Listing::People, cursor.as_deref(), PAGE, &mut visit).await?;
             if let Some(problem) = broken {
                 return Err(ConnectorError::none(ErrorKind::Malformed, problem).into());
             }
@@ -140,8 +143,14 @@ impl Engine {
                 batch.source,
                 batch.breaches.iter().take(3).map(ToString::to_string).collect::<Vec<_>>().join("; "),
             );
-            let wrong =
-                Wrong { code: "feed-held", subject, identity: None, system: None, message, owner: owner.to_owned() };
+            let wrong = Wrong {
+                code: "feed-held",
+                subject,
+                identity: None,
+                system: None,
+                message,
+                owner: owner.to_owned(),
+            };
             updates.extend(self.open_finding(tx, wrong).await?);
         } else {
             updates.extend(self.close_finding(tx, "feed-held", &subject).await?);
@@ -220,8 +229,7 @@ impl Engine {
             return Ok(false);
         }
         let now = self.now();
-        let identity =
-            Identity { lifecycle, generation: stored.value.generation + 1, ..stored.value };
+        let identity = Identity { lifecycle, generation: stored.value.generation + 1, ..stored.value };
         let event = Event {
             id: EventId::new(now, self.entropy()),
             source: "hub".into(),
@@ -277,7 +285,11 @@ impl Engine {
         Ok(tx.commit().await?)
     }
 
-    async fn known(&self, tx: &mut dyn Tx, source: &SourceName) -> Result<BTreeMap<String, Stored<Identity>>> {
+    async fn known(
+        &self,
+        tx: &mut dyn Tx,
+        source: &SourceName,
+    ) -> Result<BTreeMap<String, Stored<Identity>>> {
         let all: Vec<Stored<Identity>> = select(tx, self.tenant(), Select::from(Identity::TABLE)).await?;
         let of_source = all.into_iter().filter(|s| s.value.source_key.source == *source);
         Ok(of_source.map(|s| (s.value.source_key.key.clone(), s)).collect())
@@ -322,7 +334,9 @@ fn record_of(object: &Object<'_>, contract: &SourceContract) -> Result<SourceRec
             ("end", _) => record.ends = date()?,
             ("zone", ObjectValue::Text(zone)) => record.zone = Some(zone.to_string()),
             ("status", ObjectValue::Text(status)) => record.terminated |= status == "terminated",
-            _ => drop(record.values.insert(name.to_string(), typed(value, contract.attributes.get(name.as_ref())))),
+            _ => drop(
+                record.values.insert(name.to_string(), typed(value, contract.attributes.get(name.as_ref()))),
+            ),
         }
     }
     Ok(record)
@@ -331,16 +345,18 @@ fn record_of(object: &Object<'_>, contract: &SourceContract) -> Result<SourceRec
 fn typed(value: &ObjectValue<'_>, rule: Option<&AttributeRule>) -> Option<AttributeValue> {
     match value {
         ObjectValue::Text(text) => match rule.map(|r| r.kind) {
-            Some(AttributeType::Number) => {
-                Some(text.parse().map_or_else(|_| AttributeValue::Text(text.to_string()), AttributeValue::Number))
-            }
+            Some(AttributeType::Number) => Some(
+                text.parse().map_or_else(|_| AttributeValue::Text(text.to_string()), AttributeValue::Number),
+            ),
             Some(AttributeType::TextSet) => Some(AttributeValue::TextSet([text.to_string()].into())),
             Some(AttributeType::Text | AttributeType::Flag | AttributeType::Date) | None => {
                 Some(AttributeValue::Text(text.to_string()))
             }
         },
         ObjectValue::Flag(flag) => Some(AttributeValue::Flag(*flag)),
-        ObjectValue::Many(many) => Some(AttributeValue::TextSet(many.iter().map(ToString::to_string).collect())),
+        ObjectValue::Many(many) => {
+            Some(AttributeValue::TextSet(many.iter().map(ToString::to_string).collect()))
+        }
         ObjectValue::Null => None,
     }
 }

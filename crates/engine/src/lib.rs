@@ -19,6 +19,7 @@ mod finding;
 mod intake;
 mod observe;
 mod operator;
+mod quarantine;
 mod reconcile;
 mod sequencer;
 mod verify;

@@ -1,6 +1,8 @@
 //! Reading systems: what an account holds, and whether a change is so.
 
-use bailiwick_connector::{Connector, ConnectorError, ErrorKind, Line, Listing, Locator, Object, ObjectState, ObjectValue};
+use bailiwick_connector::{
+    Connector, ConnectorError, ErrorKind, Line, Listing, Locator, Object, ObjectState, ObjectValue,
+};
 use bailiwick_core::{
     access::AccessClass,
     account::{AccountAttributes, AccountValue, Held, StateDigest},

@@ -21,7 +21,11 @@ use bailiwick_core::{
 use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, Work, get, select};
 use serde::Serialize;
 
-use crate::{Catalogue, Engine, Result, finding::Wrong, observe::{managed, shown_digest}};
+use crate::{
+    Catalogue, Engine, Result,
+    finding::Wrong,
+    observe::{managed, shown_digest},
+};
 
 /// The size of a page that is asked for.
 const PAGE: u32 = 500;
@@ -90,8 +94,13 @@ impl Engine {
         drop(tx);
         let (report, different, groups) = Default::default();
         let mut survey = Survey { report, different, groups, index, numbered, others: BTreeMap::new() };
-        self.memberships(&catalogue, system, &mut survey).await?;
-        self.survey(&catalogue, system, &mut survey).await?;
+        let read = async {
+            self.memberships(&catalogue, system, &mut survey).await?;
+            self.survey(&catalogue, system, &mut survey).await
+        };
+        let outcome = read.await;
+        self.record_incidents().await?;
+        outcome?;
         self.write_survey(&catalogue, system, survey).await
     }
 
@@ -101,9 +110,17 @@ impl Engine {
         let subject = system.to_string();
         if let Err(error) = outcome {
             let catalogue = self.catalogue(&mut *tx).await?;
-            let owner = catalogue.route(system).map_or_else(|_| "operator".into(), |r| r.integration.owner.clone());
+            let owner =
+                catalogue.route(system).map_or_else(|_| "operator".into(), |r| r.integration.owner.clone());
             let message = format!("`{system}` cannot be compared: {}: {error:#}", error.code());
-            let wrong = Wrong { code: "cannot-reconcile", subject, identity: None, system: Some(system.clone()), message, owner };
+            let wrong = Wrong {
+                code: "cannot-reconcile",
+                subject,
+                identity: None,
+                system: Some(system.clone()),
+                message,
+                owner,
+            };
             let updates = self.open_finding(&mut *tx, wrong).await?.into_iter().collect();
             tx.write(self.tenant(), updates, self.entropy()).await?;
             tx.commit().await?;
@@ -178,7 +195,8 @@ impl Engine {
                     state,
                 });
             };
-            let page = route.connector.list(&line, Listing::Accounts, cursor.as_deref(), PAGE, &mut visit).await?;
+            let page =
+                route.connector.list(&line, Listing::Accounts, cursor.as_deref(), PAGE, &mut visit).await?;
             if !page.complete {
                 report.partial = Some("the system did not show all accounts".into());
             }
@@ -191,7 +209,12 @@ impl Engine {
 
     /// Reads who is in which declared group. Membership is read from the groups, which are the better
     /// witness than what an account says of itself.
-    async fn memberships(&self, catalogue: &Catalogue, system: &SystemName, survey: &mut Survey) -> Result<()> {
+    async fn memberships(
+        &self,
+        catalogue: &Catalogue,
+        system: &SystemName,
+        survey: &mut Survey,
+    ) -> Result<()> {
         let labels: BTreeMap<&str, usize> = survey
             .numbered
             .iter()
@@ -211,7 +234,8 @@ impl Engine {
                     others.entry(member.to_string()).or_default().push(*number);
                 }
             };
-            let page = route.connector.list(&line, Listing::Groups, cursor.as_deref(), PAGE, &mut visit).await?;
+            let page =
+                route.connector.list(&line, Listing::Groups, cursor.as_deref(), PAGE, &mut visit).await?;
             if !page.complete {
                 report.partial = Some("the system did not show all groups".into());
             }
@@ -224,7 +248,12 @@ impl Engine {
         Ok(())
     }
 
-    async fn write_survey(&self, catalogue: &Catalogue, system: &SystemName, survey: Survey) -> Result<Reconciled> {
+    async fn write_survey(
+        &self,
+        catalogue: &Catalogue,
+        system: &SystemName,
+        survey: Survey,
+    ) -> Result<Reconciled> {
         let Survey { mut report, different, groups, index, .. } = survey;
         let mut tx = self.begin().await?;
         self.learn_entitlements(&mut *tx, catalogue, system, &groups).await?;
@@ -240,9 +269,18 @@ impl Engine {
         let unmanaged = report.unmanaged as usize;
         if unmanaged > NAMED {
             let owner = catalogue.route(system)?.integration.owner.clone();
-            let message = format!("{unmanaged} accounts on `{system}` belong to nobody known; {NAMED} of them are named");
+            let message = format!(
+                "{unmanaged} accounts on `{system}` belong to nobody known; {NAMED} of them are named"
+            );
             let subject = format!("{system}/many");
-            let wrong = Wrong { code: "accounts-unmanaged", subject, identity: None, system: Some(system.clone()), message, owner };
+            let wrong = Wrong {
+                code: "accounts-unmanaged",
+                subject,
+                identity: None,
+                system: Some(system.clone()),
+                message,
+                owner,
+            };
             let updates = self.open_finding(&mut *tx, wrong).await?.into_iter().collect();
             tx.write(self.tenant(), updates, self.entropy()).await?;
         }
@@ -265,7 +303,9 @@ impl Engine {
                 AccessClass::DirectGroups => groups.get(&declared.label).cloned(),
                 _ => Some(declared.label.clone()),
             };
-            let Some(stored) = get::<Entitlement>(tx, self.tenant(), declared.name.as_str()).await? else { continue };
+            let Some(stored) = get::<Entitlement>(tx, self.tenant(), declared.name.as_str()).await? else {
+                continue;
+            };
             if stored.value.external_id == seen || seen.is_none() {
                 continue;
             }
@@ -371,14 +411,22 @@ impl Engine {
             subject: account.id.to_string(),
             identity: None,
             system: Some(system.clone()),
-            message: format!("an account on `{system}` belongs to nobody known: give it an owner or remove it"),
+            message: format!(
+                "an account on `{system}` belongs to nobody known: give it an owner or remove it"
+            ),
             owner: catalogue.route(system)?.integration.owner.clone(),
         };
         self.open_finding(tx, wrong).await
     }
 
     /// Accounts that a complete listing did not show any more.
-    async fn write_gone(&self, tx: &mut dyn Tx, system: &SystemName, index: &Index, report: &mut Reconciled) -> Result<()> {
+    async fn write_gone(
+        &self,
+        tx: &mut dyn Tx,
+        system: &SystemName,
+        index: &Index,
+        report: &mut Reconciled,
+    ) -> Result<()> {
         let mine = Select::from(Table::Accounts).filter(Filter::Is("system", system.as_str().into()));
         let accounts = select::<Account>(tx, self.tenant(), mine).await?;
         let gone: Vec<Stored<Account>> =
@@ -401,8 +449,16 @@ impl Engine {
         Ok(())
     }
 
-    async fn drift(&self, tx: &mut dyn Tx, identity: IdentityId, account: &Account, what: &str) -> Result<()> {
-        let Some(stored) = get::<Identity>(tx, self.tenant(), &identity.to_string()).await? else { return Ok(()) };
+    async fn drift(
+        &self,
+        tx: &mut dyn Tx,
+        identity: IdentityId,
+        account: &Account,
+        what: &str,
+    ) -> Result<()> {
+        let Some(stored) = get::<Identity>(tx, self.tenant(), &identity.to_string()).await? else {
+            return Ok(());
+        };
         let at = self.now().as_millisecond() / SignedDuration::from_hours(1).as_millis() as i64;
         let key = format!("drift/{}/{}/{at}", account.id, account.state.digest().short());
         let kind = EventKind::Drifted { system: account.system.clone(), what: what.to_owned() };

@@ -26,6 +26,8 @@ pub struct Sequencer {
     log: Arc<Mutex<Log>>,
     dir: PathBuf,
     holder: String,
+    /// Held while publishing: two at once in one process would append the same records twice.
+    publishing: tokio::sync::Mutex<()>,
 }
 
 impl Sequencer {
@@ -34,7 +36,7 @@ impl Sequencer {
     pub fn open(store: Arc<dyn Store>, dir: &Path, signer: Signer, entropy: &dyn Entropy) -> Result<Self> {
         let log = Log::open(dir, signer).map_err(|e| EngineError::Evidence(format!("{}: {e}", e.code())))?;
         let holder = bailiwick_core::digest::Digest::of(&entropy.salt()).short();
-        Ok(Self { store, log: Arc::new(Mutex::new(log)), dir: dir.to_owned(), holder })
+        Ok(Self { store, log: Arc::new(Mutex::new(log)), dir: dir.to_owned(), holder, publishing: tokio::sync::Mutex::default() })
     }
 
     /// The folder of the log.
@@ -44,12 +46,15 @@ impl Sequencer {
 
     /// The log, for reading and proving.
     pub fn log(&self) -> Result<MutexGuard<'_, Log>> {
-        self.log.lock().map_err(|_| EngineError::Evidence("the log is in disorder after a failure; restart".into()))
+        self.log
+            .lock()
+            .map_err(|_| EngineError::Evidence("the log is in disorder after a failure; restart".into()))
     }
 
     /// Publishes all records that were committed before the call. Gives the size of the log, or the size
     /// so far when another process holds the lease.
     pub async fn publish(&self, now: Timestamp) -> Result<u64> {
+        let _alone = self.publishing.lock().await;
         let mut tx = self.store.begin().await?;
         if tx.lock("sequencer", &self.holder, now.as_millisecond(), LEASE_MS).await?.is_none() {
             return Ok(self.log()?.size());

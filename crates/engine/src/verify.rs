@@ -86,7 +86,8 @@ impl Engine {
                 continue;
             };
             let (line, witness) = self.reading(&catalogue, route.integration);
-            let task = Task { item, run: run.value, row: Arc::new(row.value), case, changed, system, witness };
+            let task =
+                Task { item, run: run.value, row: Arc::new(row.value), case, changed, system, witness };
             let (connector, now) = (route.connector.clone(), self.now());
             under_way.spawn(async move { look(&*connector, &line, task, now).await });
         }
@@ -97,7 +98,8 @@ impl Engine {
             tx.commit().await?;
         }
         while let Some(seen) = under_way.join_next().await {
-            let seen = seen.map_err(|e| EngineError::Inconsistent(format!("a reading ended abnormally: {e}")))?;
+            let seen =
+                seen.map_err(|e| EngineError::Inconsistent(format!("a reading ended abnormally: {e}")))?;
             let item = seen.task.item.clone();
             let outcome = self.conclude(&catalogue, seen).await;
             self.settle(&item, outcome).await?;
@@ -165,15 +167,24 @@ impl Engine {
                 subject,
                 identity: Some(task.run.identity),
                 system: Some(task.run.system.clone()),
-                message: format!("`{}` answered that it did, and reading back shows that it did not: {what}", task.run.system),
+                message: format!(
+                    "`{}` answered that it did, and reading back shows that it did not: {what}",
+                    task.run.system
+                ),
                 owner: route.integration.owner.clone(),
             };
             updates.extend(self.open_finding(tx, wrong).await?);
             updates.extend(self.unbelieve(tx, catalogue, task, diverged).await?);
             tx.write(self.tenant(), updates, self.entropy()).await?;
             // The same divergence makes one event: a system that never does it is not asked forever.
-            let key = format!("diverged/{}/{}/{}", task.run.identity, task.run.system, Digest::of_value(&words).short());
-            if let Some(identity) = get::<Identity>(tx, self.tenant(), &task.run.identity.to_string()).await? {
+            let key = format!(
+                "diverged/{}/{}/{}",
+                task.run.identity,
+                task.run.system,
+                Digest::of_value(&words).short()
+            );
+            if let Some(identity) = get::<Identity>(tx, self.tenant(), &task.run.identity.to_string()).await?
+            {
                 let kind = EventKind::Drifted { system: task.run.system.clone(), what };
                 let lifecycle = identity.value.lifecycle.clone();
                 self.file(tx, identity, key, kind, lifecycle).await?;
@@ -245,7 +256,13 @@ impl Engine {
         Ok(tx.postpone(self.tenant(), &task.item, due, true).await?)
     }
 
-    async fn conclude_case(&self, tx: &mut dyn Tx, catalogue: &Catalogue, case: CaseId, seen: &Seen) -> Result<()> {
+    async fn conclude_case(
+        &self,
+        tx: &mut dyn Tx,
+        catalogue: &Catalogue,
+        case: CaseId,
+        seen: &Seen,
+    ) -> Result<()> {
         let Seen { task, cells, .. } = seen;
         let now = self.now();
         let Some(stored_case) = get::<Case>(tx, self.tenant(), &case.to_string()).await? else {
@@ -312,8 +329,10 @@ impl Engine {
         let now = self.now();
         let system = &task.run.system;
         let subject = format!("{}/{system}", task.run.identity);
-        let residual: Vec<&Cell> = cells.iter().filter(|c| matches!(c.verdict, Verdict::Residual { .. })).collect();
-        let unreadable = cells.iter().any(|c| c.witness.is_none() && matches!(c.verdict, Verdict::Pending { .. }));
+        let residual: Vec<&Cell> =
+            cells.iter().filter(|c| matches!(c.verdict, Verdict::Residual { .. })).collect();
+        let unreadable =
+            cells.iter().any(|c| c.witness.is_none() && matches!(c.verdict, Verdict::Pending { .. }));
         let pending = cells.iter().filter_map(|c| match &c.verdict {
             Verdict::Pending { until } => Some(*until),
             Verdict::Removed
@@ -394,7 +413,18 @@ impl Engine {
                 (verdict, format!("not readable: {}", error.code()), None, None)
             }
         };
-        Cell { case, system: task.run.system.clone(), class, account, verdict, at: now, method, witness, answer, tried }
+        Cell {
+            case,
+            system: task.run.system.clone(),
+            class,
+            account,
+            verdict,
+            at: now,
+            method,
+            witness,
+            answer,
+            tried,
+        }
     }
 
     async fn close_case(&self, tx: &mut dyn Tx, stored: Stored<Case>) -> Result<()> {
@@ -423,7 +453,13 @@ impl Engine {
     }
 
     /// A disabled account that is only kept is deleted when its time has come.
-    async fn schedule_purge(&self, tx: &mut dyn Tx, task: &Task, cells: &[Cell], now: Timestamp) -> Result<()> {
+    async fn schedule_purge(
+        &self,
+        tx: &mut dyn Tx,
+        task: &Task,
+        cells: &[Cell],
+        now: Timestamp,
+    ) -> Result<()> {
         let due = cells.iter().find_map(|c| match (&c.verdict, c.class) {
             (Verdict::Blocked { purges_at: Some(at) }, AccessClass::PrimaryAccount) => Some(*at),
             _ => None,
@@ -434,7 +470,12 @@ impl Engine {
     }
 
     /// Files the event by which a disabled account is deleted, if the identity is still gone.
-    pub(crate) async fn purge(&self, item: &Work, identity: bailiwick_core::id::IdentityId, system: &SystemName) -> Result<()> {
+    pub(crate) async fn purge(
+        &self,
+        item: &Work,
+        identity: bailiwick_core::id::IdentityId,
+        system: &SystemName,
+    ) -> Result<()> {
         use bailiwick_core::identity::Lifecycle;
         let mut tx = self.begin().await?;
         let stored = get::<Identity>(&mut *tx, self.tenant(), &identity.to_string()).await?;
@@ -507,7 +548,10 @@ async fn not_so(
             continue;
         }
         if is_so(connector, line, account, &change.op).await?.is_none() {
-            let what = change.entitlement.as_ref().map_or_else(|| change.op.words(), |e| format!("{} {e}", change.op.words()));
+            let what = change
+                .entitlement
+                .as_ref()
+                .map_or_else(|| change.op.words(), |e| format!("{} {e}", change.op.words()));
             out.push((change.seq, what));
         }
     }

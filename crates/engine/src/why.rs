@@ -60,7 +60,8 @@ impl Engine {
             .holds(identity.kind.as_str(), &identity.attributes)
             .map_err(|fault| EngineError::Undecidable(fault.to_string()))?;
         let because = holding.held.get(entitlement).cloned().unwrap_or_default();
-        let theirs = Select::from(Table::Accounts).filter(Filter::Is("identity", identity.id.to_string().into()));
+        let theirs =
+            Select::from(Table::Accounts).filter(Filter::Is("identity", identity.id.to_string().into()));
         let seen = select::<Account>(&mut *tx, self.tenant(), theirs)
             .await?
             .into_iter()
@@ -89,7 +90,8 @@ impl Engine {
 
 /// What a record tells about the entitlement, if anything.
 fn told(logged: &Logged, entitlement: &EntitlementName) -> Option<String> {
-    let fact = |name: &str| logged.facts.get(name).map(|v| v.to_string().replace('"', "")).unwrap_or_default();
+    let fact =
+        |name: &str| logged.facts.get(name).map(|v| v.to_string().replace('"', "")).unwrap_or_default();
     let by = match &logged.actor {
         Actor::Hub(step) => step.clone(),
         Actor::Operator(name) => format!("operator {name}"),
@@ -101,7 +103,8 @@ fn told(logged: &Logged, entitlement: &EntitlementName) -> Option<String> {
         RecordKind::EventAccepted => Some(format!("{} ({by})", fact("kind"))),
         RecordKind::Decided => {
             let wanted = logged.facts.get("desired")?.get(system.as_str())?.as_array()?;
-            let given = wanted.iter().any(|pair| pair.get(0).and_then(|n| n.as_str()) == Some(entitlement.as_str()));
+            let given =
+                wanted.iter().any(|pair| pair.get(0).and_then(|n| n.as_str()) == Some(entitlement.as_str()));
             Some(if given { "decided: wanted".to_owned() } else { "decided: not wanted".to_owned() })
         }
         RecordKind::Approved => Some(format!("approved by {by}")),
@@ -111,7 +114,10 @@ fn told(logged: &Logged, entitlement: &EntitlementName) -> Option<String> {
             Some(if class.is_empty() {
                 format!("read back on {system}: {}", fact("outcome"))
             } else {
-                format!("read back {class} on {system}: {}", logged.facts.get("verdict")?.get("verdict")?.as_str()?)
+                format!(
+                    "read back {class} on {system}: {}",
+                    logged.facts.get("verdict")?.get("verdict")?.as_str()?
+                )
             })
         }
         RecordKind::CaseOpened => Some("case opened".into()),
@@ -129,7 +135,12 @@ impl fmt::Display for Why {
         } else if !self.forbidden_by.is_empty() {
             writeln!(f, "policy forbids {name}: {}", list(&self.forbidden_by))?;
         } else if !self.because.is_empty() {
-            writeln!(f, "the identity is {}: nothing is given, though {} would", self.lifecycle, list(&self.because))?;
+            writeln!(
+                f,
+                "the identity is {}: nothing is given, though {} would",
+                self.lifecycle,
+                list(&self.because)
+            )?;
         } else {
             writeln!(f, "no policy gives {name}")?;
         }

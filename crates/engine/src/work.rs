@@ -119,8 +119,7 @@ impl Engine {
     pub async fn work(&self) -> Result<Quiet> {
         let now = self.now();
         let mut tx = self.begin().await?;
-        let taken =
-            tx.lease(self.tenant(), &self.parts.name, now.as_millisecond(), LEASE_MS, TAKE).await?;
+        let taken = tx.lease(self.tenant(), &self.parts.name, now.as_millisecond(), LEASE_MS, TAKE).await?;
         if taken.is_empty() {
             let (next, queued) = tx.next_due(self.tenant()).await?;
             let next = next.and_then(|ms| Timestamp::from_millisecond(ms).ok());
@@ -136,12 +135,22 @@ impl Engine {
             match serde_json::from_slice::<Job>(&item.body) {
                 Ok(Job::Decide { identity, event }) => decides.push((item, identity, event)),
                 Ok(Job::Apply { run }) => runs.push((item, run)),
-                Ok(Job::Verify { run, plan, case, changed }) => verifies.push((item, run, plan, case, changed)),
-                Ok(job @ (Job::Wake { .. } | Job::Reconcile { .. } | Job::Purge { .. } | Job::Redecide { .. })) => {
+                Ok(Job::Verify { run, plan, case, changed }) => {
+                    verifies.push((item, run, plan, case, changed))
+                }
+                Ok(
+                    job @ (Job::Wake { .. }
+                    | Job::Reconcile { .. }
+                    | Job::Purge { .. }
+                    | Job::Redecide { .. }),
+                ) => {
                     others.push((item, job));
                 }
                 Err(_) => {
-                    return Err(EngineError::Inconsistent(format!("work item {} is not understood", item.seq)));
+                    return Err(EngineError::Inconsistent(format!(
+                        "work item {} is not understood",
+                        item.seq
+                    )));
                 }
             }
         }
@@ -158,6 +167,7 @@ impl Engine {
             };
             self.settle(&item, outcome).await?;
         }
+        self.record_incidents().await?;
         Ok(Quiet { taken: count, next: Some(now), queued: 0 })
     }
 

@@ -21,7 +21,10 @@ async fn lived(seed: u64) -> (World, bailiwick_engine::Sequencer, std::path::Pat
     let mut world = World::on(store, seed, &[("chat", &[])]).await;
     world.configure().await;
     world.quiet().await;
-    world.deliver(&["1,Ann Archer,ann@x.test,Engineering,,active", "2,Bob,bob@x.test,Finance,,active"]).await.unwrap();
+    world
+        .deliver(&["1,Ann Archer,ann@x.test,Engineering,,active", "2,Bob,bob@x.test,Finance,,active"])
+        .await
+        .unwrap();
     world.quiet().await;
     world
         .deliver(&["1,Ann Archer,ann@x.test,Engineering,2026-01-01,left", "2,Bob,bob@x.test,Finance,,active"])
@@ -62,13 +65,23 @@ async fn each_tampering_is_found_and_named() {
         assert_eq!(damage.code, code, "{statements:?}: {}", damage.message);
         damage
     };
-    let edited = check(2, &["UPDATE runs SET revision = revision + 1 WHERE id = (SELECT max(id) FROM runs)"], "row-changed").await;
+    let edited = check(
+        2,
+        &["UPDATE runs SET revision = revision + 1 WHERE id = (SELECT max(id) FROM runs)"],
+        "row-changed",
+    )
+    .await;
     assert!(edited.entry.is_some());
     let verdict = check(3, &["UPDATE cells SET body = CAST(replace(CAST(body AS TEXT), 'blocked', 'removed') AS BLOB) WHERE CAST(body AS TEXT) LIKE '%blocked%'"], "row-changed").await;
     assert!(verdict.message.contains("cells") && verdict.entry.is_some(), "{verdict:?}");
     check(4, &["DELETE FROM approvals WHERE id = (SELECT min(id) FROM approvals)"], "row-missing").await;
     check(5, &["INSERT INTO approvals SELECT tenant, 'apr_00000000000000000000000000', revision, salt, body, 'other' FROM approvals LIMIT 1"], "row-unexplained").await;
-    let tail = check(6, &["DELETE FROM evidence WHERE idx >= (SELECT max(idx) - 2 FROM evidence)"], "database-entry-missing").await;
+    let tail = check(
+        6,
+        &["DELETE FROM evidence WHERE idx >= (SELECT max(idx) - 2 FROM evidence)"],
+        "database-entry-missing",
+    )
+    .await;
     assert!(tail.entry.is_some());
     check(7, &["UPDATE evidence SET bytes = CAST(replace(CAST(bytes AS TEXT), 'joined', 'joinef') AS BLOB) WHERE idx = 30 OR CAST(bytes AS TEXT) LIKE '%joined%'"], "database-entry-changed").await;
 }

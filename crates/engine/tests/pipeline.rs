@@ -32,7 +32,11 @@ async fn joiners_get_exactly_what_policy_gives() {
         let bob = &truth[&format!("{system}/bob@x.test")];
         assert!(bob.contains(r#"{"Everyone", "Finance"}"#), "{bob}");
     }
-    assert!(world.engine.open_findings().await.unwrap().is_empty(), "{:?}", world.engine.open_findings().await);
+    assert!(
+        world.engine.open_findings().await.unwrap().is_empty(),
+        "{:?}",
+        world.engine.open_findings().await
+    );
 }
 
 #[tokio::test]
@@ -66,7 +70,10 @@ async fn a_leaver_is_stripped_on_systems_that_keep_and_found_on_systems_that_lie
     let truth = world.truth();
     for system in ["chat", "wiki", "mail", "pay"] {
         let ann = &truth[&format!("{system}/ann@x.test")];
-        assert!(ann.contains("active=false") && ann.contains("groups={} tokens=0 licences=0 sessions=0"), "{system}: {ann}");
+        assert!(
+            ann.contains("active=false") && ann.contains("groups={} tokens=0 licences=0 sessions=0"),
+            "{system}: {ann}"
+        );
     }
     let crm = &truth["crm/ann@x.test"];
     assert!(crm.contains("active=true") && crm.contains("groups={} tokens=0 licences=0 sessions=0"), "{crm}");
@@ -78,6 +85,99 @@ async fn a_leaver_is_stripped_on_systems_that_keep_and_found_on_systems_that_lie
     assert_eq!(codes, [("residual-access", "crm")]);
     // Everybody else is as before.
     assert!(truth["crm/bob@x.test"].contains("active=true"));
+    // The case says of each cell what is true, stays open because of one, and closes when that is gone.
+    let cells = world.cells().await;
+    assert_eq!(cells["crm/primary-account"], "residual");
+    assert_eq!(cells["chat/primary-account"], "blocked");
+    for cell in
+        ["chat/direct-groups", "wiki/direct-groups", "wiki/licences", "pay/api-tokens", "mail/sessions"]
+    {
+        assert_eq!(cells[cell], "removed", "{cell}");
+    }
+    assert_eq!(cells.len(), 5 * 6);
+    assert_eq!(world.open_cases().await, 1);
+    // Somebody removes it by hand; the hub reads again within the hour and closes finding and case.
+    world.behind("crm", json!({ "delete": ["ann@x.test"] }));
+    world.pass(SignedDuration::from_mins(61));
+    world.quiet().await;
+    assert_eq!(world.cells().await["crm/primary-account"], "removed");
+    assert_eq!(world.open_cases().await, 0);
+    assert!(world.engine.open_findings().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn when_every_way_failed_a_person_can_approve_the_deletion() {
+    let mut world = settled(30, &[("crm", &[Behaviour::Noop200])]).await;
+    world.deliver(&["1,Ann Archer,ann@x.test,Engineering,2026-01-01,left", BOB, CYD]).await.unwrap();
+    world.quiet().await;
+    let plans = world.drafted().await;
+    assert_eq!(plans.len(), 1, "one plan waits for a person");
+    let plan = &plans[0];
+    // Nobody approves with another digest, twice, or without a policy that lets them.
+    let approver = world.operator("approver", None).await;
+    let other = bailiwick_core::digest::Digest::of(b"other");
+    let refused = async |digest, operator: &bailiwick_store::entities::Operator| {
+        world.engine.approve(plan.plan.id, digest, operator).await.unwrap_err().code()
+    };
+    assert_eq!(refused(other, &approver).await, "approval-digest-mismatch");
+    assert_eq!(refused(plan.digest, &world.operator("reader", None).await).await, "approval-not-allowed");
+    let herself = world.operator("approver", Some("hr/1")).await;
+    assert_eq!(refused(plan.digest, &herself).await, "approval-by-beneficiary");
+    world.engine.approve(plan.plan.id, plan.digest, &approver).await.unwrap();
+    assert_eq!(refused(plan.digest, &approver).await, "approval-used");
+    world.quiet().await;
+    assert!(!world.truth().contains_key("crm/ann@x.test"), "{:?}", world.truth());
+    assert_eq!(world.open_cases().await, 0);
+}
+
+#[tokio::test]
+async fn a_disabled_account_is_kept_for_its_retention_and_then_deleted() {
+    let mut world = settled(31, &[("chat", &[])]).await;
+    world.deliver(&["1,Ann Archer,ann@x.test,Engineering,2026-01-01,left", BOB, CYD]).await.unwrap();
+    world.quiet().await;
+    assert!(world.truth()["chat/ann@x.test"].contains("active=false"));
+    assert_eq!(world.open_cases().await, 0);
+    world.pass(SignedDuration::from_hours(24 * 30 + 1));
+    world.quiet().await;
+    // Deleting is destructive: in this world a person has to approve it.
+    let plans = world.drafted().await;
+    assert_eq!(plans.len(), 1);
+    let approver = world.operator("approver", None).await;
+    world.engine.approve(plans[0].plan.id, plans[0].digest, &approver).await.unwrap();
+    world.quiet().await;
+    assert!(!world.truth().contains_key("chat/ann@x.test"));
+}
+
+#[tokio::test]
+async fn a_call_outside_of_the_scope_is_blocked_recorded_and_stops_the_integration() {
+    let mut world = World::new(32, &[("chat", &[])]).await;
+    world
+        .configure_with(|configuration| {
+            for integration in &mut configuration.integrations {
+                integration.scope.rules.retain(|rule| !rule.to_string().starts_with("grant PATCH"));
+            }
+        })
+        .await;
+    world.quiet().await;
+    world.deliver(&[ANN]).await.unwrap();
+    // The work is put off again and again, never dropped.
+    world.quiet_before(SignedDuration::from_mins(2)).await;
+    let findings = world.engine.open_findings().await.unwrap();
+    assert!(findings.iter().any(|f| f.code == "integration-quarantined"), "{findings:?}");
+    assert!(!world.effects().keys().any(|e| e.contains("MemberAdded")), "{:?}", world.effects());
+    let kinds = world.record_kinds().await;
+    assert!(kinds.contains("call-blocked") && kinds.contains("quarantined"), "{kinds:?}");
+    // The scope is corrected and the integration released: the work goes on where it was.
+    world.configure().await;
+    let name = bailiwick_core::id::IntegrationName::new("chat").unwrap();
+    world.engine.release(&name, bailiwick_core::record::Actor::Operator("test".into())).await.unwrap();
+    world.pass(SignedDuration::from_mins(20));
+    world.quiet().await;
+    assert!(
+        world.truth()["chat/ann@x.test"].contains(r#"{"Engineering", "Everyone"}"#),
+        "{:?}",
+        world.truth()
+    );
 }
 
 #[tokio::test]

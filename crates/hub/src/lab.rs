@@ -177,7 +177,8 @@ impl World {
         let systems = self.systems.iter();
         let named = systems
             .map(|(name, state)| SystemArg { name: name.clone(), behaviours: state.behaviours.clone() });
-        let lab = build(seed, named.collect())?;
+        // Ids of before must not come up again for somebody else.
+        let lab = build(!seed, named.collect())?;
         for (name, state) in &self.systems {
             lab.seed(name, &state.holds).map_err(refused)?;
         }

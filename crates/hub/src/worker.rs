@@ -14,7 +14,7 @@ use std::{
 use bailiwick_core::time::{SignedDuration, Timestamp};
 use bailiwick_engine::{Engine, Sequencer};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex, MutexGuard, Notify, watch};
 
 use crate::problem::chain;
 
@@ -50,18 +50,31 @@ pub struct Worker {
     turns: AtomicU64,
     nudged: Notify,
     pulse: watch::Sender<Pulse>,
+    publishing: Mutex<()>,
 }
 
 impl Worker {
     /// A loop that is not running yet.
     pub fn new(engine: Arc<Engine>, sequencer: Arc<Sequencer>) -> Self {
         let pulse = watch::Sender::new(Pulse::default());
-        Self { engine, sequencer, turns: AtomicU64::new(0), nudged: Notify::new(), pulse }
+        Self {
+            engine,
+            sequencer,
+            turns: AtomicU64::new(0),
+            nudged: Notify::new(),
+            pulse,
+            publishing: Mutex::new(()),
+        }
     }
 
     /// Tells the loop that something was queued.
     pub fn nudge(&self) {
         self.nudged.notify_one();
+    }
+
+    /// Whoever publishes holds this: two at once in one process would append the same records twice.
+    pub async fn publishing(&self) -> MutexGuard<'_, ()> {
+        self.publishing.lock().await
     }
 
     /// What the loop last found.
@@ -125,6 +138,7 @@ impl Worker {
     }
 
     async fn publish(&self) -> Result<(), String> {
+        let _alone = self.publishing().await;
         let published = self.sequencer.publish(self.engine.now()).await;
         published.map(drop).map_err(|error| format!("{} [{}]", chain(&error), error.code()))
     }

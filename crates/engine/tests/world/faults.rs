@@ -138,7 +138,14 @@ impl Tx for BreakableTx {
         self.inner.enqueue(tenant, work).await
     }
 
-    async fn lease(&mut self, tenant: &Tenant, holder: &str, now: i64, ttl: i64, limit: u32) -> Result<Vec<Work>> {
+    async fn lease(
+        &mut self,
+        tenant: &Tenant,
+        holder: &str,
+        now: i64,
+        ttl: i64,
+        limit: u32,
+    ) -> Result<Vec<Work>> {
         self.alive()?;
         self.inner.lease(tenant, holder, now, ttl, limit).await
     }
@@ -198,7 +205,13 @@ impl Tx for BreakableTx {
         self.inner.disclosures(tenant, records).await
     }
 
-    async fn erase(&mut self, tenant: &Tenant, identity: &str, update: Update, entropy: &dyn Entropy) -> Result<i64> {
+    async fn erase(
+        &mut self,
+        tenant: &Tenant,
+        identity: &str,
+        update: Update,
+        entropy: &dyn Entropy,
+    ) -> Result<i64> {
         self.alive()?;
         self.inner.erase(tenant, identity, update, entropy).await
     }

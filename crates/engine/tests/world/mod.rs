@@ -20,20 +20,25 @@ use std::{
 
 use bailiwick_connector::{
     Broker,
-    seal::{Credential, Secret, SealKey},
+    seal::{Credential, SealKey, Secret},
 };
 use bailiwick_core::{
+    case::{Case, Cell},
     digest::Digest,
     id::{Entropy, IntegrationName, SourceName, SystemName, Tenant},
     integration::{Integration, Purpose, Role, Standing},
     policy::PolicyFile,
-    record::Actor,
+    record::{Actor, Logged},
     system::{Entitlement, OnLeave, System},
     time::{Clock, SignedDuration, Timestamp},
 };
 use bailiwick_engine::{Configuration, Engine, EngineError, Parts};
 use bailiwick_lab::{Behaviour, Lab, LabClock, Seed, SystemSpec, Tokens};
-use bailiwick_store::Store;
+use bailiwick_store::{
+    Entity, Select, Store, Table,
+    entities::{Operator, PlanRow, PlanState},
+    select,
+};
 use serde_json::json;
 
 pub use faults::Faults;
@@ -138,6 +143,11 @@ impl World {
             engine(&self.store, &self.lab, &self.hands, &self.dice, &self.key, &self.faults, self.names);
     }
 
+    /// Another engine on the same store, at the same time.
+    pub fn second(&self) -> Engine {
+        engine(&self.store, &self.lab, &self.hands, &self.dice, &self.key, &self.faults, 1_000)
+    }
+
     /// Moves the clock.
     pub fn pass(&self, by: SignedDuration) {
         self.hands.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
@@ -145,14 +155,23 @@ impl World {
 
     /// Declares systems, entitlements, integrations, credentials and policies.
     pub async fn configure(&self) {
-        let configuration = self.configuration();
+        self.configure_with(|_| {}).await;
+    }
+
+    /// The same, with something changed in it.
+    pub async fn configure_with(&self, change: impl FnOnce(&mut Configuration)) {
+        let mut configuration = self.configuration();
+        change(&mut configuration);
         let change = self.engine.configuration_change(&configuration).await.unwrap();
         self.engine.configure(&configuration, change.digest, Actor::Operator("test".into())).await.unwrap();
         for system in &self.systems {
             for (purpose, token) in [(Purpose::Write, "write"), (Purpose::Verify, "read")] {
                 let secret = Credential::bearer(Secret::new(format!("{system}-{token}")));
                 let name = IntegrationName::new(system).unwrap();
-                self.engine.seal_credential(&name, purpose, secret, Actor::Operator("test".into())).await.unwrap();
+                self.engine
+                    .seal_credential(&name, purpose, secret, Actor::Operator("test".into()))
+                    .await
+                    .unwrap();
             }
         }
     }
@@ -234,7 +253,8 @@ impl World {
             connector: "csv".into(),
             endpoint: format!("file://{}", self.folder.path().display()),
             role: Role::Source { source: SourceName::new("hr").unwrap(), contract },
-            scope: serde_json::from_value(json!({ "rules": ["list READ /{file}", "get READ /{file}"] })).unwrap(),
+            scope: serde_json::from_value(json!({ "rules": ["list READ /{file}", "get READ /{file}"] }))
+                .unwrap(),
             settings: json!({
                 "file": "current.csv", "key": "id",
                 "columns": { "email": "email", "display_name": "name", "department": "dept" },
@@ -274,7 +294,7 @@ impl World {
                     "licences": { "list": format!("{vendor}/licences"), "grant": format!("{vendor}/licences/{{item}}"),
                         "revoke": format!("{vendor}/licences/{{item}}"), "item": "sku", "name": "sku" },
                     "api-tokens": { "list": format!("{vendor}/tokens"), "revoke": format!("{vendor}/tokens/{{item}}"),
-                        "item": "id", "name": "name", "live": { "field": "status", "equals": "active" },
+                        "item": "id", "name": "name", "live": { "field": "status", "equals": "active" }, "gone": { "field": "status", "equals": "revoked" },
                         "purges": "purges_at" },
                     "sessions": { "list": format!("{vendor}/sessions"), "revoke": format!("{vendor}/sessions/{{item}}"),
                         "item": "id", "name": "id" }
@@ -294,6 +314,11 @@ impl World {
     /// Works, letting time pass to whatever is due within an hour, until nothing is. When the process
     /// dies on the way, a new one takes over.
     pub async fn quiet(&mut self) {
+        self.quiet_before(SignedDuration::from_mins(59)).await;
+    }
+
+    /// The same with another horizon.
+    pub async fn quiet_before(&mut self, horizon: SignedDuration) {
         for _ in 0..10_000 {
             match self.engine.work().await {
                 Err(_) if self.faults.died() => {
@@ -306,7 +331,7 @@ impl World {
                 Ok(quiet) => {
                     let now = self.hands.now();
                     match quiet.next {
-                        Some(next) if next > now && next.duration_since(now) < SignedDuration::from_mins(59) => {
+                        Some(next) if next > now && next.duration_since(now) < horizon => {
                             self.pass(next.duration_since(now));
                         }
                         Some(next) if next <= now => self.pass(SignedDuration::from_millis(50)),
@@ -357,11 +382,51 @@ impl World {
                 }
                 let user = entry.user.as_deref().map(|u| user_of.get(u).copied().unwrap_or("(gone)"));
                 let group = entry.group.as_deref().map(|g| group_of.get(g).copied().unwrap_or("(gone)"));
-                let key = format!("{system} {:?} {} {}", entry.effect, user.unwrap_or("-"), group.unwrap_or("-"));
+                let key =
+                    format!("{system} {:?} {} {}", entry.effect, user.unwrap_or("-"), group.unwrap_or("-"));
                 *out.entry(key).or_default() += 1;
             }
         }
         out
+    }
+
+    /// Verdicts of all cells, by `system/class`.
+    pub async fn cells(&self) -> BTreeMap<String, String> {
+        let cells: Vec<Cell> = self.all(Table::Cells).await;
+        cells.iter().map(|c| (format!("{}/{}", c.system, c.class), c.verdict.name().to_owned())).collect()
+    }
+
+    /// How many cases are open.
+    pub async fn open_cases(&self) -> usize {
+        let cases: Vec<Case> = self.all(Table::Cases).await;
+        cases.iter().filter(|c| c.closed.is_none()).count()
+    }
+
+    /// The plans that wait for a person.
+    pub async fn drafted(&self) -> Vec<PlanRow> {
+        let plans: Vec<PlanRow> = self.all(Table::Plans).await;
+        plans.into_iter().filter(|p| p.state == PlanState::Drafted).collect()
+    }
+
+    /// A new operator with a role, and the person they are.
+    pub async fn operator(&self, role: &str, person: Option<&str>) -> Operator {
+        let (roles, person) = (BTreeSet::from([role.to_owned()]), person.map(str::to_owned));
+        let by = Actor::Operator("test".into());
+        self.engine.add_operator(role, roles, person, 1, by).await.unwrap().0
+    }
+
+    /// The kinds of all records.
+    pub async fn record_kinds(&self) -> BTreeSet<String> {
+        let mut tx = self.store.read().await.unwrap();
+        let entries = tx.written(0, 100_000).await.unwrap();
+        let kind = |bytes: &[u8]| Logged::parse(bytes).map(|l| serde_json::to_value(l.kind).unwrap());
+        entries.iter().filter_map(|e| kind(&e.bytes).ok()?.as_str().map(str::to_owned)).collect()
+    }
+
+    async fn all<T: Entity>(&self, table: Table) -> Vec<T> {
+        let mut tx = self.store.read().await.unwrap();
+        let rows = select::<T>(&mut *tx, &Tenant::single(), Select::from(table)).await.unwrap();
+        rows.into_iter().map(|s| s.value).collect()
     }
 
     /// The published log of this world.

@@ -36,6 +36,7 @@ pub use self::{
     matrix::matrix,
     operator::add as add_operator,
     plan::{describe as describe_plan, give as approve},
+    reconcile::reconcile,
 };
 use crate::{
     client::Client,

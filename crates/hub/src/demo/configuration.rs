@@ -28,7 +28,11 @@ pub async fn act(narrator: &mut Narrator, stage: &Stage) -> Result<()> {
         cli::set_credential(&stage.hub, system, "write", tokens.write.into_bytes()).await?;
         cli::set_credential(&stage.hub, system, "verify", tokens.read.into_bytes()).await?;
         stage.hub.post(&["systems", system, "check"]).done().await?;
+        let found = cli::reconcile(&stage.hub, system).await?;
+        let groups = count(found.groups, "group", "groups");
+        narrator.tell(&format!("$ bailiwick reconcile {system:<4}             {} accounts, {groups}", found.accounts));
     }
+    stage.quiet().await?;
     let integrations: Vec<IntegrationView> = stage.hub.get(&["integrations"]).send().await?;
     let owned = integrations.iter().all(|view| {
         let integration = &view.integration;

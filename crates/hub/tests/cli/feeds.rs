@@ -14,7 +14,7 @@ fn a_bad_feed_is_held_whole_and_nobody_loses_access() {
         ("wrong-encoding.csv", "feed-bad-encoding", "line 2"),
         ("duplicate-keys.csv", "feed-duplicate-key", "line"),
         ("truncated.csv", "feed-too-much-loss", "at most"),
-        ("empty.csv", "feed-empty", ""),
+        ("empty.csv", "feed-too-few-rows", "0 records"),
     ] {
         let file = format!("acme/feeds/{file}");
         transcript.push(world.run(&["import", "hr", &file]).refused(1, code, place));

@@ -109,6 +109,7 @@ impl World {
                 let token = format!("lab-{system}-{purpose}");
                 world.run_with(&["credential", "set", system, purpose], token.as_bytes()).well();
             }
+            world.run(&["reconcile", system]).well();
         }
         world
     }
