@@ -110,6 +110,8 @@ pub struct ConnectorError {
     pub kind: ErrorKind,
     /// Whether it may have had an effect.
     pub effect: Effect,
+    /// A more exact stable code than the kind's, if the connector has one.
+    pub detail: Option<&'static str>,
     /// The earliest sensible time for another try, if the system said so.
     pub retry_after: Option<Duration>,
     /// For the operator: what was asked and what came back, without secrets.
@@ -119,19 +121,42 @@ pub struct ConnectorError {
 impl ConnectorError {
     /// A failure that had no effect.
     pub fn none(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, effect: Effect::None, retry_after: None, message: message.into() }
+        Self { kind, effect: Effect::None, detail: None, retry_after: None, message: message.into() }
     }
 
     /// A failure that may have had an effect.
     pub fn unknown(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, effect: Effect::Unknown, retry_after: None, message: message.into() }
+        Self { kind, effect: Effect::Unknown, detail: None, retry_after: None, message: message.into() }
     }
 
-    /// The stable code.
+    /// The same failure with a more exact stable code than its kind's, kebab-case.
+    #[must_use]
+    pub fn with_detail(mut self, code: &'static str) -> Self {
+        self.detail = Some(code);
+        self
+    }
+
+    /// The stable code: the detail, or else the kind's.
     pub fn code(&self) -> &'static str {
-        self.kind.code()
+        self.detail.unwrap_or(self.kind.code())
     }
 }
 
 /// What connector operations give back.
 pub type Result<T, E = ConnectorError> = std::result::Result<T, E>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_is_the_most_exact_one() {
+        let plain = ConnectorError::none(ErrorKind::Malformed, "no");
+        assert_eq!(plain.code(), "answer-malformed");
+        let exact = plain.clone().with_detail("feed-bad-value");
+        assert_eq!(exact.code(), "feed-bad-value");
+        // Nothing else is different, and what is shown to people does not repeat the code.
+        assert_eq!(ConnectorError { detail: None, ..exact.clone() }, plain);
+        assert_eq!(exact.to_string(), "no");
+    }
+}

@@ -17,7 +17,7 @@ pub trait Pause: Send + Sync {
     async fn pause(&self, time: Duration);
 }
 
-/// Waits by the timer of the runtime.
+/// Waits by the timer of the runtime, which it touches only when it is asked to wait.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sleep;
 
@@ -35,14 +35,14 @@ pub struct Patience {
     pub tries: u32,
     /// The pause after the first failure; it doubles with each.
     pub first: Duration,
-    /// The longest pause. A system that asks for a longer one gets the caller's patience instead: the
+    /// The longest pause, so that one read does not hold up the work behind it. A system that asks for a longer one gets the caller's patience instead: the
     /// error goes up with its `retry_after`.
     pub longest: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { tries: 4, first: Duration::from_millis(200), longest: Duration::from_secs(30) }
+        Self { tries: 4, first: Duration::from_millis(200), longest: Duration::from_secs(10) }
     }
 }
 

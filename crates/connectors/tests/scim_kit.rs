@@ -57,9 +57,7 @@ async fn held(system: &Simulated, account: &str, class: AccessClass) -> Vec<(Str
 
 #[tokio::test]
 async fn the_contract_holds() {
-    // The kit gives one key to several changes, which a system that honours keys rightly refuses.
-    let mut usual = settings();
-    usual.as_object_mut().unwrap().remove("idempotency_header");
+    let usual = settings();
     let mut put = usual.clone();
     put["update"] = "put".into();
     for (paging, behaviours, settings) in [

@@ -42,7 +42,7 @@ fn main() {
     let entitlements: Vec<EntitlementName> =
         (0..GROUPS).map(|g| EntitlementName::new(&format!("big/group-{g:02}")).unwrap()).collect();
 
-    let mut digest_of = |object: &Object<'_>| {
+    let digest_of = |object: &Object<'_>| {
         let mut numbers: Vec<usize> =
             object.links.iter().filter_map(|id| id.rsplit('-').next()?.parse().ok()).collect();
         numbers.sort_unstable();

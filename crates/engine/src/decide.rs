@@ -14,9 +14,9 @@ use bailiwick_core::{
     record::RecordKind,
 };
 use bailiwick_store::{
-    Filter, NewWork, Select, Stored, Table, Tx, Update, Work,
+    Filter, KeyValue, NewWork, Select, Stored, Table, Tx, Update, Work,
     entities::{PlanRow, PlanState, Run, Step},
-    get, select,
+    select,
 };
 
 use crate::{Catalogue, Engine, Job, Result, finding::Wrong};
@@ -88,9 +88,7 @@ impl Engine {
         for wrong in all.wrongs {
             all.updates.extend(self.open_finding(&mut *tx, wrong).await?);
         }
-        for (code, subject) in all.mended {
-            all.updates.extend(self.close_finding(&mut *tx, code, &subject).await?);
-        }
+        all.updates.extend(self.close_findings(&mut *tx, &all.mended).await?);
         tx.write(self.tenant(), all.updates, self.entropy()).await?;
         self.enqueue(&mut *tx, all.jobs).await?;
         let works: Vec<Work> = items.iter().map(|(item, ..)| item.clone()).collect();
@@ -103,21 +101,13 @@ impl Engine {
         let texts = || ids.iter().map(|i| i.to_string().into()).collect::<Vec<_>>();
         let of = |table| Select::from(table).filter(Filter::In("identity", texts()));
         let by_state = |table, state: &str| of(table).filter(Filter::Is("state", state.into()));
-        let mut identities = BTreeMap::new();
-        for id in &ids {
-            if let Some(stored) = get::<Identity>(tx, self.tenant(), &id.to_string()).await? {
-                identities.insert(*id, stored);
-            }
-        }
-        let mut events = BTreeMap::new();
-        for (_, _, id) in items {
-            if let Some(stored) = get::<Event>(tx, self.tenant(), &id.to_string()).await? {
-                events.insert(*id, stored.value);
-            }
-        }
+        let with_id = |table, ids: Vec<KeyValue>| Select::from(table).filter(Filter::In("id", ids));
+        let identities = select::<Identity>(tx, self.tenant(), with_id(Table::Identities, texts())).await?;
+        let events = items.iter().map(|(_, _, event)| event.to_string().into()).collect();
+        let events = select::<Event>(tx, self.tenant(), with_id(Table::Events, events)).await?;
         let mut known = Known {
-            identities,
-            events,
+            identities: identities.into_iter().map(|s| (s.value.id, s)).collect(),
+            events: events.into_iter().map(|s| (s.value.id, s.value)).collect(),
             accounts: BTreeMap::new(),
             runs: BTreeMap::new(),
             drafts: BTreeMap::new(),

@@ -57,17 +57,32 @@ impl Engine {
     pub(crate) async fn close_finding(
         &self,
         tx: &mut dyn Tx,
-        code: &str,
+        code: &'static str,
         subject: &str,
     ) -> Result<Option<Update>> {
-        let Some(open) = self.open_with(tx, &format!("{code}:{subject}")).await? else { return Ok(None) };
+        Ok(self.close_findings(tx, &[(code, subject.to_owned())]).await?.pop())
+    }
+
+    /// Closes the open findings with these codes and subjects, as far as there are any.
+    pub(crate) async fn close_findings(
+        &self,
+        tx: &mut dyn Tx,
+        mended: &[(&'static str, String)],
+    ) -> Result<Vec<Update>> {
+        let keys = mended.iter().map(|(code, subject)| format!("{code}:{subject}").into()).collect();
+        let asked = Select::from(Table::Findings).filter(Filter::In("open_key", keys));
+        let open = select::<Finding>(tx, self.tenant(), asked).await?;
+        Ok(open.into_iter().map(|stored| self.closing(stored)).collect())
+    }
+
+    fn closing(&self, open: Stored<Finding>) -> Update {
         let mut record = self
             .record(RecordKind::FindingClosed, "finding")
-            .fact("code", code)
+            .fact("code", &open.value.code)
             .fact("finding", open.value.id);
         record.identity = open.value.identity;
         let closed = Finding { closed: Some(self.now()), ..open.value };
-        Ok(Some(Update::new(record).replace(&closed, open.revision, self.entropy())))
+        Update::new(record).replace(&closed, open.revision, self.entropy())
     }
 
     async fn open_with(&self, tx: &mut dyn Tx, key: &str) -> Result<Option<Stored<Finding>>> {

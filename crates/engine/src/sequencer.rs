@@ -36,7 +36,13 @@ impl Sequencer {
     pub fn open(store: Arc<dyn Store>, dir: &Path, signer: Signer, entropy: &dyn Entropy) -> Result<Self> {
         let log = Log::open(dir, signer).map_err(|e| EngineError::Evidence(format!("{}: {e}", e.code())))?;
         let holder = bailiwick_core::digest::Digest::of(&entropy.salt()).short();
-        Ok(Self { store, log: Arc::new(Mutex::new(log)), dir: dir.to_owned(), holder, publishing: tokio::sync::Mutex::default() })
+        Ok(Self {
+            store,
+            log: Arc::new(Mutex::new(log)),
+            dir: dir.to_owned(),
+            holder,
+            publishing: tokio::sync::Mutex::default(),
+        })
     }
 
     /// The folder of the log.

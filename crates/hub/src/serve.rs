@@ -13,7 +13,6 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     api,
     cli::Context,
-    environment::Environment,
     failure::{Exit, Failure, Result},
     folder::Folder,
     open::{self, Opened},
@@ -48,7 +47,7 @@ pub struct PlaceArgs {
 
 /// Runs the hub.
 pub async fn run(context: &Context<'_>, args: ServeArgs) -> Result<Exit> {
-    log_to_stderr(context.environment);
+    log_to_stderr(context.environment.log.as_deref().unwrap_or("info"));
     let folder = Folder::existing(&args.place.data)?;
     // The port first: a second hub on the same folder should say so, and not what the log says.
     let listener = listen(args.listen).await?;
@@ -148,8 +147,8 @@ pub async fn stopped() {
     }
 }
 
-fn log_to_stderr(environment: &Environment) {
-    let wanted = environment.log.as_deref().unwrap_or("info");
+/// Logs what is `wanted`, as in `info` or `bailiwick_engine=debug`.
+pub fn log_to_stderr(wanted: &str) {
     let filter = EnvFilter::try_new(wanted).unwrap_or_else(|_| EnvFilter::new("info"));
     // A second subscriber in one process is refused; the first goes on.
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();

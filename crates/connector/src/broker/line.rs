@@ -211,6 +211,7 @@ impl Line {
         window.take(now, limit).map_err(|wait| ConnectorError {
             kind: ErrorKind::OverBudget,
             effect: Effect::None,
+            detail: None,
             retry_after: Some(wait),
             message: format!("`{}` has had its {limit} writes of this minute", self.integration.name),
         })
@@ -281,5 +282,11 @@ fn failure(error: &TransportError, call: &Call, origin: &str) -> ConnectorError 
         TransportErrorKind::TooLarge => (ErrorKind::Malformed, "answered with too much"),
     };
     let effect = if error.sent && !call.operation.reads() { Effect::Unknown } else { Effect::None };
-    ConnectorError { kind, effect, retry_after: None, message: format!("`{origin}` {what}: {error}") }
+    ConnectorError {
+        kind,
+        effect,
+        detail: None,
+        retry_after: None,
+        message: format!("`{origin}` {what}: {error}"),
+    }
 }

@@ -1,3 +1,5 @@
+//! The broker from a connector's side: what is sent, what is refused before it is sent, and what is counted.
+
 use std::{
     fs,
     io::{Read, Write},

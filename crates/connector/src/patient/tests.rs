@@ -1,3 +1,5 @@
+//! Which failures of reads are tried again, after which pauses, and that changes never are.
+
 use std::sync::Mutex;
 
 use bailiwick_core::{
@@ -101,7 +103,7 @@ fn line() -> Line {
 
 fn error(kind: ErrorKind, after: Option<u64>) -> ConnectorError {
     let retry_after = after.map(Duration::from_millis);
-    ConnectorError { kind, effect: Effect::None, retry_after, message: "no".into() }
+    ConnectorError { kind, effect: Effect::None, detail: None, retry_after, message: "no".into() }
 }
 
 #[tokio::test]
@@ -110,12 +112,14 @@ async fn reads_are_tried_again_as_long_as_that_can_help() {
         Forbidden, Malformed, Quarantined, RateLimited, Stale, SystemFault, Timeout, Unreachable,
     };
     type Case = (&'static [(ErrorKind, Option<u64>)], &'static [u64], bool);
-    let cases: [Case; 9] = [
+    let cases: [Case; 11] = [
         (&[], &[], true),
         (&[(Unreachable, None)], &[200], true),
         (&[(Unreachable, None), (Timeout, None), (SystemFault, None)], &[200, 400, 800], true),
         (&[(Timeout, None), (Timeout, None), (Timeout, None), (Timeout, None)], &[200, 400, 800], false),
         (&[(RateLimited, Some(3_000)), (RateLimited, Some(10))], &[3_000, 400], true),
+        (&[(RateLimited, Some(10_000)), (SystemFault, Some(0))], &[10_000, 400], true),
+        (&[(RateLimited, Some(10_001))], &[], false),
         (&[(RateLimited, Some(3_600_000))], &[], false),
         (&[(Forbidden, None)], &[], false),
         (&[(Stale, None)], &[], false),

@@ -1,3 +1,5 @@
+//! What is sealed opens for exactly its context and key, and shows nothing to anybody else.
+
 use std::{fs, os::unix::fs::PermissionsExt};
 
 use super::*;

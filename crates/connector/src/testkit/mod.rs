@@ -16,7 +16,7 @@ mod report;
 mod surroundings;
 mod writing;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicU32};
 
 use async_trait::async_trait;
 use bailiwick_core::{access::AccessClass, account::AccountAttributes};
@@ -111,6 +111,8 @@ pub async fn run(subject: &dyn Subject) -> Report {
             line: subject.line(),
             reader: subject.reader(),
             ids,
+            sentence,
+            keys: AtomicU32::new(0),
         };
         let verdict = match sentence {
             Sentence::DeclaredIsImplemented => reading::declared_is_implemented(&bench).await,
@@ -144,6 +146,9 @@ struct Bench<'s> {
     line: Line,
     reader: Line,
     ids: Ids,
+    sentence: Sentence,
+    /// How many keys were given out.
+    keys: AtomicU32,
 }
 
 /// More pages than any fixture needs at one object a page.

@@ -99,9 +99,9 @@ impl Report {
         self.rows.iter().filter(|row| matches!(row.verdict, Verdict::Broken(_)))
     }
 
-    /// Prints the table and fails the test when a sentence is broken.
+    /// Prints the list and the row of the table, and fails the test when a sentence is broken.
     pub fn assert(&self) {
-        println!("{self}");
+        println!("{self}{}\n{}\n", Self::markdown_head(), self.markdown_row());
         assert!(self.broken().next().is_none(), "{} breaks the contract\n{self}", self.subject);
     }
 

@@ -1,4 +1,7 @@
-//! The sentences about changes.
+//! The sentences about changes. Every change has a key of its own, so that they hold for a system that
+//! honours keys; only what is to be the same change again has the same key.
+
+use std::sync::atomic::Ordering;
 
 use bailiwick_core::{
     access::AccessClass,
@@ -15,19 +18,25 @@ const READS_ONLY: Tested = Ok(Verdict::NotApplicable("it only reads"));
 const NO_ACCOUNTS: Tested = Ok(Verdict::NotApplicable("it does not write accounts"));
 
 impl Bench<'_> {
+    /// A key that no other change of this run has.
+    fn key(&self) -> String {
+        let number = self.keys.fetch_add(1, Ordering::Relaxed);
+        format!("kit-{}-{number}", self.sentence.text().replace(' ', "-"))
+    }
+
     async fn apply(&self, account: &str, op: &Op, key: &str) -> Result<Applied, ConnectorError> {
         self.connector.apply(&self.line, Some(account), op, None, key).await
     }
 
-    /// Makes an account; gives its id.
+    /// Makes an account.
     async fn create(&self, name: &str, marker: &str, key: &str) -> Result<Applied, ConnectorError> {
         let op = Op::CreateAccount { marker: marker.into(), attributes: self.subject.attributes(name) };
         self.connector.apply(&self.line, None, &op, None, key).await
     }
 
+    /// Makes an account; gives its id.
     async fn created(&self, name: &str, marker: &str) -> Result<String, String> {
-        let applied =
-            self.create(name, marker, &format!("kit-create-{marker}")).await.map_err(unexpected("create"))?;
+        let applied = self.create(name, marker, &self.key()).await.map_err(unexpected("create"))?;
         self.subject.settle().await;
         applied.external_id.ok_or_else(|| "create gives no id".into())
     }
@@ -35,7 +44,7 @@ impl Bench<'_> {
     /// Applies and expects that it was done now.
     async fn done(&self, account: &str, op: &Op) -> Result<(), String> {
         let what = op.words();
-        let applied = self.apply(account, op, &format!("kit-{what}")).await.map_err(unexpected(&what))?;
+        let applied = self.apply(account, op, &self.key()).await.map_err(unexpected(&what))?;
         self.subject.settle().await;
         ensure(applied.outcome == Outcome::Done, || format!("{what} answers {:?}", applied.outcome))
     }
@@ -83,7 +92,7 @@ pub(super) async fn apply_then_get_holds(bench: &Bench<'_>) -> Tested {
             ensure(!holds(&held), || format!("{class} was revoked and is held: {held:?}"))?;
         }
         // The next class begins with a free name.
-        bench.apply(&id, &Op::Delete, "kit-clean").await.map_err(unexpected("delete"))?;
+        bench.apply(&id, &Op::Delete, &bench.key()).await.map_err(unexpected("delete"))?;
         bench.subject.settle().await;
     }
     for class in capability.removes.intersection(&capability.observes) {
@@ -137,10 +146,11 @@ pub(super) async fn same_key_once(bench: &Bench<'_>) -> Tested {
     if !bench.connector.capability().writes_accounts {
         return NO_ACCOUNTS;
     }
-    let first = bench.create("kit.once", "kit-once", "kit-key").await.map_err(unexpected("create"))?;
+    let key = bench.key();
+    let first = bench.create("kit.once", "kit-once", &key).await.map_err(unexpected("create"))?;
     bench.subject.settle().await;
     let after = bench.subject.truth().await;
-    match bench.create("kit.once", "kit-once", "kit-key").await {
+    match bench.create("kit.once", "kit-once", &key).await {
         Ok(second) => ensure(second.external_id == first.external_id, || {
             format!("the same key made {:?} and {:?}", first.external_id, second.external_id)
         })?,
@@ -152,9 +162,9 @@ pub(super) async fn same_key_once(bench: &Bench<'_>) -> Tested {
     let id = first.external_id.ok_or("create gives no id")?;
     for class in &bench.connector.capability().grants {
         let Some(external_id) = bench.subject.grantable(*class, &bench.ids) else { continue };
-        let op = Op::Grant { class: *class, external_id: external_id.clone() };
+        let (op, key) = (Op::Grant { class: *class, external_id: external_id.clone() }, bench.key());
         for _ in 0..2 {
-            match bench.apply(&id, &op, "kit-grant").await {
+            match bench.apply(&id, &op, &key).await {
                 Err(error) if error.effect == Effect::None => return Err(unexpected("grant again")(error)),
                 Ok(_) | Err(_) => bench.subject.settle().await,
             }
@@ -174,11 +184,11 @@ pub(super) async fn stale_is_refused(bench: &Bench<'_>) -> Tested {
     let seen = bench.account(id).await?.ok_or("the first account is not there")?;
     let version = seen.version.ok_or("it is conditional and shows no version")?;
     let set = |n| Op::SetAttributes { attributes: bench.subject.change(n) };
-    let fresh = bench.connector.apply(&bench.line, Some(id), &set(1), Some(&version), "kit-fresh").await;
+    let fresh = bench.connector.apply(&bench.line, Some(id), &set(1), Some(&version), &bench.key()).await;
     fresh.map_err(unexpected("a change with the current version"))?;
     bench.subject.settle().await;
     let before = bench.subject.truth().await;
-    match bench.connector.apply(&bench.line, Some(id), &set(2), Some(&version), "kit-stale").await {
+    match bench.connector.apply(&bench.line, Some(id), &set(2), Some(&version), &bench.key()).await {
         Ok(applied) => return Err(format!("a change with an old version answers {:?}", applied.outcome)),
         Err(e) => ensure(e.kind == ErrorKind::Stale && e.effect == Effect::None, || {
             format!("an old version: {e:?}")
@@ -197,7 +207,7 @@ pub(super) async fn already_so(bench: &Bench<'_>) -> Tested {
         let id = bench.created("kit.again", "kit-again").await?;
         let before = bench.subject.truth().await;
         let again = bench
-            .create("kit.again", "kit-again", "kit-other-key")
+            .create("kit.again", "kit-again", &bench.key())
             .await
             .map_err(unexpected("create again"))?;
         ensure(again.outcome == Outcome::AlreadySo && again.external_id.as_ref() == Some(&id), || {
@@ -224,7 +234,7 @@ pub(super) async fn already_so(bench: &Bench<'_>) -> Tested {
 async fn so(bench: &Bench<'_>, account: &str, op: &Op) -> Result<(), String> {
     let what = op.words();
     let applied =
-        bench.apply(account, op, "kit-so").await.map_err(unexpected(&format!("{what} when it is so")))?;
+        bench.apply(account, op, &bench.key()).await.map_err(unexpected(&format!("{what} when it is so")))?;
     ensure(applied.outcome == Outcome::AlreadySo, || {
         format!("{what} when it is so answers {:?}", applied.outcome)
     })
@@ -242,7 +252,7 @@ pub(super) async fn unknown_attribute_refused(bench: &Bench<'_>) -> Tested {
     attributes.extend([unknown]);
     let create = Op::CreateAccount { marker: "kit-unknown".into(), attributes };
     for (account, op) in [(Some(id.as_str()), set), (None, create)] {
-        match bench.connector.apply(&bench.line, account, &op, None, "kit-unknown").await {
+        match bench.connector.apply(&bench.line, account, &op, None, &bench.key()).await {
             Ok(applied) => {
                 return Err(format!(
                     "{} with an unknown attribute answers {:?}",
@@ -268,7 +278,7 @@ pub(super) async fn lost_answer_is_unknown(bench: &Bench<'_>) -> Tested {
     if !bench.subject.lose_next_answer() {
         return Ok(Verdict::NotApplicable("no answer can be lost"));
     }
-    match bench.create("kit.lost", "kit-lost", "kit-lost").await {
+    match bench.create("kit.lost", "kit-lost", &bench.key()).await {
         Ok(applied) => {
             return Err(format!("create answers {:?} though its answer was lost", applied.outcome));
         }
@@ -280,7 +290,7 @@ pub(super) async fn lost_answer_is_unknown(bench: &Bench<'_>) -> Tested {
     let id = bench.ids.accounts.first().ok_or("the subject has no accounts")?;
     let change = bench.subject.change(7);
     bench.subject.lose_next_answer();
-    match bench.apply(id, &Op::SetAttributes { attributes: change.clone() }, "kit-lost-set").await {
+    match bench.apply(id, &Op::SetAttributes { attributes: change.clone() }, &bench.key()).await {
         Ok(applied) => {
             return Err(format!("a change answers {:?} though its answer was lost", applied.outcome));
         }
@@ -298,7 +308,7 @@ pub(super) async fn never_writes_again(bench: &Bench<'_>) -> Tested {
     let Some(before) = bench.subject.writes().filter(|_| bench.subject.lose_next_answer()) else {
         return Ok(Verdict::NotApplicable("writes cannot be counted, or no answer can be lost"));
     };
-    let got = bench.create("kit.never", "kit-never", "kit-never").await;
+    let got = bench.create("kit.never", "kit-never", &bench.key()).await;
     ensure(got.is_err(), || "the lost answer was not noticed".into())?;
     let sent = bench.subject.writes().unwrap_or(before) - before;
     ensure(sent == 1, || format!("one change was sent {sent} times"))?;
@@ -312,7 +322,7 @@ pub(super) async fn refusal_has_no_effect(bench: &Bench<'_>) -> Tested {
     let before = bench.subject.truth().await;
     let missing = [Op::SetAttributes { attributes: bench.subject.change(1) }, Op::Enable];
     for op in missing {
-        match bench.apply("no-such-account", &op, "kit-missing").await {
+        match bench.apply("no-such-account", &op, &bench.key()).await {
             Ok(applied) => {
                 return Err(format!("{} of a missing account answers {:?}", op.words(), applied.outcome));
             }
@@ -323,7 +333,7 @@ pub(super) async fn refusal_has_no_effect(bench: &Bench<'_>) -> Tested {
     }
     // The name is taken by somebody who is not ours to adopt.
     let taken = super::Fixtures::standard().accounts.first().map(|a| a.name.clone()).unwrap_or_default();
-    match bench.create(&taken, "kit-taken", "kit-taken").await {
+    match bench.create(&taken, "kit-taken", &bench.key()).await {
         Ok(applied) => return Err(format!("creating a taken name answers {applied:?}")),
         Err(e) => ensure(e.kind == ErrorKind::AlreadyExists && e.effect == Effect::None, || {
             format!("a taken name: {e:?}")

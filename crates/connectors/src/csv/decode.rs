@@ -27,19 +27,17 @@ impl<'s> Layout<'s> {
         let find = |column: &str| {
             let mut places =
                 heads.iter().enumerate().filter(|(_, head)| **head == column).map(|(place, _)| place);
-            let problem = match (places.next(), places.next()) {
+            let (code, problem) = match (places.next(), places.next()) {
                 (Some(place), None) => return Ok(place),
-                (Some(_), Some(_)) => "feed-double-column: the header has the column `{}` more than once",
-                (None, _) => "feed-missing-column: the header has no column `{}`",
+                (Some(_), Some(_)) => {
+                    ("feed-double-column", format!("has the column `{column}` more than once"))
+                }
+                (None, _) => ("feed-missing-column", format!("has no column `{column}`")),
             };
             let shown: Vec<String> = heads.iter().map(|head| format!("`{head}`")).collect();
-            let message = format!(
-                "`{}`: {}; its columns are {}",
-                settings.file,
-                problem.replace("{}", column),
-                shown.join(", ")
-            );
-            Err(ConnectorError::none(ErrorKind::Malformed, message))
+            let message =
+                format!("`{}`: the header {problem}; its columns are {}", settings.file, shown.join(", "));
+            Err(ConnectorError::none(ErrorKind::Malformed, message).with_detail(code))
         };
         let maybe = |column: &Option<String>| column.as_deref().map(find).transpose();
         let columns =
@@ -151,8 +149,8 @@ impl<'s> Layout<'s> {
         self.fault(row, "feed-bad-value", &format!("has `{text}` for `{name}`, which {problem}"))
     }
 
-    fn fault(&self, row: &Row<'_>, code: &str, problem: &str) -> ConnectorError {
-        let message = format!("`{}`: {code}: line {} {problem}", self.settings.file, row.line);
-        ConnectorError::none(ErrorKind::Malformed, message)
+    fn fault(&self, row: &Row<'_>, code: &'static str, problem: &str) -> ConnectorError {
+        let message = format!("`{}`: line {} {problem}", self.settings.file, row.line);
+        ConnectorError::none(ErrorKind::Malformed, message).with_detail(code)
     }
 }

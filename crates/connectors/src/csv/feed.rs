@@ -242,11 +242,17 @@ impl<'a> Feed<'a> {
         let answer = self.line.send(call).await?;
         let total = answer.header("content-range").and_then(|r| r.rsplit('/').next()?.parse().ok());
         let (Some(total), Some(etag)) = (total, answer.header("etag").map(|e| e.trim_matches('"'))) else {
-            let (kind, problem) = match answer.status {
-                404 => (ErrorKind::NotFound, "feed-missing: there is no such file in the folder".to_owned()),
-                status => (ErrorKind::Malformed, format!("reading it was answered with status {status}")),
-            };
-            return Err(ConnectorError::none(kind, format!("`{}`: {problem}", self.settings.file)));
+            let file = &self.settings.file;
+            return Err(match answer.status {
+                404 => {
+                    let message = format!("`{file}`: there is no such file in the folder");
+                    ConnectorError::none(ErrorKind::NotFound, message).with_detail("feed-missing")
+                }
+                status => {
+                    let message = format!("`{file}`: reading it was answered with status {status}");
+                    ConnectorError::none(ErrorKind::Malformed, message)
+                }
+            });
         };
         if self.etag.is_empty() {
             self.etag = etag.to_owned();
@@ -289,19 +295,15 @@ impl<'a> Feed<'a> {
     }
 
     fn changed(&self) -> ConnectorError {
-        let message = format!(
-            "`{}`: feed-changed: the file was replaced while it was read; begin again",
-            self.settings.file
-        );
-        ConnectorError::none(ErrorKind::Stale, message)
+        let message =
+            format!("`{}`: the file was replaced while it was read; begin again", self.settings.file);
+        ConnectorError::none(ErrorKind::Stale, message).with_detail("feed-changed")
     }
 
     /// An error on a line.
-    fn fault(&self, code: &str, line: u64, problem: &str) -> ConnectorError {
-        ConnectorError::none(
-            ErrorKind::Malformed,
-            format!("`{}`: {code}: line {line} {problem}", self.settings.file),
-        )
+    fn fault(&self, code: &'static str, line: u64, problem: &str) -> ConnectorError {
+        let message = format!("`{}`: line {line} {problem}", self.settings.file);
+        ConnectorError::none(ErrorKind::Malformed, message).with_detail(code)
     }
 
     /// An error at `bytes[at]`; `lines` are the line ends before `bytes`.

@@ -3,8 +3,8 @@
 //! The file is read in windows, never as a whole: a cursor holds the offset of the next record, so that
 //! all pages together cost one pass. A feed is read strictly or not at all: a missing column, a stray
 //! quote, a row of another width, bytes that are not of the encoding, a date that is none are errors
-//! with their line, because half a feed is worse than none. Each message has the file, a stable code
-//! (`feed-…`) and the line.
+//! with their line, because half a feed is worse than none. Each has a stable code of its own
+//! (`feed-…`), and its message the file and the line.
 //!
 //! A record is a person: the key column is the id; the mapped columns are attributes; the attributes
 //! `start`, `end` (days, `2026-11-21`), `zone` and `status` (`active`, `terminated`) have their

@@ -115,7 +115,7 @@ pub(super) fn refusal(label: &str, call: Kind, answer: &Answer) -> ConnectorErro
         message.push_str(": ");
         message.extend(part.chars().filter(|c| !c.is_control()).take(MAX_DETAIL));
     }
-    ConnectorError { kind, effect, retry_after: retry_after(answer), message }
+    ConnectorError { kind, effect, detail: None, retry_after: retry_after(answer), message }
 }
 
 /// `Retry-After` in seconds or as a date (RFC 9110 §10.2.3), the latter relative to the answer's own

@@ -37,21 +37,24 @@ impl Reader<'_> {
     }
 
     /// Shows the groups that an account is in only through other groups, in one page. Each is visited
-    /// once, so groups that contain each other do no harm.
+    /// once, so groups that contain each other do no harm; and none before all are known, so that a
+    /// walk that fails can be begun again.
     pub(super) async fn nested_groups(&self, account: &str, visit: Visit<'_>) -> Result<Page> {
         let (direct, mut complete) = self.all_holding(account).await?;
         let mut known: BTreeSet<String> = direct.iter().map(|group| group.id.to_string()).collect();
         let mut frontier: Vec<String> = known.iter().cloned().collect();
+        let mut nested = Vec::new();
         while let Some(id) = frontier.pop() {
             let (parents, all) = self.all_holding(&id).await?;
             complete &= all;
             for parent in parents {
                 if known.insert(parent.id.to_string()) {
                     frontier.push(parent.id.to_string());
-                    visit(parent);
+                    nested.push(parent);
                 }
             }
         }
+        nested.into_iter().for_each(visit);
         Ok(Page { next: None, complete })
     }
 

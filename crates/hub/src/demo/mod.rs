@@ -24,6 +24,7 @@ use self::{narrator::Narrator, stage::Stage};
 use crate::{
     cli::Context,
     failure::{Exit, Result},
+    serve,
 };
 
 /// Arguments of `bailiwick demo`.
@@ -37,6 +38,9 @@ pub struct DemoArgs {
 
 /// Plays all acts.
 pub async fn run(context: &Context<'_>, args: DemoArgs) -> Result<Exit> {
+    if let Some(wanted) = &context.environment.log {
+        serve::log_to_stderr(wanted);
+    }
     let mut narrator = Narrator::new(context.output);
     let stage = Stage::set(&mut narrator, args.keep, context.environment).await?;
     let played = play(&mut narrator, &stage).await;

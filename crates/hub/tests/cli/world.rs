@@ -109,6 +109,8 @@ impl World {
                 let token = format!("lab-{system}-{purpose}");
                 world.run_with(&["credential", "set", system, purpose], token.as_bytes()).well();
             }
+        }
+        for system in ["chat", "crm", "wiki"] {
             world.run(&["reconcile", system]).well();
         }
         world

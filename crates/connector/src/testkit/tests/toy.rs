@@ -179,6 +179,8 @@ impl System {
 struct Connected {
     capability: Capability,
     bug: Option<Bug>,
+    /// What each key was first given for, over all seeds.
+    keys: Mutex<BTreeMap<String, String>>,
 }
 
 impl Connected {
@@ -369,8 +371,11 @@ impl Connector for Connected {
         account: Option<&str>,
         op: &Op,
         precondition: Option<&str>,
-        _: &str,
+        key: &str,
     ) -> Result<Applied> {
+        let change = format!("{account:?} {op:?} {precondition:?}");
+        let first = self.keys.lock().unwrap().entry(key.to_owned()).or_insert_with(|| change.clone()).clone();
+        assert_eq!(first, change, "the kit gives the key `{key}` to two changes");
         let id = account.unwrap_or_default();
         let patch = |body: Value| {
             let call = Call::new(Operation::Update, "PATCH", format!("/users/{id}")).body(body.to_string());
@@ -479,7 +484,7 @@ impl Toy {
         Self {
             system,
             losing,
-            connector: Arc::new(Connected { capability, bug }),
+            connector: Arc::new(Connected { capability, bug, keys: Mutex::default() }),
             line,
             exceptions: Vec::new(),
         }

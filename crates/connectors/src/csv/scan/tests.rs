@@ -1,3 +1,5 @@
+//! Records, their lines and their faults, by table and against a lenient reader on random bytes.
+
 use bailiwick_connector::testkit::Seeded;
 
 use super::*;

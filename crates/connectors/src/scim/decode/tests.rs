@@ -1,3 +1,5 @@
+//! What is understood of the resources that systems send, and what is refused.
+
 use super::*;
 use crate::scim::settings::Settings;
 use serde_json::json;

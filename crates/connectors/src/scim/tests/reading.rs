@@ -1,3 +1,5 @@
+//! Listings and single reads, call by call: paging, filters that lie, access that is held.
+
 use super::*;
 
 #[tokio::test]

@@ -1,3 +1,5 @@
+//! Changes, call by call: what is sent, and what its answer is taken to mean.
+
 use super::*;
 
 fn create() -> Op {
