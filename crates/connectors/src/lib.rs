@@ -39,6 +39,3 @@ pub fn build_patient(kind: &str, settings: &Value) -> Result<Arc<dyn Connector>>
     let patience = Patience::default();
     build(kind, settings).map(|inner| Arc::new(Patient::new(inner, patience, Arc::new(Sleep))) as _)
 }
-
-#[cfg(test)]
-mod tests;

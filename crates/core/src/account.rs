@@ -68,7 +68,8 @@ pub struct AccountState {
 impl AccountState {
     /// A digest of the state, by which a reconciliation finds what changed.
     pub fn digest(&self) -> Digest {
-        let mut digest = StateDigest::new(self.active);
+        let mut scratch = Vec::with_capacity(256);
+        let mut digest = StateDigest::new(&mut scratch, self.active);
         for (name, value) in &self.attributes {
             digest.attribute(name);
             match value {
@@ -85,14 +86,15 @@ impl AccountState {
 /// Makes the digest of an [`AccountState`] from its parts, without the state: attributes by name
 /// ascending, each followed by its values, then entitlements ascending. Every part is prefixed with
 /// what it is and how long it is, so that no two states give the same bytes.
-pub struct StateDigest(Vec<u8>);
+pub struct StateDigest<'b>(&'b mut Vec<u8>);
 
-impl StateDigest {
-    /// Begins with whether the account can be used.
-    pub fn new(active: bool) -> Self {
-        let mut bytes = Vec::with_capacity(256);
-        bytes.push(u8::from(active));
-        Self(bytes)
+impl<'b> StateDigest<'b> {
+    /// Begins with whether the account can be used. `scratch` is emptied, and is kept by the caller so
+    /// that a million digests need one allocation.
+    pub fn new(scratch: &'b mut Vec<u8>, active: bool) -> Self {
+        scratch.clear();
+        scratch.push(u8::from(active));
+        Self(scratch)
     }
 
     /// An attribute follows.
@@ -117,7 +119,7 @@ impl StateDigest {
 
     /// The digest.
     pub fn finish(self) -> Digest {
-        Digest::of(&self.0)
+        Digest::of(self.0)
     }
 
     fn part(&mut self, kind: u8, text: &str) {

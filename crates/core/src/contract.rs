@@ -144,7 +144,9 @@ pub enum Breach {
         least: u64,
     },
     /// Too many known people are missing or leave at once.
-    #[error("{lost} of {known} active people would be missing or leave, at most {allowed} are allowed; is the file cut off?")]
+    #[error(
+        "{lost} of {known} people would be missing or leave, at most {allowed} are allowed; is the file cut off?"
+    )]
     TooMuchLoss {
         /// How many.
         lost: u64,
@@ -271,9 +273,10 @@ pub fn intake(
     if !breaches.is_empty() {
         return Intake::Held { breaches, leavers: Vec::new() };
     }
+    // Who is or will be there: whoever can be lost.
     let active: BTreeSet<&str> = known
         .iter()
-        .filter(|(_, k)| matches!(k.lifecycle, Lifecycle::Active { .. } | Lifecycle::Absent { .. }))
+        .filter(|(_, k)| !matches!(k.lifecycle, Lifecycle::Left { .. }))
         .map(|(key, _)| key.as_str())
         .collect();
     let newly_absent: Vec<(&String, &Known)> = known
@@ -284,9 +287,9 @@ pub fn intake(
         })
         .collect();
     let lost = newly_absent.len() as u64
-        + arrivals.iter().filter(|a| a.kind == EventKind::Left && active.contains(a.key.as_str())).count() as u64;
-    let changed =
-        arrivals.iter().filter(|a| matches!(a.kind, EventKind::Changed { .. })).count() as u64;
+        + arrivals.iter().filter(|a| a.kind == EventKind::Left && active.contains(a.key.as_str())).count()
+            as u64;
+    let changed = arrivals.iter().filter(|a| matches!(a.kind, EventKind::Changed { .. })).count() as u64;
     limits(records.len() as u64, lost, changed, active.len() as u64, contract, &mut breaches);
     if !breaches.is_empty() {
         arrivals.retain(|a| a.kind == EventKind::Left);
@@ -304,7 +307,14 @@ pub fn intake(
     Intake::Accepted { arrivals, unchanged }
 }
 
-fn limits(rows: u64, lost: u64, changed: u64, known: u64, contract: &SourceContract, breaches: &mut Vec<Breach>) {
+fn limits(
+    rows: u64,
+    lost: u64,
+    changed: u64,
+    known: u64,
+    contract: &SourceContract,
+    breaches: &mut Vec<Breach>,
+) {
     let share = |percent: u8| (known * u64::from(percent) / 100).max(contract.always_allowed);
     if rows < contract.min_rows {
         breaches.push(Breach::TooFewRows { rows, least: contract.min_rows });
@@ -425,11 +435,8 @@ fn compare(
         (Some(Known { lifecycle: Lifecycle::Absent { .. }, .. }), _) => EventKind::Returned,
         (Some(k), _) => {
             let names: BTreeSet<&String> = k.attributes.keys().chain(attributes.keys()).collect();
-            let mut changed: Vec<String> = names
-                .into_iter()
-                .filter(|n| k.attributes.get(*n) != attributes.get(*n))
-                .cloned()
-                .collect();
+            let mut changed: Vec<String> =
+                names.into_iter().filter(|n| k.attributes.get(*n) != attributes.get(*n)).cloned().collect();
             if k.lifecycle != lifecycle {
                 changed.push("lifecycle".into());
             }

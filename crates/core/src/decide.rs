@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    account::{AccountAttributes, AccountValue},
     access::AccessClass,
+    account::{AccountAttributes, AccountValue},
     digest::Digest,
     event::Event,
     id::{EntitlementName, SystemName},

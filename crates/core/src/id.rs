@@ -324,7 +324,13 @@ mod tests {
             assert!(text.starts_with("idn_") && text.len() == 30, "{text}");
             assert_eq!(text.parse::<IdentityId>().unwrap(), id);
         }
-        for bad in ["", "idn_", "acc_00000000000000000000000000", "idn_80000000000000000000000000", "idn_0000000000000000000000000l"] {
+        for bad in [
+            "",
+            "idn_",
+            "acc_00000000000000000000000000",
+            "idn_80000000000000000000000000",
+            "idn_0000000000000000000000000l",
+        ] {
             assert!(bad.parse::<IdentityId>().is_err(), "{bad}");
         }
     }

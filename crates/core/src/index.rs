@@ -79,9 +79,9 @@ impl Index {
         if self.entries[at].1 == short(state) { Match::Same } else { Match::Different }
     }
 
-    /// Whether the account was shown.
-    pub fn was_seen(&self, external_id: &str) -> bool {
-        self.find(external_id).is_ok_and(|at| self.seen[at / 64] & (1 << (at % 64)) != 0)
+    /// Whether the account was expected and not shown.
+    pub fn is_missing(&self, external_id: &str) -> bool {
+        self.find(external_id).is_ok_and(|at| self.seen[at / 64] & (1 << (at % 64)) == 0)
     }
 
     /// How many expected accounts were not shown.
@@ -91,7 +91,8 @@ impl Index {
 
     /// How many bytes it occupies.
     pub fn bytes(&self) -> usize {
-        self.entries.capacity() * size_of::<(Place, u64)>() + (self.seen.capacity() + self.held.capacity()) * 8
+        self.entries.capacity() * size_of::<(Place, u64)>()
+            + (self.seen.capacity() + self.held.capacity()) * 8
     }
 
     fn find(&self, external_id: &str) -> Result<usize, usize> {
@@ -136,6 +137,6 @@ mod tests {
         assert_eq!(index.see("U8", &state("a")), Match::New);
         assert_eq!(index.see("u7", &state("a")), Match::Same);
         assert_eq!(index.unseen(), 998);
-        assert!(index.was_seen("u8") && !index.was_seen("u9") && !index.was_seen("U8"));
+        assert!(!index.is_missing("u8") && index.is_missing("u9") && !index.is_missing("U8"));
     }
 }

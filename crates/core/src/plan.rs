@@ -88,7 +88,9 @@ impl Op {
     pub const fn removes(&self) -> bool {
         match self {
             Self::Disable { .. } | Self::Delete | Self::Revoke { .. } | Self::RevokeAll { .. } => true,
-            Self::CreateAccount { .. } | Self::SetAttributes { .. } | Self::Enable | Self::Grant { .. } => false,
+            Self::CreateAccount { .. } | Self::SetAttributes { .. } | Self::Enable | Self::Grant { .. } => {
+                false
+            }
         }
     }
 
@@ -331,7 +333,11 @@ pub fn make(inputs: Inputs<'_>) -> Plan {
         let target = match (&standpoint.account, decision.desired.get(system)) {
             (None, None) => continue,
             (None, Some(wanted)) => {
-                ops.push((None, Op::CreateAccount { marker: marker.clone(), attributes: wanted.attributes.clone() }, wanted.because.clone()));
+                ops.push((
+                    None,
+                    Op::CreateAccount { marker: marker.clone(), attributes: wanted.attributes.clone() },
+                    wanted.because.clone(),
+                ));
                 grants(wanted, &[], rule, &mut ops, &mut missing, &mut privileged);
                 Target::New { account: new_account() }
             }

@@ -113,7 +113,9 @@ pub struct ScopeRule {
 
 /// Why a text is not a scope rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a scope rule: {problem}; write `OPERATION METHOD /path/{{any}}`, for example `get GET /Users/{{id}}`")]
+#[error(
+    "`{text}` is not a scope rule: {problem}; write `OPERATION METHOD /path/{{any}}`, for example `get GET /Users/{{id}}`"
+)]
 pub struct BadRule {
     text: String,
     problem: &'static str,
@@ -126,10 +128,9 @@ impl FromStr for ScopeRule {
         let bad = |problem| BadRule { text: text.to_owned(), problem };
         let words: Vec<&str> = text.split_whitespace().collect();
         let [operation, method, path] = words[..] else { return Err(bad("it has three words")) };
-        let operation = Operation::ALL
-            .into_iter()
-            .find(|o| o.as_str() == operation)
-            .ok_or_else(|| bad("the operation is one of discover, list, get, create, update, delete, grant, revoke"))?;
+        let operation = Operation::ALL.into_iter().find(|o| o.as_str() == operation).ok_or_else(|| {
+            bad("the operation is one of discover, list, get, create, update, delete, grant, revoke")
+        })?;
         if !["GET", "POST", "PUT", "PATCH", "DELETE", "READ"].contains(&method) {
             return Err(bad("the method is one of GET, POST, PUT, PATCH, DELETE, READ"));
         }
@@ -140,7 +141,9 @@ impl FromStr for ScopeRule {
         let segments = rest
             .split('/')
             .map(|s| match s.strip_prefix('{').and_then(|s| s.strip_suffix('}')) {
-                Some(name) if !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') => {
+                Some(name)
+                    if !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') =>
+                {
                     Ok(Segment::Any(name.to_owned()))
                 }
                 None if plain_segment(s) && !s.contains(['{', '}']) => Ok(Segment::Literal(s.to_owned())),
@@ -218,8 +221,19 @@ mod tests {
         check(Operation::Get, "GET", "/v2/Groups/42", false);
         check(Operation::Delete, "PATCH", "/v2/Users/42", false);
         check(Operation::Update, "DELETE", "/v2/Users/42", false);
-        for path in ["/v2/Users/", "/v2/Users/..", "/v2/Users/%2e%2E", "/v2/Users/1%2f2", "/v2/Users/1/x", "v2/Users/1",
-            "/v2//1", "/v2/Users/1?x=1", "/v2/Users/1#x", "/v2/Users/a b", "/v2/Users/.."] {
+        for path in [
+            "/v2/Users/",
+            "/v2/Users/..",
+            "/v2/Users/%2e%2E",
+            "/v2/Users/1%2f2",
+            "/v2/Users/1/x",
+            "v2/Users/1",
+            "/v2//1",
+            "/v2/Users/1?x=1",
+            "/v2/Users/1#x",
+            "/v2/Users/a b",
+            "/v2/Users/..",
+        ] {
             check(Operation::Update, "PATCH", path, false);
         }
     }

@@ -92,7 +92,11 @@ mod tests {
         check("2026-10-25", "Europe/Berlin", Cutoff::EndOfDay, "2026-10-25T23:00:00Z"); // 25 hours long
         check("2026-01-01", "Pacific/Auckland", Cutoff::StartOfDay, "2025-12-31T11:00:00Z");
         check("2018-11-03", "America/Sao_Paulo", Cutoff::EndOfDay, "2018-11-04T03:00:00Z"); // no midnight
-        let nowhere = LocalDay { date: "2026-01-01".parse().unwrap(), zone: "Mars/Base".into(), cutoff: Cutoff::EndOfDay };
+        let nowhere = LocalDay {
+            date: "2026-01-01".parse().unwrap(),
+            zone: "Mars/Base".into(),
+            cutoff: Cutoff::EndOfDay,
+        };
         assert_eq!(nowhere.instant(), Err(BadDay::Zone("Mars/Base".into())));
     }
 }

@@ -171,13 +171,24 @@ mod tests {
         check(110, Coverage::Complete, vec![item(true, None)], Verdict::Residual { what: vec!["ci".into()] });
         check(110, partial(), vec![item(true, None)], Verdict::Residual { what: vec!["ci".into()] });
         check(110, partial(), vec![], Verdict::Unobservable { why: "page 2 failed".into(), control: None });
-        check(110, Coverage::Complete, vec![item(false, Some(900))], Verdict::Blocked { purges_at: Some(t(900)) });
-        check(110, Coverage::Complete, vec![item(false, Some(900)), item(false, None)], Verdict::Blocked { purges_at: None });
+        check(
+            110,
+            Coverage::Complete,
+            vec![item(false, Some(900))],
+            Verdict::Blocked { purges_at: Some(t(900)) },
+        );
+        check(
+            110,
+            Coverage::Complete,
+            vec![item(false, Some(900)), item(false, None)],
+            Verdict::Blocked { purges_at: None },
+        );
     }
 
     #[test]
     fn a_cell_closes_only_on_proof_or_an_accepted_control() {
-        let control = |expires| Some(Control { what: "badge log".into(), owner: "hr/1".into(), expires: t(expires) });
+        let control =
+            |expires| Some(Control { what: "badge log".into(), owner: "hr/1".into(), expires: t(expires) });
         let check = |verdict: Verdict, expect| assert_eq!(verdict.closes(t(50)), expect, "{verdict:?}");
         check(Verdict::Removed, true);
         check(Verdict::Blocked { purges_at: Some(t(99)) }, true);

@@ -56,10 +56,12 @@ impl Engine {
             (log.verifier().clone(), log.checkpoint().root().to_string(), log.size())
         };
         let mut report = CheckReport { entries: size, rows: 0, root, damage: None };
-        if let Err(EngineError::Evidence(message)) = published {
-            let code = message.split(':').next().unwrap_or("log").to_owned();
-            report.damage = Some(Damage { code, entry: None, message });
-            return Ok(report);
+        match published {
+            Err(EngineError::Evidence(message)) if message.starts_with("log-shrunk") => {
+                report.damage = Some(Damage::new("log-shrunk", None, message));
+                return Ok(report);
+            }
+            other => drop(other?),
         }
         report.damage = match check_log(sequencer, key, earlier)? {
             Some(damage) => Some(damage),

@@ -14,9 +14,9 @@ use bailiwick_core::{
     record::RecordKind,
 };
 use bailiwick_store::{
-    Filter, KeyValue, NewWork, Select, Stored, Table, Tx, Update, Work,
+    Filter, NewWork, Select, Stored, Table, Tx, Update, Work,
     entities::{PlanRow, PlanState, Run, Step},
-    select,
+    get, select,
 };
 
 use crate::{Catalogue, Engine, Job, Result, finding::Wrong};
@@ -31,17 +31,24 @@ const UNSETTLED_MS: i64 = 2_000;
 /// One item to decide.
 type Item = (Work, IdentityId, EventId);
 
-/// What is known of the identities of a chunk, read at once.
+/// An event that is being accepted, with what it makes of its identity.
+pub(crate) struct Accepted {
+    pub identity: Identity,
+    pub event: Event,
+    /// Writes both, with the evidence.
+    pub update: Update,
+}
+
+/// What is known about identities, read at once.
 struct Known {
-    identities: BTreeMap<IdentityId, Stored<Identity>>,
-    events: BTreeMap<EventId, Event>,
     accounts: BTreeMap<IdentityId, Vec<Account>>,
     runs: BTreeMap<IdentityId, Vec<Stored<Run>>>,
-    drafts: BTreeMap<IdentityId, Vec<Stored<PlanRow>>>,
+    /// Plans that wait for an approval or are being carried out.
+    plans: BTreeMap<IdentityId, Vec<Stored<PlanRow>>>,
     cases: BTreeMap<IdentityId, Case>,
 }
 
-/// What deciding one identity wants written.
+/// What deciding wants written.
 #[derive(Default)]
 struct Outcome {
     updates: Vec<Update>,
@@ -52,11 +59,26 @@ struct Outcome {
 }
 
 impl Engine {
-    /// Decides and plans for all items, in groups.
+    /// Accepts events and decides and plans for them, in one transaction: what is accepted is decided.
+    pub(crate) async fn accept(&self, tx: &mut dyn Tx, accepted: Vec<Accepted>) -> Result<()> {
+        let catalogue = self.catalogue(tx).await?;
+        let known = self.know(tx, accepted.iter().map(|a| a.identity.id).collect()).await?;
+        let mut bulk = catalogue.policies.bulk();
+        let mut out = Outcome::default();
+        for Accepted { identity, event, update } in accepted {
+            out.updates.push(update);
+            if let Some(due) = identity.lifecycle.due() {
+                out.jobs.push(Job::Wake { identity: identity.id }.work(None, None, true, due));
+            }
+            self.decide_one(&catalogue, &mut bulk, &known, &identity, &event, &mut out);
+        }
+        self.write_outcome(tx, out).await
+    }
+
+    /// Decides again where a change was in doubt before.
     pub(crate) async fn decide_all(&self, items: Vec<Item>) -> Result<()> {
         for chunk in items.chunks(CHUNK) {
-            let outcome = self.decide_chunk(chunk).await;
-            if outcome.is_ok() {
+            if self.decide_chunk(chunk).await.is_ok() {
                 continue;
             }
             // One of them is in the way of the others: each by itself.
@@ -71,60 +93,53 @@ impl Engine {
     async fn decide_chunk(&self, items: &[Item]) -> Result<()> {
         let mut tx = self.begin().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
-        let known = self.know(&mut *tx, items).await?;
-        let mut all = Outcome::default();
+        let known = self.know(&mut *tx, items.iter().map(|(_, identity, _)| *identity).collect()).await?;
         let mut bulk = catalogue.policies.bulk();
-        let mut done = BTreeSet::new();
+        let mut out = Outcome::default();
         for (_, identity, event) in items {
-            let (Some(stored), Some(event)) = (known.identities.get(identity), known.events.get(event))
-            else {
-                continue;
-            };
-            if !done.insert((*identity, event.id)) {
-                continue;
+            let identity = get::<Identity>(&mut *tx, self.tenant(), &identity.to_string()).await?;
+            let event = get::<Event>(&mut *tx, self.tenant(), &event.to_string()).await?;
+            if let (Some(identity), Some(event)) = (identity, event) {
+                self.decide_one(&catalogue, &mut bulk, &known, &identity.value, &event.value, &mut out);
             }
-            self.decide_one(&catalogue, &mut bulk, &known, &stored.value, event, &mut all);
         }
-        for wrong in all.wrongs {
-            all.updates.extend(self.open_finding(&mut *tx, wrong).await?);
-        }
-        all.updates.extend(self.close_findings(&mut *tx, &all.mended).await?);
-        tx.write(self.tenant(), all.updates, self.entropy()).await?;
-        self.enqueue(&mut *tx, all.jobs).await?;
+        self.write_outcome(&mut *tx, out).await?;
         let works: Vec<Work> = items.iter().map(|(item, ..)| item.clone()).collect();
         tx.finish_all(self.tenant(), &works).await?;
         Ok(tx.commit().await?)
     }
 
-    async fn know(&self, tx: &mut dyn Tx, items: &[Item]) -> Result<Known> {
-        let ids: BTreeSet<IdentityId> = items.iter().map(|(_, identity, _)| *identity).collect();
-        let texts = || ids.iter().map(|i| i.to_string().into()).collect::<Vec<_>>();
-        let of = |table| Select::from(table).filter(Filter::In("identity", texts()));
-        let by_state = |table, state: &str| of(table).filter(Filter::Is("state", state.into()));
-        let with_id = |table, ids: Vec<KeyValue>| Select::from(table).filter(Filter::In("id", ids));
-        let identities = select::<Identity>(tx, self.tenant(), with_id(Table::Identities, texts())).await?;
-        let events = items.iter().map(|(_, _, event)| event.to_string().into()).collect();
-        let events = select::<Event>(tx, self.tenant(), with_id(Table::Events, events)).await?;
-        let mut known = Known {
-            identities: identities.into_iter().map(|s| (s.value.id, s)).collect(),
-            events: events.into_iter().map(|s| (s.value.id, s.value)).collect(),
-            accounts: BTreeMap::new(),
-            runs: BTreeMap::new(),
-            drafts: BTreeMap::new(),
-            cases: BTreeMap::new(),
+    async fn write_outcome(&self, tx: &mut dyn Tx, mut out: Outcome) -> Result<()> {
+        for wrong in out.wrongs {
+            out.updates.extend(self.open_finding(tx, wrong).await?);
+        }
+        out.updates.extend(self.close_findings(tx, &out.mended).await?);
+        tx.write(self.tenant(), out.updates, self.entropy()).await?;
+        self.enqueue(tx, out.jobs).await
+    }
+
+    async fn know(&self, tx: &mut dyn Tx, ids: BTreeSet<IdentityId>) -> Result<Known> {
+        let theirs = |table| {
+            let ids = ids.iter().map(|i| i.to_string().into()).collect();
+            Select::from(table).filter(Filter::In("identity", ids))
         };
-        for stored in select::<Account>(tx, self.tenant(), of(Table::Accounts)).await? {
+        let in_state = |table, state: &str| theirs(table).filter(Filter::Is("state", state.into()));
+        let (accounts, runs, plans, cases) = Default::default();
+        let mut known = Known { accounts, runs, plans, cases };
+        for stored in select::<Account>(tx, self.tenant(), theirs(Table::Accounts)).await? {
             if let Some(identity) = stored.value.identity {
                 known.accounts.entry(identity).or_default().push(stored.value);
             }
         }
-        for stored in select::<Run>(tx, self.tenant(), by_state(Table::Runs, "running")).await? {
+        for stored in select::<Run>(tx, self.tenant(), in_state(Table::Runs, "running")).await? {
             known.runs.entry(stored.value.identity).or_default().push(stored);
         }
-        for stored in select::<PlanRow>(tx, self.tenant(), by_state(Table::Plans, "drafted")).await? {
-            known.drafts.entry(stored.value.plan.decision.identity).or_default().push(stored);
+        let open = vec!["drafted".into(), "approved".into()];
+        let open = theirs(Table::Plans).filter(Filter::In("state", open));
+        for stored in select::<PlanRow>(tx, self.tenant(), open).await? {
+            known.plans.entry(stored.value.plan.decision.identity).or_default().push(stored);
         }
-        for stored in select::<Case>(tx, self.tenant(), by_state(Table::Cases, "open")).await? {
+        for stored in select::<Case>(tx, self.tenant(), in_state(Table::Cases, "open")).await? {
             known.cases.insert(stored.value.identity, stored.value);
         }
         Ok(known)
@@ -156,7 +171,8 @@ impl Engine {
             }
         };
         out.mended.push(("identity-undecidable", subject));
-        let unsettled = self.supersede(known, identity, out);
+        let sweep = sweep(identity, event, catalogue);
+        let unsettled = self.supersede(known, identity, &sweep.only, out);
         let case = self.open_case(known, identity, event, out);
         let accounts = known.accounts.get(&identity.id).map(Vec::as_slice).unwrap_or_default();
         let standpoints = standpoints(&decision, accounts, &unsettled);
@@ -167,7 +183,7 @@ impl Engine {
             marker: identity.source_key.to_string(),
             known: &standpoints,
             rules: &catalogue.rules,
-            sweep: sweep(identity, event, catalogue),
+            sweep,
             new_account: &mut || AccountId::new(now, self.entropy()),
             now,
         });
@@ -185,29 +201,29 @@ impl Engine {
         }
     }
 
-    /// Takes back what older plans have not begun. Gives the systems where a change is still under way
+    /// Takes back what older plans have not begun, on the systems that the new plan is for (`only`, or all
+    /// when empty). Gives the systems where a change is still under way
     /// or its outcome is not known: nothing can be planned there yet.
-    fn supersede(&self, known: &Known, identity: &Identity, out: &mut Outcome) -> BTreeSet<SystemName> {
+    fn supersede(
+        &self,
+        known: &Known,
+        identity: &Identity,
+        only: &BTreeSet<SystemName>,
+        out: &mut Outcome,
+    ) -> BTreeSet<SystemName> {
         let mut unsettled = BTreeSet::new();
-        for draft in known.drafts.get(&identity.id).into_iter().flatten() {
-            if draft.value.plan.decision.generation >= identity.generation {
-                continue;
-            }
-            let state = PlanState::Superseded { by: identity.generation };
-            let row = PlanRow { state, ..draft.value.clone() };
-            let record = self
-                .record(RecordKind::Superseded, "decide")
-                .identity(identity.id)
-                .plan(row.plan.id)
-                .event(row.plan.decision.event);
-            out.updates.push(Update::new(record).replace(&row, draft.revision, self.entropy()));
-        }
+        let mut under_way = BTreeSet::new();
         for stored in known.runs.get(&identity.id).into_iter().flatten() {
             let run = &stored.value;
+            if !only.is_empty() && !only.contains(&run.system) {
+                under_way.insert(run.plan);
+                continue;
+            }
             if run.generation >= identity.generation
                 || run.steps.values().any(|s| matches!(s, Step::Sent { .. } | Step::Unknown { .. }))
             {
                 unsettled.insert(run.system.clone());
+                under_way.insert(run.plan);
                 continue;
             }
             let mut run = run.clone();
@@ -222,6 +238,21 @@ impl Engine {
                 .fact("run", run.id)
                 .fact("system", &run.system);
             out.updates.push(Update::new(record).replace(&run, stored.revision, self.entropy()));
+        }
+        for stored in known.plans.get(&identity.id).into_iter().flatten() {
+            let plan = &stored.value.plan;
+            let elsewhere = !only.is_empty() && !plan.systems().is_subset(only);
+            if plan.decision.generation >= identity.generation || under_way.contains(&plan.id) || elsewhere {
+                continue;
+            }
+            let state = PlanState::Superseded { by: identity.generation };
+            let row = PlanRow { state, ..stored.value.clone() };
+            let record = self
+                .record(RecordKind::Superseded, "decide")
+                .identity(identity.id)
+                .plan(row.plan.id)
+                .event(row.plan.decision.event);
+            out.updates.push(Update::new(record).replace(&row, stored.revision, self.entropy()));
         }
         unsettled
     }
@@ -364,16 +395,17 @@ impl Engine {
             }
         }
         let mut bulk = catalogue.policies.bulk();
+        let mut changed = Vec::new();
         let last = identities.last().map(|s| s.value.id);
         let full = identities.len() == REDECIDE as usize;
         for stored in identities {
-            let key = format!("rules/{cause}/{}", stored.value.id);
             let theirs = accounts.get(&stored.value.id).map(Vec::as_slice).unwrap_or_default();
             if self.would_change(&catalogue, &mut bulk, &stored.value, theirs) {
-                let lifecycle = stored.value.lifecycle.clone();
-                self.file(&mut *tx, stored, key, EventKind::PolicyChanged, lifecycle).await?;
+                let key = format!("rules/{cause}/{}", stored.value.id);
+                changed.push((stored, key));
             }
         }
+        self.file_all(&mut *tx, changed, &EventKind::PolicyChanged, None).await?;
         if full {
             let next = Job::Redecide { cause: cause.to_owned(), after: last };
             self.enqueue(&mut *tx, vec![next.work(None, None, false, self.now())]).await?;

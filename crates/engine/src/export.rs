@@ -15,6 +15,9 @@ impl Engine {
         let entries = tx.entries_about(self.tenant(), subject).await?;
         let places: BTreeMap<&str, u64> =
             entries.iter().filter_map(|e| Some((e.record.as_str(), u64::try_from(e.index?).ok()?))).collect();
+        if places.len() < entries.len() {
+            return Err(EngineError::Evidence("log-busy: not everything is published yet; try again".into()));
+        }
         if places.is_empty() {
             return Err(EngineError::NotFound { kind: "evidence about", name: subject.to_owned() });
         }

@@ -1,6 +1,6 @@
 //! Step 1, intake: a delivery of a source becomes events, or is held whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bailiwick_connector::{ConnectorError, ErrorKind, Listing, Object, ObjectState, ObjectValue};
 use bailiwick_core::{
@@ -16,11 +16,11 @@ use bailiwick_core::{
     time::Effective,
 };
 use bailiwick_store::{
-    Entity, Filter, NewWork, Select, Stored, Table, Tx, Update, Work, entities::Batch, get, select,
+    Entity, Filter, Select, Stored, Table, Tx, Update, Work, entities::Batch, get, select,
 };
 use serde::Serialize;
 
-use crate::{Engine, EngineError, Job, Result, finding::Wrong};
+use crate::{Engine, EngineError, Result, decide::Accepted, finding::Wrong};
 
 /// How many updates are handed to the store at a time.
 const CHUNK: usize = 512;
@@ -62,8 +62,15 @@ impl Engine {
                 Ok(record) => records.push(SourceRecord { line: records.len() as u64 + 2, ..record }),
                 Err(problem) => broken = Some(problem),
             };
-            let page =
-                route.connector.list(&line, Listing::People, cursor.as_deref(), PAGE, &mut visit).await?;
+            let listed =
+                route.connector.list(&line, Listing::People, cursor.as_deref(), PAGE, &mut visit).await;
+            let page = match listed {
+                Ok(page) => page,
+                Err(error) => {
+                    self.unreadable(source, delivered, &route.integration.owner, &error).await?;
+                    return Err(error.into());
+                }
+            };
             if let Some(problem) = broken {
                 return Err(ConnectorError::none(ErrorKind::Malformed, problem).into());
             }
@@ -75,10 +82,10 @@ impl Engine {
                 None => break,
             }
         }
-        self.accept(source, contract, &records, delivered, &route.integration.owner).await
+        self.take_delivery(source, contract, &records, delivered, &route.integration.owner).await
     }
 
-    async fn accept(
+    async fn take_delivery(
         &self,
         source: &SourceName,
         contract: &SourceContract,
@@ -126,6 +133,37 @@ impl Engine {
         }
     }
 
+    /// A delivery that cannot even be read: nothing of it is used, and somebody is told.
+    async fn unreadable(
+        &self,
+        source: &SourceName,
+        delivered: Digest,
+        owner: &str,
+        error: &ConnectorError,
+    ) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let record =
+            Record::new(RecordKind::BatchHeld, self.now(), Actor::Source(source.to_string()), self.entropy())
+                .fact("breaches", [error.code()])
+                .fact("delivered", delivered);
+        let wrong = Wrong {
+            code: "feed-held",
+            subject: source.to_string(),
+            identity: None,
+            system: None,
+            message: format!(
+                "a delivery of `{source}` cannot be read ({}) and nothing of it was used; deliver it again \
+                 when it is mended",
+                error.code()
+            ),
+            owner: owner.to_owned(),
+        };
+        let mut updates = vec![Update::new(record)];
+        updates.extend(self.open_finding(&mut *tx, wrong).await?);
+        tx.write(self.tenant(), updates, self.entropy()).await?;
+        Ok(tx.commit().await?)
+    }
+
     async fn write_batch(&self, tx: &mut dyn Tx, batch: &Batch, owner: &str) -> Result<()> {
         let held = !batch.breaches.is_empty();
         let kind = if held { RecordKind::BatchHeld } else { RecordKind::BatchAccepted };
@@ -166,8 +204,7 @@ impl Engine {
         arrivals: &[Arrival],
         before: &BTreeMap<String, Stored<Identity>>,
     ) -> Result<()> {
-        let mut updates = Vec::with_capacity(arrivals.len());
-        let mut jobs = Vec::with_capacity(arrivals.len());
+        let mut accepted = Vec::with_capacity(arrivals.len());
         for arrival in arrivals {
             let stored = before.get(&arrival.key);
             let identity = Identity {
@@ -189,11 +226,10 @@ impl Engine {
                 accepted: batch.at,
             };
             let actor = Actor::Source(source.to_string());
-            updates.push(self.accepted(actor, &event, &identity, stored.map(|s| s.revision)));
-            jobs.extend(follow_ups(&identity, &event));
+            let update = self.accepted(actor, &event, &identity, stored.map(|s| s.revision));
+            accepted.push(Accepted { identity, event, update });
         }
-        tx.write(self.tenant(), updates, self.entropy()).await?;
-        self.enqueue(tx, jobs).await
+        self.accept(tx, accepted).await
     }
 
     /// The update by which an event and what it makes of its identity are accepted.
@@ -205,8 +241,7 @@ impl Engine {
             .fact("generation", identity.generation)
             .fact("kind", event.kind.name())
             .fact("state", identity.lifecycle.name())
-            .personal("attributes", &identity.attributes)
-            .personal("source_key", identity.source_key.to_string());
+            .personal("identity", (&identity.source_key, &identity.attributes));
         let update = Update::new(record).insert(event, self.entropy());
         match revision {
             Some(revision) => update.replace(identity, revision, self.entropy()),
@@ -214,36 +249,57 @@ impl Engine {
         }
     }
 
-    /// Files an event that the hub itself noticed. `key` makes it happen once: the same key again is
-    /// nothing new, and gives back `false`.
+    /// Files an event that the hub itself noticed, and with `lifecycle` what it makes of the identity.
+    /// `key` makes it happen once: the same key again is nothing new, and gives back `false`.
     pub(crate) async fn file(
         &self,
         tx: &mut dyn Tx,
         stored: Stored<Identity>,
         key: String,
         kind: EventKind,
-        lifecycle: Lifecycle,
+        lifecycle: Option<Lifecycle>,
     ) -> Result<bool> {
-        let dedupe = Select::from(Table::Events).filter(Filter::Is("dedupe", format!("hub/{key}").into()));
-        if tx.count(self.tenant(), dedupe).await? > 0 {
-            return Ok(false);
-        }
+        Ok(self.file_all(tx, vec![(stored, key)], &kind, lifecycle).await? > 0)
+    }
+
+    /// Files one event of a kind for each identity whose key is new; gives how many.
+    pub(crate) async fn file_all(
+        &self,
+        tx: &mut dyn Tx,
+        noticed: Vec<(Stored<Identity>, String)>,
+        kind: &EventKind,
+        lifecycle: Option<Lifecycle>,
+    ) -> Result<usize> {
+        let keys = noticed.iter().map(|(_, key)| format!("hub/{key}").into()).collect();
+        let asked = Select::from(Table::Events).filter(Filter::In("dedupe", keys));
+        let known: BTreeSet<String> =
+            select::<Event>(tx, self.tenant(), asked).await?.into_iter().map(|s| s.value.key).collect();
         let now = self.now();
-        let identity = Identity { lifecycle, generation: stored.value.generation + 1, ..stored.value };
-        let event = Event {
-            id: EventId::new(now, self.entropy()),
-            source: "hub".into(),
-            key,
-            identity: identity.id,
-            kind,
-            effective: Effective::at(now),
-            accepted: now,
-        };
-        let update = self.accepted(Actor::Hub("intake".into()), &event, &identity, Some(stored.revision));
-        tx.write(self.tenant(), vec![update], self.entropy()).await?;
-        let jobs = follow_ups(&identity, &event);
-        self.enqueue(tx, jobs).await?;
-        Ok(true)
+        let mut accepted = Vec::with_capacity(noticed.len());
+        for (stored, key) in noticed.into_iter().filter(|(_, key)| !known.contains(key)) {
+            let Stored { value, revision } = stored;
+            let identity = Identity {
+                lifecycle: lifecycle.clone().unwrap_or(value.lifecycle),
+                generation: value.generation + 1,
+                ..value
+            };
+            let event = Event {
+                id: EventId::new(now, self.entropy()),
+                source: "hub".into(),
+                key,
+                identity: identity.id,
+                kind: kind.clone(),
+                effective: Effective::at(now),
+                accepted: now,
+            };
+            let update = self.accepted(Actor::Hub("intake".into()), &event, &identity, Some(revision));
+            accepted.push(Accepted { identity, event, update });
+        }
+        let count = accepted.len();
+        if count > 0 {
+            self.accept(tx, accepted).await?;
+        }
+        Ok(count)
     }
 
     /// Looks at an identity whose date may have come: starts or ends it, and reminds of the absent.
@@ -275,7 +331,7 @@ impl Engine {
                         }
                     };
                     let key = format!("wake/{id}#{}", stored.value.generation);
-                    self.file(&mut *tx, stored, key, kind, lifecycle).await?;
+                    self.file(&mut *tx, stored, key, kind, Some(lifecycle)).await?;
                 }
                 // The date was moved meanwhile; another item waits for the new one.
                 _ => {}
@@ -301,17 +357,6 @@ impl Engine {
         let open = Select::from(Table::Findings).filter(Filter::Is("state", "open".into()));
         Ok(select(&mut *tx, self.tenant(), open).await?.into_iter().map(|s| s.value).collect())
     }
-}
-
-/// What is to be done after an event: decide now, and wake when the next date comes.
-fn follow_ups(identity: &Identity, event: &Event) -> Vec<NewWork> {
-    let urgent = event.kind == EventKind::Left;
-    let decide = Job::Decide { identity: identity.id, event: event.id };
-    let mut jobs = vec![decide.work(None, None, urgent, event.accepted)];
-    if let Some(due) = identity.lifecycle.due() {
-        jobs.push(Job::Wake { identity: identity.id }.work(None, None, true, due));
-    }
-    jobs
 }
 
 /// A person as a connector shows them → a record. The conventional attributes `start`, `end`, `zone`

@@ -124,15 +124,16 @@ fn same(seen: &ObjectValue<'_>, wanted: &AccountValue) -> bool {
 
 /// The digest of the state in which an account is shown, as [`AccountState::digest`] makes it: of the
 /// attributes that the hub manages (`names`, ascending) and the entitlements held (ascending). Makes no
-/// state of its own, because most accounts are as they were.
+/// state of its own, because most accounts are as they were; `scratch` is its only memory.
 ///
 /// [`AccountState::digest`]: bailiwick_core::account::AccountState::digest
 pub fn shown_digest<'n>(
+    scratch: &mut Vec<u8>,
     object: &Object<'_>,
     names: impl Iterator<Item = &'n String>,
     entitlements: impl Iterator<Item = &'n EntitlementName>,
 ) -> Digest {
-    let mut digest = StateDigest::new(object.state == ObjectState::Live);
+    let mut digest = StateDigest::new(scratch, object.state == ObjectState::Live);
     for name in names {
         let Some(value) = object.attribute(name) else { continue };
         if *value == ObjectValue::Null {

@@ -90,7 +90,7 @@ impl Engine {
             .filter(|e| e.name.system() == *system && e.class == AccessClass::DirectGroups)
             .map(|e| e.name.clone())
             .collect();
-        let index = self.index(&mut *tx, system, numbered.len()).await?;
+        let index = self.index(&mut *tx, system, &numbered).await?;
         drop(tx);
         let (report, different, groups) = Default::default();
         let mut survey = Survey { report, different, groups, index, numbered, others: BTreeMap::new() };
@@ -142,7 +142,12 @@ impl Engine {
         Ok(route.connector.check(&line).await?)
     }
 
-    async fn index(&self, tx: &mut dyn Tx, system: &SystemName, entitlements: usize) -> Result<Index> {
+    async fn index(
+        &self,
+        tx: &mut dyn Tx,
+        system: &SystemName,
+        numbered: &[EntitlementName],
+    ) -> Result<Index> {
         let mut index = Index::default();
         let mut after = None;
         loop {
@@ -151,14 +156,17 @@ impl Engine {
                 .page(after.take(), CHUNK as u32);
             let rows = select::<Account>(tx, self.tenant(), page).await?;
             for stored in &rows {
-                index.expect(&stored.value.external_id, &stored.value.state.digest());
+                // Only what a listing shows is compared: licences, for one, are not in it.
+                let mut state = stored.value.state.clone();
+                state.entitlements.retain(|e| numbered.binary_search(e).is_ok());
+                index.expect(&stored.value.external_id, &state.digest());
             }
             match rows.last() {
                 Some(last) if rows.len() == CHUNK => after = Some(last.value.id.to_string()),
                 _ => break,
             }
         }
-        index.seal(entitlements);
+        index.seal(numbered.len());
         Ok(index)
     }
 
@@ -169,6 +177,7 @@ impl Engine {
             catalogue.systems.get(system).map(|s| s.account.keys().collect()).unwrap_or_default();
         let (line, _) = self.reading(catalogue, route.integration);
         let mut cursor: Option<String> = None;
+        let mut scratch = Vec::new();
         loop {
             let Survey { report, different, index, numbered, others, .. } = &mut *survey;
             let mut visit = |object: Object<'_>| {
@@ -178,7 +187,7 @@ impl Engine {
                     Some(numbers) => numbers.iter().filter_map(|n| numbered.get(*n)).collect(),
                     None => index.held_by(&object.id).filter_map(|n| numbered.get(n)).collect(),
                 };
-                let digest = shown_digest(&object, names.iter().copied(), held.iter().copied());
+                let digest = shown_digest(&mut scratch, &object, names.iter().copied(), held.iter().copied());
                 if index.see(&object.id, &digest) == Match::Same {
                     report.unchanged += 1;
                     return;
@@ -356,13 +365,22 @@ impl Engine {
             let marked = one.marker.as_ref().and_then(|m| people.get(m)).copied();
             let stored = known.get(&one.external_id);
             let identity = stored.and_then(|s| s.value.identity).or(marked);
+            let mut state = one.state.clone();
+            if let Some(s) = stored {
+                // What the listing does not show stays as it was known.
+                let kept = s.value.state.entitlements.iter().filter(|e| {
+                    catalogue.entitlements.get(*e).is_some_and(|d| d.class != AccessClass::DirectGroups)
+                });
+                state.entitlements.extend(kept.cloned());
+                state.entitlements.sort();
+            }
             let account = Account {
                 id: stored.map_or_else(|| AccountId::new(self.now(), self.entropy()), |s| s.value.id),
                 system: system.clone(),
                 external_id: one.external_id.clone(),
                 username: one.username.clone(),
                 identity,
-                state: one.state.clone(),
+                state,
                 applied: stored.and_then(|s| s.value.applied.clone()),
                 seen: self.now(),
             };
@@ -430,7 +448,7 @@ impl Engine {
         let mine = Select::from(Table::Accounts).filter(Filter::Is("system", system.as_str().into()));
         let accounts = select::<Account>(tx, self.tenant(), mine).await?;
         let gone: Vec<Stored<Account>> =
-            accounts.into_iter().filter(|s| !index.was_seen(&s.value.external_id)).collect();
+            accounts.into_iter().filter(|s| index.is_missing(&s.value.external_id)).collect();
         for stored in gone {
             report.gone += 1;
             let record = self
@@ -462,8 +480,7 @@ impl Engine {
         let at = self.now().as_millisecond() / SignedDuration::from_hours(1).as_millis() as i64;
         let key = format!("drift/{}/{}/{at}", account.id, account.state.digest().short());
         let kind = EventKind::Drifted { system: account.system.clone(), what: what.to_owned() };
-        let lifecycle = stored.value.lifecycle.clone();
-        self.file(tx, stored, key, kind, lifecycle).await?;
+        self.file(tx, stored, key, kind, None).await?;
         Ok(())
     }
 }

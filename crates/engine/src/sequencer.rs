@@ -57,16 +57,28 @@ impl Sequencer {
             .map_err(|_| EngineError::Evidence("the log is in disorder after a failure; restart".into()))
     }
 
-    /// Publishes all records that were committed before the call. Gives the size of the log, or the size
-    /// so far when another process holds the lease.
+    /// Publishes all records that were committed before the call. Gives the size of the log. Fails with
+    /// `log-busy` while another process holds the lease.
     pub async fn publish(&self, now: Timestamp) -> Result<u64> {
         let _alone = self.publishing.lock().await;
         let mut tx = self.store.begin().await?;
         if tx.lock("sequencer", &self.holder, now.as_millisecond(), LEASE_MS).await?.is_none() {
-            return Ok(self.log()?.size());
+            return Err(EngineError::Evidence(
+                "log-busy: another process publishes at this moment; try again in half a minute".into(),
+            ));
         }
         while tx.sequence(BATCH).await? > 0 {}
         tx.commit().await?;
+        let size = self.extend().await?;
+        // Given back, so that who comes next need not wait until it runs out.
+        let mut tx = self.store.begin().await?;
+        tx.lock("sequencer", &self.holder, now.as_millisecond(), 0).await?;
+        tx.commit().await?;
+        Ok(size)
+    }
+
+    /// Appends to the log what the database has more.
+    async fn extend(&self) -> Result<u64> {
         loop {
             let size = self.log()?.size();
             let from = i64::try_from(size).unwrap_or(i64::MAX);

@@ -186,8 +186,7 @@ impl Engine {
             if let Some(identity) = get::<Identity>(tx, self.tenant(), &task.run.identity.to_string()).await?
             {
                 let kind = EventKind::Drifted { system: task.run.system.clone(), what };
-                let lifecycle = identity.value.lifecycle.clone();
-                self.file(tx, identity, key, kind, lifecycle).await?;
+                self.file(tx, identity, key, kind, None).await?;
             }
         }
         Ok(tx.finish(self.tenant(), &task.item).await?)
@@ -374,8 +373,7 @@ impl Engine {
         {
             let key = format!("residue/{}/{system}/{tried}", first.case);
             let kind = EventKind::Residue { system: system.clone(), class: first.class, tried };
-            let lifecycle = identity.value.lifecycle.clone();
-            if self.file(tx, identity, key, kind, lifecycle).await? && usize::from(tried) < ways {
+            if self.file(tx, identity, key, kind, None).await? && usize::from(tried) < ways {
                 // The next run verifies again.
                 return Ok(None);
             }
@@ -481,8 +479,7 @@ impl Engine {
         let stored = get::<Identity>(&mut *tx, self.tenant(), &identity.to_string()).await?;
         if let Some(stored) = stored.filter(|s| matches!(s.value.lifecycle, Lifecycle::Left { .. })) {
             let key = format!("purge/{identity}/{system}/{}", item.seq);
-            let lifecycle = stored.value.lifecycle.clone();
-            self.file(&mut *tx, stored, key, EventKind::Purge { system: system.clone() }, lifecycle).await?;
+            self.file(&mut *tx, stored, key, EventKind::Purge { system: system.clone() }, None).await?;
         }
         tx.finish(self.tenant(), item).await?;
         Ok(tx.commit().await?)

@@ -145,13 +145,13 @@ impl fmt::Display for Why {
             writeln!(f, "no policy gives {name}")?;
         }
         match &self.seen {
-            Some((true, at)) => writeln!(f, "the account was seen to hold it at {at}")?,
-            Some((false, at)) => writeln!(f, "the account was seen not to hold it at {at}")?,
+            Some((true, at)) => writeln!(f, "the account was seen to hold it at {at:.0}")?,
+            Some((false, at)) => writeln!(f, "the account was seen not to hold it at {at:.0}")?,
             None => writeln!(f, "there is no account on {}", name.system())?,
         }
         for moment in &self.history {
             let entry = moment.entry.map_or_else(|| "-".to_owned(), |e| e.to_string());
-            writeln!(f, "  {}  #{entry:<6} {}", moment.at, moment.what)?;
+            writeln!(f, "  {:.0}  #{entry:<6} {}", moment.at, moment.what)?;
         }
         Ok(())
     }

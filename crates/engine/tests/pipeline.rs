@@ -295,3 +295,29 @@ async fn answers_that_are_lost_and_readers_that_lag_change_nothing_in_the_end() 
         }
     }
 }
+
+#[tokio::test]
+async fn reconciling_keeps_what_a_listing_does_not_show_and_takes_nobody_new_for_gone() {
+    let licence = |configuration: &mut bailiwick_engine::Configuration| {
+        let pro = json!({ "name": "chat/pro", "class": "licences", "label": "pro", "privileged": false });
+        configuration.entitlements.push(serde_json::from_value(pro).unwrap());
+        configuration.policies[0].text.push_str(
+            r#"@id("pro") permit(principal, action == Action::"hold", resource == Entitlement::"chat/pro");"#,
+        );
+    };
+    let mut world = World::new(33, &[("chat", &[])]).await;
+    world.configure_with(licence).await;
+    world.quiet().await;
+    world.deliver(&[ANN, BOB]).await.unwrap();
+    world.quiet().await;
+    assert!(world.truth()["chat/ann@x.test"].contains("licences=1"), "{:?}", world.truth());
+    let chat = bailiwick_core::id::SystemName::new("chat").unwrap();
+    world.behind("chat", json!({ "users": [{ "userName": "ghost@x.test", "active": true }] }));
+    world.behind("chat", json!({ "delete": ["bob@x.test"] }));
+    let found = world.engine.reconcile(&chat).await.unwrap();
+    assert_eq!((found.unchanged, found.changed, found.unmanaged, found.gone), (1, 0, 1, 1), "{found:?}");
+    world.quiet().await;
+    let again = world.engine.reconcile(&chat).await.unwrap();
+    assert_eq!((again.changed, again.unmanaged, again.gone, again.adopted), (0, 0, 0, 0), "{again:?}");
+    assert!(world.truth()["chat/bob@x.test"].contains("licences=1"), "made again: {:?}", world.truth());
+}

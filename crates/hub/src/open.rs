@@ -69,7 +69,7 @@ pub async fn open(folder: Folder, store: Option<&str>, environment: &Environment
     let mut random = [0; 4];
     entropy.fill(&mut random);
     let name = format!("hub-{}", random.map(|byte| format!("{byte:02x}")).concat());
-    let build = bailiwick_connectors::build;
+    let build = bailiwick_connectors::build_patient;
     let parts = Parts { store, tenant, clock, entropy, broker: Arc::new(broker), build, name };
     Ok(Opened { engine: Arc::new(Engine::new(parts)), sequencer: Arc::new(sequencer), folder })
 }

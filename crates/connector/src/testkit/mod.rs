@@ -16,7 +16,10 @@ mod report;
 mod surroundings;
 mod writing;
 
-use std::sync::{Arc, atomic::AtomicU32};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
 
 use async_trait::async_trait;
 use bailiwick_core::{access::AccessClass, account::AccountAttributes};
@@ -155,6 +158,12 @@ struct Bench<'s> {
 const MOST_PAGES: usize = 1_000;
 
 impl Bench<'_> {
+    /// A key that no other change of this run has.
+    fn key(&self) -> String {
+        let number = self.keys.fetch_add(1, Ordering::Relaxed);
+        format!("kit-{}-{number}", self.sentence.text().replace(' ', "-"))
+    }
+
     /// All objects of a listing, over all pages of `size`. Fails when the pages do not end.
     async fn list(&self, listing: Listing<'_>, size: u32) -> Result<Vec<Object<'static>>, ConnectorError> {
         self.pages(listing, size).await.map(|(objects, _)| objects)

@@ -36,7 +36,7 @@ pub(super) async fn declared_is_implemented(bench: &Bench<'_>) -> Tested {
     }
     for op in undeclared(bench) {
         let on = if matches!(op, Op::CreateAccount { .. }) { None } else { Some(account) };
-        let got = bench.connector.apply(&bench.line, on, &op, None, "kit-undeclared").await.map(drop);
+        let got = bench.connector.apply(&bench.line, on, &op, None, &bench.key()).await.map(drop);
         agrees(false, got, &op.words())?;
     }
     bench.unchanged(&before, "what is not declared").await?;
@@ -206,7 +206,7 @@ pub(super) async fn identifiers_are_kept(bench: &Bench<'_>) -> Tested {
         let op = Op::CreateAccount { marker: marker.into(), attributes: bench.subject.attributes(name) };
         bench
             .connector
-            .apply(&bench.line, None, &op, None, "kit-kept")
+            .apply(&bench.line, None, &op, None, &bench.key())
             .await
             .map_err(unexpected("create"))?;
         bench.subject.settle().await;
@@ -230,7 +230,7 @@ pub(super) async fn nothing_secret_in_debug(bench: &Bench<'_>) -> Tested {
         shown += &format!("{:?}", bench.list(listing, 50).await);
     }
     for op in undeclared(bench).into_iter().chain([Op::Delete, Op::Enable]) {
-        let got = bench.connector.apply(&bench.line, Some("no-such-account"), &op, None, "kit-debug").await;
+        let got = bench.connector.apply(&bench.line, Some("no-such-account"), &op, None, &bench.key()).await;
         shown += &format!("{got:?} {}", got.as_ref().err().map(ToString::to_string).unwrap_or_default());
     }
     shown += &format!("{:?}", bench.connector.check(&bench.line).await);

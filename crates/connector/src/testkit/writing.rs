@@ -1,8 +1,6 @@
 //! The sentences about changes. Every change has a key of its own, so that they hold for a system that
 //! honours keys; only what is to be the same change again has the same key.
 
-use std::sync::atomic::Ordering;
-
 use bailiwick_core::{
     access::AccessClass,
     account::{AccountAttributes, AccountValue},
@@ -18,12 +16,6 @@ const READS_ONLY: Tested = Ok(Verdict::NotApplicable("it only reads"));
 const NO_ACCOUNTS: Tested = Ok(Verdict::NotApplicable("it does not write accounts"));
 
 impl Bench<'_> {
-    /// A key that no other change of this run has.
-    fn key(&self) -> String {
-        let number = self.keys.fetch_add(1, Ordering::Relaxed);
-        format!("kit-{}-{number}", self.sentence.text().replace(' ', "-"))
-    }
-
     async fn apply(&self, account: &str, op: &Op, key: &str) -> Result<Applied, ConnectorError> {
         self.connector.apply(&self.line, Some(account), op, None, key).await
     }
@@ -206,10 +198,8 @@ pub(super) async fn already_so(bench: &Bench<'_>) -> Tested {
     if capability.writes_accounts {
         let id = bench.created("kit.again", "kit-again").await?;
         let before = bench.subject.truth().await;
-        let again = bench
-            .create("kit.again", "kit-again", &bench.key())
-            .await
-            .map_err(unexpected("create again"))?;
+        let again =
+            bench.create("kit.again", "kit-again", &bench.key()).await.map_err(unexpected("create again"))?;
         ensure(again.outcome == Outcome::AlreadySo && again.external_id.as_ref() == Some(&id), || {
             format!("creating what bears the same marker answers {again:?}, it is {id}")
         })?;

@@ -51,20 +51,17 @@ pub async fn deliver(
     Ok(Json(Delivered { batch, rows, events, unchanged, queue: wait.for_quiet(&hub).await }))
 }
 
-/// A delivery that its connector cannot read has its own code and place, `` `FILE`: CODE: line N … ``.
+/// A delivery that its connector cannot read has a code of its own, `feed-…`, and says `` `FILE`: line N … ``.
 fn refused(error: EngineError) -> Problem {
-    let EngineError::Connector(unread) = &error else { return error.into() };
-    let Some((code, rest)) = unread.message.split_once("`: ").and_then(|(_, told)| told.split_once(": "))
-    else {
-        return error.into();
-    };
+    let (EngineError::Connector(unread), code) = (&error, error.code()) else { return error.into() };
     if !code.starts_with("feed-") {
         return error.into();
     }
-    let line = rest.strip_prefix("line ").and_then(|rest| rest.split_once(' '));
+    let told = unread.message.split_once("`: ").map_or(unread.message.as_str(), |(_, told)| told);
+    let line = told.strip_prefix("line ").and_then(|rest| rest.split_once(' '));
     let fault = match line {
         Some((line, problem)) => Fault::new(code, problem).at(format!("line {line}")),
-        None => Fault::new(code, rest),
+        None => Fault::new(code, told),
     };
     Problem::new(422, code, "the delivery cannot be read and is held whole").faults(vec![fault])
 }
@@ -76,24 +73,20 @@ mod tests {
 
     #[test]
     fn what_a_connector_says_of_a_delivery_has_code_and_place() {
-        let check = |message: &str, status: u16, code: &str, place: Option<&str>| {
-            let problem = refused(ConnectorError::none(ErrorKind::Malformed, message).into());
+        let check = |error: ConnectorError, status: u16, place: Option<&str>, message: &str| {
+            let code = error.code();
+            let problem = refused(error.into());
             assert_eq!((problem.status, problem.code.as_str()), (status, code), "{message}");
-            assert_eq!(problem.errors.first().and_then(|fault| fault.place.as_deref()), place, "{message}");
+            let fault = problem.errors.first();
+            assert_eq!(fault.and_then(|fault| fault.place.as_deref()), place, "{message}");
+            assert_eq!(fault.map_or(problem.detail.as_str(), |fault| &fault.message), message);
         };
-        check(
-            "`current.csv`: feed-bad-value: line 7 has `x` for `start`",
-            422,
-            "feed-bad-value",
-            Some("line 7"),
-        );
-        check(
-            "`current.csv`: feed-missing-column: the header has no column `E-mail`",
-            422,
-            "feed-missing-column",
-            None,
-        );
-        check("`current.csv`: reading it was answered with status 500", 502, "answer-malformed", None);
-        check("the system is away", 502, "answer-malformed", None);
+        let unread = |message: &str| ConnectorError::none(ErrorKind::Malformed, message);
+        let bad_value = unread("`current.csv`: line 7 has `x` for `start`").with_detail("feed-bad-value");
+        check(bad_value, 422, Some("line 7"), "has `x` for `start`");
+        let no_column =
+            unread("`current.csv`: the header has no column `E-mail`").with_detail("feed-missing-column");
+        check(no_column, 422, None, "the header has no column `E-mail`");
+        check(unread("the system is away"), 502, None, "the system is away");
     }
 }

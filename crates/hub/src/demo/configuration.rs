@@ -32,7 +32,10 @@ pub async fn act(narrator: &mut Narrator, stage: &Stage) -> Result<()> {
         stage.hub.post(&["systems", system, "check"]).done().await?;
         let found = cli::reconcile(&stage.hub, system).await?;
         let groups = count(found.groups, "group", "groups");
-        narrator.tell(&format!("$ bailiwick reconcile {system:<4}             {} accounts, {groups}", found.accounts));
+        narrator.tell(&format!(
+            "$ bailiwick reconcile {system:<4}             {} accounts, {groups}",
+            found.accounts
+        ));
     }
     stage.quiet().await?;
     let integrations: Vec<IntegrationView> = stage.hub.get(&["integrations"]).send().await?;

@@ -46,7 +46,6 @@ fn a_bad_configuration_is_refused_with_its_place_and_nothing_changes() {
         "policy-unknown-attribute",
         "bad.cedar:3",
     );
-    drop(check);
     golden::check("bad-configuration", &transcript.iter().collect::<Vec<_>>());
 }
 

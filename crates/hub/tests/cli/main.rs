@@ -3,7 +3,10 @@
 //! Each case of bad input asserts on exit code, stable code and place, and that the state is as before.
 //! `BAILIWICK_BLESS=1` writes the golden files anew; look at the difference before committing it.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 mod configuration;
+mod demo;
 mod evidence;
 mod feeds;
 mod golden;

@@ -138,3 +138,18 @@ fn a_command_line_that_is_not_understood_ends_with_2() {
         assert_eq!(world.run(args).code, 2, "{args:?}");
     }
 }
+
+#[test]
+fn a_role_that_does_not_give_the_right_is_refused_and_may_still_read() {
+    let world = World::with_hub();
+    let added = world.run(&["operator", "add", "grace", "--role", "auditor", "--to", "grace.toml"]).well();
+    assert!(!added.stdout.contains("bwk_"), "the token is not shown: {}", added.stdout);
+    let as_grace = |args: &[&str]| world.run(&[&["--profile", "grace.toml"], args].concat());
+    as_grace(&["status"]).well();
+    let config = world.acme();
+    as_grace(&["apply", &config, "--yes"]).refused(1, "not-allowed", "`admin`");
+    as_grace(&["reconcile", "chat"]).refused(1, "not-allowed", "`operator`");
+    as_grace(&["operator", "add", "eve", "--role", "admin"]).refused(1, "not-allowed", "grace");
+    assert!(!world.path("eve.profile.toml").exists());
+    assert_eq!(world.run(&["integration", "list", "--json"]).well().json(), serde_json::json!([]));
+}
