@@ -31,6 +31,9 @@ const IN_FLIGHT: usize = 16;
 /// After how many failed tries somebody is told.
 const PATIENCE: i64 = 3;
 
+/// When to look again at a system that configuration does not declare, milliseconds.
+pub(crate) const UNDECLARED_MS: i64 = 15 * 60_000;
+
 /// A run that was taken.
 struct Taken {
     item: Work,
@@ -102,7 +105,12 @@ impl Engine {
             .await?
             .ok_or_else(|| EngineError::Inconsistent(format!("run {id} has no plan")))?;
         // A doubtful change is read back only when a reader can be expected to see it.
-        let route = catalogue.route(&run.value.system)?;
+        let Ok(route) = catalogue.route(&run.value.system) else {
+            let undeclared = self.undeclared(&run.value.system, Some(run.value.identity));
+            let opened = self.open_finding(tx, undeclared).await?.into_iter().collect();
+            tx.write(self.tenant(), opened, self.entropy()).await?;
+            return Ok(Next::Later(item, later(self.now(), UNDECLARED_MS).as_millisecond()));
+        };
         let lag = i64::try_from(route.connector.capability().read_lag_ms).unwrap_or(i64::MAX);
         let doubtful = run.value.steps.values().filter_map(|step| match step {
             Step::Sent { at } | Step::Unknown { since: at } => Some(*at),

@@ -175,6 +175,9 @@ impl Engine {
         let unsettled = self.supersede(known, identity, &sweep.only, out);
         let case = self.open_case(known, identity, event, out);
         let accounts = known.accounts.get(&identity.id).map(Vec::as_slice).unwrap_or_default();
+        for account in accounts.iter().filter(|a| !catalogue.rules.contains_key(&a.system)) {
+            out.wrongs.push(self.undeclared(&account.system, Some(identity.id)));
+        }
         let standpoints = standpoints(&decision, accounts, &unsettled);
         let planned = plan::make(Inputs {
             id: PlanId::new(now, self.entropy()),

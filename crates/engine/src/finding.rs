@@ -53,6 +53,21 @@ impl Engine {
         Ok(Some(Update::new(record).insert(&finding, self.entropy())))
     }
 
+    /// There is access on a system that configuration does not declare (any more): it cannot be reached.
+    pub(crate) fn undeclared(&self, system: &SystemName, identity: Option<IdentityId>) -> Wrong {
+        Wrong {
+            code: "system-undeclared",
+            subject: system.to_string(),
+            identity,
+            system: Some(system.clone()),
+            message: format!(
+                "there is access on `{system}`, which the configuration does not declare or reaches by no \
+                 integration: declare it again, or end the access there by hand"
+            ),
+            owner: "operator".into(),
+        }
+    }
+
     /// Closes the open finding with this code and subject, if there is one.
     pub(crate) async fn close_finding(
         &self,

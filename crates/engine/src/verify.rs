@@ -31,7 +31,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     Catalogue, Engine, EngineError, Job, Result,
-    apply::later,
+    apply::{UNDECLARED_MS, later},
     finding::Wrong,
     observe::{held, is_so},
     work::backoff_ms,
@@ -77,12 +77,14 @@ impl Engine {
             let run = get::<Run>(&mut *tx, self.tenant(), &run.to_string()).await?;
             let row = get::<PlanRow>(&mut *tx, self.tenant(), &plan.to_string()).await?;
             let (Some(run), Some(row)) = (run, row) else {
-                orphans.push(item);
-                continue;
+                return Err(EngineError::Inconsistent(format!(
+                    "work item {} has no run or no plan",
+                    item.seq
+                )));
             };
-            let route = catalogue.route(&run.value.system)?;
-            let Some(system) = catalogue.systems.get(&run.value.system).cloned() else {
-                orphans.push(item);
+            let declared = catalogue.systems.get(&run.value.system).cloned();
+            let (Ok(route), Some(system)) = (catalogue.route(&run.value.system), declared) else {
+                orphans.push((item, self.undeclared(&run.value.system, Some(run.value.identity))));
                 continue;
             };
             let (line, witness) = self.reading(&catalogue, route.integration);
@@ -92,9 +94,12 @@ impl Engine {
             under_way.spawn(async move { look(&*connector, &line, task, now).await });
         }
         drop(tx);
-        for item in orphans {
+        for (item, undeclared) in orphans {
             let mut tx = self.begin().await?;
-            tx.finish(self.tenant(), &item).await?;
+            let opened = self.open_finding(&mut *tx, undeclared).await?.into_iter().collect();
+            tx.write(self.tenant(), opened, self.entropy()).await?;
+            let due = later(self.now(), UNDECLARED_MS).as_millisecond();
+            tx.postpone(self.tenant(), &item, due, false).await?;
             tx.commit().await?;
         }
         while let Some(seen) = under_way.join_next().await {

@@ -321,3 +321,34 @@ async fn reconciling_keeps_what_a_listing_does_not_show_and_takes_nobody_new_for
     assert_eq!((again.changed, again.unmanaged, again.gone, again.adopted), (0, 0, 0, 0), "{again:?}");
     assert!(world.truth()["chat/bob@x.test"].contains("licences=1"), "made again: {:?}", world.truth());
 }
+
+#[tokio::test]
+async fn access_on_a_system_that_is_not_declared_any_more_is_said_and_waits() {
+    let mut world = settled(34, &[("chat", &[]), ("wiki", &[])]).await;
+    world
+        .configure_with(|configuration| {
+            configuration.systems.retain(|s| s.name.as_str() != "wiki");
+            configuration.integrations.retain(|i| i.name.as_str() != "wiki");
+            configuration.entitlements.retain(|e| e.name.system().as_str() != "wiki");
+            configuration.policies[0].text = configuration.policies[0]
+                .text
+                .split_inclusive(";\n")
+                .filter(|policy| !policy.contains("wiki/"))
+                .collect();
+        })
+        .await;
+    world.quiet().await;
+    world.deliver(&["1,Ann Archer,ann@x.test,Engineering,2026-01-01,left", BOB, CYD]).await.unwrap();
+    world.quiet().await;
+    let codes: Vec<String> =
+        world.engine.open_findings().await.unwrap().into_iter().map(|f| f.code).collect();
+    assert_eq!(codes, ["system-undeclared"]);
+    assert!(world.truth()["chat/ann@x.test"].contains("active=false"));
+    assert_eq!(world.open_cases().await, 1, "nothing is proven about wiki");
+    // Declared again, it is swept as well.
+    world.configure().await;
+    world.pass(SignedDuration::from_secs(3_600));
+    world.quiet().await;
+    assert!(world.truth()["wiki/ann@x.test"].contains("active=false"), "{:?}", world.truth());
+    assert_eq!(world.open_cases().await, 0);
+}

@@ -164,7 +164,8 @@ impl World {
         change(&mut configuration);
         let change = self.engine.configuration_change(&configuration).await.unwrap();
         self.engine.configure(&configuration, change.digest, Actor::Operator("test".into())).await.unwrap();
-        for system in &self.systems {
+        let declared = |system: &&String| configuration.systems.iter().any(|s| s.name.as_str() == **system);
+        for system in self.systems.iter().filter(declared) {
             for (purpose, token) in [(Purpose::Write, "write"), (Purpose::Verify, "read")] {
                 let secret = Credential::bearer(Secret::new(format!("{system}-{token}")));
                 let name = IntegrationName::new(system).unwrap();
