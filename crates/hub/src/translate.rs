@@ -60,8 +60,7 @@ impl From<EngineError> for Problem {
             EngineError::Connector(error) => error.into(),
             EngineError::Refused(refusal) => refusal.into(),
             EngineError::Held(breaches) => {
-                with(422, "the delivery is held whole".into())
-                    .faults(breaches.iter().map(breach).collect())
+                with(422, "the delivery is held whole".into()).faults(breaches.iter().map(breach).collect())
             }
             EngineError::Policy(errors) => {
                 let faults = errors.iter().map(mistake).collect();

@@ -361,7 +361,10 @@ pub struct Credential {
 
 impl Credential {
     /// Its id in the store.
-    pub fn key_of(integration: &bailiwick_core::id::IntegrationName, purpose: bailiwick_core::integration::Purpose) -> String {
+    pub fn key_of(
+        integration: &bailiwick_core::id::IntegrationName,
+        purpose: bailiwick_core::integration::Purpose,
+    ) -> String {
         format!("{integration}/{}", purpose.as_str())
     }
 }

@@ -32,7 +32,9 @@ pub enum StoreError {
         row: String,
     },
     /// The database was made by a newer version of the hub.
-    #[error("the database has schema version {found}, this program knows up to {known}; use the newer program")]
+    #[error(
+        "the database has schema version {found}, this program knows up to {known}; use the newer program"
+    )]
     Newer {
         /// The version found.
         found: i64,

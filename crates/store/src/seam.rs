@@ -149,7 +149,14 @@ pub trait Tx: Send {
     /// Takes up to `limit` due items for `holder` until `now + ttl` (milliseconds), at most one for
     /// each lane and only the first of its lane, by priority and then order. An item whose lease ran
     /// out is due again. Two workers never hold the same item with the same fence.
-    async fn lease(&mut self, tenant: &Tenant, holder: &str, now: i64, ttl: i64, limit: u32) -> Result<Vec<Work>>;
+    async fn lease(
+        &mut self,
+        tenant: &Tenant,
+        holder: &str,
+        now: i64,
+        ttl: i64,
+        limit: u32,
+    ) -> Result<Vec<Work>>;
 
     /// Removes a finished item. Fails with `LostLease` unless the fence is current.
     async fn finish(&mut self, tenant: &Tenant, work: &Work) -> Result<()>;
@@ -190,7 +197,13 @@ pub trait Tx: Send {
 
     /// Erases the disclosures of all records about the identity; gives back how many. The evidence
     /// of the erasure is a parameter, as for every change.
-    async fn erase(&mut self, tenant: &Tenant, identity: &str, update: Update, entropy: &dyn Entropy) -> Result<i64>;
+    async fn erase(
+        &mut self,
+        tenant: &Tenant,
+        identity: &str,
+        update: Update,
+        entropy: &dyn Entropy,
+    ) -> Result<i64>;
 
     /// The end of the published log.
     async fn log_head(&mut self) -> Result<Option<LogHead>>;

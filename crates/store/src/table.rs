@@ -128,9 +128,12 @@ impl Table {
         use KeyKind::{Int, Text};
         match self {
             // `source/key`, the state, and a lower-case text that people look identities up by.
-            Self::Identities => {
-                &[("source_key", Text, true), ("state", Text, false), ("lookup", Text, false), ("due", Int, false)]
-            }
+            Self::Identities => &[
+                ("source_key", Text, true),
+                ("state", Text, false),
+                ("lookup", Text, false),
+                ("due", Int, false),
+            ],
             // `system/external id` is unique.
             Self::Accounts => &[("locator", Text, true), ("system", Text, false), ("identity", Text, false)],
             Self::Systems | Self::Integrations | Self::Policies => &[],
@@ -143,7 +146,12 @@ impl Table {
             Self::Plans => &[("identity", Text, false), ("state", Text, false)],
             // The plan is unique: an approval is used once.
             Self::Approvals => &[("plan", Text, true)],
-            Self::Runs => &[("plan", Text, false), ("identity", Text, false), ("system", Text, false), ("state", Text, false)],
+            Self::Runs => &[
+                ("plan", Text, false),
+                ("identity", Text, false),
+                ("system", Text, false),
+                ("state", Text, false),
+            ],
             Self::Cases => &[("identity", Text, false), ("state", Text, false)],
             Self::Cells => &[("case_id", Text, false), ("system", Text, false), ("verdict", Text, false)],
             // What is wrong, with what: one open finding for each.
