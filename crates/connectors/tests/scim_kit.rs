@@ -23,6 +23,7 @@ fn attributes(pairs: &[(&str, &str)]) -> AccountAttributes {
 /// Ann is in `Ops`, which is in `Staff`, which is in `All`; she has a licence, a token and a session.
 fn ann() -> Seed {
     let group = |name: &str, member: &str| SeedGroup {
+        id: None,
         name: name.into(),
         external_id: None,
         members: vec![member.into()],

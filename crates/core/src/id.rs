@@ -4,7 +4,13 @@
 //! (`idn_01j…`). A [`Name`] is the key of a thing that people declare in configuration.
 //! Absent on purpose: any way to make an id without handing in time and entropy.
 
-use std::{cmp::Ordering, fmt, hash, marker::PhantomData, str::FromStr};
+use std::{
+    cmp::Ordering,
+    fmt, hash,
+    marker::PhantomData,
+    str::FromStr,
+    sync::{Mutex, PoisonError},
+};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
@@ -21,6 +27,40 @@ pub trait Entropy: Send + Sync {
         let mut out = [0; 16];
         self.fill(&mut out);
         out
+    }
+
+    /// The 128 bits of a UUIDv7 for the instant `millis` (Unix milliseconds). A source that lives as long
+    /// as the process does well to give ascending ones, see [`Ascending`].
+    fn uuid(&self, millis: u64) -> u128 {
+        random_uuid(&|out| self.fill(out), millis)
+    }
+}
+
+fn random_uuid(fill: &dyn Fn(&mut [u8]), millis: u64) -> u128 {
+    let mut bytes = [0; 10];
+    fill(&mut bytes);
+    uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid().as_u128()
+}
+
+/// Makes UUIDv7s of the same millisecond ascend (RFC 9562 §6.2, method 2), so that what is written
+/// together lies together in an index: rows are appended, not strewn over it.
+#[derive(Debug, Default)]
+pub struct Ascending(Mutex<(u64, u128)>);
+
+impl Ascending {
+    /// Nothing was made yet.
+    pub const fn new() -> Self {
+        Self(Mutex::new((0, 0)))
+    }
+
+    /// The next one for `millis`: a random one when the millisecond is new, or else the last one plus one.
+    /// `fill` fills with random bytes.
+    pub fn next(&self, millis: u64, fill: &dyn Fn(&mut [u8])) -> u128 {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // With the highest random bit at 0 there is room for 2⁶¹ steps below the variant bits.
+        let next = if last.0 == millis { last.1 + 1 } else { random_uuid(fill, millis) & !(1 << 61) };
+        *last = (millis, next);
+        next
     }
 }
 
@@ -76,10 +116,8 @@ const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 impl<K: Kind> Id<K> {
     /// Makes a new id for the instant `now`.
     pub fn new(now: Timestamp, entropy: &dyn Entropy) -> Self {
-        let mut bytes = [0; 10];
-        entropy.fill(&mut bytes);
         let millis = u64::try_from(now.as_millisecond()).unwrap_or(0);
-        Self(uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid(), PhantomData)
+        Self(Uuid::from_u128(entropy.uuid(millis)), PhantomData)
     }
 
     /// An id from 16 given bytes; the same bytes give the same id.
@@ -333,6 +371,15 @@ mod tests {
         ] {
             assert!(bad.parse::<IdentityId>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn ids_of_one_millisecond_ascend_and_stay_version_7() {
+        let ascending = Ascending::default();
+        let ids: Vec<u128> = (0..1_000).map(|_| ascending.next(7, &|out| out.fill(0xff))).collect();
+        assert!(ids.windows(2).all(|pair| pair[0] < pair[1]));
+        assert!(ids.iter().all(|id| Uuid::from_u128(*id).get_version_num() == 7));
+        assert!(ascending.next(8, &|out| out.fill(0)) > ids[999], "a later instant sorts after");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The real clock and the real random numbers: the only place that reads either.
 
 use bailiwick_core::{
-    id::Entropy,
+    id::{Ascending, Entropy},
     time::{Clock, SignedDuration, Timestamp},
 };
 use bailiwick_lab::LabClock;
@@ -33,6 +33,11 @@ impl Entropy for SystemEntropy {
         // It fails only where the operating system has no random numbers. Going on without would make
         // guessable keys.
         aws_lc_rs::rand::fill(out).expect("the operating system gives random numbers");
+    }
+
+    fn uuid(&self, millis: u64) -> u128 {
+        static LAST: Ascending = Ascending::new();
+        LAST.next(millis, &|out| self.fill(out))
     }
 }
 

@@ -200,7 +200,8 @@ fn holds(truth: &Truth) -> Seed {
     let shown = || truth.users.iter().filter(|user| !user.hidden);
     let attributes = |user: &bailiwick_lab::TrueUser| {
         let mut attributes = user.attributes.clone();
-        attributes.retain(|name, _| !["id", "meta", "groups", "schemas"].contains(&name.as_str()));
+        attributes.retain(|name, _| !["meta", "groups", "schemas"].contains(&name.as_str()));
+        attributes.insert("id".into(), user.id.clone().into());
         attributes.insert("active".into(), user.active.into());
         attributes
     };
@@ -211,6 +212,7 @@ fn holds(truth: &Truth) -> Seed {
             .iter()
             .map(|group| SeedGroup {
                 name: group.display_name.clone(),
+                id: Some(group.id.clone()),
                 external_id: group.external_id.clone(),
                 members: members(&mut group.users.iter().chain(&group.groups)),
             })

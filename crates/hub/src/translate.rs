@@ -73,9 +73,18 @@ impl From<EngineError> for Problem {
             EngineError::NotFound { .. } => with(404, error.to_string()),
             EngineError::Ambiguous { .. } => with(409, error.to_string()),
             EngineError::Undecidable(_) => with(422, error.to_string()),
+            busy if is_log_busy(&busy) => Self::new(503, LOG_BUSY, chain(&busy)),
             error => with(500, chain(&error)),
         }
     }
+}
+
+/// The code that the message begins with while another process publishes.
+const LOG_BUSY: &str = "log-busy";
+
+/// Whether the log is only busy for a moment, so that trying again is all there is to do.
+pub fn is_log_busy(error: &EngineError) -> bool {
+    matches!(error, EngineError::Evidence(message) if message.starts_with(LOG_BUSY))
 }
 
 /// A mistake in a policy, with its place.
@@ -115,4 +124,19 @@ pub fn configuration(errors: Vec<ConfigError>) -> Problem {
     };
     Problem::new(422, code, "the configuration is not valid; nothing was changed")
         .faults(errors.iter().map(fault).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_log_is_a_moment_and_not_a_fault() {
+        let check = |message: &str, status: u16, code: &str| {
+            let problem = Problem::from(EngineError::Evidence(message.to_owned()));
+            assert_eq!((problem.status, problem.code.as_str()), (status, code), "{message}");
+        };
+        check("log-busy: another process publishes", 503, "log-busy");
+        check("log-shrunk: the log has fewer entries", 500, "evidence");
+    }
 }

@@ -14,14 +14,16 @@ use std::{
 use bailiwick_core::time::{SignedDuration, Timestamp};
 use bailiwick_engine::{Engine, Sequencer};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Mutex, MutexGuard, Notify, watch};
+use tokio::sync::{Notify, watch};
 
-use crate::problem::chain;
+use crate::{problem::chain, translate::is_log_busy};
 
 /// The longest sleep while there is nothing to do: other hubs on the same store can queue work too.
 const IDLE: Duration = Duration::from_millis(250);
 /// The pause after the store failed.
 const FAILED: Duration = Duration::from_secs(1);
+/// How often the last publication is tried while another process publishes, and the pause between.
+const LAST_TRIES: (u32, Duration) = (20, IDLE);
 /// Quiet is when nothing is due this soon.
 const SOON: SignedDuration = SignedDuration::from_secs(5);
 
@@ -50,31 +52,18 @@ pub struct Worker {
     turns: AtomicU64,
     nudged: Notify,
     pulse: watch::Sender<Pulse>,
-    publishing: Mutex<()>,
 }
 
 impl Worker {
     /// A loop that is not running yet.
     pub fn new(engine: Arc<Engine>, sequencer: Arc<Sequencer>) -> Self {
         let pulse = watch::Sender::new(Pulse::default());
-        Self {
-            engine,
-            sequencer,
-            turns: AtomicU64::new(0),
-            nudged: Notify::new(),
-            pulse,
-            publishing: Mutex::new(()),
-        }
+        Self { engine, sequencer, turns: AtomicU64::new(0), nudged: Notify::new(), pulse }
     }
 
     /// Tells the loop that something was queued.
     pub fn nudge(&self) {
         self.nudged.notify_one();
-    }
-
-    /// Whoever publishes holds this: two at once in one process would append the same records twice.
-    pub async fn publishing(&self) -> MutexGuard<'_, ()> {
-        self.publishing.lock().await
     }
 
     /// What the loop last found.
@@ -106,8 +95,10 @@ impl Worker {
                 () = tokio::time::sleep(pause) => {}
             }
         }
-        if let Err(error) = self.publish().await {
-            tracing::error!(error, "the evidence is not published yet; the next start does it");
+        match self.publish_last(LAST_TRIES).await {
+            Ok(true) => {}
+            Ok(false) => tracing::info!("another process publishes; it or the next start takes the rest"),
+            Err(error) => tracing::error!(error, "the evidence is not published yet; the next start does it"),
         }
     }
 
@@ -122,6 +113,7 @@ impl Worker {
                 return FAILED;
             }
         };
+        // While another process publishes there is nothing wrong: the next turn tries again.
         let failing = self.publish().await.err();
         if let Some(failing) = &failing {
             tracing::error!(failing, "cannot publish the evidence");
@@ -137,9 +129,68 @@ impl Worker {
         }
     }
 
-    async fn publish(&self) -> Result<(), String> {
-        let _alone = self.publishing().await;
-        let published = self.sequencer.publish(self.engine.now()).await;
-        published.map(drop).map_err(|error| format!("{} [{}]", chain(&error), error.code()))
+    /// Whether everything so far is published; not while another process publishes.
+    async fn publish(&self) -> Result<bool, String> {
+        match self.sequencer.publish(self.engine.now()).await {
+            Ok(_) => Ok(true),
+            Err(error) if is_log_busy(&error) => {
+                tracing::debug!("another process publishes");
+                Ok(false)
+            }
+            Err(error) => Err(format!("{} [{}]", chain(&error), error.code())),
+        }
+    }
+
+    /// Publishes when no turn will come any more: waits a little for a process that is at it.
+    async fn publish_last(&self, (tries, pause): (u32, Duration)) -> Result<bool, String> {
+        for _ in 1..tries {
+            if self.publish().await? {
+                return Ok(true);
+            }
+            tokio::time::sleep(pause).await;
+        }
+        self.publish().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{environment::Environment, init};
+
+    #[tokio::test]
+    async fn another_process_that_publishes_is_no_failure_and_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let start = init::Start {
+            dir: dir.path().join("data"),
+            store: None,
+            operator: "ada".into(),
+            person: None,
+            origin: Some("bailiwick.test/log".into()),
+        };
+        let (opened, _) = init::set_up(start, &Environment::default()).await.unwrap();
+        let store = bailiwick_store::open(&opened.folder.database().display().to_string()).await.unwrap();
+        let worker = Worker::new(opened.engine.clone(), opened.sequencer.clone());
+        let now = opened.engine.now().as_millisecond();
+        let hold = async |lease_ms: i64| {
+            let mut tx = store.begin().await.unwrap();
+            assert!(tx.lock("sequencer", "another", now, lease_ms).await.unwrap().is_some());
+            tx.commit().await.unwrap();
+        };
+        let size = || opened.sequencer.log().unwrap().size();
+        assert_eq!(worker.publish().await, Ok(true));
+        let before = size();
+
+        hold(600_000).await;
+        let by = bailiwick_core::record::Actor::Operator("ada".into());
+        opened.engine.add_operator("bo", ["operator".to_owned()].into(), None, 1, by).await.unwrap();
+        worker.turn(1).await;
+        assert_eq!((worker.pulse().turn, worker.pulse().failing), (1, None));
+        assert_eq!(worker.publish_last((2, Duration::ZERO)).await, Ok(false));
+        assert_eq!(size(), before, "nothing is published behind the other's back");
+
+        hold(0).await;
+        assert_eq!(worker.publish_last((2, Duration::ZERO)).await, Ok(true));
+        assert!(size() > before, "what waited is published");
     }
 }

@@ -46,6 +46,9 @@ pub struct Seed {
 pub struct SeedGroup {
     /// Its `displayName`.
     pub name: String,
+    /// Its id, if it is new and the id is not taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// Its `externalId`, if it is new.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
@@ -157,6 +160,8 @@ impl System {
         let bad = |text: String| LabError::BadSeed(text);
         let mut user = user.clone();
         user.insert("schemas".into(), json!([ResourceKind::User.core().urn]));
+        // A world that was put aside comes back under the ids that its clients know.
+        let wanted = user.remove("id").and_then(|id| id.as_str().map(str::to_owned));
         let given_active = document::entry(&user, "active").is_some();
         let body = Value::Object(user).to_string();
         let mut given = document::resource(ResourceKind::User, body.as_bytes())
@@ -173,7 +178,7 @@ impl System {
             self.commit(cause, Change::UserChanged { id: id.clone(), attributes, touched }, now);
             return Ok((name, id));
         }
-        let id = self.mint.id();
+        let id = self.free_id(wanted);
         self.commit(cause, Change::UserCreated { id: id.clone(), attributes: given }, now);
         Ok((name, id))
     }
@@ -187,8 +192,20 @@ impl System {
         if let Some(external_id) = &group.external_id {
             attributes.insert("externalId".into(), external_id.clone().into());
         }
-        let id = self.mint.id();
+        let id = self.free_id(group.id.clone());
         self.commit(cause, Change::GroupCreated { id: id.clone(), attributes }, now);
+        id
+    }
+
+    /// The wanted id if nobody has it, or else a new one that nobody has.
+    pub(crate) fn free_id(&mut self, wanted: Option<String>) -> String {
+        let taken = |system: &Self, id: &str| {
+            system.truth.any_user(id).is_some() || system.truth.groups().any(|group| group.id == id)
+        };
+        let mut id = wanted.unwrap_or_else(|| self.mint.id());
+        while taken(self, &id) {
+            id = self.mint.id();
+        }
         id
     }
 

@@ -152,6 +152,7 @@ impl Subject for Simulated {
         };
         let name = |at: usize| fixtures.accounts[at].name.clone();
         let group = |group: &bailiwick_connector::testkit::GroupFixture| SeedGroup {
+            id: None,
             name: group.name.clone(),
             external_id: None,
             // The first account is in the first group; by that one it is in the empty one.

@@ -25,7 +25,7 @@ use bailiwick_connector::{
 use bailiwick_core::{
     case::{Case, Cell},
     digest::Digest,
-    id::{Entropy, IntegrationName, SourceName, SystemName, Tenant},
+    id::{Ascending, Entropy, IntegrationName, SourceName, SystemName, Tenant},
     integration::{Integration, Purpose, Role, Standing},
     policy::PolicyFile,
     record::{Actor, Logged},
@@ -66,9 +66,13 @@ impl LabClock for Hands {
 }
 
 /// Bytes that look random and are a function of the seed (SplitMix64).
-pub struct Dice(AtomicU64);
+pub struct Dice(AtomicU64, Ascending);
 
 impl Entropy for Dice {
+    fn uuid(&self, millis: u64) -> u128 {
+        self.1.next(millis, &|out| self.fill(out))
+    }
+
     fn fill(&self, out: &mut [u8]) {
         for chunk in out.chunks_mut(8) {
             let mut z = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::SeqCst);
@@ -104,7 +108,7 @@ impl World {
     /// The same on a given store.
     pub async fn on(store: Arc<dyn Store>, seed: u64, systems: &[(&str, &[Behaviour])]) -> Self {
         let hands = Arc::new(Hands(AtomicI64::new(BEGIN)));
-        let dice = Arc::new(Dice(AtomicU64::new(seed)));
+        let dice = Arc::new(Dice(AtomicU64::new(seed), Ascending::default()));
         let specs = systems
             .iter()
             .map(|(name, behaviours)| {

@@ -52,7 +52,6 @@ use std::{
     path::Path,
 };
 
-use bailiwick_connector::broker::LineSettings;
 use bailiwick_core::{
     access::AccessClass,
     id::{EntitlementName, IntegrationName, SourceName, SystemName},
@@ -79,8 +78,7 @@ use self::{
 /// Everything that is wrong, by place.
 pub fn parse(bundle: &Bundle, data: &Path) -> Result<Configuration, Vec<ConfigError>> {
     let check = |kind: &str, settings: &serde_json::Value| {
-        let (_, theirs) = LineSettings::split(settings).map_err(|e| e.message)?;
-        bailiwick_connectors::build(kind, &theirs).map(drop).map_err(|e| e.message)
+        bailiwick_connectors::build(kind, settings).map(drop).map_err(|e| e.message)
     };
     parse_with(bundle, data, &bailiwick_connectors::KINDS, &check)
 }

@@ -67,7 +67,7 @@ pub(crate) fn create(system: &mut System, call: &Call) -> Result<Reply, Refusal>
     let projection = projection(call, KIND)?;
     let mut attributes = document::resource(KIND, call.body)?;
     let given = attributes.remove("members").unwrap_or_default();
-    let id = system.mint.id();
+    let id = system.free_id(None);
     let mut wanted = Wanted::new(system, &id);
     for member in member_ids(&given)? {
         wanted.set(member, true)?;

@@ -58,7 +58,7 @@ pub(crate) fn create(system: &mut System, call: &Call) -> Result<Reply, Refusal>
     let projection = projection(call, KIND)?;
     let attributes = document::resource(KIND, call.body)?;
     check_unique(&system.truth, &attributes, None)?;
-    let id = system.mint.id();
+    let id = system.free_id(None);
     system.commit(&call.cause, Change::UserCreated { id: id.clone(), attributes }, call.now);
     answer(system, call, StatusCode::CREATED, &id, &projection)
 }

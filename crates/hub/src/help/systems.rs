@@ -1,0 +1,140 @@
+//! Codes of systems and connectors, and of findings about them.
+
+use super::Line;
+
+/// Code, meaning and what to do, by code.
+pub(super) const LINES: &[Line] = &[
+    (
+        "absent-grace-over",
+        "somebody is missing from the source for longer than its grace",
+        "ask the source whether they left; until it says so they keep their access",
+    ),
+    (
+        "account-unmanaged",
+        "an account on a system belongs to nobody known",
+        "find out whose it is; link it or delete it on the system",
+    ),
+    (
+        "accounts-unmanaged",
+        "many accounts on a system belong to nobody known",
+        "check that the right system and source are connected",
+    ),
+    (
+        "already-exists",
+        "the system has an object of this name already",
+        "run `bailiwick reconcile SYSTEM`, so that it is known",
+    ),
+    (
+        "answer-malformed",
+        "the system's answer is not understood",
+        "check that `endpoint` and `base` point at its API and not at a login page",
+    ),
+    (
+        "approval-undecidable",
+        "a policy cannot say whether a plan needs a person",
+        "approve the plan, or mend the policy that the finding names",
+    ),
+    (
+        "cannot-reconcile",
+        "a system cannot be compared with what is known",
+        "mend what the finding names; it is tried again",
+    ),
+    (
+        "cannot-verify",
+        "a system cannot be read back, so nothing about it is proven",
+        "mend what the finding names; it is tried again",
+    ),
+    (
+        "change-refused",
+        "a system refused a change of a plan",
+        "mend what the finding names; the next plan tries again",
+    ),
+    (
+        "connector-settings",
+        "the connector does not understand its settings",
+        "correct the setting that is named, then run `bailiwick apply`",
+    ),
+    (
+        "credential-refused",
+        "the system refuses the credential",
+        "set a valid one with `bailiwick credential set INTEGRATION write`",
+    ),
+    (
+        "diverged",
+        "a change was answered with success and reading back shows something else",
+        "look at the system: something else changes it, or it does not do what it says",
+    ),
+    (
+        "entitlement-missing",
+        "a declared entitlement is not on the system",
+        "make it there, or correct its `label`, then run `bailiwick reconcile SYSTEM`",
+    ),
+    (
+        "identity-undecidable",
+        "the policies cannot decide about somebody",
+        "complete the facts that the finding names at the source",
+    ),
+    (
+        "integration-quarantined",
+        "the integration did something outside its scope and is stopped",
+        "look at the finding, mend the cause, then `bailiwick integration release NAME`",
+    ),
+    (
+        "no-credential",
+        "the integration has no credential for this",
+        "set it with `bailiwick credential set INTEGRATION write`",
+    ),
+    (
+        "out-of-scope",
+        "a request is outside the integration's `scope` and was not sent",
+        "add it to the `scope` if it is meant to be allowed",
+    ),
+    (
+        "over-budget",
+        "the integration has used up its writes for this minute",
+        "wait a minute, or raise `writes_per_minute`",
+    ),
+    (
+        "rate-limited",
+        "the system asks to be asked less often",
+        "wait; it is tried again when the system says",
+    ),
+    (
+        "residual-access",
+        "somebody left and still has access",
+        "remove it on the system, or approve the plan that waits; it is read back by itself",
+    ),
+    ("stale", "the object was changed by somebody else meanwhile", "try again; it is read anew"),
+    ("system-fault", "the system reports a fault of its own", "look at the system's log; it is tried again"),
+    ("system-forbids", "the credential is valid and may not do this", "give it the right on the system"),
+    (
+        "system-refuses",
+        "the system refuses the request as invalid",
+        "correct the attribute that is named in the configuration or at the source",
+    ),
+    (
+        "system-stuck",
+        "changes on a system do not come to an end",
+        "mend what the finding names; it is tried again",
+    ),
+    (
+        "system-timeout",
+        "the system did not answer in time",
+        "check that the system is up; whether a change was made is read back",
+    ),
+    (
+        "system-undeclared",
+        "there is access on a system that the configuration does not declare",
+        "declare the system again, so that the access can be removed",
+    ),
+    (
+        "system-unreachable",
+        "the system cannot be reached",
+        "check the address in the integration's `endpoint` and that the system is up",
+    ),
+    (
+        "unsupported",
+        "the system or its connector cannot do this",
+        "remove it from the configuration, or do it on the system by hand",
+    ),
+];
