@@ -1,0 +1,100 @@
+//! Approvals bind content, are used once, expire, and are never given by who asked or profits.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::collections::BTreeMap;
+
+use bailiwick_core::{
+    approval::{Approver, Asked, Refusal, approve},
+    digest::Digest,
+    id::{ApprovalId, EventId, IdentityId, OperatorId, PlanId},
+    plan::{Decision, Plan},
+    policy::PolicyId,
+    time::{SignedDuration, Timestamp},
+};
+
+fn plan() -> Plan {
+    let decision = Decision {
+        event: EventId::from_bytes([1; 16]),
+        identity: IdentityId::from_bytes([2; 16]),
+        generation: 1,
+        policy: Digest::of(b"policies"),
+        desired: BTreeMap::new(),
+        forbidden: BTreeMap::new(),
+    };
+    Plan {
+        id: PlanId::from_bytes([3; 16]),
+        decision,
+        rests_on: Digest::of(b""),
+        cause: "joiner".into(),
+        changes: vec![],
+        missing: vec![],
+        privileged: false,
+        made: Timestamp::UNIX_EPOCH,
+    }
+}
+
+fn asked(
+    plan: &Plan,
+    person: Option<u8>,
+    requester: Option<u8>,
+    policies: &[&str],
+    seen: Digest,
+) -> Result<bailiwick_core::approval::Approval, Refusal> {
+    let operator = |n| OperatorId::from_bytes([n; 16]);
+    approve(Asked {
+        id: ApprovalId::from_bytes([4; 16]),
+        plan,
+        seen,
+        by: Approver::Operator {
+            id: operator(7),
+            name: "kim".into(),
+            person: person.map(|n| IdentityId::from_bytes([n; 16])),
+        },
+        requester: requester.map(operator),
+        policies: policies.iter().map(PolicyId::new).collect(),
+        valid_ms: 1_000,
+        now: Timestamp::UNIX_EPOCH,
+    })
+}
+
+#[test]
+fn who_may_not_approve_is_told_why() {
+    let plan = plan();
+    let check = |person, requester, policies: &[&str], seen, expect: Result<(), &str>| {
+        let told = asked(&plan, person, requester, policies, seen).map(|_| ()).map_err(|r| r.code());
+        assert_eq!(told, expect);
+    };
+    let good = plan.digest();
+    check(Some(9), Some(8), &["p"], good, Ok(()));
+    check(None, None, &["p"], good, Ok(()));
+    check(Some(2), None, &["p"], good, Err("approval-by-beneficiary"));
+    check(Some(9), Some(7), &["p"], good, Err("approval-by-requester"));
+    check(Some(9), None, &[], good, Err("approval-not-allowed"));
+    check(Some(9), None, &["p"], Digest::of(b"other"), Err("approval-digest-mismatch"));
+}
+
+#[test]
+fn an_approval_counts_once_in_time_and_for_every_byte_of_its_plan() {
+    let plan = plan();
+    let approval = asked(&plan, None, None, &["p"], plan.digest()).unwrap();
+    let at = |ms| Timestamp::UNIX_EPOCH + SignedDuration::from_millis(ms);
+    let code = |plan: &Plan, ms| approval.clone().consume(plan, at(ms)).map(|_| ()).map_err(|r| r.code());
+    assert_eq!(code(&plan, 999), Ok(()));
+    assert_eq!(code(&plan, 1_000), Err("approval-expired"));
+    let used = approval.clone().consume(&plan, at(1)).unwrap();
+    assert_eq!(used.consume(&plan, at(2)).unwrap_err().code(), "approval-used");
+    let altered: [fn(&mut Plan); 6] = [
+        |p| p.cause.push('x'),
+        |p| p.privileged = true,
+        |p| p.decision.generation += 1,
+        |p| p.decision.policy = Digest::of(b"other policies"),
+        |p| p.rests_on = Digest::of(b"another world"),
+        |p| p.id = PlanId::from_bytes([9; 16]),
+    ];
+    for alter in altered {
+        let mut other = plan.clone();
+        alter(&mut other);
+        assert_eq!(code(&other, 1), Err("approval-digest-mismatch"), "{other:?}");
+    }
+}

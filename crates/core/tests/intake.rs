@@ -1,0 +1,140 @@
+//! What a delivery says happened, and what holds it.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::collections::BTreeMap;
+
+use bailiwick_core::{
+    contract::{Breach, Intake, Known, SourceContract, SourceRecord, intake},
+    identity::Lifecycle,
+    policy::AttributeValue,
+    time::{Effective, Timestamp},
+};
+
+fn now() -> Timestamp {
+    "2026-06-15T12:00:00Z".parse().unwrap()
+}
+
+fn contract() -> SourceContract {
+    serde_json::from_str(
+        r#"{ "attributes": {
+               "name": { "type": "text", "required": true },
+               "phone": { "type": "text" },
+               "badge": { "type": "text", "null": "ignore" },
+               "grade": { "type": "number", "null": "reject" } },
+             "min_rows": 2, "always_allowed": 1, "max_loss_percent": 10, "max_change_percent": 50,
+             "zone": "Europe/Berlin" }"#,
+    )
+    .unwrap()
+}
+
+/// `key name [field=value …]`; an empty value is `field=`.
+fn record(line: usize, text: &str) -> SourceRecord {
+    let mut words = text.split(' ');
+    let key = words.next().unwrap().replace('-', "");
+    let mut record = SourceRecord { key, line: line as u64, ..SourceRecord::default() };
+    if let Some(name) = words.next() {
+        let name = (name != "-").then(|| AttributeValue::Text(name.into()));
+        record.values.insert("name".into(), name);
+    }
+    for word in words {
+        let (field, value) = word.split_once('=').unwrap();
+        match field {
+            "starts" => record.starts = Some(value.parse().unwrap()),
+            "ends" => record.ends = Some(value.parse().unwrap()),
+            "zone" => record.zone = Some(value.into()),
+            "gone" => record.terminated = true,
+            _ => {
+                let value = (!value.is_empty()).then(|| AttributeValue::Text(value.into()));
+                record.values.insert(field.into(), value);
+            }
+        }
+    }
+    record
+}
+
+fn known(keys: &[(&str, &str)]) -> BTreeMap<String, Known> {
+    let at = || Effective::at(now());
+    let one = |(key, state): &(&str, &str)| {
+        let lifecycle = match *state {
+            "active" => Lifecycle::Active { ends: None },
+            "left" => Lifecycle::Left { at: at() },
+            "absent" => Lifecycle::Absent { since: now(), grace_until: now() },
+            _ => Lifecycle::Pending {
+                starts: Effective::at("2027-01-01T00:00:00Z".parse().unwrap()),
+                ends: None,
+            },
+        };
+        let attributes = BTreeMap::from([
+            ("name".into(), AttributeValue::Text((*key).into())),
+            ("phone".into(), AttributeValue::Text("1".into())),
+            ("badge".into(), AttributeValue::Text("b".into())),
+        ]);
+        ((*key).to_owned(), Known { attributes, lifecycle })
+    };
+    keys.iter().map(one).collect()
+}
+
+#[test]
+fn each_record_says_what_happened() {
+    let check = |before: &[(&str, &str)], lines: &[&str], expect: &str| {
+        let records: Vec<SourceRecord> = lines.iter().enumerate().map(|(n, l)| record(n + 2, l)).collect();
+        let told = match intake(&records, &contract(), &known(before), now()) {
+            Intake::Accepted { arrivals, unchanged } => {
+                let told: Vec<String> = arrivals
+                    .iter()
+                    .map(|a| format!("{}:{}:{}", a.key, a.kind.name(), a.lifecycle.name()))
+                    .collect();
+                format!("{} +{unchanged}", told.join(" "))
+            }
+            Intake::Held { breaches, leavers } => {
+                let codes: Vec<&str> = breaches.iter().map(Breach::code).collect();
+                format!("held {} +{}", codes.join(" "), leavers.len())
+            }
+        };
+        assert_eq!(told, expect, "{lines:?}");
+    };
+    let two = &[("a", "active"), ("b", "active")];
+    let same = ["a a phone=1", "b b phone=1"];
+    check(&[], &["a x", "b y"], "a:joined:active b:joined:active +0");
+    check(&[], &["a x starts=2026-07-01", "b y ends=2026-01-01"], "a:joined:pending +1");
+    check(two, &same, " +2");
+    check(two, &["a z phone=1", "b b phone=1"], "a:changed:active +1");
+    // Null policies: cleared, kept, not delivered.
+    check(two, &["a a phone=", "b b phone=1"], "a:changed:active +1");
+    check(two, &["a a phone=1 badge=", "b b phone=1"], " +2");
+    check(two, &["a a", "b b"], " +2");
+    // Endings: a word, a date that came, a date to come; and a day that ends in its zone.
+    check(two, &["a a gone=1", "b b"], "a:left:left +1");
+    check(two, &["a a gone=1 ends=2026-12-31", "b b"], "a:changed:active +1");
+    check(two, &["a a ends=2026-06-14", "b b"], "a:left:left +1");
+    check(two, &["a a ends=2026-06-15", "b b"], "a:changed:active +1");
+    check(two, &["a a ends=2026-06-15 zone=Pacific/Kiritimati", "b b"], "a:left:left +1");
+    // Missing is absent, never left; and back is back.
+    check(&[("a", "active"), ("b", "active"), ("c", "active")], &same, "c:absent:absent +2");
+    check(&[("a", "absent"), ("b", "active")], &same, "a:returned:active +1");
+    check(&[("a", "left"), ("b", "active")], &same, "a:joined:active +1");
+    check(&[("a", "left"), ("b", "active")], &["a a gone=1", "b b"], " +2");
+    check(&[("a", "left"), ("b", "active"), ("c", "active")], &["b b", "c c"], " +2");
+    // What holds all of it.
+    check(two, &["a a"], "held feed-too-few-rows +0");
+    check(
+        &[("a", "active"), ("b", "active"), ("c", "active"), ("d", "pending")],
+        &same,
+        "held feed-too-much-loss +0",
+    );
+    check(
+        &[("a", "active"), ("b", "active"), ("c", "active")],
+        &["a x", "b y", "c c"],
+        "held feed-too-much-change +0",
+    );
+    check(two, &["a a", "a b"], "held feed-duplicate-key +0");
+    check(two, &["- a", "b b"], "held feed-no-key +0");
+    check(two, &["a -", "b b"], "held feed-empty-value +0");
+    check(two, &["a a grade=", "b b"], "held feed-empty-value +0");
+    check(two, &["a a grade=x", "b b"], "held feed-wrong-type +0");
+    check(two, &["a a ends=2026-01-01 zone=Mars/Base", "b b"], "held feed-bad-day +0");
+    // A positive leaver flows although the batch is held for its quantity; not when it is held for its form.
+    check(two, &["a a gone=1"], "held feed-too-few-rows feed-too-much-loss +1");
+    check(two, &["a a gone=1", "b -"], "held feed-empty-value +0");
+}
