@@ -218,10 +218,7 @@ impl Engine {
             .identity(run.identity)
             .plan(run.plan)
             .fact("run", run.id)
-            .fact(
-                "steps",
-                steps.iter().map(|(seq, step)| (seq.to_string(), step)).collect::<BTreeMap<_, _>>(),
-            )
+            .fact("steps", steps.iter().map(told).collect::<BTreeMap<_, _>>())
             .fact("system", &run.system);
         if let Some(error) = stopped {
             record = record.fact("stopped", error.code());
@@ -467,6 +464,15 @@ const fn for_good(kind: ErrorKind) -> bool {
         | ErrorKind::NoCredential
         | ErrorKind::Settings => false,
     }
+}
+
+/// What the log says of a step: not what the system said, which may name a person.
+fn told((seq, step): &(u16, Step)) -> (String, serde_json::Value) {
+    let mut step = serde_json::to_value(step).unwrap_or_default();
+    if let Some(step) = step.as_object_mut() {
+        step.remove("message");
+    }
+    (seq.to_string(), step)
 }
 
 /// Nothing can be given to an account that was not created.

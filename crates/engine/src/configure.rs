@@ -58,16 +58,14 @@ impl Engine {
         Ok(self.difference(&mut *tx, wanted).await?.0)
     }
 
-    /// Makes the configuration so. Fails with `configuration` when the change is not the one that was
+    /// Makes the configuration so. Fails with `configuration-changed` when the change is not the one that was
     /// `seen`. A change of what should be held is decided for everybody; new systems are reconciled.
     pub async fn configure(&self, wanted: &Configuration, seen: Digest, by: Actor) -> Result<ConfigChange> {
         validate(self, wanted)?;
         let mut tx = self.begin().await?;
         let (change, updates) = self.difference(&mut *tx, wanted).await?;
         if change.digest != seen {
-            return Err(EngineError::Configuration(vec![
-                "what would change is not what was shown any more; look at the difference again".into(),
-            ]));
+            return Err(EngineError::ConfigurationChanged);
         }
         if change.lines.is_empty() {
             return Ok(change);

@@ -54,6 +54,12 @@ pub enum EngineError {
     /// What is stored does not fit together.
     #[error("{0}")]
     Inconsistent(String),
+    /// The change that was seen is not the one that would be made now.
+    #[error("what would change is not what was shown any more; look at the difference again")]
+    ConfigurationChanged,
+    /// Another process publishes the log at this moment.
+    #[error("{0}; try again in half a minute")]
+    LogBusy(&'static str),
     /// The evidence log.
     #[error("the evidence log: {0}")]
     Evidence(String),
@@ -77,6 +83,8 @@ impl EngineError {
             Self::Ambiguous { .. } => "ambiguous",
             Self::NotGone { .. } => "identity-not-left",
             Self::Inconsistent(_) => "inconsistent",
+            Self::ConfigurationChanged => "configuration-changed",
+            Self::LogBusy(_) => "log-busy",
             Self::Evidence(_) => "evidence",
         }
     }

@@ -16,7 +16,7 @@ impl Engine {
         let places: BTreeMap<&str, u64> =
             entries.iter().filter_map(|e| Some((e.record.as_str(), u64::try_from(e.index?).ok()?))).collect();
         if places.len() < entries.len() {
-            return Err(EngineError::Evidence("log-busy: not everything is published yet; try again".into()));
+            return Err(EngineError::LogBusy("not everything is published yet"));
         }
         if places.is_empty() {
             return Err(EngineError::NotFound { kind: "evidence about", name: subject.to_owned() });

@@ -47,7 +47,6 @@ impl Engine {
             .record(RecordKind::FindingOpened, "finding")
             .fact("code", &finding.code)
             .fact("finding", finding.id)
-            .fact("owner", &finding.owner)
             .fact("subject", &finding.subject);
         record.identity = finding.identity;
         Ok(Some(Update::new(record).insert(&finding, self.entropy())))

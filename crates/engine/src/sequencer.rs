@@ -63,9 +63,7 @@ impl Sequencer {
         let _alone = self.publishing.lock().await;
         let mut tx = self.store.begin().await?;
         if tx.lock("sequencer", &self.holder, now.as_millisecond(), LEASE_MS).await?.is_none() {
-            return Err(EngineError::Evidence(
-                "log-busy: another process publishes at this moment; try again in half a minute".into(),
-            ));
+            return Err(EngineError::LogBusy("another process publishes at this moment"));
         }
         while tx.sequence(BATCH).await? > 0 {}
         tx.commit().await?;

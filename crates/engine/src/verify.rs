@@ -284,7 +284,6 @@ impl Engine {
             let account = account.as_ref().map_or(AccountId::from_bytes([0; 16]), |a| a.value.id);
             let cell = self.cell(task, case, *class, account, observed, tried);
             let before = get::<Cell>(tx, self.tenant(), &cell.key()).await?;
-            let verdict = serde_json::to_value(&cell.verdict).unwrap_or_default();
             let record = self
                 .record(RecordKind::Verified, "verify")
                 .event(task.run.event)
@@ -295,8 +294,16 @@ impl Engine {
                 .fact("class", class)
                 .fact("method", &cell.method)
                 .fact("system", &task.run.system)
-                .fact("verdict", verdict)
+                .fact("verdict", cell.verdict.name())
                 .fact("witness", cell.witness);
+            let record = match &cell.verdict {
+                Verdict::Removed => record,
+                Verdict::Blocked { purges_at } => record.fact("purges_at", purges_at),
+                // The names of what is left may be names of people.
+                Verdict::Residual { what } => record.personal("what", what),
+                Verdict::Pending { until } => record.fact("until", until),
+                Verdict::Unobservable { why, .. } => record.fact("why", why),
+            };
             updates.push(match before {
                 // Read again with the same result: nothing new to say.
                 Some(b) if b.value.verdict == cell.verdict && b.value.tried == cell.tried => {

@@ -114,10 +114,7 @@ fn told(logged: &Logged, entitlement: &EntitlementName) -> Option<String> {
             Some(if class.is_empty() {
                 format!("read back on {system}: {}", fact("outcome"))
             } else {
-                format!(
-                    "read back {class} on {system}: {}",
-                    logged.facts.get("verdict")?.get("verdict")?.as_str()?
-                )
+                format!("read back {class} on {system}: {}", fact("verdict"))
             })
         }
         RecordKind::CaseOpened => Some("case opened".into()),

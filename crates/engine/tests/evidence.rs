@@ -18,7 +18,8 @@ async fn lived(seed: u64) -> (World, bailiwick_engine::Sequencer, std::path::Pat
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("hub.db");
     let store = bailiwick_store::open(&file.display().to_string()).await.unwrap();
-    let mut world = World::on(store, seed, &[("chat", &[])]).await;
+    let mut world =
+        World::on(store, seed, &[("chat", &[]), ("crm", &[bailiwick_lab::Behaviour::Noop200])]).await;
     world.configure().await;
     world.quiet().await;
     world

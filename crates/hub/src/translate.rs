@@ -73,18 +73,11 @@ impl From<EngineError> for Problem {
             EngineError::NotFound { .. } => with(404, error.to_string()),
             EngineError::Ambiguous { .. } => with(409, error.to_string()),
             EngineError::Undecidable(_) => with(422, error.to_string()),
-            busy if is_log_busy(&busy) => Self::new(503, LOG_BUSY, chain(&busy)),
+            EngineError::LogBusy(_) => with(503, error.to_string()),
+            EngineError::ConfigurationChanged | EngineError::NotGone { .. } => with(409, error.to_string()),
             error => with(500, chain(&error)),
         }
     }
-}
-
-/// The code that the message begins with while another process publishes.
-const LOG_BUSY: &str = "log-busy";
-
-/// Whether the log is only busy for a moment, so that trying again is all there is to do.
-pub fn is_log_busy(error: &EngineError) -> bool {
-    matches!(error, EngineError::Evidence(message) if message.starts_with(LOG_BUSY))
 }
 
 /// A mistake in a policy, with its place.
@@ -132,11 +125,12 @@ mod tests {
 
     #[test]
     fn a_busy_log_is_a_moment_and_not_a_fault() {
-        let check = |message: &str, status: u16, code: &str| {
-            let problem = Problem::from(EngineError::Evidence(message.to_owned()));
-            assert_eq!((problem.status, problem.code.as_str()), (status, code), "{message}");
+        let check = |error: EngineError, status: u16, code: &str| {
+            let problem = Problem::from(error);
+            assert_eq!((problem.status, problem.code.as_str()), (status, code));
         };
-        check("log-busy: another process publishes", 503, "log-busy");
-        check("log-shrunk: the log has fewer entries", 500, "evidence");
+        check(EngineError::LogBusy("another process publishes"), 503, "log-busy");
+        check(EngineError::Evidence("log-shrunk: fewer entries".into()), 500, "evidence");
+        check(EngineError::ConfigurationChanged, 409, "configuration-changed");
     }
 }

@@ -12,11 +12,11 @@ use std::{
 };
 
 use bailiwick_core::time::{SignedDuration, Timestamp};
-use bailiwick_engine::{Engine, Sequencer};
+use bailiwick_engine::{Engine, EngineError, Sequencer};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 
-use crate::{problem::chain, translate::is_log_busy};
+use crate::problem::chain;
 
 /// The longest sleep while there is nothing to do: other hubs on the same store can queue work too.
 const IDLE: Duration = Duration::from_millis(250);
@@ -133,7 +133,7 @@ impl Worker {
     async fn publish(&self) -> Result<bool, String> {
         match self.sequencer.publish(self.engine.now()).await {
             Ok(_) => Ok(true),
-            Err(error) if is_log_busy(&error) => {
+            Err(EngineError::LogBusy(_)) => {
                 tracing::debug!("another process publishes");
                 Ok(false)
             }

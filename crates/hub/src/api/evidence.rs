@@ -6,13 +6,14 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
+use bailiwick_core::id::IdentityId;
 use bailiwick_engine::{CheckReport, Damage};
 use serde::{Deserialize, Serialize};
 
 use super::{
     Hub,
     answer::{Answer, ApiError, Body, Segment},
-    caller::Caller,
+    caller::{Caller, Right},
 };
 use crate::problem::{Fault, Problem};
 
@@ -37,6 +38,35 @@ pub struct CheckView {
     /// The first damage, if there is any; its place is the entry of the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damage: Option<Fault>,
+}
+
+/// Whose personal values to erase.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EraseRequest {
+    /// The id, `source/key`, or the e-mail address.
+    pub identity: String,
+}
+
+/// What was erased.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EraseView {
+    /// Whose.
+    pub identity: IdentityId,
+    /// How many values that records commit to.
+    pub erased: i64,
+}
+
+/// `POST /evidence/erasures`: erases what is personal about somebody who has left; proofs stay whole.
+pub async fn erase(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Body(request): Body<EraseRequest>,
+) -> Answer<EraseView> {
+    caller.may(Right::Govern)?;
+    let identity = hub.engine.find_identity(&request.identity).await?.value.id;
+    let erased = hub.engine.erase(identity, caller.actor()).await?;
+    Ok(Json(EraseView { identity, erased }))
 }
 
 /// `GET /evidence/checkpoint`: the signed checkpoint (C2SP tlog-checkpoint).

@@ -35,7 +35,7 @@ pub use self::{
     accounts::AccountView,
     cases::{CaseLine, CaseView},
     configuration::Bundle,
-    evidence::{CheckRequest, CheckView},
+    evidence::{CheckRequest, CheckView, EraseRequest, EraseView},
     findings::FindingView,
     identities::{IdentityView, Who, WhyView},
     integrations::IntegrationView,
@@ -116,6 +116,7 @@ pub fn router(hub: Hub) -> Router {
         .route("/evidence/checkpoint", get(evidence::checkpoint))
         .route("/evidence/packs/{subject}", get(evidence::export))
         .route("/evidence/check", post(evidence::check))
+        .route("/evidence/erasures", post(evidence::erase))
         .layer(axum::middleware::from_fn_with_state(hub.clone(), caller::authenticate));
     Router::new()
         .nest("/api/v1", routes)

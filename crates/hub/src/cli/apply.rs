@@ -50,7 +50,7 @@ pub async fn run(context: &Context<'_>, args: ApplyArgs) -> Result<Exit> {
     if args.dry_run || change.lines.is_empty() {
         return Ok(Exit::Done);
     }
-    if !args.yes && !confirmed()? {
+    if !args.yes && !confirmed("make this change?")? {
         output.say("nothing was changed");
         return Ok(Exit::Refused);
     }
@@ -87,11 +87,15 @@ fn show(output: Output, change: &ConfigChange) {
     }
 }
 
-fn confirmed() -> Result<bool> {
+/// Asks a yes-or-no question on the terminal.
+///
+/// # Errors
+/// `confirmation-needed` when nobody is there to be asked.
+pub fn confirmed(question: &str) -> Result<bool> {
     if !std::io::stdin().is_terminal() {
         return Err(Failure::usage("confirmation-needed", "nobody can be asked here; nothing was changed"));
     }
-    eprint!("make this change? [y/N] ");
+    eprint!("{question} [y/N] ");
     let _ = std::io::stderr().flush();
     let mut answer = String::new();
     let read = std::io::stdin().read_line(&mut answer);

@@ -10,9 +10,9 @@ use bailiwick_evidence::{PackError, PackReport, VerifierKey, verify_pack};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::{Context, import};
+use super::{Context, apply::confirmed, import};
 use crate::{
-    api::{CheckRequest, CheckView, IdentityView},
+    api::{CheckRequest, CheckView, EraseRequest, EraseView, IdentityView},
     client::Client,
     failure::{Exit, Failure, Result},
     problem::{Fault, chain},
@@ -42,6 +42,18 @@ pub enum EvidenceCommand {
         /// An earlier checkpoint, from `bailiwick evidence checkpoint`
         #[arg(long, value_name = "CHECKPOINT_FILE")]
         earlier: Option<PathBuf>,
+    },
+    /// Erase what is personal about somebody who has left; the proofs stay whole
+    #[command(
+        after_help = "The records stay in the log; what opens their commitments, and the attributes of the \
+        identity, are gone for good.\n\nExample:\n  bailiwick evidence erase hr/1007 --yes"
+    )]
+    Erase {
+        /// The id, `source/key`, or the e-mail address
+        identity: String,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
     },
     /// The signed checkpoint of the log, to be kept elsewhere
     #[command(after_help = "Example:\n  bailiwick evidence checkpoint -o checkpoint.txt")]
@@ -107,6 +119,20 @@ pub async fn run(context: &Context<'_>, command: EvidenceCommand) -> Result<Exit
             let sound = report.damage.is_none();
             context.output.result(&report, |output| show(output, &report));
             Ok(if sound { Exit::Done } else { Exit::Refused })
+        }
+        EvidenceCommand::Erase { identity, yes } => {
+            if !yes && !confirmed("erase this for good?")? {
+                context.output.say("nothing was erased");
+                return Ok(Exit::Refused);
+            }
+            let request = EraseRequest { identity };
+            let client = context.client()?;
+            let done: EraseView = client.post(&["evidence", "erasures"]).json(&request).send().await?;
+            context.output.result(&done, |output| {
+                let values = count(u64::try_from(done.erased).unwrap_or(0), "value", "values");
+                output.line(&format!("{values} of {} erased; every proof still verifies", done.identity));
+            });
+            Ok(Exit::Done)
         }
         EvidenceCommand::Checkpoint { output } => {
             let checkpoint = context.client()?.get(&["evidence", "checkpoint"]).fetch().await?;

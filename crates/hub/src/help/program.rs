@@ -48,8 +48,13 @@ pub(super) const LINES: &[Line] = &[
     ),
     (
         "configuration",
-        "the configuration contradicts itself, or the store, or the diff that was shown",
-        "mend what is named, run `bailiwick apply` again and look at the new diff; nothing was changed",
+        "the configuration contradicts itself or the store",
+        "mend what is named, run `bailiwick apply` again; nothing was changed",
+    ),
+    (
+        "configuration-changed",
+        "what would change is not what was shown any more",
+        "run `bailiwick apply` again and look at the new diff; nothing was changed",
     ),
     (
         "confirmation-needed",

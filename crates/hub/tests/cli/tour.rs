@@ -31,5 +31,14 @@ fn a_tour() {
     }
     let left = world.run(&["identity", "list", "--state", "left", "--json"]).well().json();
     assert_eq!(left.as_array().unwrap().len(), 2);
+    // What is personal goes when somebody has left, is asked for, and never otherwise; proofs stay whole.
+    world.run(&["evidence", "erase", "hr/1042", "--yes"]).refused(1, "identity-not-left", "");
+    world.run(&["evidence", "erase", "hr/1007"]).refused(2, "confirmation-needed", "");
+    world.run(&["evidence", "erase", "hr/1007", "--yes"]).well();
+    world.run(&["evidence", "export", "--identity", "hr/1007", "-o", "erased.pack"]).well();
+    let pack = std::fs::read_to_string(world.path("erased.pack")).unwrap();
+    assert!(!pack.contains("Costa") && !pack.contains("william"), "the pack tells who it was");
+    world.run(&["evidence", "verify", "erased.pack"]).well();
+    world.run(&["evidence", "check"]).well();
     golden::check("tour", &tour.iter().collect::<Vec<_>>());
 }
