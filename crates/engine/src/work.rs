@@ -7,10 +7,12 @@ use bailiwick_core::{
 use bailiwick_store::{NewWork, StoreError, Tx, Work};
 use serde::{Deserialize, Serialize};
 
-use crate::{Engine, EngineError, Result};
+use crate::{Engine, EngineError, Result, finding::Wrong};
 
 /// How long a worker holds what it took, milliseconds; after that another may take it.
 const LEASE_MS: i64 = 60_000;
+/// When to look again at an item that is not understood, milliseconds.
+const NOT_UNDERSTOOD_MS: i64 = 3_600_000;
 /// How many items one worker takes at a time; they are committed in groups.
 const TAKE: u32 = 512;
 
@@ -146,12 +148,8 @@ impl Engine {
                 ) => {
                     others.push((item, job));
                 }
-                Err(_) => {
-                    return Err(EngineError::Inconsistent(format!(
-                        "work item {} is not understood",
-                        item.seq
-                    )));
-                }
+                // Made by a newer program, or by nobody: it waits, and stops nothing else.
+                Err(_) => self.not_understood(&item).await?,
             }
         }
         self.decide_all(decides).await?;
@@ -198,6 +196,26 @@ impl Engine {
                 self.put_off(item, backoff_ms(item.attempts)).await
             }
         }
+    }
+
+    async fn not_understood(&self, item: &Work) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let wrong = Wrong {
+            code: "work-not-understood",
+            subject: item.seq.to_string(),
+            identity: None,
+            system: None,
+            message: format!(
+                "work item {} is of a kind that this program does not know; use the newer program",
+                item.seq
+            ),
+            owner: "operator".into(),
+        };
+        let opened = self.open_finding(&mut *tx, wrong).await?.into_iter().collect();
+        tx.write(self.tenant(), opened, self.entropy()).await?;
+        let due = self.now().as_millisecond().saturating_add(NOT_UNDERSTOOD_MS);
+        tx.postpone(self.tenant(), item, due, false).await?;
+        Ok(tx.commit().await?)
     }
 
     pub(crate) async fn put_off(&self, item: &Work, after_ms: i64) -> Result<()> {

@@ -352,3 +352,23 @@ async fn access_on_a_system_that_is_not_declared_any_more_is_said_and_waits() {
     assert!(world.truth()["wiki/ann@x.test"].contains("active=false"), "{:?}", world.truth());
     assert_eq!(world.open_cases().await, 0);
 }
+
+#[tokio::test]
+async fn work_that_is_not_understood_waits_and_stops_nothing_else() {
+    let mut world = settled(35, &[("chat", &[])]).await;
+    let mut tx = world.store.begin().await.unwrap();
+    let strange = bailiwick_store::NewWork {
+        lane: "strange".into(),
+        priority: 0,
+        due: 0,
+        body: br#"{"job":"from-the-future"}"#.to_vec(),
+    };
+    tx.enqueue(&bailiwick_core::id::Tenant::single(), vec![strange]).await.unwrap();
+    tx.commit().await.unwrap();
+    world.deliver(&["1,Ann Archer,ann@x.test,Finance,,active", BOB, CYD]).await.unwrap();
+    world.quiet().await;
+    assert!(world.truth()["chat/ann@x.test"].contains("Finance"));
+    let codes: Vec<String> =
+        world.engine.open_findings().await.unwrap().into_iter().map(|f| f.code).collect();
+    assert_eq!(codes, ["work-not-understood"]);
+}

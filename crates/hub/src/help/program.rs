@@ -189,5 +189,10 @@ pub(super) const LINES: &[Line] = &[
         "look at the message: the machine's certificates or network are not right",
     ),
     ("usage", "the command line is not understood", "run the same command with `--help`"),
+    (
+        "work-not-understood",
+        "queued work is of a kind that this program does not know",
+        "run the newer program that queued it; the work waits and nothing else does",
+    ),
     ("world-malformed", "the file does not describe a lab", "use one that `bailiwick demo --keep DIR` wrote"),
 ];
