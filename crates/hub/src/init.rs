@@ -120,7 +120,9 @@ pub async fn run(context: &Context<'_>, args: InitArgs) -> Result<Exit> {
         );
         output.say("and the log are lost. Give the log key above to whoever verifies evidence.");
         output.say("\nnext:");
-        output.say(&format!("  bailiwick serve --data {}", args.dir.display()));
+        // The address of a store may hold a password, so it is not repeated here.
+        let store = if args.store.is_some() { " --store STORE   with the store given here" } else { "" };
+        output.say(&format!("  bailiwick serve --data {}{store}", args.dir.display()));
         output.say("  bailiwick apply DIR            say what is connected, and who should hold what");
         output.say("  bailiwick import SOURCE FILE   deliver the people");
     });
