@@ -90,7 +90,7 @@ pub async fn run(context: &Context<'_>, args: InitArgs) -> Result<Exit> {
         args.operator.or_else(|| context.environment.user.clone()).unwrap_or_else(|| "admin".into());
     let start = Start {
         dir: args.dir.clone(),
-        store: args.store,
+        store: args.store.clone(),
         operator,
         person: args.person,
         origin: args.origin,
