@@ -164,8 +164,8 @@ pub struct Change {
 /// What one system should hold for an identity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Desired {
-    /// Whether the account should be usable. An account that should not be there at all is absent from
-    /// the decision.
+    /// The attributes of the account. Being in a decision means that the account should be there and be
+    /// usable.
     pub attributes: AccountAttributes,
     /// What it should hold, and the policies that say so.
     pub entitlements: BTreeMap<EntitlementName, Vec<PolicyId>>,

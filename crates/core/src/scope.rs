@@ -192,11 +192,6 @@ impl Scope {
     pub fn allows(&self, operation: Operation, method: &str, path: &str) -> bool {
         self.rules.iter().any(|r| r.operation == operation && r.method == method && r.path.matches(path))
     }
-
-    /// Whether any rule writes.
-    pub fn writes(&self) -> bool {
-        self.rules.iter().any(|r| !r.operation.reads())
-    }
 }
 
 #[cfg(test)]

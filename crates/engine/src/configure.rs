@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bailiwick_core::{
     digest::Digest,
     id::Tenant,
-    integration::{Integration, Role},
+    integration::Integration,
     policy::PolicyFile,
     record::{Actor, Record, RecordKind},
     system::{Entitlement, System},
@@ -213,11 +213,4 @@ fn brief(value: &serde_json::Value) -> String {
         other => other.to_string(),
     };
     if text.chars().count() <= 80 { text } else { text.chars().take(79).chain(['…']).collect() }
-}
-
-impl Configuration {
-    /// The integrations that are sources.
-    pub fn sources(&self) -> impl Iterator<Item = &Integration> {
-        self.integrations.iter().filter(|i| matches!(i.role, Role::Source { .. }))
-    }
 }

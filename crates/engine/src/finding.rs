@@ -99,7 +99,8 @@ impl Engine {
         Update::new(record).replace(&closed, open.revision, self.entropy())
     }
 
-    async fn open_with(&self, tx: &mut dyn Tx, key: &str) -> Result<Option<Stored<Finding>>> {
+    /// The open finding with this key, `code:subject`.
+    pub(crate) async fn open_with(&self, tx: &mut dyn Tx, key: &str) -> Result<Option<Stored<Finding>>> {
         let asked = Select::from(Table::Findings).filter(Filter::Is("open_key", key.into()));
         Ok(select(tx, self.tenant(), asked).await?.pop())
     }

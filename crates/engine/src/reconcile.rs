@@ -16,7 +16,6 @@ use bailiwick_core::{
     index::{Index, Match},
     record::{Record, RecordKind},
     system::Entitlement,
-    time::SignedDuration,
 };
 use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, Work, get, select};
 use serde::Serialize;
@@ -407,12 +406,13 @@ impl Engine {
                 }
             }
             if let Some(identity) = identity {
-                drifted.push((identity, account));
+                drifted.push((identity, account, stored.map_or(1, |s| s.revision + 1)));
             }
         }
         tx.write(self.tenant(), updates, self.entropy()).await?;
-        for (identity, account) in drifted {
-            self.drift(tx, identity, &account, "the account differs from what the hub made of it").await?;
+        for (identity, account, revision) in drifted {
+            self.drift(tx, identity, &account, revision, "the account differs from what the hub made of it")
+                .await?;
         }
         Ok(())
     }
@@ -461,24 +461,26 @@ impl Engine {
             let update = Update::new(record).delete::<Account>(&key, stored.revision);
             tx.write(self.tenant(), vec![update], self.entropy()).await?;
             if let Some(identity) = stored.value.identity {
-                self.drift(tx, identity, &stored.value, "the account is gone").await?;
+                self.drift(tx, identity, &stored.value, stored.revision + 1, "the account is gone").await?;
             }
         }
         Ok(())
     }
 
+    /// Files the event for one observation. Its key is the revision that the observation wrote: what was put
+    /// right and drifts again in the same way is a new event.
     async fn drift(
         &self,
         tx: &mut dyn Tx,
         identity: IdentityId,
         account: &Account,
+        revision: i64,
         what: &str,
     ) -> Result<()> {
         let Some(stored) = get::<Identity>(tx, self.tenant(), &identity.to_string()).await? else {
             return Ok(());
         };
-        let at = self.now().as_millisecond() / SignedDuration::from_hours(1).as_millis() as i64;
-        let key = format!("drift/{}/{}/{at}", account.id, account.state.digest().short());
+        let key = format!("drift/{}/{revision}", account.id);
         let kind = EventKind::Drifted { system: account.system.clone(), what: what.to_owned() };
         self.file(tx, stored, key, kind, None).await?;
         Ok(())

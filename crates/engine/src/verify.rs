@@ -169,7 +169,7 @@ impl Engine {
             let route = catalogue.route(&task.run.system)?;
             let wrong = Wrong {
                 code: "diverged",
-                subject,
+                subject: subject.clone(),
                 identity: Some(task.run.identity),
                 system: Some(task.run.system.clone()),
                 message: format!(
@@ -181,13 +181,11 @@ impl Engine {
             updates.extend(self.open_finding(tx, wrong).await?);
             updates.extend(self.unbelieve(tx, catalogue, task, diverged).await?);
             tx.write(self.tenant(), updates, self.entropy()).await?;
-            // The same divergence makes one event: a system that never does it is not asked forever.
-            let key = format!(
-                "diverged/{}/{}/{}",
-                task.run.identity,
-                task.run.system,
-                Digest::of_value(&words).short()
-            );
+            // While a finding is open, the same divergence makes one event: a system that never does it is
+            // not asked forever, and one that fails again after it was mended is.
+            let open = self.open_with(tx, &format!("diverged:{subject}")).await?;
+            let finding = open.map(|f| f.value.id.to_string()).unwrap_or_default();
+            let key = format!("diverged/{finding}/{}", Digest::of_value(&words).short());
             if let Some(identity) = get::<Identity>(tx, self.tenant(), &task.run.identity.to_string()).await?
             {
                 let kind = EventKind::Drifted { system: task.run.system.clone(), what };
@@ -222,6 +220,8 @@ impl Engine {
             }
         }
         account.state.entitlements.retain(|e| catalogue.entitlements.contains_key(e));
+        account.state.entitlements.sort();
+        account.state.entitlements.dedup();
         let record = self
             .record(RecordKind::Observed, "verify")
             .identity(task.run.identity)

@@ -2,7 +2,7 @@
 
 use bailiwick_core::{
     id::{CaseId, EventId, IdentityId, PlanId, RunId, SystemName},
-    time::{SignedDuration, Timestamp},
+    time::Timestamp,
 };
 use bailiwick_store::{NewWork, StoreError, Tx, Work};
 use serde::{Deserialize, Serialize};
@@ -167,20 +167,6 @@ impl Engine {
         }
         self.record_incidents().await?;
         Ok(Quiet { taken: count, next: Some(now), queued: 0 })
-    }
-
-    /// Works until nothing is due before `horizon`, or the store fails.
-    pub async fn work_until_quiet(&self, horizon: SignedDuration) -> Result<Quiet> {
-        loop {
-            let quiet = self.work().await?;
-            let soon = self.now().saturating_add(horizon).unwrap_or(Timestamp::MAX);
-            if quiet.taken == 0 && quiet.next.is_none_or(|next| next > soon) {
-                return Ok(quiet);
-            }
-            if quiet.taken == 0 {
-                return Ok(quiet);
-            }
-        }
     }
 
     /// After a failed item: puts it off if the failure may pass, hands on what the store itself says.

@@ -216,6 +216,11 @@ async fn the_second_reconciliation_is_empty_and_drift_is_put_right() {
     assert_eq!((second.changed, second.unmanaged), (1, 1), "{second:?}");
     world.quiet().await;
     assert!(!world.truth()["chat/bob@x.test"].contains("Admins"), "{}", world.truth()["chat/bob@x.test"]);
+    // The same again within the minute is put right again.
+    world.behind("chat", json!({ "groups": [{ "name": "Admins", "members": ["bob@x.test"] }] }));
+    assert_eq!(world.engine.reconcile(&chat).await.unwrap().changed, 1);
+    world.quiet().await;
+    assert!(!world.truth()["chat/bob@x.test"].contains("Admins"), "{}", world.truth()["chat/bob@x.test"]);
     let third = world.engine.reconcile(&chat).await.unwrap();
     assert_eq!((third.changed, third.unmanaged, third.unchanged), (0, 0, 4), "{third:?}");
 }
