@@ -19,6 +19,8 @@ pub struct Capability {
     pub removes: BTreeSet<AccessClass>,
     /// The classes it can give to an account.
     pub grants: BTreeSet<AccessClass>,
+    /// The classes whose credentials it can give to a canary and try.
+    pub tries: BTreeSet<AccessClass>,
     /// It can create, change and delete accounts.
     pub writes_accounts: bool,
     /// The ways it knows to make an account unusable, best first; `Op::Disable { way }` picks one.

@@ -3,7 +3,10 @@
 use async_trait::async_trait;
 use bailiwick_core::{access::AccessClass, digest::Digest, plan::Op};
 
-use crate::{Capability, Line, Object, Result};
+use crate::{
+    Capability, ConnectorError, ErrorKind, Line, Object, Result,
+    seal::{Credential, Secret},
+};
 
 /// What is to be listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +75,25 @@ pub struct Applied {
     pub answer: Digest,
 }
 
+/// A credential that a canary was given, as it is tried later.
+pub struct Issued {
+    /// What kind of access it is.
+    pub class: AccessClass,
+    /// The system's id of it, if it has one apart from its holder.
+    pub external_id: Option<String>,
+    /// The credential.
+    pub credential: Credential,
+}
+
+/// What a system did with a credential that was tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// It let its holder in.
+    Accepted,
+    /// It turned its holder away.
+    Rejected,
+}
+
 /// Speaks one protocol to one kind of system.
 #[async_trait]
 pub trait Connector: Send + Sync {
@@ -110,4 +132,26 @@ pub trait Connector: Send + Sync {
         precondition: Option<&str>,
         key: &str,
     ) -> Result<Applied>;
+
+    /// Gives an account, which is a canary's, a credential of a class in [`Capability::tries`], in place of
+    /// or beside what it has. `secret` is used where the system lets the caller choose.
+    async fn issue(
+        &self,
+        _line: &Line,
+        _account: &str,
+        class: AccessClass,
+        _secret: Secret,
+    ) -> Result<Issued> {
+        Err(unsupported(&format!("issuing {class}")))
+    }
+
+    /// Tries a credential as its holder would, and leaves nothing behind. An error says that the question
+    /// was not answered; only an answer of the system is an [`Entry`].
+    async fn attempt(&self, _line: &Line, issued: &Issued) -> Result<Entry> {
+        Err(unsupported(&format!("trying {}", issued.class)))
+    }
+}
+
+fn unsupported(what: &str) -> ConnectorError {
+    ConnectorError::none(ErrorKind::Unsupported, format!("this connector does not do {what}"))
 }

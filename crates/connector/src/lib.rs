@@ -16,7 +16,7 @@ pub mod testkit;
 
 pub use broker::{Answer, Broker, Call, Line};
 pub use capability::Capability;
-pub use contract::{Applied, Connector, Listing, Locator, Outcome, Page, Visit};
+pub use contract::{Applied, Connector, Entry, Issued, Listing, Locator, Outcome, Page, Visit};
 pub use error::{ConnectorError, Effect, ErrorKind, Result};
 pub use object::{Object, ObjectState, ObjectValue};
 pub use patient::{Patience, Patient, Pause, Sleep};

@@ -3,11 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use bailiwick_core::plan::Op;
+use bailiwick_core::{access::AccessClass, plan::Op};
 
 use crate::{
-    Applied, Capability, Connector, ConnectorError, ErrorKind, Line, Listing, Locator, Object, Page, Result,
-    Visit,
+    Applied, Capability, Connector, ConnectorError, Entry, ErrorKind, Issued, Line, Listing, Locator, Object,
+    Page, Result, Visit, seal::Secret,
 };
 
 /// Waits; handed in, so that a test need not.
@@ -136,6 +136,15 @@ impl Connector for Patient {
         key: &str,
     ) -> Result<Applied> {
         self.inner.apply(line, account, op, precondition, key).await
+    }
+
+    async fn issue(&self, line: &Line, account: &str, class: AccessClass, secret: Secret) -> Result<Issued> {
+        self.inner.issue(line, account, class, secret).await
+    }
+
+    /// Not tried again: a system may count what it turned away.
+    async fn attempt(&self, line: &Line, issued: &Issued) -> Result<Entry> {
+        self.inner.attempt(line, issued).await
     }
 }
 

@@ -44,7 +44,7 @@ fn the_settings_of_the_broker_are_not_the_connectors() {
     check("csv", json!({"key": "k"}), Ok(()));
     check("csv", json!({"key": "k", "auth": "none"}), Ok(()));
     check("scim", Value::Null, Ok(()));
-    check("scim", json!({"auth": "none", "allow_plain_http": true, "update": "put"}), Ok(()));
+    check("scim", json!({"auth": "none", "allow_plaintext": true, "update": "put"}), Ok(()));
     check("scim", json!({"auth": "sealed"}), Ok(()));
     check("scim", json!({"auth": "nobody"}), Err("`auth`"));
     check("scim", json!({"auth": "none", "colour": "red"}), Err("`colour`"));

@@ -12,6 +12,7 @@ pub mod case;
 pub mod contract;
 pub mod decide;
 pub mod digest;
+pub mod dn;
 pub mod event;
 pub mod finding;
 pub mod id;

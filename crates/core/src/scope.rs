@@ -1,11 +1,23 @@
-//! What an integration may do: operations on endpoint shapes, and budgets.
+//! What an integration may do: operations on shapes of calls, and budgets.
 //!
-//! A scope is a list of rules such as `update PATCH /scim/v2/Users/{id}`. A call is allowed only when a
-//! rule matches its operation, method and path; everything else is outside. Nothing here sends.
+//! A scope is a list of rules: what for, the verb of the wire, and what the verb may be pointed at:
+//!
+//! | wire | example |
+//! |---|---|
+//! | HTTP | `update PATCH /scim/v2/Users/{id}` |
+//! | file | `list READ /{file}` |
+//! | directory | `update MODIFY ou=people,dc=acme,dc=example`: the entry and all below it |
+//! | database | `grant EXEC grant-role`: the statement of that name |
+//! | action API | `create CALL CreateUser` |
+//!
+//! A call is allowed only when a rule matches its operation, verb and target; everything else is outside.
+//! Nothing here sends.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::dn::{Dn, Rdn};
 
 /// What a call is for; the connector says it with every call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -27,11 +39,15 @@ pub enum Operation {
     Grant,
     /// Take an entitlement from an account.
     Revoke,
+    /// Give a canary a credential, so that it can be tried.
+    Issue,
+    /// Try a canary's credential: whether the system lets its holder in.
+    Try,
 }
 
 impl Operation {
     /// All operations.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Discover,
         Self::List,
         Self::Get,
@@ -40,6 +56,8 @@ impl Operation {
         Self::Delete,
         Self::Grant,
         Self::Revoke,
+        Self::Issue,
+        Self::Try,
     ];
 
     /// The name in configuration.
@@ -53,14 +71,16 @@ impl Operation {
             Self::Delete => "delete",
             Self::Grant => "grant",
             Self::Revoke => "revoke",
+            Self::Issue => "issue",
+            Self::Try => "try",
         }
     }
 
     /// Whether it only reads.
     pub const fn reads(self) -> bool {
         match self {
-            Self::Discover | Self::List | Self::Get => true,
-            Self::Create | Self::Update | Self::Delete | Self::Grant | Self::Revoke => false,
+            Self::Discover | Self::List | Self::Get | Self::Try => true,
+            Self::Create | Self::Update | Self::Delete | Self::Grant | Self::Revoke | Self::Issue => false,
         }
     }
 }
@@ -100,67 +120,163 @@ fn plain_segment(segment: &str) -> bool {
         && !matches!(lower.replace("%2e", ".").as_str(), "." | "..")
 }
 
+/// The target of a `SEARCH` that reads the directory's description of itself (RFC 4512 §5.1).
+pub const ROOT_DSE: &str = "rootDSE";
+
+/// What a verb may be pointed at.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Target {
+    /// A path below the endpoint (HTTP, files).
+    Path(PathTemplate),
+    /// An entry of a directory and all below it.
+    Subtree(Dn),
+    /// A directory's description of itself.
+    RootDse,
+    /// A statement or an action of this name.
+    Name(String),
+}
+
+impl Target {
+    fn matches(&self, target: &str) -> bool {
+        match self {
+            Self::Path(template) => template.matches(target),
+            Self::Subtree(base) => target.parse::<Dn>().is_ok_and(|dn| dn.within(base)),
+            Self::RootDse => target == ROOT_DSE,
+            Self::Name(name) => name == target,
+        }
+    }
+
+    /// Whether it has this path segment in clear.
+    fn says(&self, segment: &str) -> bool {
+        match self {
+            Self::Path(template) => template.0.iter().any(|s| match s {
+                Segment::Literal(text) => text == segment,
+                Segment::Any(_) => false,
+            }),
+            Self::Subtree(_) | Self::RootDse | Self::Name(_) => false,
+        }
+    }
+
+    fn subtree(&self) -> Option<&Dn> {
+        match self {
+            Self::Subtree(base) => Some(base),
+            Self::Path(_) | Self::RootDse | Self::Name(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(template) => template.0.iter().try_for_each(|s| match s {
+                Segment::Literal(text) => write!(f, "/{text}"),
+                Segment::Any(name) => write!(f, "/{{{name}}}"),
+            }),
+            Self::Subtree(base) => base.fmt(f),
+            Self::RootDse => f.write_str(ROOT_DSE),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+/// What the third word of a rule is, by its verb.
+#[derive(Clone, Copy)]
+enum Wire {
+    Path,
+    Directory,
+    Name,
+}
+
+/// The verbs, and whether one that is for reading may stand behind an operation that reads.
+const VERBS: [(&str, Wire, bool); 14] = [
+    ("GET", Wire::Path, true),
+    ("POST", Wire::Path, true),
+    ("PUT", Wire::Path, false),
+    ("PATCH", Wire::Path, false),
+    ("DELETE", Wire::Path, false),
+    ("READ", Wire::Path, true),
+    ("SEARCH", Wire::Directory, true),
+    ("BIND", Wire::Directory, true),
+    ("ADD", Wire::Directory, false),
+    ("MODIFY", Wire::Directory, false),
+    ("RENAME", Wire::Directory, false),
+    ("REMOVE", Wire::Directory, false),
+    ("EXEC", Wire::Name, true),
+    ("CALL", Wire::Name, true),
+];
+
 /// One allowed shape of call.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ScopeRule {
     /// What for.
     pub operation: Operation,
-    /// The HTTP method, upper case; `READ` for a file.
-    pub method: String,
-    /// The shape of the path, below the integration's endpoint.
-    pub path: PathTemplate,
+    /// The verb of the wire, upper case: an HTTP method; `READ` for a file; `SEARCH`, `BIND`, `ADD`,
+    /// `MODIFY`, `RENAME`, `REMOVE` of a directory; `EXEC` of a database; `CALL` of an action API.
+    pub verb: String,
+    /// What the verb may be pointed at.
+    pub target: Target,
 }
 
 /// Why a text is not a scope rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{text}` is not a scope rule: {problem}; write `OPERATION METHOD /path/{{any}}`, for example `get GET /Users/{{id}}`"
+    "`{text}` is not a scope rule: {problem}; write `OPERATION VERB TARGET`, for example `get GET /Users/{{id}}`"
 )]
 pub struct BadRule {
     text: String,
-    problem: &'static str,
+    problem: String,
 }
 
 impl FromStr for ScopeRule {
     type Err = BadRule;
 
     fn from_str(text: &str) -> Result<Self, BadRule> {
-        let bad = |problem| BadRule { text: text.to_owned(), problem };
-        let words: Vec<&str> = text.split_whitespace().collect();
-        let [operation, method, path] = words[..] else { return Err(bad("it has three words")) };
+        let bad = |problem: &str| BadRule { text: text.to_owned(), problem: problem.to_owned() };
+        let three = || bad("it has three words");
+        let (operation, rest) = text.trim().split_once(char::is_whitespace).ok_or_else(three)?;
+        let (verb, target) = rest.trim_start().split_once(char::is_whitespace).ok_or_else(three)?;
         let operation = Operation::ALL.into_iter().find(|o| o.as_str() == operation).ok_or_else(|| {
-            bad("the operation is one of discover, list, get, create, update, delete, grant, revoke")
+            bad(&format!("the operation is one of {}", Operation::ALL.map(Operation::as_str).join(", ")))
         })?;
-        if !["GET", "POST", "PUT", "PATCH", "DELETE", "READ"].contains(&method) {
-            return Err(bad("the method is one of GET, POST, PUT, PATCH, DELETE, READ"));
+        let (_, wire, may_read) = VERBS
+            .into_iter()
+            .find(|(name, ..)| *name == verb)
+            .ok_or_else(|| bad(&format!("the verb is one of {}", VERBS.map(|(name, ..)| name).join(", "))))?;
+        if operation.reads() && !may_read {
+            return Err(bad("an operation that reads cannot use a verb that writes"));
         }
-        if operation.reads() && !["GET", "READ", "POST"].contains(&method) {
-            return Err(bad("an operation that reads cannot use a method that writes"));
-        }
-        let rest = path.strip_prefix('/').ok_or_else(|| bad("the path begins with `/`"))?;
-        let segments = rest
-            .split('/')
-            .map(|s| match s.strip_prefix('{').and_then(|s| s.strip_suffix('}')) {
-                Some(name)
-                    if !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') =>
-                {
-                    Ok(Segment::Any(name.to_owned()))
-                }
-                None if plain_segment(s) && !s.contains(['{', '}']) => Ok(Segment::Literal(s.to_owned())),
-                _ => Err(bad("a segment is text or `{name}`")),
-            })
-            .collect::<Result<_, _>>()?;
-        Ok(Self { operation, method: method.to_owned(), path: PathTemplate(segments) })
+        let target = target.trim_start();
+        let target = match wire {
+            Wire::Path => Target::Path(template(target).map_err(bad)?),
+            Wire::Directory if target == ROOT_DSE && verb == "SEARCH" => Target::RootDse,
+            Wire::Directory => Target::Subtree(target.parse().map_err(|e| bad(&format!("{e}")))?),
+            Wire::Name if target.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_:".contains(&b)) => {
+                Target::Name(target.to_owned())
+            }
+            Wire::Name => return Err(bad("a name is letters, digits, `-`, `_` and `:`")),
+        };
+        Ok(Self { operation, verb: verb.to_owned(), target })
     }
+}
+
+fn template(path: &str) -> Result<PathTemplate, &'static str> {
+    if path.contains(char::is_whitespace) {
+        return Err("it has three words");
+    }
+    let rest = path.strip_prefix('/').ok_or("the path begins with `/`")?;
+    let segment = |s: &str| match s.strip_prefix('{').and_then(|s| s.strip_suffix('}')) {
+        Some(name) if !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') => {
+            Ok(Segment::Any(name.to_owned()))
+        }
+        None if plain_segment(s) && !s.contains(['{', '}']) => Ok(Segment::Literal(s.to_owned())),
+        _ => Err("a segment is text or `{name}`"),
+    };
+    rest.split('/').map(segment).collect::<Result<_, _>>().map(PathTemplate)
 }
 
 impl fmt::Display for ScopeRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} ", self.operation.as_str(), self.method)?;
-        self.path.0.iter().try_for_each(|s| match s {
-            Segment::Literal(text) => write!(f, "/{text}"),
-            Segment::Any(name) => write!(f, "/{{{name}}}"),
-        })
+        write!(f, "{} {} {}", self.operation.as_str(), self.verb, self.target)
     }
 }
 impl Serialize for ScopeRule {
@@ -189,8 +305,30 @@ pub struct Scope {
 
 impl Scope {
     /// Whether some rule allows the call.
-    pub fn allows(&self, operation: Operation, method: &str, path: &str) -> bool {
-        self.rules.iter().any(|r| r.operation == operation && r.method == method && r.path.matches(path))
+    pub fn allows(&self, operation: Operation, verb: &str, target: &str) -> bool {
+        let allows = |r: &ScopeRule| r.operation == operation && r.verb == verb && r.target.matches(target);
+        self.rules.iter().any(allows)
+    }
+
+    /// What a call was pointed at, with everything hidden that no rule has in clear, so that nothing
+    /// personal is in it. Names of statements and actions are the connector's own and stay.
+    pub fn shape(&self, verb: &str, target: &str) -> String {
+        let wire = VERBS.into_iter().find(|(name, ..)| *name == verb).map(|(_, wire, _)| wire);
+        match wire {
+            Some(Wire::Path) => {
+                let known = |segment: &str| self.rules.iter().any(|rule| rule.target.says(segment));
+                let path = target.split(['?', '#']).next().unwrap_or_default();
+                let shown = path.split('/').skip(1).map(|s| if known(s) { s } else { "{}" });
+                shown.fold(String::new(), |path, segment| path + "/" + segment)
+            }
+            Some(Wire::Directory) if target != ROOT_DSE => {
+                let bases = || self.rules.iter().filter_map(|rule| rule.target.subtree());
+                let known = |rdn: &Rdn| bases().any(|base| base.rdns().contains(rdn));
+                target.parse().map_or_else(|_| "{}".to_owned(), |dn: Dn| dn.shape(known))
+            }
+            Some(Wire::Directory | Wire::Name) => target.to_owned(),
+            None => "{}".into(),
+        }
     }
 }
 
@@ -235,14 +373,29 @@ mod tests {
 
     #[test]
     fn rules_print_as_they_are_written_and_bad_ones_say_why() {
-        for text in ["list GET /Users", "revoke DELETE /api/users/{id}/tokens/{tid}", "list READ /{file}"] {
+        for text in [
+            "list GET /Users",
+            "revoke DELETE /api/users/{id}/tokens/{tid}",
+            "list READ /{file}",
+            "discover SEARCH rootDSE",
+            "list SEARCH ou=Our People,dc=acme",
+            "update MODIFY ou=a\\,b,dc=acme",
+            "try BIND ou=canaries,dc=acme",
+            "grant EXEC grant-role",
+            "create CALL CreateUser",
+        ] {
             assert_eq!(text.parse::<ScopeRule>().unwrap().to_string(), text);
         }
         for (text, why) in [
             ("GET /Users", "three words"),
             ("read GET /Users", "operation is one of"),
-            ("list FETCH /Users", "method is one of"),
-            ("get DELETE /Users/{id}", "cannot use a method that writes"),
+            ("list FETCH /Users", "verb is one of"),
+            ("get DELETE /Users/{id}", "cannot use a verb that writes"),
+            ("get MODIFY dc=x", "cannot use a verb that writes"),
+            ("list SEARCH people", "distinguished name"),
+            ("create ADD rootDSE", "distinguished name"),
+            ("grant EXEC drop table", "a name is"),
+            ("list GET /a b", "three words"),
             ("list GET Users", "begins with"),
             ("list GET /a//b", "segment"),
             ("list GET /a/{}", "segment"),
@@ -250,6 +403,34 @@ mod tests {
         ] {
             let error = text.parse::<ScopeRule>().unwrap_err().to_string();
             assert!(error.contains(why), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_subtree_and_a_name_allow_what_is_in_them() {
+        let rules = ["list SEARCH ou=people,dc=acme", "update MODIFY ou=people,dc=acme", "grant EXEC grant"];
+        let scope = Scope { rules: rules.map(|r| r.parse().unwrap()).to_vec(), writes_per_minute: None };
+        for (operation, verb, target, expect) in [
+            (Operation::List, "SEARCH", "OU=People,dc=acme", true),
+            (Operation::Update, "MODIFY", "uid=ann,ou=people,dc=acme", true),
+            (Operation::Update, "MODIFY", "uid=ann\\,ou=people,dc=acme", false),
+            (Operation::Update, "MODIFY", "dc=acme", false),
+            (Operation::Update, "REMOVE", "uid=ann,ou=people,dc=acme", false),
+            (Operation::List, "SEARCH", "rootDSE", false),
+            (Operation::List, "SEARCH", "", false),
+            (Operation::Grant, "EXEC", "grant", true),
+            (Operation::Grant, "EXEC", "grant-all", false),
+            (Operation::Revoke, "EXEC", "grant", false),
+        ] {
+            assert_eq!(scope.allows(operation, verb, target), expect, "{verb} {target}");
+        }
+        for (verb, target, expect) in [
+            ("MODIFY", "uid=ann,ou=secret,dc=acme", "uid={},ou={},dc=acme"),
+            ("MODIFY", "not a name", "{}"),
+            ("EXEC", "drop", "drop"),
+            ("GET", "/people/7", "/{}/{}"),
+        ] {
+            assert_eq!(scope.shape(verb, target), expect);
         }
     }
 }

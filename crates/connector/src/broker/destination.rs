@@ -8,6 +8,9 @@ use bailiwick_core::integration::Integration;
 use super::settings::LineSettings;
 use crate::{ConnectorError, ErrorKind, Result};
 
+const KINDS: &str =
+    "is not an `https:`, `http:`, `ldaps:`, `ldap:`, `postgres:`, `sqlite:` or `file:` address";
+
 /// An endpoint that was understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Destination {
@@ -20,6 +23,43 @@ pub(crate) enum Destination {
         /// The path of the endpoint, without a slash at its end.
         prefix: String,
     },
+    /// A directory server.
+    Directory {
+        /// `scheme://host:port`, lower case.
+        origin: String,
+        /// The host, without brackets.
+        host: String,
+        /// The port.
+        port: u16,
+        /// How the way is protected.
+        tls: Tls,
+    },
+    /// A database of a PostgreSQL server.
+    Postgres {
+        /// `postgres://host:port`, lower case.
+        origin: String,
+        /// The host, without brackets.
+        host: String,
+        /// The port.
+        port: u16,
+        /// The database.
+        database: String,
+        /// Whether TLS may be left out.
+        tls: Tls,
+    },
+    /// A SQLite file.
+    Sqlite(PathBuf),
+}
+
+/// How the way to a system that is not on the web is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tls {
+    /// TLS from the first byte, or nothing is said.
+    Always,
+    /// TLS is asked for in the protocol, or nothing more is said.
+    Asked,
+    /// Plain text: this machine, or the settings allow it.
+    Plain,
 }
 
 impl Destination {
@@ -27,22 +67,25 @@ impl Destination {
     /// somebody may have put a password into it.
     pub(crate) fn parse(integration: &Integration) -> Result<Self> {
         let (line, _) = LineSettings::split(&integration.settings)?;
-        Self::read(&integration.endpoint, line.allow_plain_http).map_err(|problem| {
+        Self::read(&integration.endpoint, &line).map_err(|problem| {
             let message = format!("the endpoint of `{}` {problem}", integration.name);
             ConnectorError::none(ErrorKind::Settings, message)
         })
     }
 
-    fn read(endpoint: &str, allow_plain: bool) -> Result<Self, &'static str> {
+    fn read(endpoint: &str, line: &LineSettings) -> Result<Self, &'static str> {
         if let Some(path) = endpoint.strip_prefix("file:") {
-            return folder(path);
+            return path_of(path).map(Self::Folder);
+        }
+        if let Some(path) = endpoint.strip_prefix("sqlite:") {
+            return path_of(path).map(Self::Sqlite);
         }
         if endpoint.contains(['?', '#']) {
             return Err("has a query or a fragment; an endpoint is an address and a path");
         }
-        let uri: Uri = endpoint.parse().map_err(|_| "is not an `https:`, `http:` or `file:` address")?;
+        let uri: Uri = endpoint.parse().map_err(|_| KINDS)?;
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-            return Err("is not an `https:`, `http:` or `file:` address");
+            return Err(KINDS);
         };
         if authority.as_str().contains('@') {
             return Err("carries a user or a password; seal it as a credential instead");
@@ -51,15 +94,54 @@ impl Destination {
         let default = match scheme {
             "https" => 443,
             "http" => 80,
-            _ => return Err("is not an `https:`, `http:` or `file:` address"),
+            "ldaps" => 636,
+            "ldap" => 389,
+            "postgres" | "postgresql" => 5432,
+            _ => return Err(KINDS),
         };
         if host.is_empty() || (authority.port().is_none() && authority.as_str().ends_with(':')) {
             return Err("has no host, or no port after the colon");
         }
-        if scheme == "http" && !allow_plain && !loopback(&host) {
-            return Err(
-                "is plain `http:` on another machine, where anybody on the way can read the credential; use `https:`, or set `allow_plain_http = true`",
-            );
+        let plain_may = line.allow_plaintext || loopback(&host);
+        let port = authority.port_u16().unwrap_or(default);
+        let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let tls = match scheme {
+            "https" | "ldaps" => Tls::Always,
+            "ldap" if line.start_tls => Tls::Asked,
+            "postgres" | "postgresql" if !plain_may || line.ca_file.is_some() => Tls::Asked,
+            _ if plain_may => Tls::Plain,
+            "ldap" => {
+                return Err(
+                    "is plain `ldap:` on another machine, where anybody on the way can read the credential; use `ldaps:`, or set `start_tls = true`",
+                );
+            }
+            _ => {
+                return Err(
+                    "is plain `http:` on another machine, where anybody on the way can read the credential; use `https:`, or set `allow_plaintext = true`",
+                );
+            }
+        };
+        match scheme {
+            "ldap" | "ldaps" if !matches!(uri.path(), "" | "/") => {
+                return Err("has a path; a directory's entries are named in the settings and the scope");
+            }
+            "ldap" | "ldaps" => {
+                return Ok(Self::Directory {
+                    origin: format!("{scheme}://{host}:{port}"),
+                    host: bare,
+                    port,
+                    tls,
+                });
+            }
+            "postgres" | "postgresql" => {
+                let name = uri.path().trim_start_matches('/');
+                let database = percent_decode(name).and_then(|bytes| String::from_utf8(bytes).ok());
+                let database = database.filter(|name| !name.is_empty() && !name.contains(['/', '\0']));
+                let database = database.ok_or("names no database; write `postgres://host:port/database`")?;
+                let origin = format!("postgres://{host}:{port}");
+                return Ok(Self::Postgres { origin, host: bare, port, database, tls });
+            }
+            _ => {}
         }
         let prefix = uri.path().trim_end_matches('/');
         if prefix
@@ -69,32 +151,34 @@ impl Destination {
         {
             return Err("has empty or dot segments in its path");
         }
-        let port = authority.port_u16().unwrap_or(default);
         Ok(Self::Web { origin: format!("{scheme}://{host}:{port}"), prefix: prefix.to_owned() })
     }
 
-    /// Scheme, host and port, as sealed credentials are bound to them; `file:` for a folder.
+    /// Scheme, host and port, as sealed credentials are bound to them; `file:` and `sqlite:` for what is on this
+    /// machine.
     pub(crate) fn origin(&self) -> String {
         match self {
             Self::Folder(_) => "file:".into(),
-            Self::Web { origin, .. } => origin.clone(),
+            Self::Web { origin, .. } | Self::Directory { origin, .. } | Self::Postgres { origin, .. } => {
+                origin.clone()
+            }
+            Self::Sqlite(_) => "sqlite:".into(),
         }
     }
 }
 
-fn folder(path: &str) -> Result<Destination, &'static str> {
+/// The path in a `file:` or `sqlite:` address (RFC 8089).
+fn path_of(path: &str) -> Result<PathBuf, &'static str> {
     let path = match path.strip_prefix("//") {
         Some(rest) => rest.strip_prefix("localhost").unwrap_or(rest),
         None => path,
     };
     if !path.starts_with('/') {
-        return Err(
-            "is not the absolute path of a folder on this machine (RFC 8089), such as `file:/srv/feeds`",
-        );
+        return Err("is not the absolute path on this machine (RFC 8089), such as `file:/srv/feeds`");
     }
     let decoded = percent_decode(path).ok_or("has a `%` that two hexadecimal digits do not follow")?;
     use std::os::unix::ffi::OsStringExt;
-    Ok(Destination::Folder(std::ffi::OsString::from_vec(decoded).into()))
+    Ok(std::ffi::OsString::from_vec(decoded).into())
 }
 
 fn loopback(host: &str) -> bool {
@@ -144,14 +228,23 @@ mod tests {
 
     #[test]
     fn an_endpoint_is_one_address() {
+        let line = |plain| LineSettings { allow_plaintext: plain, ..LineSettings::default() };
         let check = |endpoint: &str, plain, expect: Result<&str, &str>| match (
-            Destination::read(endpoint, plain),
+            Destination::read(endpoint, &line(plain)),
             expect,
         ) {
             (Ok(Destination::Web { origin, prefix }), Ok(expect)) => {
                 assert_eq!(format!("{origin}{prefix}"), expect)
             }
-            (Ok(Destination::Folder(folder)), Ok(expect)) => assert_eq!(folder.to_str(), Some(expect)),
+            (Ok(Destination::Folder(path) | Destination::Sqlite(path)), Ok(expect)) => {
+                assert_eq!(path.to_str(), Some(expect))
+            }
+            (Ok(Destination::Directory { origin, tls, .. }), Ok(expect)) => {
+                assert_eq!(format!("{origin} {tls:?}"), expect)
+            }
+            (Ok(Destination::Postgres { origin, database, tls, .. }), Ok(expect)) => {
+                assert_eq!(format!("{origin}/{database} {tls:?}"), expect)
+            }
             (Err(problem), Err(expect)) => assert!(problem.contains(expect), "{endpoint}: {problem}"),
             (got, expect) => panic!("{endpoint}: {got:?}, expected {expect:?}"),
         };
@@ -181,6 +274,19 @@ mod tests {
         check("file://other/srv", false, Err("absolute path"));
         check("file:feeds", false, Err("absolute path"));
         check("file:/srv/%4", false, Err("hexadecimal"));
+        check("sqlite:/srv/app.db", false, Ok("/srv/app.db"));
+        check("ldaps://DC1.acme.example", false, Ok("ldaps://dc1.acme.example:636 Always"));
+        check("ldap://127.0.0.1:3890/", false, Ok("ldap://127.0.0.1:3890 Plain"));
+        check("ldap://dc1.acme.example", true, Ok("ldap://dc1.acme.example:389 Plain"));
+        check("ldap://dc1.acme.example", false, Err("start_tls"));
+        check("ldaps://dc1.acme.example/dc=acme", false, Err("has a path"));
+        check(
+            "postgres://db.acme.example/app%20one",
+            false,
+            Ok("postgres://db.acme.example:5432/app one Asked"),
+        );
+        check("postgresql://[::1]:5433/app", false, Ok("postgres://[::1]:5433/app Plain"));
+        check("postgres://db.acme.example/", false, Err("names no database"));
     }
 
     #[test]

@@ -4,7 +4,9 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use ::http::{HeaderName, HeaderValue, Method, Request};
 use bailiwick_core::{
+    digest::Digest,
     integration::{Integration, Purpose, Standing},
+    scope::Operation,
     time::Timestamp,
 };
 use bytes::Bytes;
@@ -18,7 +20,7 @@ use super::{
 };
 use crate::{
     ConnectorError, Effect, ErrorKind, Result,
-    seal::{SealContext, Sealed},
+    seal::{Credential, SealContext, Sealed},
 };
 
 /// Headers that say where a message goes, how long it is, who sends it, or that its method is another
@@ -80,27 +82,87 @@ impl Line {
     /// Sends one call and gives back the answer, whatever its status. An error says what prevented an
     /// answer; its effect is `Unknown` only when the call writes and may have reached the system.
     pub async fn send(&self, call: Call) -> Result<Answer> {
-        self.in_use()?;
-        self.in_scope(&call)?;
+        self.admit_call(&call)?;
         match self.route.clone()? {
-            (Destination::Folder(folder), _) => {
-                if call.method != "READ" {
-                    return Err(self.settings(format!("a folder takes `READ`, not `{}`", call.method)));
-                }
-                let started = self.now();
-                let (asked, limit) = (call.clone(), self.broker.file_limit);
-                let read = tokio::task::spawn_blocking(move || file::read(&folder, &asked, limit)).await;
-                let answer = read.unwrap_or_else(|e| {
-                    Err(ConnectorError::none(ErrorKind::SystemFault, format!("reading was interrupted: {e}")))
-                });
-                self.count(&call, started, answer.as_ref().ok());
-                answer
+            (Destination::Folder(folder), _) => self.read(call, folder).await,
+            (Destination::Directory { .. } | Destination::Postgres { .. } | Destination::Sqlite(_), _) => {
+                Err(self.not_web())
             }
             (Destination::Web { origin, prefix }, auth) => {
                 let url = format!("{origin}{prefix}{}{}", call.path, destination::query(&call.query));
-                self.exchange(call, origin, auth, &url).await
+                let mut request = self.request(&call, &url)?;
+                let credential = self.credential(auth, &origin)?;
+                self.in_budget(call.operation)?;
+                if let Some(credential) = credential {
+                    let (name, value) = self.header(&credential)?;
+                    request.headers_mut().insert(name, value);
+                }
+                self.exchange(&call, &origin, request).await
             }
         }
+    }
+
+    /// Sends one call with the credential of somebody else instead of the integration's: a canary's, to
+    /// learn whether the system lets it in.
+    pub async fn send_as(&self, call: Call, credential: &Credential) -> Result<Answer> {
+        self.admit_call(&call)?;
+        match self.route.clone()? {
+            (Destination::Folder(_), _) => Err(self.settings("a folder asks nobody for a credential".into())),
+            (Destination::Directory { .. } | Destination::Postgres { .. } | Destination::Sqlite(_), _) => {
+                Err(self.not_web())
+            }
+            (Destination::Web { origin, prefix }, _) => {
+                let url = format!("{origin}{prefix}{}{}", call.path, destination::query(&call.query));
+                let mut request = self.request(&call, &url)?;
+                let (name, value) = self.header(credential)?;
+                request.headers_mut().insert(name, value);
+                self.exchange(&call, &origin, request).await
+            }
+        }
+    }
+
+    /// Reads a file of the folder that the line goes to.
+    async fn read(&self, call: Call, folder: std::path::PathBuf) -> Result<Answer> {
+        if call.method != "READ" {
+            return Err(self.settings(format!("a folder takes `READ`, not `{}`", call.method)));
+        }
+        let started = self.now();
+        let (asked, limit) = (call.clone(), self.broker.file_limit);
+        let read = tokio::task::spawn_blocking(move || file::read(&folder, &asked, limit)).await;
+        let answer = read.unwrap_or_else(|e| {
+            Err(ConnectorError::none(ErrorKind::SystemFault, format!("reading was interrupted: {e}")))
+        });
+        self.count(call.operation, started, &Outcome::of(call.operation, answer.as_ref().ok()));
+        answer
+    }
+
+    fn admit_call(&self, call: &Call) -> Result<()> {
+        self.admit(call.operation, call.method, &call.path)?;
+        let reserved =
+            call.headers.iter().find(|(name, _)| RESERVED.contains(&name.to_ascii_lowercase().as_str()));
+        match reserved {
+            Some((name, _)) => Err(self.stop(
+                call.operation,
+                call.method,
+                &call.path,
+                format!("it sets the header `{name}`"),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// The gate before every wire: the integration is in use, a rule of its scope has the call, and the
+    /// line's purpose allows it. A call outside stops the integration.
+    pub(super) fn admit(&self, operation: Operation, verb: &'static str, target: &str) -> Result<()> {
+        self.in_use()?;
+        let reason = if !self.integration.scope.allows(operation, verb, target) {
+            "no rule of the scope allows it"
+        } else if self.purpose == Purpose::Verify && !operation.reads() {
+            "it writes, and the line is for reading back"
+        } else {
+            return Ok(());
+        };
+        Err(self.stop(operation, verb, target, reason.to_owned()))
     }
 
     fn in_use(&self) -> Result<()> {
@@ -117,28 +179,18 @@ impl Line {
         }
     }
 
-    fn in_scope(&self, call: &Call) -> Result<()> {
-        let reserved =
-            call.headers.iter().find(|(name, _)| RESERVED.contains(&name.to_ascii_lowercase().as_str()));
-        let reason = if !self.integration.scope.allows(call.operation, call.method, &call.path) {
-            "no rule of the scope allows it".to_owned()
-        } else if self.purpose == Purpose::Verify && !call.operation.reads() {
-            "it writes, and the line is for reading back".to_owned()
-        } else if let Some((name, _)) = reserved {
-            format!("it sets the header `{name}`")
-        } else {
-            return Ok(());
-        };
-        let (name, operation) = (self.integration.name.clone(), call.operation);
-        let path = self.shape(&call.path);
-        let what = format!("{} {} {path}", operation.as_str(), call.method);
+    /// Records a call that must not go out, and stops the integration.
+    fn stop(&self, operation: Operation, verb: &'static str, target: &str, reason: String) -> ConnectorError {
+        let name = self.integration.name.clone();
+        let shape = self.integration.scope.shape(verb, target);
+        let what = format!("{} {verb} {shape}", operation.as_str());
         tracing::warn!(integration = %name, call = what, reason, "call blocked, integration stopped");
         let incident = Incident {
             integration: name.clone(),
             operation,
-            method: call.method,
-            path,
-            called: call.path.clone(),
+            method: verb,
+            path: shape,
+            called: target.to_owned(),
             reason: reason.clone(),
             at: self.now(),
         };
@@ -148,39 +200,42 @@ impl Line {
         drop(state);
         let message =
             format!("`{name}` may not `{what}`: {reason}; it is stopped until its scope is looked at");
-        Err(ConnectorError::none(ErrorKind::OutOfScope, message))
+        ConnectorError::none(ErrorKind::OutOfScope, message)
     }
 
-    /// The path with every segment hidden that no rule of the scope has in clear.
-    fn shape(&self, path: &str) -> String {
-        let rules: Vec<String> = self.integration.scope.rules.iter().map(ToString::to_string).collect();
-        let known = |segment: &str| rules.iter().any(|rule| rule.split('/').skip(1).any(|s| s == segment));
-        let path = path.split(['?', '#']).next().unwrap_or_default();
-        let shown = path.split('/').skip(1).map(|s| if known(s) { s } else { "{}" });
-        shown.fold(String::new(), |path, segment| path + "/" + segment)
-    }
-
-    async fn exchange(&self, call: Call, origin: String, auth: Auth, url: &str) -> Result<Answer> {
-        let mut request = self.request(&call, url)?;
+    /// The credential to attach for what goes to `origin`; `None` when the settings say that the system
+    /// wants none.
+    pub(super) fn credential(&self, auth: Auth, origin: &str) -> Result<Option<Credential>> {
         let sealed = match (&self.sealed, auth) {
-            (_, Auth::None) => None,
-            (Some(sealed), Auth::Sealed) => Some(sealed),
+            (_, Auth::None) => return Ok(None),
+            (Some(sealed), Auth::Sealed) => sealed,
             (None, Auth::Sealed) => {
                 return Err(self.no_credential("has none; seal one, or set `auth = \"none\"`"));
             }
         };
-        let started = self.now();
-        self.in_budget(&call, started)?;
-        if let Some(sealed) = sealed {
-            let (name, value) = self.open(sealed, &origin)?;
-            request.headers_mut().insert(name, value);
-        }
-        let sent = self.broker.transport.send(request).await;
-        let answer = match sent {
-            Ok(response) => Ok(answer(response)),
-            Err(error) => Err(failure(&error, &call, &origin)),
+        let context = SealContext {
+            tenant: self.broker.tenant.clone(),
+            integration: self.integration.name.clone(),
+            purpose: self.purpose,
+            origin: origin.to_owned(),
         };
-        self.count(&call, started, answer.as_ref().ok());
+        let opened = self.broker.key.unseal(&context, sealed);
+        opened.map(Some).map_err(|e| self.no_credential(&format!("cannot be opened ({}): {e}", e.code())))
+    }
+
+    fn header(&self, credential: &Credential) -> Result<(HeaderName, HeaderValue)> {
+        credential
+            .header()
+            .ok_or_else(|| self.no_credential("cannot stand in a header; seal it again without line breaks"))
+    }
+
+    async fn exchange(&self, call: &Call, origin: &str, request: Request<Bytes>) -> Result<Answer> {
+        let started = self.now();
+        let answer = match self.broker.transport.send(request).await {
+            Ok(response) => Ok(answer(response)),
+            Err(error) => Err(failure(&error, call.operation, origin)),
+        };
+        self.count(call.operation, started, &Outcome::of(call.operation, answer.as_ref().ok()));
         answer
     }
 
@@ -202,10 +257,12 @@ impl Line {
         Ok(request)
     }
 
-    fn in_budget(&self, call: &Call, now: Timestamp) -> Result<()> {
-        let Some(limit) = self.integration.scope.writes_per_minute.filter(|_| !call.operation.reads()) else {
+    /// Takes one write out of the integration's budget; reads cost nothing.
+    pub(super) fn in_budget(&self, operation: Operation) -> Result<()> {
+        let Some(limit) = self.integration.scope.writes_per_minute.filter(|_| !operation.reads()) else {
             return Ok(());
         };
+        let now = self.now();
         let mut state = self.broker.state();
         let window = state.windows.entry(self.integration.name.clone()).or_default();
         window.take(now, limit).map_err(|wait| ConnectorError {
@@ -217,53 +274,63 @@ impl Line {
         })
     }
 
-    fn open(&self, sealed: &Sealed, origin: &str) -> Result<(HeaderName, HeaderValue)> {
-        let context = SealContext {
-            tenant: self.broker.tenant.clone(),
-            integration: self.integration.name.clone(),
-            purpose: self.purpose,
-            origin: origin.to_owned(),
-        };
-        let credential = self.broker.key.unseal(&context, sealed);
-        let credential =
-            credential.map_err(|e| self.no_credential(&format!("cannot be opened ({}): {e}", e.code())))?;
-        credential
-            .header()
-            .ok_or_else(|| self.no_credential("cannot stand in a header; seal it again without line breaks"))
-    }
-
     fn no_credential(&self, problem: &str) -> ConnectorError {
         let (name, purpose) = (&self.integration.name, self.purpose.as_str());
         let message = format!("the {purpose} credential of `{name}` {problem}");
         ConnectorError::none(ErrorKind::NoCredential, message)
     }
 
-    fn settings(&self, problem: String) -> ConnectorError {
+    fn not_web(&self) -> ConnectorError {
+        self.settings(
+            "its endpoint is neither a web address nor a folder, which this kind of connector needs".into(),
+        )
+    }
+
+    pub(super) fn settings(&self, problem: String) -> ConnectorError {
         ConnectorError::none(ErrorKind::Settings, format!("`{}`: {problem}", self.integration.name))
     }
 
-    fn count(&self, call: &Call, started: Timestamp, answer: Option<&Answer>) {
+    /// Counts a call that was sent.
+    pub(super) fn count(&self, operation: Operation, started: Timestamp, outcome: &Outcome) {
         let waited = Duration::try_from(self.now().duration_since(started)).unwrap_or_default();
-        let writes = !call.operation.reads();
-        // Only of writes: hashing every page that is read would cost as much as parsing it.
-        let digest = answer.filter(|_| writes).map(Answer::digest);
+        let writes = !operation.reads();
         let mut state = self.broker.state();
         let traffic = state.traffic.entry(self.integration.name.clone()).or_default();
         traffic.calls += 1;
         traffic.writes += u64::from(writes);
-        traffic.unanswered += u64::from(answer.is_none());
-        traffic.received += answer.map_or(0, |a| a.body.len() as u64);
+        traffic.unanswered += u64::from(!outcome.answered);
+        traffic.received += outcome.received;
         traffic.waited += waited;
-        traffic.last_write = digest.or(traffic.last_write);
+        traffic.last_write = outcome.digest.or(traffic.last_write);
         drop(state);
         tracing::debug!(
             integration = %self.integration.name,
-            operation = call.operation.as_str(),
-            method = call.method,
-            status = answer.map(|a| a.status),
+            operation = operation.as_str(),
+            answered = outcome.answered,
             millis = waited.as_millis(),
             "call"
         );
+    }
+}
+
+/// What came of a call that was sent, for the books.
+pub(super) struct Outcome {
+    /// Whether there was an answer.
+    pub(super) answered: bool,
+    /// How many bytes it had.
+    pub(super) received: u64,
+    /// Its digest, for evidence; only of writes.
+    pub(super) digest: Option<Digest>,
+}
+
+impl Outcome {
+    fn of(operation: Operation, answer: Option<&Answer>) -> Self {
+        Self {
+            answered: answer.is_some(),
+            received: answer.map_or(0, |a| a.body.len() as u64),
+            // Only of writes: hashing every page that is read would cost as much as parsing it.
+            digest: answer.filter(|_| !operation.reads()).map(Answer::digest),
+        }
     }
 }
 
@@ -274,14 +341,15 @@ fn answer(response: ::http::Response<Bytes>) -> Answer {
     Answer { status: head.status.as_u16(), headers, body }
 }
 
-fn failure(error: &TransportError, call: &Call, origin: &str) -> ConnectorError {
+/// A call without an answer, as a connector sees it.
+pub(super) fn failure(error: &TransportError, operation: Operation, origin: &str) -> ConnectorError {
     let (kind, what) = match error.kind {
         TransportErrorKind::Unreachable => (ErrorKind::Unreachable, "cannot be reached"),
         TransportErrorKind::Timeout => (ErrorKind::Timeout, "did not answer in time"),
         TransportErrorKind::Broken => (ErrorKind::Unreachable, "broke the connection"),
         TransportErrorKind::TooLarge => (ErrorKind::Malformed, "answered with too much"),
     };
-    let effect = if error.sent && !call.operation.reads() { Effect::Unknown } else { Effect::None };
+    let effect = if error.sent && !operation.reads() { Effect::Unknown } else { Effect::None };
     ConnectorError {
         kind,
         effect,

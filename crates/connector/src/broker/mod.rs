@@ -1,9 +1,9 @@
 //! The broker: the only code that opens connections to systems and attaches credentials.
 //!
 //! A call goes out only when, in this order: the integration is in use · a rule of its scope has the
-//! call's operation, method and path · the line's purpose allows it · the address is the integration's
-//! endpoint · there is a credential, or the settings say that none is needed · the budget is not used up.
-//! Only then is the credential opened and attached. A call outside of the scope is not sent, is recorded
+//! call's operation, verb and target · the line's purpose allows it · the address is the integration's
+//! endpoint · there is a credential that opens, or the settings say that none is needed · the budget is
+//! not used up. Only then is the credential attached. A call outside of the scope is not sent, is recorded
 //! as an [`Incident`], and stops the integration at once.
 //!
 //! Absent on purpose: following redirects or addresses from answers, trying anything again, proxies.
@@ -53,12 +53,12 @@ pub struct Incident {
     pub integration: IntegrationName,
     /// What the call was for.
     pub operation: Operation,
-    /// Its method.
+    /// Its verb.
     pub method: &'static str,
-    /// The shape of its path: segments that no rule of the scope has in clear are `{}`, so that nothing
-    /// personal is in it.
+    /// The shape of its target: what no rule of the scope has in clear is `{}`, so that nothing personal is
+    /// in it.
     pub path: String,
-    /// The path as it was called, without its query. It may name a person.
+    /// The target as it was called, without its query. It may name a person.
     pub called: String,
     /// Why it was not sent.
     pub reason: String,

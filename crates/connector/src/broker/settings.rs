@@ -1,5 +1,7 @@
 //! The settings of an integration that are the broker's, not the connector's.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -23,13 +25,20 @@ pub struct LineSettings {
     /// `auth = "none"`: calls go without a credential.
     #[serde(default)]
     pub auth: Auth,
-    /// `allow_plain_http = true`: the credential may travel unencrypted to another machine.
+    /// `allow_plaintext = true`: the credential may travel unencrypted to another machine.
     #[serde(default)]
-    pub allow_plain_http: bool,
+    pub allow_plaintext: bool,
+    /// `start_tls = true`: a directory is asked for TLS before anything else is said (RFC 4511 §4.14).
+    #[serde(default)]
+    pub start_tls: bool,
+    /// `ca_file = "/etc/…/ca.pem"`: the authority, in PEM, that vouches for the system, instead of the
+    /// public ones.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
 }
 
 impl LineSettings {
-    const NAMES: [&str; 2] = ["auth", "allow_plain_http"];
+    const NAMES: [&str; 4] = ["auth", "allow_plaintext", "start_tls", "ca_file"];
 
     /// Takes the broker's settings out of all settings; gives them and the rest, which is the
     /// connector's. Fails with `Settings`, naming the setting.
@@ -42,7 +51,7 @@ impl LineSettings {
             }
         }
         let ours = serde_json::from_value(Value::Object(ours)).map_err(|e| {
-            let problem = format!("settings `auth` and `allow_plain_http`: {e}");
+            let problem = format!("one of the settings {}: {e}", Self::NAMES.join(", "));
             ConnectorError::none(ErrorKind::Settings, problem)
         })?;
         Ok((ours, rest))

@@ -242,11 +242,11 @@ async fn without_the_right_credential_nothing_is_sent() {
 #[tokio::test]
 async fn a_bad_endpoint_or_setting_is_said_without_its_password() {
     for (endpoint, settings, says) in [
-        ("http://chat.example/", json!({}), "allow_plain_http"),
+        ("http://chat.example/", json!({}), "allow_plaintext"),
         ("https://ann:pa55word@chat.example/", json!({}), "user or a password"),
         ("gopher://pa55word", json!({}), "is not an"),
         ("https://chat.example/", json!({"auth": "maybe"}), "auth"),
-        ("https://chat.example/", json!({"allow_plain_http": "yes"}), "allow_plain_http"),
+        ("https://chat.example/", json!({"allow_plaintext": "yes"}), "allow_plaintext"),
     ] {
         let mut bench = bench();
         let sealed = bench.sealed(Purpose::Write);
@@ -261,11 +261,14 @@ async fn a_bad_endpoint_or_setting_is_said_without_its_password() {
         assert!(error.message.contains(says) && !error.message.contains("pa55word"), "{error}");
         assert_eq!(bench.sent(), 0);
     }
-    let settings = json!({"auth": "none", "allow_plain_http": true, "file": "x"});
+    let settings = json!({"auth": "none", "allow_plaintext": true, "file": "x"});
     let (ours, rest) = LineSettings::split(&settings).unwrap();
     assert_eq!(
         (ours, rest),
-        (LineSettings { auth: Auth::None, allow_plain_http: true }, json!({"file": "x"}))
+        (
+            LineSettings { auth: Auth::None, allow_plaintext: true, ..LineSettings::default() },
+            json!({"file": "x"})
+        )
     );
 }
 

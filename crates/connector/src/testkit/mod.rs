@@ -14,6 +14,7 @@ mod losing;
 mod reading;
 mod report;
 mod surroundings;
+mod trying;
 mod writing;
 
 use std::sync::{
@@ -132,6 +133,7 @@ pub async fn run(subject: &dyn Subject) -> Report {
             Sentence::NeverWritesAgain => writing::never_writes_again(&bench).await,
             Sentence::RefusalHasNoEffect => writing::refusal_has_no_effect(&bench).await,
             Sentence::IdentifiersAreKept => reading::identifiers_are_kept(&bench).await,
+            Sentence::TriedTells => trying::tried_tells(&bench).await,
             Sentence::NothingSecretInDebug => reading::nothing_secret_in_debug(&bench).await,
         };
         rows.push(Row { sentence, verdict: verdict.unwrap_or_else(Verdict::Broken) });

@@ -12,7 +12,7 @@ macro_rules! sentences {
 
         impl Sentence {
             /// All sentences, in the order of the report.
-            pub const ALL: [Self; 15] = [$(Self::$variant),*];
+            pub const ALL: [Self; 16] = [$(Self::$variant),*];
 
             /// The sentence.
             pub const fn text(self) -> &'static str {
@@ -37,6 +37,7 @@ sentences! {
     NeverWritesAgain = "never writes again by itself";
     RefusalHasNoEffect = "refusal has no effect";
     IdentifiersAreKept = "identifiers keep bytes and case";
+    TriedTells = "a tried credential tells who is let in";
     NothingSecretInDebug = "nothing secret in debug";
 }
 

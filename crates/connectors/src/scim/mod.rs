@@ -19,7 +19,10 @@ mod settings;
 mod wire;
 mod write;
 
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, OnceLock, PoisonError, RwLock},
+};
 
 use async_trait::async_trait;
 use bailiwick_connector::{
@@ -127,6 +130,7 @@ fn capability(settings: &Settings, learned: &Learned) -> Capability {
         observes: [PrimaryAccount, DirectGroups, NestedGroups].into_iter().chain(held(|_| true)).collect(),
         removes: [DirectGroups].into_iter().chain(held(HeldApi::revokes)).collect(),
         grants: [DirectGroups].into_iter().chain(held(HeldApi::grants)).collect(),
+        tries: BTreeSet::new(),
         writes_accounts: true,
         disable_ways: match (settings.update, learned.patch) {
             (UpdateSetting::Auto, true) => vec![PATCH_WAY, PUT_WAY],

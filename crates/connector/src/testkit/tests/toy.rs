@@ -19,8 +19,8 @@ use serde_json::{Value, json};
 
 use super::super::*;
 use crate::{
-    Answer, Applied, Broker, Call, Capability, Effect, ErrorKind, Locator, ObjectState, ObjectValue, Outcome,
-    Page, Result, Visit,
+    Answer, Applied, Broker, Call, Capability, Effect, Entry, ErrorKind, Issued, Locator, ObjectState,
+    ObjectValue, Outcome, Page, Result, Visit,
     broker::{Transport, TransportError},
     seal::{Credential, SealContext, SealKey, Secret},
 };
@@ -43,11 +43,12 @@ pub(super) enum Bug {
     TriesAgain,
     AdoptsTaken,
     LowersNames,
+    LetsAnybodyIn,
     Echoes,
 }
 
 impl Bug {
-    pub(super) const ALL: [(Self, Sentence); 15] = [
+    pub(super) const ALL: [(Self, Sentence); 16] = [
         (Self::DeclaresRoles, Sentence::DeclaredIsImplemented),
         (Self::CheckWrites, Sentence::CheckChangesNothing),
         (Self::SkipsAtPageEnds, Sentence::ListVisitsEachOnce),
@@ -62,6 +63,7 @@ impl Bug {
         (Self::TriesAgain, Sentence::NeverWritesAgain),
         (Self::AdoptsTaken, Sentence::RefusalHasNoEffect),
         (Self::LowersNames, Sentence::IdentifiersAreKept),
+        (Self::LetsAnybodyIn, Sentence::TriedTells),
         (Self::Echoes, Sentence::NothingSecretInDebug),
     ];
 }
@@ -106,6 +108,19 @@ impl System {
             parameters.find_map(|p| p.strip_prefix(name)?.strip_prefix('=')?.parse::<usize>().ok())
         };
         match (request.method().as_str(), path[0], path.len()) {
+            ("GET", "me", 1) => {
+                let shown = request.headers()["authorization"].to_str().unwrap();
+                let known =
+                    store.users.values().any(|u| u["token"].as_str() == shown.strip_prefix("Bearer "));
+                (if known || self.bug == Some(Bug::LetsAnybodyIn) { 200 } else { 401 }, Value::Null)
+            }
+            ("POST", "tokens", 2) => match store.users.get_mut(&id(1)) {
+                Some(user) => {
+                    user["token"] = json!(format!("token of {}", id(1)));
+                    (201, user["token"].clone())
+                }
+                None => (404, json!("no such user")),
+            },
             ("GET", what, 1) => {
                 let (from, count) = (parameter("from").unwrap(), parameter("count").unwrap());
                 let shown = |id: &u32, name: &str, members: &BTreeSet<u32>| json!({"id": id.to_string(), "name": name, "members": members});
@@ -426,6 +441,18 @@ impl Connector for Connected {
             }
         }
     }
+
+    async fn issue(&self, line: &Line, account: &str, class: AccessClass, _: Secret) -> Result<Issued> {
+        let call = Call::new(Operation::Issue, "POST", format!("/tokens/{account}"));
+        let token = json(&self.send(line, call).await?);
+        let credential = Credential::bearer(Secret::new(token.as_str().unwrap()));
+        Ok(Issued { class, external_id: None, credential })
+    }
+
+    async fn attempt(&self, line: &Line, issued: &Issued) -> Result<Entry> {
+        let answer = line.send_as(Call::new(Operation::Try, "GET", "/me"), &issued.credential).await?;
+        Ok(if answer.status == 200 { Entry::Accepted } else { Entry::Rejected })
+    }
 }
 
 pub(super) struct Toy {
@@ -446,6 +473,7 @@ impl Toy {
             observes: [DirectGroups].into(),
             removes: [DirectGroups].into(),
             grants: [DirectGroups].into(),
+            tries: [AccessClass::ApiTokens].into(),
             writes_accounts: true,
             disable_ways: vec!["active=false"],
             conditional: true,
@@ -463,6 +491,8 @@ impl Toy {
             "list GET /groups",
             "grant PUT /groups/{group}/{id}",
             "revoke DELETE /groups/{group}/{id}",
+            "issue POST /tokens/{id}",
+            "try GET /me",
         ];
         let integration = Integration {
             name: IntegrationName::new("toy").unwrap(),
