@@ -8,12 +8,54 @@ pub mod scim;
 use std::sync::Arc;
 
 use bailiwick_connector::{
-    Connector, ConnectorError, ErrorKind, Patience, Patient, Result, Sleep, broker::LineSettings,
+    Capability, Connector, ConnectorError, ErrorKind, Patience, Patient, Result, Sleep, broker::LineSettings,
 };
 use serde_json::Value;
 
-/// The kinds of connector that [`build`] knows.
-pub const KINDS: [&str; 2] = ["csv", "scim"];
+/// A kind of connector.
+pub struct Kind {
+    /// Its name in configuration.
+    pub name: &'static str,
+    /// What it speaks to, for people.
+    pub speaks: &'static str,
+    make: fn(&Value) -> Result<Arc<dyn Connector>>,
+    most: fn() -> Capability,
+}
+
+impl Kind {
+    /// The most that a connector of the kind can do, with every setting that widens it. What a certain
+    /// system lets it do may be less: that is [`Connector::capability`].
+    pub fn most(&self) -> Capability {
+        (self.most)()
+    }
+}
+
+/// The kinds of connector that [`build`] knows, by name.
+pub const KINDS: [Kind; 2] = [
+    Kind {
+        name: "csv",
+        speaks: "HR files in a folder",
+        make: |settings| Ok(Arc::new(csv::Csv::new(settings)?)),
+        most: csv::most,
+    },
+    Kind {
+        name: "scim",
+        speaks: "SCIM 2.0 service providers",
+        make: |settings| Ok(Arc::new(scim::Scim::new(settings)?)),
+        most: scim::most,
+    },
+];
+
+/// The names of all kinds.
+pub const NAMES: [&str; KINDS.len()] = {
+    let mut names = [""; KINDS.len()];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = KINDS[at].name;
+        at += 1;
+    }
+    names
+};
 
 /// Makes a connector of the kind `kind` from an integration's settings, of which it leaves the broker's
 /// ([`LineSettings`]) alone. It never waits and never tries again: every failure goes up at once.
@@ -21,12 +63,11 @@ pub const KINDS: [&str; 2] = ["csv", "scim"];
 /// Fails with `Settings`, naming the setting, when they are not understood, and when there is no such kind.
 pub fn build(kind: &str, settings: &Value) -> Result<Arc<dyn Connector>> {
     let (_, settings) = LineSettings::split(settings)?;
-    match kind {
-        "csv" => Ok(Arc::new(csv::Csv::new(&settings)?)),
-        "scim" => Ok(Arc::new(scim::Scim::new(&settings)?)),
-        other => Err(ConnectorError::none(
+    match KINDS.iter().find(|known| known.name == kind) {
+        Some(known) => (known.make)(&settings),
+        None => Err(ConnectorError::none(
             ErrorKind::Settings,
-            format!("`{other}` is not a kind of connector; there are {}", KINDS.join(", ")),
+            format!("`{kind}` is not a kind of connector; there are {}", NAMES.join(", ")),
         )),
     }
 }

@@ -20,7 +20,7 @@ use bailiwick_connector::{
     Connector, ErrorKind, Line, Listing, Locator, Result,
     broker::{Transport, TransportError},
 };
-use bailiwick_connectors::{KINDS, build, build_patient};
+use bailiwick_connectors::{NAMES, build, build_patient};
 use bailiwick_core::{integration::Purpose, plan::Op};
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ fn the_settings_of_the_broker_are_not_the_connectors() {
     check("scim", json!({"auth": "sealed"}), Ok(()));
     check("scim", json!({"auth": "nobody"}), Err("`auth`"));
     check("scim", json!({"auth": "none", "colour": "red"}), Err("`colour`"));
-    check("ldap", Value::Null, Err(&KINDS.join(", ")));
+    check("gopher", Value::Null, Err(&NAMES.join(", ")));
 }
 
 /// A system that wants to be left alone for so many seconds, and counts how often it is not.

@@ -167,8 +167,10 @@ fn rdn(avas: &mut Vec<Ava>) -> Rdn {
     Rdn(std::mem::take(avas))
 }
 
+type Parted<'t> = (String, Option<(char, &'t str)>);
+
 /// A value up to the next separator, unescaped (RFC 4514 §3), with the separator and what follows it.
-fn value(text: &str) -> Result<(String, Option<(char, &str)>), &'static str> {
+fn value(text: &str) -> Result<Parted<'_>, &'static str> {
     let text = text.trim_start_matches(' ');
     if text.starts_with('#') {
         return Err("values in hexadecimal (`#…`) are not read");

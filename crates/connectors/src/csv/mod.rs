@@ -38,11 +38,15 @@ pub struct Csv {
     capability: Capability,
 }
 
+/// What it can do.
+pub(crate) fn most() -> Capability {
+    Capability { people: true, max_page: 10_000, ..Capability::default() }
+}
+
 impl Csv {
     /// A connector with these settings. Fails with `Settings`, naming the setting.
     pub fn new(settings: &serde_json::Value) -> Result<Self> {
-        let capability = Capability { people: true, max_page: 10_000, ..Capability::default() };
-        Ok(Self { settings: Settings::read(settings)?, capability })
+        Ok(Self { settings: Settings::read(settings)?, capability: most() })
     }
 
     /// Shows records from `cursor` on until `row` has had enough. Gives the place of the next record;

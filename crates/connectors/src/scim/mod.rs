@@ -144,6 +144,16 @@ fn capability(settings: &Settings, learned: &Learned) -> Capability {
     }
 }
 
+/// What it can do where the vendor's own endpoints are configured for every class that has no words in SCIM.
+pub(crate) fn most() -> Capability {
+    let learned = Learned { patch: true, etag: true, ..Learned::default() };
+    let usual = Settings::new(&Value::Null).map(|settings| capability(&settings, &learned));
+    let every: BTreeSet<AccessClass> = AccessClass::ALL.into();
+    let kept = [AccessClass::PrimaryAccount, AccessClass::NestedGroups];
+    let given: BTreeSet<_> = every.iter().copied().filter(|class| !kept.contains(class)).collect();
+    Capability { observes: every, removes: given.clone(), grants: given, ..usual.unwrap_or_default() }
+}
+
 #[async_trait]
 impl Connector for Scim {
     fn capability(&self) -> &Capability {

@@ -80,7 +80,7 @@ pub fn parse(bundle: &Bundle, data: &Path) -> Result<Configuration, Vec<ConfigEr
     let check = |kind: &str, settings: &serde_json::Value| {
         bailiwick_connectors::build(kind, settings).map(drop).map_err(|e| e.message)
     };
-    parse_with(bundle, data, &bailiwick_connectors::KINDS, &check)
+    parse_with(bundle, data, &bailiwick_connectors::NAMES, &check)
 }
 
 fn parse_with(
