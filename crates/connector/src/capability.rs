@@ -4,6 +4,19 @@ use std::collections::BTreeSet;
 
 use bailiwick_core::access::AccessClass;
 
+/// How a person is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ByPerson {
+    /// Who, `source/key` or the name of an operator; without it, the owner of the integration.
+    pub assignee: Option<String>,
+    /// When they are reminded, hours after they were asked.
+    pub remind_hours: u32,
+    /// Until when it is to be done, hours after they were asked.
+    pub hours: u32,
+    /// How long their answer stands before somebody looks again, days.
+    pub stands_days: u32,
+}
+
 /// What a connector can do with the system it is pointed at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Capability {
@@ -30,6 +43,8 @@ pub struct Capability {
     /// The system itself takes the idempotency key: the same key twice is one effect even when the first
     /// answer was lost.
     pub idempotency_keys: bool,
+    /// Set when not a program but a person makes the changes and looks.
+    pub by_person: Option<ByPerson>,
     /// How long after a write a read may still show the old state, milliseconds.
     pub read_lag_ms: u64,
     /// The largest page that the system gives.

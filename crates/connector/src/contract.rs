@@ -133,6 +133,15 @@ pub trait Connector: Send + Sync {
         key: &str,
     ) -> Result<Applied>;
 
+    /// What a person is to do to make the change, in words. Only where [`Capability::by_person`] is set; then
+    /// `apply` is never called.
+    fn instruction(&self, op: &Op, account: Option<&str>) -> String {
+        match account {
+            Some(account) => format!("{} `{account}`", op.words()),
+            None => op.words(),
+        }
+    }
+
     /// Gives an account, which is a canary's, a credential of a class in [`Capability::tries`], in place of
     /// or beside what it has. `secret` is used where the system lets the caller choose.
     async fn issue(

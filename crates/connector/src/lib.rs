@@ -15,7 +15,7 @@ pub mod seal;
 pub mod testkit;
 
 pub use broker::{Answer, Broker, Call, Line};
-pub use capability::Capability;
+pub use capability::{ByPerson, Capability};
 pub use contract::{Applied, Connector, Entry, Issued, Listing, Locator, Outcome, Page, Visit};
 pub use error::{ConnectorError, Effect, ErrorKind, Result};
 pub use object::{Object, ObjectState, ObjectValue};

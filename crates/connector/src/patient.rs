@@ -138,6 +138,10 @@ impl Connector for Patient {
         self.inner.apply(line, account, op, precondition, key).await
     }
 
+    fn instruction(&self, op: &Op, account: Option<&str>) -> String {
+        self.inner.instruction(op, account)
+    }
+
     async fn issue(&self, line: &Line, account: &str, class: AccessClass, secret: Secret) -> Result<Issued> {
         self.inner.issue(line, account, class, secret).await
     }

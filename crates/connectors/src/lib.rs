@@ -3,6 +3,7 @@
 //! those that write, `encode`.
 
 pub mod csv;
+pub mod manual;
 pub mod scim;
 
 use std::sync::Arc;
@@ -31,12 +32,18 @@ impl Kind {
 }
 
 /// The kinds of connector that [`build`] knows, by name.
-pub const KINDS: [Kind; 2] = [
+pub const KINDS: [Kind; 3] = [
     Kind {
         name: "csv",
         speaks: "HR files in a folder",
         make: |settings| Ok(Arc::new(csv::Csv::new(settings)?)),
         most: csv::most,
+    },
+    Kind {
+        name: "manual",
+        speaks: "a person, for systems that have no interface",
+        make: |settings| Ok(Arc::new(manual::Manual::new(settings)?)),
+        most: manual::most,
     },
     Kind {
         name: "scim",

@@ -26,6 +26,16 @@ pub enum AccountValue {
     Many(Vec<String>),
 }
 
+impl std::fmt::Display for AccountValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Flag(flag) => f.write_str(if *flag { "yes" } else { "no" }),
+            Self::Many(many) => f.write_str(&many.join(", ")),
+        }
+    }
+}
+
 impl From<&str> for AccountValue {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())

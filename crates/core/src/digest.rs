@@ -18,13 +18,9 @@ impl Digest {
     /// The digest of all `parts` one after the other. The caller makes sure that the parts cannot be
     /// split differently: fixed lengths, or a prefix that ends.
     pub fn of_parts(parts: &[&[u8]]) -> Self {
-        let mut context = Context::new(&SHA256);
-        for part in parts {
-            context.update(part);
-        }
-        let mut out = [0; 32];
-        out.copy_from_slice(context.finish().as_ref());
-        Self(out)
+        let mut digesting = Digesting::default();
+        parts.iter().for_each(|part| digesting.update(part));
+        digesting.finish()
     }
 
     /// The digest of the canonical JSON of `value`; see [`canonical`].
@@ -35,6 +31,30 @@ impl Digest {
     /// The first eight hexadecimal digits, for people.
     pub fn short(&self) -> String {
         self.to_string()[..8].to_owned()
+    }
+}
+
+/// A digest in the making, of bytes that come piece by piece.
+#[derive(Clone)]
+pub struct Digesting(Context);
+
+impl Default for Digesting {
+    fn default() -> Self {
+        Self(Context::new(&SHA256))
+    }
+}
+
+impl Digesting {
+    /// Takes the next bytes in.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all of them.
+    pub fn finish(self) -> Digest {
+        let mut out = [0; 32];
+        out.copy_from_slice(self.0.finish().as_ref());
+        Digest(out)
     }
 }
 

@@ -98,6 +98,8 @@ kinds! {
     CaseKind CaseId "cas";
     /// Identifies a finding.
     FindingKind FindingId "fnd";
+    /// Identifies something that a person is asked to do.
+    TaskKind TaskId "tsk";
     /// Identifies one delivery of a feed.
     BatchKind BatchId "bat";
     /// Identifies a person who operates the hub.

@@ -24,5 +24,6 @@ pub mod policy;
 pub mod record;
 pub mod scope;
 pub mod system;
+pub mod task;
 pub mod time;
 pub mod verify;

@@ -15,6 +15,7 @@ use crate::{
     event::Event,
     id::{AccountId, EntitlementName, EventId, IdentityId, PlanId, SystemName},
     policy::{ChangeFacts, PolicyId},
+    scope::Operation,
     system::OnLeave,
     time::Timestamp,
 };
@@ -81,6 +82,17 @@ impl Op {
             Self::Grant { class, .. } => format!("grant {class}"),
             Self::Revoke { class, .. } => format!("revoke {class}"),
             Self::RevokeAll { class } => format!("end all {class}"),
+        }
+    }
+
+    /// What it is for, as scopes say it.
+    pub const fn operation(&self) -> Operation {
+        match self {
+            Self::CreateAccount { .. } => Operation::Create,
+            Self::SetAttributes { .. } | Self::Enable | Self::Disable { .. } => Operation::Update,
+            Self::Delete => Operation::Delete,
+            Self::Grant { .. } => Operation::Grant,
+            Self::Revoke { .. } | Self::RevokeAll { .. } => Operation::Revoke,
         }
     }
 

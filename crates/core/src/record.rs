@@ -42,6 +42,8 @@ pub enum RecordKind {
     CallBlocked,
     CredentialSealed,
     OperatorAdded,
+    TaskAsked,
+    TaskAnswered,
     Erased,
 }
 

@@ -9,6 +9,7 @@
 //! | directory | `update MODIFY ou=people,dc=acme,dc=example`: the entry and all below it |
 //! | database | `grant EXEC grant-role`: the statement of that name |
 //! | action API | `create CALL CreateUser` |
+//! | a person | `revoke ASK person` |
 //!
 //! A call is allowed only when a rule matches its operation, verb and target; everything else is outside.
 //! Nothing here sends.
@@ -188,7 +189,7 @@ enum Wire {
 }
 
 /// The verbs, and whether one that is for reading may stand behind an operation that reads.
-const VERBS: [(&str, Wire, bool); 14] = [
+const VERBS: [(&str, Wire, bool); 15] = [
     ("GET", Wire::Path, true),
     ("POST", Wire::Path, true),
     ("PUT", Wire::Path, false),
@@ -203,6 +204,7 @@ const VERBS: [(&str, Wire, bool); 14] = [
     ("REMOVE", Wire::Directory, false),
     ("EXEC", Wire::Name, true),
     ("CALL", Wire::Name, true),
+    ("ASK", Wire::Name, false),
 ];
 
 /// One allowed shape of call.
@@ -211,7 +213,7 @@ pub struct ScopeRule {
     /// What for.
     pub operation: Operation,
     /// The verb of the wire, upper case: an HTTP method; `READ` for a file; `SEARCH`, `BIND`, `ADD`,
-    /// `MODIFY`, `RENAME`, `REMOVE` of a directory; `EXEC` of a database; `CALL` of an action API.
+    /// `MODIFY`, `RENAME`, `REMOVE` of a directory; `EXEC` of a database; `CALL` of an action API; `ASK` of a person.
     pub verb: String,
     /// What the verb may be pointed at.
     pub target: Target,

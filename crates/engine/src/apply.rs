@@ -13,6 +13,7 @@ use bailiwick_core::{
     case::Case,
     digest::Digest,
     id::RunId,
+    identity::Identity,
     plan::{Change, Op, Plan},
     record::RecordKind,
     time::{SignedDuration, Timestamp},
@@ -84,6 +85,11 @@ impl Engine {
                     marks.extend(self.mark_sent(&taken));
                     ready.push(taken);
                 }
+                Next::Asked(item, updates, jobs) => {
+                    marks.extend(updates);
+                    self.enqueue(&mut *tx, jobs).await?;
+                    tx.finish(self.tenant(), &item).await?;
+                }
                 Next::Later(item, due) => tx.postpone(self.tenant(), &item, due, false).await?,
                 Next::Nothing(item) => tx.finish(self.tenant(), &item).await?,
             }
@@ -111,10 +117,26 @@ impl Engine {
             tx.write(self.tenant(), opened, self.entropy()).await?;
             return Ok(Next::Later(item, later(self.now(), UNDECLARED_MS).as_millisecond()));
         };
+        if let Some(person) = &route.connector.capability().by_person {
+            let holder = get::<Identity>(tx, self.tenant(), &run.value.identity.to_string()).await?;
+            let holder = holder.map(|h| h.value.source_key.to_string());
+            let (asked, update, job) = self.ask(&route, person, &run, &row.value, holder.as_deref());
+            let mut updates = vec![update];
+            updates.extend(self.refusals(tx, &row.value.plan, &asked, &route.integration.owner).await?);
+            if asked.steps.values().all(Step::ended) {
+                updates.extend(self.end_plan(tx, &row.value, &asked).await?);
+            }
+            let jobs = job.map(|job| job.work(None, None, false, self.now())).into_iter().collect();
+            return Ok(Next::Asked(item, updates, jobs));
+        }
         let lag = i64::try_from(route.connector.capability().read_lag_ms).unwrap_or(i64::MAX);
         let doubtful = run.value.steps.values().filter_map(|step| match step {
             Step::Sent { at } | Step::Unknown { since: at } => Some(*at),
-            Step::Waiting | Step::Applied { .. } | Step::Refused { .. } | Step::Dropped => None,
+            Step::Asked { .. }
+            | Step::Waiting
+            | Step::Applied { .. }
+            | Step::Refused { .. }
+            | Step::Dropped => None,
         });
         if let Some(since) = doubtful.max() {
             let due = since.as_millisecond().saturating_add(lag);
@@ -247,7 +269,7 @@ impl Engine {
         }
     }
 
-    async fn verify_job(&self, tx: &mut dyn Tx, run: &Run) -> Result<NewWork> {
+    pub(crate) async fn verify_job(&self, tx: &mut dyn Tx, run: &Run) -> Result<NewWork> {
         let open = Select::from(Table::Cases)
             .filter(Filter::Is("identity", run.identity.to_string().into()))
             .filter(Filter::Is("state", "open".into()));
@@ -257,7 +279,7 @@ impl Engine {
     }
 
     /// When the last run of a plan ended, the plan did.
-    async fn end_plan(&self, tx: &mut dyn Tx, row: &PlanRow, run: &Run) -> Result<Option<Update>> {
+    pub(crate) async fn end_plan(&self, tx: &mut dyn Tx, row: &PlanRow, run: &Run) -> Result<Option<Update>> {
         let mine = Select::from(Table::Runs).filter(Filter::Is("plan", run.plan.to_string().into()));
         let others = select::<Run>(tx, self.tenant(), mine).await?;
         if others.iter().any(|o| o.value.id != run.id && !o.value.steps.values().all(Step::ended)) {
@@ -278,7 +300,7 @@ impl Engine {
     }
 
     /// What the hub now believes of the account, from what was applied.
-    async fn remember_account(
+    pub(crate) async fn remember_account(
         &self,
         tx: &mut dyn Tx,
         catalogue: &Catalogue,
@@ -331,29 +353,8 @@ impl Engine {
         run: &Run,
         stopped: Option<&ConnectorError>,
     ) -> Result<Vec<Update>> {
-        let route = catalogue.route(&run.system)?;
-        let owner = route.integration.owner.clone();
-        let mut updates = Vec::new();
-        for (seq, step) in &run.steps {
-            let Step::Refused { code, message } = step else { continue };
-            let words = taken
-                .row
-                .plan
-                .changes
-                .iter()
-                .find(|c| c.seq == *seq)
-                .map(|c| c.op.words())
-                .unwrap_or_default();
-            let wrong = Wrong {
-                code: "change-refused",
-                subject: format!("{}/{seq}", run.id),
-                identity: Some(run.identity),
-                system: Some(run.system.clone()),
-                message: format!("`{}` refused to {words}: {code}: {message}", run.system),
-                owner: owner.clone(),
-            };
-            updates.extend(self.open_finding(tx, wrong).await?);
-        }
+        let owner = catalogue.route(&run.system)?.integration.owner.clone();
+        let mut updates = self.refusals(tx, &taken.row.plan, run, &owner).await?;
         let subject = run.system.to_string();
         match stopped {
             Some(error) if !error.kind.transient() || taken.item.attempts + 1 >= PATIENCE => {
@@ -372,11 +373,38 @@ impl Engine {
         }
         Ok(updates)
     }
+
+    /// A finding for each change that was refused for good.
+    pub(crate) async fn refusals(
+        &self,
+        tx: &mut dyn Tx,
+        plan: &Plan,
+        run: &Run,
+        owner: &str,
+    ) -> Result<Vec<Update>> {
+        let mut updates = Vec::new();
+        for (seq, step) in &run.steps {
+            let Step::Refused { code, message } = step else { continue };
+            let words = plan.changes.iter().find(|c| c.seq == *seq).map(|c| c.op.words()).unwrap_or_default();
+            let wrong = Wrong {
+                code: "change-refused",
+                subject: format!("{}/{seq}", run.id),
+                identity: Some(run.identity),
+                system: Some(run.system.clone()),
+                message: format!("`{}` refused to {words}: {code}: {message}", run.system),
+                owner: owner.to_owned(),
+            };
+            updates.extend(self.open_finding(tx, wrong).await?);
+        }
+        Ok(updates)
+    }
 }
 
 /// What to do with a run that is due.
 enum Next {
     Go(Taken),
+    /// A person was asked; the answer goes on from there.
+    Asked(Work, Vec<Update>, Vec<NewWork>),
     Later(Work, i64),
     Nothing(Work),
 }

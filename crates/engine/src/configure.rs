@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use bailiwick_core::{
     digest::Digest,
-    id::Tenant,
-    integration::Integration,
+    id::{SystemName, Tenant},
+    integration::{Integration, Role},
     policy::PolicyFile,
     record::{Actor, Record, RecordKind},
     system::{Entitlement, System},
@@ -13,7 +13,7 @@ use bailiwick_core::{
 use bailiwick_store::{Entity, Row, Select, Stored, Tx, Update, select};
 use serde::{Deserialize, Serialize};
 
-use crate::{Engine, EngineError, Job, Result, catalogue::validate};
+use crate::{Catalogue, Engine, EngineError, Job, Result, catalogue::validate};
 
 /// Everything that is declared.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -75,7 +75,11 @@ impl Engine {
             u.record.actor = by.clone();
             u
         });
+        let before = self.catalogue(&mut *tx).await?;
         tx.write(self.tenant(), updates.collect(), self.entropy()).await?;
+        for system in now_readable(self, &before, wanted)? {
+            self.read_what_was_attested(&mut *tx, &system).await?;
+        }
         let mut jobs = Vec::new();
         if touches(&["system", "entitlement", "integration"]) {
             for system in &wanted.systems {
@@ -119,6 +123,20 @@ impl Engine {
         let digest = Digest::of_value(&(&out.lines, out.updates.iter().map(bodies).collect::<Vec<_>>()));
         Ok((ConfigChange { lines: out.lines, digest }, out.updates))
     }
+}
+
+/// The systems that only a person could look at, and that a program reads from now on.
+fn now_readable(engine: &Engine, before: &Catalogue, wanted: &Configuration) -> Result<Vec<SystemName>> {
+    let mut out = Vec::new();
+    for integration in &wanted.integrations {
+        let Role::Target { system } = &integration.role else { continue };
+        let asked = before.route(system).is_ok_and(|r| r.connector.capability().by_person.is_some());
+        let connector = (engine.parts.build)(&integration.connector, &integration.settings)?;
+        if asked && connector.capability().by_person.is_none() {
+            out.push(system.clone());
+        }
+    }
+    Ok(out)
 }
 
 /// What an update writes, without ids and salts that differ each time.

@@ -172,7 +172,7 @@ impl Engine {
         };
         out.mended.push(("identity-undecidable", subject));
         let sweep = sweep(identity, event, catalogue);
-        let unsettled = self.supersede(known, identity, &sweep.only, out);
+        let Unsettled { systems: unsettled, soon } = self.supersede(known, identity, event, &sweep.only, out);
         let case = self.open_case(known, identity, event, out);
         let accounts = known.accounts.get(&identity.id).map(Vec::as_slice).unwrap_or_default();
         for account in accounts.iter().filter(|a| !catalogue.rules.contains_key(&a.system)) {
@@ -197,7 +197,7 @@ impl Engine {
         if !planned.changes.is_empty() {
             self.plan_row(catalogue, planned, case, event, out);
         }
-        if !unsettled.is_empty() {
+        if soon {
             let again = now.saturating_add(bailiwick_core::time::SignedDuration::from_millis(UNSETTLED_MS));
             let job = Job::Decide { identity: identity.id, event: event.id };
             out.jobs.push(job.work(None, None, identity_left(identity), again.unwrap_or(now)));
@@ -211,10 +211,11 @@ impl Engine {
         &self,
         known: &Known,
         identity: &Identity,
+        event: &Event,
         only: &BTreeSet<SystemName>,
         out: &mut Outcome,
-    ) -> BTreeSet<SystemName> {
-        let mut unsettled = BTreeSet::new();
+    ) -> Unsettled {
+        let mut unsettled = Unsettled::default();
         let mut under_way = BTreeSet::new();
         for stored in known.runs.get(&identity.id).into_iter().flatten() {
             let run = &stored.value;
@@ -222,10 +223,17 @@ impl Engine {
                 under_way.insert(run.plan);
                 continue;
             }
+            if run.steps.values().any(|s| matches!(s, Step::Asked { .. })) {
+                out.updates.push(self.when_answered(stored, event));
+                unsettled.systems.insert(run.system.clone());
+                under_way.insert(run.plan);
+                continue;
+            }
             if run.generation >= identity.generation
                 || run.steps.values().any(|s| matches!(s, Step::Sent { .. } | Step::Unknown { .. }))
             {
-                unsettled.insert(run.system.clone());
+                unsettled.systems.insert(run.system.clone());
+                unsettled.soon = true;
                 under_way.insert(run.plan);
                 continue;
             }
@@ -258,6 +266,24 @@ impl Engine {
             out.updates.push(Update::new(record).replace(&row, stored.revision, self.entropy()));
         }
         unsettled
+    }
+
+    /// Lets the event be decided again when the person whom the run was asked of has answered.
+    fn when_answered(&self, stored: &Stored<Run>, event: &Event) -> Update {
+        let mut run = stored.value.clone();
+        for step in run.steps.values_mut() {
+            if let Step::Asked { then, .. } = step {
+                *then = Some(event.id);
+            }
+        }
+        let record = self
+            .record(RecordKind::Decided, "decide")
+            .identity(run.identity)
+            .event(event.id)
+            .fact("run", run.id)
+            .fact("system", &run.system)
+            .fact("waits_for", "a person's answer");
+        Update::new(record).replace(&run, stored.revision, self.entropy())
     }
 
     fn open_case(
@@ -472,6 +498,16 @@ fn judge(
 
 fn identity_left(identity: &Identity) -> bool {
     matches!(identity.lifecycle, Lifecycle::Left { .. })
+}
+
+/// Where nothing can be planned yet.
+#[derive(Default)]
+struct Unsettled {
+    /// The systems where a change is under way or its outcome is not known.
+    systems: BTreeSet<SystemName>,
+    /// Whether one of them settles by itself, so that it is looked at again soon; a person's answer looks
+    /// by itself.
+    soon: bool,
 }
 
 /// What is known of every system that matters for the decision, less those where a change is unsettled.

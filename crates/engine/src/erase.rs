@@ -5,13 +5,15 @@ use bailiwick_core::{
     identity::{Identity, Lifecycle},
     policy::Attributes,
     record::{Actor, RecordKind},
+    task::Task,
 };
-use bailiwick_store::{Update, get};
+use bailiwick_store::{Filter, Select, Table, Update, get, select};
 
 use crate::{Engine, EngineError, Result};
 
 impl Engine {
-    /// Erases the personal values behind all records about an identity that has left, and its attributes.
+    /// Erases the personal values behind all records about an identity that has left, its attributes, and what people
+    /// were told and said about it in tasks.
     /// The records stay: their commitments cannot be opened any more and their proofs still verify. Gives
     /// how many values were erased.
     pub async fn erase(&self, identity: IdentityId, by: Actor) -> Result<i64> {
@@ -26,7 +28,11 @@ impl Engine {
         let mut record = self.record(RecordKind::Erased, "erase").identity(identity);
         record.actor = by;
         let bare = Identity { attributes: Attributes::new(), ..stored.value };
-        let update = Update::new(record).replace(&bare, stored.revision, self.entropy());
+        let mut update = Update::new(record).replace(&bare, stored.revision, self.entropy());
+        let asked = Select::from(Table::Tasks).filter(Filter::Is("identity", key.as_str().into()));
+        for task in select::<Task>(&mut *tx, self.tenant(), asked).await? {
+            update = update.replace(&task.value.erased(), task.revision, self.entropy());
+        }
         let erased = tx.erase(self.tenant(), &key, update, self.entropy()).await?;
         tx.commit().await?;
         Ok(erased)

@@ -1,7 +1,7 @@
 //! What can go wrong in a step, with a stable code.
 
 use bailiwick_connector::ConnectorError;
-use bailiwick_core::{approval::Refusal, contract::Breach, policy::PolicyError};
+use bailiwick_core::{approval::Refusal, contract::Breach, policy::PolicyError, task::TaskRefusal};
 use bailiwick_store::StoreError;
 
 /// A step could not be done.
@@ -26,6 +26,9 @@ pub enum EngineError {
     /// An approval is refused.
     #[error("the approval is refused")]
     Refused(#[from] Refusal),
+    /// An answer to a task is not accepted.
+    #[error("the answer is not accepted")]
+    Task(#[from] TaskRefusal),
     /// A delivery of a feed is held.
     #[error("the delivery is held: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Held(Vec<Breach>),
@@ -78,6 +81,7 @@ impl EngineError {
             Self::Undecidable(_) => "policy-undecidable",
             Self::Configuration(_) => "configuration",
             Self::Refused(r) => r.code(),
+            Self::Task(r) => r.code(),
             Self::Held(breaches) => breaches.first().map_or("feed-held", Breach::code),
             Self::NotFound { .. } => "not-found",
             Self::Ambiguous { .. } => "ambiguous",

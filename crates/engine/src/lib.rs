@@ -22,6 +22,7 @@ mod operator;
 mod quarantine;
 mod reconcile;
 mod sequencer;
+mod task;
 mod verify;
 mod why;
 mod work;

@@ -95,6 +95,9 @@ impl Engine {
         let mut survey = Survey { report, different, groups, index, numbered, others: BTreeMap::new() };
         let read = async {
             self.memberships(&catalogue, system, &mut survey).await?;
+            if survey.report.partial.is_some() && !catalogue.route(system)?.connector.capability().accounts {
+                return Ok(());
+            }
             self.survey(&catalogue, system, &mut survey).await
         };
         let outcome = read.await;
@@ -230,6 +233,15 @@ impl Engine {
             .filter_map(|(n, name)| Some((catalogue.entitlements.get(name)?.label.as_str(), n)))
             .collect();
         let route = catalogue.route(system)?;
+        if route.connector.capability().by_person.is_some() {
+            // Whoever is asked knows a group by the name that configuration gives it.
+            survey.groups = labels.keys().map(|label| ((*label).to_owned(), (*label).to_owned())).collect();
+            survey.report.partial = Some("only a person can look at it".into());
+            return Ok(());
+        }
+        if !route.connector.capability().groups {
+            return Ok(());
+        }
         let (line, _) = self.reading(catalogue, route.integration);
         let mut cursor: Option<String> = None;
         loop {

@@ -34,6 +34,7 @@ use crate::{
     apply::{UNDECLARED_MS, later},
     finding::Wrong,
     observe::{held, is_so},
+    task::Attested,
     work::backoff_ms,
 };
 
@@ -52,6 +53,8 @@ struct Task {
     changed: Timestamp,
     system: System,
     witness: Witness,
+    /// What a person attested, where nothing else can look.
+    attested: Option<Attested>,
 }
 
 /// What reading gave.
@@ -88,8 +91,12 @@ impl Engine {
                 continue;
             };
             let (line, witness) = self.reading(&catalogue, route.integration);
-            let task =
-                Task { item, run: run.value, row: Arc::new(row.value), case, changed, system, witness };
+            let attested = match route.connector.capability().by_person {
+                Some(_) => self.attested(&mut *tx, &run.value).await?,
+                None => None,
+            };
+            let (run, row) = (run.value, Arc::new(row.value));
+            let task = Task { item, run, row, case, changed, system, witness, attested };
             let (connector, now) = (route.connector.clone(), self.now());
             under_way.spawn(async move { look(&*connector, &line, task, now).await });
         }
@@ -147,7 +154,11 @@ impl Engine {
         if !diverged.is_empty() && now < until {
             return Ok(tx.postpone(self.tenant(), &task.item, until.as_millisecond(), false).await?);
         }
-        let outcome = if diverged.is_empty() { "verified" } else { "diverged" };
+        let outcome = match (&task.attested, diverged.is_empty()) {
+            (Some(_), _) => "attested",
+            (None, true) => "verified",
+            (None, false) => "diverged",
+        };
         let words: Vec<&String> = diverged.iter().map(|(_, w)| w).collect();
         let record = self
             .record(RecordKind::Verified, "verify")
@@ -272,7 +283,8 @@ impl Engine {
         let Some(stored_case) = get::<Case>(tx, self.tenant(), &case.to_string()).await? else {
             return Ok(tx.finish(self.tenant(), &task.item).await?);
         };
-        if stored_case.value.closed.is_some() {
+        // What was only attested is looked at again, also after the case was closed with it.
+        if stored_case.value.closed.is_some() && !self.rests_on_control(tx, case, &task.run.system).await? {
             return Ok(tx.finish(self.tenant(), &task.item).await?);
         }
         let ways = catalogue.route(&task.run.system)?.connector.capability().disable_ways.len();
@@ -317,6 +329,9 @@ impl Engine {
         }
         tx.write(self.tenant(), updates, self.entropy()).await?;
         let next = self.follow(tx, catalogue, task, &fresh, tried, ways).await?;
+        if let Some(attested) = &task.attested {
+            self.stands(tx, catalogue, &task.run, &task.row, attested).await?;
+        }
         self.close_case(tx, stored_case).await?;
         match next {
             Some(due) => Ok(tx.postpone(self.tenant(), &task.item, due.as_millisecond(), false).await?),
@@ -404,6 +419,13 @@ impl Engine {
     ) -> Cell {
         let now = self.now();
         let (verdict, method, witness, answer) = match observed {
+            Err(_) if task.attested.is_some() => {
+                let attested = task.attested.as_ref();
+                let answer = attested.map(|a| a.attestation.digest());
+                let control = attested.map(Attested::control);
+                let why = "only a person can look at it".to_owned();
+                (Verdict::Unobservable { why, control }, "attested".into(), None, answer)
+            }
             Ok(seen) => {
                 let verdict = match judge(seen, task.changed, task.system.convergence_ms) {
                     // A disabled account is kept for so long, then deleted.
@@ -448,6 +470,9 @@ impl Engine {
         let accounts = select::<Account>(tx, self.tenant(), theirs).await?;
         // Every system where the identity was ever seen has its cells.
         let all_seen = accounts.iter().all(|a| cells.iter().any(|c| c.system == a.value.system));
+        if stored.value.closed.is_some() {
+            return if closes(&cells, now) { Ok(()) } else { self.reopen_case(tx, stored).await };
+        }
         if !all_seen || !closes(&cells, now) {
             return Ok(());
         }
@@ -526,6 +551,7 @@ async fn look(connector: &dyn Connector, line: &Line, task: Task, now: Timestamp
     let account = task.run.external_id.clone();
     let mut cells = Vec::new();
     let mut changes = Ok(Vec::new());
+    let by_person = connector.capability().by_person.is_some();
     if task.case.is_some() {
         for class in &task.system.classes {
             let observed = match &account {
@@ -539,7 +565,7 @@ async fn look(connector: &dyn Connector, line: &Line, task: Task, now: Timestamp
             };
             cells.push((*class, observed));
         }
-    } else {
+    } else if !by_person {
         changes = not_so(connector, line, &task, account.as_deref()).await;
     }
     Seen { task, changes, cells }

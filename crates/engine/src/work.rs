@@ -1,7 +1,7 @@
 //! The queue: what work there is, and the loop that does it.
 
 use bailiwick_core::{
-    id::{CaseId, EventId, IdentityId, PlanId, RunId, SystemName},
+    id::{CaseId, EventId, IdentityId, PlanId, RunId, SystemName, TaskId},
     time::Timestamp,
 };
 use bailiwick_store::{NewWork, StoreError, Tx, Work};
@@ -53,6 +53,18 @@ pub enum Job {
         /// Which.
         system: SystemName,
     },
+    /// See whether a person has done what they were asked.
+    Remind {
+        /// Which task.
+        task: TaskId,
+    },
+    /// The end of what a person attested about a run.
+    Lapse {
+        /// Which run.
+        run: RunId,
+        /// The end.
+        until: Timestamp,
+    },
     /// Delete the disabled account of a leaver that was kept long enough.
     Purge {
         /// Whose.
@@ -82,6 +94,8 @@ impl Job {
                 _ => run.to_string(),
             },
             Self::Reconcile { system } => format!("reconcile/{system}"),
+            Self::Remind { task } => task.to_string(),
+            Self::Lapse { run, .. } => format!("lapse/{run}"),
             Self::Purge { identity, system } => format!("purge/{identity}/{system}"),
             Self::Redecide { .. } => "redecide".into(),
         }
@@ -143,6 +157,8 @@ impl Engine {
                 Ok(
                     job @ (Job::Wake { .. }
                     | Job::Reconcile { .. }
+                    | Job::Remind { .. }
+                    | Job::Lapse { .. }
                     | Job::Purge { .. }
                     | Job::Redecide { .. }),
                 ) => {
@@ -158,6 +174,8 @@ impl Engine {
         for (item, job) in others {
             let outcome = match job {
                 Job::Wake { identity } => self.wake(&item, identity).await,
+                Job::Lapse { run, until } => self.lapse(&item, run, until).await,
+                Job::Remind { task } => self.remind(&item, task).await,
                 Job::Reconcile { system } => self.reconcile_item(&item, &system).await,
                 Job::Purge { identity, system } => self.purge(&item, identity, &system).await,
                 Job::Redecide { cause, after } => self.redecide(&item, &cause, after).await,

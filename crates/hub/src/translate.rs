@@ -1,7 +1,7 @@
 //! From the errors of the rooms below to problems: which status, which faults, at which place.
 
 use bailiwick_connector::{ConnectorError, ErrorKind};
-use bailiwick_core::{approval::Refusal, contract::Breach, policy::PolicyError};
+use bailiwick_core::{approval::Refusal, contract::Breach, policy::PolicyError, task::TaskRefusal};
 use bailiwick_engine::EngineError;
 use bailiwick_store::StoreError;
 
@@ -51,6 +51,17 @@ impl From<Refusal> for Problem {
     }
 }
 
+impl From<TaskRefusal> for Problem {
+    fn from(refusal: TaskRefusal) -> Self {
+        let status = match refusal {
+            TaskRefusal::Answered(_) => 409,
+            TaskRefusal::OwnAccess => 403,
+            TaskRefusal::Empty => 422,
+        };
+        Self::new(status, refusal.code(), refusal.to_string())
+    }
+}
+
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
         let code = error.code();
@@ -59,6 +70,7 @@ impl From<EngineError> for Problem {
             EngineError::Store(error) => error.into(),
             EngineError::Connector(error) => error.into(),
             EngineError::Refused(refusal) => refusal.into(),
+            EngineError::Task(refusal) => refusal.into(),
             EngineError::Held(breaches) => {
                 with(422, "the delivery is held whole".into()).faults(breaches.iter().map(breach).collect())
             }

@@ -19,6 +19,7 @@ use bailiwick_core::{
     plan::Plan,
     policy::PolicyFile,
     system::{Entitlement, System},
+    task::Task,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -96,6 +97,16 @@ impl Entity for Approval {
     }
     fn keys(&self) -> Vec<KeyValue> {
         vec![self.plan.to_string().into()]
+    }
+}
+
+impl Entity for Task {
+    const TABLE: Table = Table::Tasks;
+    fn key(&self) -> String {
+        self.id.to_string()
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        vec![self.run.to_string().into(), self.state.name().into(), self.identity.to_string().into()]
     }
 }
 
@@ -203,6 +214,14 @@ pub enum Step {
         /// When.
         at: Timestamp,
     },
+    /// A person was asked and has not answered.
+    Asked {
+        /// When.
+        at: Timestamp,
+        /// A later event that could not be planned for until the answer: it is decided then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        then: Option<EventId>,
+    },
     /// The answer was lost; only reading tells.
     Unknown {
         /// When that was found.
@@ -233,7 +252,7 @@ impl Step {
     pub const fn ended(&self) -> bool {
         match self {
             Self::Applied { .. } | Self::Refused { .. } | Self::Dropped => true,
-            Self::Waiting | Self::Sent { .. } | Self::Unknown { .. } => false,
+            Self::Waiting | Self::Sent { .. } | Self::Asked { .. } | Self::Unknown { .. } => false,
         }
     }
 }

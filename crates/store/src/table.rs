@@ -21,6 +21,7 @@ pub enum Table {
     Cases,
     Cells,
     Findings,
+    Tasks,
 }
 
 /// The type of a key column.
@@ -82,7 +83,7 @@ pub struct Row {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Identities,
         Self::Accounts,
         Self::Systems,
@@ -99,6 +100,7 @@ impl Table {
         Self::Cases,
         Self::Cells,
         Self::Findings,
+        Self::Tasks,
     ];
 
     /// The table's name in SQL and in evidence.
@@ -120,6 +122,7 @@ impl Table {
             Self::Cases => "cases",
             Self::Cells => "cells",
             Self::Findings => "findings",
+            Self::Tasks => "tasks",
         }
     }
 
@@ -156,6 +159,7 @@ impl Table {
             Self::Cells => &[("case_id", Text, false), ("system", Text, false), ("verdict", Text, false)],
             // What is wrong, with what: one open finding for each.
             Self::Findings => &[("open_key", Text, true), ("state", Text, false), ("identity", Text, false)],
+            Self::Tasks => &[("run", Text, false), ("state", Text, false), ("identity", Text, false)],
         }
     }
 }

@@ -9,7 +9,7 @@ use super::settings::LineSettings;
 use crate::{ConnectorError, ErrorKind, Result};
 
 const KINDS: &str =
-    "is not an `https:`, `http:`, `ldaps:`, `ldap:`, `postgres:`, `sqlite:` or `file:` address";
+    "is not an `https:`, `http:`, `ldaps:`, `ldap:`, `postgres:`, `sqlite:`, `file:` or `person:` address";
 
 /// An endpoint that was understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub(crate) enum Destination {
     },
     /// A SQLite file.
     Sqlite(PathBuf),
+    /// A person. Nothing is sent.
+    Person,
 }
 
 /// How the way to a system that is not on the web is protected.
@@ -79,6 +81,9 @@ impl Destination {
         }
         if let Some(path) = endpoint.strip_prefix("sqlite:") {
             return path_of(path).map(Self::Sqlite);
+        }
+        if endpoint == "person:" {
+            return Ok(Self::Person);
         }
         if endpoint.contains(['?', '#']) {
             return Err("has a query or a fragment; an endpoint is an address and a path");
@@ -163,6 +168,7 @@ impl Destination {
                 origin.clone()
             }
             Self::Sqlite(_) => "sqlite:".into(),
+            Self::Person => "person:".into(),
         }
     }
 }

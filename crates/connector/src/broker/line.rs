@@ -85,9 +85,13 @@ impl Line {
         self.admit_call(&call)?;
         match self.route.clone()? {
             (Destination::Folder(folder), _) => self.read(call, folder).await,
-            (Destination::Directory { .. } | Destination::Postgres { .. } | Destination::Sqlite(_), _) => {
-                Err(self.not_web())
-            }
+            (
+                Destination::Directory { .. }
+                | Destination::Postgres { .. }
+                | Destination::Sqlite(_)
+                | Destination::Person,
+                _,
+            ) => Err(self.not_web()),
             (Destination::Web { origin, prefix }, auth) => {
                 let url = format!("{origin}{prefix}{}{}", call.path, destination::query(&call.query));
                 let mut request = self.request(&call, &url)?;
@@ -108,9 +112,13 @@ impl Line {
         self.admit_call(&call)?;
         match self.route.clone()? {
             (Destination::Folder(_), _) => Err(self.settings("a folder asks nobody for a credential".into())),
-            (Destination::Directory { .. } | Destination::Postgres { .. } | Destination::Sqlite(_), _) => {
-                Err(self.not_web())
-            }
+            (
+                Destination::Directory { .. }
+                | Destination::Postgres { .. }
+                | Destination::Sqlite(_)
+                | Destination::Person,
+                _,
+            ) => Err(self.not_web()),
             (Destination::Web { origin, prefix }, _) => {
                 let url = format!("{origin}{prefix}{}{}", call.path, destination::query(&call.query));
                 let mut request = self.request(&call, &url)?;

@@ -50,10 +50,15 @@ impl LineSettings {
                 ours.extend(map.remove(name).map(|value| (name.to_owned(), value)));
             }
         }
-        let ours = serde_json::from_value(Value::Object(ours)).map_err(|e| {
-            let problem = format!("one of the settings {}: {e}", Self::NAMES.join(", "));
-            ConnectorError::none(ErrorKind::Settings, problem)
-        })?;
+        let read = |map| serde_json::from_value::<Self>(Value::Object(map));
+        if let Some((name, error)) = ours.iter().find_map(|(name, value)| {
+            let alone = [(name.clone(), value.clone())].into_iter().collect();
+            Some((name, read(alone).err()?))
+        }) {
+            return Err(ConnectorError::none(ErrorKind::Settings, format!("setting `{name}`: {error}")));
+        }
+        // Each setting reads well alone, and none depends on another.
+        let ours = read(ours).unwrap_or_default();
         Ok((ours, rest))
     }
 }

@@ -132,6 +132,7 @@ fn capability(settings: &Settings, learned: &Learned) -> Capability {
         grants: [DirectGroups].into_iter().chain(held(HeldApi::grants)).collect(),
         tries: BTreeSet::new(),
         writes_accounts: true,
+        by_person: None,
         disable_ways: match (settings.update, learned.patch) {
             (UpdateSetting::Auto, true) => vec![PATCH_WAY, PUT_WAY],
             (UpdateSetting::Patch, _) => vec![PATCH_WAY],

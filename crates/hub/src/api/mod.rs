@@ -19,6 +19,7 @@ mod plans;
 mod sources;
 mod status;
 mod systems;
+mod tasks;
 mod wait;
 
 use std::sync::Arc;
@@ -45,6 +46,7 @@ pub use self::{
     sources::Delivered,
     status::Status,
     systems::ReconciledView,
+    tasks::TaskView,
 };
 use crate::{folder::Folder, problem::Problem, worker::Worker};
 
@@ -107,6 +109,9 @@ pub fn router(hub: Hub) -> Router {
         .route("/cases", get(cases::list))
         .route("/cases/{case}", get(cases::show))
         .route("/findings", get(findings::list))
+        .route("/tasks", get(tasks::list))
+        .route("/tasks/{task}", get(tasks::show))
+        .route("/tasks/{task}/answer", post(tasks::answer))
         .route("/systems/{system}/check", post(systems::check))
         .route("/systems/{system}/reconciliation", post(systems::reconcile))
         .route("/integrations", get(integrations::list))

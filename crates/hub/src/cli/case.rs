@@ -1,6 +1,6 @@
 //! `bailiwick case`
 
-use bailiwick_core::id::CaseId;
+use bailiwick_core::{id::CaseId, verify::Verdict};
 use clap::Subcommand;
 
 use super::{
@@ -83,6 +83,9 @@ fn show(output: Output, view: &CaseView, as_matrix: bool) {
     let CaseView { who, case, cells, findings } = view;
     output.line(&format!("case {}: {} ({}) left {:.0}", case.id, who.name, who.key, case.effective));
     match case.closed {
+        Some(at) if cells.iter().any(|cell| matches!(cell.verdict, Verdict::Unobservable { .. })) => {
+            output.toned(Tone::Good, &format!("closed {at:.0}: every cell is proven, or has an accepted control"));
+        }
         Some(at) => output.toned(Tone::Good, &format!("closed {at:.0}: every cell is proven")),
         None => output.toned(Tone::Warn, "open: it closes when every cell is removed, blocked with a purge date, or unobservable with an accepted control"),
     }

@@ -19,6 +19,7 @@ mod operator;
 mod plan;
 mod reconcile;
 mod status;
+mod task;
 mod welcome;
 mod why;
 
@@ -119,6 +120,9 @@ enum Command {
     /// What is wrong, and who must act
     #[command(subcommand)]
     Finding(finding::FindingCommand),
+    /// What people are asked to do, and their answers
+    #[command(subcommand)]
+    Task(task::TaskCommand),
     /// Compare a system with what is known of it
     Reconcile(reconcile::ReconcileArgs),
     /// What is connected
@@ -215,6 +219,7 @@ async fn dispatch(context: &Context<'_>, command: Option<Command>) -> Result<Exi
         Command::Why(args) => why::run(context, args).await,
         Command::Case(command) => case::run(context, command).await,
         Command::Finding(command) => finding::run(context, command).await,
+        Command::Task(command) => task::run(context, command).await,
         Command::Reconcile(args) => reconcile::run(context, args).await,
         Command::Integration(command) => integration::run(context, command).await,
         Command::Credential(command) => credential::run(context, command).await,

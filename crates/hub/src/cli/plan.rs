@@ -177,6 +177,7 @@ fn step_words(step: &Step) -> String {
     match step {
         Step::Waiting => "waiting".into(),
         Step::Sent { .. } => "sent".into(),
+        Step::Asked { .. } => "a person was asked".into(),
         Step::Unknown { .. } => "answer lost, reading".into(),
         Step::Applied { already: true, .. } => "was so already".into(),
         Step::Applied { already: false, .. } => "applied".into(),

@@ -174,8 +174,20 @@ fn good_endpoint(endpoint: Located<'_, &str>, report: &mut Report) -> bool {
         let message = "a `file:` endpoint is a folder in the data folder; write one such as `file:feeds/hr`";
         return plain(path) || refuse(Code::Value, message);
     }
-    let Some(rest) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
-        return refuse(Code::Value, "an endpoint begins with `https://`, `http://` or `file:`");
+    if text == "person:" {
+        return true;
+    }
+    if let Some(path) = text.strip_prefix("sqlite:") {
+        let message =
+            "a `sqlite:` endpoint is the absolute path of a database; write one such as `sqlite:/srv/app.db`";
+        return path.strip_prefix('/').is_some_and(plain) || refuse(Code::Value, message);
+    }
+    let schemes = ["https://", "http://", "ldaps://", "ldap://", "postgres://"];
+    let Some(rest) = schemes.iter().find_map(|scheme| text.strip_prefix(scheme)) else {
+        return refuse(
+            Code::Value,
+            "an endpoint begins with `https://`, `http://`, `ldaps://`, `ldap://`, `postgres://`, `sqlite:`, `file:`, or is `person:`",
+        );
     };
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if host.contains('@') {

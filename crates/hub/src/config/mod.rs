@@ -24,7 +24,7 @@
 //! owner = "hr/1002"                         # source/key of a person
 //! backup = "hr/1003"                        # somebody else
 //! connector = "scim"
-//! endpoint = "https://chat.example.com"
+//! endpoint = "https://chat.example.com"    # or `ldaps:`, `postgres:`, `sqlite:`, `file:`, `person:`
 //! system = "chat"                           # or `source = "hr"`, with a `contract`
 //! scope = ["list GET /scim/v2/Users", "get GET /scim/v2/Users/{id}"]
 //! writes_per_minute = 600

@@ -35,6 +35,11 @@ pub(super) const LINES: &[Line] = &[
         "approve the plan, or mend the policy that the finding names",
     ),
     (
+        "attestation-lapsed",
+        "what a person attested about a system does not stand any more",
+        "look at the system, mend it there, then answer the next task",
+    ),
+    (
         "cannot-reconcile",
         "a system cannot be compared with what is known",
         "mend what the finding names; it is tried again",
@@ -131,6 +136,36 @@ pub(super) const LINES: &[Line] = &[
         "system-unreachable",
         "the system cannot be reached",
         "check the address in the integration's `endpoint` and that the system is up",
+    ),
+    (
+        "task-answered",
+        "the task has its answer",
+        "look at it with `bailiwick task show`; a new one is made when it is needed again",
+    ),
+    (
+        "task-declined",
+        "a person said that a change cannot be made",
+        "read why with `bailiwick task list --state declined`, and mend it or the plan behind it",
+    ),
+    (
+        "task-empty-answer",
+        "the answer to a task says nothing",
+        "say what was done and how it can be seen, or why it cannot be done",
+    ),
+    (
+        "task-overdue",
+        "a person was asked to do something and has not answered in time",
+        "answer with `bailiwick task done` or `bailiwick task decline`",
+    ),
+    (
+        "task-own-access",
+        "somebody answers a task about their own access",
+        "let somebody else look and answer",
+    ),
+    (
+        "task-waiting",
+        "a person was asked to do something and has not answered yet",
+        "answer with `bailiwick task done` or `bailiwick task decline`",
     ),
     (
         "unsupported",

@@ -10,6 +10,7 @@ mod demo;
 mod evidence;
 mod feeds;
 mod golden;
+mod manual;
 mod surroundings;
 mod tour;
 mod world;

@@ -202,6 +202,21 @@ CREATE UNIQUE INDEX findings_open_key ON findings (tenant, open_key) WHERE open_
 CREATE INDEX findings_state ON findings (tenant, state, id) WHERE state IS NOT NULL;
 CREATE INDEX findings_identity ON findings (tenant, identity, id) WHERE identity IS NOT NULL;
 
+CREATE TABLE tasks (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  run TEXT,
+  state TEXT,
+  identity TEXT,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+CREATE INDEX tasks_run ON tasks (tenant, run, id) WHERE run IS NOT NULL;
+CREATE INDEX tasks_state ON tasks (tenant, state, id) WHERE state IS NOT NULL;
+CREATE INDEX tasks_identity ON tasks (tenant, identity, id) WHERE identity IS NOT NULL;
+
 -- Evidence: appended with the rows it explains; `idx` is the place in the published log.
 CREATE TABLE evidence (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
