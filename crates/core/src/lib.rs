@@ -21,6 +21,7 @@ pub mod index;
 pub mod integration;
 pub mod plan;
 pub mod policy;
+pub mod profile;
 pub mod record;
 pub mod scope;
 pub mod system;

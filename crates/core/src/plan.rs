@@ -227,6 +227,8 @@ pub struct KnownAccount {
 pub struct Rules {
     /// What is done to the account of somebody who should have none.
     pub on_leave: OnLeave,
+    /// The way of disabling to begin with: the first that was seen to work.
+    pub first_way: u8,
     /// Classes whose live things are ended whenever access goes.
     pub kill: BTreeSet<AccessClass>,
     /// Classes that are stripped as a whole, whatever is found.
@@ -448,7 +450,7 @@ fn remove(account: &KnownAccount, system: &SystemName, rule: &Rules, sweep: &Swe
     ops.extend(rule.kill.iter().map(|class| (None, Op::RevokeAll { class: *class }, Vec::new())));
     let delete = rule.on_leave == OnLeave::Delete || sweep.delete.contains(system);
     if !delete {
-        let way = sweep.ways.get(system).copied().unwrap_or(0);
+        let way = sweep.ways.get(system).copied().unwrap_or(rule.first_way);
         ops.push((None, Op::Disable { way }, Vec::new()));
     }
     let whole: BTreeSet<AccessClass> = if sweep.thorough { rule.strip.clone() } else { BTreeSet::new() };

@@ -44,6 +44,8 @@ pub enum RecordKind {
     OperatorAdded,
     TaskAsked,
     TaskAnswered,
+    ProbeBegun,
+    Probed,
     Erased,
 }
 

@@ -46,6 +46,7 @@ fn rules(system: &SystemName, dice: &mut Dice) -> Rules {
         privileged: n == 4,
     };
     Rules {
+        first_way: 0,
         on_leave: if dice.below(4) == 0 { OnLeave::Delete } else { OnLeave::Disable },
         kill: BTreeSet::from([AccessClass::Sessions]),
         strip: BTreeSet::from([AccessClass::DirectGroups]),

@@ -474,6 +474,17 @@ async fn one(
     Ok((applied, already))
 }
 
+/// Changes a canary. The key tells the system that it is the same change, should it be made again.
+pub(crate) async fn on_canary(
+    connector: &dyn Connector,
+    line: &Line,
+    account: Option<&str>,
+    op: &Op,
+    key: &str,
+) -> Result<Option<String>, ConnectorError> {
+    Ok(connector.apply(line, account, op, None, key).await?.external_id)
+}
+
 /// Whether the system will never do this, whoever asks again.
 const fn for_good(kind: ErrorKind) -> bool {
     match kind {

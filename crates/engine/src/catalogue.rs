@@ -12,12 +12,13 @@ use bailiwick_core::{
     integration::{Integration, Purpose, Role},
     plan::{EntitlementRule, Rules},
     policy::{EntitlementFacts, PolicyFile, PolicySet, Vocabulary},
+    profile::Profile,
     system::{Entitlement, System},
     verify::Witness,
 };
 use bailiwick_store::{Entity, Row, Select, Table, Tx, entities::Credential};
 
-use crate::{Configuration, Engine, EngineError, Result};
+use crate::{Configuration, Engine, EngineError, Result, probe::basis};
 
 /// Everything that is declared, ready for use.
 pub struct Catalogue {
@@ -111,8 +112,14 @@ impl Engine {
     /// What is declared now. Reads the small declaring tables and compiles them only when they differ
     /// from the last time.
     pub async fn catalogue(&self, tx: &mut dyn Tx) -> Result<Arc<Catalogue>> {
-        let tables =
-            [Table::Systems, Table::Entitlements, Table::Integrations, Table::Policies, Table::Credentials];
+        let tables = [
+            Table::Systems,
+            Table::Entitlements,
+            Table::Integrations,
+            Table::Policies,
+            Table::Credentials,
+            Table::Profiles,
+        ];
         let mut rows: Vec<Vec<Row>> = Vec::with_capacity(tables.len());
         for table in tables {
             rows.push(tx.select(self.tenant(), Select::from(table)).await?);
@@ -129,7 +136,7 @@ impl Engine {
     }
 
     fn build_catalogue(&self, version: Digest, rows: &[Vec<Row>]) -> Result<Catalogue> {
-        let [systems, entitlements, integrations, policies, credentials] = rows else {
+        let [systems, entitlements, integrations, policies, credentials, profiles] = rows else {
             return Err(poisoned());
         };
         let systems: Vec<System> = values(systems)?;
@@ -137,6 +144,7 @@ impl Engine {
         let integrations: Vec<Integration> = values(integrations)?;
         let policies: Vec<PolicyFile> = values(policies)?;
         let credentials: Vec<Credential> = values(credentials)?;
+        let profiles: Vec<Profile> = values(profiles)?;
         let compiled = compile(&integrations, &entitlements, &policies)?;
         let mut connectors = BTreeMap::new();
         for integration in &integrations {
@@ -151,7 +159,9 @@ impl Engine {
         }
         let rules = systems
             .iter()
-            .map(|system| (system.name.clone(), rules_of(system, &entitlements, &integrations, &connectors)))
+            .map(|system| {
+                (system.name.clone(), rules_of(system, &entitlements, &integrations, &connectors, &profiles))
+            })
             .collect();
         Ok(Catalogue {
             version,
@@ -211,18 +221,23 @@ fn rules_of(
     entitlements: &[Entitlement],
     integrations: &[Integration],
     connectors: &BTreeMap<IntegrationName, Arc<dyn Connector>>,
+    profiles: &[Profile],
 ) -> Rules {
     use bailiwick_core::access::Stage;
-    let connector = integrations
-        .iter()
-        .find(|i| matches!(&i.role, Role::Target { system: s } if *s == system.name))
-        .and_then(|i| connectors.get(&i.name));
+    let integration =
+        integrations.iter().find(|i| matches!(&i.role, Role::Target { system: s } if *s == system.name));
+    let connector = integration.and_then(|i| connectors.get(&i.name));
+    // A profile that was learned with another configuration says nothing.
+    let profile = integration.and_then(|i| {
+        profiles.iter().find(|profile| profile.system == system.name && profile.is_of(basis(i)))
+    });
     let removable: BTreeSet<_> = connector
         .map(|c| system.classes.intersection(&c.capability().removes).copied().collect())
         .unwrap_or_default();
     let of_stage = |stage| removable.iter().copied().filter(|c| c.stage() == stage).collect();
     Rules {
         on_leave: system.on_leave,
+        first_way: profile.and_then(Profile::first_way).unwrap_or(0),
         kill: of_stage(Stage::Kill),
         strip: of_stage(Stage::Strip),
         entitlements: entitlements

@@ -19,6 +19,7 @@ mod finding;
 mod intake;
 mod observe;
 mod operator;
+mod probe;
 mod quarantine;
 mod reconcile;
 mod sequencer;

@@ -18,6 +18,7 @@ use bailiwick_core::{
     integration::Integration,
     plan::Plan,
     policy::PolicyFile,
+    profile::Profile,
     system::{Entitlement, System},
     task::Task,
     time::Timestamp,
@@ -107,6 +108,16 @@ impl Entity for Task {
     }
     fn keys(&self) -> Vec<KeyValue> {
         vec![self.run.to_string().into(), self.state.name().into(), self.identity.to_string().into()]
+    }
+}
+
+impl Entity for Profile {
+    const TABLE: Table = Table::Profiles;
+    fn key(&self) -> String {
+        self.system.to_string()
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        vec![]
     }
 }
 

@@ -22,6 +22,7 @@ pub enum Table {
     Cells,
     Findings,
     Tasks,
+    Profiles,
 }
 
 /// The type of a key column.
@@ -83,7 +84,7 @@ pub struct Row {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Identities,
         Self::Accounts,
         Self::Systems,
@@ -101,6 +102,7 @@ impl Table {
         Self::Cells,
         Self::Findings,
         Self::Tasks,
+        Self::Profiles,
     ];
 
     /// The table's name in SQL and in evidence.
@@ -123,6 +125,7 @@ impl Table {
             Self::Cells => "cells",
             Self::Findings => "findings",
             Self::Tasks => "tasks",
+            Self::Profiles => "profiles",
         }
     }
 
@@ -139,7 +142,7 @@ impl Table {
             ],
             // `system/external id` is unique.
             Self::Accounts => &[("locator", Text, true), ("system", Text, false), ("identity", Text, false)],
-            Self::Systems | Self::Integrations | Self::Policies => &[],
+            Self::Systems | Self::Integrations | Self::Policies | Self::Profiles => &[],
             Self::Entitlements => &[("system", Text, false)],
             Self::Credentials => &[("integration", Text, false)],
             Self::Operators => &[("token_digest", Text, true)],

@@ -49,6 +49,8 @@ pub struct Line {
     integration: Arc<Integration>,
     purpose: Purpose,
     sealed: Option<Sealed>,
+    /// Whether a call outside of the scope is only not sent.
+    lenient: bool,
     route: Result<(Destination, Auth)>,
 }
 
@@ -71,7 +73,15 @@ impl Line {
     ) -> Self {
         let route = LineSettings::split(&integration.settings)
             .and_then(|(settings, _)| Ok((Destination::parse(integration)?, settings.auth)));
-        Self { broker, integration: Arc::new(integration.clone()), purpose, sealed: sealed.cloned(), route }
+        let (integration, sealed) = (Arc::new(integration.clone()), sealed.cloned());
+        Self { broker, integration, purpose, sealed, lenient: false, route }
+    }
+
+    /// The same line for learning what a connector may do: a call outside of the scope is still not sent, but
+    /// does not stop the integration.
+    #[must_use]
+    pub fn lenient(self) -> Self {
+        Self { lenient: true, ..self }
     }
 
     /// The instant it is now.
@@ -192,6 +202,12 @@ impl Line {
         let name = self.integration.name.clone();
         let shape = self.integration.scope.shape(verb, target);
         let what = format!("{} {verb} {shape}", operation.as_str());
+        if self.lenient {
+            return ConnectorError::none(
+                ErrorKind::OutOfScope,
+                format!("`{name}` may not `{what}`: {reason}"),
+            );
+        }
         tracing::warn!(integration = %name, call = what, reason, "call blocked, integration stopped");
         let incident = Incident {
             integration: name.clone(),

@@ -59,6 +59,13 @@ impl Clock for Hands {
     }
 }
 
+impl Hands {
+    /// Moves the hands on.
+    pub fn advance(&self, by: SignedDuration) {
+        self.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+}
+
 impl LabClock for Hands {
     fn now_ms(&self) -> i64 {
         self.0.load(Ordering::SeqCst)
@@ -154,7 +161,7 @@ impl World {
 
     /// Moves the clock.
     pub fn pass(&self, by: SignedDuration) {
-        self.hands.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+        self.hands.advance(by);
     }
 
     /// Declares systems, entitlements, integrations, credentials and policies.
@@ -407,10 +414,14 @@ impl World {
         cases.iter().filter(|c| c.closed.is_none()).count()
     }
 
+    /// All plans.
+    pub async fn plans(&self) -> Vec<PlanRow> {
+        self.all(Table::Plans).await
+    }
+
     /// The plans that wait for a person.
     pub async fn drafted(&self) -> Vec<PlanRow> {
-        let plans: Vec<PlanRow> = self.all(Table::Plans).await;
-        plans.into_iter().filter(|p| p.state == PlanState::Drafted).collect()
+        self.plans().await.into_iter().filter(|p| p.state == PlanState::Drafted).collect()
     }
 
     /// A new operator with a role, and the person they are.

@@ -45,7 +45,7 @@ pub use self::{
     plans::{ApprovalRequest, PlanView},
     sources::Delivered,
     status::Status,
-    systems::ReconciledView,
+    systems::{ProfileView, ReconciledView},
     tasks::TaskView,
 };
 use crate::{folder::Folder, problem::Problem, worker::Worker};
@@ -113,6 +113,7 @@ pub fn router(hub: Hub) -> Router {
         .route("/tasks/{task}", get(tasks::show))
         .route("/tasks/{task}/answer", post(tasks::answer))
         .route("/systems/{system}/check", post(systems::check))
+        .route("/systems/{system}/profile", get(systems::profile).post(systems::probe))
         .route("/systems/{system}/reconciliation", post(systems::reconcile))
         .route("/integrations", get(integrations::list))
         .route("/integrations/{integration}/release", post(integrations::release))

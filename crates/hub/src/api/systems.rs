@@ -1,7 +1,8 @@
 //! `/systems`: reach them, and compare them with what is known.
 
 use axum::{Json, extract::State, http::StatusCode};
-use bailiwick_core::id::SystemName;
+use bailiwick_connector::Sleep;
+use bailiwick_core::{id::SystemName, profile::Profile};
 use bailiwick_engine::Reconciled;
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,7 @@ use super::{
     caller::{Caller, Right},
     wait::Wait,
 };
-use crate::worker::Pulse;
+use crate::{problem::Problem, worker::Pulse};
 
 /// What a reconciliation found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +60,42 @@ pub async fn reconcile(
         partial,
         queue,
     }))
+}
+
+/// A profile, and whether it still speaks of what is configured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProfileView {
+    /// What the probe found.
+    #[serde(flatten)]
+    pub profile: Profile,
+    /// Whether the connector, the endpoint and the settings are those it was learned with.
+    pub current: bool,
+}
+
+/// `POST /systems/{system}/profile`: probes the system on a canary.
+pub async fn probe(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Segment(system): Segment<SystemName>,
+) -> Answer<ProfileView> {
+    caller.may(Right::Govern)?;
+    let profile = hub.engine.probe(&system, caller.actor(), &Sleep).await?;
+    Ok(Json(ProfileView { profile, current: true }))
+}
+
+/// `GET /systems/{system}/profile`: what the last probe found.
+pub async fn profile(
+    State(hub): State<Hub>,
+    _: Caller,
+    Segment(system): Segment<SystemName>,
+) -> Answer<ProfileView> {
+    match hub.engine.profile(&system).await? {
+        Some((profile, current)) => Ok(Json(ProfileView { profile, current })),
+        None => {
+            let detail = format!("`{system}` was never probed");
+            Err(Problem::new(404, "not-probed", detail).into())
+        }
+    }
 }
 
 /// `POST /systems/{system}/check`: reaches the system and tries the credential; 204 when both work.

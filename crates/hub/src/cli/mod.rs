@@ -17,6 +17,7 @@ mod list;
 mod matrix;
 mod operator;
 mod plan;
+mod probe;
 mod reconcile;
 mod status;
 mod task;
@@ -125,6 +126,8 @@ enum Command {
     Task(task::TaskCommand),
     /// Compare a system with what is known of it
     Reconcile(reconcile::ReconcileArgs),
+    /// Learn on a canary how a system really behaves
+    Probe(probe::ProbeArgs),
     /// What is connected
     #[command(subcommand)]
     Integration(integration::IntegrationCommand),
@@ -221,6 +224,7 @@ async fn dispatch(context: &Context<'_>, command: Option<Command>) -> Result<Exi
         Command::Finding(command) => finding::run(context, command).await,
         Command::Task(command) => task::run(context, command).await,
         Command::Reconcile(args) => reconcile::run(context, args).await,
+        Command::Probe(args) => probe::run(context, args).await,
         Command::Integration(command) => integration::run(context, command).await,
         Command::Credential(command) => credential::run(context, command).await,
         Command::Operator(command) => operator::run(context, command).await,

@@ -89,6 +89,7 @@ pub(super) const LINES: &[Line] = &[
         "the integration has no credential for this",
         "set it with `bailiwick credential set INTEGRATION write`",
     ),
+    ("not-probed", "nothing was learned about the system yet", "run `bailiwick probe SYSTEM`"),
     (
         "out-of-scope",
         "a request is outside the integration's `scope` and was not sent",

@@ -11,6 +11,7 @@ mod evidence;
 mod feeds;
 mod golden;
 mod manual;
+mod probe;
 mod surroundings;
 mod tour;
 mod world;

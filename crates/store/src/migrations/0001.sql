@@ -217,6 +217,15 @@ CREATE INDEX tasks_run ON tasks (tenant, run, id) WHERE run IS NOT NULL;
 CREATE INDEX tasks_state ON tasks (tenant, state, id) WHERE state IS NOT NULL;
 CREATE INDEX tasks_identity ON tasks (tenant, identity, id) WHERE identity IS NOT NULL;
 
+CREATE TABLE profiles (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+
 -- Evidence: appended with the rows it explains; `idx` is the place in the published log.
 CREATE TABLE evidence (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,

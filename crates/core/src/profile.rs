@@ -1,0 +1,133 @@
+//! Profiles: how a system really behaves, learned on a canary and not taken from what it declares.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    access::AccessClass,
+    digest::Digest,
+    id::{IntegrationName, SystemName},
+    time::Timestamp,
+};
+
+/// What a probe of one system found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    /// The system.
+    pub system: SystemName,
+    /// The integration that it was probed through.
+    pub integration: IntegrationName,
+    /// Digest of the connector, endpoint and settings it was probed with; with others it says nothing.
+    pub basis: Digest,
+    /// When.
+    pub at: Timestamp,
+    /// Who asked for it.
+    pub by: String,
+    /// The marker of a canary that is still there; the next probe removes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<String>,
+    /// The connector's ways of disabling, in its order, and what each did.
+    pub ways: Vec<Way>,
+    /// Attribute → whether a change of it was there when it was read back.
+    pub honours: BTreeMap<String, bool>,
+    /// The classes of which the canary still held something when it was disabled.
+    pub keeps: BTreeSet<AccessClass>,
+    /// What deleting an account does.
+    pub deletes: Deletion,
+}
+
+/// A way of disabling an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Way {
+    /// What the connector calls it.
+    pub name: String,
+    /// What it did.
+    pub effect: WayEffect,
+    /// The classes of credential that were let in before and turned away after.
+    pub turned_away: BTreeSet<AccessClass>,
+}
+
+/// What a way of disabling did to the canary.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "effect")]
+pub enum WayEffect {
+    /// It reads as blocked, and no credential that was tried got in.
+    Blocks,
+    /// It reads as blocked, and a credential got in all the same.
+    LetsIn {
+        /// Which.
+        classes: BTreeSet<AccessClass>,
+    },
+    /// It was accepted, and the account reads as before.
+    Nothing,
+    /// It was refused.
+    Refused {
+        /// The code.
+        code: String,
+    },
+}
+
+/// What deleting an account does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "deletes")]
+pub enum Deletion {
+    /// It is gone.
+    Gone,
+    /// It is kept, and reads as blocked.
+    Blocked,
+    /// It was accepted, and the account reads as before.
+    Nothing,
+    /// It was refused.
+    Refused {
+        /// The code.
+        code: String,
+    },
+}
+
+impl Profile {
+    /// The first way that blocks. `None` when none does.
+    pub fn first_way(&self) -> Option<u8> {
+        let at = self.ways.iter().position(|way| way.effect == WayEffect::Blocks)?;
+        u8::try_from(at).ok()
+    }
+
+    /// Whether it was learned with this configuration.
+    pub fn is_of(&self, basis: Digest) -> bool {
+        self.basis == basis
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_way_that_blocks_is_used() {
+        let way = |effect| Way { name: "x".into(), effect, turned_away: BTreeSet::new() };
+        let mut profile = Profile {
+            system: SystemName::new("chat").unwrap(),
+            integration: IntegrationName::new("chat").unwrap(),
+            basis: Digest::of(b""),
+            at: Timestamp::UNIX_EPOCH,
+            by: "ann".into(),
+            canary: None,
+            ways: Vec::new(),
+            honours: BTreeMap::new(),
+            keeps: BTreeSet::new(),
+            deletes: Deletion::Gone,
+        };
+        let lets_in = WayEffect::LetsIn { classes: [AccessClass::PrimaryAccount].into() };
+        let refused = WayEffect::Refused { code: "out-of-scope".into() };
+        for (effects, expect) in [
+            (vec![WayEffect::Blocks], Some(0)),
+            (vec![WayEffect::Nothing, WayEffect::Blocks], Some(1)),
+            (vec![lets_in, refused, WayEffect::Blocks, WayEffect::Blocks], Some(2)),
+            (vec![WayEffect::Nothing], None),
+            (vec![], None),
+        ] {
+            profile.ways = effects.into_iter().map(way).collect();
+            assert_eq!(profile.first_way(), expect);
+        }
+    }
+}
