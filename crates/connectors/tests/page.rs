@@ -26,7 +26,9 @@ fn generated() -> String {
         });
         out.push_str(&format!("| {class} | {} |\n", letters.collect::<Vec<_>>().join(" | ")));
     }
-    out.push_str("\n| kind | speaks to | people | accounts | groups | ways of disabling | refuses stale writes |\n");
+    out.push_str(
+        "\n| kind | speaks to | people | accounts | groups | ways of disabling | refuses stale writes |\n",
+    );
     out.push_str("|---|---|---|---|---|---|---|\n");
     let sign = |so: bool| if so { "✓" } else { "" };
     for kind in KINDS {

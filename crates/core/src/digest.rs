@@ -63,12 +63,27 @@ impl Digesting {
 pub fn canonical<T: Serialize>(value: &T) -> Vec<u8> {
     // Our values hold ordered maps with text keys and no non-finite floats, which are the only two
     // things that serde_json refuses.
-    serde_json::to_vec(value).unwrap_or_default()
+    let mut bytes = Vec::with_capacity(512);
+    match serde_json::to_writer(&mut bytes, value) {
+        Ok(()) => bytes,
+        Err(_) => Vec::new(),
+    }
+}
+
+/// The 64 hexadecimal digits. By hand: every record and row carries digests, and formatting each byte
+/// by itself costs more than making them.
+fn digits(bytes: &[u8; 32]) -> [u8; 64] {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [0; 64];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+    }
+    text
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+        f.write_str(str::from_utf8(&digits(&self.0)).map_err(|_| fmt::Error)?)
     }
 }
 impl fmt::Debug for Digest {
@@ -97,7 +112,7 @@ impl FromStr for Digest {
 }
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(self)
+        s.serialize_str(str::from_utf8(&digits(&self.0)).map_err(serde::ser::Error::custom)?)
     }
 }
 impl<'de> Deserialize<'de> for Digest {

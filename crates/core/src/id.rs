@@ -133,17 +133,24 @@ impl<K: Kind> Id<K> {
     }
 }
 
-impl<K: Kind> fmt::Display for Id<K> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = [0u8; 26];
+impl<K: Kind> Id<K> {
+    /// The text, in memory of the caller; `None` never happens, because all of it is ASCII.
+    fn text<'t>(&self, room: &'t mut [u8; 30]) -> Option<&'t str> {
+        const { assert!(K::PREFIX.len() == 3) };
+        room[..3].copy_from_slice(K::PREFIX.as_bytes());
+        room[3] = b'_';
         let mut rest = self.0.as_u128();
-        for slot in text.iter_mut().rev() {
+        for slot in room[4..].iter_mut().rev() {
             *slot = ALPHABET[(rest & 31) as usize];
             rest >>= 5;
         }
-        f.write_str(K::PREFIX)?;
-        f.write_str("_")?;
-        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+        str::from_utf8(room).ok()
+    }
+}
+
+impl<K: Kind> fmt::Display for Id<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text(&mut [0; 30]).ok_or(fmt::Error)?)
     }
 }
 
@@ -207,7 +214,7 @@ impl<K> hash::Hash for Id<K> {
 }
 impl<K: Kind> Serialize for Id<K> {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(self)
+        s.serialize_str(self.text(&mut [0; 30]).unwrap_or_default())
     }
 }
 impl<'de, K: Kind> Deserialize<'de> for Id<K> {

@@ -191,21 +191,32 @@ struct Encoded<'a> {
     tenant: Tenant,
 }
 
+/// One personal value of a record that is being written: its [`Disclosure`], to be kept beside the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Personal {
+    /// The name of the value in the record.
+    pub field: &'static str,
+    /// The salt of the commitment.
+    pub salt: [u8; 16],
+    /// The value in clear, canonical JSON: what the commitment is taken over.
+    pub value: Vec<u8>,
+}
+
 impl Record {
     /// The canonical bytes for the log, bound to the rows `state` that were written with it, and the
-    /// disclosures to keep beside the log. Takes one fresh salt for each personal value.
+    /// personal values to keep beside the log. Takes one fresh salt for each personal value.
     pub fn encode(
         self,
         tenant: &Tenant,
         state: Vec<StateRef>,
         mut salt: impl FnMut() -> [u8; 16],
-    ) -> (Vec<u8>, Vec<Disclosure>) {
+    ) -> (Vec<u8>, Vec<Personal>) {
         let mut commitments = BTreeMap::new();
         let mut disclosures = Vec::with_capacity(self.personal.len());
         for (field, value) in self.personal {
-            let salt = salt();
-            commitments.insert(field.to_owned(), STANDARD.encode(commitment(&salt, &value).0));
-            disclosures.push(Disclosure { record: self.id, field: field.to_owned(), salt, value });
+            let (salt, value) = (salt(), crate::digest::canonical(&value));
+            commitments.insert(field.to_owned(), STANDARD.encode(committed(&salt, &value).0));
+            disclosures.push(Personal { field, salt, value });
         }
         let encoded = Encoded {
             actor: self.actor,
@@ -265,17 +276,15 @@ impl Logged {
 /// The salted commitment to a personal value: SHA-256 over a domain label, the salt and the canonical
 /// JSON of the value. The offline verifier of `bailiwick-evidence` computes the same.
 pub fn commitment(salt: &[u8; 16], value: &Value) -> Digest {
-    Digest::of_parts(&[b"bailiwick/commit/v1\n", salt, sorted(value.clone()).to_string().as_bytes()])
+    committed(salt, sorted(value.clone()).to_string().as_bytes())
+}
+
+fn committed(salt: &[u8; 16], canonical: &[u8]) -> Digest {
+    Digest::of_parts(&[b"bailiwick/commit/v1\n", salt, canonical])
 }
 
 /// `value` with the keys of every object in order.
-pub fn sorted(value: Value) -> Value {
-    match value {
-        Value::Object(map) => {
-            let ordered: BTreeMap<String, Value> = map.into_iter().map(|(k, v)| (k, sorted(v))).collect();
-            Value::Object(ordered.into_iter().collect())
-        }
-        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value,
-    }
+pub fn sorted(mut value: Value) -> Value {
+    value.sort_all_objects();
+    value
 }

@@ -6,7 +6,7 @@ use bailiwick_core::{
     digest::Digest,
     id::{ApprovalId, CaseId, PlanId, RunId},
     identity::Identity,
-    policy::{ApproverFacts, ApproverKind, PolicyFault},
+    policy::{ApproverFacts, ApproverKind, Bulk, PolicyFault},
     record::{Actor, RecordKind},
 };
 use bailiwick_store::{
@@ -15,7 +15,7 @@ use bailiwick_store::{
     get, select,
 };
 
-use crate::{Catalogue, Engine, EngineError, Job, Result};
+use crate::{Engine, EngineError, Job, Result};
 
 /// How long an approval by a rule can be used, milliseconds: it is used in the same transaction.
 const RULE_VALID_MS: i64 = 60_000;
@@ -30,11 +30,11 @@ impl Engine {
     /// cannot say.
     pub(crate) fn approve_by_rule(
         &self,
-        catalogue: &Catalogue,
+        bulk: &mut Bulk<'_>,
         row: &PlanRow,
     ) -> Result<Option<Approval>, PolicyFault> {
         let rule = ApproverFacts { kind: ApproverKind::Rule, name: "rule".into(), roles: Default::default() };
-        let answer = catalogue.policies.approves(&rule, &row.plan.facts())?;
+        let answer = bulk.approves(&rule, row.plan.facts())?;
         if !answer.allowed {
             return Ok(None);
         }

@@ -14,7 +14,7 @@ use bailiwick_core::{
     record::RecordKind,
 };
 use bailiwick_store::{
-    Filter, NewWork, Select, Stored, Table, Tx, Update, Work,
+    Filter, NewWork, Ready, Select, Stored, Table, Tx, Update, Work,
     entities::{PlanRow, PlanState, Run, Step},
     get, select,
 };
@@ -31,16 +31,9 @@ const UNSETTLED_MS: i64 = 2_000;
 /// One item to decide.
 type Item = (Work, IdentityId, EventId);
 
-/// An event that is being accepted, with what it makes of its identity.
-pub(crate) struct Accepted {
-    pub identity: Identity,
-    pub event: Event,
-    /// Writes both, with the evidence.
-    pub update: Update,
-}
-
 /// What is known about identities, read at once.
-struct Known {
+#[derive(Default)]
+pub(crate) struct Known {
     accounts: BTreeMap<IdentityId, Vec<Account>>,
     runs: BTreeMap<IdentityId, Vec<Stored<Run>>>,
     /// Plans that wait for an approval or are being carried out.
@@ -50,31 +43,15 @@ struct Known {
 
 /// What deciding wants written.
 #[derive(Default)]
-struct Outcome {
-    updates: Vec<Update>,
-    jobs: Vec<NewWork>,
-    wrongs: Vec<Wrong>,
+pub(crate) struct Outcome {
+    pub updates: Vec<Update>,
+    pub jobs: Vec<NewWork>,
+    pub wrongs: Vec<Wrong>,
     /// Findings that are no longer true: code and subject.
-    mended: Vec<(&'static str, String)>,
+    pub mended: Vec<(&'static str, String)>,
 }
 
 impl Engine {
-    /// Accepts events and decides and plans for them, in one transaction: what is accepted is decided.
-    pub(crate) async fn accept(&self, tx: &mut dyn Tx, accepted: Vec<Accepted>) -> Result<()> {
-        let catalogue = self.catalogue(tx).await?;
-        let known = self.know(tx, accepted.iter().map(|a| a.identity.id).collect()).await?;
-        let mut bulk = catalogue.policies.bulk();
-        let mut out = Outcome::default();
-        for Accepted { identity, event, update } in accepted {
-            out.updates.push(update);
-            if let Some(due) = identity.lifecycle.due() {
-                out.jobs.push(Job::Wake { identity: identity.id }.work(None, None, true, due));
-            }
-            self.decide_one(&catalogue, &mut bulk, &known, &identity, &event, &mut out);
-        }
-        self.write_outcome(tx, out).await
-    }
-
     /// Decides again where a change was in doubt before.
     pub(crate) async fn decide_all(&self, items: Vec<Item>) -> Result<()> {
         for chunk in items.chunks(CHUNK) {
@@ -103,29 +80,24 @@ impl Engine {
                 self.decide_one(&catalogue, &mut bulk, &known, &identity.value, &event.value, &mut out);
             }
         }
-        self.write_outcome(&mut *tx, out).await?;
+        let ready = Ready::new(self.tenant(), std::mem::take(&mut out.updates), self.entropy())?;
+        self.write_outcome(&mut *tx, out, ready).await?;
         let works: Vec<Work> = items.iter().map(|(item, ..)| item.clone()).collect();
         tx.finish_all(self.tenant(), &works).await?;
         Ok(tx.commit().await?)
     }
 
-    async fn write_outcome(&self, tx: &mut dyn Tx, mut out: Outcome) -> Result<()> {
-        for wrong in out.wrongs {
-            out.updates.extend(self.open_finding(tx, wrong).await?);
+    /// What is known about the identities before they are decided.
+    pub(crate) async fn know(&self, tx: &mut dyn Tx, ids: BTreeSet<IdentityId>) -> Result<Known> {
+        let mut known = Known::default();
+        if ids.is_empty() {
+            return Ok(known);
         }
-        out.updates.extend(self.close_findings(tx, &out.mended).await?);
-        tx.write(self.tenant(), out.updates, self.entropy()).await?;
-        self.enqueue(tx, out.jobs).await
-    }
-
-    async fn know(&self, tx: &mut dyn Tx, ids: BTreeSet<IdentityId>) -> Result<Known> {
         let theirs = |table| {
             let ids = ids.iter().map(|i| i.to_string().into()).collect();
             Select::from(table).filter(Filter::In("identity", ids))
         };
         let in_state = |table, state: &str| theirs(table).filter(Filter::Is("state", state.into()));
-        let (accounts, runs, plans, cases) = Default::default();
-        let mut known = Known { accounts, runs, plans, cases };
         for stored in select::<Account>(tx, self.tenant(), theirs(Table::Accounts)).await? {
             if let Some(identity) = stored.value.identity {
                 known.accounts.entry(identity).or_default().push(stored.value);
@@ -145,7 +117,7 @@ impl Engine {
         Ok(known)
     }
 
-    fn decide_one(
+    pub(crate) fn decide_one(
         &self,
         catalogue: &Catalogue,
         bulk: &mut Bulk<'_>,
@@ -170,7 +142,10 @@ impl Engine {
                 return;
             }
         };
-        out.mended.push(("identity-undecidable", subject));
+        // Of somebody who was not known before, nothing can have been wrong.
+        if identity.generation > 1 {
+            out.mended.push(("identity-undecidable", subject));
+        }
         let sweep = sweep(identity, event, catalogue);
         let Unsettled { systems: unsettled, soon } = self.supersede(known, identity, event, &sweep.only, out);
         let case = self.open_case(known, identity, event, out);
@@ -195,7 +170,7 @@ impl Engine {
             out.wrongs.push(self.missing(catalogue, missing));
         }
         if !planned.changes.is_empty() {
-            self.plan_row(catalogue, planned, case, event, out);
+            self.plan_row(bulk, planned, case, event, out);
         }
         if soon {
             let again = now.saturating_add(bailiwick_core::time::SignedDuration::from_millis(UNSETTLED_MS));
@@ -348,7 +323,7 @@ impl Engine {
     /// Drafts the plan and lets the rules approve it, if they do.
     fn plan_row(
         &self,
-        catalogue: &Catalogue,
+        bulk: &mut Bulk<'_>,
         planned: Plan,
         case: Option<CaseId>,
         event: &Event,
@@ -369,7 +344,7 @@ impl Engine {
             .fact("rests_on", planned.rests_on);
         record.case = case;
         let row = PlanRow { plan: planned, digest, requester: None, state: PlanState::Drafted };
-        let approval = self.approve_by_rule(catalogue, &row).unwrap_or_else(|fault| {
+        let approval = self.approve_by_rule(bulk, &row).unwrap_or_else(|fault| {
             out.wrongs.push(Wrong {
                 code: "approval-undecidable",
                 subject: row.plan.id.to_string(),

@@ -1,5 +1,7 @@
 //! Opening and closing findings: the same thing wrong is one finding, with an owner and a deadline.
 
+use std::collections::BTreeMap;
+
 use bailiwick_core::{
     finding::Finding,
     id::{FindingId, IdentityId, SystemName},
@@ -26,10 +28,25 @@ pub(crate) struct Wrong {
 impl Engine {
     /// Opens a finding unless the same is open; gives the update to be written, if any.
     pub(crate) async fn open_finding(&self, tx: &mut dyn Tx, wrong: Wrong) -> Result<Option<Update>> {
-        let key = format!("{}:{}", wrong.code, wrong.subject);
-        if self.open_with(tx, &key).await?.is_some() {
-            return Ok(None);
+        Ok(self.open_all(tx, vec![wrong]).await?.pop())
+    }
+
+    /// Opens findings as far as the same are not open; what is wrong twice is one finding.
+    pub(crate) async fn open_all(&self, tx: &mut dyn Tx, wrongs: Vec<Wrong>) -> Result<Vec<Update>> {
+        if wrongs.is_empty() {
+            return Ok(Vec::new());
         }
+        let mut by_key: BTreeMap<String, Wrong> =
+            wrongs.into_iter().rev().map(|w| (format!("{}:{}", w.code, w.subject), w)).collect();
+        let keys = by_key.keys().map(|key| key.as_str().into()).collect();
+        let asked = Select::from(Table::Findings).filter(Filter::In("open_key", keys));
+        for open in select::<Finding>(tx, self.tenant(), asked).await? {
+            by_key.remove(&format!("{}:{}", open.value.code, open.value.subject));
+        }
+        Ok(by_key.into_values().map(|wrong| self.opening(wrong)).collect())
+    }
+
+    fn opening(&self, wrong: Wrong) -> Update {
         let now = self.now();
         let finding = Finding {
             id: FindingId::new(now, self.entropy()),
@@ -49,7 +66,7 @@ impl Engine {
             .fact("finding", finding.id)
             .fact("subject", &finding.subject);
         record.identity = finding.identity;
-        Ok(Some(Update::new(record).insert(&finding, self.entropy())))
+        Update::new(record).insert(&finding, self.entropy())
     }
 
     /// There is access on a system that configuration does not declare (any more): it cannot be reached.
@@ -83,6 +100,9 @@ impl Engine {
         tx: &mut dyn Tx,
         mended: &[(&'static str, String)],
     ) -> Result<Vec<Update>> {
+        if mended.is_empty() {
+            return Ok(Vec::new());
+        }
         let keys = mended.iter().map(|(code, subject)| format!("{code}:{subject}").into()).collect();
         let asked = Select::from(Table::Findings).filter(Filter::In("open_key", keys));
         let open = select::<Finding>(tx, self.tenant(), asked).await?;

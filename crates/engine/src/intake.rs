@@ -20,10 +20,8 @@ use bailiwick_store::{
 };
 use serde::Serialize;
 
-use crate::{Engine, EngineError, Result, decide::Accepted, finding::Wrong};
+use crate::{Engine, EngineError, Result, accept::Accepted, finding::Wrong};
 
-/// How many updates are handed to the store at a time.
-const CHUNK: usize = 512;
 /// How many records are read at a time.
 const PAGE: u32 = 1_000;
 
@@ -122,9 +120,9 @@ impl Engine {
             breaches,
         };
         self.write_batch(&mut *tx, &batch, owner).await?;
-        for chunk in arrivals.chunks(CHUNK) {
-            self.write_arrivals(&mut *tx, source, &batch, chunk, &before).await?;
-        }
+        let accepted =
+            arrivals.into_iter().map(|a| self.arrived(source, &batch, before.get(&a.key), a)).collect();
+        self.accept(&mut *tx, accepted).await?;
         tx.commit().await?;
         if batch.breaches.is_empty() {
             Ok(Imported { batch: batch.id, rows: batch.rows, events, unchanged })
@@ -196,57 +194,36 @@ impl Engine {
         Ok(tx.write(self.tenant(), updates, self.entropy()).await?)
     }
 
-    async fn write_arrivals(
+    /// What an arrival says, as an event with what it makes of its identity.
+    fn arrived(
         &self,
-        tx: &mut dyn Tx,
         source: &SourceName,
         batch: &Batch,
-        arrivals: &[Arrival],
-        before: &BTreeMap<String, Stored<Identity>>,
-    ) -> Result<()> {
-        let mut accepted = Vec::with_capacity(arrivals.len());
-        for arrival in arrivals {
-            let stored = before.get(&arrival.key);
-            let identity = Identity {
-                id: stored.map_or_else(|| IdentityId::new(batch.at, self.entropy()), |s| s.value.id),
-                kind: IdentityKind::Person,
-                source_key: SourceKey { source: source.clone(), key: arrival.key.clone() },
-                attributes: arrival.attributes.clone(),
-                lifecycle: arrival.lifecycle.clone(),
-                owner: None,
-                generation: stored.map_or(1, |s| s.value.generation + 1),
-            };
-            let event = Event {
-                id: EventId::new(batch.at, self.entropy()),
-                source: source.to_string(),
-                key: format!("{}#{}", arrival.key, identity.generation),
-                identity: identity.id,
-                kind: arrival.kind.clone(),
-                effective: arrival.effective.clone(),
-                accepted: batch.at,
-            };
-            let actor = Actor::Source(source.to_string());
-            let update = self.accepted(actor, &event, &identity, stored.map(|s| s.revision));
-            accepted.push(Accepted { identity, event, update });
-        }
-        self.accept(tx, accepted).await
-    }
-
-    /// The update by which an event and what it makes of its identity are accepted.
-    fn accepted(&self, actor: Actor, event: &Event, identity: &Identity, revision: Option<i64>) -> Update {
-        let record = Record::new(RecordKind::EventAccepted, event.accepted, actor, self.entropy())
-            .event(event.id)
-            .identity(identity.id)
-            .fact("effective", event.effective.at)
-            .fact("generation", identity.generation)
-            .fact("kind", event.kind.name())
-            .fact("state", identity.lifecycle.name())
-            .personal("identity", (&identity.source_key, &identity.attributes));
-        let update = Update::new(record).insert(event, self.entropy());
-        match revision {
-            Some(revision) => update.replace(identity, revision, self.entropy()),
-            None => update.insert(identity, self.entropy()),
-        }
+        before: Option<&Stored<Identity>>,
+        arrival: Arrival,
+    ) -> Accepted {
+        let generation = before.map_or(1, |s| s.value.generation + 1);
+        let id = before.map_or_else(|| IdentityId::new(batch.at, self.entropy()), |s| s.value.id);
+        let event = Event {
+            id: EventId::new(batch.at, self.entropy()),
+            source: source.to_string(),
+            key: format!("{}#{generation}", arrival.key),
+            identity: id,
+            kind: arrival.kind,
+            effective: arrival.effective,
+            accepted: batch.at,
+        };
+        let identity = Identity {
+            id,
+            kind: IdentityKind::Person,
+            source_key: SourceKey { source: source.clone(), key: arrival.key },
+            attributes: arrival.attributes,
+            lifecycle: arrival.lifecycle,
+            owner: None,
+            generation,
+        };
+        let actor = Actor::Source(source.to_string());
+        Accepted { identity, revision: before.map(|s| s.revision), event, actor }
     }
 
     /// Files an event that the hub itself noticed, and with `lifecycle` what it makes of the identity.
@@ -292,8 +269,8 @@ impl Engine {
                 effective: Effective::at(now),
                 accepted: now,
             };
-            let update = self.accepted(Actor::Hub("intake".into()), &event, &identity, Some(revision));
-            accepted.push(Accepted { identity, event, update });
+            let actor = Actor::Hub("intake".into());
+            accepted.push(Accepted { identity, revision: Some(revision), event, actor });
         }
         let count = accepted.len();
         if count > 0 {

@@ -6,6 +6,7 @@
 //!
 //! Absent on purpose: any knowledge of a protocol (connectors), of SQL (store), of HTTP (hub).
 
+mod accept;
 mod apply;
 mod approve;
 mod catalogue;
@@ -71,16 +72,17 @@ pub struct Parts {
     pub name: String,
 }
 
-/// One engine: does the work that the store's queue holds.
+/// One engine: does the work that the store's queue holds. A clone is the same engine.
+#[derive(Clone)]
 pub struct Engine {
-    parts: Parts,
-    catalogue: Mutex<Option<Arc<Catalogue>>>,
+    parts: Arc<Parts>,
+    catalogue: Arc<Mutex<Option<Arc<Catalogue>>>>,
 }
 
 impl Engine {
     /// An engine of the given parts.
     pub fn new(parts: Parts) -> Self {
-        Self { parts, catalogue: Mutex::new(None) }
+        Self { parts: Arc::new(parts), catalogue: Arc::default() }
     }
 
     /// The parts it is made of.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bailiwick_core::{id::Entropy, time::Timestamp};
-use bailiwick_evidence::{Log, Signer};
+use bailiwick_evidence::{EvidenceError, Log, Signer};
 use bailiwick_store::{LogHead, Store};
 
 use crate::{EngineError, Result};
@@ -75,28 +75,39 @@ impl Sequencer {
         Ok(size)
     }
 
-    /// Appends to the log what the database has more.
+    /// Appends to the log what the database has more, then publishes it.
     async fn extend(&self) -> Result<u64> {
         loop {
-            let size = self.log()?.size();
+            let size = self.log()?.durable();
             let from = i64::try_from(size).unwrap_or(i64::MAX);
             let mut tx = self.store.read().await?;
             let entries = tx.entries(from, BATCH).await?;
             let head = tx.log_head().await?;
             drop(tx);
             if entries.is_empty() {
+                self.blocking(|log| log.publish().map(|_| ())).await?;
                 self.advance(head).await?;
                 return Ok(size);
             }
-            let log = self.log.clone();
-            let appended = tokio::task::spawn_blocking(move || {
-                let mut log = log.lock().map_err(|_| "the log is in disorder".to_owned())?;
+            self.blocking(move |log| {
                 let bytes: Vec<&[u8]> = entries.iter().map(|e| e.bytes.as_slice()).collect();
-                log.append(&bytes).map(|_| ()).map_err(|e| format!("{}: {e}", e.code()))
-            });
-            let outcome = appended.await.map_err(|e| EngineError::Evidence(e.to_string()))?;
-            outcome.map_err(EngineError::Evidence)?;
+                log.append(&bytes).map(|_| ())
+            })
+            .await?;
         }
+    }
+
+    /// Works on the log off the async threads, because it waits for the disk.
+    async fn blocking(
+        &self,
+        work: impl FnOnce(&mut Log) -> std::result::Result<(), EvidenceError> + Send + 'static,
+    ) -> Result<()> {
+        let log = self.log.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            let mut log = log.lock().map_err(|_| "the log is in disorder".to_owned())?;
+            work(&mut log).map_err(|e| format!("{}: {e}", e.code()))
+        });
+        done.await.map_err(|e| EngineError::Evidence(e.to_string()))?.map_err(EngineError::Evidence)
     }
 
     /// Moves the end that the database remembers to where the log is.

@@ -103,6 +103,7 @@ async fn a_past_that_was_written_anew_is_found_with_an_earlier_checkpoint() {
         .map(|e| String::from_utf8(e.bytes.clone()).unwrap().replace("\"joined\"", "\"absent\"").into_bytes())
         .collect();
     log.append(&bytes.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
+    log.publish().unwrap();
     let keys = [log.verifier().clone()];
     bailiwick_evidence::fsck(forged.path(), &keys, &[]).unwrap();
     let known = bailiwick_evidence::Checkpoint::open(&earlier, &keys).unwrap();

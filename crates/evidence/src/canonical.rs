@@ -13,6 +13,9 @@ use serde_json::Value;
 
 use crate::error::EvidenceError;
 
+/// Bytes of a string that are looked at together.
+const BLOCK: usize = 32;
+
 /// Arrays and objects may nest this deep.
 pub const MAX_DEPTH: usize = 64;
 
@@ -222,25 +225,24 @@ impl<'a> Scanner<'a> {
         let start = self.at;
         let mut decoded: Option<Vec<u8>> = None;
         loop {
-            let Some(byte) = self.peek() else { return self.refuse("string does not end") };
-            match byte {
-                b'"' => {
+            let plain = plain(&self.bytes[self.at..]);
+            if let Some(decoded) = &mut decoded {
+                decoded.extend_from_slice(&self.bytes[self.at..self.at + plain]);
+            }
+            self.at += plain;
+            match self.peek() {
+                Some(b'"') => {
                     let raw = &self.bytes[start..self.at];
                     self.at += 1;
                     return Ok(decoded.map_or(Cow::Borrowed(raw), Cow::Owned));
                 }
-                0..0x20 => return self.refuse("control character is not escaped"),
-                b'\\' => {
+                Some(b'\\') => {
                     let before = &self.bytes[start..self.at];
                     let byte = self.escape()?;
                     decoded.get_or_insert_with(|| before.to_vec()).push(byte);
                 }
-                _ => {
-                    self.at += 1;
-                    if let Some(decoded) = &mut decoded {
-                        decoded.push(byte);
-                    }
-                }
+                Some(_) => return self.refuse("control character is not escaped"),
+                None => return self.refuse("string does not end"),
             }
         }
     }
@@ -277,4 +279,13 @@ impl<'a> Scanner<'a> {
         self.at += len;
         Ok(byte)
     }
+}
+
+/// How many bytes at the start of `text` stand for themselves in a string.
+fn plain(text: &[u8]) -> usize {
+    let special = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\');
+    // Without a branch for each byte, the compiler compares a whole block at once.
+    let clean = |block: &&[u8; BLOCK]| !block.iter().fold(false, |found, &byte| found | special(byte));
+    let start = BLOCK * text.as_chunks().0.iter().take_while(clean).count();
+    start + text[start..].iter().take_while(|&&byte| !special(byte)).count()
 }

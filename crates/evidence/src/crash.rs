@@ -24,8 +24,20 @@ const DIR: &str = "/logs/one";
 const SECTOR: usize = 512;
 /// Small, so that the journal starts over several times within the script.
 const JOURNAL: u64 = 8192 + 12 * 1024;
-/// Batch sizes: a single entry, edges of a tile, several tiles at once, more than the journal holds.
-const SCRIPT: [usize; 9] = [1, 3, 200, 52, 1, 255, 2, 300, 1];
+/// Batch sizes: a single entry, edges of a tile, several tiles at once, more than the journal holds. Some are
+/// published at once, some with a later one.
+const SCRIPT: [(usize, bool); 10] = [
+    (1, true),
+    (3, false),
+    (200, true),
+    (52, false),
+    (1, false),
+    (255, true),
+    (2, true),
+    (300, false),
+    (1, false),
+    (1, true),
+];
 
 struct Seeded(u64);
 
@@ -246,7 +258,13 @@ impl Files for Memory {
     }
 
     /// Either may come first; which one, depends on where it stands.
-    fn write_batch(&self, durable: Durable<'_>, others: &[(PathBuf, Vec<u8>)]) -> io::Result<()> {
+    fn write_beside(
+        &self,
+        durable: Durable<'_>,
+        others: &[(PathBuf, Vec<u8>)],
+        work: &mut (dyn FnMut() + Send),
+    ) -> io::Result<()> {
+        work();
         let journal = || self.write_durable(durable.path, durable.offset, durable.bytes);
         let tiles = || others.iter().try_for_each(|(path, bytes)| self.write(path, bytes));
         let tiles_first = durable.offset.is_multiple_of(2);
@@ -313,21 +331,24 @@ fn open(files: &Memory) -> Result<Log, EvidenceError> {
 }
 
 fn all_entries() -> Vec<Vec<u8>> {
-    (0..SCRIPT.iter().sum()).map(entry_at).collect()
+    (0..SCRIPT.iter().map(|(batch, _)| batch).sum()).map(entry_at).collect()
 }
 
 /// Opens the log and appends what is missing of the script; gives the size that was acknowledged last.
 fn run(files: &Memory, acknowledged: &mut u64) -> Result<Log, EvidenceError> {
     let mut log = open(files)?;
-    *acknowledged = (*acknowledged).max(log.size());
+    *acknowledged = (*acknowledged).max(log.durable());
     let entries = all_entries();
     let mut end = 0;
-    for batch in SCRIPT {
+    for (batch, publish) in SCRIPT {
         end += batch;
-        let start = log.size() as usize;
+        let start = log.durable() as usize;
         if start < end {
             let batch: Vec<&[u8]> = entries[start..end].iter().map(Vec::as_slice).collect();
-            *acknowledged = log.append(&batch)?.size();
+            *acknowledged = log.append(&batch)?;
+        }
+        if publish {
+            log.publish()?;
         }
     }
     Ok(log)
@@ -361,6 +382,15 @@ fn published(files: &Memory) -> u64 {
     files.reader().checkpoint().ok().flatten().map_or(0, |checkpoint: Checkpoint| checkpoint.size())
 }
 
+/// All that the checkpoint promises is there. A killed writer leaves it so; after a loss of power, opening the log
+/// makes it so again.
+fn serves_what_it_published(files: &Memory) -> Result<(), String> {
+    let served = files.reader().checkpoint().map_err(|error| error.to_string())?.is_some();
+    let keys = [signer().verifier().clone()];
+    let checked = if served { fsck::check(files.reader(), &keys, &[]).map(|_| ()) } else { Ok(()) };
+    checked.map_err(|error| format!("what was published cannot be served: {error}"))
+}
+
 /// Stops at `step`, brings the machine up again, and judges; then finishes the script and judges again.
 fn stop_and_resume(disk: &Disk, step: usize, stop: Stop, mut promised: u64) -> Result<(Disk, u64), String> {
     let files = Memory::new(Disk { stop_at: step, ..disk.clone() });
@@ -368,6 +398,10 @@ fn stop_and_resume(disk: &Disk, step: usize, stop: Stop, mut promised: u64) -> R
     promised = promised.max(published(&files));
     let next = files.disk().after(stop);
     let files = Memory::new(next.clone());
+    let was_served = serves_what_it_published(&Memory::new(disk.clone())).is_ok();
+    if matches!(stop, Stop::Killed) && was_served {
+        serves_what_it_published(&files)?;
+    }
     let log = open(&files).map_err(|error| format!("does not open: {error}"))?;
     judge(&files, &log, promised)?;
     drop(log);
@@ -407,7 +441,7 @@ fn stops_at_every_step_and_loses_nothing_durable() {
 /// Stops once in the script, then again while the log recovers or soon after.
 fn sweep_twice(planted: Planted) -> Result<(), String> {
     for first in (0..steps_of_a_run(planted)).step_by(3) {
-        for (at, second) in [2, 5, 8, 9, 13, 34].into_iter().enumerate() {
+        for (at, second) in [2, 5, 8, 9, 10, 11, 12, 13, 15, 17, 20, 34].into_iter().enumerate() {
             let seed = (first * 100 + second) as u64;
             let (one, two) = match (first + at) % 4 {
                 0 | 1 => (Stop::Killed, Stop::PowerAllLost),
@@ -443,7 +477,8 @@ fn partial_tiles_serve_every_published_size_until_the_full_one() {
     let mut sizes = Vec::new();
     for batch in entries[..300].chunks(7) {
         let batch: Vec<&[u8]> = batch.iter().map(Vec::as_slice).collect();
-        sizes.push(log.append(&batch).unwrap().size());
+        log.append(&batch).unwrap();
+        sizes.push(log.publish().unwrap().size());
         for &size in &sizes {
             let leaves: Vec<Hash> =
                 entries[..size as usize].iter().map(|entry| merkle::leaf_hash(entry)).collect();
@@ -463,13 +498,47 @@ fn a_damaged_record_in_the_middle_is_not_taken_for_the_end() {
     for index in 0..3 {
         log.append(&[&entry_at(index)]).unwrap();
     }
+    log.publish().unwrap();
     drop(log);
     {
         let mut disk = files.disk();
         let inode = disk.inode(&Path::new(DIR).join("journal")).unwrap();
         // Inside of the first record's entry.
-        disk.inodes[inode].written[8192 + 20] ^= 1;
+        disk.inodes[inode].written[8192 + 52] ^= 1;
     }
     let error = open(&files).err().expect("it would fork");
     assert_eq!(error.code(), "log-behind-checkpoint");
+}
+
+#[test]
+fn a_record_with_any_byte_changed_does_not_count() {
+    let files = Memory::new(Disk::new(Planted::Nothing));
+    let mut log = open(&files).unwrap();
+    log.append(&[&entry_at(0)]).unwrap();
+    log.publish().unwrap();
+    let journal = |files: &Memory| files.read(&Path::new(DIR).join("journal")).unwrap().unwrap();
+    let before = journal(&files);
+    log.append(&[&entry_at(1)]).unwrap();
+    drop(log);
+    let changed: Vec<usize> = before
+        .iter()
+        .zip(journal(&files))
+        .enumerate()
+        .filter(|(_, (old, new))| **old != *new)
+        .map(|(at, _)| at)
+        .collect();
+    let record = changed[0]..=changed[changed.len() - 1];
+    assert!(record.clone().count() > 60, "{record:?}");
+    for at in record {
+        let files = Memory::new(files.disk().clone());
+        {
+            let mut disk = files.disk();
+            let inode = disk.inode(&Path::new(DIR).join("journal")).unwrap();
+            disk.inodes[inode].written[at] ^= 1;
+        }
+        let log = open(&files).unwrap();
+        assert_eq!(log.durable(), 1, "byte {at}");
+        judge(&files, &log, 1).unwrap();
+    }
+    assert_eq!(open(&files).unwrap().durable(), 2);
 }

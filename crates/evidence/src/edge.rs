@@ -60,15 +60,6 @@ impl Edge {
         self.frontier.root()
     }
 
-    /// The root after `entries`, without adding them.
-    pub(crate) fn root_with<'a>(&self, entries: impl IntoIterator<Item = &'a [u8]>) -> Hash {
-        let mut frontier = self.frontier.clone();
-        for entry in entries {
-            frontier.push(merkle::leaf_hash(entry), |_, _| ());
-        }
-        frontier.root()
-    }
-
     /// Adds an entry; the tiles that it fills go to `out`.
     pub(crate) fn push(&mut self, entry: &[u8], out: &mut Vec<Written>) -> Result<(), EvidenceError> {
         tile::push_entry(&mut self.bundle, entry)?;
@@ -76,7 +67,9 @@ impl Edge {
         let size = frontier.size() + 1;
         if size.is_multiple_of(u64::from(WIDTH)) {
             let index = size / u64::from(WIDTH) - 1;
-            out.push((Tile { kind: Kind::Entries, index, width: WIDTH }, std::mem::take(bundle)));
+            // The next bundle will be about as long.
+            let next = Vec::with_capacity(bundle.len());
+            out.push((Tile { kind: Kind::Entries, index, width: WIDTH }, std::mem::replace(bundle, next)));
         }
         frontier.push(merkle::leaf_hash(entry), |height, hash| {
             if !height.is_multiple_of(HEIGHT) {

@@ -1,18 +1,25 @@
 //! The journal: one preallocated file in which a batch becomes durable with one write and one flush.
 //!
 //! Layout: two header slots of 4 KiB, then records. A header holds the checkpoint that the journal starts
-//! from: everything before it is durable in tiles. A record holds the entries of a batch and the checkpoint
-//! after it. There is no checksum of a record: it counts only if its entries lead from the tree before it to
-//! the root that the log's key signed in it, so a torn record, or one left from an earlier use of the file,
-//! cannot be taken for a whole one.
+//! from: everything before it is durable in tiles. A record holds the root of the tree before it, the entries of
+//! a batch, and a seal over both under a secret of the log's key. It counts only if it continues that tree and the
+//! seal holds, so a torn record, one left from an earlier use of the file, or one by another hand cannot be taken
+//! for a whole one. A signed root would say the same, but the flush would have to wait until the tree is hashed.
 //!
 //! To start over, the other header slot is written; the old header and its records stay valid until that is
 //! durable. The file never grows, so a flush writes no metadata.
 
 use std::{
     collections::BTreeMap,
-    io::ErrorKind,
+    io::{self, ErrorKind},
+    mem,
     path::{Path, PathBuf},
+};
+
+use aws_lc_rs::{
+    aead::{Aad, LessSafeKey, NONCE_LEN, Nonce},
+    constant_time::verify_slices_are_equal,
+    error::Unspecified,
 };
 
 use crate::{
@@ -20,17 +27,19 @@ use crate::{
     error::EvidenceError,
     files::{Durable, Files},
     hash::Hash,
-    key::VerifierKey,
+    key::Signer,
     tile,
 };
 
 const NAME: &str = "journal";
-const MAGIC: &[u8; 8] = b"bwjrnl1\n";
+const MAGIC: &[u8; 8] = b"bwjrnl2\n";
 const SLOT: u64 = 4096;
 const RECORDS: u64 = 2 * SLOT;
-/// Body length, first index, number of entries.
-const RECORD_HEAD: u64 = 4 + 8 + 4;
 const CHECKSUM: usize = Hash::LEN;
+/// Length of what follows; root before, first index, number of entries.
+const RECORD_HEAD: usize = 4 + Hash::LEN + 8 + 4;
+const SEAL: usize = 16;
+const SEAL_CONTEXT: &[u8] = b"bailiwick/journal/v2\n";
 
 /// The smallest journal, so that at least one longest entry fits with its checkpoint.
 pub(crate) const MIN_BYTES: u64 = 128 * 1024;
@@ -42,14 +51,35 @@ pub(crate) struct Journal {
     slot: u64,
     generation: u64,
     offset: u64,
+    seal: Seal,
+    /// Room for a record, kept because fresh memory costs more than what is done with it.
+    record: Vec<u8>,
 }
 
 /// A record as it lies in the file.
 pub(crate) struct Record<'a> {
-    pub(crate) start: u64,
     pub(crate) entries: Vec<&'a [u8]>,
-    pub(crate) checkpoint: Checkpoint,
     raw: &'a [u8],
+}
+
+/// A keyed checksum. AES-GCM-SIV because it is many times as fast as SHA-256 and because a nonce may come twice:
+/// after a crash, other entries may follow the same tree.
+struct Seal(LessSafeKey);
+
+impl Seal {
+    fn new(signer: &Signer) -> Result<Self, EvidenceError> {
+        Ok(Self(LessSafeKey::new(signer.derive(SEAL_CONTEXT)?)))
+    }
+
+    fn over(&self, body: &[u8]) -> Result<[u8; SEAL], Unspecified> {
+        let nonce = Nonce::assume_unique_for_key([0; NONCE_LEN]);
+        let tag = self.0.seal_in_place_separate_tag(nonce, Aad::from(body), &mut [])?;
+        tag.as_ref().try_into().map_err(|_| Unspecified)
+    }
+
+    fn holds(&self, body: &[u8], seal: &[u8; SEAL]) -> bool {
+        self.over(body).is_ok_and(|expected| verify_slices_are_equal(&expected, seal).is_ok())
+    }
 }
 
 impl Journal {
@@ -64,6 +94,7 @@ impl Journal {
         dir: &Path,
         bytes: u64,
         base: &Checkpoint,
+        signer: &Signer,
     ) -> Result<Self, EvidenceError> {
         let (path, draft) = (Self::path(dir), dir.join("journal.new"));
         let mut content = header(0, base);
@@ -76,14 +107,15 @@ impl Journal {
         files.sync(std::slice::from_ref(&draft)).map_err(io("flush", &draft))?;
         files.rename(&draft, &path).map_err(io("create", &path))?;
         flush_names(files, dir)?;
-        Ok(Self { path, bytes, slot: 0, generation: 0, offset: RECORDS })
+        let seal = Seal::new(signer)?;
+        Ok(Self { path, bytes, slot: 0, generation: 0, offset: RECORDS, seal, record: Vec::new() })
     }
 
     /// The journal of a file's content, with the checkpoint that it starts from.
     pub(crate) fn load(
         path: &Path,
         content: &[u8],
-        key: &VerifierKey,
+        signer: &Signer,
     ) -> Result<(Self, Checkpoint), EvidenceError> {
         let damaged = |why| EvidenceError::JournalDamaged { path: path.to_owned(), why };
         let slots: BTreeMap<u64, (u64, &str)> = (0..2)
@@ -94,28 +126,28 @@ impl Journal {
             .collect();
         let (generation, (slot, note)) =
             slots.into_iter().next_back().ok_or(damaged("there is no valid header"))?;
-        let base = Checkpoint::open(note, std::slice::from_ref(key))
+        let base = Checkpoint::open(note, std::slice::from_ref(signer.verifier()))
             .map_err(|_| damaged("its checkpoint is not signed by this key"))?;
         let bytes = content.len() as u64;
-        Ok((Self { path: path.to_owned(), bytes, slot, generation, offset: RECORDS }, base))
+        let (path, seal) = (path.to_owned(), Seal::new(signer)?);
+        Ok((Self { path, bytes, slot, generation, offset: RECORDS, seal, record: Vec::new() }, base))
     }
 
-    /// The record at the current place of `content`, if there is one; its root and signature are not checked.
-    pub(crate) fn peek<'a>(&self, content: &'a [u8]) -> Option<Record<'a>> {
+    /// The record at the current place of `content` if it continues the tree of that size and root.
+    pub(crate) fn peek<'a>(&self, content: &'a [u8], size: u64, root: Hash) -> Option<Record<'a>> {
         let rest = content.get(self.offset as usize..)?;
         let (len, body) = rest.split_first_chunk()?;
         let body = body.get(..u32::from_be_bytes(*len) as usize)?;
         let raw = &rest[..4 + body.len()];
-        let (start, body) = body.split_first_chunk()?;
-        let (count, body) = body.split_first_chunk()?;
+        let (body, seal) = body.split_last_chunk()?;
+        let entries = body.strip_prefix(root.as_bytes())?.strip_prefix(&size.to_be_bytes())?;
+        let (count, entries) = entries.split_first_chunk()?;
         let count = u32::from_be_bytes(*count) as usize;
-        let entries: Vec<_> = tile::entries(body).take(count).collect();
-        if entries.len() < count || count == 0 {
+        if count == 0 || !self.seal.holds(body, seal) {
             return None;
         }
-        let len: usize = entries.iter().map(|entry| 2 + entry.len()).sum();
-        let checkpoint = Checkpoint::parse(std::str::from_utf8(&body[len..]).ok()?).ok()?;
-        Some(Record { start: u64::from_be_bytes(*start), entries, checkpoint, raw })
+        let entries: Vec<_> = tile::entries(entries).collect();
+        (entries.len() == count).then_some(Record { entries, raw })
     }
 
     /// Steps over a record that counts.
@@ -151,34 +183,32 @@ impl Journal {
         self.bytes - RECORDS
     }
 
-    /// Writes a batch, and beside it the tiles that it fills; the batch is durable when it returns. The caller has
-    /// made sure that it fits.
+    /// Writes a batch that continues the tree of that size and root; it is durable when this returns. Beside it,
+    /// writes tiles and does other work. The caller has made sure that the batch fits.
     pub(crate) fn append(
         &mut self,
         files: &dyn Files,
-        start: u64,
+        (size, root): (u64, Hash),
         entries: &[&[u8]],
-        checkpoint: &Checkpoint,
         tiles: &[(PathBuf, Vec<u8>)],
+        work: &mut (dyn FnMut() + Send),
     ) -> Result<(), EvidenceError> {
-        let note = checkpoint.to_string();
-        let mut record = Vec::with_capacity(record_len(entries, note.len()) as usize);
-        record.extend_from_slice(&[0; 4]);
-        record.extend_from_slice(&start.to_be_bytes());
+        let failed = |source| EvidenceError::Io { action: "append to", path: self.path.clone(), source };
+        let mut record = mem::take(&mut self.record);
+        record.clear();
+        record.extend_from_slice(&((record_len(entries) - 4) as u32).to_be_bytes());
+        record.extend_from_slice(root.as_bytes());
+        record.extend_from_slice(&size.to_be_bytes());
         record.extend_from_slice(&(entries.len() as u32).to_be_bytes());
         for entry in entries {
             tile::push_entry(&mut record, entry)?;
         }
-        record.extend_from_slice(note.as_bytes());
-        let body = (record.len() - 4) as u32;
-        record[..4].copy_from_slice(&body.to_be_bytes());
+        let seal = self.seal.over(&record[4..]).map_err(|error| failed(io::Error::other(error)))?;
+        record.extend_from_slice(&seal);
         let durable = Durable { path: &self.path, offset: self.offset, bytes: &record };
-        files.write_batch(durable, tiles).map_err(|source| EvidenceError::Io {
-            action: "append to",
-            path: self.path.clone(),
-            source,
-        })?;
+        files.write_beside(durable, tiles, work).map_err(failed)?;
         self.offset += record.len() as u64;
+        self.record = record;
         Ok(())
     }
 
@@ -222,9 +252,9 @@ fn flush_names(files: &dyn Files, dir: &Path) -> Result<(), EvidenceError> {
     Ok(())
 }
 
-/// Bytes of a record with a note of `note` bytes.
-pub(crate) fn record_len(entries: &[&[u8]], note: usize) -> u64 {
-    RECORD_HEAD + note as u64 + entries.iter().map(|entry| 2 + entry.len() as u64).sum::<u64>()
+/// Bytes of a record.
+pub(crate) fn record_len(entries: &[&[u8]]) -> u64 {
+    (RECORD_HEAD + SEAL) as u64 + entries.iter().map(|entry| 2 + entry.len() as u64).sum::<u64>()
 }
 
 fn header(generation: u64, base: &Checkpoint) -> Vec<u8> {

@@ -19,7 +19,8 @@
 //!
 //! let first = entry::canonical(&serde_json::json!({ "type": "started" }))?;
 //! let second = entry::canonical(&serde_json::json!({ "type": "stopped", "after": 3 }))?;
-//! let head = log.append(&[&first, &second])?.clone();
+//! log.append(&[&first, &second])?; // durable
+//! let head = log.publish()?.clone(); // for all to see
 //! assert_eq!(head.size(), 2);
 //!
 //! // Anyone with the public key can check the head, and with a proof that an entry is below it.

@@ -2,8 +2,9 @@
 //!
 //! Promise: when `append` returns, its entries survive the loss of power; a log that is stopped at any point opens
 //! again with every entry that was durable, and never publishes two roots for one size. Each batch costs one
-//! flush, that of the journal; tiles and `checkpoint` are published beside it without a flush
-//! and flushed together when the journal starts over.
+//! flush, that of the journal. Tiles are derived from it: those that a batch fills are written beside the next
+//! batch; `publish` writes what is left of them, then the checkpoint. They are flushed together when the
+//! journal starts over.
 //!
 //! A directory is that of a C2SP `tlog-tiles` log (`checkpoint`, `tile/…`) and can be served as it is,
 //! besides `journal` and `lock`.
@@ -24,12 +25,12 @@ use crate::{
     error::EvidenceError,
     files::{Disk, Files, Lock},
     hash::Hash,
-    journal::{self, Journal, Record},
+    journal::{self, Journal},
     key::{Signer, VerifierKey},
     merkle,
     proof::Proof,
     reader::{CHECKPOINT, Reader, View},
-    tile::{Kind, Tile},
+    tile::{Kind, Tile, WIDTH},
 };
 
 /// Size of a new journal in bytes, unless the caller chooses.
@@ -43,8 +44,14 @@ pub struct Log {
     files: Arc<dyn Files>,
     dir: PathBuf,
     signer: Signer,
+    /// What is published.
     head: Checkpoint,
+    /// Number of durable entries: as many as `head` has or more.
+    durable: u64,
+    /// The tree over them. It grows beside the flush, so after a failed one it is ahead, and the log is closed.
     edge: Edge,
+    /// Full tiles of durable entries that are not written yet.
+    pending: Vec<(PathBuf, Vec<u8>)>,
     journal: Journal,
     /// Size of the tree that the journal starts from; its tiles must stay until the journal starts over.
     base: u64,
@@ -94,7 +101,7 @@ impl Log {
         let reader = Reader::with(Arc::clone(&files), dir);
         let (journal, base, edge) = match &content {
             Some(content) => {
-                let (journal, base) = Journal::load(&path, content, signer.verifier())?;
+                let (journal, base) = Journal::load(&path, content, &signer)?;
                 let edge = Edge::restore(&reader.at(base.size()))?;
                 if edge.root() != base.root() {
                     let why = "tiles do not lead to the root that the journal starts from";
@@ -107,7 +114,7 @@ impl Log {
             }
             None => {
                 let base = Checkpoint::sign(&signer, 0, merkle::empty_root())?;
-                (Journal::create(&*files, dir, journal_bytes, &base)?, base, Edge::default())
+                (Journal::create(&*files, dir, journal_bytes, &base, &signer)?, base, Edge::default())
             }
         };
         let mut log = Self {
@@ -116,7 +123,9 @@ impl Log {
             signer,
             base: base.size(),
             head: base,
+            durable: edge.size(),
             edge,
+            pending: Vec::new(),
             journal,
             unflushed: BTreeSet::new(),
             partials: BTreeSet::new(),
@@ -133,14 +142,12 @@ impl Log {
 
     /// Replays the journal, checks what was published against it, then publishes what is missing.
     fn recover(&mut self, content: &[u8]) -> Result<(), EvidenceError> {
-        let key = std::slice::from_ref(self.signer.verifier());
         let mut pending: BTreeMap<Tile, Vec<u8>> = BTreeMap::new();
         let mut roots = BTreeMap::from([(self.head.size(), self.head.root())]);
         let mut last = None;
         let mut out = Vec::new();
-        while let Some(record) =
-            self.journal.peek(content).filter(|record| continues(&self.edge, record, key))
-        {
+        while let Some(record) = self.journal.peek(content, self.edge.size(), self.edge.root()) {
+            let start = self.edge.size();
             for entry in &record.entries {
                 self.edge.push(entry, &mut out)?;
             }
@@ -148,14 +155,15 @@ impl Log {
                 pending.retain(|held, _| (held.kind, held.index) != (tile.kind, tile.index));
                 pending.insert(tile, bytes);
             }
-            pending.extend(self.edge.partials(record.start));
-            roots.insert(record.checkpoint.size(), record.checkpoint.root());
-            self.head = record.checkpoint.clone();
+            pending.extend(self.edge.partials(start));
+            roots.insert(self.edge.size(), self.edge.root());
             self.journal.skip(&record);
             last = Some(record);
         }
         let published = self.published(&roots)?;
+        self.head = Checkpoint::sign(&self.signer, self.edge.size(), self.edge.root())?;
         self.journal.confirm(&*self.files, &self.dir, content, last.as_ref())?;
+        self.durable = self.edge.size();
         for (tile, bytes) in pending {
             let path = self.dir.join(tile.to_string());
             if self.files.read(&path).map_err(io("read", &path))?.as_deref() != Some(&bytes[..]) {
@@ -189,8 +197,8 @@ impl Log {
         if published.verify(key).is_err() {
             return Ok(None);
         }
-        if published.size() > self.head.size() {
-            return Err(EvidenceError::Behind { published: published.size(), held: self.head.size() });
+        if published.size() > self.edge.size() {
+            return Err(EvidenceError::Behind { published: published.size(), held: self.edge.size() });
         }
         if roots.get(&published.size()).is_some_and(|root| *root != published.root()) {
             let why = "the published checkpoint has another root at the same size";
@@ -199,13 +207,14 @@ impl Log {
         Ok(Some(published))
     }
 
-    /// Appends a batch and gives the new head back. Entries are durable and published when it returns. An empty
-    /// batch changes nothing; one that does not fit into the journal is appended in several steps.
+    /// Makes a batch durable and gives the number of durable entries back. Who reads sees it after the next
+    /// [`publish`](Log::publish). An empty batch changes nothing; one that does not fit into the journal is
+    /// appended in several steps.
     ///
     /// # Errors
     /// `NotCanonical` or `EntryTooLarge` before anything is written. After `Io` the log is closed; open it again:
-    /// the batch may or may not be in it, so ask for its [`size`](Log::size).
-    pub fn append(&mut self, entries: &[&[u8]]) -> Result<&Checkpoint, EvidenceError> {
+    /// the batch may or may not be in it, so ask for what is [`durable`](Log::durable).
+    pub fn append(&mut self, entries: &[&[u8]]) -> Result<u64, EvidenceError> {
         self.usable()?;
         entries.iter().try_for_each(|bytes| entry::check(bytes))?;
         self.closed = true;
@@ -216,12 +225,24 @@ impl Log {
             rest = &rest[batch.len()..];
         }
         self.closed = false;
+        Ok(self.durable)
+    }
+
+    /// Publishes what is durable and gives the head back. What was published already changes nothing.
+    ///
+    /// # Errors
+    /// After `Io` the log is closed; what is durable stays so, and opening the log publishes it.
+    pub fn publish(&mut self) -> Result<&Checkpoint, EvidenceError> {
+        self.usable()?;
+        self.closed = true;
+        self.publish_durable()?;
+        self.closed = false;
         Ok(&self.head)
     }
 
     /// How many of `entries` one record may hold; at least one.
     fn batch_len(&self, entries: &[&[u8]]) -> usize {
-        let mut room = self.journal.capacity() - journal::record_len(&[], self.note_len());
+        let mut room = self.journal.capacity() - journal::record_len(&[]);
         let fitting = entries.iter().take_while(|entry| {
             let left = room.checked_sub(2 + entry.len() as u64);
             room = left.unwrap_or(0);
@@ -230,35 +251,41 @@ impl Log {
         fitting.count().max(1)
     }
 
-    /// An upper bound of the bytes of a checkpoint with only the log's signature.
-    fn note_len(&self) -> usize {
-        2 * self.signer.verifier().name().len() + 256
-    }
-
     fn append_batch(&mut self, entries: &[&[u8]]) -> Result<(), EvidenceError> {
-        if !self.journal.fits(journal::record_len(entries, self.note_len())) {
+        if !self.journal.fits(journal::record_len(entries)) {
             self.start_over()?;
         }
-        let start = self.edge.size();
-        let mut tiles = Vec::new();
-        for entry in entries {
-            self.edge.push(entry, &mut tiles)?;
+        let before = (self.edge.size(), self.edge.root());
+        let tiles = std::mem::take(&mut self.pending);
+        let mut filled = Vec::new();
+        let mut grown = Ok(());
+        let mut grow = || grown = entries.iter().try_for_each(|entry| self.edge.push(entry, &mut filled));
+        // Tiles ahead of the checkpoint are harmless: nobody who verifies reads them, and they are of durable entries.
+        self.journal.append(&*self.files, before, entries, &tiles, &mut grow)?;
+        grown?;
+        self.durable = self.edge.size();
+        self.unflushed.extend(tiles.into_iter().map(|(path, _)| path));
+        self.pending.extend(filled.into_iter().map(|(tile, bytes)| (self.dir.join(tile.to_string()), bytes)));
+        Ok(())
+    }
+
+    fn publish_durable(&mut self) -> Result<(), EvidenceError> {
+        if self.head.size() == self.durable {
+            return Ok(());
         }
-        let head = Checkpoint::sign(&self.signer, self.edge.size(), self.edge.root())?;
-        tiles.extend(self.edge.partials(start));
-        let (names, files): (Vec<Tile>, Vec<(PathBuf, Vec<u8>)>) =
-            tiles.into_iter().map(|(tile, bytes)| (tile, (self.dir.join(tile.to_string()), bytes))).unzip();
-        // Tiles ahead of the checkpoint are harmless: nobody who verifies reads them, a full one begins with the
-        // partial one that it follows, and whoever opens the log next writes over them.
-        self.journal.append(&*self.files, start, entries, &head, &files)?;
-        self.head = head;
-        self.unflushed.extend(files.into_iter().map(|(path, _)| path));
-        for tile in names {
-            if !tile.is_full() {
-                self.partials.insert((tile.kind, tile.index));
-            } else if self.partials.contains(&(tile.kind, tile.index)) {
-                self.remove_partials(tile)?;
-            }
+        for (path, bytes) in std::mem::take(&mut self.pending) {
+            self.files.write(&path, &bytes).map_err(io("write", &path))?;
+            self.unflushed.insert(path);
+        }
+        for (tile, bytes) in self.edge.partials(self.head.size()) {
+            self.write_tile(tile, &bytes)?;
+            self.unflushed.insert(self.dir.join(tile.to_string()));
+            self.partials.insert((tile.kind, tile.index));
+        }
+        self.head = Checkpoint::sign(&self.signer, self.edge.size(), self.edge.root())?;
+        let replaced = |(kind, index): &(Kind, u64)| kind.items(self.head.size()) / u64::from(WIDTH) > *index;
+        for (kind, index) in self.partials.iter().copied().filter(replaced).collect::<Vec<_>>() {
+            self.remove_partials(Tile { kind, index, width: WIDTH })?;
         }
         self.publish_checkpoint()
     }
@@ -296,6 +323,7 @@ impl Log {
 
     /// Makes what was published durable, then lets the journal start from here.
     fn start_over(&mut self) -> Result<(), EvidenceError> {
+        self.publish_durable()?;
         let mut paths = std::mem::take(&mut self.unflushed);
         paths.insert(self.dir.join(CHECKPOINT));
         let dirs: BTreeSet<PathBuf> = paths
@@ -338,13 +366,19 @@ impl Log {
         if self.closed { Err(EvidenceError::Closed) } else { Ok(()) }
     }
 
-    /// Number of durable entries.
+    /// Number of durable entries: those that are published, and those that the next publication adds.
+    #[must_use]
+    pub fn durable(&self) -> u64 {
+        self.durable
+    }
+
+    /// Number of published entries.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.head.size()
     }
 
-    /// The head: the last checkpoint that was signed, with the cosignatures that were added to it.
+    /// The head: the checkpoint that was published last, with the cosignatures that were added to it.
     #[must_use]
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.head
@@ -371,7 +405,7 @@ impl Log {
         Reader::with(Arc::clone(&self.files), &self.dir)
     }
 
-    /// The tree as it is now; reuse it for many proofs.
+    /// The tree as it is published now; reuse it for many proofs.
     #[must_use]
     pub fn view(&self) -> View {
         self.reader().at(self.size())
@@ -425,15 +459,6 @@ impl Log {
         }
         Ok(self.view().cut(size))
     }
-}
-
-/// Whether a record continues the tree: it starts at its end and its entries lead to the root that the log signed.
-fn continues(edge: &Edge, record: &Record<'_>, key: &[VerifierKey]) -> bool {
-    let checkpoint = &record.checkpoint;
-    record.start == edge.size()
-        && checkpoint.size() == record.start + record.entries.len() as u64
-        && checkpoint.verify(key).is_ok()
-        && checkpoint.root() == edge.root_with(record.entries.iter().copied())
 }
 
 /// The kinds of tiles that a tree of `size` entries has.

@@ -31,7 +31,8 @@ fn build(dir: &Path, count: u64, text: impl Fn(u64) -> &'static str) -> Vec<Chec
     let entries: Vec<Vec<u8>> = (0..count).map(|index| entry_at(index, text(index))).collect();
     for batch in entries.chunks(100) {
         let batch: Vec<&[u8]> = batch.iter().map(Vec::as_slice).collect();
-        heads.push(log.append(&batch).unwrap().clone());
+        log.append(&batch).unwrap();
+        heads.push(log.publish().unwrap().clone());
     }
     heads
 }

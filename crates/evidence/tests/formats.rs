@@ -323,6 +323,22 @@ fn other_bytes_of_the_same_value_are_refused() {
 }
 
 #[test]
+fn a_string_is_scanned_alike_wherever_its_odd_byte_stands() {
+    for at in 0..100 {
+        for odd in ["\"", "\\", "\n", "\u{1}", "é", "\u{7f}", " "] {
+            let text = format!("{}{odd}{}", "x".repeat(at), "y".repeat(99 - at));
+            let bytes = entry::canonical(&json!({ "s": text, text.as_str(): 1 }));
+            assert!(entry::is_canonical(&bytes.unwrap()), "{odd:?} at {at}");
+        }
+        for raw in ["\n", "\u{1f}", "\\x", "\0"] {
+            let text = format!("{{\"s\":\"{}{raw}{}\"}}", "x".repeat(at), "y".repeat(99 - at));
+            let place = format!("{:?}", entry::check(text.as_bytes()).unwrap_err());
+            assert!(place.contains(&format!("at: {}", 6 + at)), "{raw:?} at {at}: {place}");
+        }
+    }
+}
+
+#[test]
 fn nesting_has_one_limit_for_both_directions() {
     let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
     for (depth, ok) in [(64, true), (65, false)] {

@@ -17,6 +17,7 @@ fn entries(count: usize) -> Vec<Vec<u8>> {
 
 fn append(log: &mut Log, entries: &[Vec<u8>]) {
     log.append(&entries.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
+    log.publish().unwrap();
 }
 
 #[test]
@@ -89,10 +90,39 @@ fn what_may_not_be_appended_changes_nothing() {
     append(&mut log, &entries(3));
     let before = log.checkpoint().clone();
     assert_eq!(log.append(&[b"{}", b"{ }"]).unwrap_err().code(), "entry-not-canonical");
-    assert_eq!(log.append(&[]).unwrap(), &before);
-    assert_eq!(log.checkpoint(), &before);
+    assert_eq!(log.append(&[]).unwrap(), 3);
+    assert_eq!(log.publish().unwrap(), &before);
     append(&mut log, &entries(1));
     assert_eq!(log.size(), 4);
+}
+
+#[test]
+fn what_is_durable_is_seen_once_it_is_published_or_opened_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = Log::open(dir.path(), signer()).unwrap();
+    let entries = entries(600);
+    append(&mut log, &entries[..10]);
+    let before = log.checkpoint().clone();
+    let batches: Vec<Vec<&[u8]>> =
+        entries[10..].chunks(100).map(|batch| batch.iter().map(Vec::as_slice).collect()).collect();
+    for (at, batch) in batches.iter().enumerate() {
+        let durable = 10 + 100 * at as u64 + batch.len() as u64;
+        assert_eq!(log.append(batch).unwrap(), durable);
+        assert_eq!((log.durable(), log.size()), (durable, 10));
+        assert_eq!(log.reader().checkpoint().unwrap().as_ref(), Some(&before));
+        // What is published can be read and proved meanwhile, and nothing else.
+        assert_eq!(log.read_entries(0..10).unwrap(), entries[..10]);
+        log.proof(9).unwrap().verify(&entries[9], &[log.verifier().clone()]).unwrap();
+        assert_eq!(log.entry(10).unwrap_err().code(), "log-out-of-range");
+    }
+    assert_eq!(log.publish().unwrap().size(), 600);
+    assert_eq!(log.read_entries(0..600).unwrap(), entries);
+
+    assert_eq!(log.append(&batches[0]).unwrap(), 700);
+    drop(log);
+    let log = Log::open(dir.path(), signer()).unwrap();
+    assert_eq!((log.durable(), log.size()), (700, 700));
+    assert_eq!(log.read_entries(600..700).unwrap(), batches[0]);
 }
 
 #[test]

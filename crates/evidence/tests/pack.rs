@@ -35,6 +35,7 @@ fn world() -> World {
         })
         .collect();
     log.append(&entries.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
+    log.publish().unwrap();
     let cosigner = Cosigner::from_seed("witness.example/w", &[8; 32]).unwrap();
     let witness = cosigner.verifier().clone();
     let line = format!("{}\n", log.checkpoint().cosign(&cosigner, NOW));

@@ -56,7 +56,8 @@ fn log() -> (tempfile::TempDir, Log, BTreeMap<u64, Checkpoint>) {
     for batch in [1, 4, 295] {
         let entries: Vec<Vec<u8>> =
             (0..batch).map(|n| entry::canonical(&json!({ "n": n })).unwrap()).collect();
-        let head = log.append(&entries.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
+        log.append(&entries.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
+        let head = log.publish().unwrap();
         heads.insert(head.size(), head.clone());
     }
     (dir, log, heads)

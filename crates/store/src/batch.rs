@@ -5,33 +5,31 @@
 //! does not fit, because a row is not as expected or a unique key is taken, everything is undone and
 //! done again one by one in the order given. So the slow way decides, and says which row is the matter.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+};
 
 use bailiwick_core::{
     id::{Entropy, Tenant},
-    record::{Disclosure, Record},
+    record::Personal,
 };
 
 use crate::{
-    Result, Row, StoreError, Table, Update, Write, rows,
+    Ready, Result, Row, StoreError, Table, Update, Write, rows,
     sql::{Failure, Link, Sql, Value},
+    update::Explained,
 };
 
 /// Rows of one statement: as many of the first as there are, then of the next. The texts stay the same
 /// from call to call, so that each is prepared once.
-const CHUNKS: [usize; 4] = [64, 16, 4, 1];
+const CHUNKS: [usize; 5] = [256, 64, 16, 4, 1];
 
 /// A call with at most so many writes is not worth grouping.
 const FEW: usize = 4;
-
-/// What is stored for one update, but for the writes.
-struct Explained {
-    record: String,
-    identity: Option<String>,
-    case: Option<String>,
-    bytes: Vec<u8>,
-    disclosures: Vec<(Disclosure, Vec<u8>)>,
-}
 
 pub(crate) async fn write<L: Link>(
     link: &mut L,
@@ -39,14 +37,14 @@ pub(crate) async fn write<L: Link>(
     updates: Vec<Update>,
     entropy: &dyn Entropy,
 ) -> Result<()> {
-    let mut all = Vec::with_capacity(updates.len());
-    for Update { record, writes } in updates {
-        writes.iter().try_for_each(check)?;
-        all.push((explained(tenant, record, &writes, entropy), writes));
-    }
+    write_ready(link, Ready::new(tenant, updates, entropy)?).await
+}
+
+pub(crate) async fn write_ready<L: Link>(link: &mut L, ready: Ready) -> Result<()> {
+    let Ready { tenant, updates: all } = &ready;
     if all.iter().map(|(_, writes)| writes.len()).sum::<usize>() > FEW || all.len() > FEW {
         link.execute("SAVEPOINT batch".text(), &[]).await?;
-        match in_groups(link, tenant, &all).await {
+        match in_groups(link, tenant, all).await {
             Ok(()) => {
                 link.execute("RELEASE SAVEPOINT batch".text(), &[]).await?;
                 return Ok(());
@@ -58,7 +56,7 @@ pub(crate) async fn write<L: Link>(
             Err(other) => return Err(other),
         }
     }
-    for (explained, writes) in &all {
+    for (explained, writes) in all {
         for write in writes {
             let (table, id) = target(write);
             group(link, tenant, table, kind(write), &[write]).await.map_err(|error| match error {
@@ -69,38 +67,6 @@ pub(crate) async fn write<L: Link>(
         append(link, tenant, &[explained]).await?;
     }
     Ok(())
-}
-
-fn explained(tenant: &Tenant, record: Record, writes: &[Write], entropy: &dyn Entropy) -> Explained {
-    let (id, identity, case) = (record.id, record.identity, record.case);
-    let state = writes.iter().map(Write::state_ref).collect();
-    let (bytes, disclosures) = record.encode(tenant, state, || entropy.salt());
-    Explained {
-        record: id.to_string(),
-        identity: identity.map(|id| id.to_string()),
-        case: case.map(|id| id.to_string()),
-        bytes,
-        disclosures: disclosures
-            .into_iter()
-            .map(|d| {
-                let value = bailiwick_core::digest::canonical(&d.value);
-                (d, value)
-            })
-            .collect(),
-    }
-}
-
-/// Refuses what no caller should ask for.
-fn check(write: &Write) -> Result<()> {
-    let well_formed = match write {
-        Write::Insert(table, row) => row.revision == 1 && row.keys.len() == table.keys().len(),
-        Write::Replace(table, row) => row.revision > 1 && row.keys.len() == table.keys().len(),
-        Write::Delete(_, _, revision) => *revision >= 1,
-    };
-    match well_formed {
-        true => Ok(()),
-        false => Err(StoreError::misuse("a write has the wrong revision or number of keys")),
-    }
 }
 
 /// What is done to a row, in the order in which groups are written: what frees a unique key goes first.
@@ -157,8 +123,9 @@ async fn group<L: Link>(
             let into = format!("{} (tenant, {})", table.name(), rows::columns(table));
             let width = 5 + table.keys().len();
             let mut values = Vec::with_capacity(width * writes.len());
+            let tenant: Arc<str> = tenant.as_str().into();
             for row in writes.iter().filter_map(|write| row(write)) {
-                values.push(tenant.as_str().into());
+                values.push(Value::Shared(Arc::clone(&tenant)));
                 push(&mut values, table, row)?;
             }
             insert(link, &into, "", width, &values).await.map_err(|failure| failure.about(table.name(), ""))
@@ -233,9 +200,20 @@ pub(crate) async fn insert<L: Link>(
     width: usize,
     values: &[Value<'_>],
 ) -> Result<(), Failure> {
-    for (rows, chunk) in chunks(values, width) {
+    let mut statements = chunks(values, width).map(|(rows, chunk)| {
         let sql = format!("INSERT INTO {into} {}{ending}", L::DIALECT.values(rows, width));
-        link.execute(sql.text(), chunk).await?;
+        Ok::<_, Failure>((sql.text(), L::bind(chunk)?))
+    });
+    let mut next = statements.next().transpose()?;
+    while let Some((sql, bound)) = next {
+        // While the database works on one statement, the next is bound.
+        let mut running = pin!(link.run(sql, bound));
+        let begun = poll_fn(|cx| Poll::Ready(running.as_mut().poll(cx))).await;
+        next = statements.next().transpose()?;
+        match begun {
+            Poll::Ready(done) => done?,
+            Poll::Pending => running.await?,
+        };
     }
     Ok(())
 }
@@ -271,24 +249,23 @@ async fn replace<L: Link>(
 /// Appends evidence, after the rows: who waits for a row of another transaction also comes later in
 /// the order of writing.
 async fn append<L: Link>(link: &mut L, tenant: &Tenant, all: &[&Explained]) -> Result<()> {
-    let tenant = tenant.as_str();
+    let tenant: Arc<str> = tenant.as_str().into();
+    let tenant = || Value::Shared(Arc::clone(&tenant));
     let (mut evidence, mut disclosed) = (Vec::with_capacity(5 * all.len()), Vec::new());
     for e in all {
         evidence.extend([
-            tenant.into(),
-            Value::from(&e.record),
+            tenant(),
+            (&e.record).into(),
             (&e.identity).into(),
             (&e.case).into(),
             e.bytes.as_slice().into(),
         ]);
-        for (disclosure, value) in &e.disclosures {
-            let salt = disclosure.salt.as_slice();
-            let field = &disclosure.field;
+        for Personal { field, salt, value } in &e.personal {
             disclosed.extend([
-                tenant.into(),
-                Value::from(&e.record),
-                field.into(),
-                salt.into(),
+                tenant(),
+                (&e.record).into(),
+                (*field).into(),
+                salt.as_slice().into(),
                 value.as_slice().into(),
             ]);
         }

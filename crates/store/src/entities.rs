@@ -87,7 +87,7 @@ impl Entity for Event {
         self.id.to_string()
     }
     fn keys(&self) -> Vec<KeyValue> {
-        vec![format!("{}/{}", self.source, self.key).into(), self.identity.to_string().into()]
+        vec![format!("{}/{}", self.source, self.key).into()]
     }
 }
 

@@ -35,4 +35,4 @@ pub use seam::{Entry, Filter, LogHead, NewWork, Select, Store, Tx, Work};
 pub use state::{Deviation, How, deviations};
 pub use table::{KeyKind, KeyValue, Row, Table};
 pub use typed::{Stored, get, select};
-pub use update::{Update, Write};
+pub use update::{Ready, Update, Write};

@@ -86,10 +86,14 @@ struct PostgresLink(sqlx::Transaction<'static, Postgres>);
 impl Link for PostgresLink {
     const DIALECT: Dialect = Dialect::Postgres;
     type Row = PgRow;
+    type Bound = PgArguments;
 
-    async fn execute(&mut self, sql: SqlStr, values: &[Value<'_>]) -> Result<u64, Failure> {
-        let query = sqlx::query_with(sql, bind(values)?);
-        Ok(query.execute(&mut *self.0).await?.rows_affected())
+    fn bind(values: &[Value<'_>]) -> Result<Self::Bound, Failure> {
+        bind(values)
+    }
+
+    async fn run(&mut self, sql: SqlStr, values: Self::Bound) -> Result<u64, Failure> {
+        Ok(sqlx::query_with(sql, values).execute(&mut *self.0).await?.rows_affected())
     }
 
     async fn fetch(&mut self, sql: SqlStr, values: &[Value<'_>]) -> Result<Vec<PgRow>, Failure> {
@@ -123,6 +127,7 @@ fn bind(values: &[Value<'_>]) -> Result<PgArguments, Failure> {
         match value {
             _ if !value.is_storable() => Err("a text with a NUL character cannot be stored".into()),
             Value::Text(text) => arguments.add(*text),
+            Value::Shared(text) => arguments.add(&**text),
             Value::Int(number) => arguments.add(*number),
             Value::Blob(bytes) => arguments.add(*bytes),
             Value::Texts(texts) => arguments.add(texts.as_slice()),

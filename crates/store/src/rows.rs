@@ -136,7 +136,7 @@ fn list(kind: KeyKind, wanted: &[KeyValue]) -> Result<Value<'_>> {
         match bound(kind, value)? {
             Value::Text(text) => texts.extend(text),
             Value::Int(number) => ints.extend(number),
-            Value::Blob(_) | Value::Texts(_) | Value::Ints(_) => return Err(mistyped()),
+            Value::Shared(_) | Value::Blob(_) | Value::Texts(_) | Value::Ints(_) => return Err(mistyped()),
         }
     }
     Ok(match kind {

@@ -6,7 +6,7 @@ use bailiwick_core::{
     record::Disclosure,
 };
 
-use crate::{KeyValue, Result, Row, Table, Update};
+use crate::{KeyValue, Ready, Result, Row, Table, Update};
 
 /// A database that holds the hub's state.
 #[async_trait]
@@ -130,6 +130,10 @@ pub trait Tx: Send {
     /// writes of one row and for the evidence; between rows it only matters where a unique key passes
     /// from one to another. `entropy` salts the commitments to personal values.
     async fn write(&mut self, tenant: &Tenant, updates: Vec<Update>, entropy: &dyn Entropy) -> Result<()>;
+
+    /// [`Tx::write`] for updates that were made ready before, where that is much work: it can be done on
+    /// another thread while this transaction writes what came before.
+    async fn write_ready(&mut self, ready: Ready) -> Result<()>;
 
     /// The row with `id`, if there is one.
     async fn get(&mut self, tenant: &Tenant, table: Table, id: &str) -> Result<Option<Row>>;

@@ -3,7 +3,7 @@
 //! Promises: a value never becomes part of a text; a NULL has a type; what the databases write
 //! differently is a method of [`Dialect`]. Absent: anything that knows a table of ours.
 
-use std::{fmt::Write, future::Future};
+use std::{fmt::Write, future::Future, sync::Arc};
 
 use sqlx::{AssertSqlSafe, Decode, Postgres, SqlSafeStr, SqlStr, Sqlite, Type};
 
@@ -13,6 +13,8 @@ use crate::{Result, StoreError};
 #[derive(Debug, Clone)]
 pub(crate) enum Value<'a> {
     Text(Option<&'a str>),
+    /// A text that many values of a statement are.
+    Shared(Arc<str>),
     Int(Option<i64>),
     Blob(&'a [u8]),
     /// For [`Dialect::one_of`].
@@ -52,6 +54,7 @@ impl Value<'_> {
     pub(crate) fn is_storable(&self) -> bool {
         match self {
             Self::Text(text) => !text.is_some_and(|t| t.as_bytes().contains(&0)),
+            Self::Shared(text) => !text.as_bytes().contains(&0),
             Self::Texts(texts) => !texts.iter().any(|t| t.as_bytes().contains(&0)),
             Self::Int(_) | Self::Ints(_) | Self::Blob(_) => true,
         }
@@ -145,13 +148,23 @@ pub(crate) trait Link: Send + Sized + 'static {
     const DIALECT: Dialect;
     /// Its rows.
     type Row: Cells;
+    /// Values as it takes them.
+    type Bound: Send;
+
+    /// Makes values ready for a statement.
+    fn bind(values: &[Value<'_>]) -> Result<Self::Bound, Failure>;
 
     /// Runs a statement; gives back how many rows it changed.
+    fn run(&mut self, sql: SqlStr, values: Self::Bound) -> impl Future<Output = Result<u64, Failure>> + Send;
+
+    /// Binds and runs a statement; gives back how many rows it changed.
     fn execute(
         &mut self,
         sql: SqlStr,
         values: &[Value<'_>],
-    ) -> impl Future<Output = Result<u64, Failure>> + Send;
+    ) -> impl Future<Output = Result<u64, Failure>> + Send {
+        async move { self.run(sql, Self::bind(values)?).await }
+    }
 
     /// Runs a query; gives back its rows.
     fn fetch(

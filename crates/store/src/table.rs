@@ -148,7 +148,7 @@ impl Table {
             Self::Operators => &[("token_digest", Text, true)],
             Self::Batches => &[("source", Text, false), ("state", Text, false)],
             // `source/key` of the event itself: the same event accepted twice is refused here.
-            Self::Events => &[("dedupe", Text, true), ("identity", Text, false)],
+            Self::Events => &[("dedupe", Text, true)],
             Self::Plans => &[("identity", Text, false), ("state", Text, false)],
             // The plan is unique: an approval is used once.
             Self::Approvals => &[("plan", Text, true)],

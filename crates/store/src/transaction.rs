@@ -9,8 +9,8 @@ use bailiwick_core::{
 };
 
 use crate::{
-    Entry, LogHead, NewWork, Result, Row, Select, StoreError, Table, Tx, Update, Work, batch, evidence,
-    queue, rows, sql::Link,
+    Entry, LogHead, NewWork, Ready, Result, Row, Select, StoreError, Table, Tx, Update, Work, batch,
+    evidence, queue, rows, sql::Link,
 };
 
 pub(crate) struct Transaction<L> {
@@ -62,6 +62,10 @@ macro_rules! call {
 impl<L: Link> Tx for Transaction<L> {
     async fn write(&mut self, tenant: &Tenant, updates: Vec<Update>, entropy: &dyn Entropy) -> Result<()> {
         call!(self.enter_writing, batch::write, tenant, updates, entropy)
+    }
+
+    async fn write_ready(&mut self, ready: Ready) -> Result<()> {
+        call!(self.enter_writing, batch::write_ready, ready)
     }
 
     async fn get(&mut self, tenant: &Tenant, table: Table, id: &str) -> Result<Option<Row>> {

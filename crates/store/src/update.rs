@@ -1,8 +1,12 @@
 //! A change of state together with the evidence that explains it.
 
-use bailiwick_core::{digest::Digest, id::Entropy, record::Record, record::StateRef};
+use bailiwick_core::{
+    digest::Digest,
+    id::{Entropy, Tenant},
+    record::{Personal, Record, StateRef},
+};
 
-use crate::{Entity, Row, Table};
+use crate::{Entity, Result, Row, StoreError, Table};
 
 /// One row to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +53,64 @@ impl Update {
     pub fn delete<T: Entity>(mut self, id: &str, revision: i64) -> Self {
         self.writes.push(Write::Delete(T::TABLE, id.to_owned(), revision));
         self
+    }
+}
+
+/// Updates as [`crate::Tx::write_ready`] takes them: the rows are checked, the salts are drawn, and the
+/// evidence is encoded with the digests of the rows. That is computing and needs no transaction.
+pub struct Ready {
+    pub(crate) tenant: Tenant,
+    pub(crate) updates: Vec<(Explained, Vec<Write>)>,
+}
+
+/// What is stored for one update, but for the writes.
+pub(crate) struct Explained {
+    pub record: String,
+    pub identity: Option<String>,
+    pub case: Option<String>,
+    pub bytes: Vec<u8>,
+    pub personal: Vec<Personal>,
+}
+
+impl Ready {
+    /// Makes `updates` of `tenant` ready.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` when a row has the wrong revision or number of keys.
+    pub fn new(tenant: &Tenant, updates: Vec<Update>, entropy: &dyn Entropy) -> Result<Self> {
+        let mut ready = Vec::with_capacity(updates.len());
+        for Update { record, writes } in updates {
+            writes.iter().try_for_each(check)?;
+            ready.push((explained(tenant, record, &writes, entropy), writes));
+        }
+        Ok(Self { tenant: tenant.clone(), updates: ready })
+    }
+}
+
+fn explained(tenant: &Tenant, record: Record, writes: &[Write], entropy: &dyn Entropy) -> Explained {
+    let (id, identity, case) = (record.id, record.identity, record.case);
+    let state = writes.iter().map(Write::state_ref).collect();
+    let (bytes, personal) = record.encode(tenant, state, || entropy.salt());
+    Explained {
+        record: id.to_string(),
+        identity: identity.map(|id| id.to_string()),
+        case: case.map(|id| id.to_string()),
+        bytes,
+        personal,
+    }
+}
+
+/// Refuses what no caller should ask for.
+fn check(write: &Write) -> Result<()> {
+    let well_formed = match write {
+        Write::Insert(table, row) => row.revision == 1 && row.keys.len() == table.keys().len(),
+        Write::Replace(table, row) => row.revision > 1 && row.keys.len() == table.keys().len(),
+        Write::Delete(_, _, revision) => *revision >= 1,
+    };
+    match well_formed {
+        true => Ok(()),
+        false => Err(StoreError::misuse("a write has the wrong revision or number of keys")),
     }
 }
 

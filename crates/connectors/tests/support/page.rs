@@ -41,9 +41,11 @@ pub fn kept(report: &Report) {
     let excepted: Vec<String> = excepted.collect();
     if blessing() {
         let (before, after) = text.split_once(ROWS).unwrap_or((&text, ""));
-        let mine = |line: &&str| line.starts_with(&begins) || line.starts_with(&format!("* {},", report.subject));
+        let mine =
+            |line: &&str| line.starts_with(&begins) || line.starts_with(&format!("* {},", report.subject));
         let lines = after.lines().filter(|line| !mine(line));
-        let mut rows: Vec<&str> = lines.clone().filter(|line| line.contains(" × ")  && line.starts_with('|')).collect();
+        let mut rows: Vec<&str> =
+            lines.clone().filter(|line| line.contains(" × ") && line.starts_with('|')).collect();
         let mut notes: Vec<&str> = lines.filter(|line| line.starts_with("* ")).collect();
         rows.push(&row);
         notes.extend(excepted.iter().map(String::as_str));

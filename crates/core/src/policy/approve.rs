@@ -28,7 +28,7 @@ pub enum ApproverKind {
 }
 
 /// What policies see of an approver.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ApproverFacts {
     /// A person or a rule.
     pub kind: ApproverKind,
@@ -39,7 +39,7 @@ pub struct ApproverFacts {
 }
 
 /// What approval policies see of a change.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ChangeFacts {
     /// What the change is for: `joiner`, `mover`, `leaver`, `drift`, `residue`, ….
     pub cause: String,

@@ -21,10 +21,15 @@ fn approvals_follow_the_policies() {
     let leaver =
         ChangeFacts { cause: "leaver".into(), removes_only: true, destructive: true, ..joiner.clone() };
     let erp = ChangeFacts { systems: [name("erp/x").system()].into(), ..joiner.clone() };
-    let check = |approver: &ApproverFacts, change: &ChangeFacts, allowed: bool, policies: &[&str]| {
+    let mut bulk = set.bulk();
+    let mut check = |approver: &ApproverFacts, change: &ChangeFacts, allowed: bool, policies: &[&str]| {
         let answer = set.approves(approver, change).unwrap();
         let named: Vec<&str> = answer.policies.iter().map(PolicyId::as_str).collect();
         assert_eq!((answer.allowed, named.as_slice()), (allowed, policies), "{approver:?} {change:?}");
+        for asked in ["first", "again"] {
+            let same = bulk.approves(approver, change.clone()).unwrap();
+            assert_eq!(same, answer, "asked {asked}: {approver:?} {change:?}");
+        }
     };
     check(&rule, &joiner, true, &["routine"]);
     check(&rule, &ChangeFacts { changes: 21, ..joiner.clone() }, false, &[]);
@@ -37,6 +42,7 @@ fn approvals_follow_the_policies() {
     check(&approver(ApproverKind::Operator, &["security"]), &erp, false, &["erp-is-audited"]);
     check(&approver(ApproverKind::Operator, &["audit", "security"]), &erp, true, &["security"]);
     check(&approver(ApproverKind::Operator, &["audit"]), &erp, false, &[]);
+    assert_eq!(bulk.evaluations(), 11, "each question once");
 
     let nobody = load("");
     assert!(!nobody.approves(&rule, &joiner).unwrap().allowed);

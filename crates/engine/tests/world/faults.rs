@@ -11,7 +11,7 @@ use bailiwick_core::{
     record::Disclosure,
 };
 use bailiwick_store::{
-    Entry, LogHead, NewWork, Result, Row, Select, Store, StoreError, Table, Tx, Update, Work,
+    Entry, LogHead, NewWork, Ready, Result, Row, Select, Store, StoreError, Table, Tx, Update, Work,
 };
 
 /// Counts the points and kills at one of them.
@@ -111,6 +111,11 @@ impl Tx for BreakableTx {
     async fn write(&mut self, tenant: &Tenant, updates: Vec<Update>, entropy: &dyn Entropy) -> Result<()> {
         self.alive()?;
         self.inner.write(tenant, updates, entropy).await
+    }
+
+    async fn write_ready(&mut self, ready: Ready) -> Result<()> {
+        self.alive()?;
+        self.inner.write_ready(ready).await
     }
 
     async fn get(&mut self, tenant: &Tenant, table: Table, id: &str) -> Result<Option<Row>> {

@@ -112,11 +112,9 @@ CREATE TABLE events (
   salt BLOB NOT NULL,
   body BLOB NOT NULL,
   dedupe TEXT,
-  identity TEXT,
   PRIMARY KEY (tenant, id)
 ) STRICT;
 CREATE UNIQUE INDEX events_dedupe ON events (tenant, dedupe) WHERE dedupe IS NOT NULL;
-CREATE INDEX events_identity ON events (tenant, identity, id) WHERE identity IS NOT NULL;
 
 CREATE TABLE plans (
   tenant TEXT NOT NULL,
@@ -247,7 +245,7 @@ CREATE TABLE disclosures (
   salt BLOB NOT NULL,
   value BLOB NOT NULL,
   PRIMARY KEY (tenant, record, field)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 -- The end of the published log: at most one row. The sequencer's row is what sequencers queue on.
 CREATE TABLE log_head (

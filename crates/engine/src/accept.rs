@@ -1,0 +1,114 @@
+//! Accepting events: what is accepted is decided and planned in the same transaction.
+//!
+//! Two things take their time, working out what is to be written and writing it, and they go on at
+//! once: while a chunk is written, the next one is drafted on another thread. Drafting reads nothing and
+//! decides from what was read before, so it must not depend on the chunk that is being written; it
+//! does not, because no identity is in a delivery twice and what is known of one is its own.
+
+use std::sync::Arc;
+
+use bailiwick_core::{
+    event::Event,
+    identity::Identity,
+    record::{Actor, Record, RecordKind},
+};
+use bailiwick_store::{Ready, Tx, Update};
+use tokio::task::JoinHandle;
+
+use crate::{
+    Catalogue, Engine, EngineError, Job, Result,
+    decide::{Known, Outcome},
+};
+
+/// How many events are drafted and written at a time.
+const CHUNK: usize = 512;
+
+/// An event that is being accepted, with what it makes of its identity.
+pub(crate) struct Accepted {
+    pub identity: Identity,
+    /// The revision of the identity that is replaced; `None` when it is new.
+    pub revision: Option<i64>,
+    pub event: Event,
+    pub actor: Actor,
+}
+
+/// What came of drafting a chunk: the updates apart, ready to be written.
+type Draft = (Outcome, Ready);
+
+impl Engine {
+    /// Accepts events and decides and plans for them, in one transaction. No identity is among them twice.
+    pub(crate) async fn accept(&self, tx: &mut dyn Tx, accepted: Vec<Accepted>) -> Result<()> {
+        let catalogue = self.catalogue(tx).await?;
+        let mut rest = accepted.into_iter();
+        let mut drafted: Option<Draft> = None;
+        loop {
+            let chunk: Vec<Accepted> = rest.by_ref().take(CHUNK).collect();
+            let drafting = match chunk.is_empty() {
+                true => None,
+                false => {
+                    // Nothing can be known of who is new.
+                    let old = chunk.iter().filter(|a| a.revision.is_some()).map(|a| a.identity.id).collect();
+                    let known = self.know(tx, old).await?;
+                    Some(self.drafting(catalogue.clone(), known, chunk))
+                }
+            };
+            if let Some((out, ready)) = drafted {
+                self.write_outcome(tx, out, ready).await?;
+            }
+            let Some(drafting) = drafting else { return Ok(()) };
+            let lost = |_| EngineError::Inconsistent("deciding was cut off; nothing of it is kept".into());
+            drafted = Some(drafting.await.map_err(lost)??);
+        }
+    }
+
+    /// Drafts a chunk on a thread for work that blocks: it is nothing but computing.
+    fn drafting(
+        &self,
+        catalogue: Arc<Catalogue>,
+        known: Known,
+        chunk: Vec<Accepted>,
+    ) -> JoinHandle<Result<Draft>> {
+        let engine = self.clone();
+        tokio::task::spawn_blocking(move || {
+            let mut bulk = catalogue.policies.bulk();
+            let mut out = Outcome::default();
+            for Accepted { identity, revision, event, actor } in chunk {
+                out.updates.push(engine.accepted(actor, &event, &identity, revision));
+                if let Some(due) = identity.lifecycle.due() {
+                    out.jobs.push(Job::Wake { identity: identity.id }.work(None, None, true, due));
+                }
+                engine.decide_one(&catalogue, &mut bulk, &known, &identity, &event, &mut out);
+            }
+            let updates = std::mem::take(&mut out.updates);
+            Ok((out, Ready::new(engine.tenant(), updates, engine.entropy())?))
+        })
+    }
+
+    /// The update by which an event and what it makes of its identity are accepted.
+    fn accepted(&self, actor: Actor, event: &Event, identity: &Identity, revision: Option<i64>) -> Update {
+        let record = Record::new(RecordKind::EventAccepted, event.accepted, actor, self.entropy())
+            .event(event.id)
+            .identity(identity.id)
+            .fact("effective", event.effective.at)
+            .fact("generation", identity.generation)
+            .fact("kind", event.kind.name())
+            .fact("state", identity.lifecycle.name())
+            .personal("identity", (&identity.source_key, &identity.attributes));
+        let update = Update::new(record).insert(event, self.entropy());
+        match revision {
+            Some(revision) => update.replace(identity, revision, self.entropy()),
+            None => update.insert(identity, self.entropy()),
+        }
+    }
+
+    /// Writes what deciding wants written. `ready` are its updates.
+    pub(crate) async fn write_outcome(&self, tx: &mut dyn Tx, out: Outcome, ready: Ready) -> Result<()> {
+        tx.write_ready(ready).await?;
+        let mut findings = self.open_all(tx, out.wrongs).await?;
+        findings.extend(self.close_findings(tx, &out.mended).await?);
+        if !findings.is_empty() {
+            tx.write(self.tenant(), findings, self.entropy()).await?;
+        }
+        self.enqueue(tx, out.jobs).await
+    }
+}
