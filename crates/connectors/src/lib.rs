@@ -5,6 +5,7 @@
 pub mod csv;
 pub mod manual;
 pub mod scim;
+pub mod vault;
 
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ impl Kind {
 }
 
 /// The kinds of connector that [`build`] knows, by name.
-pub const KINDS: [Kind; 3] = [
+pub const KINDS: [Kind; 4] = [
     Kind {
         name: "csv",
         speaks: "HR files in a folder",
@@ -50,6 +51,12 @@ pub const KINDS: [Kind; 3] = [
         speaks: "SCIM 2.0 service providers",
         make: |settings| Ok(Arc::new(scim::Scim::new(settings)?)),
         most: scim::most,
+    },
+    Kind {
+        name: "vault",
+        speaks: "OpenBao and HashiCorp Vault",
+        make: |settings| Ok(Arc::new(vault::Vault::new(settings)?)),
+        most: vault::most,
     },
 ];
 

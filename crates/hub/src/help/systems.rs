@@ -173,4 +173,27 @@ pub(super) const LINES: &[Line] = &[
         "the system or its connector cannot do this",
         "remove it from the configuration, or do it on the system by hand",
     ),
+    (
+        "vault-entity-overwritten",
+        "somebody else made an entity of the same name at the same time, and it was changed",
+        "look at the entity's metadata and whose it is, then run `bailiwick reconcile SYSTEM`",
+    ),
+    (
+        "vault-login-remains",
+        "an entity is not deleted, because a login would come back as a new one",
+        "remove the login and its alias, or set `delete_with_logins = true`",
+    ),
+    (
+        "vault-no-mount",
+        "nothing is mounted at a path of the vault",
+        "check that `endpoint` is its address without `/v1`, and that what is named is mounted",
+    ),
+    ("vault-no-namespace", "the vault has no such namespace", "correct the setting `namespace`"),
+    ("vault-not-initialised", "the vault is not initialised", "initialise it, or correct `endpoint`"),
+    ("vault-sealed", "the vault is sealed", "unseal it; nothing was changed"),
+    (
+        "vault-standby",
+        "this node of the vault does not answer by itself",
+        "set `endpoint` to the active node or to what leads there",
+    ),
 ];
