@@ -9,6 +9,8 @@ mod hiding;
 mod lab;
 #[path = "support/line.rs"]
 mod line;
+#[path = "support/page.rs"]
+mod page;
 
 use bailiwick_connector::{Connector, Effect, ErrorKind, Listing, Locator, ObjectState, Outcome, testkit};
 use bailiwick_core::{access::AccessClass, account::AccountAttributes, integration::Purpose, plan::Op};
@@ -69,7 +71,7 @@ async fn the_contract_holds() {
         (Paging::Index, &[Behaviour::AsyncMembers], &usual),
         (Paging::Index, &[Behaviour::KeepsGroups, Behaviour::DormantToken], &usual),
     ] {
-        testkit::run(&Simulated::new(paging, behaviours, settings)).await.assert();
+        page::kept(&testkit::run(&Simulated::new(paging, behaviours, settings)).await);
     }
 }
 

@@ -6,6 +6,8 @@
 mod hiding;
 #[path = "support/line.rs"]
 mod line;
+#[path = "support/page.rs"]
+mod page;
 #[path = "support/server.rs"]
 mod server;
 
@@ -28,7 +30,7 @@ async fn the_contract_holds() {
         (Paging::Index, &["filter", "etag"], &usual),
         (Paging::Cursor, &["patch"], &usual),
     ] {
-        testkit::run(&Server::start(paging, without, settings).await).await.assert();
+        page::kept(&testkit::run(&Server::start(paging, without, settings).await).await);
     }
 }
 

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+#[path = "support/page.rs"]
+mod page;
 #[path = "support/vault.rs"]
 mod vault;
 #[path = "support/vault_fake.rs"]
@@ -42,7 +44,7 @@ fn named(name: &str) -> AccountAttributes {
 
 #[tokio::test]
 async fn the_contract_holds() {
-    testkit::run(&fake().await.1).await.assert();
+    page::kept(&testkit::run(&fake().await.1).await);
 }
 
 #[tokio::test]

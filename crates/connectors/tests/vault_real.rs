@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+#[path = "support/page.rs"]
+mod page;
 #[path = "support/vault.rs"]
 mod vault;
 #[path = "support/vault_postgres.rs"]
@@ -27,7 +29,7 @@ const TOKENS: AccessClass = AccessClass::VaultTokens;
 #[tokio::test]
 async fn the_contract_holds() {
     for rooms in [Rooms::Root, Rooms::Namespaces] {
-        testkit::run(&Server::start(rooms).await.tested).await.assert();
+        page::kept(&testkit::run(&Server::start(rooms).await.tested).await);
     }
 }
 
