@@ -14,7 +14,7 @@ pub mod seal;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 
-pub use broker::{Answer, Broker, Call, Line};
+pub use broker::{Action, Answer, Broker, Call, Line};
 pub use capability::{ByPerson, Capability};
 pub use contract::{Applied, Connector, Entry, Issued, Listing, Locator, Outcome, Page, Visit};
 pub use error::{ConnectorError, Effect, ErrorKind, Result};

@@ -2,6 +2,7 @@
 //! `mod` (the contract), `settings` (what configuration may say), `decode` (what systems say) and, for
 //! those that write, `encode`.
 
+pub mod aws_iam;
 pub mod csv;
 pub mod manual;
 pub mod scim;
@@ -33,7 +34,13 @@ impl Kind {
 }
 
 /// The kinds of connector that [`build`] knows, by name.
-pub const KINDS: [Kind; 4] = [
+pub const KINDS: &[Kind] = &[
+    Kind {
+        name: "aws-iam",
+        speaks: "AWS Identity and Access Management",
+        make: |settings| Ok(Arc::new(aws_iam::AwsIam::new(settings)?)),
+        most: aws_iam::most,
+    },
     Kind {
         name: "csv",
         speaks: "HR files in a folder",

@@ -214,18 +214,21 @@ pub(super) fn query(pairs: &[(&'static str, String)]) -> String {
     for (index, (name, value)) in pairs.iter().enumerate() {
         out.push(if index == 0 { '?' } else { '&' });
         for (part, end) in [(*name, "="), (value.as_str(), "")] {
-            for byte in part.bytes() {
-                match byte {
-                    b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                        out.push(char::from(byte))
-                    }
-                    other => out.push_str(&format!("%{other:02X}")),
-                }
-            }
+            encode(part, &mut out);
             out.push_str(end);
         }
     }
     out
+}
+
+/// Adds a text, everything but unreserved characters percent-encoded (RFC 3986 §2.3).
+pub(crate) fn encode(text: &str, out: &mut String) {
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            other => out.push_str(&format!("%{other:02X}")),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     ConnectorError, Effect, ErrorKind, Result,
-    seal::{Credential, SealContext, Sealed},
+    seal::{Credential, CredentialScheme, SealContext, Sealed},
 };
 
 /// Headers that say where a message goes, how long it is, who sends it, or that its method is another
@@ -45,13 +45,13 @@ const RESERVED: [&str; 13] = [
 /// nothing else; it shows no credential.
 #[derive(Clone)]
 pub struct Line {
-    broker: Arc<Inner>,
+    pub(super) broker: Arc<Inner>,
     integration: Arc<Integration>,
     purpose: Purpose,
     sealed: Option<Sealed>,
     /// Whether a call outside of the scope is only not sent.
     lenient: bool,
-    route: Result<(Destination, Auth)>,
+    route: Result<(Destination, LineSettings)>,
 }
 
 impl fmt::Debug for Line {
@@ -72,7 +72,7 @@ impl Line {
         sealed: Option<&Sealed>,
     ) -> Self {
         let route = LineSettings::split(&integration.settings)
-            .and_then(|(settings, _)| Ok((Destination::parse(integration)?, settings.auth)));
+            .and_then(|(settings, _)| Ok((Destination::parse(integration)?, settings)));
         let (integration, sealed) = (Arc::new(integration.clone()), sealed.cloned());
         Self { broker, integration, purpose, sealed, lenient: false, route }
     }
@@ -102,10 +102,10 @@ impl Line {
                 | Destination::Person,
                 _,
             ) => Err(self.not_web()),
-            (Destination::Web { origin, prefix }, auth) => {
+            (Destination::Web { origin, prefix }, settings) => {
                 let url = format!("{origin}{prefix}{}{}", call.path, destination::query(&call.query));
                 let mut request = self.request(&call, &url)?;
-                let credential = self.credential(auth, &origin)?;
+                let credential = self.credential(settings.auth, &origin)?;
                 self.in_budget(call.operation)?;
                 if let Some(credential) = credential {
                     let (name, value) = self.header(&credential)?;
@@ -154,6 +154,11 @@ impl Line {
         answer
     }
 
+    /// Where calls go, and what the settings say of the way.
+    pub(super) fn route(&self) -> Result<(Destination, LineSettings)> {
+        self.route.clone()
+    }
+
     fn admit_call(&self, call: &Call) -> Result<()> {
         self.admit(call.operation, call.method, &call.path)?;
         let reserved =
@@ -198,7 +203,13 @@ impl Line {
     }
 
     /// Records a call that must not go out, and stops the integration.
-    fn stop(&self, operation: Operation, verb: &'static str, target: &str, reason: String) -> ConnectorError {
+    pub(super) fn stop(
+        &self,
+        operation: Operation,
+        verb: &'static str,
+        target: &str,
+        reason: String,
+    ) -> ConnectorError {
         let name = self.integration.name.clone();
         let shape = self.integration.scope.shape(verb, target);
         let what = format!("{} {verb} {shape}", operation.as_str());
@@ -248,9 +259,14 @@ impl Line {
     }
 
     fn header(&self, credential: &Credential) -> Result<(HeaderName, HeaderValue)> {
-        credential
-            .header()
-            .ok_or_else(|| self.no_credential("cannot stand in a header; seal it again without line breaks"))
+        credential.header().ok_or_else(|| match credential.scheme {
+            CredentialScheme::AccessKey { .. } => {
+                self.no_credential("is an access key, which signs actions and nothing else")
+            }
+            CredentialScheme::Bearer | CredentialScheme::Basic { .. } | CredentialScheme::Header { .. } => {
+                self.no_credential("cannot stand in a header; seal it again without line breaks")
+            }
+        })
     }
 
     async fn exchange(&self, call: &Call, origin: &str, request: Request<Bytes>) -> Result<Answer> {
@@ -298,13 +314,13 @@ impl Line {
         })
     }
 
-    fn no_credential(&self, problem: &str) -> ConnectorError {
+    pub(super) fn no_credential(&self, problem: &str) -> ConnectorError {
         let (name, purpose) = (&self.integration.name, self.purpose.as_str());
         let message = format!("the {purpose} credential of `{name}` {problem}");
         ConnectorError::none(ErrorKind::NoCredential, message)
     }
 
-    fn not_web(&self) -> ConnectorError {
+    pub(super) fn not_web(&self) -> ConnectorError {
         self.settings(
             "its endpoint is neither a web address nor a folder, which this kind of connector needs".into(),
         )
@@ -348,7 +364,7 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    fn of(operation: Operation, answer: Option<&Answer>) -> Self {
+    pub(super) fn of(operation: Operation, answer: Option<&Answer>) -> Self {
         Self {
             answered: answer.is_some(),
             received: answer.map_or(0, |a| a.body.len() as u64),
@@ -358,7 +374,7 @@ impl Outcome {
     }
 }
 
-fn answer(response: ::http::Response<Bytes>) -> Answer {
+pub(super) fn answer(response: ::http::Response<Bytes>) -> Answer {
     let (head, body) = response.into_parts();
     let value = |v: &HeaderValue| String::from_utf8_lossy(v.as_bytes()).into_owned();
     let headers = head.headers.iter().map(|(n, v)| (n.as_str().to_owned(), value(v))).collect();

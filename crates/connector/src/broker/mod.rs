@@ -8,6 +8,7 @@
 //!
 //! Absent on purpose: following redirects or addresses from answers, trying anything again, proxies.
 
+mod action;
 mod budget;
 mod call;
 mod destination;
@@ -15,6 +16,7 @@ mod file;
 mod http;
 mod line;
 mod settings;
+mod sigv4;
 mod transport;
 
 use std::{
@@ -32,6 +34,7 @@ use bailiwick_core::{
     time::{Clock, Timestamp},
 };
 
+pub use action::Action;
 pub use call::{Answer, Call};
 pub use http::{HttpLimits, HttpTransport};
 pub use line::Line;

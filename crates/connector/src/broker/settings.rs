@@ -35,10 +35,13 @@ pub struct LineSettings {
     /// public ones.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
+    /// `region = "us-east-1"`: the region that an action is signed for; without it, that one.
+    #[serde(default)]
+    pub region: Option<String>,
 }
 
 impl LineSettings {
-    const NAMES: [&str; 4] = ["auth", "allow_plaintext", "start_tls", "ca_file"];
+    const NAMES: [&str; 5] = ["auth", "allow_plaintext", "start_tls", "ca_file", "region"];
 
     /// Takes the broker's settings out of all settings; gives them and the rest, which is the
     /// connector's. Fails with `Settings`, naming the setting.

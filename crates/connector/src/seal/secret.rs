@@ -1,6 +1,6 @@
 //! Secrets, and how they are shown to a system.
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::{constant_time::verify_slices_are_equal, hmac};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header::AUTHORIZATION};
@@ -43,6 +43,12 @@ pub enum CredentialScheme {
         /// The name of the header.
         name: String,
     },
+    /// A signature over each call (AWS Signature Version 4); the secret is the secret access key. It never
+    /// travels.
+    AccessKey {
+        /// The key's id, such as `AKIA…`.
+        id: String,
+    },
 }
 
 /// A secret with the way of showing it; what is inside of a sealed credential.
@@ -77,7 +83,16 @@ impl Credential {
         Some(Self { scheme: serde_json::from_slice(scheme).ok()?, secret: Secret::new(secret) })
     }
 
-    /// The header that shows it, marked sensitive. `None` when name or value cannot stand in a header.
+    /// An access key's id, and the first of the keys derived from its secret: the one for a day (`20261121`).
+    /// `None` for any other scheme.
+    pub(crate) fn day_key(&self, day: &str) -> Option<(&str, hmac::Tag)> {
+        let CredentialScheme::AccessKey { id } = &self.scheme else { return None };
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &joined(b"AWS4", &self.secret.0));
+        Some((id, hmac::sign(&key, day.as_bytes())))
+    }
+
+    /// The header that shows it, marked sensitive. `None` when name or value cannot stand in a header, and
+    /// for an access key, which never does.
     pub(crate) fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         let secret: &[u8] = &self.secret.0;
         let (name, value) = match &self.scheme {
@@ -90,6 +105,7 @@ impl Credential {
             CredentialScheme::Header { name } => {
                 (HeaderName::from_bytes(name.as_bytes()).ok()?, joined(b"", secret))
             }
+            CredentialScheme::AccessKey { .. } => return None,
         };
         // The bytes stay in the buffer that wipes itself; the header only refers to it.
         let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(value)).ok()?;

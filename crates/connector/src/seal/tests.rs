@@ -102,6 +102,7 @@ fn a_credential_is_shown_as_its_scheme_says() {
     check(CredentialScheme::Header { name: "X-Api-Key".into() }, "k", Some(("x-api-key", "k")));
     check(CredentialScheme::Bearer, "two\nlines", None);
     check(CredentialScheme::Header { name: "bad name".into() }, "k", None);
+    check(CredentialScheme::AccessKey { id: "AKIA1".into() }, "k", None);
 }
 
 #[test]

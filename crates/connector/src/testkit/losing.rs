@@ -11,10 +11,11 @@ use http::{Method, Request, Response};
 
 use crate::broker::{Transport, TransportError, TransportErrorKind};
 
-/// Carries requests over another transport, counts those that write (all but `GET`), and loses the
-/// answer to the next of them when asked to.
+/// Carries requests over another transport, counts those that write (all but `GET`, unless it is told
+/// otherwise), and loses the answer to the next of them when asked to.
 pub struct Losing {
     inner: Arc<dyn Transport>,
+    is_write: fn(&Request<Bytes>) -> bool,
     lose: AtomicBool,
     writes: AtomicU64,
 }
@@ -22,7 +23,12 @@ pub struct Losing {
 impl Losing {
     /// Loses answers of `inner`.
     pub fn new(inner: Arc<dyn Transport>) -> Self {
-        Self { inner, lose: AtomicBool::new(false), writes: AtomicU64::new(0) }
+        Self::of(inner, |request| request.method() != Method::GET)
+    }
+
+    /// Loses answers of `inner`, where the method does not tell which requests write.
+    pub fn of(inner: Arc<dyn Transport>, is_write: fn(&Request<Bytes>) -> bool) -> Self {
+        Self { inner, is_write, lose: AtomicBool::new(false), writes: AtomicU64::new(0) }
     }
 
     /// Loses the answer to the next request that writes.
@@ -39,7 +45,7 @@ impl Losing {
 #[async_trait]
 impl Transport for Losing {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
-        let writes = request.method() != Method::GET;
+        let writes = (self.is_write)(&request);
         let response = self.inner.send(request).await;
         if !writes {
             return response;
