@@ -6,6 +6,7 @@ pub mod aws_iam;
 pub mod csv;
 pub mod manual;
 pub mod scim;
+pub mod sql;
 pub mod vault;
 
 use std::sync::Arc;
@@ -58,6 +59,12 @@ pub const KINDS: &[Kind] = &[
         speaks: "SCIM 2.0 service providers",
         make: |settings| Ok(Arc::new(scim::Scim::new(settings)?)),
         most: scim::most,
+    },
+    Kind {
+        name: "sql",
+        speaks: "PostgreSQL roles, and tables of PostgreSQL and SQLite",
+        make: |settings| Ok(Arc::new(sql::Sql::new(settings)?)),
+        most: sql::most,
     },
     Kind {
         name: "vault",

@@ -66,6 +66,9 @@ pub async fn open(folder: Folder, store: Option<&str>, environment: &Environment
         Failure::unreachable("transport", "cannot set up connections to systems").because(&error)
     })?;
     let broker = Broker::new(tenant.clone(), Arc::new(transport), clock.clone(), Arc::new(key));
+    let broker = bailiwick_connectors::sql::with_dialects(broker).map_err(|error| {
+        Failure::unreachable("dialects", "cannot read the statements of the product").because(&error)
+    })?;
     let mut random = [0; 4];
     entropy.fill(&mut random);
     let name = format!("hub-{}", random.map(|byte| format!("{byte:02x}")).concat());

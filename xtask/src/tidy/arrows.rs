@@ -31,7 +31,11 @@ const LIBRARIES: [(&str, &[&str], &str); 9] = [
     ("reqwest", &["connector", "hub"], "a way out; the broker is the only one towards systems"),
     ("hyper", &[], "a way out; the broker is the only one towards systems"),
     ("axum", &["hub", "lab"], "a way in; only hub has routes"),
-    ("sqlx", &["store"], "a database; only store has SQL"),
+    (
+        "sqlx",
+        &["store", "connector"],
+        "a database; store has the hub's own, and the broker is the only way to those of systems",
+    ),
     ("rusqlite", &[], "a second build of SQLite"),
     ("cedar-policy", &["core"], "the policy language; only core decides"),
     ("clap", &["hub"], "a command line; only hub has one"),
@@ -194,6 +198,8 @@ mod tests {
         };
         check("engine", "sqlx", "", false);
         check("store", "sqlx", "", true);
+        check("connector", "sqlx", "", true);
+        check("connectors", "sqlx", "", false);
         check("connectors", "reqwest", "", false);
         check("connectors", "reqwest", "dev", true);
         check("engine", "axum", "", false);

@@ -72,7 +72,11 @@ const CHECKS: [Check; 15] = [
         promise: "only the broker and the seal touch an authorization header towards systems",
         run: rooms::credentials,
     },
-    Check { name: "sql", promise: "only store has SQL", run: rooms::sql },
+    Check {
+        name: "sql",
+        promise: "only store has SQL; only store and the broker open databases",
+        run: rooms::sql,
+    },
     Check {
         name: "routes",
         promise: "only hub has routes (and lab, which plays the systems)",

@@ -112,12 +112,28 @@ pub(super) fn credentials_unexcepted(tree: &Tree) -> Vec<Violation> {
     violations
 }
 
-pub(super) const SQL: [Exception; 0] = [];
+pub(super) const SQL: [Exception; 1] = [Exception {
+    path: "crates/connector/src/broker/sql/session.rs",
+    reason: "begins and ends transactions in databases of systems; what is in them is certified by name",
+}];
 
-/// Only `store` has SQL, in strings.
+/// Only `store` has SQL, in strings, and only `store` and the broker open databases.
 pub(super) fn sql(tree: &Tree) -> Vec<Violation> {
     let mut violations = sql_unexcepted(tree);
     violations.retain(|violation| !excepted(&SQL, &violation.path));
+    violations.extend(databases(tree));
+    violations
+}
+
+/// The hub's own database is opened by `store`, those of systems by the broker.
+fn databases(tree: &Tree) -> Vec<Violation> {
+    let rooms = ["crates/store/", "crates/connector/src/broker/sql/"];
+    let mut violations = Vec::new();
+    for (path, rust) in tree.shipped().filter(|(path, _)| !within(path, &rooms)) {
+        let found = find_word(&rust.code, "sqlx").map(|at| line(&rust.code, at));
+        let message = "only `store` and `connector/broker/sql` may open a database";
+        violations.extend(found.map(|line| Violation::new(path, line, message)));
+    }
     violations
 }
 
@@ -233,6 +249,17 @@ mod tests {
         check(sql, "crates/engine/tests/x.rs", query, &[]);
         check(sql, "crates/engine/src/x.rs", "\"UPDATE t SET a = 1\"; // SELECT x FROM y", &[1]);
         check(sql, "crates/engine/src/x.rs", "\"FROM x SELECT\"; \"SELECTED a FROM b\"", &[]);
+        check(sql, "crates/connectors/src/sql/read.rs", query, &[1, 3]);
+        check(sql, "crates/connector/src/broker/sql/mod.rs", query, &[1, 3]);
+    }
+
+    #[test]
+    fn a_database_opened_past_store_and_broker_is_found() {
+        let open = "use sqlx::Connection;\nlet c = sqlx::query(text);";
+        check(sql, "crates/connectors/src/sql/read.rs", open, &[1, 2]);
+        check(sql, "crates/connector/src/patient.rs", open, &[1, 2]);
+        check(sql, "crates/connector/src/broker/sql/session.rs", open, &[]);
+        check(sql, "crates/store/src/x.rs", open, &[]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::{
     destination::{self, Destination},
     file,
     settings::{Auth, LineSettings},
+    sql::Database,
     transport::{TransportError, TransportErrorKind},
 };
 use crate::{
@@ -52,6 +53,7 @@ pub struct Line {
     /// Whether a call outside of the scope is only not sent.
     lenient: bool,
     route: Result<(Destination, LineSettings)>,
+    database: Arc<Database>,
 }
 
 impl fmt::Debug for Line {
@@ -73,8 +75,9 @@ impl Line {
     ) -> Self {
         let route = LineSettings::split(&integration.settings)
             .and_then(|(settings, _)| Ok((Destination::parse(integration)?, settings)));
+        let database = Arc::new(Database::new(&broker, integration));
         let (integration, sealed) = (Arc::new(integration.clone()), sealed.cloned());
-        Self { broker, integration, purpose, sealed, lenient: false, route }
+        Self { broker, integration, purpose, sealed, lenient: false, route, database }
     }
 
     /// The same line for learning what a connector may do: a call outside of the scope is still not sent, but
@@ -82,6 +85,16 @@ impl Line {
     #[must_use]
     pub fn lenient(self) -> Self {
         Self { lenient: true, ..self }
+    }
+
+    /// The integration that the line is of.
+    pub(super) fn integration(&self) -> &Integration {
+        &self.integration
+    }
+
+    /// Statements and connection, for a line that goes to a database.
+    pub(super) fn databases(&self) -> &Database {
+        &self.database
     }
 
     /// The instant it is now.

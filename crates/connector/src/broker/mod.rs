@@ -17,6 +17,7 @@ mod http;
 mod line;
 mod settings;
 mod sigv4;
+mod sql;
 mod transport;
 
 use std::{
@@ -39,6 +40,7 @@ pub use call::{Answer, Call};
 pub use http::{HttpLimits, HttpTransport};
 pub use line::Line;
 pub use settings::{Auth, LineSettings};
+pub use sql::{Cell, Rows, Statement, Statements};
 pub use transport::{Transport, TransportError, TransportErrorKind};
 
 pub(crate) use destination::Destination;
@@ -97,6 +99,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     key: Arc<SealKey>,
     file_limit: u64,
+    dialects: BTreeMap<String, Arc<Statements>>,
     state: Mutex<State>,
 }
 
@@ -116,26 +119,35 @@ impl Broker {
         clock: Arc<dyn Clock>,
         key: Arc<SealKey>,
     ) -> Self {
-        let state = Mutex::default();
-        Self { inner: Arc::new(Inner { tenant, transport, clock, key, file_limit: FILE_LIMIT, state }) }
+        let (file_limit, dialects, state) = (FILE_LIMIT, BTreeMap::new(), Mutex::default());
+        Self { inner: Arc::new(Inner { tenant, transport, clock, key, file_limit, dialects, state }) }
     }
 
     /// Reads files of at most `bytes`. Lines that were made before keep their limit.
     #[must_use]
     pub fn with_file_limit(self, bytes: u64) -> Self {
+        self.remade(|inner| inner.file_limit = bytes)
+    }
+
+    /// Executes these statements for integrations whose setting `dialect` is `name`, and none of their own.
+    #[must_use]
+    pub fn with_dialect(self, name: &str, statements: Statements) -> Self {
+        self.remade(|inner| drop(inner.dialects.insert(name.to_owned(), Arc::new(statements))))
+    }
+
+    fn remade(self, change: impl FnOnce(&mut Inner)) -> Self {
         let old = &*self.inner;
-        let (tenant, transport) = (old.tenant.clone(), old.transport.clone());
-        let (clock, key) = (old.clock.clone(), old.key.clone());
-        Self {
-            inner: Arc::new(Inner {
-                tenant,
-                transport,
-                clock,
-                key,
-                file_limit: bytes,
-                state: Mutex::default(),
-            }),
-        }
+        let mut inner = Inner {
+            tenant: old.tenant.clone(),
+            transport: old.transport.clone(),
+            clock: old.clock.clone(),
+            key: old.key.clone(),
+            file_limit: old.file_limit,
+            dialects: old.dialects.clone(),
+            state: Mutex::default(),
+        };
+        change(&mut inner);
+        Self { inner: Arc::new(inner) }
     }
 
     /// A line to the integration's system, for one purpose. Nothing is opened yet; what is wrong with

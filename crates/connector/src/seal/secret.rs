@@ -21,6 +21,11 @@ impl Secret {
         verify_slices_are_equal(&self.0, &other.0).is_ok()
     }
 
+    /// The bytes, for the broker to show them to a system.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

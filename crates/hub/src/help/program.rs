@@ -61,6 +61,11 @@ pub(super) const LINES: &[Line] = &[
         "a change is not made without somebody who says so",
         "look at the diff, then run the same with `--yes`",
     ),
+    (
+        "dialects",
+        "the statements that came with the product cannot be read",
+        "reinstall the program: the file is damaged",
+    ),
     ("file-unreadable", "the file cannot be read", "check its path and that you may read it"),
     ("file-unwritable", "the file cannot be written", "check its folder and that you may write there"),
     ("folder-not-empty", "the folder is to be a new one and has something in it", "name a new folder"),

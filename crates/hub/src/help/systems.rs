@@ -10,6 +10,11 @@ pub(super) const LINES: &[Line] = &[
         "ask the source whether they left; until it says so they keep their access",
     ),
     (
+        "account-owns-objects",
+        "an account cannot be deleted while it owns something or has rights on something",
+        "hand over what the message names, or set `reassign_owned_to`",
+    ),
+    (
         "account-unmanaged",
         "an account on a system belongs to nobody known",
         "find out whose it is; link it or delete it on the system",
@@ -65,6 +70,11 @@ pub(super) const LINES: &[Line] = &[
         "set a valid one with `bailiwick credential set INTEGRATION write`",
     ),
     (
+        "database-locked",
+        "another program writes to the SQLite file and does not let go",
+        "it is tried again; find out who holds the file when it stays so",
+    ),
+    (
         "diverged",
         "a change was answered with success and reading back shows something else",
         "look at the system: something else changes it, or it does not do what it says",
@@ -91,6 +101,11 @@ pub(super) const LINES: &[Line] = &[
     ),
     ("not-probed", "nothing was learned about the system yet", "run `bailiwick probe SYSTEM`"),
     (
+        "others-depend-on-it",
+        "the database keeps what others depend on",
+        "remove what the message names as somebody who may, then plan again",
+    ),
+    (
         "out-of-scope",
         "a request is outside the integration's `scope` and was not sent",
         "add it to the `scope` if it is meant to be allowed",
@@ -111,6 +126,16 @@ pub(super) const LINES: &[Line] = &[
         "remove it on the system, or approve the plan that waits; it is read back by itself",
     ),
     ("stale", "the object was changed by somebody else meanwhile", "try again; it is read anew"),
+    (
+        "statement-writes",
+        "a statement for reading tries to write, or the database lets nobody write",
+        "mend `statements.NAME`, or point the integration at the database that is written",
+    ),
+    (
+        "statement-wrong",
+        "the database does not understand a statement, or it does not do what its name says",
+        "mend `statements.NAME`; the message says what the database says",
+    ),
     ("system-fault", "the system reports a fault of its own", "look at the system's log; it is tried again"),
     ("system-forbids", "the credential is valid and may not do this", "give it the right on the system"),
     (

@@ -1,0 +1,212 @@
+//! A PostgreSQL server of its own for a test, which asks everybody but `postgres` for a password, and a
+//! proxy before it that can lose an answer.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    net::TcpListener as Probe,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnectOptions};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+};
+
+/// A running server; it ends with this value.
+pub struct Postgres {
+    pub directory: String,
+    pub port: u16,
+    /// The script that stops the server when its standard input ends, which is when we do.
+    _watcher: Child,
+}
+
+/// `$1` is the directory with the programs, `$2` the port, `$3` more lines of `pg_hba.conf`. Says where the
+/// server is, waits for the end of its input.
+const SCRIPT: &str = r#"
+trap '' INT TERM HUP
+cd / && dir=$(mktemp -d /tmp/bailiwick-postgres.XXXXXX) || exit 1
+{
+  "$1/initdb" -D "$dir/data" -U postgres -A scram-sha-256 --pwfile=/dev/stdin -E UTF8 --locale=C --no-sync &&
+  printf 'local all postgres trust\n%s\nhost all all 127.0.0.1/32 scram-sha-256\n' "$3" >"$dir/data/pg_hba.conf" &&
+  "$1/pg_ctl" -D "$dir/data" -w -l "$dir/log" \
+    -o "-F -k $dir -p $2 -c listen_addresses=127.0.0.1 -c log_statement=all" start
+} >"$dir/setup" 2>&1 <<END || { cat "$dir/setup" "$dir/log" >&2; rm -rf "$dir"; exit 1; }
+of-the-superuser
+END
+echo "$dir"
+cat >/dev/null
+"$1/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null 2>&1
+rm -rf "$dir"
+"#;
+
+impl Postgres {
+    /// Starts a server; `hba` is put before the rule that asks for passwords.
+    pub fn start(hba: &str) -> Self {
+        let programs = programs().unwrap_or_else(|| {
+            panic!("PostgreSQL is not installed: run `./test`, or `apt install postgresql`")
+        });
+        let mut command = match is_root() {
+            true => {
+                let mut command = Command::new("setpriv");
+                command.args(["--reuid=postgres", "--regid=postgres", "--init-groups", "sh"]);
+                command
+            }
+            false => Command::new("sh"),
+        };
+        // Free at this moment; if somebody else takes it, the server does not come up and the test says so.
+        let port = Probe::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut watcher = command
+            .args(["-c", SCRIPT, "sh"])
+            .arg(programs)
+            .args([&port.to_string(), hba])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut directory = String::new();
+        BufReader::new(watcher.stdout.take().unwrap()).read_line(&mut directory).unwrap();
+        if directory.is_empty() {
+            let mut why = String::new();
+            watcher.stderr.take().unwrap().read_to_string(&mut why).unwrap();
+            panic!("PostgreSQL does not start: {why}");
+        }
+        Self { directory: directory.trim().to_owned(), port, _watcher: watcher }
+    }
+
+    /// A connection of the superuser, by a socket that nobody else has.
+    pub async fn admin(&self, database: &str) -> PgConnection {
+        let options = PgConnectOptions::new_without_pgpass().host(&self.directory).port(self.port);
+        PgConnection::connect_with(&options.username("postgres").database(database)).await.unwrap()
+    }
+}
+
+/// Runs a text of the test's own.
+pub async fn run(connection: &mut PgConnection, sql: &str) {
+    connection.execute(AssertSqlSafe(sql)).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+}
+
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0)
+}
+
+/// The directory of `initdb` and `pg_ctl`: from the search path, or the newest of Debian's.
+fn programs() -> Option<PathBuf> {
+    #[expect(clippy::disallowed_methods, reason = "the search path is where programs are")]
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut debian: Vec<PathBuf> = debian.map(|entry| entry.path().join("bin")).collect();
+    debian.sort();
+    std::env::split_paths(&path).chain(debian.into_iter().rev()).find(|bin| bin.join("initdb").exists())
+}
+
+/// A way to a server that knows when something is to last, and can swallow the answer to that.
+pub struct Proxy {
+    pub port: u16,
+    lose: Arc<AtomicBool>,
+    commits: Arc<AtomicU64>,
+}
+
+impl Proxy {
+    /// A proxy before the server at `port`.
+    pub async fn before(port: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let proxy = Self {
+            port: listener.local_addr().unwrap().port(),
+            lose: Arc::default(),
+            commits: Arc::default(),
+        };
+        let (lose, commits) = (proxy.lose.clone(), proxy.commits.clone());
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await else { continue };
+                // Messages are passed on one by one, and none is to wait for the next.
+                let _ = (client.set_nodelay(true), server.set_nodelay(true));
+                let (from_client, to_client) = client.into_split();
+                let (from_server, to_server) = server.into_split();
+                let deaf = Arc::new(AtomicBool::new(false));
+                let watch = Watch { lose: lose.clone(), commits: commits.clone(), deaf: deaf.clone() };
+                let up = tokio::spawn(up(from_client, to_server, watch));
+                tokio::spawn(async move {
+                    down(from_server, to_client, deaf).await;
+                    up.abort();
+                });
+            }
+        });
+        proxy
+    }
+
+    /// Loses the next answer to something that was to last.
+    pub fn lose_next(&self) {
+        self.lose.store(true, Ordering::SeqCst);
+    }
+
+    /// How often something was to last.
+    pub fn commits(&self) -> u64 {
+        self.commits.load(Ordering::SeqCst)
+    }
+}
+
+struct Watch {
+    lose: Arc<AtomicBool>,
+    commits: Arc<AtomicU64>,
+    deaf: Arc<AtomicBool>,
+}
+
+/// The first whole message: how long it is with its type and length.
+fn message(bytes: &[u8], typed: bool) -> Option<usize> {
+    let at = usize::from(typed);
+    let length: [u8; 4] = bytes.get(at..at + 4)?.try_into().ok()?;
+    let whole = at + usize::try_from(u32::from_be_bytes(length)).ok()?;
+    (bytes.len() >= whole).then_some(whole)
+}
+
+async fn up(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, watch: Watch) {
+    let (mut buffer, mut typed) = (Vec::new(), false);
+    loop {
+        while let Some(length) = message(&buffer, typed) {
+            if buffer.starts_with(b"Q") && buffer[5..length].eq_ignore_ascii_case(b"COMMIT\0") {
+                watch.commits.fetch_add(1, Ordering::SeqCst);
+                watch.deaf.store(watch.lose.swap(false, Ordering::SeqCst), Ordering::SeqCst);
+            }
+            if to.write_all(&buffer[..length]).await.is_err() {
+                return;
+            }
+            buffer.drain(..length);
+            typed = true;
+        }
+        if from.read_buf(&mut buffer).await.unwrap_or(0) == 0 {
+            return;
+        }
+    }
+}
+
+/// Passes on until it is deaf, and then waits for the server to be ready again, and goes.
+async fn down(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, deaf: Arc<AtomicBool>) {
+    let mut buffer = Vec::new();
+    loop {
+        while let Some(length) = message(&buffer, true) {
+            if !deaf.load(Ordering::SeqCst) {
+                if to.write_all(&buffer[..length]).await.is_err() {
+                    return;
+                }
+            } else if buffer.starts_with(b"Z") {
+                return;
+            }
+            buffer.drain(..length);
+        }
+        if from.read_buf(&mut buffer).await.unwrap_or(0) == 0 {
+            return;
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! An application that keeps its accounts in tables, and the statements that describe it: the same tables
+//! and nearly the same texts for PostgreSQL and SQLite.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bailiwick_connector::{
+    Connector, Line,
+    testkit::{Fixtures, Ids, Subject},
+};
+use bailiwick_connectors::sql::Sql;
+use bailiwick_core::{
+    access::AccessClass,
+    account::{AccountAttributes, AccountValue},
+    integration::Purpose,
+};
+use serde_json::{Value, json};
+
+use super::database;
+
+/// The tables.
+pub const SCHEMA: [&str; 5] = [
+    "CREATE TABLE person (id bigint PRIMARY KEY, login text NOT NULL UNIQUE CHECK (length(login) <= 200), \
+     marker text, active int NOT NULL, email text, admin int NOT NULL, labels text NOT NULL, version bigint NOT NULL)",
+    "CREATE TABLE team (id bigint PRIMARY KEY, name text NOT NULL)",
+    "CREATE TABLE team_person (team bigint NOT NULL REFERENCES team, person bigint NOT NULL REFERENCES person \
+     ON DELETE CASCADE, PRIMARY KEY (team, person))",
+    "CREATE TABLE team_team (outside bigint NOT NULL REFERENCES team, inside bigint NOT NULL REFERENCES team)",
+    "CREATE TABLE token (id text PRIMARY KEY, person bigint NOT NULL REFERENCES person ON DELETE CASCADE)",
+];
+
+/// The tables in the order in which they can be emptied.
+pub const TABLES: [&str; 5] = ["token", "team_team", "team_person", "team", "person"];
+
+/// How two databases say the same differently.
+pub struct Dialect {
+    /// Yes or no of a number.
+    pub flag: fn(&str) -> String,
+    /// A parameter that is yes or no, as a number.
+    pub number: &'static str,
+    /// Several texts of one.
+    pub list: fn(&str) -> String,
+    /// A parameter of several texts, as one.
+    pub unlist: &'static str,
+    /// What became of it, as several texts again.
+    pub labels: &'static str,
+}
+
+/// The settings of an integration with the application.
+pub fn settings(dialect: &Dialect) -> Value {
+    let Dialect { flag, number, list, unlist, labels } = dialect;
+    let groups = list("SELECT CAST(team AS text) AS x FROM team_person WHERE person = p.id ORDER BY team");
+    let members = list(
+        "SELECT CAST(person AS text) AS x FROM team_person WHERE team = t.id \
+         UNION SELECT CAST(inside AS text) FROM team_team WHERE outside = t.id",
+    );
+    let (active, admin) = (flag("p.active"), flag("p.admin"));
+    let account = format!(
+        "SELECT p.id, p.login AS name, p.marker, {active} AS active, p.email, {admin} AS admin, {labels} AS labels, p.version, \
+         {groups} AS groups FROM person p"
+    );
+    let group = format!("SELECT t.id, t.name, {members} AS members FROM team t");
+    let page = "ORDER BY 1 LIMIT :limit";
+    let one = "WHERE CAST(id AS text) = :id AND (:version IS NULL OR CAST(version AS text) = :version)";
+    json!({
+        "dialect": "tables",
+        "attributes": {"admin": "flag", "labels": "many"},
+        "statements": {
+            "list": format!("{account} WHERE p.id > COALESCE(CAST(:after AS bigint), 0) {page}"),
+            "get": format!("{account} WHERE CAST(p.id AS text) = :id OR p.login = :name"),
+            "get-marked": format!("{account} WHERE p.marker = :marker"),
+            "list-groups": format!("{group} WHERE t.id > COALESCE(CAST(:after AS bigint), 0) {page}"),
+            "get-group": format!("{group} WHERE CAST(t.id AS text) = :id"),
+            "create": format!(
+                "INSERT INTO person (id, login, marker, active, email, admin, labels, version) \
+                 SELECT COALESCE(MAX(id), 0) + 1, :name, :marker, 1, :email, COALESCE({number}, 0), \
+                 COALESCE({unlist}, ''), 1 FROM person RETURNING id, version"
+            ),
+            "update": format!(
+                "UPDATE person SET login = COALESCE(:name, login), email = COALESCE(:email, email), \
+                 admin = COALESCE({number}, admin), labels = COALESCE({unlist}, labels), version = version + 1 {one} \
+                 RETURNING version"
+            ),
+            "enable": format!("UPDATE person SET active = 1, version = version + 1 {one}"),
+            "disable": format!("UPDATE person SET active = 0, version = version + 1 {one}"),
+            "delete": format!("DELETE FROM person {one}"),
+            "list-direct-groups": format!(
+                "SELECT t.id, t.name FROM team t JOIN team_person m ON m.team = t.id \
+                 WHERE CAST(m.person AS text) = :id AND t.id > COALESCE(CAST(:after AS bigint), 0) {page}"
+            ),
+            "grant-direct-groups":
+                "INSERT INTO team_person (team, person) SELECT t.id, p.id FROM team t, person p \
+                 WHERE CAST(t.id AS text) = :item AND CAST(p.id AS text) = :id",
+            "revoke-direct-groups":
+                "DELETE FROM team_person WHERE CAST(team AS text) = :item AND CAST(person AS text) = :id",
+            "list-nested-groups":
+                "WITH RECURSIVE reached AS ( \
+                   SELECT n.outside FROM team_team n JOIN team_person m ON m.team = n.inside \
+                   WHERE CAST(m.person AS text) = :id \
+                   UNION SELECT n.outside FROM team_team n JOIN reached r ON r.outside = n.inside) \
+                 SELECT id, name FROM team WHERE id IN (SELECT outside FROM reached) ORDER BY id",
+            "list-api-tokens": "SELECT id, id AS name FROM token WHERE CAST(person AS text) = :id ORDER BY id",
+            "revoke-api-tokens": "DELETE FROM token WHERE id = :item AND CAST(person AS text) = :id",
+        },
+    })
+}
+
+/// What the statements need.
+pub fn scope(settings: &Value) -> Vec<String> {
+    let names = settings["statements"].as_object().unwrap().keys();
+    names
+        .map(|name| {
+            let operation = match name.split('-').next().unwrap() {
+                "enable" | "disable" => "update",
+                other => other,
+            };
+            format!("{operation} EXEC {name}")
+        })
+        .collect()
+}
+
+/// A database with the tables in it, reached past the connector.
+#[async_trait]
+pub trait Behind: Send + Sync {
+    /// For people.
+    fn title(&self) -> &'static str;
+    /// Executes a text of the test.
+    async fn run(&self, sql: &str);
+    /// Every row of all tables.
+    async fn rows(&self) -> String;
+    /// The endpoint, and who signs in for a purpose.
+    fn way(&self, purpose: Purpose) -> (String, Option<(&'static str, &'static str)>);
+    /// As the kit has it.
+    fn lose(&self) -> bool {
+        false
+    }
+    /// As the kit has it.
+    fn writes(&self) -> Option<u64> {
+        None
+    }
+    /// As the kit has it.
+    fn hide(&self) -> bool {
+        false
+    }
+    /// Shows everything again.
+    async fn show(&self) {}
+}
+
+/// The application in one of the databases.
+pub struct Tables<B> {
+    pub behind: B,
+    pub settings: Value,
+    connector: Arc<Sql>,
+}
+
+/// A text as both databases quote it.
+pub fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+impl<B: Behind> Tables<B> {
+    pub async fn new(behind: B, dialect: &Dialect) -> Self {
+        for table in SCHEMA {
+            behind.run(table).await;
+        }
+        let settings = settings(dialect);
+        let connector = Arc::new(Sql::new(&settings).unwrap());
+        Self { behind, settings, connector }
+    }
+
+    pub fn line_for(&self, purpose: Purpose) -> Line {
+        let (endpoint, user) = self.behind.way(purpose);
+        let scope = scope(&self.settings);
+        let scope: Vec<&str> = scope.iter().map(String::as_str).collect();
+        database::line(&endpoint, &self.settings, &scope, user, purpose)
+    }
+}
+
+#[async_trait]
+impl<B: Behind> Subject for Tables<B> {
+    fn name(&self) -> String {
+        format!("sql tables × {}", self.behind.title())
+    }
+
+    fn connector(&self) -> Arc<dyn Connector> {
+        self.connector.clone()
+    }
+
+    fn line(&self) -> Line {
+        self.line_for(Purpose::Write)
+    }
+
+    fn reader(&self) -> Line {
+        self.line_for(Purpose::Verify)
+    }
+
+    async fn seed(&self, fixtures: &Fixtures) -> Ids {
+        self.behind.show().await;
+        for table in TABLES {
+            self.behind.run(&format!("DELETE FROM {table}")).await;
+        }
+        let mut ids = Ids::default();
+        for (at, account) in fixtures.accounts.iter().enumerate() {
+            let (id, name, active) = (at * 3 + 8, literal(&account.name), u8::from(account.live));
+            let marker = account.marker.as_deref().map_or("NULL".to_owned(), literal);
+            let values = format!("{id}, {name}, {marker}, {active}, NULL, 0, '', 1");
+            self.behind.run(&format!("INSERT INTO person VALUES ({values})")).await;
+            ids.accounts.push(id.to_string());
+        }
+        for (at, group) in fixtures.groups.iter().enumerate() {
+            let id = at + 101;
+            self.behind.run(&format!("INSERT INTO team VALUES ({id}, {})", literal(&group.name))).await;
+            for member in &group.members {
+                let person = &ids.accounts[*member];
+                self.behind.run(&format!("INSERT INTO team_person VALUES ({id}, {person})")).await;
+            }
+            // The first account is in the first group; by that one it is in the empty one.
+            if group.members.is_empty() {
+                self.behind.run(&format!("INSERT INTO team_team VALUES ({id}, 101)")).await;
+            }
+            ids.groups.push(id.to_string());
+        }
+        for token in ["ci", "it's"] {
+            let person = &ids.accounts[0];
+            self.behind.run(&format!("INSERT INTO token VALUES ({}, {person})", literal(token))).await;
+        }
+        ids
+    }
+
+    async fn truth(&self) -> String {
+        self.behind.rows().await
+    }
+
+    fn attributes(&self, name: &str) -> AccountAttributes {
+        [("name".to_owned(), name.into()), ("email".to_owned(), "kit@acme.example".into())].into()
+    }
+
+    fn change(&self, n: u32) -> AccountAttributes {
+        [
+            ("email".to_owned(), format!("kit{n}' OR \"1\"='1 --Ä").as_str().into()),
+            ("admin".to_owned(), AccountValue::Flag(n % 2 == 1)),
+            ("labels".to_owned(), AccountValue::Many(vec![format!("no {n}"), "it's \"b\"".to_owned()])),
+        ]
+        .into()
+    }
+
+    fn grantable(&self, class: AccessClass, ids: &Ids) -> Option<String> {
+        (class == AccessClass::DirectGroups).then(|| ids.groups[0].clone())
+    }
+
+    fn lose_next_answer(&self) -> bool {
+        self.behind.lose()
+    }
+
+    fn hide_part(&self) -> bool {
+        self.behind.hide()
+    }
+
+    fn writes(&self) -> Option<u64> {
+        self.behind.writes()
+    }
+
+    fn secret(&self) -> Option<String> {
+        self.behind.way(Purpose::Write).1.map(|(_, password)| password.to_owned())
+    }
+}
