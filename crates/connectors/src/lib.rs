@@ -4,7 +4,9 @@
 
 pub mod aws_iam;
 pub mod csv;
+mod http;
 pub mod manual;
+pub mod rest;
 pub mod scim;
 pub mod sql;
 pub mod vault;
@@ -53,6 +55,12 @@ pub const KINDS: &[Kind] = &[
         speaks: "a person, for systems that have no interface",
         make: |settings| Ok(Arc::new(manual::Manual::new(settings)?)),
         most: manual::most,
+    },
+    Kind {
+        name: "rest",
+        speaks: "any HTTP API that a file describes",
+        make: |settings| Ok(Arc::new(rest::Rest::new(settings)?)),
+        most: rest::most,
     },
     Kind {
         name: "scim",

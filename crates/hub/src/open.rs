@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use bailiwick_connector::{
     Broker,
     broker::{HttpLimits, HttpTransport},
-    seal::{Credential as Secret, KeyFileError, SealKey, Sealed, Secret as SecretBytes},
+    seal::{Credential as Secret, CredentialScheme, KeyFileError, SealKey, Sealed, Secret as SecretBytes},
 };
 use bailiwick_core::{
     id::{Entropy, Tenant},
@@ -100,9 +100,9 @@ pub fn make_key(folder: &Folder, entropy: &dyn Entropy) -> Result<()> {
     SealKey::generate(entropy).write_new(&folder.key()).map_err(|error| key_failure(&error))
 }
 
-/// A bearer token, to be sealed.
-pub fn bearer(token: &str) -> Secret {
-    Secret::bearer(SecretBytes::new(token))
+/// A credential that is shown in this way, to be sealed.
+pub fn credential(scheme: CredentialScheme, secret: &str) -> Secret {
+    Secret { scheme, secret: SecretBytes::new(secret) }
 }
 
 fn key_path(folder: &Folder, environment: &Environment) -> PathBuf {

@@ -1,5 +1,7 @@
 //! One call out, and its answer.
 
+use std::borrow::Cow;
+
 use bailiwick_core::{digest::Digest, scope::Operation};
 use bytes::Bytes;
 
@@ -14,9 +16,9 @@ pub struct Call {
     /// scope.
     pub path: String,
     /// Query parameters, not yet encoded.
-    pub query: Vec<(&'static str, String)>,
+    pub query: Vec<(Cow<'static, str>, String)>,
     /// Headers other than the credential.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(Cow<'static, str>, String)>,
     /// The body.
     pub body: Option<Bytes>,
 }
@@ -29,15 +31,15 @@ impl Call {
 
     /// Adds a query parameter.
     #[must_use]
-    pub fn query(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.query.push((name, value.into()));
+    pub fn query(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        self.query.push((name.into(), value.into()));
         self
     }
 
     /// Adds a header.
     #[must_use]
-    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
+    pub fn header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
         self
     }
 

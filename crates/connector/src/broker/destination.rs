@@ -1,6 +1,6 @@
 //! Where an integration's calls go: its endpoint, and nowhere else.
 
-use std::path::PathBuf;
+use std::{borrow::Cow, path::PathBuf};
 
 use ::http::Uri;
 use bailiwick_core::integration::Integration;
@@ -113,6 +113,11 @@ impl Destination {
         let tls = match scheme {
             "https" | "ldaps" => Tls::Always,
             "ldap" if line.start_tls => Tls::Asked,
+            "http" if line.ca_file.is_some() => {
+                return Err(
+                    "is plain `http:`, and `ca_file` wants TLS; use `https:`, or leave `ca_file` out",
+                );
+            }
             "postgres" | "postgresql" if !plain_may || line.ca_file.is_some() => Tls::Asked,
             _ if plain_may => Tls::Plain,
             "ldap" => {
@@ -209,11 +214,11 @@ pub(super) fn percent_decode(text: &str) -> Option<Vec<u8>> {
 }
 
 /// `name=value&…`, everything but unreserved characters percent-encoded (RFC 3986 §2.3).
-pub(super) fn query(pairs: &[(&'static str, String)]) -> String {
+pub(super) fn query(pairs: &[(Cow<'static, str>, String)]) -> String {
     let mut out = String::new();
     for (index, (name, value)) in pairs.iter().enumerate() {
         out.push(if index == 0 { '?' } else { '&' });
-        for (part, end) in [(*name, "="), (value.as_str(), "")] {
+        for (part, end) in [(&**name, "="), (value.as_str(), "")] {
             encode(part, &mut out);
             out.push_str(end);
         }
@@ -296,12 +301,16 @@ mod tests {
         );
         check("postgresql://[::1]:5433/app", false, Ok("postgres://[::1]:5433/app Plain"));
         check("postgres://db.acme.example/", false, Err("names no database"));
+        let trusting = LineSettings { ca_file: Some("/ca.pem".into()), ..line(true) };
+        assert!(
+            Destination::read("http://127.0.0.1/", &trusting).unwrap_err().contains("`ca_file` wants TLS")
+        );
     }
 
     #[test]
     fn a_query_says_what_it_was_given() {
         assert_eq!(query(&[]), "");
-        let pairs = [("filter", "userName eq \"a&b=ü\"".to_owned()), ("count", "1".to_owned())];
+        let pairs = [("filter".into(), "userName eq \"a&b=ü\"".to_owned()), ("count".into(), "1".to_owned())];
         assert_eq!(query(&pairs), "?filter=userName%20eq%20%22a%26b%3D%C3%BC%22&count=1");
     }
 }

@@ -17,7 +17,7 @@ use super::{
     file,
     settings::{Auth, LineSettings},
     sql::Database,
-    transport::{TransportError, TransportErrorKind},
+    transport::{TransportError, TransportErrorKind, TrustAnchor},
 };
 use crate::{
     ConnectorError, Effect, ErrorKind, Result,
@@ -42,14 +42,19 @@ const RESERVED: [&str; 13] = [
     "x-method-override",
 ];
 
+/// Whether only the broker may set the header, whatever the case of its name.
+pub fn reserved(name: &str) -> bool {
+    RESERVED.contains(&name.to_ascii_lowercase().as_str())
+}
+
 /// A way to one system, with one purpose. It can send calls that are in the integration's scope, and
 /// nothing else; it shows no credential.
 #[derive(Clone)]
 pub struct Line {
     pub(super) broker: Arc<Inner>,
-    integration: Arc<Integration>,
-    purpose: Purpose,
-    sealed: Option<Sealed>,
+    pub(super) integration: Arc<Integration>,
+    pub(super) purpose: Purpose,
+    pub(super) sealed: Option<Sealed>,
     /// Whether a call outside of the scope is only not sent.
     lenient: bool,
     route: Result<(Destination, LineSettings)>,
@@ -118,15 +123,41 @@ impl Line {
             (Destination::Web { origin, prefix }, settings) => {
                 let url = format!("{origin}{prefix}{}{}", call.path, destination::query(&call.query));
                 let mut request = self.request(&call, &url)?;
+                trust(&mut request, &settings);
                 let credential = self.credential(settings.auth, &origin)?;
                 self.in_budget(call.operation)?;
                 if let Some(credential) = credential {
-                    let (name, value) = self.header(&credential)?;
+                    let shown = self.shown(credential, &settings, &origin).await?;
+                    let (name, value) = self.header(&shown)?;
                     request.headers_mut().insert(name, value);
                 }
-                self.exchange(&call, &origin, request).await
+                let answer = self.exchange(&call, &origin, request).await;
+                if answer.as_ref().is_ok_and(|answer| answer.status == 401) {
+                    self.forget_token();
+                }
+                answer
             }
         }
+    }
+
+    /// Path below the endpoint and query of an address that an answer gave, such as the next page; `None` when
+    /// the address is anywhere else. An address without a host is taken for one of the endpoint's (RFC 3986
+    /// §4.2).
+    pub fn below(&self, address: &str) -> Option<(String, String)> {
+        let Ok((Destination::Web { origin, prefix }, _)) = &self.route else { return None };
+        let uri: ::http::Uri = address.parse().ok()?;
+        if let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) {
+            let default = if scheme == "https" { 443 } else { 80 };
+            let host = authority.host().to_ascii_lowercase();
+            let port = authority.port_u16().unwrap_or(default);
+            if authority.as_str().contains('@') || format!("{scheme}://{host}:{port}") != *origin {
+                return None;
+            }
+        } else if !address.starts_with('/') || address.starts_with("//") {
+            return None;
+        }
+        let path = uri.path().strip_prefix(prefix.as_str()).filter(|path| path.starts_with('/'))?;
+        Some((path.to_owned(), uri.query().unwrap_or_default().to_owned()))
     }
 
     /// Sends one call with the credential of somebody else instead of the integration's: a canary's, to
@@ -142,9 +173,10 @@ impl Line {
                 | Destination::Person,
                 _,
             ) => Err(self.not_web()),
-            (Destination::Web { origin, prefix }, _) => {
+            (Destination::Web { origin, prefix }, settings) => {
                 let url = format!("{origin}{prefix}{}{}", call.path, destination::query(&call.query));
                 let mut request = self.request(&call, &url)?;
+                trust(&mut request, &settings);
                 let (name, value) = self.header(credential)?;
                 request.headers_mut().insert(name, value);
                 self.exchange(&call, &origin, request).await
@@ -174,8 +206,7 @@ impl Line {
 
     fn admit_call(&self, call: &Call) -> Result<()> {
         self.admit(call.operation, call.method, &call.path)?;
-        let reserved =
-            call.headers.iter().find(|(name, _)| RESERVED.contains(&name.to_ascii_lowercase().as_str()));
+        let reserved = call.headers.iter().find(|(name, _)| self::reserved(name));
         match reserved {
             Some((name, _)) => Err(self.stop(
                 call.operation,
@@ -271,12 +302,15 @@ impl Line {
         opened.map(Some).map_err(|e| self.no_credential(&format!("cannot be opened ({}): {e}", e.code())))
     }
 
-    fn header(&self, credential: &Credential) -> Result<(HeaderName, HeaderValue)> {
+    pub(super) fn header(&self, credential: &Credential) -> Result<(HeaderName, HeaderValue)> {
         credential.header().ok_or_else(|| match credential.scheme {
             CredentialScheme::AccessKey { .. } => {
                 self.no_credential("is an access key, which signs actions and nothing else")
             }
-            CredentialScheme::Bearer | CredentialScheme::Basic { .. } | CredentialScheme::Header { .. } => {
+            CredentialScheme::Bearer
+            | CredentialScheme::ClientCredentials { .. }
+            | CredentialScheme::Basic { .. }
+            | CredentialScheme::Header { .. } => {
                 self.no_credential("cannot stand in a header; seal it again without line breaks")
             }
         })
@@ -384,6 +418,13 @@ impl Outcome {
             // Only of writes: hashing every page that is read would cost as much as parsing it.
             digest: answer.filter(|_| !operation.reads()).map(Answer::digest),
         }
+    }
+}
+
+/// Has a request trust the authority of the settings alone.
+pub(super) fn trust(request: &mut Request<Bytes>, settings: &LineSettings) {
+    if let Some(file) = &settings.ca_file {
+        request.extensions_mut().insert(TrustAnchor(file.as_path().into()));
     }
 }
 

@@ -15,6 +15,7 @@ mod destination;
 mod file;
 mod http;
 mod line;
+mod oauth;
 mod settings;
 mod sigv4;
 mod sql;
@@ -38,12 +39,12 @@ use bailiwick_core::{
 pub use action::Action;
 pub use call::{Answer, Call};
 pub use http::{HttpLimits, HttpTransport};
-pub use line::Line;
+pub use line::{Line, reserved};
 pub use settings::{Auth, LineSettings};
 pub use sql::{Cell, Rows, Statement, Statements};
-pub use transport::{Transport, TransportError, TransportErrorKind};
+pub use transport::{Transport, TransportError, TransportErrorKind, TrustAnchor};
 
-pub(crate) use destination::Destination;
+pub(crate) use destination::{Destination, encode};
 
 use crate::seal::{Credential, SealContext, SealKey, Sealed};
 use budget::Window;
@@ -109,6 +110,7 @@ struct State {
     incidents: Vec<Incident>,
     windows: BTreeMap<IntegrationName, Window>,
     traffic: BTreeMap<IntegrationName, Traffic>,
+    tokens: oauth::Tokens,
 }
 
 impl Broker {
@@ -201,4 +203,8 @@ impl Inner {
 }
 
 #[cfg(test)]
+mod oauth_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;

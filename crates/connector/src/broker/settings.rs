@@ -38,10 +38,30 @@ pub struct LineSettings {
     /// `region = "us-east-1"`: the region that an action is signed for; without it, that one.
     #[serde(default)]
     pub region: Option<String>,
+    /// `token_path = "/oauth/token"`: where client credentials get a token, from the root of the endpoint's
+    /// own host (RFC 6749 §3.2).
+    #[serde(default)]
+    pub token_path: Option<String>,
+    /// `token_scope = "…"`: the scope that is asked for with it (RFC 6749 §3.3).
+    #[serde(default)]
+    pub token_scope: Option<String>,
+    /// `token_header = "X-Auth-Token"`: the header that the token travels in, where it is not
+    /// `Authorization: Bearer`.
+    #[serde(default)]
+    pub token_header: Option<String>,
 }
 
 impl LineSettings {
-    const NAMES: [&str; 5] = ["auth", "allow_plaintext", "start_tls", "ca_file", "region"];
+    const NAMES: [&str; 8] = [
+        "auth",
+        "allow_plaintext",
+        "start_tls",
+        "ca_file",
+        "region",
+        "token_path",
+        "token_scope",
+        "token_header",
+    ];
 
     /// Takes the broker's settings out of all settings; gives them and the rest, which is the
     /// connector's. Fails with `Settings`, naming the setting.

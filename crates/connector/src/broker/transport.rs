@@ -1,5 +1,7 @@
 //! What carries a finished request to a system and its answer back.
 
+use std::{path::Path, sync::Arc};
+
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -9,6 +11,11 @@ pub trait Transport: Send + Sync {
     /// Sends the request and waits for the whole answer, whatever its status.
     async fn send(&self, request: ::http::Request<Bytes>) -> Result<::http::Response<Bytes>, TransportError>;
 }
+
+/// An extension of a request: the file with the authority, in PEM, that alone vouches for the system, instead
+/// of those that the machine trusts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TrustAnchor(pub Arc<Path>);
 
 /// What happened instead of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

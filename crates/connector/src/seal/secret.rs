@@ -7,6 +7,8 @@ use http::{HeaderName, HeaderValue, header::AUTHORIZATION};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::broker::encode;
+
 /// Bytes that nobody may see: no `Debug`, no `Display`, no `Serialize`, no `Clone`; wiped when dropped.
 pub struct Secret(Zeroizing<Vec<u8>>);
 
@@ -54,6 +56,12 @@ pub enum CredentialScheme {
         /// The key's id, such as `AKIA…`.
         id: String,
     },
+    /// The secret of a client that gets itself a token for each short while (RFC 6749 §4.4). It is shown to
+    /// the token endpoint alone.
+    ClientCredentials {
+        /// The client's id.
+        client_id: String,
+    },
 }
 
 /// A secret with the way of showing it; what is inside of a sealed credential.
@@ -96,8 +104,21 @@ impl Credential {
         Some((id, hmac::sign(&key, day.as_bytes())))
     }
 
+    /// The client's id and secret as they are shown to a token endpoint (RFC 6749 §2.3.1), each in the form
+    /// encoding; `None` for any other scheme, and for a secret that is not text.
+    pub(crate) fn client(&self) -> Option<Self> {
+        let CredentialScheme::ClientCredentials { client_id } = &self.scheme else { return None };
+        let mut user = String::new();
+        encode(client_id, &mut user);
+        // Room for all of it: a buffer that grows leaves a copy behind.
+        let mut secret = Zeroizing::new(String::with_capacity(3 * self.secret.0.len()));
+        encode(std::str::from_utf8(&self.secret.0).ok()?, &mut secret);
+        let scheme = CredentialScheme::Basic { user };
+        Some(Self { scheme, secret: Secret::new(secret.as_bytes()) })
+    }
+
     /// The header that shows it, marked sensitive. `None` when name or value cannot stand in a header, and
-    /// for an access key, which never does.
+    /// for what never does: an access key, client credentials.
     pub(crate) fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         let secret: &[u8] = &self.secret.0;
         let (name, value) = match &self.scheme {
@@ -110,7 +131,7 @@ impl Credential {
             CredentialScheme::Header { name } => {
                 (HeaderName::from_bytes(name.as_bytes()).ok()?, joined(b"", secret))
             }
-            CredentialScheme::AccessKey { .. } => return None,
+            CredentialScheme::AccessKey { .. } | CredentialScheme::ClientCredentials { .. } => return None,
         };
         // The bytes stay in the buffer that wipes itself; the header only refers to it.
         let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(value)).ok()?;

@@ -1,19 +1,16 @@
 //! Calls and their refusals: what goes to the line, and what an answer that is no success means.
 
-use std::time::Duration;
-
 use bailiwick_connector::{Answer, Call, ConnectorError, Effect, ErrorKind, Line, Result};
 use bailiwick_core::scope::Operation;
-use jiff::fmt::rfc2822::DateTimeParser;
 
 use super::decode::Said;
+use crate::http::retry_after;
+pub(super) use crate::http::segment;
 
 /// The media type of SCIM (RFC 7644 §8.1); plain JSON is taken as well.
 const ACCEPT: &str = "application/scim+json, application/json";
 /// Longer texts of the system are cut.
 const MAX_DETAIL: usize = 200;
-/// A system that wants more patience than this says something else.
-const MAX_WAIT: Duration = Duration::from_secs(24 * 3_600);
 
 /// The line, and where the SCIM interface begins.
 #[derive(Clone, Copy)]
@@ -36,7 +33,7 @@ impl Exchange<'_> {
         query: Vec<(&'static str, String)>,
     ) -> Result<Answer> {
         let mut call = Call::new(operation, "GET", path).header("Accept", ACCEPT);
-        call.query = query;
+        call.query = query.into_iter().map(|(name, value)| (name.into(), value)).collect();
         self.line.send(call).await.map_err(|error| ConnectorError { effect: Effect::None, ..error })
     }
 
@@ -118,44 +115,6 @@ pub(super) fn refusal(label: &str, call: Kind, answer: &Answer) -> ConnectorErro
     ConnectorError { kind, effect, detail: None, retry_after: retry_after(answer), message }
 }
 
-/// `Retry-After` in seconds or as a date (RFC 9110 §10.2.3), the latter relative to the answer's own
-/// `Date`.
-fn retry_after(answer: &Answer) -> Option<Duration> {
-    let text = answer.header("retry-after")?.trim();
-    let wait = match text.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let date = |text: &str| DateTimeParser::new().parse_timestamp(text).ok();
-            let seconds = date(text)?.as_second() - date(answer.header("date")?)?.as_second();
-            Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
-        }
-    };
-    Some(wait.min(MAX_WAIT))
-}
-
-/// An id as a path segment (RFC 3986 §3.3): everything but unreserved characters is encoded.
-///
-/// # Errors
-/// `Invalid` for an id that no segment can carry safely: servers disagree about `/`, `.` and `..`.
-pub(super) fn segment(id: &str) -> Result<String> {
-    if matches!(id, "" | "." | "..") || id.contains(['/', '\\', '\0']) {
-        return Err(ConnectorError::none(
-            ErrorKind::Invalid,
-            format!("the id `{id}` cannot be part of a path"),
-        ));
-    }
-    let mut encoded = String::with_capacity(id.len());
-    for byte in id.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                encoded.push(char::from(byte))
-            }
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    Ok(encoded)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -217,34 +176,5 @@ mod tests {
             ..answer(400, &[], "")
         };
         assert!(refusal("GET /x", Kind::Read, &long).message.chars().count() < 250);
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let date = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
-        for (headers, seconds) in [
-            (&[("retry-after", "120")][..], Some(120)),
-            (&[("retry-after", "99999999999999")], Some(86_400)),
-            (&[("retry-after", "Sun, 06 Nov 1994 08:50:07 GMT"), date], Some(30)),
-            (&[("retry-after", "Sun, 06 Nov 1994 08:00:00 GMT"), date], Some(0)),
-            (&[("retry-after", "Sun, 06 Nov 1994 08:50:07 GMT")], None),
-            (&[("retry-after", "soon")], None),
-            (&[], None),
-        ] {
-            let error = refusal("X", Kind::Read, &answer(429, headers, ""));
-            assert_eq!(error.retry_after, seconds.map(Duration::from_secs), "{headers:?}");
-        }
-    }
-
-    #[test]
-    fn ids_keep_their_bytes_in_a_segment_or_are_refused() {
-        for (id, expect) in
-            [("aZ9-._~", "aZ9-._~"), ("a b", "a%20b"), ("Ä%", "%C3%84%25"), ("a?b#c", "a%3Fb%23c")]
-        {
-            assert_eq!(segment(id).unwrap(), expect);
-        }
-        for id in ["", ".", "..", "a/b", "a\\b", "a\0b"] {
-            assert_eq!(segment(id).unwrap_err().kind, ErrorKind::Invalid, "{id:?}");
-        }
     }
 }

@@ -1,6 +1,9 @@
 //! `/integrations`: what is connected, whether it may be used, and its credentials.
 
+use std::collections::BTreeMap;
+
 use axum::{Json, extract::State, http::StatusCode};
+use bailiwick_connector::seal::CredentialScheme;
 use bailiwick_core::{
     id::IntegrationName,
     integration::{Integration, Purpose},
@@ -11,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Hub,
-    answer::{Answer, ApiError, Raw, Segment, malformed},
+    answer::{Answer, ApiError, Params, Raw, Segment, malformed},
     caller::{Caller, Right},
 };
 
@@ -60,11 +63,12 @@ pub async fn release(
 }
 
 /// `PUT /integrations/{integration}/credentials/{purpose}`: the body is the secret; it is sealed and never
-/// given back. 204.
+/// given back. 204. The query says how it is shown (`scheme=basic&user=…`); without one, as a bearer token.
 pub async fn seal(
     State(hub): State<Hub>,
     caller: Caller,
     Segment((name, purpose)): Segment<(IntegrationName, Purpose)>,
+    Params(shown): Params<BTreeMap<String, String>>,
     Raw(bytes): Raw,
 ) -> Result<StatusCode, ApiError> {
     caller.may(Right::Govern)?;
@@ -72,7 +76,14 @@ pub async fn seal(
     if text.is_empty() || text.chars().any(char::is_control) {
         return Err(malformed("the credential is empty or has control characters in it"));
     }
-    hub.engine.seal_credential(&name, purpose, crate::open::bearer(text), caller.actor()).await?;
+    let scheme = match shown.is_empty() {
+        true => CredentialScheme::Bearer,
+        false => serde_json::to_value(shown).and_then(serde_json::from_value).map_err(|error| {
+            malformed(format!("the query does not say how the credential is shown: {error}"))
+        })?,
+    };
+    let credential = crate::open::credential(scheme, text);
+    hub.engine.seal_credential(&name, purpose, credential, caller.actor()).await?;
     hub.worker.nudge();
     Ok(StatusCode::NO_CONTENT)
 }

@@ -2,7 +2,8 @@
 
 use std::{io::IsTerminal, path::PathBuf};
 
-use clap::{Subcommand, ValueEnum};
+use bailiwick_connector::seal::CredentialScheme;
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::{Context, import};
 use crate::{
@@ -15,7 +16,8 @@ use crate::{
 pub enum CredentialCommand {
     /// Set the credential of an integration, from a file or standard input
     #[command(after_help = "The secret is not taken from the command line: others could see it there.\n\n\
-        Example:\n  bailiwick credential set chat write --file chat-token\n  pass show chat | bailiwick credential set chat verify")]
+        Example:\n  bailiwick credential set chat write --file chat-token\n  pass show chat | bailiwick credential set chat verify\n  \
+        bailiwick credential set sso write --client bailiwick --file client-secret")]
     Set {
         /// The integration
         integration: String,
@@ -24,7 +26,35 @@ pub enum CredentialCommand {
         /// The file with the secret; without it, standard input
         #[arg(long, value_name = "FILE")]
         file: Option<PathBuf>,
+        #[command(flatten)]
+        shown: Shown,
     },
+}
+
+/// How a credential is shown to the system; without any, as a bearer token.
+#[derive(Args)]
+#[group(multiple = false)]
+pub struct Shown {
+    /// It is the password of this user (HTTP Basic)
+    #[arg(long, value_name = "USER")]
+    basic: Option<String>,
+    /// It travels in this header
+    #[arg(long, value_name = "NAME")]
+    header: Option<String>,
+    /// It is the secret of this OAuth client, which gets itself tokens at `token_path`
+    #[arg(long, value_name = "ID")]
+    client: Option<String>,
+}
+
+impl Shown {
+    fn scheme(self) -> CredentialScheme {
+        match self {
+            Self { basic: Some(user), .. } => CredentialScheme::Basic { user },
+            Self { header: Some(name), .. } => CredentialScheme::Header { name },
+            Self { client: Some(client_id), .. } => CredentialScheme::ClientCredentials { client_id },
+            Self { basic: None, header: None, client: None } => CredentialScheme::Bearer,
+        }
+    }
 }
 
 /// What a credential is for.
@@ -47,12 +77,13 @@ impl PurposeArg {
 
 /// Sets a credential.
 pub async fn run(context: &Context<'_>, command: CredentialCommand) -> Result<Exit> {
-    let CredentialCommand::Set { integration, purpose, file } = command;
+    let CredentialCommand::Set { integration, purpose, file, shown } = command;
     if file.is_none() && std::io::stdin().is_terminal() {
         return Err(Failure::usage("no-secret", "give the secret with `--file FILE` or on standard input"));
     }
     let secret = import::read(&file.unwrap_or_else(|| PathBuf::from("-")))?;
-    set(&context.client()?, &integration, purpose.as_str(), secret).await?;
+    let (client, scheme) = (context.client()?, shown.scheme());
+    put(&client, &integration, purpose.as_str(), &scheme, secret).await?;
     let purpose = purpose.as_str();
     context.output.result(&true, |output| {
         output.line(&format!("the credential of {integration} to {purpose} is sealed"))
@@ -60,7 +91,24 @@ pub async fn run(context: &Context<'_>, command: CredentialCommand) -> Result<Ex
     Ok(Exit::Done)
 }
 
-/// Seals a secret at the hub.
+/// Seals a bearer token at the hub.
 pub async fn set(client: &Client, integration: &str, purpose: &str, secret: Vec<u8>) -> Result<()> {
-    client.put(&["integrations", integration, "credentials", purpose]).bytes(secret).done().await
+    put(client, integration, purpose, &CredentialScheme::Bearer, secret).await
+}
+
+async fn put(
+    client: &Client,
+    integration: &str,
+    purpose: &str,
+    scheme: &CredentialScheme,
+    secret: Vec<u8>,
+) -> Result<()> {
+    let mut request = client.put(&["integrations", integration, "credentials", purpose]);
+    // Each member of a scheme is a text.
+    if let Ok(serde_json::Value::Object(members)) = serde_json::to_value(scheme) {
+        for (name, value) in &members {
+            request = request.maybe(name, value.as_str());
+        }
+    }
+    request.bytes(secret).done().await
 }

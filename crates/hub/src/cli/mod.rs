@@ -1,12 +1,13 @@
 //! The command line. One file for each group of commands: its arguments, then what it does.
 //!
-//! Every command but `init`, `serve`, `lab`, `demo`, `evidence verify` and `completions` talks to a running
-//! hub over its HTTP API.
+//! Every command but `init`, `serve`, `lab`, `demo`, `connector`, `evidence verify` and `completions` talks to
+//! a running hub over its HTTP API.
 
 mod account;
 mod apply;
 mod case;
 mod completions;
+mod connector;
 mod credential;
 mod evidence;
 mod finding;
@@ -131,6 +132,9 @@ enum Command {
     /// What is connected
     #[command(subcommand)]
     Integration(integration::IntegrationCommand),
+    /// What can be connected, and descriptions of HTTP APIs
+    #[command(subcommand)]
+    Connector(connector::ConnectorCommand),
     /// Credentials of integrations
     #[command(subcommand)]
     Credential(credential::CredentialCommand),
@@ -226,6 +230,7 @@ async fn dispatch(context: &Context<'_>, command: Option<Command>) -> Result<Exi
         Command::Reconcile(args) => reconcile::run(context, args).await,
         Command::Probe(args) => probe::run(context, args).await,
         Command::Integration(command) => integration::run(context, command).await,
+        Command::Connector(command) => connector::run(context, command).await,
         Command::Credential(command) => credential::run(context, command).await,
         Command::Operator(command) => operator::run(context, command).await,
         Command::Evidence(command) => evidence::run(context, command).await,

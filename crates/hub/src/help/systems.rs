@@ -75,6 +75,31 @@ pub(super) const LINES: &[Line] = &[
         "it is tried again; find out who holds the file when it stays so",
     ),
     (
+        "description-hole",
+        "a hole of a described call is filled by nothing, or one that it needs is not there",
+        "correct the name of the hole, or declare it in `parameters`",
+    ),
+    (
+        "description-invalid",
+        "a file does not describe an API that the connector `rest` can speak to",
+        "correct every place that is named",
+    ),
+    (
+        "description-missing",
+        "a description does not say something that it must",
+        "add the key that the message names",
+    ),
+    (
+        "description-syntax",
+        "a description is not TOML, or has a key or value that means nothing there",
+        "correct the place that is named",
+    ),
+    (
+        "description-value",
+        "a description says something that cannot be, or does not fit the rest of it",
+        "write what the message says",
+    ),
+    (
         "diverged",
         "a change was answered with success and reading back shows something else",
         "look at the system: something else changes it, or it does not do what it says",
