@@ -246,7 +246,7 @@ fn values() {
         "\"list GET /Users\"",
         "\"list GET /Users\", \"list DELETE /Users\", 4, \"list GET /Users\"",
         &[
-            "config-value a.toml:22:29: `list DELETE /Users` is not a scope rule: an operation that reads cannot use a method that writes; write `OPERATION METHOD /path/{any}`, for example `get GET /Users/{id}`",
+            "config-value a.toml:22:29: `list DELETE /Users` is not a scope rule: an operation that reads cannot use a verb that writes; write `OPERATION VERB TARGET`, for example `get GET /Users/{id}`",
             "config-value a.toml:22:51: `scope` of integration `chat` is an integer; write a list of texts",
             "config-duplicate a.toml:22:54: `list GET /Users` is given twice",
         ],
@@ -314,7 +314,7 @@ fn endpoints() {
         check("https://chat.example.com/x", bad, &[&format!("config-value a.toml:20:12: {SHAPE}")]);
     }
     for bad in ["chat.example.com", "ftp://a", "HTTP://a"] {
-        let expect = "config-value a.toml:20:12: an endpoint begins with `https://`, `http://` or `file:`";
+        let expect = "config-value a.toml:20:12: an endpoint begins with `https://`, `http://`, `ldaps://`, `ldap://`, `postgres://`, `sqlite:`, `file:`, or is `person:`";
         check("https://chat.example.com/x", bad, &[expect]);
     }
 }
