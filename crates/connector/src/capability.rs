@@ -45,8 +45,12 @@ pub struct Capability {
     pub idempotency_keys: bool,
     /// Set when not a program but a person makes the changes and looks.
     pub by_person: Option<ByPerson>,
+    /// It shows what changed since a reading before: [`Connector::changes`](crate::Connector::changes).
+    pub incremental: bool,
     /// How long after a write a read may still show the old state, milliseconds.
     pub read_lag_ms: u64,
     /// The largest page that the system gives.
     pub max_page: u32,
+    /// What was learned of the system that somebody should know, in words.
+    pub remarks: Vec<String>,
 }

@@ -1,5 +1,7 @@
 //! What every connector promises. Each sentence is a test of the kit.
 
+use std::borrow::Cow;
+
 use async_trait::async_trait;
 use bailiwick_core::{access::AccessClass, digest::Digest, plan::Op};
 
@@ -52,6 +54,31 @@ pub struct Page {
 
 /// Is shown each object of a page once, in the order of the system.
 pub type Visit<'v> = &'v mut (dyn FnMut(Object<'_>) + Send);
+
+/// Something about one thing since a reading before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News<'a> {
+    /// It is new, or it may have been changed: this is what it is now.
+    Shown(Object<'a>),
+    /// The thing with this id is as it was.
+    Same(Cow<'a, str>),
+    /// The thing with this id is gone, or is not of the listing any more.
+    Gone(Cow<'a, str>),
+}
+
+/// Is shown each piece of news.
+pub type Hear<'h> = &'h mut (dyn FnMut(News<'_>) + Send);
+
+/// Where the news ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Since {
+    /// Opaque; hand it back for the news since now.
+    pub next: String,
+    /// What there was no news of is gone; otherwise it is as it was. Says nothing when not `complete`.
+    pub rest_is_gone: bool,
+    /// Whether all news was shown. Otherwise nothing may be concluded from what was not.
+    pub complete: bool,
+}
 
 /// Whether a change did something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +141,19 @@ pub trait Connector: Send + Sync {
         size: u32,
         visit: Visit<'_>,
     ) -> Result<Page>;
+
+    /// Shows what is new of a listing `since` a token of an earlier call; without one, everything there is.
+    /// What is shown is as the listing would show it. A token that the system does not know any more is as
+    /// none. Only if [`Capability::incremental`].
+    async fn changes(
+        &self,
+        _line: &Line,
+        _listing: Listing<'_>,
+        _since: Option<&str>,
+        _hear: Hear<'_>,
+    ) -> Result<Since> {
+        Err(unsupported("news since a reading before"))
+    }
 
     /// One thing, as a listing would show it; `None` when it is certainly not there.
     async fn get(&self, line: &Line, locator: Locator<'_>) -> Result<Option<Object<'static>>>;

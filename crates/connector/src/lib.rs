@@ -16,7 +16,9 @@ pub mod testkit;
 
 pub use broker::{Action, Answer, Broker, Call, Line};
 pub use capability::{ByPerson, Capability};
-pub use contract::{Applied, Connector, Entry, Issued, Listing, Locator, Outcome, Page, Visit};
+pub use contract::{
+    Applied, Connector, Entry, Hear, Issued, Listing, Locator, News, Outcome, Page, Since, Visit,
+};
 pub use error::{ConnectorError, Effect, ErrorKind, Result};
 pub use object::{Object, ObjectState, ObjectValue};
 pub use patient::{Patience, Patient, Pause, Sleep};

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use bailiwick_core::{access::AccessClass, plan::Op};
 
 use crate::{
-    Applied, Capability, Connector, ConnectorError, Entry, ErrorKind, Issued, Line, Listing, Locator, Object,
-    Page, Result, Visit, seal::Secret,
+    Applied, Capability, Connector, ConnectorError, Entry, ErrorKind, Hear, Issued, Line, Listing, Locator,
+    News, Object, Page, Result, Since, Visit, seal::Secret,
 };
 
 /// Waits; handed in, so that a test need not.
@@ -46,7 +46,7 @@ impl Default for Patience {
     }
 }
 
-/// A connector whose `check`, `list` and `get` are tried again when that can help.
+/// A connector whose `check`, `list`, `changes` and `get` are tried again when that can help.
 pub struct Patient {
     inner: Arc<dyn Connector>,
     patience: Patience,
@@ -109,6 +109,29 @@ impl Connector for Patient {
             match self.inner.list(line, listing, cursor, size, &mut seen).await {
                 Ok(page) => return Ok(page),
                 // What was shown would be shown twice.
+                Err(error) if shown => return Err(error),
+                Err(error) => self.bear(error, tries).await?,
+            }
+            tries += 1;
+        }
+    }
+
+    async fn changes(
+        &self,
+        line: &Line,
+        listing: Listing<'_>,
+        since: Option<&str>,
+        hear: Hear<'_>,
+    ) -> Result<Since> {
+        let mut tries = 1;
+        loop {
+            let mut shown = false;
+            let mut heard = |news: News<'_>| {
+                shown = true;
+                hear(news);
+            };
+            match self.inner.changes(line, listing, since, &mut heard).await {
+                Ok(since) => return Ok(since),
                 Err(error) if shown => return Err(error),
                 Err(error) => self.bear(error, tries).await?,
             }

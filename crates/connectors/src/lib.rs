@@ -5,6 +5,7 @@
 pub mod aws_iam;
 pub mod csv;
 mod http;
+pub mod ldap;
 pub mod manual;
 pub mod rest;
 pub mod scim;
@@ -49,6 +50,12 @@ pub const KINDS: &[Kind] = &[
         speaks: "HR files in a folder",
         make: |settings| Ok(Arc::new(csv::Csv::new(settings)?)),
         most: csv::most,
+    },
+    Kind {
+        name: "ldap",
+        speaks: "LDAP directories: OpenLDAP, Active Directory",
+        make: |settings| Ok(Arc::new(ldap::Ldap::new(settings)?)),
+        most: ldap::most,
     },
     Kind {
         name: "manual",

@@ -224,7 +224,8 @@ impl fmt::Display for Rdn {
             let last = ava.value.chars().count() - 1;
             for (place, c) in ava.value.chars().enumerate() {
                 match c {
-                    '\0' => write!(f, "\\00")?,
+                    // Servers take line breaks and tabs at either end for spaces that mean nothing.
+                    c if c.is_ascii_control() => write!(f, "\\{:02x}", u32::from(c))?,
                     '"' | '+' | ',' | ';' | '<' | '>' | '\\' => write!(f, "\\{c}")?,
                     ' ' if place == 0 || place == last => write!(f, "\\ ")?,
                     '#' if place == 0 => write!(f, "\\#")?,
@@ -314,7 +315,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_value_is_read_back_as_it_was(value in "\\PC{1,12}|[ \"#+,;<=>\\\\\0a]{1,8}") {
+        fn any_value_is_read_back_as_it_was(value in "\\PC{1,12}|[ \"#+,;<=>\\\\\0\r\n\ta]{1,8}") {
             let name = dn("dc=x").child(Rdn::new("cn", &value).unwrap());
             let read = dn(&name.to_string());
             prop_assert_eq!(read.rdns()[0].attributes().next().unwrap().1, value.as_str());

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use super::{
     Answer, Call, Incident, Inner,
     destination::{self, Destination},
-    file,
+    file, ldap,
     settings::{Auth, LineSettings},
     sql::Database,
     transport::{TransportError, TransportErrorKind, TrustAnchor},
@@ -57,8 +57,10 @@ pub struct Line {
     pub(super) sealed: Option<Sealed>,
     /// Whether a call outside of the scope is only not sent.
     lenient: bool,
-    route: Result<(Destination, LineSettings)>,
+    pub(super) route: Result<(Destination, LineSettings)>,
     database: Arc<Database>,
+    /// The connections to a directory; the clones of a line share them.
+    pub(super) directory: Arc<std::sync::Mutex<ldap::Held>>,
 }
 
 impl fmt::Debug for Line {
@@ -82,7 +84,16 @@ impl Line {
             .and_then(|(settings, _)| Ok((Destination::parse(integration)?, settings)));
         let database = Arc::new(Database::new(&broker, integration));
         let (integration, sealed) = (Arc::new(integration.clone()), sealed.cloned());
-        Self { broker, integration, purpose, sealed, lenient: false, route, database }
+        Self {
+            broker,
+            integration,
+            purpose,
+            sealed,
+            lenient: false,
+            route,
+            database,
+            directory: Arc::default(),
+        }
     }
 
     /// The same line for learning what a connector may do: a call outside of the scope is still not sent, but

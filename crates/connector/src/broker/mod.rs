@@ -14,6 +14,7 @@ mod call;
 mod destination;
 mod file;
 mod http;
+pub mod ldap;
 mod line;
 mod oauth;
 mod settings;
@@ -97,6 +98,7 @@ pub struct Broker {
 struct Inner {
     tenant: Tenant,
     transport: Arc<dyn Transport>,
+    directory: Arc<dyn ldap::Directory>,
     clock: Arc<dyn Clock>,
     key: Arc<SealKey>,
     file_limit: u64,
@@ -122,7 +124,17 @@ impl Broker {
         key: Arc<SealKey>,
     ) -> Self {
         let (file_limit, dialects, state) = (FILE_LIMIT, BTreeMap::new(), Mutex::default());
-        Self { inner: Arc::new(Inner { tenant, transport, clock, key, file_limit, dialects, state }) }
+        let directory = Arc::new(ldap::Sockets::default());
+        Self {
+            inner: Arc::new(Inner { tenant, transport, directory, clock, key, file_limit, dialects, state }),
+        }
+    }
+
+    /// Makes connections to directories by `directory` instead of sockets. Lines that were made before keep
+    /// theirs.
+    #[must_use]
+    pub fn with_directory(self, directory: Arc<dyn ldap::Directory>) -> Self {
+        self.remade(|inner| inner.directory = directory)
     }
 
     /// Reads files of at most `bytes`. Lines that were made before keep their limit.
@@ -142,6 +154,7 @@ impl Broker {
         let mut inner = Inner {
             tenant: old.tenant.clone(),
             transport: old.transport.clone(),
+            directory: old.directory.clone(),
             clock: old.clock.clone(),
             key: old.key.clone(),
             file_limit: old.file_limit,

@@ -11,6 +11,7 @@
 
 mod fixtures;
 mod losing;
+mod news;
 mod reading;
 mod report;
 mod surroundings;
@@ -134,6 +135,7 @@ pub async fn run(subject: &dyn Subject) -> Report {
             Sentence::RefusalHasNoEffect => writing::refusal_has_no_effect(&bench).await,
             Sentence::IdentifiersAreKept => reading::identifiers_are_kept(&bench).await,
             Sentence::TriedTells => trying::tried_tells(&bench).await,
+            Sentence::NewsTells => news::news_tells(&bench).await,
             Sentence::NothingSecretInDebug => reading::nothing_secret_in_debug(&bench).await,
         };
         rows.push(Row { sentence, verdict: verdict.unwrap_or_else(Verdict::Broken) });

@@ -12,7 +12,7 @@ macro_rules! sentences {
 
         impl Sentence {
             /// All sentences, in the order of the report.
-            pub const ALL: [Self; 16] = [$(Self::$variant),*];
+            pub const ALL: [Self; 17] = [$(Self::$variant),*];
 
             /// The sentence.
             pub const fn text(self) -> &'static str {
@@ -38,6 +38,7 @@ sentences! {
     RefusalHasNoEffect = "refusal has no effect";
     IdentifiersAreKept = "identifiers keep bytes and case";
     TriedTells = "a tried credential tells who is let in";
+    NewsTells = "news tells what changed";
     NothingSecretInDebug = "nothing secret in debug";
 }
 

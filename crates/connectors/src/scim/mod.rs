@@ -140,6 +140,8 @@ fn capability(settings: &Settings, learned: &Learned) -> Capability {
         },
         conditional: learned.etag,
         idempotency_keys: settings.idempotency_header.is_some(),
+        incremental: false,
+        remarks: Vec::new(),
         read_lag_ms: settings.read_lag_ms,
         max_page: settings.page_size.into_iter().chain(learned.max_page).min().unwrap_or(PAGE),
     }

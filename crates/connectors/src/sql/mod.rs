@@ -105,6 +105,8 @@ fn capability(settings: &Settings) -> Capability {
         grants: settings.classes("grant"),
         tries: settings.has("set-password").then_some(AccessClass::PrimaryAccount).into_iter().collect(),
         by_person: None,
+        incremental: false,
+        remarks: Vec::new(),
         writes_accounts: settings.has("create"),
         disable_ways: ways.map(|(name, role)| if settings.roles { role } else { *name }).collect(),
         conditional: ["update", "enable", "disable", "delete"].iter().all(versioned),

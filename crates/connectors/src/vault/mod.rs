@@ -130,6 +130,8 @@ fn capability(settings: &Settings) -> Capability {
         grants: BTreeSet::from([DirectGroups, Roles]),
         tries: settings.canary_role.iter().map(|_| VaultTokens).collect(),
         by_person: None,
+        incremental: false,
+        remarks: Vec::new(),
         writes_accounts: true,
         disable_ways: vec![DISABLE_WAY],
         conditional: false,

@@ -19,8 +19,8 @@ use serde_json::{Value, json};
 
 use super::super::*;
 use crate::{
-    Answer, Applied, Broker, Call, Capability, Effect, Entry, ErrorKind, Issued, Locator, ObjectState,
-    ObjectValue, Outcome, Page, Result, Visit,
+    Answer, Applied, Broker, Call, Capability, Effect, Entry, ErrorKind, Hear, Issued, Locator, News,
+    ObjectState, ObjectValue, Outcome, Page, Result, Since, Visit,
     broker::{Transport, TransportError},
     seal::{Credential, SealContext, SealKey, Secret},
 };
@@ -44,11 +44,12 @@ pub(super) enum Bug {
     AdoptsTaken,
     LowersNames,
     LetsAnybodyIn,
+    ForgetsTheGone,
     Echoes,
 }
 
 impl Bug {
-    pub(super) const ALL: [(Self, Sentence); 16] = [
+    pub(super) const ALL: [(Self, Sentence); 17] = [
         (Self::DeclaresRoles, Sentence::DeclaredIsImplemented),
         (Self::CheckWrites, Sentence::CheckChangesNothing),
         (Self::SkipsAtPageEnds, Sentence::ListVisitsEachOnce),
@@ -64,6 +65,7 @@ impl Bug {
         (Self::AdoptsTaken, Sentence::RefusalHasNoEffect),
         (Self::LowersNames, Sentence::IdentifiersAreKept),
         (Self::LetsAnybodyIn, Sentence::TriedTells),
+        (Self::ForgetsTheGone, Sentence::NewsTells),
         (Self::Echoes, Sentence::NothingSecretInDebug),
     ];
 }
@@ -362,6 +364,33 @@ impl Connector for Connected {
         Ok(Page { next, complete: page["all"] == json!(true) || self.bug == Some(Bug::ClaimsAll) })
     }
 
+    /// The token is everything that was shown.
+    async fn changes(
+        &self,
+        line: &Line,
+        listing: Listing<'_>,
+        since: Option<&str>,
+        hear: Hear<'_>,
+    ) -> Result<Since> {
+        let all = match listing {
+            Listing::Accounts => self.all(line).await?,
+            Listing::Groups => self.groups(line).await?,
+            Listing::People | Listing::Held { .. } => return Err(unsupported()),
+        };
+        let mut before: BTreeMap<String, String> =
+            since.map(|text| serde_json::from_str(text).unwrap()).unwrap_or_default();
+        let next: BTreeMap<String, String> =
+            all.iter().map(|o| (o.id.to_string(), format!("{o:?}"))).collect();
+        for object in all {
+            let same = before.remove(object.id.as_ref()) == Some(format!("{object:?}"));
+            hear(if same { News::Same(object.id) } else { News::Shown(object) });
+        }
+        if self.bug != Some(Bug::ForgetsTheGone) {
+            before.into_keys().for_each(|id| hear(News::Gone(id.into())));
+        }
+        Ok(Since { next: serde_json::to_string(&next).unwrap(), rest_is_gone: false, complete: true })
+    }
+
     async fn get(&self, line: &Line, locator: Locator<'_>) -> Result<Option<Object<'static>>> {
         let found = match locator {
             Locator::Account(id) => self.all(line).await?.into_iter().find(|u| u.id == id),
@@ -477,6 +506,7 @@ impl Toy {
             writes_accounts: true,
             disable_ways: vec!["active=false"],
             conditional: true,
+            incremental: true,
             max_page: 100,
             ..Capability::default()
         };

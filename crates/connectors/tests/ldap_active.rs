@@ -1,0 +1,253 @@
+//! The LDAP connector against a real domain controller, Samba's.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+#[path = "support/ldap_active.rs"]
+mod ldap_active;
+#[allow(dead_code, reason = "what is for OpenLDAP is in the same file")]
+#[path = "support/ldap_bench.rs"]
+mod ldap_bench;
+#[allow(dead_code, reason = "not everything is needed here")]
+#[path = "support/samba.rs"]
+mod samba;
+
+use std::collections::BTreeSet;
+
+use bailiwick_connector::{
+    Connector, Effect, Entry, ErrorKind, Listing, Locator, News, Object, ObjectState, ObjectValue, Outcome,
+    Since,
+    seal::Secret,
+    testkit::{self, Subject},
+};
+use bailiwick_core::{access::AccessClass, plan::Op};
+use ldap_active::{Active, settings};
+
+const USERS: &str = "CN=Users,DC=acme,DC=test";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_contract_holds() {
+    let mut settings = settings();
+    settings["people"]["name"] = "displayName".into();
+    // The sign-in names of the kit have characters that a `sAMAccountName` may not have.
+    settings["accounts"]["name"] = "userPrincipalName".into();
+    testkit::run(&Active::start(&settings).await).await.assert();
+}
+
+/// The names of what the account holds.
+async fn held(active: &Active, account: &str, class: AccessClass) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut visit = |object: Object<'_>| names.extend([object.name.to_string()]);
+    let listing = Listing::Held { account, class };
+    let page = active.ldap().list(&active.reader(), listing, None, 100, &mut visit).await.unwrap();
+    assert!(page.complete && page.next.is_none());
+    names
+}
+
+fn names(all: &[&str]) -> BTreeSet<String> {
+    all.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// A domain where all groups are within reach, with Ann in it.
+async fn domain() -> (Active, String) {
+    let mut settings = settings();
+    settings["groups"]["base"] = "DC=acme,DC=test".into();
+    let active = Active::start(&settings).await;
+    active.samba.add_user("CN=Ann,OU=people,DC=acme,DC=test", "ann", "Open-sesame-1").await;
+    let ann = active.ldap().get(&active.reader(), Locator::AccountNamed("ANN")).await.unwrap().unwrap();
+    (active, ann.id.into_owned())
+}
+
+#[tokio::test]
+async fn a_disabled_account_is_turned_away_and_an_enabled_one_let_in() {
+    let (active, id) = domain().await;
+    let (ldap, line) = (active.ldap(), active.line());
+    assert_eq!(ldap.capability().disable_ways, ["userAccountControl"]);
+    assert!(ldap.capability().remarks.is_empty() && !ldap.capability().conditional);
+    let secret = Secret::new("Another-sesame-2");
+    let issued = ldap.issue(&line, &id, AccessClass::PrimaryAccount, secret).await.unwrap();
+    for (op, state, entry) in [
+        (Op::Disable { way: 0 }, ObjectState::Blocked, Entry::Rejected),
+        (Op::Enable, ObjectState::Live, Entry::Accepted),
+    ] {
+        for outcome in [Outcome::Done, Outcome::AlreadySo] {
+            assert_eq!(ldap.apply(&line, Some(&id), &op, None, "k").await.unwrap().outcome, outcome);
+            assert_eq!(ldap.get(&line, Locator::Account(&id)).await.unwrap().unwrap().state, state);
+            assert_eq!(ldap.attempt(&line, &issued).await.unwrap(), entry, "{op:?}");
+        }
+    }
+    // An account that has ended is kept out too, and enabling gives it back.
+    let ended = "dn: CN=Ann,OU=people,DC=acme,DC=test\nchangetype: modify\nreplace: accountExpires\naccountExpires: 130000000000000000\n";
+    active.samba.change(ended).await;
+    assert_eq!(ldap.get(&line, Locator::Account(&id)).await.unwrap().unwrap().state, ObjectState::Blocked);
+    assert_eq!(ldap.attempt(&line, &issued).await.unwrap(), Entry::Rejected);
+    ldap.apply(&line, Some(&id), &Op::Enable, None, "k").await.unwrap();
+    assert_eq!(ldap.attempt(&line, &issued).await.unwrap(), Entry::Accepted);
+}
+
+#[tokio::test]
+async fn a_new_account_works_and_has_a_password_that_nobody_knows() {
+    let (active, _) = domain().await;
+    let (ldap, line) = (active.ldap(), active.line());
+    let create = |name: &str, marker: &str| Op::CreateAccount {
+        marker: marker.to_owned(),
+        attributes: [("userName".to_owned(), name.into()), ("displayName".to_owned(), "Bob B.".into())]
+            .into(),
+    };
+    ldap.apply(&line, None, &create("eve", "hr/1"), None, "k").await.unwrap();
+    let create = create("bob", "hr/2");
+    let id = ldap.apply(&line, None, &create, None, "k").await.unwrap().external_id.unwrap();
+    let bob = ldap.get(&line, Locator::AccountMarked("hr/2")).await.unwrap().unwrap();
+    assert_eq!((&bob.id[..], &bob.name[..], bob.state), (&id[..], "bob", ObjectState::Live));
+    let truth = active.samba.entries("(sAMAccountName=bob)").await.remove(0);
+    // A plain account, which needs a password, and got one.
+    assert_eq!(truth["userAccountControl"], ["512"]);
+    let other = active.samba.entries("(sAMAccountName=eve)").await.remove(0);
+    assert_ne!(truth["unicodePwd"], other["unicodePwd"]);
+    let again = ldap.apply(&line, None, &create, None, "k").await.unwrap();
+    assert_eq!((again.outcome, again.external_id), (Outcome::AlreadySo, Some(id)));
+}
+
+#[tokio::test]
+async fn a_renamed_account_is_the_same_one() {
+    let (active, id) = domain().await;
+    let (ldap, line) = (active.ldap(), active.line());
+    active
+        .samba
+        .add_group("CN=staff,OU=groups,DC=acme,DC=test", "staff", &["CN=Ann,OU=people,DC=acme,DC=test"])
+        .await;
+    let rename = |cn: &str, name: &str| Op::SetAttributes {
+        attributes: [("fullName".to_owned(), cn.into()), ("userName".to_owned(), name.into())].into(),
+    };
+    ldap.apply(&line, Some(&id), &rename("Ann, \"Né\" +e", "ann.ne"), None, "k").await.unwrap();
+    let ann = ldap.get(&line, Locator::Account(&id)).await.unwrap().unwrap();
+    assert_eq!((&ann.id[..], &ann.name[..]), (&id[..], "ann.ne"));
+    assert_eq!(ann.attribute("fullName"), Some(&ObjectValue::Text("Ann, \"Né\" +e".into())));
+    assert_eq!(held(&active, &id, AccessClass::DirectGroups).await, names(&["staff", "Domain Users"]));
+    active.samba.add_user("CN=Bob,OU=people,DC=acme,DC=test", "bob", "Open-sesame-1").await;
+    let taken = ldap.apply(&line, Some(&id), &rename("Bob", "ann.ne"), None, "k").await.unwrap_err();
+    assert_eq!((taken.kind, taken.effect), (ErrorKind::AlreadyExists, Effect::None));
+}
+
+#[tokio::test]
+async fn groups_are_followed_upwards_the_primary_one_too() {
+    let (active, id) = domain().await;
+    let ann = "CN=Ann,OU=people,DC=acme,DC=test";
+    let at = |name: &str| format!("CN={name},OU=groups,DC=acme,DC=test");
+    for (name, member) in [("ops", ann.to_owned()), ("staff", at("ops")), ("all", at("staff"))] {
+        active.samba.add_group(&at(name), name, &[&member]).await;
+    }
+    let circle = samba::line("dn", at("ops").as_bytes())
+        + "changetype: modify\nadd: member\n"
+        + &samba::line("member", at("all").as_bytes());
+    active.samba.change(&circle).await;
+    assert_eq!(held(&active, &id, AccessClass::DirectGroups).await, names(&["ops", "Domain Users"]));
+    // The primary group is in `Users` by the domain's own making.
+    assert_eq!(held(&active, &id, AccessClass::NestedGroups).await, names(&["staff", "all", "Users"]));
+    let (ldap, line) = (active.ldap(), active.line());
+    let mut ops = None;
+    let mut visit = |group: Object<'_>| {
+        if group.name == "ops" {
+            ops = Some(group.into_owned());
+        }
+    };
+    ldap.list(&line, Listing::Groups, None, 500, &mut visit).await.unwrap();
+    let ops = ops.unwrap();
+    assert!(ops.links.contains(&id.as_str().into()) && ops.links.len() == 2, "{ops:?}");
+    let class = AccessClass::DirectGroups;
+    let (grant, revoke) = (
+        Op::Grant { class, external_id: ops.id.to_string() },
+        Op::Revoke { class, external_id: ops.id.to_string() },
+    );
+    for (op, outcomes) in [
+        (&grant, &[Outcome::AlreadySo][..]),
+        (&revoke, &[Outcome::Done, Outcome::AlreadySo]),
+        (&grant, &[Outcome::Done, Outcome::AlreadySo]),
+    ] {
+        for outcome in outcomes {
+            assert_eq!(
+                ldap.apply(&line, Some(&id), op, None, "k").await.unwrap().outcome,
+                *outcome,
+                "{op:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn protected_groups_are_roles_and_a_mark_that_they_left_behind_is_one_too() {
+    let (active, id) = domain().await;
+    let roles = AccessClass::Roles;
+    active.ldap().check(&active.line()).await.unwrap();
+    assert!(active.ldap().capability().observes.contains(&roles));
+    assert_eq!(held(&active, &id, roles).await, names(&[]));
+    active
+        .samba
+        .add_group("CN=ops,OU=groups,DC=acme,DC=test", "ops", &["CN=Ann,OU=people,DC=acme,DC=test"])
+        .await;
+    let protect = format!(
+        "dn: CN=Domain Admins,{USERS}\nchangetype: modify\nadd: member\nmember: CN=ops,OU=groups,DC=acme,DC=test\n\
+         -\nreplace: adminCount\nadminCount: 1\n\n\
+         dn: CN=Ann,OU=people,DC=acme,DC=test\nchangetype: modify\nreplace: adminCount\nadminCount: 1\n"
+    );
+    active.samba.change(&protect).await;
+    assert!(held(&active, &id, roles).await.contains("Domain Admins"));
+    let release = format!(
+        "dn: CN=Domain Admins,{USERS}\nchangetype: modify\ndelete: member\nmember: CN=ops,OU=groups,DC=acme,DC=test\n"
+    );
+    active.samba.change(&release).await;
+    assert_eq!(held(&active, &id, roles).await, names(&["adminCount=1 without a protected group"]));
+    // Where not every group is within reach, nobody's protection is judged.
+    let narrow = bailiwick_connectors::ldap::Ldap::new(&settings()).unwrap();
+    narrow.check(&active.line()).await.unwrap();
+    assert!(!narrow.capability().observes.contains(&roles));
+}
+
+async fn news(active: &Active, since: Option<&str>) -> (Vec<Object<'static>>, BTreeSet<String>, Since) {
+    let (mut shown, mut gone) = (Vec::new(), BTreeSet::new());
+    let mut hear = |news: News<'_>| match news {
+        News::Shown(object) => shown.push(object.into_owned()),
+        News::Gone(id) => gone.extend([id.into_owned()]),
+        News::Same(id) => panic!("{id} was not asked for"),
+    };
+    let since = active.ldap().changes(&active.reader(), Listing::Accounts, since, &mut hear).await.unwrap();
+    assert!(since.complete);
+    (shown, gone, since)
+}
+
+#[tokio::test]
+async fn what_was_changed_moved_away_and_deleted_is_news_once() {
+    let (active, ann) = domain().await;
+    for name in ["bob", "eve", "joe"] {
+        active.samba.add_user(&format!("CN={name},OU=people,DC=acme,DC=test"), name, "Open-sesame-1").await;
+    }
+    let (shown, gone, since) = news(&active, None).await;
+    assert_eq!((shown.len(), gone.len(), since.rest_is_gone), (4, 0, true));
+    let id = |name: &str| shown.iter().find(|object| object.name == name).unwrap().id.to_string();
+    let (shown_again, gone, since) = news(&active, Some(&since.next)).await;
+    assert_eq!((shown_again.len(), gone.len(), since.rest_is_gone), (0, 0, false));
+    active
+        .samba
+        .change(
+            "dn: CN=Ann,OU=people,DC=acme,DC=test\nchangetype: modify\nreplace: title\ntitle: Dr\n\n\
+             dn: CN=bob,OU=people,DC=acme,DC=test\nchangetype: delete\n\n\
+             dn: CN=eve,OU=people,DC=acme,DC=test\nchangetype: modrdn\nnewrdn: CN=eve\ndeleteoldrdn: 1\n\
+             newsuperior: OU=staff,DC=acme,DC=test\n",
+        )
+        .await;
+    assert_eq!(active.samba.tombstones("(sAMAccountName=bob)").await.len(), 1);
+    let (changed, gone, after) = news(&active, Some(&since.next)).await;
+    assert_eq!(changed.iter().map(|object| &object.id[..]).collect::<Vec<_>>(), [ann.as_str()]);
+    assert_eq!(changed[0].attribute("title"), Some(&ObjectValue::Text("Dr".into())));
+    assert!(gone.contains(&id("bob")) && gone.contains(&id("eve")), "{gone:?}");
+    let (changed, gone, _) = news(&active, Some(&after.next)).await;
+    assert!(changed.is_empty() && gone.is_empty(), "{changed:?} {gone:?}");
+    for token in ["", "x", "1"] {
+        let error =
+            active.ldap().changes(&active.reader(), Listing::Accounts, Some(token), &mut |_| {}).await;
+        assert_eq!(error.unwrap_err().kind, ErrorKind::Invalid, "{token}");
+    }
+    // Another controller counts on its own: everything is read again.
+    let number = after.next.split_once('.').unwrap().0;
+    let (shown, _, since) = news(&active, Some(&format!("{number}.00000000"))).await;
+    assert_eq!((shown.len(), since.rest_is_gone), (2, true));
+}
