@@ -11,6 +11,8 @@ mod aws_line;
 mod aws_scenarios;
 #[path = "support/aws_subject.rs"]
 mod aws_subject;
+#[path = "support/page.rs"]
+mod page;
 
 use std::sync::Arc;
 
@@ -43,7 +45,7 @@ async fn state(iam: &Iam<Fake>, account: &str) -> Option<ObjectState> {
 
 #[tokio::test]
 async fn the_contract_holds() {
-    testkit::run(&Iam::new(Fake::default())).await.assert();
+    page::kept(&testkit::run(&Iam::new(Fake::default())).await);
 }
 
 #[tokio::test]

@@ -12,6 +12,8 @@ mod aws_scenarios;
 mod aws_subject;
 #[path = "support/moto.rs"]
 mod moto;
+#[path = "support/page.rs"]
+mod page;
 
 use aws_subject::Iam;
 use bailiwick_connector::testkit;
@@ -19,7 +21,7 @@ use moto::Moto;
 
 #[tokio::test]
 async fn the_contract_holds() {
-    testkit::run(&Iam::new(Moto::start().await)).await.assert();
+    page::kept(&testkit::run(&Iam::new(Moto::start().await)).await);
 }
 
 #[tokio::test]

@@ -7,6 +7,8 @@ mod ldap_active;
 #[allow(dead_code, reason = "what is for OpenLDAP is in the same file")]
 #[path = "support/ldap_bench.rs"]
 mod ldap_bench;
+#[path = "support/page.rs"]
+mod page;
 #[allow(dead_code, reason = "not everything is needed here")]
 #[path = "support/samba.rs"]
 mod samba;
@@ -30,7 +32,7 @@ async fn the_contract_holds() {
     settings["people"]["name"] = "displayName".into();
     // The sign-in names of the kit have characters that a `sAMAccountName` may not have.
     settings["accounts"]["name"] = "userPrincipalName".into();
-    testkit::run(&Active::start(&settings).await).await.assert();
+    page::kept(&testkit::run(&Active::start(&settings).await).await);
 }
 
 /// The names of what the account holds.

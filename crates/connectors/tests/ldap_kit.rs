@@ -7,6 +7,8 @@
 mod ldap_bench;
 #[path = "support/ldap_fake.rs"]
 mod ldap_fake;
+#[path = "support/page.rs"]
+mod page;
 
 use bailiwick_connector::testkit;
 use ldap_bench::{Bench, settings};
@@ -16,6 +18,6 @@ use ldap_fake::{Fake, Setup};
 async fn the_contract_holds() {
     for (locks, configured) in [(true, true), (false, true), (false, false)] {
         let tree = Fake::new(Setup { locks, session_log: true });
-        testkit::run(&Bench::new(tree, &settings(configured), locks)).await.assert();
+        page::kept(&testkit::run(&Bench::new(tree, &settings(configured), locks)).await);
     }
 }

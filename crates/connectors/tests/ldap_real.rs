@@ -5,6 +5,8 @@
 #[allow(dead_code, reason = "other tests use the rest")]
 #[path = "support/ldap_bench.rs"]
 mod ldap_bench;
+#[path = "support/page.rs"]
+mod page;
 #[allow(dead_code, reason = "other tests use the rest")]
 #[path = "support/slapd.rs"]
 mod slapd;
@@ -39,7 +41,7 @@ async fn the_contract_holds() {
         (Policy::None, true, false),
         (Policy::NoOverlay, false, false),
     ] {
-        testkit::run(&Bench::new(start(policy), &settings(configured), locks)).await.assert();
+        page::kept(&testkit::run(&Bench::new(start(policy), &settings(configured), locks)).await);
     }
 }
 
@@ -48,7 +50,7 @@ async fn the_contract_holds_for_unique_members_without_a_session_log() {
     let mut settings = settings(true);
     settings["groups"]["member"] = "uniqueMember".into();
     let tree = Slapd::start(Setup { session_log: false, ..Setup::default() });
-    testkit::run(&Bench::new(tree, &settings, true)).await.assert();
+    page::kept(&testkit::run(&Bench::new(tree, &settings, true)).await);
 }
 
 fn attributes(pairs: &[(&str, &str)]) -> AccountAttributes {

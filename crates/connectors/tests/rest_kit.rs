@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on is to stop")]
 
+#[path = "support/page.rs"]
+mod page;
 #[path = "support/rest_beside.rs"]
 mod rest_beside;
 #[path = "support/rest_fake.rs"]
@@ -24,8 +26,8 @@ use rest_keycloak::Keycloak;
 
 #[tokio::test]
 async fn the_contract_holds() {
-    testkit::run(&Fake::<Keycloak>::new()).await.assert();
-    testkit::run(&Fake::<Gitlab>::new()).await.assert();
+    page::kept(&testkit::run(&Fake::<Keycloak>::new()).await);
+    page::kept(&testkit::run(&Fake::<Gitlab>::new()).await);
 }
 
 /// What somebody hostile would be called.

@@ -4,6 +4,8 @@
 
 #[path = "support/keystone.rs"]
 mod keystone;
+#[path = "support/page.rs"]
+mod page;
 #[path = "support/rest_beside.rs"]
 mod rest_beside;
 #[path = "support/rest_line.rs"]
@@ -19,7 +21,7 @@ use keystone::{Keystone, SECRET};
 #[tokio::test]
 async fn the_contract_holds_and_a_disabled_user_is_kept_out() {
     let server = Keystone::start().await;
-    testkit::run(&server).await.assert();
+    page::kept(&testkit::run(&server).await);
 
     let ids = server.seed(&Fixtures::standard()).await;
     let (rest, line) = (server.rest(), server.line());

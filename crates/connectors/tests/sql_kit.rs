@@ -4,6 +4,8 @@
 
 #[path = "support/database.rs"]
 mod database;
+#[path = "support/page.rs"]
+mod page;
 #[path = "support/tables.rs"]
 mod tables;
 
@@ -73,7 +75,7 @@ impl Behind for File {
 
 #[tokio::test]
 async fn the_contract_holds() {
-    testkit::run(&Tables::new(File::new(), &SQLITE).await).await.assert();
+    page::kept(&testkit::run(&Tables::new(File::new(), &SQLITE).await).await);
 }
 
 /// The tables, with the standard accounts in them.

@@ -4,6 +4,8 @@
 
 #[path = "support/database.rs"]
 mod database;
+#[path = "support/page.rs"]
+mod page;
 #[path = "support/postgres.rs"]
 mod postgres;
 #[path = "support/roles.rs"]
@@ -22,7 +24,7 @@ use sqlx::Executor;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_contract_holds() {
-    testkit::run(&Roles::start("", &settings()).await).await.assert();
+    page::kept(&testkit::run(&Roles::start("", &settings()).await).await);
 }
 
 async fn apply(system: &Roles, line: &Line, id: &str, op: &Op) -> Result<Applied, ConnectorError> {

@@ -4,6 +4,8 @@
 
 #[path = "support/database.rs"]
 mod database;
+#[path = "support/page.rs"]
+mod page;
 #[path = "support/postgres.rs"]
 mod postgres;
 #[path = "support/tables.rs"]
@@ -113,7 +115,7 @@ impl Behind for Served {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_contract_holds() {
-    testkit::run(&Tables::new(Served::start().await, &POSTGRES).await).await.assert();
+    page::kept(&testkit::run(&Tables::new(Served::start().await, &POSTGRES).await).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -35,12 +35,15 @@ pub enum CredentialCommand {
 #[derive(Args)]
 #[group(multiple = false)]
 pub struct Shown {
-    /// It is the password of this user (HTTP Basic)
+    /// It is the password of this user: HTTP Basic, a directory's bind name, a database's role
     #[arg(long, value_name = "USER")]
     basic: Option<String>,
     /// It travels in this header
     #[arg(long, value_name = "NAME")]
     header: Option<String>,
+    /// It is the secret of this access key (AWS), which signs and never travels
+    #[arg(long, value_name = "ID")]
+    access_key: Option<String>,
     /// It is the secret of this OAuth client, which gets itself tokens at `token_path`
     #[arg(long, value_name = "ID")]
     client: Option<String>,
@@ -51,8 +54,9 @@ impl Shown {
         match self {
             Self { basic: Some(user), .. } => CredentialScheme::Basic { user },
             Self { header: Some(name), .. } => CredentialScheme::Header { name },
+            Self { access_key: Some(id), .. } => CredentialScheme::AccessKey { id },
             Self { client: Some(client_id), .. } => CredentialScheme::ClientCredentials { client_id },
-            Self { basic: None, header: None, client: None } => CredentialScheme::Bearer,
+            Self { basic: None, header: None, access_key: None, client: None } => CredentialScheme::Bearer,
         }
     }
 }
