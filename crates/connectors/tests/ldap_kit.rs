@@ -16,8 +16,10 @@ use ldap_fake::{Fake, Setup};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_contract_holds() {
-    for (locks, configured) in [(true, true), (false, true), (false, false)] {
-        let tree = Fake::new(Setup { locks, session_log: true });
+    for (locks, configured, session_log) in
+        [(true, true, true), (true, true, false), (false, true, true), (false, false, false)]
+    {
+        let tree = Fake::new(Setup { locks, session_log });
         page::kept(&testkit::run(&Bench::new(tree, &settings(configured), locks)).await);
     }
 }

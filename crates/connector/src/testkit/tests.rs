@@ -1,9 +1,11 @@
 //! The kit against a connector that keeps the contract, and against one planted bug for each sentence.
 
+mod bugs;
 mod toy;
 
 use super::*;
-use toy::{Bug, Toy};
+use bugs::Bug;
+use toy::Toy;
 
 async fn verdict(toy: &Toy, sentence: Sentence) -> Verdict {
     let report = run(toy).await;

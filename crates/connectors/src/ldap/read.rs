@@ -282,7 +282,7 @@ fn only<T>(found: Vec<T>, what: &str, text: &str) -> Result<Option<T>> {
         (one, None) => Ok(one),
         (_, Some(_)) => {
             let message = format!("the {what} `{text}` is ambiguous: several entries have it");
-            Err(ConnectorError::none(ErrorKind::Malformed, message).with_detail("ambiguous"))
+            Err(ConnectorError::none(ErrorKind::Malformed, message).with_detail("answer-ambiguous"))
         }
     }
 }

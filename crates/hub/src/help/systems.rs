@@ -30,6 +30,16 @@ pub(super) const LINES: &[Line] = &[
         "run `bailiwick reconcile SYSTEM`, so that it is known",
     ),
     (
+        "answer-ambiguous",
+        "several entries of a directory have what only one may have",
+        "find the entries by that id, name or marker in the directory and put them right",
+    ),
+    (
+        "answer-incomplete",
+        "the directory did not show everything, so nothing is said to be missing",
+        "raise the integration's limits in the directory (OpenLDAP: `limits … size.prtotal`), or narrow the base so that no part of it is on another server",
+    ),
+    (
         "answer-malformed",
         "the system's answer is not understood",
         "check that `endpoint` and `base` point at its API and not at a login page",
@@ -75,6 +85,11 @@ pub(super) const LINES: &[Line] = &[
         "it is tried again; find out who holds the file when it stays so",
     ),
     (
+        "deleted-objects-hidden",
+        "the integration may not see deleted objects, so it cannot hear of what is gone",
+        "let its account list and read `CN=Deleted Objects` of the domain",
+    ),
+    (
         "description-hole",
         "a hole of a described call is filled by nothing, or one that it needs is not there",
         "correct the name of the hole, or declare it in `parameters`",
@@ -118,6 +133,16 @@ pub(super) const LINES: &[Line] = &[
         "integration-quarantined",
         "the integration did something outside its scope and is stopped",
         "look at the finding, mend the cause, then `bailiwick integration release NAME`",
+    ),
+    (
+        "listing-interrupted",
+        "the connection that a listing was on is gone, and its place in it",
+        "nothing to do: the listing is begun again",
+    ),
+    (
+        "lock-without-effect",
+        "the directory takes the lock of accounts and lets them in all the same",
+        "set `pwdLockout: TRUE` in the default password policy and name it in `policies`, or allow another way in `disable`",
     ),
     (
         "no-credential",

@@ -1,4 +1,4 @@
-//! A small system over a small protocol, its connector, and the bugs that can be planted in them.
+//! A small system over a small protocol, and its connector; bugs can be planted in both.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +17,7 @@ use bailiwick_core::{
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::super::*;
+use super::{super::*, bugs::Bug};
 use crate::{
     Answer, Applied, Broker, Call, Capability, Effect, Entry, ErrorKind, Hear, Issued, Locator, News,
     ObjectState, ObjectValue, Outcome, Page, Result, Since, Visit,
@@ -26,49 +26,6 @@ use crate::{
 };
 
 const SECRET: &str = "toy-s3cret";
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Bug {
-    DeclaresRoles,
-    CheckWrites,
-    SkipsAtPageEnds,
-    ClaimsAll,
-    GetForgetsMarker,
-    NoopDisable,
-    CreatesTwice,
-    IgnoresPrecondition,
-    SaysDone,
-    DropsUnknown,
-    LostIsNone,
-    TriesAgain,
-    AdoptsTaken,
-    LowersNames,
-    LetsAnybodyIn,
-    ForgetsTheGone,
-    Echoes,
-}
-
-impl Bug {
-    pub(super) const ALL: [(Self, Sentence); 17] = [
-        (Self::DeclaresRoles, Sentence::DeclaredIsImplemented),
-        (Self::CheckWrites, Sentence::CheckChangesNothing),
-        (Self::SkipsAtPageEnds, Sentence::ListVisitsEachOnce),
-        (Self::ClaimsAll, Sentence::SaysWhenPartial),
-        (Self::GetForgetsMarker, Sentence::GetAgreesWithList),
-        (Self::NoopDisable, Sentence::ApplyThenGetHolds),
-        (Self::CreatesTwice, Sentence::SameKeyOnce),
-        (Self::IgnoresPrecondition, Sentence::StaleIsRefused),
-        (Self::SaysDone, Sentence::AlreadySo),
-        (Self::DropsUnknown, Sentence::UnknownAttributeRefused),
-        (Self::LostIsNone, Sentence::LostAnswerIsUnknown),
-        (Self::TriesAgain, Sentence::NeverWritesAgain),
-        (Self::AdoptsTaken, Sentence::RefusalHasNoEffect),
-        (Self::LowersNames, Sentence::IdentifiersAreKept),
-        (Self::LetsAnybodyIn, Sentence::TriedTells),
-        (Self::ForgetsTheGone, Sentence::NewsTells),
-        (Self::Echoes, Sentence::NothingSecretInDebug),
-    ];
-}
 
 #[derive(Default)]
 struct Store {

@@ -1,0 +1,46 @@
+//! The bugs that can be planted, and the sentence that has to find each.
+
+use super::Sentence;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bug {
+    DeclaresRoles,
+    CheckWrites,
+    SkipsAtPageEnds,
+    ClaimsAll,
+    GetForgetsMarker,
+    NoopDisable,
+    CreatesTwice,
+    IgnoresPrecondition,
+    SaysDone,
+    DropsUnknown,
+    LostIsNone,
+    TriesAgain,
+    AdoptsTaken,
+    LowersNames,
+    LetsAnybodyIn,
+    ForgetsTheGone,
+    Echoes,
+}
+
+impl Bug {
+    pub(super) const ALL: [(Self, Sentence); 17] = [
+        (Self::DeclaresRoles, Sentence::DeclaredIsImplemented),
+        (Self::CheckWrites, Sentence::CheckChangesNothing),
+        (Self::SkipsAtPageEnds, Sentence::ListVisitsEachOnce),
+        (Self::ClaimsAll, Sentence::SaysWhenPartial),
+        (Self::GetForgetsMarker, Sentence::GetAgreesWithList),
+        (Self::NoopDisable, Sentence::ApplyThenGetHolds),
+        (Self::CreatesTwice, Sentence::SameKeyOnce),
+        (Self::IgnoresPrecondition, Sentence::StaleIsRefused),
+        (Self::SaysDone, Sentence::AlreadySo),
+        (Self::DropsUnknown, Sentence::UnknownAttributeRefused),
+        (Self::LostIsNone, Sentence::LostAnswerIsUnknown),
+        (Self::TriesAgain, Sentence::NeverWritesAgain),
+        (Self::AdoptsTaken, Sentence::RefusalHasNoEffect),
+        (Self::LowersNames, Sentence::IdentifiersAreKept),
+        (Self::LetsAnybodyIn, Sentence::TriedTells),
+        (Self::ForgetsTheGone, Sentence::NewsTells),
+        (Self::Echoes, Sentence::NothingSecretInDebug),
+    ];
+}
