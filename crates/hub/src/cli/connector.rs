@@ -89,12 +89,18 @@ impl Able {
 
     /// What it does with accounts, for people.
     fn accounts(&self) -> String {
-        match (self.people, self.accounts, self.writes_accounts, self.ways_to_disable) {
-            (true, ..) => "reads people".into(),
-            (_, false, ..) => "none".into(),
-            (_, true, true, _) => "reads, makes, changes, disables, removes".into(),
-            (_, true, false, 0) => "reads".into(),
-            (_, true, false, _) => "reads, ends".into(),
+        let accounts = match (self.accounts, self.writes_accounts, self.ways_to_disable) {
+            (false, true, _) => "a person makes, changes, disables, removes",
+            (false, false, _) => "",
+            (true, true, _) => "reads, makes, changes, disables, removes",
+            (true, false, 0) => "reads",
+            (true, false, _) => "reads, ends",
+        };
+        match (self.people, accounts) {
+            (true, "") => "reads people".into(),
+            (true, accounts) => format!("{accounts}; reads people"),
+            (false, "") => "none".into(),
+            (false, accounts) => accounts.into(),
         }
     }
 }
