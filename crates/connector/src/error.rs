@@ -48,6 +48,8 @@ pub enum ErrorKind {
     OverBudget,
     /// The integration is stopped; the call was not sent.
     Quarantined,
+    /// Nobody has approved that the integration does this; the call was not sent.
+    Shut,
     /// There is no credential for this purpose; the call was not sent.
     NoCredential,
     /// The connector's settings are wrong.
@@ -73,6 +75,7 @@ impl ErrorKind {
             Self::OutOfScope => "out-of-scope",
             Self::OverBudget => "over-budget",
             Self::Quarantined => "integration-quarantined",
+            Self::Shut => "integration-shut",
             Self::NoCredential => "no-credential",
             Self::Settings => "connector-settings",
         }
@@ -96,6 +99,7 @@ impl ErrorKind {
             | Self::Unsupported
             | Self::OutOfScope
             | Self::Quarantined
+            | Self::Shut
             | Self::NoCredential
             | Self::Settings => false,
         }

@@ -31,9 +31,11 @@ fn line(folder: &Path) -> Line {
         connector: "csv".into(),
         endpoint: format!("file:{}", folder.display()),
         role: Role::Target { system: SystemName::new("hr").unwrap() },
-        scope: Scope { rules: vec!["list READ /{file}".parse().unwrap()], writes_per_minute: None },
+        scope: Scope { rules: vec!["list READ /{file}".parse().unwrap()], ..Scope::default() },
         settings: Value::Null,
         standing: Standing::Enabled,
+        register: Default::default(),
+        gates: Default::default(),
     };
     let transport = Arc::new(HttpTransport::new(&HttpLimits::default()).unwrap());
     let key = Arc::new(SealKey::generate(&Seeded::new(1)));

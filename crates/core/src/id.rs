@@ -254,6 +254,8 @@ names! {
     EntitlementMarker EntitlementName "entitlement" true;
     /// The name of a source of identities.
     SourceMarker SourceName "source" false;
+    /// The name of an automation.
+    AutomationMarker AutomationName "automation" false;
 }
 
 /// A name from configuration: lower-case letters, digits, `-`, `_` and `.`, at most 64 bytes a part.

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    authority::Class,
     contract::SourceContract,
+    digest::Digest,
+    gate::Gates,
     id::{IntegrationName, SourceName, SystemName},
     scope::Scope,
     time::Timestamp,
@@ -29,6 +32,32 @@ impl Purpose {
     }
 }
 
+/// A control that every integration that writes must have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Control {
+    /// A review that is not overdue.
+    Review,
+    /// An owner who is here and has accepted.
+    Owner,
+    /// A credential that was changed since its owner changed.
+    Rotation,
+    /// A drill of its revocation that did not fail.
+    Drill,
+}
+
+impl Control {
+    /// The stable code of it being missing.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Review => "review-overdue",
+            Self::Owner => "owner-missing",
+            Self::Rotation => "rotation-overdue",
+            Self::Drill => "drill-failed",
+        }
+    }
+}
+
 /// Whether an integration may be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "state")]
@@ -41,6 +70,18 @@ pub enum Standing {
         since: Timestamp,
         /// Why.
         reason: String,
+    },
+    /// Its writes are off until what is missing is there; it may still be read.
+    Paused {
+        /// Since when.
+        since: Timestamp,
+        /// What is missing.
+        control: Control,
+    },
+    /// Killed or retired: nothing goes out any more, ever.
+    Ended {
+        /// Since when.
+        since: Timestamp,
     },
 }
 
@@ -60,6 +101,61 @@ pub enum Role {
         /// The system.
         system: SystemName,
     },
+    /// It acts by itself: at the hub's door, or on systems where it has a grant of its own. The hub sends
+    /// nothing on its behalf but what ends its grant.
+    Partner {
+        /// The system where its grant lies, if that is one of ours.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        system: Option<SystemName>,
+    },
+}
+
+/// What is on record of an integration besides what it does.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Register {
+    /// Where it runs and what lies between it and us, in words.
+    pub boundary: String,
+    /// What data goes where.
+    pub data_flows: Vec<String>,
+    /// What rights go where.
+    pub privilege_flows: Vec<String>,
+    /// Whose product or service it is.
+    pub vendor: String,
+    /// What the vendor assures. Nothing of it counts until a test backs it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assurances: Vec<Assurance>,
+    /// Addresses that it calls back, or from which it is called.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub callbacks: Vec<String>,
+    /// The class that its owner takes it for; below the computed one it is blocked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<Class>,
+}
+
+impl Register {
+    /// What is not on record and must be.
+    pub fn missing(&self) -> Vec<&'static str> {
+        let blank = |text: &String| text.trim().is_empty();
+        [
+            ("boundary", blank(&self.boundary)),
+            ("data_flows", self.data_flows.iter().all(blank)),
+            ("privilege_flows", self.privilege_flows.iter().all(blank)),
+            ("vendor", blank(&self.vendor)),
+        ]
+        .into_iter()
+        .filter_map(|(name, missing)| missing.then_some(name))
+        .collect()
+    }
+}
+
+/// Something that a vendor assures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assurance {
+    /// What.
+    pub claim: String,
+    /// The evidence of the test that backs it; without it, it is unverified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tested: Option<Digest>,
 }
 
 /// A configured, governed instance of a connector.
@@ -80,6 +176,9 @@ pub struct Integration {
     /// Source or target.
     #[serde(flatten)]
     pub role: Role,
+    /// What is on record of it.
+    #[serde(default)]
+    pub register: Register,
     /// What it may do.
     pub scope: Scope,
     /// Settings for the connector, checked by the connector.
@@ -87,4 +186,18 @@ pub struct Integration {
     pub settings: serde_json::Value,
     /// Whether it may be used.
     pub standing: Standing,
+    /// What was approved of it.
+    #[serde(default)]
+    pub gates: Gates,
+}
+
+impl Integration {
+    /// Identifies what is declared of it: everything but how it stands and what was approved.
+    pub fn declared(&self) -> Digest {
+        let Self { name, purpose, owner, backup, connector, endpoint, .. } = self;
+        let Self { role, register, scope, settings, .. } = self;
+        Digest::of_value(&(
+            name, purpose, owner, backup, connector, endpoint, role, register, scope, settings,
+        ))
+    }
 }

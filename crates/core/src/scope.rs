@@ -14,11 +14,16 @@
 //! A call is allowed only when a rule matches its operation, verb and target; everything else is outside.
 //! Nothing here sends.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::dn::{Dn, Rdn};
+use crate::{
+    authority::Touch,
+    dn::{Dn, Rdn},
+    id::EntitlementName,
+    limit::{Limit, Population},
+};
 
 /// What a call is for; the connector says it with every call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -293,16 +298,37 @@ impl<'de> Deserialize<'de> for ScopeRule {
     }
 }
 
-/// Everything an integration may do.
+/// Everything an integration may do. What it says is narrowed further by every limit that is set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scope {
-    /// The allowed calls.
+    /// The calls that it makes, or that the hub makes on its line.
     #[serde(default)]
     pub rules: Vec<ScopeRule>,
+    /// What it does by itself: at the hub's door, or on systems where it has a grant of its own.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub acts: BTreeSet<Touch>,
+    /// The attributes of accounts and identities that it may write.
+    #[serde(default, skip_serializing_if = "Limit::is_any")]
+    pub attributes: Limit<String>,
+    /// The entitlements that it may give and take.
+    #[serde(default, skip_serializing_if = "Limit::is_any")]
+    pub entitlements: Limit<EntitlementName>,
+    /// The identities whose access it may change.
+    #[serde(default, skip_serializing_if = "Population::is_everybody")]
+    pub population: Population,
     /// How many writes are allowed in a minute; without it, any number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub writes_per_minute: Option<u32>,
+    /// How many accounts one piece of work may change; without it, any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects_per_run: Option<u32>,
+    /// The share of the known accounts of its system that may be changed in a day, percent; without it, all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub population_percent: Option<u8>,
+    /// How many privileged entitlements it may give in a day; without it, any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub privileged_per_day: Option<u32>,
 }
 
 impl Scope {

@@ -500,6 +500,7 @@ const fn for_good(kind: ErrorKind) -> bool {
         | ErrorKind::OutOfScope
         | ErrorKind::OverBudget
         | ErrorKind::Quarantined
+        | ErrorKind::Shut
         | ErrorKind::NoCredential
         | ErrorKind::Settings => false,
     }

@@ -89,7 +89,7 @@ pub(crate) fn compile(
     let contracts = || {
         integrations.iter().filter_map(|i| match &i.role {
             Role::Source { contract, .. } => Some(contract),
-            Role::Target { .. } => None,
+            Role::Target { .. } | Role::Partner { .. } => None,
         })
     };
     for (name, rule) in contracts().flat_map(|c| &c.attributes) {

@@ -434,6 +434,7 @@ fn refusal(error: ConnectorError) -> Result<String, ConnectorError> {
         | ErrorKind::Malformed
         | ErrorKind::OverBudget
         | ErrorKind::Quarantined
+        | ErrorKind::Shut
         | ErrorKind::NoCredential
         | ErrorKind::Settings => Err(error),
     }

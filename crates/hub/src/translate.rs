@@ -28,7 +28,7 @@ impl From<ConnectorError> for Problem {
     fn from(error: ConnectorError) -> Self {
         let status = match error.kind {
             ErrorKind::NotFound => 404,
-            ErrorKind::AlreadyExists | ErrorKind::Stale | ErrorKind::Quarantined => 409,
+            ErrorKind::AlreadyExists | ErrorKind::Stale | ErrorKind::Quarantined | ErrorKind::Shut => 409,
             ErrorKind::Settings
             | ErrorKind::NoCredential
             | ErrorKind::Unsupported

@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use ::http::{HeaderName, HeaderValue, Method, Request};
 use bailiwick_core::{
     digest::Digest,
+    gate::{Permit, Shut},
     integration::{Integration, Purpose, Standing},
     scope::Operation,
     time::Timestamp,
@@ -57,6 +58,8 @@ pub struct Line {
     pub(super) sealed: Option<Sealed>,
     /// Whether a call outside of the scope is only not sent.
     lenient: bool,
+    /// What was approved of the integration; without it, its standing alone decides.
+    permit: Option<Permit>,
     pub(super) route: Result<(Destination, LineSettings)>,
     database: Arc<Database>,
     /// The connections to a directory; the clones of a line share them.
@@ -90,6 +93,7 @@ impl Line {
             purpose,
             sealed,
             lenient: false,
+            permit: None,
             route,
             database,
             directory: Arc::default(),
@@ -101,6 +105,12 @@ impl Line {
     #[must_use]
     pub fn lenient(self) -> Self {
         Self { lenient: true, ..self }
+    }
+
+    /// The same line, as far as was approved: a call for which `permit` is shut is not sent.
+    #[must_use]
+    pub fn under(self, permit: Permit) -> Self {
+        Self { permit: Some(permit), ..self }
     }
 
     /// The integration that the line is of.
@@ -232,7 +242,7 @@ impl Line {
     /// The gate before every wire: the integration is in use, a rule of its scope has the call, and the
     /// line's purpose allows it. A call outside stops the integration.
     pub(super) fn admit(&self, operation: Operation, verb: &'static str, target: &str) -> Result<()> {
-        self.in_use()?;
+        self.in_use(operation)?;
         let reason = if !self.integration.scope.allows(operation, verb, target) {
             "no rule of the scope allows it"
         } else if self.purpose == Purpose::Verify && !operation.reads() {
@@ -243,18 +253,24 @@ impl Line {
         Err(self.stop(operation, verb, target, reason.to_owned()))
     }
 
-    fn in_use(&self) -> Result<()> {
-        let reason = match &self.integration.standing {
-            Standing::Enabled => self.broker.state().stopped.get(&self.integration.name).cloned(),
-            Standing::Quarantined { reason, .. } => Some(reason.clone()),
-        };
-        match reason {
-            None => Ok(()),
-            Some(reason) => {
-                let message = format!("`{}` is stopped: {reason}", self.integration.name);
-                Err(ConnectorError::none(ErrorKind::Quarantined, message))
+    fn in_use(&self, operation: Operation) -> Result<()> {
+        let stopped = match &self.integration.standing {
+            Standing::Enabled | Standing::Paused { .. } => {
+                self.broker.state().stopped.get(&self.integration.name).cloned().map(Shut::Quarantined)
             }
-        }
+            Standing::Quarantined { reason, .. } => Some(Shut::Quarantined(reason.clone())),
+            Standing::Ended { since } => Some(Shut::Ended(*since)),
+        };
+        let permitted =
+            |permit: &Permit| if operation.reads() { permit.reads.clone() } else { permit.writes.clone() };
+        let shut = stopped.or_else(|| self.permit.as_ref().and_then(|permit| permitted(permit).err()));
+        let Some(shut) = shut else { return Ok(()) };
+        let kind = match &shut {
+            Shut::Quarantined(_) => ErrorKind::Quarantined,
+            _ => ErrorKind::Shut,
+        };
+        let message = format!("`{}` may not `{}`: {shut}", self.integration.name, operation.as_str());
+        Err(ConnectorError::none(kind, message).with_detail(shut.code()))
     }
 
     /// Records a call that must not go out, and stops the integration.

@@ -85,9 +85,11 @@ fn bench(settings: Value, tokens: &[(u16, Value)]) -> Bench {
         connector: "rest".into(),
         endpoint: "https://sso.example/admin/realms/acme".into(),
         role: Role::Target { system: SystemName::new("sso").unwrap() },
-        scope: Scope { rules: rules.to_vec(), writes_per_minute: None },
+        scope: Scope { rules: rules.to_vec(), ..Scope::default() },
         settings,
         standing: Standing::Enabled,
+        register: Default::default(),
+        gates: Default::default(),
     };
     Bench { wire, clock, key, broker, integration }
 }

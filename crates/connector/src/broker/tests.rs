@@ -67,9 +67,11 @@ fn bench() -> Bench {
         connector: "scim".into(),
         endpoint: "https://chat.example/scim/v2".into(),
         role: Role::Target { system: bailiwick_core::id::SystemName::new("chat").unwrap() },
-        scope: Scope { rules: rules.map(|r| r.parse().unwrap()).to_vec(), writes_per_minute: None },
+        scope: Scope { rules: rules.map(|r| r.parse().unwrap()).to_vec(), ..Scope::default() },
         settings: json!({}),
         standing: Standing::Enabled,
+        register: Default::default(),
+        gates: Default::default(),
     };
     Bench { wire, clock, key, broker, integration }
 }

@@ -91,6 +91,8 @@ fn line() -> Line {
         scope: Scope::default(),
         settings: serde_json::Value::Null,
         standing: Standing::Enabled,
+        register: Default::default(),
+        gates: Default::default(),
     };
     let transport = Arc::new(HttpTransport::new(&HttpLimits::default()).unwrap());
     let key = Arc::new(SealKey::generate(&Seeded::new(1)));

@@ -392,7 +392,7 @@ mod tests {
         let route = Route::try_from("GET /v1/users/{id}/x".to_owned()).unwrap();
         let rule: bailiwick_core::scope::ScopeRule =
             format!("get GET {}", route.shape(&Holes::new())).parse().unwrap();
-        let scope = bailiwick_core::scope::Scope { rules: vec![rule], writes_per_minute: None };
+        let scope = bailiwick_core::scope::Scope { rules: vec![rule], ..Default::default() };
         for hostile in HOSTILE {
             let path = route.fill(&holes(hostile)).unwrap();
             assert!(scope.allows(bailiwick_core::scope::Operation::Get, "GET", &path), "{path}");

@@ -274,6 +274,8 @@ impl World {
                 "status": "status", "active": ["active"], "terminated": ["left"]
             }),
             standing: Standing::Enabled,
+            register: Default::default(),
+            gates: Default::default(),
         }
     }
 
@@ -313,6 +315,8 @@ impl World {
                 }
             }),
             standing: Standing::Enabled,
+            register: Default::default(),
+            gates: Default::default(),
         }
     }
 

@@ -45,11 +45,15 @@ fn show(output: Output, views: &[IntegrationView]) {
         let serves = match &integration.role {
             Role::Source { source, .. } => format!("source {source}"),
             Role::Target { system } => format!("system {system}"),
+            Role::Partner { system: Some(system) } => format!("partner on {system}"),
+            Role::Partner { system: None } => "partner".to_owned(),
         };
         let credentials: Vec<&str> = credentials.iter().map(|line| line.purpose.as_str()).collect();
         let standing = match &integration.standing {
             Standing::Enabled => Tone::Good.cell("enabled"),
             Standing::Quarantined { reason, .. } => Tone::Bad.cell(format!("stopped: {reason}")),
+            Standing::Paused { control, .. } => Tone::Bad.cell(format!("writes off: {}", control.code())),
+            Standing::Ended { since } => Tone::Plain.cell(format!("ended {since}")),
         };
         let credentials = if credentials.is_empty() { "none".to_owned() } else { credentials.join(", ") };
         vec![

@@ -6,8 +6,9 @@
 use std::collections::BTreeSet;
 
 use bailiwick_core::{
+    gate::Gates,
     id::{IntegrationName, SourceName, SystemName},
-    integration::{Integration, Role, Standing},
+    integration::{Integration, Register, Role, Standing},
     scope::{Scope, ScopeRule},
 };
 use serde_json::Value;
@@ -127,9 +128,15 @@ pub(super) fn integration<'t>(
             connector: connector?.value.to_owned(),
             endpoint: endpoint?.value.to_owned(),
             role: role?,
-            scope: Scope { rules, writes_per_minute: budget.and_then(|b| u32::try_from(b).ok()) },
+            register: Register::default(),
+            scope: Scope {
+                rules,
+                writes_per_minute: budget.and_then(|b| u32::try_from(b).ok()),
+                ..Scope::default()
+            },
             settings,
             standing: Standing::Enabled,
+            gates: Gates::default(),
         })
     };
     let promised = (!promised.is_empty()).then_some(promised);

@@ -52,9 +52,15 @@ fn integration(endpoint: &str, settings: serde_json::Value) -> Integration {
         connector: "ldap".into(),
         endpoint: endpoint.into(),
         role: Role::Target { system: SystemName::new("dir").unwrap() },
-        scope: Scope { rules: rules.map(|r| r.parse().unwrap()).to_vec(), writes_per_minute: Some(2) },
+        scope: Scope {
+            rules: rules.map(|r| r.parse().unwrap()).to_vec(),
+            writes_per_minute: Some(2),
+            ..Scope::default()
+        },
         settings,
         standing: Standing::Enabled,
+        register: Default::default(),
+        gates: Default::default(),
     }
 }
 

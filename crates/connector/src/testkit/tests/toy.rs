@@ -489,9 +489,11 @@ impl Toy {
             connector: "toy".into(),
             endpoint: "https://toy.example".into(),
             role: Role::Target { system: SystemName::new("toy").unwrap() },
-            scope: Scope { rules: rules.map(|r| r.parse().unwrap()).to_vec(), writes_per_minute: None },
+            scope: Scope { rules: rules.map(|r| r.parse().unwrap()).to_vec(), ..Scope::default() },
             settings: Value::Null,
             standing: Standing::Enabled,
+            register: Default::default(),
+            gates: Default::default(),
         };
         let key = Arc::new(SealKey::generate(&Seeded::new(1)));
         let context = SealContext::of(&Tenant::single(), &integration, Purpose::Write).unwrap();
