@@ -3,11 +3,14 @@
 //! The hard rules live here and no policy can switch them off. Whether somebody may approve at all is a
 //! question for the policies ([`crate::policy`]); that answer comes in as [`Asked::policies`].
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
     digest::Digest,
     id::{ApprovalId, IdentityId, OperatorId, PlanId},
+    person::Conflict,
     plan::Plan,
     policy::PolicyId,
     time::Timestamp,
@@ -43,6 +46,9 @@ pub struct Approval {
     pub by: Approver,
     /// The policies that let them.
     pub policies: Vec<PolicyId>,
+    /// The gates that it opens: what each covers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub covers: Vec<Digest>,
     /// When.
     pub at: Timestamp,
     /// Until when it can be used.
@@ -50,6 +56,10 @@ pub struct Approval {
     /// When it was used; once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used: Option<Timestamp>,
+    /// What only the hub can make of the rest, hexadecimal: an approval that somebody put into the
+    /// database has none that holds.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub seal: String,
 }
 
 /// Why an approval is not given, or does not count.
@@ -75,6 +85,26 @@ pub enum Refusal {
     /// The approver profits from the change.
     #[error("nobody approves their own access")]
     Beneficiary,
+    /// The approver answers for the integration.
+    #[error("who answers for an integration cannot approve what it may do")]
+    Owner,
+    /// The approver gave the other approval.
+    #[error("the two gates are opened by two people, and you opened the other one")]
+    OtherGate,
+    /// The approver acts for somebody who may not approve this.
+    #[error("you act for somebody who asked for this, profits from it or answers for it")]
+    Delegate,
+    /// It is not known which person the approver is, or they have left.
+    #[error(
+        "only a person who is known and here can approve this; say who you are with `operator add --person`"
+    )]
+    NoPerson,
+    /// What is wider than before was not tried.
+    #[error("what is new in the scope was not tried; `bailiwick integration test {0}` does, then approve")]
+    Untested(String),
+    /// An approval of this needs who approves to prove anew who they are.
+    #[error("this needs you to prove anew who you are: give the code of the moment with `--code`")]
+    StepUp,
     /// No policy lets the approver approve this.
     #[error("no policy lets `{0}` approve this change")]
     NotAllowed(String),
@@ -92,6 +122,12 @@ impl Refusal {
             Self::Expired(_) => "approval-expired",
             Self::Requester => "approval-by-requester",
             Self::Beneficiary => "approval-by-beneficiary",
+            Self::Owner => "approval-by-owner",
+            Self::OtherGate => "approval-by-same-person",
+            Self::Delegate => "approval-by-delegate",
+            Self::NoPerson => "approver-unknown",
+            Self::Untested(_) => "scope-untested",
+            Self::StepUp => "step-up-needed",
             Self::NotAllowed(_) => "approval-not-allowed",
             Self::Superseded => "plan-superseded",
         }
@@ -110,6 +146,11 @@ pub struct Asked<'a> {
     pub by: Approver,
     /// The operator who asked for the change, if a person did.
     pub requester: Option<OperatorId>,
+    /// The person that the approver is, `source/key` resolved; `None` when that is not known, or they
+    /// have left.
+    pub person: Option<String>,
+    /// The persons who may not approve it, and why.
+    pub conflicts: BTreeMap<String, Conflict>,
     /// The policies that let the approver approve; empty when none does.
     pub policies: Vec<PolicyId>,
     /// How long the approval can be used, milliseconds.
@@ -120,7 +161,7 @@ pub struct Asked<'a> {
 
 /// Gives the approval, or says why not.
 pub fn approve(asked: Asked<'_>) -> Result<Approval, Refusal> {
-    let Asked { id, plan, seen, by, requester, policies, valid_ms, now } = asked;
+    let Asked { id, plan, seen, by, requester, person: approver, conflicts, policies, valid_ms, now } = asked;
     let actual = plan.digest();
     if seen != actual {
         return Err(Refusal::DigestMismatch { approved: seen, actual });
@@ -133,6 +174,11 @@ pub fn approve(asked: Asked<'_>) -> Result<Approval, Refusal> {
             if *person == Some(plan.decision.identity) {
                 return Err(Refusal::Beneficiary);
             }
+            match approver.as_ref().map(|person| conflicts.get(person)) {
+                None if plan.governs.is_some() => return Err(Refusal::NoPerson),
+                None | Some(None) => {}
+                Some(Some(conflict)) => return Err(refusal(*conflict)),
+            }
             name.clone()
         }
         Approver::Rule => "rule".to_owned(),
@@ -141,10 +187,28 @@ pub fn approve(asked: Asked<'_>) -> Result<Approval, Refusal> {
         return Err(Refusal::NotAllowed(who));
     }
     let expires = now.saturating_add(crate::time::SignedDuration::from_millis(valid_ms)).unwrap_or(now);
-    Ok(Approval { id, plan: plan.id, digest: actual, by, policies, at: now, expires, used: None })
+    let covers = plan.opens().into_iter().map(|(_, covers)| covers).collect();
+    let (at, used, seal) = (now, None, String::new());
+    Ok(Approval { id, plan: plan.id, digest: actual, by, policies, covers, at, expires, used, seal })
+}
+
+const fn refusal(conflict: Conflict) -> Refusal {
+    match conflict {
+        Conflict::Requester => Refusal::Requester,
+        Conflict::Beneficiary => Refusal::Beneficiary,
+        Conflict::Owner => Refusal::Owner,
+        Conflict::OtherGate => Refusal::OtherGate,
+        Conflict::Delegate => Refusal::Delegate,
+    }
 }
 
 impl Approval {
+    /// The bytes that its seal is made over: everything else, but when it was used.
+    pub fn sealed_bytes(&self) -> Vec<u8> {
+        let Self { id, plan, digest, by, policies, covers, at, expires, used: _, seal: _ } = self;
+        crate::digest::canonical(&("approval-v1", id, plan, digest, by, policies, covers, at, expires))
+    }
+
     /// Uses it for `plan` at `now`: gives back the used approval, or why it does not count.
     pub fn consume(self, plan: &Plan, now: Timestamp) -> Result<Self, Refusal> {
         let actual = plan.digest();

@@ -67,11 +67,50 @@ pub enum EventKind {
         /// Where.
         system: SystemName,
     },
+    /// What is declared of the hub itself or of an integration is to be changed.
+    Governed {
+        /// Why: `registration`, `widening`, `narrowing`, `withdrawal`, `retirement`, `configuration`.
+        cause: Cause,
+        /// What, in words.
+        what: String,
+    },
     /// A person asked for a change.
     Requested {
         /// What was asked, in words.
         what: String,
     },
+}
+
+/// Why something of the hub itself is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// An integration is new.
+    Registration,
+    /// An integration is to do more, or something that cannot be compared.
+    Widening,
+    /// An integration is to do less.
+    Narrowing,
+    /// What was approved is taken back.
+    Withdrawal,
+    /// An integration is to go.
+    Retirement,
+    /// Systems, entitlements, policies, automations or ties of persons are changed.
+    Configuration,
+}
+
+impl Cause {
+    /// The name, kebab-case.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Registration => "registration",
+            Self::Widening => "widening",
+            Self::Narrowing => "narrowing",
+            Self::Withdrawal => "withdrawal",
+            Self::Retirement => "retirement",
+            Self::Configuration => "configuration",
+        }
+    }
 }
 
 impl EventKind {
@@ -87,6 +126,7 @@ impl EventKind {
             Self::Drifted { .. } => "drifted",
             Self::Residue { .. } => "residue",
             Self::Purge { .. } => "purge",
+            Self::Governed { .. } => "governed",
             Self::Requested { .. } => "requested",
         }
     }
@@ -101,6 +141,7 @@ impl EventKind {
             Self::Drifted { .. } => "drift",
             Self::Residue { .. } => "residue",
             Self::Purge { .. } => "purge",
+            Self::Governed { cause, .. } => cause.as_str(),
             Self::Requested { .. } => "request",
         }
     }

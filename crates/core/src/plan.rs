@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     access::{AccessClass, Stage},
     account::{AccountAttributes, AccountState},
+    authority::Class,
     digest::Digest,
     event::Event,
-    id::{AccountId, EntitlementName, EventId, IdentityId, PlanId, SystemName},
+    id::{AccountId, EntitlementName, EventId, IdentityId, IntegrationName, PlanId, SystemName},
     policy::{ChangeFacts, PolicyId},
     scope::Operation,
     system::OnLeave,
@@ -266,8 +267,52 @@ pub struct Plan {
     pub missing: Vec<EntitlementName>,
     /// Whether anything in it gives power over other access.
     pub privileged: bool,
+    /// What it changes of the hub itself; absent for plans about access on other systems.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub governs: Option<Governs>,
     /// When it was made.
     pub made: Timestamp,
+}
+
+/// What a plan about the hub itself is for, as those who approve it must know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Governs {
+    /// What it asks for.
+    pub question: Question,
+    /// The integration it is about, or the hub.
+    pub subject: IntegrationName,
+    /// The computed class of the integration after it.
+    pub class: Class,
+    /// Whether it gives more than was certified.
+    pub widens: bool,
+    /// Owner and backup, before and after, `source/key`.
+    pub owners: BTreeSet<String>,
+}
+
+/// What a plan about the hub itself asks those who approve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Question {
+    /// May it be connected?
+    IntegrationApproved,
+    /// May it change who has access?
+    IdentityAuthorityApproved,
+    /// May the hub's systems, entitlements, policies be so?
+    Configuration,
+    /// Is less of it wanted? One person is enough.
+    Less,
+}
+
+impl Question {
+    /// The name, kebab-case; approval policies see it as `question`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::IntegrationApproved => "integration-approved",
+            Self::IdentityAuthorityApproved => "identity-authority-approved",
+            Self::Configuration => "configuration",
+            Self::Less => "less",
+        }
+    }
 }
 
 impl Plan {
@@ -291,6 +336,9 @@ impl Plan {
             entitlements: self.changes.iter().filter_map(|c| c.entitlement.clone()).collect(),
             systems: self.systems(),
             changes: i64::try_from(self.changes.len()).unwrap_or(i64::MAX),
+            question: self.governs.as_ref().map_or("access", |g| g.question.as_str()).to_owned(),
+            class: self.governs.as_ref().map_or("", |g| g.class.as_str()).to_owned(),
+            widens: self.governs.as_ref().is_some_and(|g| g.widens),
         }
     }
 }
@@ -379,7 +427,7 @@ pub fn make(inputs: Inputs<'_>) -> Plan {
     }
     let rests_on = Digest::of_value(known);
     let cause = event.kind.cause().to_owned();
-    Plan { id, decision, rests_on, cause, changes, missing, privileged, made: now }
+    Plan { id, decision, rests_on, cause, changes, missing, privileged, governs: None, made: now }
 }
 
 type Step = (Option<EntitlementName>, Op, Vec<PolicyId>);

@@ -30,6 +30,7 @@ fn plan() -> Plan {
         changes: vec![],
         missing: vec![],
         privileged: false,
+        governs: None,
         made: Timestamp::UNIX_EPOCH,
     }
 }
@@ -52,6 +53,8 @@ fn asked(
             person: person.map(|n| IdentityId::from_bytes([n; 16])),
         },
         requester: requester.map(operator),
+        person: None,
+        conflicts: Default::default(),
         policies: policies.iter().map(PolicyId::new).collect(),
         valid_ms: 1_000,
         now: Timestamp::UNIX_EPOCH,

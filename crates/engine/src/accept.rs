@@ -85,7 +85,13 @@ impl Engine {
     }
 
     /// The update by which an event and what it makes of its identity are accepted.
-    fn accepted(&self, actor: Actor, event: &Event, identity: &Identity, revision: Option<i64>) -> Update {
+    pub(crate) fn accepted(
+        &self,
+        actor: Actor,
+        event: &Event,
+        identity: &Identity,
+        revision: Option<i64>,
+    ) -> Update {
         let record = Record::new(RecordKind::EventAccepted, event.accepted, actor, self.entropy())
             .event(event.id)
             .identity(identity.id)

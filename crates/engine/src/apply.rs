@@ -10,10 +10,13 @@ use std::{collections::BTreeMap, sync::Arc};
 use bailiwick_connector::{Applied, Connector, ConnectorError, Effect, ErrorKind, Line, Outcome};
 use bailiwick_core::{
     account::{Account, AccountState},
+    approval::Approval,
     case::Case,
     digest::Digest,
+    gate::Shut,
     id::RunId,
     identity::Identity,
+    integration::Integration,
     plan::{Change, Op, Plan},
     record::RecordKind,
     time::{SignedDuration, Timestamp},
@@ -34,6 +37,21 @@ const PATIENCE: i64 = 3;
 
 /// When to look again at a system that configuration does not declare, milliseconds.
 pub(crate) const UNDECLARED_MS: i64 = 15 * 60_000;
+
+/// When to look again at an integration that may not write, milliseconds.
+const SHUT_MS: i64 = 60_000;
+
+/// What is waiting to be sent by an integration that may not write.
+fn shut_out(integration: &Integration, shut: &Shut) -> Wrong {
+    Wrong {
+        code: shut.code(),
+        subject: integration.name.to_string(),
+        identity: None,
+        system: None,
+        message: format!("changes wait for `{}`, which may not write: {shut}", integration.name),
+        owner: integration.owner.clone(),
+    }
+}
 
 /// A run that was taken.
 struct Taken {
@@ -110,6 +128,10 @@ impl Engine {
         let row = get::<PlanRow>(tx, self.tenant(), &plan)
             .await?
             .ok_or_else(|| EngineError::Inconsistent(format!("run {id} has no plan")))?;
+        if let Some(code) = self.unapproved(tx, &row.value, &run.value).await? {
+            self.refuse_plan(tx, row, code).await?;
+            return Ok(Next::Nothing(item));
+        }
         // A doubtful change is read back only when a reader can be expected to see it.
         let Ok(route) = catalogue.route(&run.value.system) else {
             let undeclared = self.undeclared(&run.value.system, Some(run.value.identity));
@@ -129,6 +151,12 @@ impl Engine {
             let jobs = job.map(|job| job.work(None, None, false, self.now())).into_iter().collect();
             return Ok(Next::Asked(item, updates, jobs));
         }
+        if let Err(shut) = catalogue.permit(&route.integration.name).writes {
+            let wrong = shut_out(route.integration, &shut);
+            let opened = self.open_finding(tx, wrong).await?.into_iter().collect();
+            tx.write(self.tenant(), opened, self.entropy()).await?;
+            return Ok(Next::Later(item, later(self.now(), SHUT_MS).as_millisecond()));
+        }
         let lag = i64::try_from(route.connector.capability().read_lag_ms).unwrap_or(i64::MAX);
         let doubtful = run.value.steps.values().filter_map(|step| match step {
             Step::Sent { at } | Step::Unknown { since: at } => Some(*at),
@@ -145,6 +173,23 @@ impl Engine {
             }
         }
         Ok(Next::Go(Taken { item, run, row: Arc::new(row.value) }))
+    }
+
+    /// Why nothing of the run may be sent: its plan is not approved, not by us, or not this plan.
+    async fn unapproved(&self, tx: &mut dyn Tx, row: &PlanRow, run: &Run) -> Result<Option<&'static str>> {
+        let PlanState::Approved { approval } = &row.state else {
+            // What was sent before is still settled.
+            return Ok(run.steps.values().any(|s| *s == Step::Waiting).then_some("approval-missing"));
+        };
+        let kept = get::<Approval>(tx, self.tenant(), &approval.to_string()).await?;
+        Ok(match kept.map(|k| k.value) {
+            None => Some("approval-missing"),
+            Some(approval) if !self.genuine(&approval) => Some("approval-forged"),
+            Some(approval) if approval.plan != row.plan.id || approval.digest != row.plan.digest() => {
+                Some("approval-digest-mismatch")
+            }
+            Some(_) => None,
+        })
     }
 
     /// The update that says what is about to be sent.

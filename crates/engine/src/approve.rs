@@ -6,8 +6,9 @@ use bailiwick_core::{
     digest::Digest,
     id::{ApprovalId, CaseId, PlanId, RunId},
     identity::Identity,
+    plan::Plan,
     policy::{ApproverFacts, ApproverKind, Bulk, PolicyFault},
-    record::{Actor, RecordKind},
+    record::{Actor, Record, RecordKind},
 };
 use bailiwick_store::{
     Filter, NewWork, Select, Table, Tx, Update,
@@ -45,6 +46,8 @@ impl Engine {
             seen: row.digest,
             by: Approver::Rule,
             requester: None,
+            person: None,
+            conflicts: Default::default(),
             policies: answer.policies,
             valid_ms: RULE_VALID_MS,
             now,
@@ -79,8 +82,12 @@ impl Engine {
         match &stored.value.state {
             PlanState::Drafted => {}
             PlanState::Superseded { .. } => return Err(Refusal::Superseded.into()),
-            PlanState::Approved { .. } | PlanState::Done { .. } => return Err(Refusal::Used(now).into()),
+            PlanState::Waiting { .. } | PlanState::Approved { .. } | PlanState::Done { .. } => {
+                return Err(Refusal::Used(now).into());
+            }
         }
+        let (persons, conflicts) = self.conflicts(&mut *tx, &stored.value).await?;
+        let approver = self.person_of(&mut *tx, &persons, by).await?;
         let person = match &by.person {
             Some(key) => self.by_source_key(&mut *tx, key).await?.map(|s| s.value.id),
             None => None,
@@ -97,11 +104,18 @@ impl Engine {
             seen,
             by: Approver::Operator { id: by.id, name: by.name.clone(), person },
             requester: stored.value.requester,
+            person: approver,
+            conflicts,
             policies: if answer.allowed { answer.policies } else { Vec::new() },
             valid_ms: PERSON_VALID_MS,
             now,
-        })?
-        .consume(&stored.value.plan, now)?;
+        })?;
+        if stored.value.plan.governs.is_some() {
+            let given = self.approve_governed(&mut *tx, stored, approval).await?;
+            tx.commit().await?;
+            return Ok((id, given));
+        }
+        let approval = approval.consume(&stored.value.plan, now)?;
         let approval_id = approval.id;
         let row = PlanRow { state: PlanState::Approved { approval: approval.id }, ..stored.value };
         let open = Select::from(Table::Cases)
@@ -125,21 +139,9 @@ impl Engine {
     ) -> (Update, Vec<NewWork>) {
         let plan = &row.plan;
         let now = self.now();
-        let mut record = self
-            .record(RecordKind::Approved, "approve")
-            .event(plan.decision.event)
-            .identity(plan.decision.identity)
-            .plan(plan.id)
-            .fact("digest", approval.digest)
-            .fact("expires", approval.expires)
-            .fact("policies", &approval.policies);
+        let approval = self.sealed(approval);
+        let mut record = self.approval_record(plan, &approval);
         record.case = case;
-        record.actor = match &approval.by {
-            Approver::Rule => Actor::Policy(
-                approval.policies.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-            ),
-            Approver::Operator { name, .. } => Actor::Operator(name.clone()),
-        };
         let urgent = plan.facts().removes_only;
         let mut update = Update::new(record).insert(&approval, self.entropy());
         let mut jobs = Vec::new();
@@ -162,6 +164,36 @@ impl Engine {
             jobs.push(Job::Apply { run: run.id }.work(Some(run.identity), Some(&run.system), urgent, now));
         }
         (update, jobs)
+    }
+
+    /// The record of an approval.
+    pub(crate) fn approval_record(&self, plan: &Plan, approval: &Approval) -> Record {
+        let mut record = self
+            .record(RecordKind::Approved, "approve")
+            .event(plan.decision.event)
+            .identity(plan.decision.identity)
+            .plan(plan.id)
+            .fact("digest", approval.digest)
+            .fact("expires", approval.expires)
+            .fact("policies", &approval.policies);
+        record.actor = match &approval.by {
+            Approver::Rule => Actor::Policy(
+                approval.policies.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            ),
+            Approver::Operator { name, .. } => Actor::Operator(name.clone()),
+        };
+        record
+    }
+
+    /// The approval with the seal that only a hub with this key can make.
+    pub(crate) fn sealed(&self, approval: Approval) -> Approval {
+        let seal = self.parts.broker.attest(&approval.sealed_bytes());
+        Approval { seal, ..approval }
+    }
+
+    /// Whether this hub, or another with its key, made the approval and nobody has touched it since.
+    pub(crate) fn genuine(&self, approval: &Approval) -> bool {
+        self.parts.broker.attested(&approval.sealed_bytes(), &approval.seal)
     }
 
     pub(crate) async fn by_source_key(

@@ -7,8 +7,13 @@ use std::{
 
 use bailiwick_connector::{Connector, Line, seal::Sealed};
 use bailiwick_core::{
+    approval::Approval,
+    authority::{self, Authority, World},
+    automation::Automation,
     digest::Digest,
-    id::{EntitlementName, IntegrationName, SourceName, SystemName},
+    gate::{Certificate, Gate, Permit, Shut, permit},
+    govern,
+    id::{ApprovalId, EntitlementName, IntegrationName, SourceName, SystemName},
     integration::{Integration, Purpose, Role},
     plan::{EntitlementRule, Rules},
     policy::{EntitlementFacts, PolicyFile, PolicySet, Vocabulary},
@@ -16,9 +21,9 @@ use bailiwick_core::{
     system::{Entitlement, System},
     verify::Witness,
 };
-use bailiwick_store::{Entity, Row, Select, Table, Tx, entities::Credential};
+use bailiwick_store::{Entity, Row, Select, Table, Tx, entities::Credential, get};
 
-use crate::{Configuration, Engine, EngineError, Result, probe::basis};
+use crate::{Configuration, Engine, EngineError, Result, configure::semantics, probe::basis};
 
 /// Everything that is declared, ready for use.
 pub struct Catalogue {
@@ -34,6 +39,10 @@ pub struct Catalogue {
     pub policies: PolicySet,
     /// What a plan needs to know of each system.
     pub rules: BTreeMap<SystemName, Rules>,
+    /// What each integration can in effect do.
+    authorities: BTreeMap<IntegrationName, Authority>,
+    /// What was approved of each.
+    permits: BTreeMap<IntegrationName, Permit>,
     connectors: BTreeMap<IntegrationName, Arc<dyn Connector>>,
     credentials: BTreeMap<String, Sealed>,
 }
@@ -60,6 +69,17 @@ impl Catalogue {
     fn find(&self, fits: impl Fn(&Role) -> bool) -> Option<Route<'_>> {
         let (name, integration) = self.integrations.iter().find(|(_, i)| fits(&i.role))?;
         Some(Route { integration, connector: self.connectors.get(name)? })
+    }
+
+    /// What an integration can in effect do.
+    pub fn authority(&self, integration: &IntegrationName) -> Option<&Authority> {
+        self.authorities.get(integration)
+    }
+
+    /// What was approved of an integration; of one that is not known, nothing.
+    pub fn permit(&self, integration: &IntegrationName) -> Permit {
+        let nothing = Permit { reads: Err(Shut::NotApproved), writes: Err(Shut::NotApproved) };
+        self.permits.get(integration).cloned().unwrap_or(nothing)
     }
 
     fn sealed(&self, integration: &IntegrationName, purpose: Purpose) -> Option<&Sealed> {
@@ -105,7 +125,9 @@ pub(crate) fn compile(
             vocabulary.required.insert(name.clone());
         }
     }
-    PolicySet::load(policies, &vocabulary).map_err(EngineError::Policy)
+    let built_in = PolicyFile { path: "built-in/gates.cedar".into(), text: govern::BUILT_IN.into() };
+    let all: Vec<PolicyFile> = policies.iter().cloned().chain([built_in]).collect();
+    PolicySet::load(&all, &vocabulary).map_err(EngineError::Policy)
 }
 
 impl Engine {
@@ -119,6 +141,7 @@ impl Engine {
             Table::Policies,
             Table::Credentials,
             Table::Profiles,
+            Table::Automations,
         ];
         let mut rows: Vec<Vec<Row>> = Vec::with_capacity(tables.len());
         for table in tables {
@@ -130,13 +153,35 @@ impl Engine {
         if let Some(kept) = kept.filter(|k| k.version == version) {
             return Ok(kept);
         }
-        let fresh = Arc::new(self.build_catalogue(version, &rows)?);
+        let approved = self.gate_approvals(tx, &values(&rows[2])?).await?;
+        let fresh = Arc::new(self.build_catalogue(version, &rows, &approved)?);
         *self.catalogue.lock().map_err(|_| poisoned())? = Some(fresh.clone());
         Ok(fresh)
     }
 
-    fn build_catalogue(&self, version: Digest, rows: &[Vec<Row>]) -> Result<Catalogue> {
-        let [systems, entitlements, integrations, policies, credentials, profiles] = rows else {
+    /// The genuine approvals that certificates of integrations name, with what they cover.
+    async fn gate_approvals(
+        &self,
+        tx: &mut dyn Tx,
+        integrations: &[Integration],
+    ) -> Result<BTreeSet<(ApprovalId, Digest)>> {
+        let mut counting = BTreeSet::new();
+        let certificates = integrations.iter().flat_map(|i| Gate::ALL.map(|gate| i.gates.of(gate)));
+        for certificate in certificates.flatten() {
+            let kept = get::<Approval>(tx, self.tenant(), &certificate.approval.to_string()).await?;
+            let genuine = kept.map(|k| k.value).filter(|approval| self.genuine(approval));
+            counting.extend(genuine.into_iter().flat_map(|a| a.covers.into_iter().map(move |c| (a.id, c))));
+        }
+        Ok(counting)
+    }
+
+    fn build_catalogue(
+        &self,
+        version: Digest,
+        rows: &[Vec<Row>],
+        approved: &BTreeSet<(ApprovalId, Digest)>,
+    ) -> Result<Catalogue> {
+        let [systems, entitlements, integrations, policies, credentials, profiles, automations] = rows else {
             return Err(poisoned());
         };
         let systems: Vec<System> = values(systems)?;
@@ -145,11 +190,28 @@ impl Engine {
         let policies: Vec<PolicyFile> = values(policies)?;
         let credentials: Vec<Credential> = values(credentials)?;
         let profiles: Vec<Profile> = values(profiles)?;
+        let automations: Vec<Automation> = values(automations)?;
         let compiled = compile(&integrations, &entitlements, &policies)?;
         let mut connectors = BTreeMap::new();
         for integration in &integrations {
             let connector = (self.parts.build)(&integration.connector, &integration.settings)?;
             connectors.insert(integration.name.clone(), connector);
+        }
+        let mut authorities = BTreeMap::new();
+        let mut permits = BTreeMap::new();
+        for integration in &integrations {
+            let Some(connector) = connectors.get(&integration.name) else { continue };
+            let semantics = semantics(connector.capability());
+            let world = World {
+                semantics: &semantics,
+                entitlements: &entitlements,
+                policies: compiled.reads(),
+                automations: &automations,
+            };
+            let authority = authority::compute(integration, world);
+            let counts = |c: &Certificate| approved.contains(&(c.approval, c.covers));
+            permits.insert(integration.name.clone(), permit(integration, &authority, counts));
+            authorities.insert(integration.name.clone(), authority);
         }
         let mut sealed = BTreeMap::new();
         for credential in credentials {
@@ -170,6 +232,8 @@ impl Engine {
             integrations: integrations.into_iter().map(|i| (i.name.clone(), i)).collect(),
             policies: compiled,
             rules,
+            authorities,
+            permits,
             connectors,
             credentials: sealed,
         })
@@ -177,24 +241,18 @@ impl Engine {
 
     /// A line for writing to the integration's system.
     pub(crate) fn writing(&self, catalogue: &Catalogue, integration: &Integration) -> Line {
-        self.parts.broker.line(
-            integration,
-            Purpose::Write,
-            catalogue.sealed(&integration.name, Purpose::Write),
-        )
+        let sealed = catalogue.sealed(&integration.name, Purpose::Write);
+        self.parts.broker.line(integration, Purpose::Write, sealed).under(catalogue.permit(&integration.name))
     }
 
     /// A line for reading back, with the verifier's own credential where there is one, and which it is.
     pub(crate) fn reading(&self, catalogue: &Catalogue, integration: &Integration) -> (Line, Witness) {
-        match catalogue.sealed(&integration.name, Purpose::Verify) {
-            Some(own) => {
-                (self.parts.broker.line(integration, Purpose::Verify, Some(own)), Witness::Independent)
-            }
-            None => {
-                let writers = catalogue.sealed(&integration.name, Purpose::Write);
-                (self.parts.broker.line(integration, Purpose::Write, writers), Witness::Writer)
-            }
-        }
+        let (purpose, sealed, witness) = match catalogue.sealed(&integration.name, Purpose::Verify) {
+            Some(own) => (Purpose::Verify, Some(own), Witness::Independent),
+            None => (Purpose::Write, catalogue.sealed(&integration.name, Purpose::Write), Witness::Writer),
+        };
+        let line = self.parts.broker.line(integration, purpose, sealed);
+        (line.under(catalogue.permit(&integration.name)), witness)
     }
 }
 

@@ -2,18 +2,26 @@
 
 use std::collections::BTreeMap;
 
+use bailiwick_connector::Capability;
 use bailiwick_core::{
-    digest::Digest,
-    id::{SystemName, Tenant},
-    integration::{Integration, Role},
-    policy::PolicyFile,
-    record::{Actor, Record, RecordKind},
+    authority::{self, Authority, Class, Semantics, World},
+    automation::Automation,
+    digest::{Digest, canonical},
+    gate::HUB,
+    govern::{Entries, attributes, cause},
+    id::{IntegrationName, PlanId, Tenant},
+    integration::{self, Integration},
+    person::Ties,
+    plan::Question,
+    policy::{PolicyFile, PolicySet},
+    record::Actor,
+    scope::Comparison,
     system::{Entitlement, System},
 };
-use bailiwick_store::{Entity, Row, Select, Stored, Tx, Update, select};
+use bailiwick_store::{Entity, Select, Stored, Tx, entities::Operator, select};
 use serde::{Deserialize, Serialize};
 
-use crate::{Catalogue, Engine, EngineError, Job, Result, catalogue::validate};
+use crate::{Catalogue, Engine, EngineError, Result, catalogue::validate};
 
 /// Everything that is declared.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -26,12 +34,16 @@ pub struct Configuration {
     pub integrations: Vec<Integration>,
     /// The policies.
     pub policies: Vec<PolicyFile>,
+    /// What systems do by themselves.
+    pub automations: Vec<Automation>,
+    /// Who is the same person as whom, and who acts for whom.
+    pub ties: Vec<Ties>,
 }
 
 /// One line of a difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiffLine {
-    /// `+`, `-` or `~`.
+    /// `+`, `-`, `~`, or `!` for an integration that is declared as before and can do more.
     pub sign: char,
     /// `system`, `entitlement`, `integration` or `policy`.
     pub kind: String,
@@ -48,51 +60,72 @@ pub struct ConfigChange {
     pub lines: Vec<DiffLine>,
     /// Identifies the change: what is applied is what was seen.
     pub digest: Digest,
+    /// The plans that wait for people; everything else has taken effect.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<Waiting>,
+}
+
+/// A plan about the hub itself that waits for an approval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// The plan.
+    pub plan: PlanId,
+    /// The integration that it is about, or the hub.
+    pub subject: IntegrationName,
+    /// What it asks.
+    pub question: Question,
+}
+
+/// Who asks for a change.
+#[derive(Debug, Clone)]
+pub struct Requester {
+    /// As evidence names them.
+    pub actor: Actor,
+    /// The operator, if a person asks.
+    pub operator: Option<Operator>,
+}
+
+impl From<Actor> for Requester {
+    fn from(actor: Actor) -> Self {
+        Self { actor, operator: None }
+    }
+}
+
+impl From<&Operator> for Requester {
+    fn from(operator: &Operator) -> Self {
+        Self { actor: Actor::Operator(operator.name.clone()), operator: Some(operator.clone()) }
+    }
 }
 
 impl Engine {
-    /// What the configuration would change. Writes nothing. Fails when the configuration is not valid.
+    /// What the configuration would change, and what that does to the authority of integrations. Writes
+    /// nothing. Fails when the configuration is not valid.
     pub async fn configuration_change(&self, wanted: &Configuration) -> Result<ConfigChange> {
-        validate(self, wanted)?;
+        let policies = validate(self, wanted)?;
         let mut tx = self.read().await?;
-        Ok(self.difference(&mut *tx, wanted).await?.0)
+        Ok(self.difference(&mut *tx, wanted, &policies).await?.change())
     }
 
-    /// Makes the configuration so. Fails with `configuration-changed` when the change is not the one that was
-    /// `seen`. A change of what should be held is decided for everybody; new systems are reconciled.
-    pub async fn configure(&self, wanted: &Configuration, seen: Digest, by: Actor) -> Result<ConfigChange> {
-        validate(self, wanted)?;
+    /// Asks for the configuration: a plan for each thing that changes. What the rules approve takes
+    /// effect at once; what takes people waits for them. Fails with `configuration-changed` when the
+    /// change is not the one that was `seen`.
+    pub async fn configure(
+        &self,
+        wanted: &Configuration,
+        seen: Digest,
+        by: impl Into<Requester>,
+    ) -> Result<ConfigChange> {
+        let policies = validate(self, wanted)?;
         let mut tx = self.begin().await?;
-        let (change, updates) = self.difference(&mut *tx, wanted).await?;
+        let difference = self.difference(&mut *tx, wanted, &policies).await?;
+        let mut change = difference.change();
         if change.digest != seen {
             return Err(EngineError::ConfigurationChanged);
         }
-        if change.lines.is_empty() {
+        if difference.is_empty() {
             return Ok(change);
         }
-        let touches = |kinds: &[&str]| change.lines.iter().any(|l| kinds.contains(&l.kind.as_str()));
-        let updates = updates.into_iter().map(|mut u| {
-            u.record.actor = by.clone();
-            u
-        });
-        let before = self.catalogue(&mut *tx).await?;
-        tx.write(self.tenant(), updates.collect(), self.entropy()).await?;
-        for system in now_readable(self, &before, wanted)? {
-            self.read_what_was_attested(&mut *tx, &system).await?;
-        }
-        let mut jobs = Vec::new();
-        if touches(&["system", "entitlement", "integration"]) {
-            for system in &wanted.systems {
-                jobs.push(Job::Reconcile { system: system.name.clone() }.work(None, None, false, self.now()));
-            }
-        }
-        jobs.push(Job::Redecide { cause: change.digest.short(), after: None }.work(
-            None,
-            None,
-            false,
-            self.now(),
-        ));
-        self.enqueue(&mut *tx, jobs).await?;
+        change.waiting = self.propose(&mut *tx, difference, &policies, &by.into()).await?;
         tx.commit().await?;
         Ok(change)
     }
@@ -101,69 +134,105 @@ impl Engine {
         &self,
         tx: &mut dyn Tx,
         wanted: &Configuration,
-    ) -> Result<(ConfigChange, Vec<Update>)> {
-        let mut out = Difference { engine: self, lines: Vec::new(), updates: Vec::new() };
+        policies: &PolicySet,
+    ) -> Result<Difference> {
+        let mut out = Difference::default();
         let tenant = self.tenant();
-        let before = current::<System>(tx, tenant).await?;
-        out.compare("system", before, &wanted.systems, |_, wanted| wanted.clone());
-        let before = current::<Entitlement>(tx, tenant).await?;
+        out.compare("system", current::<System>(tx, tenant).await?, &wanted.systems, |_, wanted| {
+            wanted.clone()
+        });
         // What the system called it is not configuration; a new label has to be found again.
-        out.compare("entitlement", before, &wanted.entitlements, |before, wanted| Entitlement {
-            external_id: before.external_id.clone().filter(|_| before.label == wanted.label),
-            ..wanted.clone()
-        });
-        let before = current::<Integration>(tx, tenant).await?;
-        // Applying a file does not lift a quarantine.
-        out.compare("integration", before, &wanted.integrations, |before, wanted| Integration {
-            standing: before.standing.clone(),
-            ..wanted.clone()
-        });
-        let before = current::<PolicyFile>(tx, tenant).await?;
-        out.compare("policy", before, &wanted.policies, |_, wanted| wanted.clone());
-        let digest = Digest::of_value(&(&out.lines, out.updates.iter().map(bodies).collect::<Vec<_>>()));
-        Ok((ConfigChange { lines: out.lines, digest }, out.updates))
+        out.compare("entitlement", current::<Entitlement>(tx, tenant).await?, &wanted.entitlements, keep_id);
+        out.compare("policy", current::<PolicyFile>(tx, tenant).await?, &wanted.policies, |_, w| w.clone());
+        out.compare("ties", current::<Ties>(tx, tenant).await?, &wanted.ties, |_, wanted| wanted.clone());
+        let authorities = authorities(self, wanted, policies)?;
+        let before = self.catalogue(tx).await?;
+        let mut current = current::<Integration>(tx, tenant).await?;
+        current.remove(HUB);
+        for integration in &wanted.integrations {
+            let stored = current.remove(integration.name.as_str());
+            let authority = authorities.get(&integration.name).cloned().unwrap_or_default();
+            out.integration(&before, stored, Some(integration.clone()), authority);
+        }
+        for (_, stored) in current {
+            out.integration(&before, Some(stored), None, Authority::default());
+        }
+        Ok(out)
     }
 }
 
-/// The systems that only a person could look at, and that a program reads from now on.
-fn now_readable(engine: &Engine, before: &Catalogue, wanted: &Configuration) -> Result<Vec<SystemName>> {
-    let mut out = Vec::new();
-    for integration in &wanted.integrations {
-        let Role::Target { system } = &integration.role else { continue };
-        let asked = before.route(system).is_ok_and(|r| r.connector.capability().by_person.is_some());
+/// An entitlement keeps what the system calls it while its label stays.
+pub(crate) fn keep_id(before: &Entitlement, wanted: &Entitlement) -> Entitlement {
+    let external_id = before.external_id.clone().filter(|_| before.label == wanted.label);
+    Entitlement { external_id, ..wanted.clone() }
+}
+
+/// What every integration of a configuration can in effect do.
+pub(crate) fn authorities(
+    engine: &Engine,
+    configuration: &Configuration,
+    policies: &PolicySet,
+) -> Result<BTreeMap<IntegrationName, Authority>> {
+    let mut out = BTreeMap::new();
+    for integration in &configuration.integrations {
         let connector = (engine.parts.build)(&integration.connector, &integration.settings)?;
-        if asked && connector.capability().by_person.is_none() {
-            out.push(system.clone());
-        }
+        let semantics = semantics(connector.capability());
+        let world = World {
+            semantics: &semantics,
+            entitlements: &configuration.entitlements,
+            policies: policies.reads(),
+            automations: &configuration.automations,
+        };
+        out.insert(integration.name.clone(), authority::compute(integration, world));
     }
     Ok(out)
 }
 
-/// What an update writes, without ids and salts that differ each time.
-fn bodies(update: &Update) -> Vec<String> {
-    let body = |row: &Row| String::from_utf8_lossy(&row.body).into_owned();
-    update
-        .writes
-        .iter()
-        .map(|w| match w {
-            bailiwick_store::Write::Insert(_, row) | bailiwick_store::Write::Replace(_, row) => body(row),
-            bailiwick_store::Write::Delete(_, id, _) => id.clone(),
-        })
-        .collect()
+pub(crate) fn semantics(capability: &Capability) -> Semantics {
+    Semantics {
+        writes_accounts: capability.writes_accounts,
+        grants: capability.grants.clone(),
+        removes: capability.removes.clone(),
+        issues: capability.tries.clone(),
+    }
 }
 
-async fn current<T: Entity>(tx: &mut dyn Tx, tenant: &Tenant) -> Result<BTreeMap<String, Stored<T>>> {
+pub(crate) async fn current<T: Entity>(
+    tx: &mut dyn Tx,
+    tenant: &Tenant,
+) -> Result<BTreeMap<String, Stored<T>>> {
     let all = select::<T>(tx, tenant, Select::from(T::TABLE)).await?;
     Ok(all.into_iter().map(|s| (s.value.key(), s)).collect())
 }
 
-struct Difference<'a> {
-    engine: &'a Engine,
-    lines: Vec<DiffLine>,
-    updates: Vec<Update>,
+/// One integration whose declaration differs from what is in force.
+pub(crate) struct Declared {
+    pub before: Option<Stored<Integration>>,
+    pub wanted: Option<Integration>,
+    pub authority: Authority,
 }
 
-impl Difference<'_> {
+/// What differs between a configuration and what is in force.
+#[derive(Default)]
+pub(crate) struct Difference {
+    lines: Vec<DiffLine>,
+    /// The hub's own parts that differ: what they are, and what they are to be.
+    pub before: Entries,
+    pub wanted: Entries,
+    pub integrations: Vec<Declared>,
+}
+
+impl Difference {
+    fn is_empty(&self) -> bool {
+        self.wanted.is_empty() && self.integrations.is_empty()
+    }
+
+    fn change(&self) -> ConfigChange {
+        let declared = self.integrations.iter().map(|d| d.wanted.as_ref().map(Integration::declared));
+        let digest = Digest::of_value(&(&self.lines, &self.wanted, declared.collect::<Vec<_>>()));
+        ConfigChange { lines: self.lines.clone(), digest, waiting: Vec::new() }
+    }
+
     fn compare<T: Entity + PartialEq>(
         &mut self,
         kind: &'static str,
@@ -171,42 +240,104 @@ impl Difference<'_> {
         wanted: &[T],
         merge: impl Fn(&T, &T) -> T,
     ) {
-        let entropy = self.engine.entropy();
         for value in wanted {
             let name = value.key();
             match before.remove(&name) {
                 None => {
-                    let detail = detail(&serde_json::Value::Null, value);
-                    let record = self.note(kind, &name, '+', detail);
-                    self.updates.push(Update::new(record).insert(value, entropy));
+                    self.line(kind, &name, '+', detail(&serde_json::Value::Null, value));
+                    self.part(kind, &name, None, Some(value));
                 }
                 Some(stored) => {
                     let merged = merge(&stored.value, value);
                     if merged != stored.value {
                         let old = serde_json::to_value(&stored.value).unwrap_or_default();
-                        let detail = detail(&old, &merged);
-                        let record = self.note(kind, &name, '~', detail);
-                        self.updates.push(Update::new(record).replace(&merged, stored.revision, entropy));
+                        self.line(kind, &name, '~', detail(&old, &merged));
+                        self.part(kind, &name, Some(&stored.value), Some(&merged));
                     }
                 }
             }
         }
         for (name, stored) in before {
-            let record = self.note(kind, &name, '-', Vec::new());
-            self.updates.push(Update::new(record).delete::<T>(&name, stored.revision));
+            self.line(kind, &name, '-', Vec::new());
+            self.part::<T>(kind, &name, Some(&stored.value), None);
         }
     }
 
-    fn note(&mut self, kind: &'static str, name: &str, sign: char, detail: Vec<String>) -> Record {
-        let record = self
-            .engine
-            .record(RecordKind::Configured, "configure")
-            .fact("change", sign.to_string())
-            .fact("kind", kind)
-            .fact("name", name);
-        self.lines.push(DiffLine { sign, kind: kind.to_owned(), name: name.to_owned(), detail });
-        record
+    fn part<T: Entity>(&mut self, kind: &str, name: &str, before: Option<&T>, wanted: Option<&T>) {
+        let text = |value: &T| String::from_utf8_lossy(&canonical(value)).into_owned();
+        let key = format!("{kind}/{name}");
+        self.before.insert(key.clone(), before.map(text));
+        self.wanted.insert(key, wanted.map(text));
     }
+
+    fn integration(
+        &mut self,
+        catalogue: &Catalogue,
+        before: Option<Stored<Integration>>,
+        wanted: Option<Integration>,
+        authority: Authority,
+    ) {
+        let name = wanted.as_ref().or(before.as_ref().map(|b| &b.value)).map(|i| i.name.to_string());
+        let Some(name) = name else { return };
+        let (old, new) = (before.as_ref().map(|b| &b.value), wanted.as_ref());
+        let known = old.and_then(|i| catalogue.authority(&i.name)).cloned().unwrap_or_default();
+        let sign = match (old, new) {
+            (None, _) => '+',
+            (Some(_), None) => '-',
+            (Some(_), Some(_)) => '~',
+        };
+        if cause(old, new).is_some() {
+            let mut lines = new.map(|new| declared_detail(old, new)).unwrap_or_default();
+            lines.extend(effect(&name, &known, &authority, new.is_some()));
+            self.line("integration", &name, sign, lines);
+            self.integrations.push(Declared { before, wanted, authority });
+        } else if !authority.within(&known) {
+            // Nothing of it changes, and yet it can do more: a rule elsewhere leads on from what it writes.
+            self.line("integration", &name, '!', effect(&name, &known, &authority, true));
+        }
+    }
+
+    fn line(&mut self, kind: &str, name: &str, sign: char, detail: Vec<String>) {
+        self.lines.push(DiffLine { sign, kind: kind.to_owned(), name: name.to_owned(), detail });
+    }
+}
+
+/// The fields of a declaration that differ.
+fn declared_detail(before: Option<&Integration>, wanted: &Integration) -> Vec<String> {
+    let old = before.map(attributes).unwrap_or_default();
+    let fields = attributes(wanted).into_iter().filter(|(field, value)| old.get(field) != Some(value));
+    let mut out: Vec<String> = fields
+        .map(|(field, value)| match old.get(&field) {
+            Some(old) => format!("{field}: {} → {}", cut(&old.to_string()), cut(&value.to_string())),
+            None => format!("{field}: {}", cut(&value.to_string())),
+        })
+        .collect();
+    if let Some(before) = before
+        && let Comparison::Wider { beyond } = integration::compare(wanted, before)
+    {
+        out.extend(beyond.into_iter().map(|what| format!("beyond what was certified: {what}")));
+    }
+    out
+}
+
+/// What a change does to the authority of an integration, in words.
+fn effect(name: &str, before: &Authority, after: &Authority, stays: bool) -> Vec<String> {
+    let mut out = Vec::new();
+    if stays && (before.class != after.class || before.paths.is_empty()) {
+        out.push(match before.paths.is_empty() && before.class == Class::Advisory {
+            true => format!("class: {}", after.class),
+            false => format!("class: {} → {}", before.class, after.class),
+        });
+    }
+    let Ok(name) = IntegrationName::new(name) else { return out };
+    let told = |authority: &Authority, others: &Authority, sign: &str| {
+        let paths = authority.paths.difference(&others.paths).cloned().collect();
+        let only = Authority { class: authority.class, paths };
+        only.explain(&name).into_iter().map(|line| format!("{sign} can {line}")).collect::<Vec<_>>()
+    };
+    out.extend(told(after, before, "+"));
+    out.extend(told(before, after, "-"));
+    out
 }
 
 /// The fields of `value` that differ from `before`, as `name: old → new`.
@@ -225,10 +356,13 @@ fn detail<T: Serialize>(before: &serde_json::Value, value: &T) -> Vec<String> {
 }
 
 fn brief(value: &serde_json::Value) -> String {
-    let text = match value {
+    match value {
         serde_json::Value::String(text) if text.contains('\n') => format!("{} lines", text.lines().count()),
-        serde_json::Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    if text.chars().count() <= 80 { text } else { text.chars().take(79).chain(['…']).collect() }
+        serde_json::Value::String(text) => cut(text),
+        other => cut(&other.to_string()),
+    }
+}
+
+fn cut(text: &str) -> String {
+    if text.chars().count() <= 80 { text.to_owned() } else { text.chars().take(79).chain(['…']).collect() }
 }

@@ -8,7 +8,7 @@ use bailiwick_core::{
     decide::{self, Catalogue as Declared},
     event::{Event, EventKind},
     id::{AccountId, CaseId, EventId, IdentityId, PlanId, SystemName},
-    identity::{Identity, Lifecycle},
+    identity::{Identity, IdentityKind, Lifecycle},
     plan::{self, Decision, Inputs, KnownAccount, Plan, Standpoint, Sweep},
     policy::Bulk,
     record::RecordKind,
@@ -402,7 +402,8 @@ impl Engine {
         let mut changed = Vec::new();
         let last = identities.last().map(|s| s.value.id);
         let full = identities.len() == REDECIDE as usize;
-        for stored in identities {
+        // What integrations hold is not decided by policies of access.
+        for stored in identities.into_iter().filter(|s| s.value.kind != IdentityKind::Integration) {
             let theirs = accounts.get(&stored.value.id).map(Vec::as_slice).unwrap_or_default();
             if self.would_change(&catalogue, &mut bulk, &stored.value, theirs) {
                 let key = format!("rules/{cause}/{}", stored.value.id);
@@ -532,6 +533,7 @@ fn sweep(identity: &Identity, event: &Event, catalogue: &Catalogue) -> Sweep {
         | EventKind::Returned
         | EventKind::PolicyChanged
         | EventKind::Drifted { .. }
+        | EventKind::Governed { .. }
         | EventKind::Requested { .. } => {}
     }
     sweep

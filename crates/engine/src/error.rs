@@ -1,7 +1,10 @@
 //! What can go wrong in a step, with a stable code.
 
 use bailiwick_connector::ConnectorError;
-use bailiwick_core::{approval::Refusal, contract::Breach, policy::PolicyError, task::TaskRefusal};
+use bailiwick_core::{
+    approval::Refusal, contract::Breach, gate::Shut, id::IntegrationName, policy::PolicyError,
+    task::TaskRefusal,
+};
 use bailiwick_store::StoreError;
 
 /// A step could not be done.
@@ -26,6 +29,9 @@ pub enum EngineError {
     /// An approval is refused.
     #[error("the approval is refused")]
     Refused(#[from] Refusal),
+    /// An integration may not be used for this.
+    #[error("`{0}` may not do this: {1}")]
+    Shut(IntegrationName, Shut),
     /// An answer to a task is not accepted.
     #[error("the answer is not accepted")]
     Task(#[from] TaskRefusal),
@@ -81,6 +87,7 @@ impl EngineError {
             Self::Undecidable(_) => "policy-undecidable",
             Self::Configuration(_) => "configuration",
             Self::Refused(r) => r.code(),
+            Self::Shut(_, shut) => shut.code(),
             Self::Task(r) => r.code(),
             Self::Held(breaches) => breaches.first().map_or("feed-held", Breach::code),
             Self::NotFound { .. } => "not-found",

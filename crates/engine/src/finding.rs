@@ -46,7 +46,22 @@ impl Engine {
         Ok(by_key.into_values().map(|wrong| self.opening(wrong)).collect())
     }
 
+    /// Opens a finding whose owner has another time than usual.
+    pub(crate) async fn open_finding_within(
+        &self,
+        tx: &mut dyn Tx,
+        wrong: Wrong,
+        time: SignedDuration,
+    ) -> Result<Option<Update>> {
+        let key = format!("{}:{}", wrong.code, wrong.subject);
+        Ok(self.open_with(tx, &key).await?.is_none().then(|| self.opening_within(wrong, time)))
+    }
+
     fn opening(&self, wrong: Wrong) -> Update {
+        self.opening_within(wrong, DEADLINE)
+    }
+
+    fn opening_within(&self, wrong: Wrong, time: SignedDuration) -> Update {
         let now = self.now();
         let finding = Finding {
             id: FindingId::new(now, self.entropy()),
@@ -57,7 +72,7 @@ impl Engine {
             message: wrong.message,
             owner: wrong.owner,
             opened: now,
-            deadline: now.saturating_add(DEADLINE).unwrap_or(now),
+            deadline: now.saturating_add(time).unwrap_or(now),
             closed: None,
         };
         let mut record = self

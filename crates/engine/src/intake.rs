@@ -51,6 +51,9 @@ impl Engine {
         let Role::Source { contract, .. } = &route.integration.role else {
             return Err(EngineError::NotFound { kind: "source", name: source.to_string() });
         };
+        // A source decides who exists: it takes both gates, before anything of it is looked at.
+        let name = &route.integration.name;
+        catalogue.permit(name).writes.map_err(|shut| EngineError::Shut(name.clone(), shut))?;
         let (line, _) = self.reading(&catalogue, route.integration);
         let mut records = Vec::new();
         let mut cursor: Option<String> = None;

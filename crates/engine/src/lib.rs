@@ -7,6 +7,7 @@
 //! Absent on purpose: any knowledge of a protocol (connectors), of SQL (store), of HTTP (hub).
 
 mod accept;
+mod activate;
 mod apply;
 mod approve;
 mod catalogue;
@@ -17,6 +18,7 @@ mod erase;
 mod error;
 mod export;
 mod finding;
+mod govern;
 mod intake;
 mod observe;
 mod operator;
@@ -42,7 +44,7 @@ use bailiwick_store::{Store, Tx};
 pub use approve::Decided;
 pub use catalogue::Catalogue;
 pub use check::{CheckReport, Damage};
-pub use configure::{ConfigChange, Configuration};
+pub use configure::{ConfigChange, Configuration, DiffLine, Requester, Waiting};
 pub use error::{EngineError, Result};
 pub use intake::Imported;
 pub use observe::{is_so, shown_digest};

@@ -49,8 +49,9 @@ impl Engine {
             .personal("name", name);
         record.actor = by;
         let mut tx = self.begin().await?;
-        let update = Update::new(record).insert(&operator, self.entropy());
-        tx.write(self.tenant(), vec![update], self.entropy()).await?;
+        let mut updates = vec![Update::new(record).insert(&operator, self.entropy())];
+        updates.extend(self.note_bootstrap(&mut *tx, &operator).await?);
+        tx.write(self.tenant(), updates, self.entropy()).await?;
         tx.commit().await?;
         Ok((operator, token))
     }

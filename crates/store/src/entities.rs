@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use bailiwick_core::{
     account::Account,
     approval::Approval,
+    automation::Automation,
     case::{Case, Cell},
     contract::Breach,
     digest::Digest,
@@ -16,6 +17,7 @@ use bailiwick_core::{
     id::{ApprovalId, BatchId, EventId, IdentityId, OperatorId, PlanId, RunId, SourceName, SystemName},
     identity::Identity,
     integration::Integration,
+    person::Ties,
     plan::Plan,
     policy::PolicyFile,
     profile::Profile,
@@ -68,7 +70,18 @@ macro_rules! named {
 named! {
     System => Systems, |_| vec![];
     Integration => Integrations, |_| vec![];
+    Automation => Automations, |_| vec![];
     Entitlement => Entitlements, |e| vec![e.name.system().as_str().into()];
+}
+
+impl Entity for Ties {
+    const TABLE: Table = Table::Ties;
+    fn key(&self) -> String {
+        self.person.clone()
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        vec![]
+    }
 }
 
 impl Entity for PolicyFile {
@@ -159,6 +172,11 @@ impl Entity for Finding {
 pub enum PlanState {
     /// Waits for an approval by a person.
     Drafted,
+    /// About the hub itself: approved, and takes effect when it can.
+    Waiting {
+        /// The approval that will be used for it.
+        approval: ApprovalId,
+    },
     /// Is being carried out.
     Approved {
         /// The approval that was used for it.
@@ -181,6 +199,7 @@ impl PlanState {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Drafted => "drafted",
+            Self::Waiting { .. } => "waiting",
             Self::Approved { .. } => "approved",
             Self::Done { .. } => "done",
             Self::Superseded { .. } => "superseded",

@@ -23,6 +23,8 @@ pub enum Table {
     Findings,
     Tasks,
     Profiles,
+    Automations,
+    Ties,
 }
 
 /// The type of a key column.
@@ -84,7 +86,7 @@ pub struct Row {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Identities,
         Self::Accounts,
         Self::Systems,
@@ -103,6 +105,8 @@ impl Table {
         Self::Findings,
         Self::Tasks,
         Self::Profiles,
+        Self::Automations,
+        Self::Ties,
     ];
 
     /// The table's name in SQL and in evidence.
@@ -126,6 +130,8 @@ impl Table {
             Self::Findings => "findings",
             Self::Tasks => "tasks",
             Self::Profiles => "profiles",
+            Self::Automations => "automations",
+            Self::Ties => "ties",
         }
     }
 
@@ -142,7 +148,12 @@ impl Table {
             ],
             // `system/external id` is unique.
             Self::Accounts => &[("locator", Text, true), ("system", Text, false), ("identity", Text, false)],
-            Self::Systems | Self::Integrations | Self::Policies | Self::Profiles => &[],
+            Self::Systems
+            | Self::Integrations
+            | Self::Policies
+            | Self::Profiles
+            | Self::Automations
+            | Self::Ties => &[],
             Self::Entitlements => &[("system", Text, false)],
             Self::Credentials => &[("integration", Text, false)],
             Self::Operators => &[("token_digest", Text, true)],

@@ -181,6 +181,18 @@ impl Broker {
         self.inner.key.seal(context, credential, entropy)
     }
 
+    /// A seal over `bytes`, hexadecimal, that only somebody with the tenant's key can make: what carries it
+    /// was not put into the database by hand.
+    pub fn attest(&self, bytes: &[u8]) -> String {
+        self.inner.key.attest(bytes)
+    }
+
+    /// Whether `seal` is one that [`attest`](Self::attest) made over `bytes`. Takes the same time whatever
+    /// differs.
+    pub fn attested(&self, bytes: &[u8], seal: &str) -> bool {
+        self.inner.key.attested(bytes, seal)
+    }
+
     /// Hands out the incidents since the last time, oldest first, each once.
     pub fn incidents(&self) -> Vec<Incident> {
         std::mem::take(&mut self.inner.state().incidents)

@@ -10,12 +10,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use aws_lc_rs::{constant_time::verify_slices_are_equal, hmac};
 use bailiwick_core::{digest::Digest, id::Entropy};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
 /// A key file is a line of text; what is longer is something else.
 const LONGEST: u64 = 1024;
+
+/// Sets the key for attesting apart from the one that seals.
+const ATTEST: &[u8] = b"bailiwick/attest/v1\n";
 
 /// The key that seals credentials; wiped when dropped, never printed.
 pub struct SealKey(Zeroizing<[u8; 32]>);
@@ -74,6 +78,23 @@ impl SealKey {
         let mut bytes = Zeroizing::new([0; 32]);
         entropy.fill(&mut *bytes);
         Self(bytes)
+    }
+
+    /// A seal over `bytes`, hexadecimal: HMAC-SHA-256 (RFC 2104) under a key of its own that is derived from this
+    /// one.
+    pub(crate) fn attest(&self, bytes: &[u8]) -> String {
+        let tag = hmac::sign(&self.attesting(), bytes);
+        tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Whether `seal` is what [`attest`](Self::attest) makes of `bytes`.
+    pub(crate) fn attested(&self, bytes: &[u8], seal: &str) -> bool {
+        verify_slices_are_equal(self.attest(bytes).as_bytes(), seal.as_bytes()).is_ok()
+    }
+
+    fn attesting(&self) -> hmac::Key {
+        let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &*self.0), ATTEST);
+        hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref())
     }
 
     /// Reads the key from its file, which must be a file of ours with mode 0600 or stricter.

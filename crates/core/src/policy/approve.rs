@@ -55,6 +55,13 @@ pub struct ChangeFacts {
     pub systems: BTreeSet<SystemName>,
     /// How many single changes it has.
     pub changes: i64,
+    /// What is asked: `access` for access of identities; for the hub itself `integration-approved`,
+    /// `identity-authority-approved`, `configuration` or `less`.
+    pub question: String,
+    /// The class of the integration that it is about; empty when it is about none.
+    pub class: String,
+    /// Whether it gives an integration more than was certified.
+    pub widens: bool,
 }
 
 /// Whether an approver may approve.
@@ -120,5 +127,8 @@ fn shape(change: &ChangeFacts) -> Vec<(&'static str, RestrictedExpression)> {
         ("entitlements", schema::texts(change.entitlements.iter().map(EntitlementName::as_str))),
         ("systems", schema::texts(change.systems.iter().map(SystemName::as_str))),
         ("changes", RestrictedExpression::new_long(change.changes)),
+        ("question", schema::text(&change.question)),
+        ("class", schema::text(&change.class)),
+        ("widens", flag(change.widens)),
     ]
 }

@@ -9,7 +9,8 @@
 //! entity Entitlement in [System] { system: String, class: String, privileged: Bool, labels: Set<String> };
 //! entity Operator, Rule { name: String, roles: Set<String> };
 //! entity Change { cause: String, privileged: Bool, removes_only: Bool, destructive: Bool,
-//!                 entitlements: Set<String>, systems: Set<String>, changes: Long };
+//!                 entitlements: Set<String>, systems: Set<String>, changes: Long,
+//!                 question: String, class: String, widens: Bool };
 //! entity Integration, Operation, Resource;
 //! action hold appliesTo { principal: Identity, resource: Entitlement, context: { holding: Set<String> } };
 //! action approve appliesTo { principal: [Operator, Rule], resource: Change };
@@ -34,8 +35,18 @@ pub(super) const HOLDING: &str = "holding";
 
 const ENTITLEMENT_ATTRIBUTES: [&str; 4] = ["system", "class", "privileged", "labels"];
 const APPROVER_ATTRIBUTES: [&str; 2] = ["name", "roles"];
-const CHANGE_ATTRIBUTES: [&str; 7] =
-    ["cause", "privileged", "removes_only", "destructive", "entitlements", "systems", "changes"];
+const CHANGE_ATTRIBUTES: [&str; 10] = [
+    "cause",
+    "privileged",
+    "removes_only",
+    "destructive",
+    "entitlements",
+    "systems",
+    "changes",
+    "question",
+    "class",
+    "widens",
+];
 
 /// The schema for a vocabulary.
 pub(super) fn schema(words: &Words) -> Result<Schema, PolicyError> {
@@ -72,6 +83,7 @@ pub(super) fn schema(words: &Words) -> Result<Schema, PolicyError> {
             CHANGE: {"shape": record(json!({
                 "cause": text(), "privileged": flag(), "removes_only": flag(), "destructive": flag(),
                 "entitlements": texts(), "systems": texts(), "changes": {"type": "Long"},
+                "question": text(), "class": text(), "widens": flag(),
             }))},
             "Integration": {}, "Operation": {}, "Resource": {},
         },

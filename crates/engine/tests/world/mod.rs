@@ -26,7 +26,7 @@ use bailiwick_core::{
     case::{Case, Cell},
     digest::Digest,
     id::{Ascending, Entropy, IntegrationName, SourceName, SystemName, Tenant},
-    integration::{Integration, Purpose, Role, Standing},
+    integration::{Integration, Purpose, Register, Role, Standing},
     policy::PolicyFile,
     record::{Actor, Logged},
     system::{Entitlement, OnLeave, System},
@@ -87,6 +87,17 @@ impl Entropy for Dice {
             z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
             chunk.copy_from_slice(&(z ^ (z >> 31)).to_be_bytes()[..chunk.len()]);
         }
+    }
+}
+
+/// What is on record of every integration here.
+pub fn register() -> Register {
+    Register {
+        boundary: "inside".into(),
+        data_flows: vec!["names".into()],
+        privilege_flows: vec!["groups".into()],
+        vendor: "nobody".into(),
+        ..Register::default()
     }
 }
 
@@ -274,7 +285,7 @@ impl World {
                 "status": "status", "active": ["active"], "terminated": ["left"]
             }),
             standing: Standing::Enabled,
-            register: Default::default(),
+            register: register(),
             gates: Default::default(),
         }
     }
@@ -315,7 +326,7 @@ impl World {
                 }
             }),
             standing: Standing::Enabled,
-            register: Default::default(),
+            register: register(),
             gates: Default::default(),
         }
     }

@@ -44,7 +44,7 @@ pub async fn replace(
     caller.may(Right::Govern)?;
     let seen =
         bundle.seen.ok_or_else(|| super::answer::malformed("`seen` names the change that is to be made"))?;
-    let change = hub.engine.configure(&parsed(&hub, &bundle)?, seen, caller.actor()).await?;
+    let change = hub.engine.configure(&parsed(&hub, &bundle)?, seen, &caller.0).await?;
     hub.worker.nudge();
     Ok(Json(change))
 }

@@ -5,6 +5,7 @@ use std::{
     path::PathBuf,
 };
 
+use bailiwick_core::plan::Question;
 use bailiwick_engine::ConfigChange;
 use clap::Args;
 
@@ -56,7 +57,7 @@ pub async fn run(context: &Context<'_>, args: ApplyArgs) -> Result<Exit> {
     }
     bundle.seen = Some(change.digest);
     let done = make(&client, &bundle).await?;
-    output.result(&done, |output| output.line("applied"));
+    output.result(&done, |output| told(output, &done));
     Ok(Exit::Done)
 }
 
@@ -68,6 +69,30 @@ pub async fn preview(client: &Client, bundle: &Bundle) -> Result<ConfigChange> {
 /// Makes the change that was seen.
 pub async fn make(client: &Client, bundle: &Bundle) -> Result<ConfigChange> {
     client.put(&["configuration"]).json(bundle).send().await
+}
+
+/// What has taken effect, and what waits for whom.
+fn told(output: Output, done: &ConfigChange) {
+    if done.waiting.is_empty() {
+        output.line("applied");
+        return;
+    }
+    output.line("asked for; it takes effect with these approvals:");
+    let rows = done.waiting.iter().map(|waiting| {
+        let who = match waiting.question {
+            Question::IntegrationApproved => "an integration-approver",
+            Question::IdentityAuthorityApproved => "an identity-approver",
+            Question::Configuration | Question::Less => "an admin",
+        };
+        vec![
+            Tone::Plain.cell(waiting.plan),
+            Tone::Plain.cell(&waiting.subject),
+            Tone::Plain.cell(waiting.question.as_str()),
+            Tone::Warn.cell(who),
+        ]
+    });
+    output.table(&["plan", "for", "question", "takes"], rows.collect());
+    output.say("each of them: `bailiwick approve PLAN`; not by you, nor by who answers for the integration");
 }
 
 fn show(output: Output, change: &ConfigChange) {

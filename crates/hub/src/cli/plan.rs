@@ -24,8 +24,8 @@ pub enum PlanCommand {
     /// The plans, newest last
     #[command(after_help = "Example:\n  bailiwick plan list --state drafted")]
     List {
-        /// Only those in this state: drafted, approved, done, superseded
-        #[arg(long, value_parser = ["drafted", "approved", "done", "superseded"])]
+        /// Only those in this state: drafted, waiting, approved, done, superseded
+        #[arg(long, value_parser = ["drafted", "waiting", "approved", "done", "superseded"])]
         state: Option<String>,
         #[command(flatten)]
         list: ListArgs,
@@ -189,7 +189,7 @@ fn step_words(step: &Step) -> String {
 fn state_tone(state: &PlanState) -> Tone {
     match state {
         PlanState::Drafted => Tone::Warn,
-        PlanState::Approved { .. } => Tone::Plain,
+        PlanState::Waiting { .. } | PlanState::Approved { .. } => Tone::Plain,
         PlanState::Done { .. } => Tone::Good,
         PlanState::Superseded { .. } => Tone::Dim,
     }

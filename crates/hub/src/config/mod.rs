@@ -122,6 +122,8 @@ fn parse_with(
         policies: policies
             .map(|(path, text)| PolicyFile { path: path.clone(), text: text.clone() })
             .collect(),
+        automations: Vec::new(),
+        ties: Vec::new(),
     })
 }
 

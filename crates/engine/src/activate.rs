@@ -1,0 +1,498 @@
+//! Putting in force what was approved of the hub itself.
+//!
+//! The hub is the one system that is reached without a connector: what is approved takes effect in the
+//! transaction that finds it ready. Execution chooses nothing: what is written is what the plan says. Several
+//! plans that need each other (a policy and the source whose attribute it reads) take effect together;
+//! what does not fit yet waits, and a finding says for what.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bailiwick_core::{
+    approval::Approval,
+    automation::Automation,
+    gate::{Certificate, Gate, HUB, Shut, covers},
+    govern,
+    id::{ApprovalId, PlanId, RunId, SystemName},
+    integration::{Integration, Role, Standing},
+    person::Ties,
+    plan::{Op, Plan, Question, Target},
+    policy::PolicyFile,
+    record::RecordKind,
+    system::{Entitlement, System},
+};
+use bailiwick_store::{
+    Entity, Filter, Select, Stored, Table, Tx, Update, Write,
+    entities::{PlanRow, PlanState, Run, Step},
+    get, select,
+};
+
+use crate::{
+    Catalogue, Configuration, Engine, EngineError, Job, Result,
+    catalogue::validate,
+    configure::{current, keep_id},
+    finding::Wrong,
+};
+
+/// The finding about a plan that cannot take effect yet.
+const WAITS: &str = "plan-waits";
+
+/// An approved plan about the hub, ready to take effect.
+struct Ready {
+    stored: Stored<PlanRow>,
+    approval: Stored<Approval>,
+}
+
+/// A part of what is in force, and its revision when it has one.
+struct Slot<T> {
+    value: Option<T>,
+    revision: i64,
+}
+
+type Slots<T> = BTreeMap<String, Slot<T>>;
+
+/// Everything that is in force, in the making.
+struct Force {
+    systems: Slots<System>,
+    entitlements: Slots<Entitlement>,
+    policies: Slots<PolicyFile>,
+    automations: Slots<Automation>,
+    ties: Slots<Ties>,
+    integrations: Slots<Integration>,
+}
+
+impl Engine {
+    /// Puts in force every approved plan about the hub that can be, in order; gives them.
+    pub(crate) async fn activate(&self, tx: &mut dyn Tx) -> Result<Vec<PlanId>> {
+        let asked = Select::from(Table::Plans).filter(Filter::Is("state", "waiting".into()));
+        let mut waiting = Vec::new();
+        for stored in select::<PlanRow>(tx, self.tenant(), asked).await? {
+            waiting.extend(self.usable(tx, stored).await?);
+        }
+        waiting.sort_by_key(|ready| (order(&ready.stored.value.plan), ready.stored.value.plan.id));
+        let before = self.catalogue(tx).await?;
+        let mut done = Vec::new();
+        // All of it together, or else one after the other until nothing more fits.
+        let mut groups: Vec<Vec<usize>> = vec![(0..waiting.len()).collect()];
+        groups.extend((0..waiting.len()).map(|one| vec![one]));
+        for group in groups {
+            let chosen: Vec<&Ready> = group
+                .iter()
+                .map(|n| &waiting[*n])
+                .filter(|r| !done.contains(&r.stored.value.plan.id))
+                .collect();
+            if !chosen.is_empty() {
+                done.extend(self.activate_together(tx, &chosen).await?);
+            }
+        }
+        self.say_what_waits(tx, &waiting, &done).await?;
+        if !done.is_empty() {
+            self.follow_up(tx, &before, &waiting, &done).await?;
+        }
+        Ok(done)
+    }
+
+    /// The plan with its approval, if that is genuine and in time; otherwise the plan is taken back.
+    async fn usable(&self, tx: &mut dyn Tx, stored: Stored<PlanRow>) -> Result<Option<Ready>> {
+        let PlanState::Waiting { approval } = stored.value.state else { return Ok(None) };
+        let plan = &stored.value.plan;
+        let kept = get::<Approval>(tx, self.tenant(), &approval.to_string()).await?;
+        let wrong = match &kept {
+            Some(kept) if !self.genuine(&kept.value) => Some("approval-forged"),
+            Some(kept) => kept.value.clone().consume(plan, self.now()).err().map(|refusal| refusal.code()),
+            None => Some("approval-missing"),
+        };
+        match (wrong, kept) {
+            (None, Some(approval)) => Ok(Some(Ready { stored, approval })),
+            (code, _) => {
+                let code = code.unwrap_or("approval-missing");
+                self.refuse_plan(tx, stored, code).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Takes a plan back whose approval does not count, and says so.
+    pub(crate) async fn refuse_plan(
+        &self,
+        tx: &mut dyn Tx,
+        stored: Stored<PlanRow>,
+        code: &'static str,
+    ) -> Result<()> {
+        let id = stored.value.plan.id;
+        let identity = stored.value.plan.decision.identity;
+        let record =
+            self.record(RecordKind::Refused, "approve").plan(id).identity(identity).fact("code", code);
+        let mut updates = vec![Update::new(record), self.void(stored, 0)];
+        let wrong = Wrong {
+            code,
+            subject: id.to_string(),
+            identity: Some(identity),
+            system: None,
+            message: format!(
+                "the approval of {id} does not count and nothing of it was done; find out who touched the \
+                 database, then ask for the change again"
+            ),
+            owner: "operator".into(),
+        };
+        updates.extend(self.open_finding(tx, wrong).await?);
+        Ok(tx.write(self.tenant(), updates, self.entropy()).await?)
+    }
+
+    /// Puts the plans in force together, as far as they are ready; nothing when the result is not valid.
+    async fn activate_together(&self, tx: &mut dyn Tx, chosen: &[&Ready]) -> Result<Vec<PlanId>> {
+        let mut force = self.in_force(tx).await?;
+        let drafted = self.drafted_gates(tx).await?;
+        let mut updates = Vec::new();
+        let mut done = Vec::new();
+        for ready in chosen {
+            if let Some(update) = self.effect(&mut force, ready, &drafted)? {
+                updates.push(update);
+                done.push(ready.stored.value.plan.id);
+            }
+        }
+        if done.is_empty() || validate(self, &force.configuration()).is_err() {
+            return Ok(Vec::new());
+        }
+        tx.write(self.tenant(), updates, self.entropy()).await?;
+        Ok(done)
+    }
+
+    /// Identities whose second gate still waits for a person.
+    async fn drafted_gates(&self, tx: &mut dyn Tx) -> Result<BTreeSet<bailiwick_core::id::IdentityId>> {
+        let asked = Select::from(Table::Plans).filter(Filter::Is("state", "drafted".into()));
+        let drafted = select::<PlanRow>(tx, self.tenant(), asked).await?;
+        let second = |row: &PlanRow| {
+            row.plan.governs.as_ref().is_some_and(|g| g.question == Question::IdentityAuthorityApproved)
+        };
+        Ok(drafted.into_iter().filter(|s| second(&s.value)).map(|s| s.value.plan.decision.identity).collect())
+    }
+
+    /// What the plan writes; `None` when it is not ready.
+    fn effect(
+        &self,
+        force: &mut Force,
+        ready: &Ready,
+        second_gate_drafted: &BTreeSet<bailiwick_core::id::IdentityId>,
+    ) -> Result<Option<Update>> {
+        let row = &ready.stored.value;
+        let Some(governs) = &row.plan.governs else { return Ok(None) };
+        let writes = match governs.question {
+            Question::Configuration => force.set_parts(&row.plan, self)?,
+            Question::IntegrationApproved | Question::IdentityAuthorityApproved | Question::Less => {
+                let slot = force
+                    .integrations
+                    .entry(governs.subject.to_string())
+                    .or_insert(Slot { value: None, revision: 0 });
+                let second = second_gate_drafted.contains(&row.plan.decision.identity);
+                let Some(next) = integration_after(
+                    slot.value.as_ref(),
+                    &row.plan,
+                    ready.approval.value.id,
+                    second,
+                    self.now(),
+                )?
+                else {
+                    return Ok(None);
+                };
+                slot.set(governs.subject.as_str(), next, self).into_iter().collect()
+            }
+        };
+        let approval = &ready.approval;
+        let used = approval.value.clone().consume(&row.plan, self.now())?;
+        let done = PlanRow { state: PlanState::Done { approval: used.id }, ..row.clone() };
+        let run = self.run_of(&row.plan);
+        let record = self
+            .record(RecordKind::Applied, "activate")
+            .event(row.plan.decision.event)
+            .identity(row.plan.decision.identity)
+            .plan(row.plan.id)
+            .fact("approval", used.id)
+            .fact("subject", &governs.subject)
+            .fact("system", HUB);
+        let mut update = Update::new(record)
+            .replace(&used, approval.revision, self.entropy())
+            .replace(&done, ready.stored.revision, self.entropy())
+            .insert(&run, self.entropy());
+        update.writes.extend(writes);
+        Ok(Some(update))
+    }
+
+    fn run_of(&self, plan: &Plan) -> Run {
+        let now = self.now();
+        let step = Step::Applied { at: now, already: false, answer: plan.digest() };
+        Run {
+            id: RunId::new(now, self.entropy()),
+            plan: plan.id,
+            identity: plan.decision.identity,
+            event: plan.decision.event,
+            generation: plan.decision.generation,
+            steps: plan.changes.iter().map(|change| (change.seq, step.clone())).collect(),
+            external_id: plan.changes.iter().find_map(|change| match &change.target {
+                Target::Known { external_id, .. } => Some(external_id.clone()),
+                Target::New { .. } => None,
+            }),
+            system: hub_system(),
+        }
+    }
+
+    /// Everything that is in force.
+    async fn in_force(&self, tx: &mut dyn Tx) -> Result<Force> {
+        let tenant = self.tenant();
+        Ok(Force {
+            systems: slots(current(tx, tenant).await?),
+            entitlements: slots(current(tx, tenant).await?),
+            policies: slots(current(tx, tenant).await?),
+            automations: slots(current(tx, tenant).await?),
+            ties: slots(current(tx, tenant).await?),
+            integrations: slots(current(tx, tenant).await?),
+        })
+    }
+
+    async fn say_what_waits(&self, tx: &mut dyn Tx, waiting: &[Ready], done: &[PlanId]) -> Result<()> {
+        let mut updates = Vec::new();
+        for ready in waiting {
+            let row = &ready.stored.value;
+            let Some(governs) = &row.plan.governs else { continue };
+            let id = row.plan.id;
+            if done.contains(&id) {
+                updates.extend(self.close_finding(tx, WAITS, &id.to_string()).await?);
+                continue;
+            }
+            let wrong = Wrong {
+                code: WAITS,
+                subject: id.to_string(),
+                identity: Some(row.plan.decision.identity),
+                system: None,
+                message: format!(
+                    "the plan for `{}` is approved and cannot take effect alone: it waits for another plan \
+                     about the hub that is not approved yet (`bailiwick plan list --state drafted`)",
+                    governs.subject
+                ),
+                owner: "operator".into(),
+            };
+            updates.extend(self.open_finding(tx, wrong).await?);
+        }
+        Ok(tx.write(self.tenant(), updates, self.entropy()).await?)
+    }
+
+    /// What follows from a change of what is in force: people are decided anew, systems looked at, and
+    /// integrations that can do more than was certified are told.
+    async fn follow_up(
+        &self,
+        tx: &mut dyn Tx,
+        before: &Catalogue,
+        waiting: &[Ready],
+        done: &[PlanId],
+    ) -> Result<()> {
+        let after = self.catalogue(tx).await?;
+        let now = self.now();
+        let mut jobs = Vec::new();
+        for system in now_readable(before, &after) {
+            self.read_what_was_attested(tx, &system).await?;
+        }
+        let plans = || waiting.iter().map(|r| &r.stored.value.plan).filter(|p| done.contains(&p.id));
+        let touches_access = plans().any(|plan| {
+            govern::entries(plan).iter().any(|(kind, ..)| kind != "policy" && kind != "ties")
+                || plan.governs.as_ref().is_some_and(|g| g.question != Question::Configuration)
+        });
+        if touches_access {
+            let known = after.systems.keys().map(|system| Job::Reconcile { system: system.clone() });
+            jobs.extend(known.map(|job| job.work(None, None, false, now)));
+        }
+        let cause = after.version.short();
+        jobs.push(Job::Redecide { cause, after: None }.work(None, None, false, now));
+        self.enqueue(tx, jobs).await?;
+        self.tell_what_is_void(tx, &after).await
+    }
+
+    /// Integrations that can do more than was certified, or are taken for less than they are.
+    async fn tell_what_is_void(&self, tx: &mut dyn Tx, catalogue: &Catalogue) -> Result<()> {
+        let mut updates = Vec::new();
+        for (name, integration) in &catalogue.integrations {
+            let shut = catalogue.permit(name).writes.err();
+            for code in ["certification-void", "integration-understated"] {
+                let wrong = shut.as_ref().filter(|shut| shut.code() == code);
+                let Some(shut) = wrong else {
+                    updates.extend(self.close_finding(tx, code, name.as_str()).await?);
+                    continue;
+                };
+                updates.extend(self.open_finding(tx, void(code, integration, catalogue, shut)).await?);
+            }
+        }
+        Ok(tx.write(self.tenant(), updates, self.entropy()).await?)
+    }
+}
+
+fn void(code: &'static str, integration: &Integration, catalogue: &Catalogue, shut: &Shut) -> Wrong {
+    let name = &integration.name;
+    let computed = catalogue.authority(name).cloned().unwrap_or_default();
+    let certified = integration.gates.authority.as_ref().map(|c| c.authority.clone()).unwrap_or_default();
+    let paths = computed.paths.difference(&certified.paths).cloned().collect();
+    let new = bailiwick_core::authority::Authority { class: computed.class, paths }.explain(name);
+    Wrong {
+        code,
+        subject: name.to_string(),
+        identity: None,
+        system: None,
+        message: format!(
+            "`{name}` ({}): {shut}. New: {}. Certify it anew with `bailiwick integration certify {name}`, or take \
+             from its scope",
+            computed.class,
+            if new.is_empty() { "nothing by itself".to_owned() } else { new.join("; ") },
+        ),
+        owner: integration.owner.clone(),
+    }
+}
+
+/// Declarations before gates, gates before what rests on them.
+fn order(plan: &Plan) -> u8 {
+    match plan.governs.as_ref().map(|g| g.question) {
+        Some(Question::Less) | None => 0,
+        Some(Question::Configuration) => 1,
+        Some(Question::IntegrationApproved) => 2,
+        Some(Question::IdentityAuthorityApproved) => 3,
+    }
+}
+
+/// The integration after the plan took effect; `Some(None)` when it goes, `None` when the plan is not ready.
+fn integration_after(
+    before: Option<&Integration>,
+    plan: &Plan,
+    approval: ApprovalId,
+    second_gate_drafted: bool,
+    now: bailiwick_core::time::Timestamp,
+) -> Result<Option<Option<Integration>>> {
+    let Some(governs) = &plan.governs else { return Ok(None) };
+    if plan.changes.iter().any(|change| change.op == Op::Delete) {
+        return Ok(Some(None));
+    }
+    let declares = plan.declares();
+    let mut next = match (before, declares.is_empty()) {
+        (Some(before), true) => before.clone(),
+        // The gate of something that is not declared yet.
+        (None, true) => return Ok(None),
+        (before, false) => {
+            // What is certified stays in force until what replaces it is certified as far.
+            let held = before.is_some_and(|b| b.gates.authority.is_some());
+            if held && second_gate_drafted && governs.question == Question::IntegrationApproved {
+                return Ok(None);
+            }
+            let mut all = before.map(govern::attributes).unwrap_or_default();
+            all.extend(declares);
+            let declared = govern::integration(&governs.subject, &all)
+                .map_err(|what| EngineError::Inconsistent(format!("plan {}: {what}", plan.id)))?;
+            let standing = before.map_or(Standing::Enabled, |b| b.standing.clone());
+            let gates = before.map(|b| b.gates.clone()).unwrap_or_default();
+            Integration { standing, gates, ..declared }
+        }
+    };
+    for gate in plan.shuts() {
+        next.gates.set(gate, None);
+    }
+    for (gate, covered) in plan.opens() {
+        let held = next.gates.authority.as_ref().map(|c| c.authority.clone());
+        let authority = plan.certifies().or(held).unwrap_or_default();
+        let certified = match gate {
+            Gate::IntegrationApproved => covered == covers(gate, next.declared(), &authority),
+            Gate::IdentityAuthorityApproved => {
+                plan.certifies().is_none() || covered == covers(gate, next.declared(), &authority)
+            }
+        };
+        if !certified {
+            return Ok(None);
+        }
+        next.gates.set(gate, Some(Certificate { approval, covers: covered, authority, at: now }));
+    }
+    Ok(Some(Some(next)))
+}
+
+impl Force {
+    fn configuration(&self) -> Configuration {
+        fn values<T: Clone>(slots: &Slots<T>) -> Vec<T> {
+            slots.values().filter_map(|slot| slot.value.clone()).collect()
+        }
+        Configuration {
+            systems: values(&self.systems),
+            entitlements: values(&self.entitlements),
+            integrations: values(&self.integrations)
+                .into_iter()
+                .filter(|i: &Integration| i.name.as_str() != HUB)
+                .collect(),
+            policies: values(&self.policies),
+            automations: values(&self.automations),
+            ties: values(&self.ties),
+        }
+    }
+
+    fn set_parts(&mut self, plan: &Plan, engine: &Engine) -> Result<Vec<Write>> {
+        let mut writes = Vec::new();
+        for (kind, name, text) in govern::entries(plan) {
+            let text = text.as_deref();
+            writes.extend(match kind.as_str() {
+                "system" => put(&mut self.systems, &name, text, |_, wanted| wanted, engine)?,
+                "entitlement" => put(&mut self.entitlements, &name, text, |b, w| keep_id(b, &w), engine)?,
+                "policy" => put(&mut self.policies, &name, text, |_, wanted| wanted, engine)?,
+                "automation" => put(&mut self.automations, &name, text, |_, wanted| wanted, engine)?,
+                "ties" => put(&mut self.ties, &name, text, |_, wanted| wanted, engine)?,
+                other => {
+                    return Err(EngineError::Inconsistent(format!("plan {} changes a `{other}`", plan.id)));
+                }
+            });
+        }
+        Ok(writes)
+    }
+}
+
+fn put<T: Entity>(
+    slots: &mut Slots<T>,
+    name: &str,
+    text: Option<&str>,
+    merge: impl Fn(&T, T) -> T,
+    engine: &Engine,
+) -> Result<Option<Write>> {
+    let wanted = text.map(serde_json::from_str::<T>).transpose();
+    let wanted = wanted.map_err(|error| EngineError::Inconsistent(format!("`{name}`: {error}")))?;
+    let slot = slots.entry(name.to_owned()).or_insert(Slot { value: None, revision: 0 });
+    let next = match (&slot.value, wanted) {
+        (Some(before), Some(wanted)) => Some(merge(before, wanted)),
+        (_, wanted) => wanted,
+    };
+    Ok(slot.set(name, next, engine))
+}
+
+impl<T: Entity> Slot<T> {
+    /// Takes the value in and gives the write that keeps it.
+    fn set(&mut self, id: &str, next: Option<T>, engine: &Engine) -> Option<Write> {
+        let salt = engine.entropy().salt();
+        let write = match (&self.value, &next) {
+            (None, None) => return None,
+            (None, Some(next)) => Write::Insert(T::TABLE, next.row(1, salt)),
+            (Some(_), Some(next)) => Write::Replace(T::TABLE, next.row(self.revision + 1, salt)),
+            (Some(_), None) => Write::Delete(T::TABLE, id.to_owned(), self.revision),
+        };
+        self.revision = if next.is_some() { self.revision + 1 } else { 0 };
+        self.value = next;
+        Some(write)
+    }
+}
+
+fn slots<T>(current: BTreeMap<String, Stored<T>>) -> Slots<T> {
+    let slot = |stored: Stored<T>| Slot { value: Some(stored.value), revision: stored.revision };
+    current.into_iter().map(|(name, stored)| (name, slot(stored))).collect()
+}
+
+/// The systems that only a person could look at, and that a program reads from now on.
+fn now_readable(before: &Catalogue, after: &Catalogue) -> Vec<SystemName> {
+    let by_person = |catalogue: &Catalogue, system: &SystemName| {
+        catalogue.route(system).ok().map(|route| route.connector.capability().by_person.is_some())
+    };
+    let served = after.integrations.values().filter_map(|integration| match &integration.role {
+        Role::Target { system } => Some(system.clone()),
+        Role::Source { .. } | Role::Partner { .. } => None,
+    });
+    served.filter(|s| by_person(before, s) == Some(true) && by_person(after, s) == Some(false)).collect()
+}
+
+pub(crate) fn hub_system() -> SystemName {
+    SystemName::new(HUB).unwrap_or_else(|_| unreachable!("`{HUB}` is a name"))
+}
