@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bailiwick_core::{
+    automation::Automation,
     digest::Digest,
     id::{SystemName, Tenant},
     integration::{Integration, Role},
@@ -24,6 +25,8 @@ pub struct Configuration {
     pub entitlements: Vec<Entitlement>,
     /// The integrations.
     pub integrations: Vec<Integration>,
+    /// What systems do by themselves.
+    pub automations: Vec<Automation>,
     /// The policies.
     pub policies: Vec<PolicyFile>,
 }
@@ -33,7 +36,7 @@ pub struct Configuration {
 pub struct DiffLine {
     /// `+`, `-` or `~`.
     pub sign: char,
-    /// `system`, `entitlement`, `integration` or `policy`.
+    /// `system`, `entitlement`, `integration`, `automation` or `policy`.
     pub kind: String,
     /// Its name.
     pub name: String,
@@ -118,6 +121,8 @@ impl Engine {
             standing: before.standing.clone(),
             ..wanted.clone()
         });
+        let before = current::<Automation>(tx, tenant).await?;
+        out.compare("automation", before, &wanted.automations, |_, wanted| wanted.clone());
         let before = current::<PolicyFile>(tx, tenant).await?;
         out.compare("policy", before, &wanted.policies, |_, wanted| wanted.clone());
         let digest = Digest::of_value(&(&out.lines, out.updates.iter().map(bodies).collect::<Vec<_>>()));

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use bailiwick_core::{
     account::Account,
     approval::Approval,
+    automation::Automation,
     case::{Case, Cell},
     contract::Breach,
     digest::Digest,
@@ -68,6 +69,7 @@ macro_rules! named {
 named! {
     System => Systems, |_| vec![];
     Integration => Integrations, |_| vec![];
+    Automation => Automations, |_| vec![];
     Entitlement => Entitlements, |e| vec![e.name.system().as_str().into()];
 }
 

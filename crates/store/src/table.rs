@@ -23,6 +23,7 @@ pub enum Table {
     Findings,
     Tasks,
     Profiles,
+    Automations,
 }
 
 /// The type of a key column.
@@ -84,7 +85,7 @@ pub struct Row {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Identities,
         Self::Accounts,
         Self::Systems,
@@ -103,6 +104,7 @@ impl Table {
         Self::Findings,
         Self::Tasks,
         Self::Profiles,
+        Self::Automations,
     ];
 
     /// The table's name in SQL and in evidence.
@@ -126,6 +128,7 @@ impl Table {
             Self::Findings => "findings",
             Self::Tasks => "tasks",
             Self::Profiles => "profiles",
+            Self::Automations => "automations",
         }
     }
 
@@ -142,7 +145,7 @@ impl Table {
             ],
             // `system/external id` is unique.
             Self::Accounts => &[("locator", Text, true), ("system", Text, false), ("identity", Text, false)],
-            Self::Systems | Self::Integrations | Self::Policies | Self::Profiles => &[],
+            Self::Systems | Self::Integrations | Self::Policies | Self::Profiles | Self::Automations => &[],
             Self::Entitlements => &[("system", Text, false)],
             Self::Credentials => &[("integration", Text, false)],
             Self::Operators => &[("token_digest", Text, true)],

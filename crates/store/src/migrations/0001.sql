@@ -224,6 +224,15 @@ CREATE TABLE profiles (
   PRIMARY KEY (tenant, id)
 ) STRICT;
 
+CREATE TABLE automations (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+
 -- Evidence: appended with the rows it explains; `idx` is the place in the published log.
 CREATE TABLE evidence (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
