@@ -8,7 +8,7 @@ use crate::{
     digest::Digest,
     gate::Gates,
     id::{IntegrationName, SourceName, SystemName},
-    scope::Scope,
+    scope::{Comparison, Scope},
     time::Timestamp,
 };
 
@@ -199,5 +199,47 @@ impl Integration {
         Digest::of_value(&(
             name, purpose, owner, backup, connector, endpoint, role, register, scope, settings,
         ))
+    }
+}
+
+/// Compares what is declared of an integration with what was certified of it.
+///
+/// Only two things can be shown to be less by themselves: a smaller scope and fewer callbacks. Everything else
+/// that differs changes what the approvers looked at, cannot be compared, and counts as wider. How it stands
+/// and what was approved of it is not declared, and does not matter here.
+pub fn compare(new: &Integration, certified: &Integration) -> Comparison {
+    let (register, theirs) = (&new.register, &certified.register);
+    let mut beyond: Vec<String> = [
+        ("name", new.name != certified.name),
+        ("purpose", new.purpose != certified.purpose),
+        ("owner", new.owner != certified.owner),
+        ("backup", new.backup != certified.backup),
+        ("connector", new.connector != certified.connector),
+        ("endpoint", new.endpoint != certified.endpoint),
+        ("role", new.role != certified.role),
+        ("settings", new.settings != certified.settings),
+        ("boundary", register.boundary != theirs.boundary),
+        ("data flows", register.data_flows != theirs.data_flows),
+        ("privilege flows", register.privilege_flows != theirs.privilege_flows),
+        ("vendor", register.vendor != theirs.vendor),
+        ("assurances", register.assurances != theirs.assurances),
+        ("declared class", register.class != theirs.class),
+    ]
+    .into_iter()
+    .filter(|(_, differs)| *differs)
+    .map(|(what, _)| format!("another {what}"))
+    .collect();
+    let added = |a: &[String], b: &[String]| -> Vec<String> {
+        a.iter().filter(|callback| !b.contains(callback)).map(|c| format!("callback `{c}`")).collect()
+    };
+    beyond.extend(added(&register.callbacks, &theirs.callbacks));
+    let fewer = !added(&theirs.callbacks, &register.callbacks).is_empty();
+    match new.scope.compare(&certified.scope) {
+        Comparison::Same => Comparison::of(beyond, fewer),
+        Comparison::Narrower => Comparison::of(beyond, true),
+        Comparison::Wider { beyond: more } => {
+            beyond.extend(more);
+            Comparison::of(beyond, false)
+        }
     }
 }

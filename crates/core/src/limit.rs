@@ -44,6 +44,11 @@ impl Population {
         self.0.is_empty()
     }
 
+    /// Whether nobody belongs to it: some condition has no value that does.
+    pub fn is_nobody(&self) -> bool {
+        self.0.values().any(BTreeSet::is_empty)
+    }
+
     /// Whether somebody with these attributes belongs to it. Who lacks a named attribute does not.
     pub fn has(&self, attributes: &Attributes) -> bool {
         self.0.iter().all(|(name, values)| match attributes.get(name) {

@@ -32,10 +32,10 @@ pub struct Configuration {
     pub entitlements: Vec<Entitlement>,
     /// The integrations.
     pub integrations: Vec<Integration>,
-    /// The policies.
-    pub policies: Vec<PolicyFile>,
     /// What systems do by themselves.
     pub automations: Vec<Automation>,
+    /// The policies.
+    pub policies: Vec<PolicyFile>,
     /// Who is the same person as whom, and who acts for whom.
     pub ties: Vec<Ties>,
 }
@@ -45,7 +45,7 @@ pub struct Configuration {
 pub struct DiffLine {
     /// `+`, `-`, `~`, or `!` for an integration that is declared as before and can do more.
     pub sign: char,
-    /// `system`, `entitlement`, `integration` or `policy`.
+    /// `system`, `entitlement`, `integration`, `automation` or `policy`.
     pub kind: String,
     /// Its name.
     pub name: String,
@@ -144,6 +144,8 @@ impl Engine {
         // What the system called it is not configuration; a new label has to be found again.
         out.compare("entitlement", current::<Entitlement>(tx, tenant).await?, &wanted.entitlements, keep_id);
         out.compare("policy", current::<PolicyFile>(tx, tenant).await?, &wanted.policies, |_, w| w.clone());
+        let known = current::<Automation>(tx, tenant).await?;
+        out.compare("automation", known, &wanted.automations, |_, wanted| wanted.clone());
         out.compare("ties", current::<Ties>(tx, tenant).await?, &wanted.ties, |_, wanted| wanted.clone());
         let authorities = authorities(self, wanted, policies)?;
         let before = self.catalogue(tx).await?;

@@ -5,12 +5,16 @@
 //! policy can touch, an automation leads from what sets it off to what it does. The class is the largest
 //! effect at the end of any path.
 
+mod compute;
+mod edges;
+mod explain;
 mod touch;
 
 use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 
+pub use compute::compute;
 pub use touch::{BadTouch, Touch};
 
 use crate::{
@@ -104,7 +108,8 @@ impl Path {
 pub struct Authority {
     /// The largest effect.
     pub class: Class,
-    /// Every way to an effect, the shortest for each start and end.
+    /// What it touches itself, and every way to an effect: for each start and end the one with the largest
+    /// effect, of those the shortest.
     pub paths: BTreeSet<Path>,
 }
 

@@ -93,17 +93,20 @@ impl<'a, 't> Fields<'a, 't> {
 
     /// A list of texts that must be there and not be empty.
     pub fn needed_texts(&mut self, key: &'static str, report: &mut Report) -> Vec<Located<'t, &'a str>> {
-        let Some(found) = self.value(key) else {
-            self.missing.push(key);
-            return Vec::new();
-        };
-        let Some(list) = found.value.as_array() else {
-            self.wrong::<()>(key, found, "a list of texts", report);
-            return Vec::new();
-        };
-        if list.is_empty() {
+        let empty =
+            |found: Located<'t, &'a DeValue<'t>>| found.value.as_array().is_some_and(|a| a.is_empty());
+        if !self.table.contains_key(key) || self.value(key).is_some_and(empty) {
             self.missing.push(key);
         }
+        self.texts(key, report).unwrap_or_default()
+    }
+
+    /// A list of texts that may be left out; an empty list is something else than none.
+    pub fn texts(&mut self, key: &'static str, report: &mut Report) -> Option<Vec<Located<'t, &'a str>>> {
+        let found = self.value(key)?;
+        let Some(list) = found.value.as_array() else {
+            return self.wrong(key, found, "a list of texts", report);
+        };
         let mut texts = Vec::new();
         for item in list {
             let here = Located { value: item.get_ref(), spot: found.spot.at(item.span().start) };
@@ -112,7 +115,7 @@ impl<'a, 't> Fields<'a, 't> {
                 None => drop(self.wrong::<()>(key, here, "a list of texts", report)),
             }
         }
-        texts
+        Some(texts)
     }
 
     /// The entries of a table under `key`, whose keys are free; empty when there is none.

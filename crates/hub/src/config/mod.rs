@@ -26,35 +26,66 @@
 //! connector = "scim"
 //! endpoint = "https://chat.example.com"    # or `ldaps:`, `postgres:`, `sqlite:`, `file:`, `person:`
 //! system = "chat"                           # or `source = "hr"`, with a `contract`
-//! scope = ["list GET /scim/v2/Users", "get GET /scim/v2/Users/{id}"]
-//! writes_per_minute = 600
+//! scope = ["list GET /scim/v2/Users", "update PATCH /scim/v2/Users/{id}"]
 //! settings = { base = "/scim/v2" }
+//!
+//! boundary = "The vendor's cloud; over the internet"         # these four must be there
+//! data_flows = ["names, e-mail and department → chat"]
+//! privilege_flows = ["membership of groups → chat"]
+//! vendor = "Chatterbox Ltd"
+//! assurances = ["SOC 2 Type II"]            # unverified until a test backs them
+//! callbacks = ["https://hooks.example.com/chat"]
+//! class = "operational"                     # refused when it is more than that
+//!
+//! attributes = ["userName", "title"]        # limits; without one, any
+//! entitlements = ["chat/engineering"]
+//! population = { department = ["Engineering", "Sales"] }
+//! writes_per_minute = 600
+//! objects_per_run = 50
+//! population_percent = 20                   # of the accounts, in a day
+//! privileged_per_day = 1
+//!
+//! [integration.helpdesk]                    # one that acts by itself says what it does
+//! partner = true
+//! system = "itsm"                           # where its grant lies; may be left out
+//! acts = ["object itsm/ticket"]
+//!
+//! [automation.vpn-tickets]                  # whoever does `from` does `to` as well
+//! title = "itsm rule 12"
+//! kind = "ticket-rule"
+//! from = "object itsm/ticket"
+//! to = "entitlement ad/vpn"
+//! by_person = false                         # the default: nobody decides in between
 //! ```
 //!
 //! Deliberately absent: credentials, including, variables, and defaults that come from the environment.
 
+mod automation;
 mod bundle;
 mod contract;
+mod endpoint;
 mod error;
 #[cfg(test)]
 mod example_tests;
 mod fields;
+#[cfg(test)]
+mod governance_tests;
 mod integration;
 mod json;
+mod references;
+mod register;
+mod scope;
 mod secret;
 mod suggest;
 mod system;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-};
+use std::{collections::BTreeMap, path::Path};
 
 use bailiwick_core::{
     access::AccessClass,
-    id::{EntitlementName, IntegrationName, SourceName, SystemName},
+    id::{AutomationName, EntitlementName, IntegrationName, SystemName},
     integration::Integration,
     policy::PolicyFile,
     system::{Entitlement, System},
@@ -68,8 +99,9 @@ pub use self::{
 };
 use self::{
     error::{Code, Report, Spot},
-    fields::{Entry, Located, entries},
+    fields::{Entry, entries},
     integration::{CheckSettings, Draft},
+    references::Declared,
 };
 
 /// Reads a configuration. Relative `file:` endpoints become absolute ones below `data`.
@@ -109,7 +141,13 @@ fn parse_with(
         return Err(report.into_errors());
     }
     let entitlements = entitlements(&tables, &systems, &mut report);
-    references(&drafts, &systems, &uses, &mut report);
+    let mut touches = Vec::new();
+    let mut automations = Vec::new();
+    for (name, entry) in unique(&tables.automations, AutomationName::new, &mut report) {
+        automations.extend(automation::automation(name, entry, &mut touches, &mut report));
+    }
+    let declared = Declared { drafts: &drafts, systems: &systems, entitlements: &entitlements };
+    declared.check(&uses, &touches, &mut report);
     let errors = report.into_errors();
     if !errors.is_empty() {
         return Err(errors);
@@ -117,12 +155,12 @@ fn parse_with(
     let policies = bundle.iter().filter(|(path, _)| path.ends_with(".cedar"));
     Ok(Configuration {
         systems: systems.into_values().flatten().collect(),
-        entitlements,
+        entitlements: entitlements.into_values().flatten().collect(),
         integrations: drafts.into_iter().filter_map(|d| d.integration).map(|i| located(i, data)).collect(),
+        automations,
         policies: policies
             .map(|(path, text)| PolicyFile { path: path.clone(), text: text.clone() })
             .collect(),
-        automations: Vec::new(),
         ties: Vec::new(),
     })
 }
@@ -152,6 +190,7 @@ struct Tables<'a, 't> {
     systems: Vec<Entry<'a, 't>>,
     entitlements: Vec<Entry<'a, 't>>,
     integrations: Vec<Entry<'a, 't>>,
+    automations: Vec<Entry<'a, 't>>,
 }
 
 impl<'a, 't> Tables<'a, 't> {
@@ -163,9 +202,10 @@ impl<'a, 't> Tables<'a, 't> {
                     "system" => &mut tables.systems,
                     "entitlement" => &mut tables.entitlements,
                     "integration" => &mut tables.integrations,
+                    "automation" => &mut tables.automations,
                     other => {
                         let message = format!("there is no table `{other}`");
-                        let known = ["system", "entitlement", "integration"];
+                        let known = ["system", "entitlement", "integration", "automation"];
                         report.add_near(Code::UnknownKey, top.key.spot, message, other, known);
                         continue;
                     }
@@ -214,15 +254,18 @@ fn entitlements(
     tables: &Tables<'_, '_>,
     systems: &BTreeMap<SystemName, Option<System>>,
     report: &mut Report,
-) -> Vec<Entitlement> {
+) -> BTreeMap<EntitlementName, Option<Entitlement>> {
     let classes: BTreeMap<_, _> = systems
         .iter()
         .map(|(name, system)| (name.clone(), system.as_ref().map(|s| s.classes.clone())))
         .collect();
     let mut labels: BTreeMap<(SystemName, AccessClass, String), EntitlementName> = BTreeMap::new();
-    let mut read = Vec::new();
+    let mut read = BTreeMap::new();
     for (name, entry) in unique(&tables.entitlements, EntitlementName::new, report) {
-        let Some(entitlement) = system::entitlement(name, entry, &classes, report) else { continue };
+        let Some(entitlement) = system::entitlement(name.clone(), entry, &classes, report) else {
+            read.insert(name, None);
+            continue;
+        };
         let label = match entitlement.class {
             AccessClass::PrimaryAccount => String::new(), // one of a system, whatever it is called
             _ => entitlement.label.clone(),
@@ -235,65 +278,9 @@ fn entitlements(
             }
             None => drop(labels.insert(key, entitlement.name.clone())),
         }
-        read.push(entitlement);
+        read.insert(name, Some(entitlement));
     }
     read
-}
-
-/// Checks that everything which is referred to is declared.
-fn references(
-    drafts: &[Draft<'_>],
-    systems: &BTreeMap<SystemName, Option<System>>,
-    uses: &[Located<'_, String>],
-    report: &mut Report,
-) {
-    let mut sources: BTreeMap<&SourceName, Spot<'_>> = BTreeMap::new();
-    for source in drafts.iter().filter_map(|d| d.source.as_ref()) {
-        if let Some(first) = sources.insert(&source.value, source.spot) {
-            let message =
-                format!("the source `{}` has an integration at {} already", source.value, first.place());
-            report.add(Code::Duplicate, source.spot, message);
-        }
-    }
-    let mut served: BTreeMap<&SystemName, Spot<'_>> = BTreeMap::new();
-    for system in drafts.iter().filter_map(|d| d.system.as_ref()) {
-        if let Some(first) = served.insert(&system.value, system.spot) {
-            let message =
-                format!("the system `{}` has an integration at {} already", system.value, first.place());
-            report.add(Code::Duplicate, system.spot, message);
-        }
-        if !systems.contains_key(&system.value) {
-            let names = systems.keys().map(SystemName::as_str);
-            let message = format!("there is no system `{}`", system.value);
-            report.add_near(Code::Dangling, system.spot, message, system.value.as_str(), names);
-        }
-    }
-    for person in drafts.iter().flat_map(|d| &d.people) {
-        let names = sources.keys().map(|name| name.as_str());
-        match person.value.split_once('/') {
-            Some((source, key)) if !key.is_empty() && !key.contains(char::is_whitespace) => {
-                if !sources.keys().any(|name| name.as_str() == source) {
-                    let message = format!("there is no source `{source}`");
-                    report.add_near(Code::Dangling, person.spot, message, source, names);
-                }
-            }
-            _ => {
-                let message = format!(
-                    "`{}` does not name a person; write `source/key`, such as `hr/1002`",
-                    person.value
-                );
-                report.add(Code::Value, person.spot, message);
-            }
-        }
-    }
-    let promised: Vec<&BTreeSet<String>> = drafts.iter().filter_map(|d| d.promised.as_ref()).collect();
-    let mut attributes: BTreeSet<&str> =
-        promised.iter().flat_map(|names| names.iter().map(String::as_str)).collect();
-    attributes.insert("source_key");
-    for used in uses.iter().filter(|u| !promised.is_empty() && !attributes.contains(u.value.as_str())) {
-        let message = format!("no source promises the attribute `{}`", used.value);
-        report.add_near(Code::Dangling, used.spot, message, &used.value, attributes.iter().copied());
-    }
 }
 
 /// The integration with the folder of a `file:` endpoint made absolute.

@@ -28,6 +28,10 @@ connector = "scim"
 endpoint = "https://chat.example.com/x"
 system = "chat"
 scope = ["list GET /Users"]
+boundary = "The vendor's cloud"
+data_flows = ["names and e-mail → chat"]
+privilege_flows = ["groups → chat"]
+vendor = "Chatterbox Ltd"
 
 [integration.hr]
 purpose = "The people"
@@ -37,6 +41,10 @@ connector = "csv"
 endpoint = "file:feeds/hr"
 source = "hr"
 scope = ["get READ /{file}"]
+boundary = "A share of our own"
+data_flows = ["people ← HR"]
+privilege_flows = ["everything follows from it"]
+vendor = "Personnel SE"
 [integration.hr.contract]
 zone = "Europe/Berlin"
 attributes = { email = { type = "text", required = true }, title = { type = "text", null = "ignore" } }
@@ -139,7 +147,7 @@ fn syntax_and_keys() {
         "zone = \"Europe/Berlin\"",
         "max_los_percent = 5",
         &[
-            "config-unknown-key a.toml:33:1: the contract of `hr` has no key `max_los_percent` (did you mean `max_loss_percent`?)",
+            "config-unknown-key a.toml:41:1: the contract of `hr` has no key `max_los_percent` (did you mean `max_loss_percent`?)",
         ],
     );
     check(
@@ -157,13 +165,13 @@ fn the_refusal_of_an_integration_lists_everything_that_is_missing() {
         &["config-no-owner a.toml:15:14: integration `chat` has no purpose, owner, backup"],
     );
     check(
-        "purpose = \"The people\"\nowner = \"hr/1\"\nbackup = \"hr/2\"\nconnector = \"csv\"\nendpoint = \"file:feeds/hr\"\nsource = \"hr\"\nscope = [\"get READ /{file}\"]\n[integration.hr.contract]\nzone = \"Europe/Berlin\"\nattributes",
+        "purpose = \"The people\"\nowner = \"hr/1\"\nbackup = \"hr/2\"\nconnector = \"csv\"\nendpoint = \"file:feeds/hr\"\nsource = \"hr\"\nscope = [\"get READ /{file}\"]\nboundary = \"A share of our own\"\ndata_flows = [\"people ← HR\"]\nprivilege_flows = [\"everything follows from it\"]\nvendor = \"Personnel SE\"\n[integration.hr.contract]\nzone = \"Europe/Berlin\"\nattributes",
         "x",
         &[
             "config-dangling a.toml:17:9: there is no source `hr`",
             "config-dangling a.toml:18:10: there is no source `hr`",
-            "config-no-owner a.toml:24:14: integration `hr` has no purpose, owner, backup, connector, endpoint, scope, system (or source)",
-            "config-unknown-key a.toml:25:1: integration `hr` has no key `x`",
+            "config-no-owner a.toml:28:14: integration `hr` has no purpose, owner, backup, connector, endpoint, scope, boundary, data_flows, privilege_flows, vendor, system (or source, or partner)",
+            "config-unknown-key a.toml:29:1: integration `hr` has no key `x`",
         ],
     );
     check(
@@ -172,15 +180,15 @@ fn the_refusal_of_an_integration_lists_everything_that_is_missing() {
         &[
             "config-dangling a.toml:17:9: there is no source `hr`",
             "config-dangling a.toml:18:10: there is no source `hr`",
-            "config-missing a.toml:24:14: integration `hr` has no system (or source)",
-            "config-dangling a.toml:26:9: there is no source `hr`",
-            "config-dangling a.toml:27:10: there is no source `hr`",
+            "config-missing a.toml:28:14: integration `hr` has no system (or source, or partner)",
+            "config-dangling a.toml:30:9: there is no source `hr`",
+            "config-dangling a.toml:31:10: there is no source `hr`",
         ],
     );
     check(
         "[integration.hr.contract]\nzone = \"Europe/Berlin\"\nattributes",
         "[integration.hr.settings]\na",
-        &["config-missing a.toml:24:14: integration `hr` has no contract"],
+        &["config-missing a.toml:28:14: integration `hr` has no contract"],
     );
     check(
         "backup = \"hr/2\"",
@@ -267,15 +275,15 @@ fn values() {
         "zone = \"Europe/Berlin\"",
         "zone = \"Europe/Bonn\"\nmax_loss_percent = 101",
         &[
-            "config-value a.toml:33:8: `Europe/Bonn` is not a time zone; use an IANA name such as `Europe/Berlin`",
-            "config-value a.toml:34:20: `max_loss_percent` of the contract of `hr` is out of range; write a whole number from 0 to 100",
+            "config-value a.toml:41:8: `Europe/Bonn` is not a time zone; use an IANA name such as `Europe/Berlin`",
+            "config-value a.toml:42:20: `max_loss_percent` of the contract of `hr` is out of range; write a whole number from 0 to 100",
         ],
     );
     check(
         "null = \"ignore\"",
         "null = \"keep\"",
         &[
-            "config-value a.toml:34:92: `null` of attribute `title`: unknown variant `keep`, expected one of `ignore`, `clear`, `reject`",
+            "config-value a.toml:42:92: `null` of attribute `title`: unknown variant `keep`, expected one of `ignore`, `clear`, `reject`",
         ],
     );
     check(
@@ -290,7 +298,7 @@ fn values() {
         "Title = { type",
         &[
             "config-dangling a.toml:6:43: no source promises the attribute `title` (did you mean `Title`?)",
-            "config-value a.toml:34:60: `Title` cannot name an attribute; use lower-case letters, digits and `_`, as `job_title`",
+            "config-value a.toml:42:60: `Title` cannot name an attribute; use lower-case letters, digits and `_`, as `job_title`",
         ],
     );
 }
@@ -299,7 +307,7 @@ fn values() {
 fn endpoints() {
     const FILE: &str = "a `file:` endpoint is a folder in the data folder; write one such as `file:feeds/hr`";
     for bad in ["file:../x", "file:/etc", "file:", "file:feeds//x", "file:///etc/x", "file:feeds/.."] {
-        check("file:feeds/hr", bad, &[&format!("config-value a.toml:29:12: {FILE}")]);
+        check("file:feeds/hr", bad, &[&format!("config-value a.toml:33:12: {FILE}")]);
     }
     const SHAPE: &str = "an endpoint is a host and a path, with nothing after it; write one such as `https://chat.example.com/scim`";
     for bad in [
@@ -357,10 +365,10 @@ fn references_and_duplicates_across_files() {
         &[
             "config-dangling a.toml:17:9: there is no source `hr`",
             "config-dangling a.toml:18:10: there is no source `hr`",
-            "config-dangling a.toml:26:9: there is no source `hr`",
-            "config-dangling a.toml:27:10: there is no source `hr`",
-            "config-duplicate a.toml:30:10: the system `chat` has an integration at a.toml:21:10 already",
-            "config-value a.toml:32:1: only a source has a contract; write `source` instead of `system`",
+            "config-dangling a.toml:30:9: there is no source `hr`",
+            "config-dangling a.toml:31:10: there is no source `hr`",
+            "config-duplicate a.toml:34:10: the system `chat` has an integration at a.toml:21:10 already",
+            "config-value a.toml:40:1: only a source has a contract; write `source` instead of `system`",
         ],
     );
     check(

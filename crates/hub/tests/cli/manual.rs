@@ -20,6 +20,10 @@ connector = "manual"
 endpoint = "person:"
 system = "badges"
 scope = ["create ASK person", "update ASK person", "revoke ASK person"]
+boundary = "A person at the front desk"
+data_flows = ["who gets and gives back a badge → the front desk"]
+privilege_flows = ["doors that open → whoever has a badge"]
+vendor = "Acme itself"
 settings = { hours = 8, instructions.update = "At the front desk: {change}, badge of {account}" }
 
 [integration.hr]
@@ -30,6 +34,10 @@ connector = "csv"
 endpoint = "file:feeds/hr"
 source = "hr"
 scope = ["list READ /{file}", "get READ /{file}"]
+boundary = "A file on a share of our own network"
+data_flows = ["who works here ← HR"]
+privilege_flows = ["who has a badge follows from who works here"]
+vendor = "Acme itself"
 settings = { file = "current.csv", key = "id", end = "last_day", status = "status", active = ["active"], terminated = ["left"], columns = { email = "email", display_name = "name" } }
 
 [integration.hr.contract]

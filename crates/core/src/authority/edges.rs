@@ -1,0 +1,95 @@
+//! What follows from what: the edges of the graph of authority.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Because, Touch, World};
+use crate::{access::AccessClass, automation::Automation, policy::Action};
+
+/// One thing that follows from another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Edge {
+    /// Why.
+    pub(super) because: Because,
+    /// What is touched then.
+    pub(super) to: Touch,
+    /// Whether a person decides in between.
+    pub(super) by_person: bool,
+}
+
+/// All edges.
+pub(super) struct Edges<'a> {
+    world: World<'a>,
+    /// What follows from a touch by policy. Automations are few and are asked one by one.
+    by_policy: BTreeMap<Touch, BTreeSet<Edge>>,
+}
+
+impl<'a> Edges<'a> {
+    pub(super) fn new(world: World<'a>) -> Self {
+        Self { world, by_policy: by_policy(world) }
+    }
+
+    /// What follows from `touch`, in order.
+    pub(super) fn from(&self, touch: &Touch) -> BTreeSet<Edge> {
+        let mut edges = self.by_policy.get(touch).cloned().unwrap_or_default();
+        let set_off = self.world.automations.iter().filter(|automation| self.sets_off(touch, automation));
+        edges.extend(set_off.map(|automation| Edge {
+            because: Because::Automation { name: automation.name.clone(), title: automation.title.clone() },
+            to: automation.to.clone(),
+            by_person: automation.by_person,
+        }));
+        edges
+    }
+
+    /// Whether `touch` is what sets an automation off. Who is given the entitlement that is the account
+    /// itself is given an account.
+    fn sets_off(&self, touch: &Touch, automation: &Automation) -> bool {
+        match (touch, &automation.from) {
+            (Touch::Entitlement(name), Touch::Account(system)) => {
+                name.system() == *system
+                    && self
+                        .world
+                        .entitlements
+                        .iter()
+                        .any(|e| e.name == *name && e.class == AccessClass::PrimaryAccount)
+            }
+            (touch, from) => touch == from,
+        }
+    }
+}
+
+/// What the policies of `hold` make follow. An attribute leads to every entitlement that a policy can touch
+/// which reads it: a policy that forbids is controlled by whoever controls what it reads. A policy that looks
+/// at what else is held reads, through that, what all policies of `hold` read. Whoever says who exists decides
+/// for every permit whether there is somebody to hold it; a permit that reads nothing follows from that alone.
+///
+/// Policies of `approve` say who may approve. None of them gives anybody anything, so no attribute leads
+/// through them.
+fn by_policy(world: World<'_>) -> BTreeMap<Touch, BTreeSet<Edge>> {
+    let deciding = || {
+        let touches = world.policies.iter().filter(|policy| !policy.entitlements.is_empty());
+        touches.filter(|policy| match policy.action {
+            Action::Hold => true,
+            Action::Approve | Action::Perform | Action::Access => false,
+        })
+    };
+    let of_all: BTreeSet<&String> = deciding().flat_map(|policy| &policy.attributes).collect();
+    let mut edges: BTreeMap<Touch, BTreeSet<Edge>> = BTreeMap::new();
+    for policy in deciding() {
+        let mut read: BTreeSet<&String> = policy.attributes.iter().collect();
+        if policy.holding {
+            read.extend(&of_all);
+        }
+        let mut from: Vec<Touch> = read.into_iter().cloned().map(Touch::Attribute).collect();
+        if !policy.forbids {
+            from.push(Touch::Identity);
+        }
+        for touch in from {
+            edges.entry(touch).or_default().extend(policy.entitlements.iter().map(|name| Edge {
+                because: Because::Policy(policy.policy.clone()),
+                to: Touch::Entitlement(name.clone()),
+                by_person: false,
+            }));
+        }
+    }
+    edges
+}

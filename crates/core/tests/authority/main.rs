@@ -1,0 +1,8 @@
+//! What an integration can in effect do, and whether a scope is inside another.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod comparing;
+mod computing;
+mod generated;
+mod properties;

@@ -1,0 +1,323 @@
+//! What is on record of integrations, their limits, partners and automations: what is read and refused.
+
+use std::{collections::BTreeSet, path::Path};
+
+use bailiwick_core::{
+    authority::Class,
+    automation::{AutomationKind, Origin},
+    integration::{Assurance, Role},
+    limit::Limit,
+};
+
+use super::*;
+
+const SOUND: &str = r#"
+[system.chat]
+title = "Chat"
+classes = ["primary-account", "direct-groups"]
+convergence = "3s"
+account = { userName = "{email}" }
+
+[entitlement."chat/account"]
+class = "primary-account"
+
+[entitlement."chat/sales"]
+class = "direct-groups"
+
+[integration.chat]
+purpose = "Accounts of the chat"
+owner = "hr/1"
+backup = "hr/2"
+connector = "scim"
+endpoint = "https://chat.example.com/x"
+system = "chat"
+scope = ["list GET /Users", "update PATCH /Users/{id}"]
+boundary = "The vendor's cloud"
+data_flows = ["names and e-mail → chat"]
+privilege_flows = ["groups → chat"]
+vendor = "Chatterbox Ltd"
+assurances = ["SOC 2"]
+callbacks = ["https://hooks.example.com/b", "https://hooks.example.com/a"]
+class = "operational"
+attributes = ["userName", "email"]
+entitlements = ["chat/sales"]
+population = { department = ["Sales", "Support"] }
+objects_per_run = 50
+population_percent = 20
+privileged_per_day = 0
+
+[integration.helpdesk]
+purpose = "Tickets"
+owner = "hr/1"
+backup = "hr/2"
+connector = "manual"
+endpoint = "person:"
+partner = true
+system = "chat"
+acts = ["object chat/ticket", "attribute department"]
+boundary = "The vendor's cloud"
+data_flows = ["tickets ↔ chat"]
+privilege_flows = ["tickets → groups"]
+vendor = "Deskhelp Ltd"
+
+[automation.sales-tickets]
+title = "chat rule 12"
+kind = "ticket-rule"
+from = "object chat/ticket"
+to = "entitlement chat/sales"
+by_person = true
+
+[integration.hr]
+purpose = "The people"
+owner = "hr/1"
+backup = "hr/2"
+connector = "csv"
+endpoint = "file:feeds/hr"
+source = "hr"
+scope = ["get READ /{file}"]
+boundary = "A share of our own"
+data_flows = ["people ← HR"]
+privilege_flows = ["everything follows from it"]
+vendor = "Personnel SE"
+[integration.hr.contract.attributes]
+email = { type = "text", required = true }
+department = { type = "text" }
+"#;
+
+fn read(text: &str) -> Result<Configuration, Vec<ConfigError>> {
+    let bundle = Bundle::from([("a.toml".to_owned(), text.to_owned())]);
+    parse_with(&bundle, Path::new("/data"), &["csv", "manual", "scim"], &|_, _| Ok(()))
+}
+
+/// Replaces `old` by `new` in a sound configuration and expects exactly these errors, in this order. In
+/// `expect`, `@` stands for the line of `old`.
+#[track_caller]
+fn check(old: &str, new: &str, expect: &[&str]) {
+    let at = SOUND.find(old).unwrap_or_else(|| panic!("`{old}` is not in the sound configuration"));
+    let line = 1 + SOUND[..at].matches('\n').count();
+    let errors = read(&SOUND.replacen(old, new, 1)).err().unwrap_or_default();
+    let found: Vec<String> = errors.iter().map(|error| format!("{} {error}", error.code())).collect();
+    let expect: Vec<String> = expect.iter().map(|e| e.replacen('@', &format!("a.toml:{line}"), 1)).collect();
+    assert_eq!(found, expect, "{old} -> {new}");
+}
+
+#[test]
+fn everything_that_is_governed_is_read() {
+    let read = read(SOUND).unwrap();
+    let [chat, helpdesk, hr] = &read.integrations[..] else { panic!("three integrations") };
+    assert_eq!(chat.register.missing(), Vec::<&str>::new());
+    assert_eq!(chat.register.vendor, "Chatterbox Ltd");
+    assert_eq!(chat.register.assurances, [Assurance { claim: "SOC 2".into(), tested: None }]);
+    assert_eq!(chat.register.callbacks, ["https://hooks.example.com/a", "https://hooks.example.com/b"]);
+    assert_eq!(chat.register.class, Some(Class::Operational));
+    let scope = &chat.scope;
+    assert_eq!(scope.attributes, Limit::Only(BTreeSet::from(["email".to_owned(), "userName".to_owned()])));
+    assert_eq!(scope.entitlements, Limit::Only(BTreeSet::from(["chat/sales".parse().unwrap()])));
+    assert_eq!(scope.population.0["department"], BTreeSet::from(["Sales".to_owned(), "Support".to_owned()]));
+    assert_eq!(
+        (scope.objects_per_run, scope.population_percent, scope.privileged_per_day, scope.writes_per_minute),
+        (Some(50), Some(20), Some(0), None)
+    );
+    assert_eq!(helpdesk.role, Role::Partner { system: Some("chat".parse().unwrap()) });
+    let acts: Vec<String> = helpdesk.scope.acts.iter().map(ToString::to_string).collect();
+    assert_eq!(acts, ["attribute department", "object chat/ticket"]);
+    assert!(helpdesk.scope.rules.is_empty() && helpdesk.scope.attributes.is_any());
+    assert!(matches!(hr.role, Role::Source { .. }));
+    let [rule] = &read.automations[..] else { panic!("one automation") };
+    assert_eq!((rule.name.as_str(), rule.title.as_str()), ("sales-tickets", "chat rule 12"));
+    assert_eq!(
+        (rule.kind, rule.origin, rule.by_person),
+        (AutomationKind::TicketRule, Origin::Declared, true)
+    );
+    assert_eq!(
+        (rule.from.to_string(), rule.to.to_string()),
+        ("object chat/ticket".into(), "entitlement chat/sales".into())
+    );
+    let named = read_with("entitlements = [\"chat/sales\"]", "entitlements = []");
+    assert_eq!(named.integrations[0].scope.entitlements, Limit::Only(BTreeSet::new()));
+    let free = read_with("system = \"chat\"\nacts", "acts");
+    assert_eq!(free.integrations[1].role, Role::Partner { system: None });
+}
+
+fn read_with(old: &str, new: &str) -> Configuration {
+    read(&SOUND.replacen(old, new, 1)).unwrap()
+}
+
+#[test]
+fn what_is_not_on_record_is_one_refusal() {
+    check(
+        "boundary = \"The vendor's cloud\"\ndata_flows = [\"names and e-mail → chat\"]\nprivilege_flows = [\"groups → chat\"]\nvendor = \"Chatterbox Ltd\"",
+        "boundary = \" \"\ndata_flows = []",
+        &[
+            "config-missing a.toml:14:14: integration `chat` has no boundary, data_flows, privilege_flows, vendor",
+        ],
+    );
+    check(
+        "acts = [\"object",
+        "cats = [\"object",
+        &[
+            "config-missing a.toml:36:14: integration `helpdesk` has no acts",
+            "config-unknown-key @:1: integration `helpdesk` has no key `cats` (did you mean `acts`?)",
+        ],
+    );
+    check(
+        "title = \"chat rule 12\"\nkind = \"ticket-rule\"",
+        "",
+        &["config-missing a.toml:50:13: automation `sales-tickets` has no title, kind"],
+    );
+}
+
+#[test]
+fn values_of_the_register_and_the_limits() {
+    check(
+        "\"names and e-mail → chat\"",
+        "\"names\", \" \"",
+        &["config-value @:24: an entry of `data_flows` is blank; write it, or leave it out"],
+    );
+    check(
+        "class = \"operational\"",
+        "class = \"operationl\"",
+        &[
+            "config-value @:9: `operationl` is not a class; write one of advisory, operational, authoritative (did you mean `operational`?)",
+        ],
+    );
+    check(
+        "\"https://hooks.example.com/b\"",
+        "\"hooks.example.com\"",
+        &["config-value @:14: a callback begins with `https://` or `http://`"],
+    );
+    check(
+        "\"https://hooks.example.com/b\"",
+        "\"https://x:hunter2@hooks.example.com\"",
+        &["config-secret @:14: the callback carries a user or password; leave it out"],
+    );
+    check(
+        "\"https://hooks.example.com/b\"",
+        "\"https://hooks.example.com/b?key=hunter2\"",
+        &[
+            "config-value @:14: a callback is a host and a path, with nothing after it; write one such as `https://hooks.example.com/acme`",
+        ],
+    );
+    check(
+        "/b\", \"https://hooks.example.com/a",
+        "/a\", \"https://hooks.example.com/a",
+        &["config-duplicate @:45: the callback `https://hooks.example.com/a` is given twice"],
+    );
+    check(
+        "[\"Sales\", \"Support\"]",
+        "\"Sales\"",
+        &["config-value @:29: `department` of the population is a list of texts, such as `[\"Sales\"]`"],
+    );
+    check(
+        "[\"Sales\", \"Support\"]",
+        "[]",
+        &["config-value @:29: `department` of the population is a list of texts, such as `[\"Sales\"]`"],
+    );
+    check(
+        "population_percent = 20",
+        "population_percent = 101",
+        &[
+            "config-value @:22: `population_percent` of integration `chat` is out of range; write a whole number from 1 to 100",
+        ],
+    );
+    check(
+        "acts = [\"object chat/ticket\"",
+        "acts = [\"objects chat/ticket\"",
+        &[
+            "config-value @:9: `objects chat/ticket` says nothing that can be touched: write `identity`, `attribute NAME`, `entitlement SYSTEM/NAME`, `account SYSTEM`, `credential SYSTEM`, `object SYSTEM/NAME` or `signal`",
+        ],
+    );
+    check(
+        "\"attribute department\"]",
+        "\"object chat/ticket\"]",
+        &["config-duplicate @:31: `object chat/ticket` is given twice"],
+    );
+    check(
+        "kind = \"ticket-rule\"",
+        "kind = \"ticket\"",
+        &[
+            "config-value @:8: `ticket` is no kind of automation; the kinds are ticket-rule, dynamic-group, nested-group, workflow, webhook, claim-mapping, delegated-admin",
+        ],
+    );
+    check(
+        "to = \"entitlement chat/sales\"",
+        "to = \"object chat/ticket\"",
+        &["config-value @:6: automation `sales-tickets` leads from `object chat/ticket` to itself"],
+    );
+}
+
+#[test]
+fn a_partner_is_neither_source_nor_target() {
+    check(
+        "partner = true",
+        "partner = true\nsource = \"desk\"",
+        &[
+            "config-value a.toml:43:10: integration `helpdesk` acts by itself or is a source; write two integrations",
+        ],
+    );
+    // Without the word it would serve the system, which has an integration already, and must say its calls.
+    check(
+        "partner = true",
+        "partner = false",
+        &[
+            "config-missing a.toml:36:14: integration `helpdesk` has no scope",
+            "config-duplicate a.toml:43:10: the system `chat` has an integration at a.toml:20:10 already",
+        ],
+    );
+}
+
+#[test]
+fn names_that_nothing_bears_are_found_by_place() {
+    check(
+        "\"attribute department\"]",
+        "\"attribute departmnt\"]",
+        &["config-dangling @:31: no source promises the attribute `departmnt` (did you mean `department`?)"],
+    );
+    check(
+        "\"object chat/ticket\", ",
+        "\"object chatt/ticket\", \"account itsm\", ",
+        &[
+            "config-dangling @:9: there is no system `chatt` (did you mean `chat`?)",
+            "config-dangling @:32: there is no system `itsm`",
+        ],
+    );
+    check(
+        "to = \"entitlement chat/sales\"",
+        "to = \"entitlement chat/sale\"",
+        &["config-dangling @:6: there is no entitlement `chat/sale` (did you mean `chat/sales`?)"],
+    );
+    check(
+        "from = \"object chat/ticket\"",
+        "from = \"credential vault\"",
+        &["config-dangling @:8: there is no system `vault`"],
+    );
+    check(
+        "entitlements = [\"chat/sales\"]",
+        "entitlements = [\"chat/sellers\"]",
+        &["config-dangling @:17: there is no entitlement `chat/sellers` (did you mean `chat/sales`?)"],
+    );
+    check(
+        "attributes = [\"userName\", \"email\"]",
+        "attributes = [\"usrName\"]",
+        &["config-dangling @:15: no source promises the attribute `usrName` (did you mean `userName`?)"],
+    );
+    check(
+        "population = { department",
+        "population = { userName",
+        &["config-dangling @:16: no source promises the attribute `userName`"],
+    );
+    check(
+        "partner = true\nsystem = \"chat\"",
+        "partner = true\nsystem = \"desk\"",
+        &["config-dangling a.toml:43:10: there is no system `desk`"],
+    );
+    // What is declared and wrong is not said to be missing.
+    check(
+        "[entitlement.\"chat/sales\"]\nclass",
+        "[entitlement.\"chat/sales\"]\nclas",
+        &[
+            "config-missing a.toml:11:14: entitlement `chat/sales` has no class",
+            "config-unknown-key a.toml:12:1: entitlement `chat/sales` has no key `clas` (did you mean `class`?)",
+        ],
+    );
+}
