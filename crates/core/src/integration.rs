@@ -196,6 +196,8 @@ impl Integration {
     pub fn declared(&self) -> Digest {
         let Self { name, purpose, owner, backup, connector, endpoint, .. } = self;
         let Self { role, register, scope, settings, .. } = self;
+        // The store may give the keys back in another order.
+        let settings = crate::record::sorted(settings.clone());
         Digest::of_value(&(
             name, purpose, owner, backup, connector, endpoint, role, register, scope, settings,
         ))

@@ -38,9 +38,6 @@ const PATIENCE: i64 = 3;
 /// When to look again at a system that configuration does not declare, milliseconds.
 pub(crate) const UNDECLARED_MS: i64 = 15 * 60_000;
 
-/// When to look again at an integration that may not write, milliseconds.
-const SHUT_MS: i64 = 60_000;
-
 /// What is waiting to be sent by an integration that may not write.
 fn shut_out(integration: &Integration, shut: &Shut) -> Wrong {
     Wrong {
@@ -108,6 +105,10 @@ impl Engine {
                     self.enqueue(&mut *tx, jobs).await?;
                     tx.finish(self.tenant(), &item).await?;
                 }
+                Next::Shut(item) => {
+                    let due = later(self.now(), backoff_ms(item.attempts)).as_millisecond();
+                    tx.postpone(self.tenant(), &item, due, true).await?;
+                }
                 Next::Later(item, due) => tx.postpone(self.tenant(), &item, due, false).await?,
                 Next::Nothing(item) => tx.finish(self.tenant(), &item).await?,
             }
@@ -155,7 +156,7 @@ impl Engine {
             let wrong = shut_out(route.integration, &shut);
             let opened = self.open_finding(tx, wrong).await?.into_iter().collect();
             tx.write(self.tenant(), opened, self.entropy()).await?;
-            return Ok(Next::Later(item, later(self.now(), SHUT_MS).as_millisecond()));
+            return Ok(Next::Shut(item));
         }
         let lag = i64::try_from(route.connector.capability().read_lag_ms).unwrap_or(i64::MAX);
         let doubtful = run.value.steps.values().filter_map(|step| match step {
@@ -451,6 +452,8 @@ enum Next {
     /// A person was asked; the answer goes on from there.
     Asked(Work, Vec<Update>, Vec<NewWork>),
     Later(Work, i64),
+    /// The integration may not write: again and again, with growing pauses.
+    Shut(Work),
     Nothing(Work),
 }
 

@@ -166,9 +166,10 @@ impl Engine {
         integrations: &[Integration],
     ) -> Result<BTreeSet<(ApprovalId, Digest)>> {
         let mut counting = BTreeSet::new();
-        let certificates = integrations.iter().flat_map(|i| Gate::ALL.map(|gate| i.gates.of(gate)));
-        for certificate in certificates.flatten() {
-            let kept = get::<Approval>(tx, self.tenant(), &certificate.approval.to_string()).await?;
+        let gates = integrations.iter().flat_map(|i| Gate::ALL.map(|gate| i.gates.of(gate)));
+        let named: BTreeSet<ApprovalId> = gates.flatten().map(|certificate| certificate.approval).collect();
+        for id in named {
+            let kept = get::<Approval>(tx, self.tenant(), &id.to_string()).await?;
             let genuine = kept.map(|k| k.value).filter(|approval| self.genuine(approval));
             counting.extend(genuine.into_iter().flat_map(|a| a.covers.into_iter().map(move |c| (a.id, c))));
         }

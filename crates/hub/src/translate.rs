@@ -42,10 +42,19 @@ impl From<ConnectorError> for Problem {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let status = match refusal {
-            Refusal::Requester | Refusal::Beneficiary | Refusal::NotAllowed(_) => 403,
-            Refusal::DigestMismatch { .. } | Refusal::Used(_) | Refusal::Expired(_) | Refusal::Superseded => {
-                409
-            }
+            Refusal::Requester
+            | Refusal::Beneficiary
+            | Refusal::Owner
+            | Refusal::OtherGate
+            | Refusal::Delegate
+            | Refusal::NoPerson
+            | Refusal::StepUp
+            | Refusal::NotAllowed(_) => 403,
+            Refusal::DigestMismatch { .. }
+            | Refusal::Used(_)
+            | Refusal::Expired(_)
+            | Refusal::Untested(_)
+            | Refusal::Superseded => 409,
         };
         Self::new(status, refusal.code(), refusal.to_string())
     }

@@ -186,7 +186,8 @@ impl World {
         change(&mut configuration);
         let change = self.engine.configuration_change(&configuration).await.unwrap();
         self.engine.configure(&configuration, change.digest, Actor::Operator("test".into())).await.unwrap();
-        let declared = |system: &&String| configuration.systems.iter().any(|s| s.name.as_str() == **system);
+        let declared =
+            |system: &&String| configuration.integrations.iter().any(|i| i.name.as_str() == **system);
         for system in self.systems.iter().filter(declared) {
             for (purpose, token) in [(Purpose::Write, "write"), (Purpose::Verify, "read")] {
                 let secret = Credential::bearer(Secret::new(format!("{system}-{token}")));

@@ -1,0 +1,397 @@
+//! Integrations are governed identities: two gates, approvals that hold, and what attackers try.
+//!
+//! Judged by the truth of the simulated system: what was done there, not what the hub says.
+
+#[path = "world/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "shared by several tests")]
+mod world;
+
+use std::collections::BTreeSet;
+
+use bailiwick_core::{
+    approval::{Approval, Approver},
+    digest::Digest,
+    gate::Gate,
+    id::{ApprovalId, IntegrationName, OperatorId, PlanId, Tenant},
+    person::Ties,
+    plan::Question,
+    policy::{PolicyFile, PolicyId},
+    record::Actor,
+    time::SignedDuration,
+};
+use bailiwick_engine::{ConfigChange, Configuration, EngineError, Waiting};
+use bailiwick_store::{
+    Entity, Update,
+    entities::{Operator, PlanRow, PlanState},
+};
+use world::World;
+
+const ANN: &str = "1,Ann,ann@x.test,Engineering,,active";
+const BO: &str = "2,Bo,bo@x.test,Finance,,active";
+const CY: &str = "3,Cy,cy@x.test,Finance,,active";
+const DI: &str = "4,Di,di@x.test,Finance,,active";
+const ED: &str = "5,Ed,ed@x.test,Finance,,active";
+
+/// A hub that was set up by one administrator, with people in it, and now has several.
+struct Scene {
+    world: World,
+    admin: Operator,
+    second: Operator,
+    architect: Operator,
+    governor: Operator,
+}
+
+fn chat() -> IntegrationName {
+    IntegrationName::new("chat").unwrap()
+}
+
+async fn operator(world: &World, name: &str, roles: &[&str], person: &str) -> Operator {
+    let roles: BTreeSet<String> = roles.iter().map(ToString::to_string).collect();
+    let by = Actor::Hub("test".into());
+    world.engine.add_operator(name, roles, Some(person.into()), 365, by).await.unwrap().0
+}
+
+impl Scene {
+    /// The feed is set up, the system `chat` is not.
+    async fn new(seed: u64) -> Self {
+        let mut world = World::new(seed, &[("chat", &[])]).await;
+        world.configure_with(|c| c.integrations.retain(|i| i.name.as_str() != "chat")).await;
+        world.quiet_before(SignedDuration::from_mins(2)).await;
+        world.deliver(&[ANN, BO, CY, DI, ED]).await.unwrap();
+        let admin =
+            operator(&world, "admin", &["admin", "integration-approver", "identity-approver"], "hr/3").await;
+        let second = operator(&world, "second", &["admin"], "hr/5").await;
+        let architect =
+            operator(&world, "architect", &["integration-approver", "identity-approver"], "hr/4").await;
+        let governor =
+            operator(&world, "governor", &["identity-approver", "integration-approver"], "hr/5").await;
+        Self { world, admin, second, architect, governor }
+    }
+
+    async fn ask(&self, change: impl FnOnce(&mut Configuration)) -> ConfigChange {
+        let mut configuration = self.world.configuration();
+        change(&mut configuration);
+        let change = self.world.engine.configuration_change(&configuration).await.unwrap();
+        self.world.engine.configure(&configuration, change.digest, &self.admin).await.unwrap()
+    }
+
+    async fn approve(&self, waiting: &Waiting, by: &Operator) -> Result<(), &'static str> {
+        let plan = self.row(waiting.plan).await;
+        let outcome = self.world.engine.approve(plan.plan.id, plan.digest, by).await;
+        outcome.map(|_| ()).map_err(|error| error.code())
+    }
+
+    async fn row(&self, plan: PlanId) -> PlanRow {
+        self.world.plans().await.into_iter().find(|row| row.plan.id == plan).unwrap()
+    }
+
+    async fn seal(&self) {
+        use bailiwick_connector::seal::{Credential, Secret};
+        use bailiwick_core::integration::Purpose;
+        for (purpose, token) in [(Purpose::Write, "chat-write"), (Purpose::Verify, "chat-read")] {
+            let secret = Credential::bearer(Secret::new(token));
+            let by = Actor::Operator("admin".into());
+            self.world.engine.seal_credential(&chat(), purpose, secret, by).await.unwrap();
+        }
+    }
+
+    /// The codes of what the integration may not read and not write.
+    async fn shut(&self) -> (Option<&'static str>, Option<&'static str>) {
+        let mut tx = self.world.store.read().await.unwrap();
+        let permit = self.world.engine.catalogue(&mut *tx).await.unwrap().permit(&chat());
+        (permit.reads.err().map(|s| s.code()), permit.writes.err().map(|s| s.code()))
+    }
+
+    async fn codes(&self) -> BTreeSet<String> {
+        self.world.engine.open_findings().await.unwrap().into_iter().map(|f| f.code).collect()
+    }
+
+    fn written(&self) -> usize {
+        self.world.effects().values().map(|n| *n as usize).sum()
+    }
+
+    /// Both gates of `chat` are open.
+    async fn connected(seed: u64) -> Self {
+        let mut scene = Self::new(seed).await;
+        let change = scene.ask(|_| {}).await;
+        let [first, second] = &change.waiting[..] else { panic!("{:?}", change.waiting) };
+        scene.approve(first, &scene.architect).await.unwrap();
+        scene.approve(second, &scene.governor).await.unwrap();
+        scene.seal().await;
+        scene.world.pass(SignedDuration::from_mins(20));
+        scene.world.quiet().await;
+        assert_eq!(scene.shut().await, (None, None));
+        scene
+    }
+}
+
+#[tokio::test]
+async fn reads_take_the_first_gate_and_writes_take_both() {
+    let mut scene = Scene::new(1).await;
+    let change = scene.ask(|_| {}).await;
+    let asked: Vec<Question> = change.waiting.iter().map(|w| w.question).collect();
+    assert_eq!(asked, [Question::IntegrationApproved, Question::IdentityAuthorityApproved]);
+    assert_eq!(
+        scene.shut().await,
+        (Some("integration-approval-missing"), Some("integration-approval-missing"))
+    );
+
+    scene.approve(&change.waiting[0], &scene.architect).await.unwrap();
+    scene.seal().await;
+    scene.world.quiet_before(SignedDuration::from_mins(2)).await;
+    assert_eq!(scene.shut().await, (None, Some("identity-authority-missing")));
+    assert_eq!(scene.written(), 0, "{:?}", scene.world.effects());
+    assert!(scene.codes().await.contains("identity-authority-missing"));
+    let system = bailiwick_core::id::SystemName::new("chat").unwrap();
+    scene.world.engine.reconcile(&system).await.unwrap();
+
+    scene.approve(&change.waiting[1], &scene.governor).await.unwrap();
+    scene.world.pass(SignedDuration::from_mins(20));
+    scene.world.quiet().await;
+    assert!(scene.world.truth()["chat/ann@x.test"].contains("Engineering"), "{:?}", scene.world.truth());
+
+    // Taken back alone: nothing is written any more, and it still reads.
+    scene.world.engine.withdraw(&chat(), &[Gate::IdentityAuthorityApproved], &scene.second).await.unwrap();
+    let before = scene.written();
+    scene.world.deliver(&[ANN, BO, CY, DI, ED, "6,Fi,fi@x.test,Finance,,active"]).await.unwrap();
+    scene.world.quiet_before(SignedDuration::from_mins(2)).await;
+    assert_eq!((scene.written(), scene.shut().await), (before, (None, Some("identity-authority-missing"))));
+    scene.world.engine.reconcile(&system).await.unwrap();
+}
+
+#[tokio::test]
+async fn nobody_approves_what_is_theirs_and_no_one_person_opens_both_gates() {
+    let scene = Scene::new(2).await;
+    let ties = |person: &str, also: &[&str], delegates: &[&str]| Ties {
+        person: person.into(),
+        also: also.iter().map(ToString::to_string).collect(),
+        delegates: delegates.iter().map(ToString::to_string).collect(),
+    };
+    let tied = scene
+        .ask(|c| {
+            c.integrations.retain(|i| i.name.as_str() != "chat");
+            c.ties = vec![ties("hr/1", &["hr/91"], &["hr/92"])];
+        })
+        .await;
+    scene.approve(&tied.waiting[0], &scene.second).await.unwrap();
+    let change = scene.ask(|c| c.ties = vec![ties("hr/1", &["hr/91"], &["hr/92"])]).await;
+    let [first, second] = &change.waiting[..] else { panic!("{:?}", change.waiting) };
+
+    let both = ["integration-approver", "identity-approver"];
+    for (name, roles, person, expect) in [
+        ("requester-again", &both[..], "hr/3", "approval-by-requester"),
+        ("owner", &both[..], "hr/1", "approval-by-owner"),
+        ("backup", &both[..], "hr/2", "approval-by-owner"),
+        ("second-account", &both[..], "hr/91", "approval-by-owner"),
+        ("delegate", &both[..], "hr/92", "approval-by-delegate"),
+        ("robot", &both[..], "bailiwick/chat", "approval-by-beneficiary"),
+        ("other-gate-only", &["identity-approver"][..], "hr/4", "approval-not-allowed"),
+        ("nobody-in-particular", &["approver", "admin"][..], "hr/4", "approval-not-allowed"),
+    ] {
+        let by = operator(&scene.world, name, roles, person).await;
+        assert_eq!(scene.approve(first, &by).await, Err(expect), "{name}");
+    }
+    let by = scene.world.engine.add_operator(
+        "unknown",
+        both.map(str::to_owned).into(),
+        None,
+        1,
+        Actor::Hub("test".into()),
+    );
+    assert_eq!(scene.approve(first, &by.await.unwrap().0).await, Err("approver-unknown"));
+
+    scene.approve(first, &scene.architect).await.unwrap();
+    assert_eq!(scene.approve(second, &scene.architect).await, Err("approval-by-same-person"));
+    let again = operator(&scene.world, "architect-again", &both, "hr/4").await;
+    assert_eq!(scene.approve(second, &again).await, Err("approval-by-same-person"));
+    scene.approve(second, &scene.governor).await.unwrap();
+    assert_eq!(scene.shut().await, (None, None));
+}
+
+#[tokio::test]
+async fn an_approval_is_for_one_plan_once_and_in_time() {
+    let scene = Scene::new(3).await;
+    let change = scene.ask(|_| {}).await;
+    let [first, second] = &change.waiting[..] else { panic!("{:?}", change.waiting) };
+    let digest = scene.row(second.plan).await.digest;
+    let approve = |plan, digest| async move {
+        let by = &scene.architect;
+        (scene.world.engine.approve(plan, digest, by).await.map(|_| ()).map_err(|e| e.code()), scene)
+    };
+    let (outcome, scene) = approve(first.plan, digest).await;
+    assert_eq!(outcome, Err("approval-digest-mismatch"));
+    scene.approve(first, &scene.architect).await.unwrap();
+    assert_eq!(scene.approve(first, &scene.governor).await, Err("approval-used"));
+    // A newer request takes the place of an older one.
+    let wider = |c: &mut Configuration| c.integrations.iter_mut().for_each(|i| i.purpose = "more".into());
+    scene.ask(wider).await;
+    assert_eq!(scene.approve(second, &scene.governor).await, Err("plan-superseded"));
+}
+
+/// Writes what an attacker with the database's password writes, without the hub's key.
+async fn tamper(scene: &Scene, update: Update) {
+    let mut tx = scene.world.store.begin().await.unwrap();
+    tx.write(&Tenant::single(), vec![update], &*scene.world.dice).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+fn record(scene: &Scene) -> bailiwick_core::record::Record {
+    use bailiwick_core::record::{Record, RecordKind};
+    let now = scene.world.engine.now();
+    Record::new(RecordKind::Approved, now, Actor::Operator("kim".into()), &*scene.world.dice)
+}
+
+fn forged(scene: &Scene, row: &PlanRow) -> Approval {
+    let now = scene.world.engine.now();
+    let operator =
+        Approver::Operator { id: OperatorId::from_bytes([9; 16]), name: "kim".into(), person: None };
+    Approval {
+        id: ApprovalId::new(now, &*scene.world.dice),
+        plan: row.plan.id,
+        digest: row.plan.digest(),
+        by: operator,
+        policies: vec![PolicyId::new("hub-integration-gate")],
+        covers: row.plan.opens().into_iter().map(|(_, covers)| covers).collect(),
+        at: now,
+        expires: now.saturating_add(SignedDuration::from_hours(8)).unwrap(),
+        used: None,
+        seal: Digest::of(b"no key").to_string(),
+    }
+}
+
+#[tokio::test]
+async fn an_approval_put_into_the_database_by_hand_is_found_and_does_not_count() {
+    let mut scene = Scene::new(4).await;
+    let change = scene.ask(|_| {}).await;
+    for waiting in &change.waiting {
+        let row = scene.row(waiting.plan).await;
+        let approval = forged(&scene, &row);
+        let changed = PlanRow { state: PlanState::Waiting { approval: approval.id }, ..row };
+        let update = Update::new(record(&scene)).insert(&approval, &*scene.world.dice);
+        tamper(&scene, update.replace(&changed, 1, &*scene.world.dice)).await;
+    }
+    // The next thing that is approved looks at all that waits.
+    let other = scene.ask(|c| c.systems[0].title = "Chat".into()).await;
+    let configuration = other.waiting.iter().find(|w| w.question == Question::Configuration).unwrap();
+    scene.approve(configuration, &scene.second).await.unwrap();
+    scene.world.quiet_before(SignedDuration::from_mins(2)).await;
+    assert_eq!(scene.shut().await.1, Some("integration-approval-missing"));
+    assert_eq!(scene.written(), 0);
+}
+
+#[tokio::test]
+async fn a_scope_widened_in_the_database_shuts_the_integration() {
+    let scene = Scene::connected(5).await;
+    let mut tx = scene.world.store.read().await.unwrap();
+    let table = bailiwick_store::Select::from(bailiwick_store::Table::Integrations);
+    let tenant = Tenant::single();
+    let found = bailiwick_store::select::<bailiwick_core::integration::Integration>(&mut *tx, &tenant, table);
+    let stored = found.await.unwrap().into_iter().find(|s| s.value.name == chat()).unwrap();
+    drop(tx);
+    let mut wider = stored.value.clone();
+    wider.scope.rules.push("grant PUT /api/admins/{id}".parse().unwrap());
+    tamper(&scene, Update::new(record(&scene)).replace(&wider, stored.revision, &*scene.world.dice)).await;
+    assert_eq!(scene.shut().await.0, Some("integration-approval-missing"));
+}
+
+#[tokio::test]
+async fn a_plan_altered_after_its_approval_is_not_carried_out() {
+    let mut scene = Scene::connected(6).await;
+    // A plan of somebody's access, approved by a rule, waits because its integration is stopped for now.
+    scene.world.engine.withdraw(&chat(), &[Gate::IdentityAuthorityApproved], &scene.second).await.unwrap();
+    scene.world.deliver(&[ANN, BO, CY, DI, ED, "6,Fi,fi@x.test,Finance,,active"]).await.unwrap();
+    let row = scene.world.plans().await.into_iter().rfind(|row| row.state.name() == "approved").unwrap();
+    let mut altered = row.clone();
+    for change in &mut altered.plan.changes {
+        if let bailiwick_core::plan::Op::CreateAccount { attributes, .. } = &mut change.op {
+            attributes.insert("userName".into(), "mallory@x.test".into());
+        }
+    }
+    assert_ne!(altered.plan, row.plan);
+    altered.digest = altered.plan.digest();
+    let mut tx = scene.world.store.read().await.unwrap();
+    let stored =
+        bailiwick_store::get::<PlanRow>(&mut *tx, &Tenant::single(), &row.key()).await.unwrap().unwrap();
+    drop(tx);
+    tamper(&scene, Update::new(record(&scene)).replace(&altered, stored.revision, &*scene.world.dice)).await;
+    scene.world.pass(SignedDuration::from_mins(20));
+    scene.world.quiet_before(SignedDuration::from_mins(2)).await;
+    assert!(!scene.world.truth().keys().any(|who| who.contains("mallory")), "{:?}", scene.world.truth());
+    assert!(scene.codes().await.contains("approval-digest-mismatch"), "{:?}", scene.codes().await);
+}
+
+#[tokio::test]
+async fn less_takes_one_person_and_is_in_force_at_once_while_more_takes_two() {
+    let scene = Scene::connected(7).await;
+    let less = |c: &mut Configuration| {
+        for integration in c.integrations.iter_mut().filter(|i| i.name.as_str() == "chat") {
+            integration.scope.rules.retain(|rule| !rule.to_string().starts_with("delete"));
+        }
+    };
+    let change = scene.ask(less).await;
+    assert_eq!(change.waiting, []);
+    assert_eq!(scene.shut().await, (None, None));
+    let rules = |name: IntegrationName| {
+        let engine = scene.world.engine.clone();
+        let store = scene.world.store.clone();
+        async move {
+            let mut tx = store.read().await.unwrap();
+            let catalogue = engine.catalogue(&mut *tx).await.unwrap();
+            catalogue.integrations[&name].scope.rules.iter().map(ToString::to_string).collect::<Vec<_>>()
+        }
+    };
+    assert!(!rules(chat()).await.iter().any(|rule| rule.starts_with("delete")));
+
+    // Back to what it was: that is more, and what is certified stays in force until both have approved.
+    let change = scene.ask(|_| {}).await;
+    assert_eq!(change.waiting.len(), 2, "{:?}", change.waiting);
+    let [first, second] = &change.waiting[..] else { panic!() };
+    scene.approve(first, &scene.architect).await.unwrap();
+    assert_eq!(scene.shut().await, (None, None));
+    assert!(!rules(chat()).await.iter().any(|rule| rule.starts_with("delete")));
+    scene.approve(second, &scene.governor).await.unwrap();
+    assert_eq!(scene.shut().await, (None, None));
+    assert!(rules(chat()).await.iter().any(|rule| rule.starts_with("delete")));
+}
+
+#[tokio::test]
+async fn a_single_administrator_changes_nothing_alone_once_a_second_one_exists() {
+    let world = World::new(8, &[("chat", &[])]).await;
+    let first = operator(&world, "first", &["admin"], "hr/3").await;
+    let findings = world.engine.open_findings().await.unwrap();
+    assert!(findings.iter().any(|f| f.code == "hub-bootstrap" && f.owner == "first"), "{findings:?}");
+    let ask = |configuration: Configuration| {
+        let (engine, first) = (world.engine.clone(), first.clone());
+        async move {
+            let change = engine.configuration_change(&configuration).await.unwrap();
+            engine.configure(&configuration, change.digest, &first).await.unwrap().waiting
+        }
+    };
+    assert_eq!(ask(world.configuration()).await, []);
+    operator(&world, "second", &["admin"], "hr/4").await;
+    assert!(!world.engine.open_findings().await.unwrap().iter().any(|f| f.code == "hub-bootstrap"));
+    let mut other = world.configuration();
+    other.policies.push(PolicyFile {
+        path: "mine.cedar".into(),
+        text: r#"@id("mine") permit(principal, action == Action::"hold", resource == Entitlement::"chat/admins");"#.into(),
+    });
+    let waiting = ask(other).await;
+    assert_eq!(waiting.iter().map(|w| w.question).collect::<Vec<_>>(), [Question::Configuration]);
+    let row = world.plans().await.into_iter().find(|row| row.plan.id == waiting[0].plan).unwrap();
+    let outcome = world.engine.approve(row.plan.id, row.digest, &first).await;
+    assert!(
+        matches!(&outcome, Err(EngineError::Refused(r)) if r.code() == "approval-by-requester"),
+        "{outcome:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_bootstrap_ends_at_its_deadline() {
+    let world = World::new(9, &[("chat", &[])]).await;
+    let first = operator(&world, "first", &["admin"], "hr/3").await;
+    world.pass(SignedDuration::from_hours(15 * 24));
+    let configuration = world.configuration();
+    let change = world.engine.configuration_change(&configuration).await.unwrap();
+    let waiting = world.engine.configure(&configuration, change.digest, &first).await.unwrap().waiting;
+    assert!(!waiting.is_empty());
+}
