@@ -60,7 +60,7 @@ pub(crate) struct Record<'a> {
 /// anything else; AES-GCM-SIV seals the block. Both see one nonce again and again: after a crash, other entries may
 /// follow the same tree. GCM-SIV may: equal blocks are all that it gives away. GCM may not, if two of its tags were
 /// ever seen, for their difference tells its key; but they never leave this type. What remains is that two
-/// records have equal blocks, which under a secret key takes chance, one in 2^110 for the largest journal.
+/// records have equal blocks, which under a secret key takes chance: for two of a MiB, one in 2^112.
 struct Seal {
     block: LessSafeKey,
     seal: LessSafeKey,
