@@ -1,11 +1,12 @@
 //! Durable append against its floor: one write and one `fdatasync` of the same bytes, in the same batches, on a
 //! preallocated file. Pairs are interleaved.
 //!
-//! In: the check of every entry, the tree, the journal, all tiles, the flush of tiles when the journal starts over
-//! (once in every run, so more rarely than it would in a longer one: 46 batches fill it), and one publication at
-//! the end. The sequencer works like that when it catches up: appends until the store has no more, then one
-//! publication; a single batch that is published alone pays for a checkpoint and partial tiles besides. Out:
-//! opening the log, and what the system has not yet written of tiles that no flush has asked for.
+//! In: the check of every entry, the tree, the journal, all tiles, their flushes behind the log (four while the
+//! journal fills), the wait for them and for the rest when it starts over (twice in every run: 92 batches fill
+//! it), and one publication at the end. The sequencer works like that when it catches up: appends until the store
+//! has no more, then one publication; a single batch that is published alone pays for a checkpoint and partial
+//! tiles besides. Out: opening the log, and what is left to flush of the tiles of the last 72 batches of 256, for
+//! which nobody has to wait yet.
 //!
 //! Prints the ratio floor time / append time; 1 would be free, the goal is 0.5.
 
@@ -23,8 +24,8 @@ use bailiwick_evidence::{Log, Signer, entry, fsck::fsck, tile};
 use serde_json::json;
 
 const PAIRS: usize = 9;
-/// Enough to fill the journal of 8 MiB more than once.
-const BATCHES: usize = 64;
+/// Enough to fill the journal of 16 MiB more than twice.
+const BATCHES: usize = 256;
 const BATCH: usize = 512;
 const GOAL: f64 = 0.5;
 
@@ -95,7 +96,7 @@ fn main() {
             bytes
         })
         .collect();
-    let len = 8 * 1024 * 1024;
+    let len = bailiwick_evidence::log::JOURNAL_BYTES;
     let path = root.path().join("floor");
     let mut file = OpenOptions::new().create(true).truncate(true).write(true).open(path).unwrap();
     file.write_all(&vec![0; len as usize]).unwrap();

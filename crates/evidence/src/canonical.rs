@@ -13,8 +13,14 @@ use serde_json::Value;
 
 use crate::error::EvidenceError;
 
-/// Bytes of a string that are looked at together.
+/// Bytes of a long string that are looked at together.
 const BLOCK: usize = 32;
+
+/// Bytes of a short string that are looked at together.
+const WORD: usize = 8;
+
+/// With so many digits every number is in range.
+const SAFE_DIGITS: usize = 18;
 
 /// Arrays and objects may nest this deep.
 pub const MAX_DEPTH: usize = 64;
@@ -206,12 +212,13 @@ impl<'a> Scanner<'a> {
         let start = self.at;
         let negative = self.take(b'-');
         let digits = self.at;
-        while matches!(self.peek(), Some(b'0'..=b'9')) {
-            self.at += 1;
-        }
-        let text = std::str::from_utf8(&self.bytes[start..self.at]).unwrap_or_default();
-        let leading_zero = self.bytes.get(digits) == Some(&b'0') && (negative || self.at - digits > 1);
-        let in_range = if negative { text.parse::<i64>().is_ok() } else { text.parse::<u64>().is_ok() };
+        self.at += self.bytes[self.at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let count = self.at - digits;
+        let leading_zero = self.bytes.get(digits) == Some(&b'0') && (negative || count > 1);
+        let in_range = (1..=SAFE_DIGITS).contains(&count) || {
+            let text = std::str::from_utf8(&self.bytes[start..self.at]).unwrap_or_default();
+            if negative { text.parse::<i64>().is_ok() } else { text.parse::<u64>().is_ok() }
+        };
         if leading_zero || !in_range || matches!(self.peek(), Some(b'.' | b'e' | b'E')) {
             self.at = start;
             return self.refuse("number is not a 64-bit integer in its shortest form");
@@ -283,9 +290,34 @@ impl<'a> Scanner<'a> {
 
 /// How many bytes at the start of `text` stand for themselves in a string.
 fn plain(text: &[u8]) -> usize {
+    // Names and most values end within two words; only what is longer is worth whole blocks.
+    let (head, rest) = text.split_at(text.len().min(2 * WORD));
+    let found = plain_by_words(head);
+    if found < head.len() || rest.is_empty() {
+        return found;
+    }
     let special = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\');
     // Without a branch for each byte, the compiler compares a whole block at once.
     let clean = |block: &&[u8; BLOCK]| !block.iter().fold(false, |found, &byte| found | special(byte));
-    let start = BLOCK * text.as_chunks().0.iter().take_while(clean).count();
-    start + text[start..].iter().take_while(|&&byte| !special(byte)).count()
+    let start = BLOCK * rest.as_chunks().0.iter().take_while(clean).count();
+    found + start + plain_by_words(&rest[start..])
+}
+
+/// The same, eight bytes at a time.
+fn plain_by_words(text: &[u8]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; WORD]);
+    const HIGH: u64 = ONES << 7;
+    // The lowest byte that is marked is the first special one: a borrow marks wrong bytes only above a right one.
+    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & HIGH;
+    let equal = |word: u64, byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    let (words, rest) = text.as_chunks::<WORD>();
+    for (at, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let special = below(word, 0x20) | equal(word, b'"') | equal(word, b'\\');
+        if special != 0 {
+            return at * WORD + (special.trailing_zeros() / u8::BITS) as usize;
+        }
+    }
+    let special = |byte: &u8| *byte < 0x20 || matches!(byte, b'"' | b'\\');
+    words.len() * WORD + rest.iter().position(special).unwrap_or(rest.len())
 }

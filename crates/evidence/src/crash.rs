@@ -3,18 +3,20 @@
 //! [`Memory`] is a file system that knows what is durable: bytes after a flush of their file, names after a flush of
 //! their directory. A killed process leaves all that was written; a loss of power leaves any mixture of durable
 //! and written state, drawn from a seed, down to sectors. The oracle is the list of entries that the test
-//! itself wanted to append, and it has three planted bugs to catch.
+//! itself wanted to append, and it has four planted bugs to catch.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard},
 };
 
 use crate::{
-    Checkpoint, EvidenceError, Hash, Log, Signer, entry,
-    files::{Durable, Files, Lock},
+    Checkpoint, EvidenceError, Hash, Log, Signer,
+    behind::{Behind, Job},
+    entry,
+    files::{Files, Lock},
     fsck, merkle,
     reader::Reader,
     tile::Kind,
@@ -76,6 +78,8 @@ enum Planted {
     NoJournalFlush,
     /// Tiles are not flushed before the journal starts over.
     NoTileFlush,
+    /// The journal starts over before the flush behind the log is done.
+    NoFlushWait,
     /// What a killed process left unflushed is taken for durable by the next one.
     NoConfirm,
 }
@@ -257,18 +261,8 @@ impl Files for Memory {
         if disk.planted == Planted::NoJournalFlush { Ok(()) } else { disk.sync(path) }
     }
 
-    /// Either may come first; which one, depends on where it stands.
-    fn write_beside(
-        &self,
-        durable: Durable<'_>,
-        others: &[(PathBuf, Vec<u8>)],
-        work: &mut (dyn FnMut() + Send),
-    ) -> io::Result<()> {
-        work();
-        let journal = || self.write_durable(durable.path, durable.offset, durable.bytes);
-        let tiles = || others.iter().try_for_each(|(path, bytes)| self.write(path, bytes));
-        let tiles_first = durable.offset.is_multiple_of(2);
-        if tiles_first { tiles().and_then(|()| journal()) } else { journal().and_then(|()| tiles()) }
+    fn behind(self: Arc<Self>) -> io::Result<Box<dyn Behind>> {
+        Ok(Box::new(Late { files: (*self).clone(), jobs: VecDeque::new() }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -314,6 +308,40 @@ impl Files for Memory {
 
     fn lock(&self, _: &Path) -> io::Result<Option<Lock>> {
         Ok(Some(Lock(None)))
+    }
+}
+
+/// Does jobs when it is asked about them, or not yet: what goes on behind the log may be done at any time, and a
+/// stop finds some of it undone.
+struct Late {
+    files: Memory,
+    jobs: VecDeque<Job>,
+}
+
+impl Behind for Late {
+    fn give(&mut self, job: Job) {
+        self.jobs.push_back(job);
+    }
+
+    fn open(&self) -> usize {
+        self.jobs.len()
+    }
+
+    fn done(&mut self) -> io::Result<Vec<PathBuf>> {
+        let ready = !self.files.disk().steps.is_multiple_of(3);
+        let job = self.jobs.pop_front_if(|_| ready);
+        job.map_or(Ok(Vec::new()), |job| job.run(&self.files))
+    }
+
+    fn settle(&mut self) -> io::Result<Vec<PathBuf>> {
+        let mut paths = Vec::new();
+        for job in self.jobs.drain(..) {
+            if matches!(job, Job::Sync(_)) && self.files.disk().planted == Planted::NoFlushWait {
+                continue;
+            }
+            paths.extend(job.run(&self.files)?);
+        }
+        Ok(paths)
     }
 }
 
@@ -463,7 +491,7 @@ fn stops_again_during_recovery() {
 
 #[test]
 fn the_sweeps_catch_planted_bugs() {
-    for planted in [Planted::NoJournalFlush, Planted::NoTileFlush] {
+    for planted in [Planted::NoJournalFlush, Planted::NoTileFlush, Planted::NoFlushWait] {
         assert!(sweep(planted).is_err(), "{planted:?} went unnoticed");
     }
     assert!(sweep_twice(Planted::NoConfirm).is_err(), "a missing confirmation went unnoticed");

@@ -6,7 +6,7 @@
 //! Absent: ML-DSA-44 (type 0x06), and making seeds.
 
 use aws_lc_rs::{
-    aead::{AES_256_GCM_SIV, UnboundKey},
+    aead::{self, UnboundKey},
     encoding::{AsBigEndian as _, Curve25519SeedBin},
     hkdf::{HKDF_SHA256, Salt},
     signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey},
@@ -160,12 +160,16 @@ impl Signer {
     }
 
     /// A secret that only who holds this key can derive, for a purpose of its own.
-    pub(crate) fn derive(&self, purpose: &[u8]) -> Result<UnboundKey, EvidenceError> {
+    pub(crate) fn derive(
+        &self,
+        purpose: &[u8],
+        algorithm: &'static aead::Algorithm,
+    ) -> Result<UnboundKey, EvidenceError> {
         let refused = |_| EvidenceError::KeyMalformed { why: "seed is not available" };
         let seed: Curve25519SeedBin<'_> =
             self.pair.seed().and_then(|seed| seed.as_be_bytes()).map_err(refused)?;
         let derived = Salt::new(HKDF_SHA256, purpose).extract(seed.as_ref());
-        Ok(derived.expand(&[], &AES_256_GCM_SIV).map_err(refused)?.into())
+        Ok(derived.expand(&[], algorithm).map_err(refused)?.into())
     }
 
     /// Signs a text that ends in a newline.

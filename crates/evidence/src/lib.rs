@@ -34,6 +34,7 @@
 //! # }
 //! ```
 
+mod behind;
 mod canonical;
 pub mod checkpoint;
 mod edge;
@@ -51,6 +52,7 @@ pub mod pack;
 pub mod proof;
 pub mod reader;
 pub mod tile;
+mod whole;
 pub mod witness;
 
 #[cfg(test)]

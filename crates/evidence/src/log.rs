@@ -2,9 +2,9 @@
 //!
 //! Promise: when `append` returns, its entries survive the loss of power; a log that is stopped at any point opens
 //! again with every entry that was durable, and never publishes two roots for one size. Each batch costs one
-//! flush, that of the journal. Tiles are derived from it: those that a batch fills are written beside the next
-//! batch; `publish` writes what is left of them, then the checkpoint. They are flushed together when the
-//! journal starts over.
+//! flush, that of the journal. Tiles are derived from it: those that a batch fills are written behind the next
+//! batches, and flushed behind them in groups; `publish` waits until they are written, adds the partial ones,
+//! then the checkpoint. When the journal starts over, what is not flushed yet is.
 //!
 //! A directory is that of a C2SP `tlog-tiles` log (`checkpoint`, `tile/…`) and can be served as it is,
 //! besides `journal` and `lock`.
@@ -16,11 +16,13 @@ use std::{
     ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
+    thread,
 };
 
 use crate::{
+    behind::{Behind, Job},
     checkpoint::Checkpoint,
-    edge::{Edge, partial},
+    edge::{Edge, Written, partial},
     entry,
     error::EvidenceError,
     files::{Disk, Files, Lock},
@@ -34,7 +36,10 @@ use crate::{
 };
 
 /// Size of a new journal in bytes, unless the caller chooses.
-pub const JOURNAL_BYTES: u64 = 8 * 1024 * 1024;
+pub const JOURNAL_BYTES: u64 = 16 * 1024 * 1024;
+
+/// How often full tiles are flushed while the journal fills once.
+const FLUSHES: u64 = 4;
 
 /// The longest origin in bytes, so that a checkpoint fits into the journal's header.
 pub const MAX_ORIGIN: usize = 512;
@@ -48,14 +53,21 @@ pub struct Log {
     head: Checkpoint,
     /// Number of durable entries: as many as `head` has or more.
     durable: u64,
-    /// The tree over them. It grows beside the flush, so after a failed one it is ahead, and the log is closed.
+    /// The tree over them.
     edge: Edge,
-    /// Full tiles of durable entries that are not written yet.
-    pending: Vec<(PathBuf, Vec<u8>)>,
     journal: Journal,
+    /// Writes full tiles of durable entries. Ahead of the checkpoint they are harmless: nobody who verifies reads
+    /// them.
+    writer: Box<dyn Behind>,
+    /// Full tiles that are written, and that nobody has been asked to flush.
+    written: Vec<PathBuf>,
+    /// Flushes full tiles. They never change and are never removed, so it can be done at any time.
+    flusher: Box<dyn Behind>,
+    /// How much of the journal was used when it was last asked.
+    flushed_at: u64,
     /// Size of the tree that the journal starts from; its tiles must stay until the journal starts over.
     base: u64,
-    /// Published files that may not be durable yet.
+    /// Other published files that may not be durable yet.
     unflushed: BTreeSet<PathBuf>,
     /// Full tiles that have partial files still to be removed.
     partials: BTreeSet<(Kind, u64)>,
@@ -82,7 +94,7 @@ impl Log {
     /// # Errors
     /// As [`Log::open`].
     pub fn open_sized(dir: &Path, signer: Signer, journal_bytes: u64) -> Result<Self, EvidenceError> {
-        Self::open_with(Arc::new(Disk), dir, signer, journal_bytes.max(journal::MIN_BYTES))
+        Self::open_with(Arc::new(Disk::default()), dir, signer, journal_bytes.max(journal::MIN_BYTES))
     }
 
     pub(crate) fn open_with(
@@ -117,6 +129,8 @@ impl Log {
                 (Journal::create(&*files, dir, journal_bytes, &base, &signer)?, base, Edge::default())
             }
         };
+        let hand = || Arc::clone(&files).behind().map_err(io("start writing to", dir));
+        let (writer, flusher) = (hand()?, hand()?);
         let mut log = Self {
             files,
             dir: dir.to_owned(),
@@ -125,8 +139,11 @@ impl Log {
             head: base,
             durable: edge.size(),
             edge,
-            pending: Vec::new(),
             journal,
+            writer,
+            written: Vec::new(),
+            flusher,
+            flushed_at: 0,
             unflushed: BTreeSet::new(),
             partials: BTreeSet::new(),
             superseded: Vec::new(),
@@ -216,15 +233,19 @@ impl Log {
     /// the batch may or may not be in it, so ask for what is [`durable`](Log::durable).
     pub fn append(&mut self, entries: &[&[u8]]) -> Result<u64, EvidenceError> {
         self.usable()?;
-        entries.iter().try_for_each(|bytes| entry::check(bytes))?;
-        self.closed = true;
-        let mut rest = entries;
+        let (mut rest, mut unchecked) = (entries, entries);
         while !rest.is_empty() {
             let batch = &rest[..self.batch_len(rest)];
-            self.append_batch(batch)?;
+            let edge = self.edge.clone();
+            // Hashing takes longer than all else that is done here, besides waiting for the flush.
+            thread::scope(|scope| {
+                let grown = scope.spawn(move || grow(edge, batch));
+                unchecked.iter().try_for_each(|bytes| entry::check(bytes))?;
+                self.append_batch(batch, || grown.join().map_err(|_| EvidenceError::Closed)?)
+            })?;
             rest = &rest[batch.len()..];
+            unchecked = &[];
         }
-        self.closed = false;
         Ok(self.durable)
     }
 
@@ -251,32 +272,59 @@ impl Log {
         fitting.count().max(1)
     }
 
-    fn append_batch(&mut self, entries: &[&[u8]]) -> Result<(), EvidenceError> {
+    /// Appends what fits into the journal; `grown` gives the tree with it.
+    fn append_batch(
+        &mut self,
+        entries: &[&[u8]],
+        grown: impl FnOnce() -> Result<Grown, EvidenceError>,
+    ) -> Result<(), EvidenceError> {
+        self.closed = true;
+        self.flush_behind()?;
         if !self.journal.fits(journal::record_len(entries)) {
             self.start_over()?;
         }
-        let before = (self.edge.size(), self.edge.root());
-        let tiles = std::mem::take(&mut self.pending);
-        let mut filled = Vec::new();
-        let mut grown = Ok(());
-        let mut grow = || grown = entries.iter().try_for_each(|entry| self.edge.push(entry, &mut filled));
-        // Tiles ahead of the checkpoint are harmless: nobody who verifies reads them, and they are of durable entries.
-        self.journal.append(&*self.files, before, entries, &tiles, &mut grow)?;
-        grown?;
+        self.journal.append(&*self.files, (self.edge.size(), self.edge.root()), entries)?;
+        let Grown { edge, filled } = grown()?;
+        self.edge = edge;
         self.durable = self.edge.size();
-        self.unflushed.extend(tiles.into_iter().map(|(path, _)| path));
-        self.pending.extend(filled.into_iter().map(|(tile, bytes)| (self.dir.join(tile.to_string()), bytes)));
+        if !filled.is_empty() {
+            let path = |tile: Tile| self.dir.join(tile.to_string());
+            self.writer
+                .give(Job::Write(filled.into_iter().map(|(tile, bytes)| (path(tile), bytes)).collect()));
+        }
+        self.closed = false;
         Ok(())
+    }
+
+    /// Has written tiles flushed now and then, so that few are left when the journal starts over.
+    fn flush_behind(&mut self) -> Result<(), EvidenceError> {
+        self.written.extend(self.writer.done().map_err(io("write to", &self.dir))?);
+        self.flusher.done().map_err(io("flush", &self.dir))?;
+        let due = self.journal.used() - self.flushed_at >= self.journal.capacity() / FLUSHES;
+        if due && self.flusher.open() == 0 && !self.written.is_empty() {
+            self.flushed_at = self.journal.used();
+            let tiles = std::mem::take(&mut self.written);
+            self.flusher.give(Job::Sync(self.with_dirs(tiles.into_iter().collect())));
+        }
+        Ok(())
+    }
+
+    /// Those paths with the directories that hold their names.
+    fn with_dirs(&self, mut paths: BTreeSet<PathBuf>) -> Vec<PathBuf> {
+        let dirs: BTreeSet<PathBuf> = paths
+            .iter()
+            .flat_map(|path| path.ancestors().skip(1).take_while(|dir| dir.starts_with(&self.dir)))
+            .map(Path::to_owned)
+            .collect();
+        paths.extend(dirs);
+        paths.into_iter().collect()
     }
 
     fn publish_durable(&mut self) -> Result<(), EvidenceError> {
         if self.head.size() == self.durable {
             return Ok(());
         }
-        for (path, bytes) in std::mem::take(&mut self.pending) {
-            self.files.write(&path, &bytes).map_err(io("write", &path))?;
-            self.unflushed.insert(path);
-        }
+        self.written.extend(self.writer.settle().map_err(io("write to", &self.dir))?);
         for (tile, bytes) in self.edge.partials(self.head.size()) {
             self.write_tile(tile, &bytes)?;
             self.unflushed.insert(self.dir.join(tile.to_string()));
@@ -324,16 +372,12 @@ impl Log {
     /// Makes what was published durable, then lets the journal start from here.
     fn start_over(&mut self) -> Result<(), EvidenceError> {
         self.publish_durable()?;
+        self.flusher.settle().map_err(io("flush", &self.dir))?;
         let mut paths = std::mem::take(&mut self.unflushed);
+        paths.extend(std::mem::take(&mut self.written));
         paths.insert(self.dir.join(CHECKPOINT));
-        let dirs: BTreeSet<PathBuf> = paths
-            .iter()
-            .flat_map(|path| path.ancestors().skip(1).take_while(|dir| dir.starts_with(&self.dir)))
-            .map(Path::to_owned)
-            .collect();
-        paths.extend(dirs);
-        let paths: Vec<_> = paths.into_iter().collect();
-        self.files.sync(&paths).map_err(io("flush", &self.dir))?;
+        self.files.sync(&self.with_dirs(paths)).map_err(io("flush", &self.dir))?;
+        self.flushed_at = 0;
         // Signed afresh because the head may carry cosignatures, which the header has no room for.
         let base = Checkpoint::sign(&self.signer, self.head.size(), self.head.root())?;
         self.journal.restart(&*self.files, &base)?;
@@ -459,6 +503,18 @@ impl Log {
         }
         Ok(self.view().cut(size))
     }
+}
+
+/// The tree with a batch, and the tiles that it fills.
+struct Grown {
+    edge: Edge,
+    filled: Vec<Written>,
+}
+
+fn grow(mut edge: Edge, batch: &[&[u8]]) -> Result<Grown, EvidenceError> {
+    let mut filled = Vec::new();
+    batch.iter().try_for_each(|entry| edge.push(entry, &mut filled))?;
+    Ok(Grown { edge, filled })
 }
 
 /// The kinds of tiles that a tree of `size` entries has.

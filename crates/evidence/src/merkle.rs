@@ -9,10 +9,15 @@ use crate::{error::EvidenceError, hash::Hash};
 /// Hash of a leaf: SHA-256 of `0x00 || entry` (RFC 6962 §2.1).
 #[must_use]
 pub fn leaf_hash(entry: &[u8]) -> Hash {
-    let mut message = Vec::with_capacity(1 + entry.len());
-    message.push(0x00);
-    message.extend_from_slice(entry);
-    Hash::of(&message)
+    // Most entries fit, and then nothing is allocated.
+    let mut short = [0; 1024];
+    match short.get_mut(1..=entry.len()) {
+        Some(rest) => {
+            rest.copy_from_slice(entry);
+            Hash::of(&short[..=entry.len()])
+        }
+        None => Hash::of(&[&[0], entry].concat()),
+    }
 }
 
 /// Hash of an inner node: SHA-256 of `0x01 || left || right` (RFC 6962 §2.1).

@@ -37,7 +37,7 @@ impl Reader {
     /// A reader of that directory; reads nothing yet.
     #[must_use]
     pub fn new(dir: &Path) -> Self {
-        Self::with(Arc::new(Disk), dir)
+        Self::with(Arc::new(Disk::default()), dir)
     }
 
     pub(crate) fn with(files: Arc<dyn Files>, dir: &Path) -> Self {

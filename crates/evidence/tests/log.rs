@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use bailiwick_evidence::{Hash, Log, Proof, Signer, entry, merkle};
+use bailiwick_evidence::{Hash, Log, Proof, Signer, entry, fsck, merkle};
 use serde_json::json;
 
 fn signer() -> Signer {
@@ -81,6 +81,49 @@ fn a_batch_longer_than_the_journal_is_appended_whole() {
     assert_eq!(log.size(), 7);
     drop(log);
     assert_eq!(Log::open(dir.path(), signer()).unwrap().read_entries(0..7).unwrap(), batch);
+}
+
+/// The journal starts over again and again, while tiles are written and flushed behind it.
+#[test]
+fn what_goes_on_behind_the_log_is_there_when_it_is_published_or_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let entries: Vec<Vec<u8>> =
+        (0..30 * 512).map(|n| entry::canonical(&json!({ "n": n })).unwrap()).collect();
+    let keys = [signer().verifier().clone()];
+    let mut log = Log::open_sized(dir.path(), signer(), 128 * 1024).unwrap();
+    for (number, batch) in entries.chunks(512).enumerate() {
+        log.append(&batch.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
+        if number % 7 == 3 {
+            let size = log.publish().unwrap().size();
+            let report = fsck(dir.path(), &keys, &[]).unwrap();
+            assert_eq!((report.checkpoint.size(), size), (log.durable(), log.durable()));
+        }
+    }
+    drop(log);
+    let log = Log::open(dir.path(), signer()).unwrap();
+    assert_eq!(log.read_entries(0..entries.len() as u64).unwrap(), entries);
+    assert_eq!(fsck(dir.path(), &keys, &[]).unwrap().checkpoint, *log.checkpoint());
+}
+
+#[test]
+fn a_failure_behind_the_log_closes_it_and_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let entries = entries(600);
+    let mut log = Log::open(dir.path(), signer()).unwrap();
+    // Where the first bundle would be, nothing can be written.
+    let bundle = dir.path().join("tile/entries/000");
+    fs::create_dir_all(&bundle).unwrap();
+    let batch = |range: std::ops::Range<usize>| entries[range].iter().map(Vec::as_slice).collect::<Vec<_>>();
+    assert_eq!(log.append(&batch(0..300)).unwrap(), 300);
+    assert_eq!(log.publish().unwrap_err().code(), "log-io");
+    assert_eq!(log.append(&batch(300..600)).unwrap_err().code(), "log-closed");
+    assert_eq!(log.size(), 0);
+    drop(log);
+    fs::remove_dir(&bundle).unwrap();
+    let mut log = Log::open(dir.path(), signer()).unwrap();
+    assert_eq!((log.durable(), log.size()), (300, 300));
+    append(&mut log, &entries[300..]);
+    assert_eq!(log.read_entries(0..600).unwrap(), entries);
 }
 
 #[test]
