@@ -171,8 +171,10 @@ impl Engine {
         integrations: &[Integration],
     ) -> Result<BTreeSet<(ApprovalId, Digest)>> {
         let mut counting = BTreeSet::new();
-        let certificates = integrations.iter().flat_map(|i| Gate::ALL.map(|gate| i.gates.of(gate)));
-        for certificate in certificates.flatten() {
+        // Collected before the waiting begins, so that the future may move between threads.
+        let certificates: Vec<&Certificate> =
+            integrations.iter().flat_map(|i| Gate::ALL.map(|gate| i.gates.of(gate))).flatten().collect();
+        for certificate in certificates {
             let kept = get::<Approval>(tx, self.tenant(), &certificate.approval.to_string()).await?;
             let genuine = kept.map(|k| k.value).filter(|approval| self.genuine(approval));
             counting.extend(genuine.into_iter().flat_map(|a| a.covers.into_iter().map(move |c| (a.id, c))));
