@@ -10,6 +10,7 @@ mod accept;
 mod activate;
 mod apply;
 mod approve;
+mod authority;
 mod catalogue;
 mod check;
 mod configure;

@@ -5,6 +5,7 @@
 //! policy can touch, an automation leads from what sets it off to what it does. The class is the largest
 //! effect at the end of any path.
 
+pub mod blast;
 mod compute;
 mod edges;
 mod explain;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod blasting;
 mod comparing;
 mod computing;
 mod generated;

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod answer;
+mod authority;
 mod caller;
 mod cases;
 mod configuration;
@@ -34,6 +35,7 @@ use bailiwick_engine::{Engine, Sequencer};
 
 pub use self::{
     accounts::AccountView,
+    authority::AuthorityView,
     cases::{CaseLine, CaseView},
     configuration::Bundle,
     evidence::{CheckRequest, CheckView, EraseRequest, EraseView},
@@ -116,6 +118,10 @@ pub fn router(hub: Hub) -> Router {
         .route("/systems/{system}/profile", get(systems::profile).post(systems::probe))
         .route("/systems/{system}/reconciliation", post(systems::reconcile))
         .route("/integrations", get(integrations::list))
+        .route("/integrations/{integration}/authority", get(authority::show))
+        .route("/integrations/{integration}/blast", get(authority::of_integration))
+        .route("/integrations/{integration}/credentials/{purpose}/blast", get(authority::of_credential))
+        .route("/vendors/{vendor}/blast", get(authority::of_vendor))
         .route("/integrations/{integration}/release", post(integrations::release))
         .route("/integrations/{integration}/credentials/{purpose}", put(integrations::seal))
         .route("/operators", get(operators::list).post(operators::add))

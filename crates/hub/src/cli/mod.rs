@@ -5,6 +5,8 @@
 
 mod account;
 mod apply;
+mod authority;
+mod blast;
 mod case;
 mod completions;
 mod connector;
@@ -135,6 +137,11 @@ enum Command {
     /// What can be connected, and descriptions of HTTP APIs
     #[command(subcommand)]
     Connector(connector::ConnectorCommand),
+    /// What an integration can in effect do
+    #[command(subcommand)]
+    Authority(authority::AuthorityCommand),
+    /// What could be done with something that was taken over
+    Blast(blast::BlastArgs),
     /// Credentials of integrations
     #[command(subcommand)]
     Credential(credential::CredentialCommand),
@@ -230,6 +237,8 @@ async fn dispatch(context: &Context<'_>, command: Option<Command>) -> Result<Exi
         Command::Reconcile(args) => reconcile::run(context, args).await,
         Command::Probe(args) => probe::run(context, args).await,
         Command::Integration(command) => integration::run(context, command).await,
+        Command::Authority(command) => authority::run(context, command).await,
+        Command::Blast(args) => blast::run(context, args).await,
         Command::Connector(command) => connector::run(context, command).await,
         Command::Credential(command) => credential::run(context, command).await,
         Command::Operator(command) => operator::run(context, command).await,

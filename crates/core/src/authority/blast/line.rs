@@ -1,0 +1,163 @@
+//! What an integration can do: on its line, by itself, and by what follows.
+
+use std::collections::BTreeSet;
+
+use super::{Can, Part, Power, Thing};
+use crate::{
+    access::{AccessClass, Stage},
+    authority::{Effect, Touch},
+    id::SystemName,
+    integration::Role,
+    scope::{Operation, ScopeRule},
+    system::Entitlement,
+};
+
+/// Everything, in no order.
+pub(super) fn powers(part: Part<'_>, entitlements: &[Entitlement]) -> Vec<Power> {
+    let mut out = Vec::new();
+    for rule in &part.integration.scope.rules {
+        for (can, thing) in by_call(part, rule) {
+            let limits = limits(part, can, true);
+            let (integration, by) = (part.integration.name.clone(), rule.to_string());
+            out.push(Power { integration, can, thing, call: Some(rule.clone()), by, limits });
+        }
+    }
+    // The calls above say more than the starts of a target's paths do.
+    let by_calls = |start: &Touch| {
+        matches!(part.integration.role, Role::Target { .. }) && !part.integration.scope.acts.contains(start)
+    };
+    for path in &part.authority.paths {
+        if path.steps.is_empty() && by_calls(&path.start) {
+            continue;
+        }
+        let thing = touched(path.end(), entitlements);
+        let by = path.explain(&part.integration.name);
+        let limits = limits(part, Can::Change, false);
+        for can in acts_on(path.end()) {
+            let (integration, by, limits) = (part.integration.name.clone(), by.clone(), limits.clone());
+            let by = if path.effect == Effect::Influences { format!("{by}, if a person agrees") } else { by };
+            out.push(Power { integration, can: *can, thing: thing.clone(), call: None, by, limits });
+        }
+    }
+    out
+}
+
+/// What the calls of a rule can do. The broker knows where a call goes, not what its body says: a call that
+/// has one can give as well as take, whatever the rule was meant for.
+fn by_call(part: Part<'_>, rule: &ScopeRule) -> Vec<(Can, Thing)> {
+    let semantics = part.semantics;
+    let system = match &part.integration.role {
+        Role::Target { system } => system.clone(),
+        Role::Partner { system: Some(system) } => system.clone(),
+        Role::Source { .. } | Role::Partner { system: None } => {
+            return if rule.operation.reads() { vec![(Can::Read, Thing::Shown)] } else { Vec::new() };
+        }
+    };
+    let accounts = || Thing::Accounts { system: system.clone() };
+    let with = || Thing::WithAccounts { system: system.clone() };
+    match rule.operation {
+        Operation::Discover | Operation::List | Operation::Get | Operation::Try => {
+            vec![(Can::Read, Thing::Shown)]
+        }
+        Operation::Create => vec![(Can::Create, accounts()), (Can::Change, accounts())],
+        Operation::Update => vec![(Can::Change, accounts()), (Can::Change, with())],
+        Operation::Delete => vec![(Can::Change, accounts()), (Can::Take, with())],
+        Operation::Issue => {
+            let classes = semantics.issues.iter().map(|class| Some(*class));
+            let classes: Vec<_> = if semantics.issues.is_empty() { vec![None] } else { classes.collect() };
+            let credentials = |class| (Can::Create, Thing::Credentials { system: system.clone(), class });
+            classes.into_iter().map(credentials).collect()
+        }
+        Operation::Grant | Operation::Revoke => held(part, rule, &system),
+    }
+}
+
+fn held(part: Part<'_>, rule: &ScopeRule, system: &SystemName) -> Vec<(Can, Thing)> {
+    let semantics = part.semantics;
+    let body = carries_a_body(&rule.verb);
+    let both: BTreeSet<AccessClass> = semantics.grants.union(&semantics.removes).copied().collect();
+    let (gives, takes) = match (body, rule.operation) {
+        (true, _) => (both.clone(), both),
+        (false, Operation::Revoke) => (BTreeSet::new(), semantics.removes.clone()),
+        (false, _) => (semantics.grants.clone(), BTreeSet::new()),
+    };
+    let thing = |class: AccessClass| Thing::Held { system: system.clone(), class };
+    let mut out: Vec<(Can, Thing)> = gives.into_iter().map(|class| (Can::Give, thing(class))).collect();
+    out.extend(takes.into_iter().map(|class| (Can::Take, thing(class))));
+    if at_an_address(&rule.verb) {
+        out.push((Can::Change, Thing::Holders { system: system.clone() }));
+    }
+    if body {
+        // What can be made at such an address may let somebody in.
+        let live = semantics.grants.iter().filter(|class| class.stage() == Stage::Kill);
+        out.extend(
+            live.map(|class| {
+                (Can::Create, Thing::Credentials { system: system.clone(), class: Some(*class) })
+            }),
+        );
+    }
+    out
+}
+
+/// Whether the verb comes with a body of which the scope says nothing.
+fn carries_a_body(verb: &str) -> bool {
+    matches!(verb, "POST" | "PUT" | "PATCH" | "ADD" | "MODIFY" | "RENAME")
+}
+
+/// Whether the verb is done to whatever is at an address, so that it can be done to the thing itself.
+fn at_an_address(verb: &str) -> bool {
+    carries_a_body(verb) || matches!(verb, "DELETE" | "REMOVE")
+}
+
+fn touched(touch: &Touch, entitlements: &[Entitlement]) -> Thing {
+    match touch {
+        Touch::Identity => Thing::Identities,
+        Touch::Attribute(name) => Thing::Attribute { name: name.clone() },
+        Touch::Entitlement(name) => {
+            let class = entitlements.iter().find(|e| e.name == *name).map(|e| e.class);
+            Thing::Entitlement { name: name.clone(), class }
+        }
+        Touch::Account(system) => Thing::Accounts { system: system.clone() },
+        Touch::Credential(system) => Thing::Credentials { system: system.clone(), class: None },
+        Touch::Object(name) => Thing::Objects { name: name.clone() },
+        Touch::Signal => Thing::Signals,
+    }
+}
+
+const fn acts_on(touch: &Touch) -> &'static [Can] {
+    match touch {
+        Touch::Identity | Touch::Account(_) | Touch::Object(_) => &[Can::Create, Can::Change],
+        Touch::Attribute(_) => &[Can::Change],
+        Touch::Entitlement(_) => &[Can::Give, Can::Take],
+        Touch::Credential(_) | Touch::Signal => &[Can::Create],
+    }
+}
+
+/// What limits it. The pace holds at the edge; the rest of a target's limits holds for what the hub plans.
+/// What comes in is held by the hub itself.
+fn limits(part: Part<'_>, can: Can, on_the_line: bool) -> Vec<String> {
+    let scope = &part.integration.scope;
+    let mut limits = Vec::new();
+    if can == Can::Read {
+        return limits;
+    }
+    limits.extend(scope.writes_per_minute.map(|n| format!("{n} writes a minute")));
+    let mut kept = Vec::new();
+    kept.extend(scope.objects_per_run.map(|n| format!("{n} accounts a run")));
+    kept.extend(scope.population_percent.map(|n| format!("{n} % of the accounts a day")));
+    if can == Can::Give {
+        kept.extend(scope.privileged_per_day.map(|n| format!("{n} privileged a day")));
+    }
+    for (name, values) in &scope.population.0 {
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        kept.push(format!("only where {name} is {}", values.join(" or ")));
+    }
+    if let Role::Source { contract, .. } = &part.integration.role {
+        let always = contract.always_allowed;
+        kept.push(format!("a delivery may lose {} % of the people, or {always}", contract.max_loss_percent));
+        kept.push(format!("a delivery may change {} %, or {always}", contract.max_change_percent));
+    }
+    let planned = |limit: String| if on_the_line { format!("{limit}, as the hub plans") } else { limit };
+    limits.extend(kept.into_iter().map(planned));
+    limits
+}
