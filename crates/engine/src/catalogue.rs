@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use bailiwick_connector::{Connector, Line, seal::Sealed};
+use bailiwick_connector::{Capability, Connector, Line, seal::Sealed};
 use bailiwick_core::{
     approval::Approval,
     authority::{self, Authority, World},
@@ -80,6 +80,11 @@ impl Catalogue {
     pub fn permit(&self, integration: &IntegrationName) -> Permit {
         let nothing = Permit { reads: Err(Shut::NotApproved), writes: Err(Shut::NotApproved) };
         self.permits.get(integration).cloned().unwrap_or(nothing)
+    }
+
+    /// What the connector of an integration can do.
+    pub(crate) fn capability(&self, integration: &IntegrationName) -> Option<&Capability> {
+        self.connectors.get(integration).map(|connector| connector.capability())
     }
 
     fn sealed(&self, integration: &IntegrationName, purpose: Purpose) -> Option<&Sealed> {
