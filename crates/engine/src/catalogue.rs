@@ -11,7 +11,7 @@ use bailiwick_core::{
     authority::{self, Authority, World},
     automation::Automation,
     digest::Digest,
-    gate::{Certificate, Gate, Permit, Shut, permit},
+    gate::{Certificate, Gate, HUB, Permit, Shut, permit},
     govern,
     id::{ApprovalId, EntitlementName, IntegrationName, SourceName, SystemName},
     integration::{Integration, Purpose, Role},
@@ -266,6 +266,9 @@ impl Engine {
 pub(crate) fn validate(engine: &Engine, configuration: &Configuration) -> Result<PolicySet> {
     let mut problems = Vec::new();
     for integration in &configuration.integrations {
+        if integration.name.as_str() == HUB {
+            problems.push(format!("`{HUB}` is the hub itself; give the integration another name"));
+        }
         if let Err(error) = (engine.parts.build)(&integration.connector, &integration.settings) {
             problems.push(format!("integration `{}`: {error}", integration.name));
         }

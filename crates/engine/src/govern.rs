@@ -5,20 +5,22 @@
 //! rules approve without a second person: the only administrator of a new hub may set it up, until a date
 //! that a finding says; and one authorised person may always take something away.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bailiwick_core::{
     approval::{Approval, Approver, Asked, approve},
+    authority::{self, Class, Semantics, Touch, World},
     event::{Cause, Event, EventKind},
-    gate::{Gate, HUB},
+    gate::{Gate, Gates, HUB},
     govern::{self, Declaration, bootstrap, less_takes_one},
     id::{ApprovalId, EventId, IdentityId, IntegrationName, PlanId, SourceName},
     identity::{Identity, IdentityKind, Lifecycle, SourceKey},
-    integration::Integration,
+    integration::{Integration, Register, Role, Standing},
     person::{Conflict, Persons, Ties},
     plan::{Plan, Question},
     policy::PolicySet,
-    record::RecordKind,
+    record::{Actor, RecordKind},
+    scope::Scope,
     time::{Effective, SignedDuration},
 };
 use bailiwick_store::{
@@ -408,6 +410,26 @@ impl Engine {
         Ok(finding.is_none_or(|f| f.value.deadline > self.now()))
     }
 
+    /// The hub is its own most authoritative integration, from the first administrator on.
+    pub(crate) async fn register_hub(&self, tx: &mut dyn Tx, owner: &Operator) -> Result<()> {
+        let catalogue = self.catalogue(tx).await?;
+        if catalogue.integrations.contains_key(&hub()) || !owner.roles.contains("admin") {
+            return Ok(());
+        }
+        let wanted = own_declaration(owner);
+        let world = World {
+            semantics: &Semantics::default(),
+            entitlements: &[],
+            policies: catalogue.policies.reads(),
+            automations: &[],
+        };
+        let authority = authority::compute(&wanted, world);
+        let declared = Declared { before: None, wanted: Some(wanted), authority };
+        let by = Requester::from(Actor::Hub("init".into()));
+        let rows = self.draft_integration(tx, &declared, &catalogue.policies, &by).await?;
+        self.decide_governed(tx, rows, &by).await.map(drop)
+    }
+
     /// What an operator who is added makes of the bootstrap: the first administrator begins it, the second ends it.
     pub(crate) async fn note_bootstrap(&self, tx: &mut dyn Tx, added: &Operator) -> Result<Vec<Update>> {
         if !added.roles.contains("admin") {
@@ -434,6 +456,33 @@ impl Engine {
             .await?
             .into_iter()
             .collect())
+    }
+}
+
+/// What the hub declares of itself.
+fn own_declaration(owner: &Operator) -> Integration {
+    let scope = Scope { acts: BTreeSet::from([Touch::Identity]), ..Scope::default() };
+    let register = Register {
+        boundary: "this installation: its store, its log and its key file".into(),
+        data_flows: vec!["people from their sources into the store, and on to systems".into()],
+        privilege_flows: vec!["what policies decide, to every system that is connected".into()],
+        vendor: "bailiwick".into(),
+        class: Some(Class::Authoritative),
+        ..Register::default()
+    };
+    Integration {
+        name: hub(),
+        purpose: "decides who holds what, and changes it".into(),
+        owner: owner.person.clone().unwrap_or_else(|| owner.name.clone()),
+        backup: "the second administrator".into(),
+        connector: "manual".into(),
+        endpoint: "person:".into(),
+        role: Role::Partner { system: None },
+        register,
+        scope,
+        settings: serde_json::json!({}),
+        standing: Standing::Enabled,
+        gates: Gates::default(),
     }
 }
 

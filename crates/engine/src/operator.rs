@@ -52,6 +52,7 @@ impl Engine {
         let mut updates = vec![Update::new(record).insert(&operator, self.entropy())];
         updates.extend(self.note_bootstrap(&mut *tx, &operator).await?);
         tx.write(self.tenant(), updates, self.entropy()).await?;
+        self.register_hub(&mut *tx, &operator).await?;
         tx.commit().await?;
         Ok((operator, token))
     }

@@ -23,6 +23,20 @@ pub const KEEPER: &str = "wiki";
 pub const MOVER: &str = "hr/1042";
 /// Who has left by the second day.
 pub const LEAVERS: [&str; 2] = ["hr/1007", "hr/1123"];
+/// The integration whose owner takes it for less than it is.
+pub const UNDERSTATED: &str = "marketing";
+/// The integration that a rule which reads the location makes more than advisory.
+pub const RAISED: &str = "facilities-flow";
+/// The second administrator, and the person they are.
+pub const SECOND_ADMIN: (&str, &str) = ("ines", "hr/1002");
+/// A policy that reads the location.
+pub const READS_LOCATION: (&str, &str) = (
+    "policies/berlin.cedar",
+    r#"@id("berlin-answers-incidents")
+permit (principal, action == Action::"hold", resource == Entitlement::"chat/incidents")
+when { principal has location && principal.location == "Berlin" && principal.department == "IT" };
+"#,
+);
 /// The second operator, and the person they are.
 pub const APPROVER: (&str, &str) = ("gabriel", "hr/1003");
 
@@ -37,10 +51,11 @@ pub const TRUNCATED: &str = include_str!("../../../examples/acme/feeds/truncated
 const LAB: &str = "127.0.0.1:7461";
 
 /// The files of the configuration.
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 8] = [
     ("chat.toml", include_str!("../../../examples/acme/chat.toml")),
     ("crm.toml", include_str!("../../../examples/acme/crm.toml")),
     ("hr.toml", include_str!("../../../examples/acme/hr.toml")),
+    ("partners.toml", include_str!("../../../examples/acme/partners.toml")),
     ("policies/approval.cedar", include_str!("../../../examples/acme/policies/approval.cedar")),
     ("policies/birthright.cedar", include_str!("../../../examples/acme/policies/birthright.cedar")),
     ("policies/duties.cedar", include_str!("../../../examples/acme/policies/duties.cedar")),

@@ -6,6 +6,7 @@
 mod configuration;
 mod evidence;
 mod feeds;
+mod governance;
 mod program;
 mod store;
 mod systems;
@@ -14,8 +15,15 @@ mod systems;
 type Line = (&'static str, &'static str, &'static str);
 
 /// All lines, by family.
-const FAMILIES: [&[Line]; 6] =
-    [configuration::LINES, evidence::LINES, feeds::LINES, program::LINES, store::LINES, systems::LINES];
+const FAMILIES: [&[Line]; 7] = [
+    configuration::LINES,
+    evidence::LINES,
+    feeds::LINES,
+    governance::LINES,
+    program::LINES,
+    store::LINES,
+    systems::LINES,
+];
 
 /// What to do about a code.
 pub fn of(code: &str) -> Option<&'static str> {

@@ -5,16 +5,19 @@ use std::collections::BTreeMap;
 use axum::{Json, extract::State, http::StatusCode};
 use bailiwick_connector::seal::CredentialScheme;
 use bailiwick_core::{
+    authority::Class,
+    gate::{Gate, Shut},
     id::IntegrationName,
     integration::{Integration, Purpose},
     time::Timestamp,
 };
+use bailiwick_engine::Waiting;
 use bailiwick_store::entities::Credential;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Hub,
-    answer::{Answer, ApiError, Params, Raw, Segment, malformed},
+    answer::{Answer, ApiError, Body, Params, Raw, Segment, malformed},
     caller::{Caller, Right},
 };
 
@@ -26,6 +29,22 @@ pub struct IntegrationView {
     pub integration: Integration,
     /// Its credentials; never what is in them.
     pub credentials: Vec<CredentialLine>,
+    /// The class that it is.
+    pub class: Class,
+    /// Why it may not be read; absent when it may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reads_shut: Option<String>,
+    /// Why it may not write; absent when it may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writes_shut: Option<String>,
+}
+
+/// Which gates are to be taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Withdrawal {
+    /// The gates; at least one.
+    pub gates: Vec<Gate>,
 }
 
 /// That there is a credential.
@@ -46,7 +65,18 @@ pub async fn list(State(hub): State<Hub>, _: Caller) -> Answer<Vec<IntegrationVi
         let mine = credentials.iter().filter(|credential| credential.integration == *name);
         mine.map(|credential| CredentialLine { purpose: credential.purpose, at: credential.at }).collect()
     };
-    let view = |integration: Integration| IntegrationView { credentials: of(&integration.name), integration };
+    let catalogue = hub.engine.catalogue(&mut *tx).await?;
+    let code = |shut: Result<(), Shut>| shut.err().map(|shut| shut.code().to_owned());
+    let view = |integration: Integration| {
+        let permit = catalogue.permit(&integration.name);
+        IntegrationView {
+            credentials: of(&integration.name),
+            class: catalogue.authority(&integration.name).map(|a| a.class).unwrap_or_default(),
+            reads_shut: code(permit.reads),
+            writes_shut: code(permit.writes),
+            integration,
+        }
+    };
     Ok(Json(integrations.into_iter().map(view).collect()))
 }
 
@@ -60,6 +90,35 @@ pub async fn release(
     hub.engine.release(&name, caller.actor()).await?;
     hub.worker.nudge();
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /integrations/{integration}/withdrawal`: takes gates back, in force at once; the plans that wait.
+pub async fn withdraw(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Segment(name): Segment<IntegrationName>,
+    Body(asked): Body<Withdrawal>,
+) -> Answer<Vec<Waiting>> {
+    caller.may(Right::Govern)?;
+    if asked.gates.is_empty() {
+        return Err(malformed("`gates` names at least one gate"));
+    }
+    let waiting = hub.engine.withdraw(&name, &asked.gates, &caller.0).await?;
+    hub.worker.nudge();
+    Ok(Json(waiting))
+}
+
+/// `POST /integrations/{integration}/certification`: asks for the second gate of what is declared, with the
+/// authority as it is computed now; the plans that wait.
+pub async fn certify(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Segment(name): Segment<IntegrationName>,
+) -> Answer<Vec<Waiting>> {
+    caller.may(Right::Govern)?;
+    let waiting = hub.engine.recertify(&name, &caller.0).await?;
+    hub.worker.nudge();
+    Ok(Json(waiting))
 }
 
 /// `PUT /integrations/{integration}/credentials/{purpose}`: the body is the secret; it is sealed and never

@@ -41,7 +41,7 @@ pub use self::{
     evidence::{CheckRequest, CheckView, EraseRequest, EraseView},
     findings::FindingView,
     identities::{IdentityView, Who, WhyView},
-    integrations::IntegrationView,
+    integrations::{IntegrationView, Withdrawal},
     operators::{NewOperator, OperatorMade, OperatorView},
     page::Page,
     plans::{ApprovalRequest, PlanView},
@@ -123,6 +123,8 @@ pub fn router(hub: Hub) -> Router {
         .route("/integrations/{integration}/credentials/{purpose}/blast", get(authority::of_credential))
         .route("/vendors/{vendor}/blast", get(authority::of_vendor))
         .route("/integrations/{integration}/release", post(integrations::release))
+        .route("/integrations/{integration}/withdrawal", post(integrations::withdraw))
+        .route("/integrations/{integration}/certification", post(integrations::certify))
         .route("/integrations/{integration}/credentials/{purpose}", put(integrations::seal))
         .route("/operators", get(operators::list).post(operators::add))
         .route("/evidence/checkpoint", get(evidence::checkpoint))

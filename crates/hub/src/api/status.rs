@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use axum::{Json, extract::State};
-use bailiwick_core::integration::{Integration, Standing};
+use bailiwick_core::{
+    gate::HUB,
+    identity::Identity,
+    integration::{Integration, Standing},
+};
 use bailiwick_store::{Filter, Table};
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +28,7 @@ pub struct Status {
     pub store: String,
     /// Who asked.
     pub operator: String,
-    /// State of life → identities.
+    /// State of life → identities that are no integrations.
     pub identities: BTreeMap<String, i64>,
     /// Accounts known on all systems.
     pub accounts: i64,
@@ -36,6 +40,11 @@ pub struct Status {
     pub findings: i64,
     /// Systems in the configuration.
     pub systems: i64,
+    /// Integrations, the hub itself among them.
+    pub integrations: usize,
+    /// Integrations that may not do all that they are declared for → why.
+    #[serde(default)]
+    pub shut: BTreeMap<String, String>,
     /// Integrations that are stopped.
     pub quarantined: Vec<String>,
     /// The work that is queued.
@@ -69,11 +78,19 @@ pub async fn show(
         }
         Ok::<_, ApiError>(counts)
     };
-    let identities = by_state(Table::Identities, &["pending", "active", "absent", "left"]).await?;
+    let mut identities = by_state(Table::Identities, &["pending", "active", "absent", "left"]).await?;
     let plans = by_state(Table::Plans, &["drafted", "approved", "done", "superseded"]).await?;
     let cases = by_state(Table::Cases, &["open", "closed"]).await?;
     let findings = by_state(Table::Findings, &["open"]).await?.into_values().sum();
     let integrations: Vec<Integration> = hub.all(&mut *tx, vec![]).await?;
+    let theirs = integrations.iter().map(|i| format!("{HUB}/{}", i.name).into()).collect();
+    for own in hub.all::<Identity>(&mut *tx, vec![Filter::In("source_key", theirs)]).await? {
+        identities.entry(own.lifecycle.name().to_owned()).and_modify(|count| *count -= 1);
+    }
+    let catalogue = hub.engine.catalogue(&mut *tx).await?;
+    let code =
+        |i: &Integration| Some((i.name.to_string(), catalogue.permit(&i.name).reads.err()?.code().into()));
+    let shut = integrations.iter().filter_map(code).collect();
     let stopped =
         |i: Integration| matches!(i.standing, Standing::Quarantined { .. }).then(|| i.name.to_string());
     let (_, written) = tx.entry_counts().await?;
@@ -87,6 +104,8 @@ pub async fn show(
         cases,
         findings,
         systems: hub.count(&mut *tx, Table::Systems, None).await?,
+        integrations: integrations.len(),
+        shut,
         quarantined: integrations.into_iter().filter_map(stopped).collect(),
         queue,
         log: LogStatus { size: tx.log_head().await?.map_or(0, |head| head.size), written },

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bailiwick_core::plan::Question;
-use bailiwick_engine::ConfigChange;
+use bailiwick_engine::{ConfigChange, Waiting};
 use clap::Args;
 
 use super::Context;
@@ -73,12 +73,20 @@ pub async fn make(client: &Client, bundle: &Bundle) -> Result<ConfigChange> {
 
 /// What has taken effect, and what waits for whom.
 fn told(output: Output, done: &ConfigChange) {
-    if done.waiting.is_empty() {
-        output.line("applied");
+    match done.waiting.is_empty() {
+        true => output.line("applied"),
+        false => waits(output, &done.waiting),
+    }
+}
+
+/// The plans about the hub that wait, and for whom.
+pub fn waits(output: Output, waiting: &[Waiting]) {
+    if waiting.is_empty() {
+        output.line("done; it is in force");
         return;
     }
     output.line("asked for; it takes effect with these approvals:");
-    let rows = done.waiting.iter().map(|waiting| {
+    let rows = waiting.iter().map(|waiting| {
         let who = match waiting.question {
             Question::IntegrationApproved => "an integration-approver",
             Question::IdentityAuthorityApproved => "an identity-approver",

@@ -1,11 +1,15 @@
 //! `bailiwick integration`
 
-use bailiwick_core::integration::{Role, Standing};
+use bailiwick_core::{
+    gate::Gate,
+    integration::{Role, Standing},
+};
+use bailiwick_engine::Waiting;
 use clap::Subcommand;
 
 use super::Context;
 use crate::{
-    api::IntegrationView,
+    api::{IntegrationView, Withdrawal},
     failure::{Exit, Result},
     render::{Output, Tone},
 };
@@ -22,6 +26,29 @@ pub enum IntegrationCommand {
         /// The integration
         integration: String,
     },
+    /// Ask for the second gate anew, with the authority as it is computed now
+    #[command(after_help = "Example:\n  bailiwick integration certify chat")]
+    Certify {
+        /// The integration
+        integration: String,
+    },
+    /// Take approvals back: one gate alone, or both; in force at once
+    #[command(after_help = "Without the gate `identity-authority-approved` an integration reads and writes \
+        nothing;\nwithout `integration-approved` nothing is sent.\n\n\
+        Example:\n  bailiwick integration withdraw chat --gate identity-authority-approved")]
+    Withdraw {
+        /// The integration
+        integration: String,
+        /// The gate; without it, both
+        #[arg(long, value_parser = gate)]
+        gate: Option<Gate>,
+    },
+}
+
+fn gate(text: &str) -> Result<Gate, String> {
+    let names = Gate::ALL.map(Gate::as_str).join(" and ");
+    let found = Gate::ALL.into_iter().find(|gate| gate.as_str() == text);
+    found.ok_or_else(|| format!("the gates are {names}"))
 }
 
 /// Shows or releases integrations.
@@ -36,12 +63,25 @@ pub async fn run(context: &Context<'_>, command: IntegrationCommand) -> Result<E
             client.post(&["integrations", &integration, "release"]).done().await?;
             context.output.result(&true, |output| output.line(&format!("{integration} is released")));
         }
+        IntegrationCommand::Certify { integration } => {
+            let waiting: Vec<Waiting> =
+                client.post(&["integrations", &integration, "certification"]).send().await?;
+            context.output.result(&waiting, |output| super::apply::waits(output, &waiting));
+        }
+        IntegrationCommand::Withdraw { integration, gate } => {
+            let gates = gate.map_or(Gate::ALL.to_vec(), |gate| vec![gate]);
+            let asked = Withdrawal { gates };
+            let waiting: Vec<Waiting> =
+                client.post(&["integrations", &integration, "withdrawal"]).json(&asked).send().await?;
+            context.output.result(&waiting, |output| super::apply::waits(output, &waiting));
+        }
     }
     Ok(Exit::Done)
 }
 
 fn show(output: Output, views: &[IntegrationView]) {
-    let rows = views.iter().map(|IntegrationView { integration, credentials }| {
+    let rows = views.iter().map(|view| {
+        let IntegrationView { integration, credentials, class, reads_shut, writes_shut } = view;
         let serves = match &integration.role {
             Role::Source { source, .. } => format!("source {source}"),
             Role::Target { system } => format!("system {system}"),
@@ -50,7 +90,11 @@ fn show(output: Output, views: &[IntegrationView]) {
         };
         let credentials: Vec<&str> = credentials.iter().map(|line| line.purpose.as_str()).collect();
         let standing = match &integration.standing {
-            Standing::Enabled => Tone::Good.cell("enabled"),
+            Standing::Enabled => match (reads_shut, writes_shut) {
+                (Some(code), _) => Tone::Bad.cell(format!("shut: {code}")),
+                (None, Some(code)) => Tone::Warn.cell(format!("reads only: {code}")),
+                (None, None) => Tone::Good.cell("enabled"),
+            },
             Standing::Quarantined { reason, .. } => Tone::Bad.cell(format!("stopped: {reason}")),
             Standing::Paused { control, .. } => Tone::Bad.cell(format!("writes off: {}", control.code())),
             Standing::Ended { since } => Tone::Plain.cell(format!("ended {since}")),
@@ -59,13 +103,13 @@ fn show(output: Output, views: &[IntegrationView]) {
         vec![
             Tone::Plain.cell(&integration.name),
             Tone::Plain.cell(serves),
-            Tone::Plain.cell(&integration.connector),
+            Tone::Plain.cell(class),
             Tone::Plain.cell(&integration.owner),
             Tone::Plain.cell(credentials),
             standing,
         ]
     });
-    output.table(&["integration", "serves", "connector", "owner", "credentials", "standing"], rows.collect());
+    output.table(&["integration", "serves", "class", "owner", "credentials", "standing"], rows.collect());
     if views.is_empty() {
         output.say("nothing is connected yet: `bailiwick apply DIR`");
     }

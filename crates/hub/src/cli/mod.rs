@@ -40,7 +40,7 @@ pub use self::{
     list::ListArgs,
     matrix::matrix,
     operator::add as add_operator,
-    plan::{describe as describe_plan, give as approve},
+    plan::{describe as describe_plan, get as plan, give as approve},
     reconcile::reconcile,
 };
 use crate::{

@@ -33,6 +33,7 @@ fn show(output: Output, status: &Status) {
     let line = |name: &str, text: String| output.line(&format!("{name:<12} {text}"));
     line("hub", format!("{}, {} store, as operator {}", status.version, status.store, status.operator));
     line("systems", status.systems.to_string());
+    line("integrations", status.integrations.to_string());
     line("identities", parts(&status.identities));
     line("accounts", status.accounts.to_string());
     line("plans", parts(&status.plans));
@@ -46,6 +47,9 @@ fn show(output: Output, status: &Status) {
         "evidence",
         format!("{} in the log, {} written", count(status.log.size, "record", "records"), status.log.written),
     );
+    for (name, code) in status.shut.iter().filter(|(name, _)| !status.quarantined.contains(name)) {
+        output.toned(Tone::Warn, &format!("shut         {name}: {code}; see `bailiwick finding list`"));
+    }
     for name in &status.quarantined {
         output.toned(
             Tone::Bad,

@@ -58,6 +58,9 @@
 //! by_person = false                         # the default: nobody decides in between
 //! ```
 //!
+//! `[person."hr/1002"]` says with `also` who else is the same human being, and with `delegates` who acts for
+//! them: none of these may approve what they may not.
+//!
 //! Deliberately absent: credentials, including, variables, and defaults that come from the environment.
 
 mod automation;
@@ -72,6 +75,7 @@ mod fields;
 mod governance_tests;
 mod integration;
 mod json;
+mod person;
 mod references;
 mod register;
 mod scope;
@@ -146,7 +150,12 @@ fn parse_with(
     for (name, entry) in unique(&tables.automations, AutomationName::new, &mut report) {
         automations.extend(automation::automation(name, entry, &mut touches, &mut report));
     }
-    let declared = Declared { drafts: &drafts, systems: &systems, entitlements: &entitlements };
+    let (mut ties, mut people) = (Vec::new(), Vec::new());
+    for (name, entry) in unique(&tables.people, any_name, &mut report) {
+        ties.extend(person::person(name, entry, &mut people, &mut report));
+    }
+    let declared =
+        Declared { drafts: &drafts, systems: &systems, entitlements: &entitlements, people: &people };
     declared.check(&uses, &touches, &mut report);
     let errors = report.into_errors();
     if !errors.is_empty() {
@@ -161,8 +170,13 @@ fn parse_with(
         policies: policies
             .map(|(path, text)| PolicyFile { path: path.clone(), text: text.clone() })
             .collect(),
-        ties: Vec::new(),
+        ties,
     })
+}
+
+/// Whether a name is that of a person is checked with everything else that names people.
+fn any_name(text: &str) -> Result<String, std::convert::Infallible> {
+    Ok(text.to_owned())
 }
 
 /// The TOML documents that can be read; syntax errors of the others go to the report.
@@ -191,6 +205,7 @@ struct Tables<'a, 't> {
     entitlements: Vec<Entry<'a, 't>>,
     integrations: Vec<Entry<'a, 't>>,
     automations: Vec<Entry<'a, 't>>,
+    people: Vec<Entry<'a, 't>>,
 }
 
 impl<'a, 't> Tables<'a, 't> {
@@ -203,9 +218,10 @@ impl<'a, 't> Tables<'a, 't> {
                     "entitlement" => &mut tables.entitlements,
                     "integration" => &mut tables.integrations,
                     "automation" => &mut tables.automations,
+                    "person" => &mut tables.people,
                     other => {
                         let message = format!("there is no table `{other}`");
-                        let known = ["system", "entitlement", "integration", "automation"];
+                        let known = ["system", "entitlement", "integration", "automation", "person"];
                         report.add_near(Code::UnknownKey, top.key.spot, message, other, known);
                         continue;
                     }

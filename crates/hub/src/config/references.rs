@@ -22,6 +22,8 @@ pub(super) struct Declared<'d, 't> {
     pub systems: &'d BTreeMap<SystemName, Option<System>>,
     /// The entitlements.
     pub entitlements: &'d BTreeMap<EntitlementName, Option<Entitlement>>,
+    /// Persons that are named besides owners.
+    pub people: &'d [Located<'t, String>],
 }
 
 impl<'d, 't> Declared<'d, 't> {
@@ -110,7 +112,7 @@ impl<'d, 't> Declared<'d, 't> {
     }
 
     fn people(&self, sources: &BTreeMap<&SourceName, Spot<'_>>, report: &mut Report) {
-        for person in self.drafts.iter().flat_map(|d| &d.people) {
+        for person in self.drafts.iter().flat_map(|d| &d.people).chain(self.people) {
             let names = sources.keys().map(|name| name.as_str());
             match person.value.split_once('/') {
                 Some((source, key)) if !key.is_empty() && !key.contains(char::is_whitespace) => {

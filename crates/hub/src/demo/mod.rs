@@ -8,6 +8,7 @@ mod approval;
 mod configuration;
 mod curtain;
 mod evidence;
+mod governance;
 mod joiners;
 mod leavers;
 mod matrix;
@@ -54,6 +55,7 @@ pub async fn run(context: &Context<'_>, args: DemoArgs) -> Result<Exit> {
 
 async fn play(narrator: &mut Narrator, stage: &Stage) -> Result<()> {
     configuration::act(narrator, stage).await?;
+    governance::act(narrator, stage).await?;
     joiners::act(narrator, stage).await?;
     let left = leavers::act(narrator, stage).await?;
     matrix::act(narrator, stage, &left).await?;

@@ -1,0 +1,98 @@
+//! Act: integrations are identities. What each can in effect do is computed, and two are caught.
+
+use bailiwick_core::{authority::Class, plan::Question};
+
+use super::{Narrator, Stage};
+use crate::{
+    acme,
+    api::{AuthorityView, Bundle, IntegrationView, NewOperator, PlanView},
+    cli,
+    client::Client,
+    failure::Result,
+    profile::Profile,
+};
+
+/// Explains a hidden path, shows one that is blocked, and one that a change of policy elsewhere raises.
+pub async fn act(narrator: &mut Narrator, stage: &Stage) -> Result<()> {
+    narrator.act("Integrations are identities: what each can in effect do is computed, not typed in");
+    let helpdesk = authority(stage, "helpdesk").await?;
+    narrator.tell("$ bailiwick authority explain helpdesk");
+    helpdesk.words.iter().for_each(|line| narrator.tell(&format!("    {line}")));
+    let hidden = helpdesk.words.iter().any(|line| line.contains("crm rule 12"));
+    narrator.promise(
+        hidden && helpdesk.authority.class == Class::Authoritative,
+        "a ticket rule makes the helpdesk authoritative: it decides who answers incidents",
+    )?;
+    let marketing = integration(stage, acme::UNDERSTATED).await?;
+    narrator.promise(
+        marketing.writes_shut.as_deref() == Some("integration-understated"),
+        "caught: the marketing tool writes `department`, rules read that; declared advisory, it is shut",
+    )?;
+    raised(narrator, stage).await
+}
+
+/// A second administrator exists from here on, so a policy takes two; and the policy raises somebody.
+async fn raised(narrator: &mut Narrator, stage: &Stage) -> Result<()> {
+    let second = second_admin(stage).await?;
+    let mut files = stage.files.clone();
+    files.insert(acme::READS_LOCATION.0.to_owned(), acme::READS_LOCATION.1.to_owned());
+    let mut bundle = Bundle { files, seen: None };
+    let change = cli::preview(&stage.hub, &bundle).await?;
+    narrator.tell("$ bailiwick apply acme-with-a-rule-that-reads-location");
+    for line in &change.lines {
+        narrator.tell(&format!("    {} {} {}", line.sign, line.kind, line.name));
+    }
+    let foreseen = change.lines.iter().any(|line| line.sign == '!' && line.name == acme::RAISED);
+    narrator.promise(foreseen, "the diff says that an integration which nobody touched can do more by it")?;
+    bundle.seen = Some(change.digest);
+    let asked = cli::make(&stage.hub, &bundle).await?;
+    let waits: Vec<Question> = asked.waiting.iter().map(|waiting| waiting.question).collect();
+    let plan = asked.waiting.first().map(|waiting| waiting.plan);
+    narrator
+        .promise(waits == [Question::Configuration], "one administrator alone changes no policy any more")?;
+    if let Some(plan) = plan {
+        let view: PlanView = cli::plan(&second, plan).await?;
+        let own = cli::approve(&stage.hub, plan, view.row.digest).await;
+        let refused = own.is_err_and(|failure| failure.code() == "approval-by-requester");
+        narrator.promise(refused, "who asked for it cannot approve it")?;
+        cli::approve(&second, plan, view.row.digest).await?;
+        narrator.tell(&format!("$ bailiwick approve {plan}   as {}", acme::SECOND_ADMIN.0));
+    }
+    let flow = integration(stage, acme::RAISED).await?;
+    narrator.promise(
+        flow.class == Class::Authoritative && flow.writes_shut.as_deref() == Some("integration-understated"),
+        "caught: the facilities flow writes `location`, which a rule reads now; it is shut, and its owner told",
+    )?;
+    // Back to the policies as they were, so that the rest goes on with them.
+    let mut before = Bundle { files: stage.files.clone(), seen: None };
+    before.seen = Some(cli::preview(&stage.hub, &before).await?.digest);
+    for waiting in cli::make(&stage.hub, &before).await?.waiting {
+        let view: PlanView = cli::plan(&second, waiting.plan).await?;
+        cli::approve(&second, waiting.plan, view.row.digest).await?;
+    }
+    stage.quiet().await.map(drop)
+}
+
+async fn second_admin(stage: &Stage) -> Result<Client> {
+    let (name, person) = acme::SECOND_ADMIN;
+    let new = NewOperator {
+        name: name.to_owned(),
+        roles: ["admin".to_owned()].into(),
+        person: Some(person.to_owned()),
+        days: 1,
+    };
+    let made = cli::add_operator(&stage.hub, &new).await?;
+    Client::new(&Profile { token: made.token, operator: made.operator.name, url: stage.profile.url.clone() })
+}
+
+async fn authority(stage: &Stage, name: &str) -> Result<AuthorityView> {
+    stage.hub.get(&["integrations", name, "authority"]).send().await
+}
+
+async fn integration(stage: &Stage, name: &str) -> Result<IntegrationView> {
+    let all: Vec<IntegrationView> = stage.hub.get(&["integrations"]).send().await?;
+    let found = all.into_iter().find(|view| view.integration.name.as_str() == name);
+    found.ok_or_else(|| {
+        crate::failure::Failure::refused("not-found", format!("there is no integration `{name}`"))
+    })
+}
