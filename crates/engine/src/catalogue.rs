@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use bailiwick_connector::{Connector, Line, seal::Sealed};
+use bailiwick_connector::{Capability, Connector, Line, seal::Sealed};
 use bailiwick_core::{
     approval::Approval,
     authority::{self, Authority, World},
@@ -69,6 +69,11 @@ impl Catalogue {
     fn find(&self, fits: impl Fn(&Role) -> bool) -> Option<Route<'_>> {
         let (name, integration) = self.integrations.iter().find(|(_, i)| fits(&i.role))?;
         Some(Route { integration, connector: self.connectors.get(name)? })
+    }
+
+    /// What the connector of an integration can do.
+    pub(crate) fn capability(&self, integration: &IntegrationName) -> Option<&Capability> {
+        self.connectors.get(integration).map(|connector| connector.capability())
     }
 
     /// What an integration can in effect do.
