@@ -6,8 +6,8 @@ use bailiwick_core::{
         blast::{Blast, Part, Subject, blast},
     },
     id::IntegrationName,
-    integration::Integration,
-    system::Entitlement,
+    integration::{Integration, Role},
+    system::{Entitlement, System},
 };
 
 use crate::{Catalogue, Engine, EngineError, Result, configure::semantics};
@@ -47,6 +47,7 @@ impl Engine {
                 integration: known.integration,
                 authority: &known.authority,
                 semantics: &known.semantics,
+                classes: known.system.map(|system| &system.classes),
             })
             .collect();
         let entitlements: Vec<Entitlement> = catalogue.entitlements.values().cloned().collect();
@@ -58,10 +59,16 @@ struct Known<'a> {
     integration: &'a Integration,
     authority: Authority,
     semantics: Semantics,
+    system: Option<&'a System>,
 }
 
-fn known<'a>(catalogue: &Catalogue, integration: &'a Integration) -> Known<'a> {
+fn known<'a>(catalogue: &'a Catalogue, integration: &'a Integration) -> Known<'a> {
+    let system = match &integration.role {
+        Role::Target { system } | Role::Partner { system: Some(system) } => catalogue.systems.get(system),
+        Role::Source { .. } | Role::Partner { system: None } => None,
+    };
     Known {
+        system,
         integration,
         authority: catalogue.authority(&integration.name).cloned().unwrap_or_default(),
         semantics: catalogue.capability(&integration.name).map(semantics).unwrap_or_default(),

@@ -89,7 +89,7 @@ fn radius(integration: &Integration) -> Blast {
     };
     let world = World { semantics: &semantics, entitlements: &[], policies: &[], automations: &[] };
     let authority = compute(integration, world);
-    let part = Part { integration, authority: &authority, semantics: &semantics };
+    let part = Part { integration, authority: &authority, semantics: &semantics, classes: None };
     blast(Subject::Integration(integration.name.clone()), &[part], &[])
 }
 

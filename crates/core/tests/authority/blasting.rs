@@ -24,7 +24,12 @@ fn of(subject: &str, it: &[Integration], around: &Surroundings) -> Blast {
     let parts: Vec<Part<'_>> = it
         .iter()
         .zip(&authorities)
-        .map(|(integration, authority)| Part { integration, authority, semantics: &around.semantics })
+        .map(|(integration, authority)| Part {
+            integration,
+            authority,
+            semantics: &around.semantics,
+            classes: None,
+        })
         .collect();
     blast(subject.parse().unwrap(), &parts, &around.entitlements)
 }

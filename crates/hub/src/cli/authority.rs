@@ -28,7 +28,8 @@ pub async fn run(context: &Context<'_>, command: AuthorityCommand) -> Result<Exi
     let view: AuthorityView = client.get(&["integrations", &integration, "authority"]).send().await?;
     context.output.result(&view, |output| {
         let paths = count(view.words.len(), "path", "paths");
-        output.line(&format!("{} is {}: {paths}", view.integration, view.authority.class));
+        let declared = view.declared.map(|class| format!(" (declared {class})")).unwrap_or_default();
+        output.line(&format!("{} is {}{declared}: {paths}", view.integration, view.authority.class));
         view.words.iter().for_each(|line| output.line(&format!("  {line}")));
     });
     Ok(Exit::Done)

@@ -1,6 +1,8 @@
 //! `bailiwick blast`
 
-use bailiwick_core::authority::blast::{Blast, Subject};
+use std::collections::BTreeMap;
+
+use bailiwick_core::authority::blast::{BadSubject, Blast, Can, Subject};
 use clap::Args;
 
 use super::Context;
@@ -24,10 +26,11 @@ pub struct BlastArgs {
 
 /// Shows it.
 pub async fn run(context: &Context<'_>, args: BlastArgs) -> Result<Exit> {
-    let subject: Subject =
-        args.what.join(" ").parse().map_err(|error: bailiwick_core::authority::blast::BadSubject| {
-            Failure::usage("blast-subject", error.to_string())
-        })?;
+    let subject: Subject = args
+        .what
+        .join(" ")
+        .parse()
+        .map_err(|error: BadSubject| Failure::usage("blast-subject", error.to_string()))?;
     let client = context.client()?;
     let request = match &subject {
         Subject::Integration(name) => client.get(&["integrations", name.as_str(), "blast"]),
@@ -43,17 +46,7 @@ pub async fn run(context: &Context<'_>, args: BlastArgs) -> Result<Exit> {
 
 fn show(output: Output, blast: &Blast) {
     output.line(&format!("{} ({})\n", blast.subject, blast.class));
-    let many = blast.integrations.len() > 1;
-    let rows = blast.powers.iter().map(|power| {
-        let by = match many && power.call.is_some() {
-            true => format!("{}: {}", power.integration, power.by),
-            false => power.by.clone(),
-        };
-        let limits = if power.limits.is_empty() { "none".to_owned() } else { power.limits.join("; ") };
-        [power.can.as_str().to_owned(), power.thing.to_string(), by, limits]
-            .map(|text| Tone::Plain.cell(text))
-            .into()
-    });
+    let rows = rows(blast).into_iter().map(|row| row.map(|text| Tone::Plain.cell(text)).into());
     output.table(&["can", "what", "by", "limit"], rows.collect());
     output.line("It approves nothing: integrations never do.\n");
     let rows = blast.persistence.iter().map(|way| {
@@ -73,6 +66,33 @@ fn show(output: Output, blast: &Blast) {
         output.line("Only if a person agrees:");
         ways(output, &blast.beyond.only_with_a_person);
     }
+}
+
+/// What can be done, with what, by what, and how far: a row for everything that the same thing can do the
+/// same way, and for everything by which the same can be done.
+fn rows(blast: &Blast) -> Vec<[String; 4]> {
+    let many = blast.integrations.len() > 1;
+    let mut things: BTreeMap<(Can, String, String), Vec<String>> = BTreeMap::new();
+    for power in &blast.powers {
+        let by = match many && power.call.is_some() {
+            true => format!("{}: {}", power.integration, power.by),
+            false => power.by.clone(),
+        };
+        let limits = match &power.limits[..] {
+            _ if power.can == Can::Read => String::new(),
+            [] => "none".to_owned(),
+            limits => limits.join("; "),
+        };
+        things.entry((power.can, limits, by)).or_default().push(power.thing.to_string());
+    }
+    let mut bys: BTreeMap<(Can, String, String), Vec<String>> = BTreeMap::new();
+    for ((can, limits, by), things) in things {
+        bys.entry((can, things.join(", "), limits)).or_default().push(by);
+    }
+    let row = |((can, things, limits), by): ((Can, String, String), Vec<String>)| {
+        [can.as_str().to_owned(), things, by.join("\n"), limits]
+    };
+    bys.into_iter().map(row).collect()
 }
 
 fn ways(output: Output, paths: &[String]) {

@@ -42,6 +42,11 @@ pub(super) const LINES: &[Line] = &[
         "nothing is left to do; `bailiwick plan show` says what came of it",
     ),
     (
+        "blast-subject",
+        "what was named is nothing that can be taken over",
+        "name an integration, `credential NAME/PURPOSE` or `vendor NAME`",
+    ),
+    (
         "cannot-listen",
         "the address cannot be listened on",
         "choose an address of this machine with `--listen HOST:PORT`",

@@ -73,13 +73,22 @@ fn by_call(part: Part<'_>, rule: &ScopeRule) -> Vec<(Can, Thing)> {
 }
 
 fn held(part: Part<'_>, rule: &ScopeRule, system: &SystemName) -> Vec<(Can, Thing)> {
-    let semantics = part.semantics;
+    let there = |classes: &BTreeSet<AccessClass>| -> BTreeSet<AccessClass> {
+        let has = |class: &&AccessClass| part.classes.is_none_or(|there| there.contains(class));
+        classes.iter().filter(has).copied().collect()
+    };
+    let (grants, removes) = (there(&part.semantics.grants), there(&part.semantics.removes));
     let body = carries_a_body(&rule.verb);
-    let both: BTreeSet<AccessClass> = semantics.grants.union(&semantics.removes).copied().collect();
+    // What can be made at an address with a body may let somebody in.
+    let live: Vec<AccessClass> =
+        grants.iter().filter(|class| body && class.stage() == Stage::Kill).copied().collect();
     let (gives, takes) = match (body, rule.operation) {
-        (true, _) => (both.clone(), both),
-        (false, Operation::Revoke) => (BTreeSet::new(), semantics.removes.clone()),
-        (false, _) => (semantics.grants.clone(), BTreeSet::new()),
+        (true, _) => {
+            let both: BTreeSet<AccessClass> = grants.union(&removes).copied().collect();
+            (both.clone(), both)
+        }
+        (false, Operation::Revoke) => (BTreeSet::new(), removes),
+        (false, _) => (grants, BTreeSet::new()),
     };
     let thing = |class: AccessClass| Thing::Held { system: system.clone(), class };
     let mut out: Vec<(Can, Thing)> = gives.into_iter().map(|class| (Can::Give, thing(class))).collect();
@@ -87,15 +96,8 @@ fn held(part: Part<'_>, rule: &ScopeRule, system: &SystemName) -> Vec<(Can, Thin
     if at_an_address(&rule.verb) {
         out.push((Can::Change, Thing::Holders { system: system.clone() }));
     }
-    if body {
-        // What can be made at such an address may let somebody in.
-        let live = semantics.grants.iter().filter(|class| class.stage() == Stage::Kill);
-        out.extend(
-            live.map(|class| {
-                (Can::Create, Thing::Credentials { system: system.clone(), class: Some(*class) })
-            }),
-        );
-    }
+    let credentials = |class| Thing::Credentials { system: system.clone(), class: Some(class) };
+    out.extend(live.into_iter().map(|class| (Can::Create, credentials(class))));
     out
 }
 

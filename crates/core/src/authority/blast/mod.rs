@@ -10,6 +10,8 @@ mod line;
 mod power;
 mod subject;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 pub use power::{Can, Power, Thing};
@@ -17,6 +19,7 @@ pub use subject::{BadSubject, Subject};
 
 use super::{Authority, Class, Semantics};
 use crate::{
+    access::AccessClass,
     id::IntegrationName,
     integration::{Integration, Purpose},
     system::Entitlement,
@@ -118,6 +121,8 @@ pub struct Part<'a> {
     pub authority: &'a Authority,
     /// What its connector makes of operations.
     pub semantics: &'a Semantics,
+    /// The classes of access that its system has; `None` when it is on no system, or on one that is not known.
+    pub classes: Option<&'a BTreeSet<AccessClass>>,
 }
 
 /// The blast radius of `subject`: of an integration or one of its credentials, given that one; of a vendor, given
