@@ -11,7 +11,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bailiwick_connector::{
-    Connector, ConnectorError, Entry, ErrorKind, Issued, Line, Locator, ObjectState, Pause, seal::Secret,
+    AccountWrite, Connector, ConnectorError, Entry, ErrorKind, Issued, Line, Locator, ObjectState, Pause,
+    seal::Secret,
 };
 use bailiwick_core::{
     access::AccessClass,
@@ -96,9 +97,12 @@ impl Engine {
             .get(system)
             .ok_or_else(|| EngineError::NotFound { kind: "system", name: system.to_string() })?;
         let capability = route.connector.capability();
-        if !capability.writes_accounts || capability.by_person.is_some() {
-            let message =
-                format!("`{system}` has no accounts that a program can make; there is nothing to probe");
+        // A canary is made, and goes again.
+        let goes = [AccountWrite::Create, AccountWrite::Delete].iter().all(|w| capability.writes.contains(w));
+        if !goes || capability.by_person.is_some() {
+            let message = format!(
+                "`{system}` has no accounts that a program can make and remove; there is nothing to probe"
+            );
             return Err(ConnectorError::none(ErrorKind::Unsupported, message).into());
         }
         let group = catalogue.entitlements.values().find_map(|e| {

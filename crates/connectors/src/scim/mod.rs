@@ -26,8 +26,8 @@ use std::{
 
 use async_trait::async_trait;
 use bailiwick_connector::{
-    Applied, Capability, Connector, ConnectorError, ErrorKind, Line, Listing, Locator, Object, Page, Result,
-    Visit,
+    AccountWrite, Applied, Capability, Connector, ConnectorError, ErrorKind, Line, Listing, Locator, Object,
+    Page, Result, Visit,
 };
 use bailiwick_core::{access::AccessClass, plan::Op};
 use serde_json::Value;
@@ -131,7 +131,7 @@ fn capability(settings: &Settings, learned: &Learned) -> Capability {
         removes: [DirectGroups].into_iter().chain(held(HeldApi::revokes)).collect(),
         grants: [DirectGroups].into_iter().chain(held(HeldApi::grants)).collect(),
         tries: BTreeSet::new(),
-        writes_accounts: true,
+        writes: AccountWrite::ALL.into(),
         by_person: None,
         disable_ways: match (settings.update, learned.patch) {
             (UpdateSetting::Auto, true) => vec![PATCH_WAY, PUT_WAY],
