@@ -45,6 +45,15 @@ impl AccountWrite {
     }
 }
 
+/// A form in which a change of an account can be written, of several that systems take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Form {
+    /// What it is called, for people and in profiles.
+    pub name: &'static str,
+    /// The way of disabling that acts in this form; its place in [`Capability::disable_ways`].
+    pub way: u8,
+}
+
 /// What a connector can do with the system it is pointed at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Capability {
@@ -66,6 +75,9 @@ pub struct Capability {
     pub writes: BTreeSet<AccountWrite>,
     /// The ways it knows to make an account unusable, best first; `Op::Disable { way }` picks one.
     pub disable_ways: Vec<&'static str>,
+    /// The forms in which it can write a change of an account, the usual one first; empty where there is one.
+    /// A probe learns which of them the system honours, and tells it: [`Connector::adopt`](crate::Connector::adopt).
+    pub forms: Vec<Form>,
     /// A write with a stale version is refused by the system.
     pub conditional: bool,
     /// The system itself takes the idempotency key: the same key twice is one effect even when the first

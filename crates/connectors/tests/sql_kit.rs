@@ -290,6 +290,19 @@ async fn a_file_that_is_not_there_or_no_database_or_locked_says_so() {
 }
 
 #[test]
+fn what_the_page_shows_is_right() {
+    let page = include_str!("../../../docs/connectors/sql.md");
+    let text = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let read: Value = toml::from_str(text).unwrap();
+    let settings = &read["integration"]["crm"]["settings"];
+    let capability = Sql::new(settings).unwrap().capability().clone();
+    assert!(capability.accounts && capability.writes.is_empty() && capability.disable_ways.len() == 1);
+    for rule in ["list EXEC list", "get EXEC get", "update EXEC disable"] {
+        bailiwick_connectors::serves("sql", settings, &rule.parse().unwrap()).unwrap();
+    }
+}
+
+#[test]
 fn what_can_be_done_follows_from_the_statements() {
     let with = |names: &[&str]| {
         let mut settings = tables::settings(&SQLITE);

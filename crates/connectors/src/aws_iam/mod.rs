@@ -111,6 +111,7 @@ fn capability(settings: &Settings) -> Capability {
         tries: [AccessClass::CloudKeys].into(),
         by_person: None,
         writes: AccountWrite::ALL.into(),
+        forms: Vec::new(),
         disable_ways: WAYS.into(),
         read_lag_ms: settings.read_lag_ms,
         max_page: settings.page_size,

@@ -114,6 +114,7 @@ fn capability(shape: &Shape, supported: Supported, trust: Trust) -> Capability {
         grants: direct.into_iter().collect(),
         tries: [PrimaryAccount].into(),
         writes: AccountWrite::ALL.into(),
+        forms: Vec::new(),
         disable_ways: working(shape, trust).into_iter().map(Way::name).collect(),
         conditional: supported.assertion,
         idempotency_keys: false,

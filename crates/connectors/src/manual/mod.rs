@@ -48,6 +48,7 @@ fn able() -> Capability {
         removes: classes.clone().collect(),
         grants: classes.filter(|class| *class != AccessClass::PrimaryAccount).collect(),
         writes: AccountWrite::ALL.into(),
+        forms: Vec::new(),
         disable_ways: vec!["by a person"],
         ..Capability::default()
     }

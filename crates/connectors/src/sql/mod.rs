@@ -117,6 +117,7 @@ fn capability(settings: &Settings) -> Capability {
         by_person: None,
         incremental: false,
         remarks: Vec::new(),
+        forms: Vec::new(),
         writes: AccountWrite::ALL.into_iter().filter(|write| settings.has(write.as_str())).collect(),
         disable_ways: ways.map(|(name, role)| if settings.roles { role } else { *name }).collect(),
         conditional: ["update", "enable", "disable", "delete"].iter().all(versioned),

@@ -133,6 +133,7 @@ fn capability(settings: &Settings) -> Capability {
         incremental: false,
         remarks: Vec::new(),
         writes: AccountWrite::ALL.into(),
+        forms: Vec::new(),
         disable_ways: vec![DISABLE_WAY],
         conditional: false,
         idempotency_keys: false,
