@@ -197,7 +197,6 @@ fn settings<'t>(
         Some(Ok(())) | None => Some(settings),
     }
 }
-}
 
 fn known_kind(kind: Located<'_, &str>, kinds: &[&str], report: &mut Report) -> bool {
     let known = kinds.contains(&kind.value);
