@@ -17,6 +17,43 @@ pub struct ByPerson {
     pub stands_days: u32,
 }
 
+/// What can be done to an account itself, besides making it unusable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AccountWrite {
+    /// It is made.
+    Create,
+    /// Its attributes are changed.
+    Update,
+    /// It is made usable again.
+    Enable,
+    /// It is removed.
+    Delete,
+}
+
+impl AccountWrite {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Create, Self::Update, Self::Enable, Self::Delete];
+
+    /// The name, as people and programs read it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Enable => "enable",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// A form in which a change of an account can be written, of several that systems take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Form {
+    /// What it is called, for people and in profiles.
+    pub name: &'static str,
+    /// The way of disabling that acts in this form; its place in [`Capability::disable_ways`].
+    pub way: u8,
+}
+
 /// What a connector can do with the system it is pointed at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Capability {
@@ -34,10 +71,13 @@ pub struct Capability {
     pub grants: BTreeSet<AccessClass>,
     /// The classes whose credentials it can give to a canary and try.
     pub tries: BTreeSet<AccessClass>,
-    /// It can create, change and delete accounts.
-    pub writes_accounts: bool,
+    /// What it can do to accounts, besides [`disable_ways`](Self::disable_ways).
+    pub writes: BTreeSet<AccountWrite>,
     /// The ways it knows to make an account unusable, best first; `Op::Disable { way }` picks one.
     pub disable_ways: Vec<&'static str>,
+    /// The forms in which it can write a change of an account, the usual one first; empty where there is one.
+    /// A probe learns which of them the system honours, and tells it: [`Connector::adopt`](crate::Connector::adopt).
+    pub forms: Vec<Form>,
     /// A write with a stale version is refused by the system.
     pub conditional: bool,
     /// The system itself takes the idempotency key: the same key twice is one effect even when the first
@@ -53,4 +93,11 @@ pub struct Capability {
     pub max_page: u32,
     /// What was learned of the system that somebody should know, in words.
     pub remarks: Vec<String>,
+}
+
+impl Capability {
+    /// Whether it can take an account from its beginning to its end.
+    pub fn manages_accounts(&self) -> bool {
+        AccountWrite::ALL.iter().all(|write| self.writes.contains(write))
+    }
 }

@@ -128,6 +128,10 @@ pub trait Connector: Send + Sync {
     /// `Unsupported`.
     fn capability(&self) -> &Capability;
 
+    /// Writes changes of accounts in the first of these [`Capability::forms`] that it knows, and the others only
+    /// where that one cannot say the change. Told at most once, before anything else is asked.
+    fn adopt(&self, _forms: &[String]) {}
+
     /// Reaches the system and tries the credential. Changes nothing.
     async fn check(&self, line: &Line) -> Result<()>;
 

@@ -15,7 +15,7 @@ pub mod seal;
 pub mod testkit;
 
 pub use broker::{Action, Answer, Broker, Call, Line};
-pub use capability::{ByPerson, Capability};
+pub use capability::{AccountWrite, ByPerson, Capability, Form};
 pub use contract::{
     Applied, Connector, Entry, Hear, Issued, Listing, Locator, News, Outcome, Page, Since, Visit,
 };

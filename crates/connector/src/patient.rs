@@ -81,6 +81,10 @@ impl Connector for Patient {
         self.inner.capability()
     }
 
+    fn adopt(&self, forms: &[String]) {
+        self.inner.adopt(forms);
+    }
+
     async fn check(&self, line: &Line) -> Result<()> {
         for tries in 1.. {
             match self.inner.check(line).await {

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use bailiwick_connector::{
     Capability, Connector, ConnectorError, ErrorKind, Patience, Patient, Result, Sleep, broker::LineSettings,
 };
+use bailiwick_core::scope::ScopeRule;
 use serde_json::Value;
 
 /// A kind of connector.
@@ -27,6 +28,7 @@ pub struct Kind {
     pub speaks: &'static str,
     make: fn(&Value) -> Result<Arc<dyn Connector>>,
     most: fn() -> Capability,
+    serves: fn(&Value, &ScopeRule) -> Result<()>,
 }
 
 impl Kind {
@@ -44,48 +46,56 @@ pub const KINDS: &[Kind] = &[
         speaks: "AWS Identity and Access Management",
         make: |settings| Ok(Arc::new(aws_iam::AwsIam::new(settings)?)),
         most: aws_iam::most,
+        serves: any_rule,
     },
     Kind {
         name: "csv",
         speaks: "HR files in a folder",
         make: |settings| Ok(Arc::new(csv::Csv::new(settings)?)),
         most: csv::most,
+        serves: any_rule,
     },
     Kind {
         name: "ldap",
         speaks: "LDAP directories: OpenLDAP, Active Directory",
         make: |settings| Ok(Arc::new(ldap::Ldap::new(settings)?)),
         most: ldap::most,
+        serves: any_rule,
     },
     Kind {
         name: "manual",
         speaks: "a person, for systems that have no interface",
         make: |settings| Ok(Arc::new(manual::Manual::new(settings)?)),
         most: manual::most,
+        serves: any_rule,
     },
     Kind {
         name: "rest",
         speaks: "any HTTP API that a file describes",
         make: |settings| Ok(Arc::new(rest::Rest::new(settings)?)),
         most: rest::most,
+        serves: any_rule,
     },
     Kind {
         name: "scim",
         speaks: "SCIM 2.0 service providers",
         make: |settings| Ok(Arc::new(scim::Scim::new(settings)?)),
         most: scim::most,
+        serves: any_rule,
     },
     Kind {
         name: "sql",
         speaks: "PostgreSQL roles, and tables of PostgreSQL and SQLite",
         make: |settings| Ok(Arc::new(sql::Sql::new(settings)?)),
         most: sql::most,
+        serves: sql::serves,
     },
     Kind {
         name: "vault",
         speaks: "OpenBao and HashiCorp Vault",
         make: |settings| Ok(Arc::new(vault::Vault::new(settings)?)),
         most: vault::most,
+        serves: any_rule,
     },
 ];
 
@@ -113,6 +123,19 @@ pub fn build(kind: &str, settings: &Value) -> Result<Arc<dyn Connector>> {
             format!("`{kind}` is not a kind of connector; there are {}", NAMES.join(", ")),
         )),
     }
+}
+
+/// Whether a rule of an integration's scope is one that its settings can mean.
+///
+/// Fails with `Settings`, saying what the rule cannot have.
+pub fn serves(kind: &str, settings: &Value, rule: &ScopeRule) -> Result<()> {
+    let (_, settings) = LineSettings::split(settings)?;
+    KINDS.iter().find(|known| known.name == kind).map_or(Ok(()), |known| (known.serves)(&settings, rule))
+}
+
+/// Where names in a scope mean nothing to the settings.
+fn any_rule(_: &Value, _: &ScopeRule) -> Result<()> {
+    Ok(())
 }
 
 /// The same as [`build`], for a process that has systems to be patient with: reads survive a short

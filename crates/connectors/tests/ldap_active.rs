@@ -16,14 +16,16 @@ mod samba;
 use std::collections::BTreeSet;
 
 use bailiwick_connector::{
-    Connector, Effect, Entry, ErrorKind, Listing, Locator, News, Object, ObjectState, ObjectValue, Outcome,
-    Since,
+    Connector, Effect, Entry, ErrorKind, Line, Listing, Locator, News, Object, ObjectState, ObjectValue,
+    Outcome, Since,
     seal::Secret,
     testkit::{self, Subject},
 };
 use bailiwick_core::{access::AccessClass, plan::Op};
 use ldap_active::{Active, settings};
 
+/// `Replicating Directory Changes` (MS-ADTS §5.1.3.2.1).
+const REPLICATE: &str = "(OA;;CR;1131f6aa-9c07-11d1-f79f-00c04fc2dcd2;;WHO)";
 const USERS: &str = "CN=Users,DC=acme,DC=test";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -204,28 +206,51 @@ async fn protected_groups_are_roles_and_a_mark_that_they_left_behind_is_one_too(
     assert!(!narrow.capability().observes.contains(&roles));
 }
 
-async fn news(active: &Active, since: Option<&str>) -> (Vec<Object<'static>>, BTreeSet<String>, Since) {
+async fn news(
+    active: &Active,
+    line: &Line,
+    since: Option<&str>,
+) -> (Vec<Object<'static>>, BTreeSet<String>, Since) {
     let (mut shown, mut gone) = (Vec::new(), BTreeSet::new());
     let mut hear = |news: News<'_>| match news {
         News::Shown(object) => shown.push(object.into_owned()),
         News::Gone(id) => gone.extend([id.into_owned()]),
         News::Same(id) => panic!("{id} was not asked for"),
     };
-    let since = active.ldap().changes(&active.reader(), Listing::Accounts, since, &mut hear).await.unwrap();
+    let since = active.ldap().changes(line, Listing::Accounts, since, &mut hear).await.unwrap();
     assert!(since.complete);
     (shown, gone, since)
 }
 
+/// Whoever may list the domain and its deleted objects, and may use DirSync if `replicates`.
+async fn reader_of(active: &Active, name: &str, replicates: bool) -> Line {
+    let (dn, password) = (format!("CN={name},{USERS}"), "Open-sesame-1");
+    active.samba.add_user(&dn, name, password).await;
+    active.samba.permit(name, "CN=Deleted Objects,DC=acme,DC=test", "(A;;LCRP;;;WHO)").await;
+    if replicates {
+        active.samba.permit(name, "DC=acme,DC=test", REPLICATE).await;
+    }
+    active.line_as((&dn, password))
+}
+
 #[tokio::test]
 async fn what_was_changed_moved_away_and_deleted_is_news_once() {
-    let (active, ann) = domain().await;
+    for replicates in [true, false] {
+        let (active, ann) = domain().await;
+        let line = reader_of(&active, "reader", replicates).await;
+        news_is_told_once(&active, &line, &ann, replicates).await;
+    }
+}
+
+async fn news_is_told_once(active: &Active, line: &Line, ann: &str, replicates: bool) {
     for name in ["bob", "eve", "joe"] {
         active.samba.add_user(&format!("CN={name},OU=people,DC=acme,DC=test"), name, "Open-sesame-1").await;
     }
-    let (shown, gone, since) = news(&active, None).await;
+    let (shown, gone, since) = news(active, line, None).await;
     assert_eq!((shown.len(), gone.len(), since.rest_is_gone), (4, 0, true));
+    assert_eq!(since.next.starts_with("dirsync."), replicates, "{}", since.next);
     let id = |name: &str| shown.iter().find(|object| object.name == name).unwrap().id.to_string();
-    let (shown_again, gone, since) = news(&active, Some(&since.next)).await;
+    let (shown_again, gone, since) = news(active, line, Some(&since.next)).await;
     assert_eq!((shown_again.len(), gone.len(), since.rest_is_gone), (0, 0, false));
     active
         .samba
@@ -237,19 +262,71 @@ async fn what_was_changed_moved_away_and_deleted_is_news_once() {
         )
         .await;
     assert_eq!(active.samba.tombstones("(sAMAccountName=bob)").await.len(), 1);
-    let (changed, gone, after) = news(&active, Some(&since.next)).await;
-    assert_eq!(changed.iter().map(|object| &object.id[..]).collect::<Vec<_>>(), [ann.as_str()]);
+    let (changed, gone, after) = news(active, line, Some(&since.next)).await;
+    assert_eq!(changed.iter().map(|object| &object.id[..]).collect::<Vec<_>>(), [ann]);
     assert_eq!(changed[0].attribute("title"), Some(&ObjectValue::Text("Dr".into())));
     assert!(gone.contains(&id("bob")) && gone.contains(&id("eve")), "{gone:?}");
-    let (changed, gone, _) = news(&active, Some(&after.next)).await;
+    let (changed, gone, _) = news(active, line, Some(&after.next)).await;
     assert!(changed.is_empty() && gone.is_empty(), "{changed:?} {gone:?}");
-    for token in ["", "x", "1"] {
-        let error =
-            active.ldap().changes(&active.reader(), Listing::Accounts, Some(token), &mut |_| {}).await;
+    for token in ["", "x", "1", "dirsync.", "dirsync.x"] {
+        let error = active.ldap().changes(line, Listing::Accounts, Some(token), &mut |_| {}).await;
         assert_eq!(error.unwrap_err().kind, ErrorKind::Invalid, "{token}");
     }
-    // Another controller counts on its own: everything is read again.
-    let number = after.next.split_once('.').unwrap().0;
-    let (shown, _, since) = news(&active, Some(&format!("{number}.00000000"))).await;
-    assert_eq!((shown.len(), since.rest_is_gone), (2, true));
+    // Another controller counts on its own, and a cookie can be of no use: everything is read again.
+    for token in ["1.00000000", "dirsync.00112233"] {
+        let (shown, _, since) = news(active, line, Some(token)).await;
+        assert_eq!((shown.len(), since.rest_is_gone), (2, true), "{token}");
+    }
+    // A reading that began by numbers goes on by them, also where DirSync is allowed.
+    let (_, _, since) = news(active, &reader_of(active, "numbers", false).await, None).await;
+    let (_, controller) = since.next.split_once('.').unwrap();
+    let (shown, _, since) = news(active, line, Some(&format!("1.{controller}"))).await;
+    assert_eq!((shown.len(), since.rest_is_gone), (2, false));
+    assert!(!since.next.starts_with("dirsync."));
+}
+
+#[tokio::test]
+async fn members_that_came_and_went_are_news_of_their_group() {
+    let (active, ann) = domain().await;
+    let staff = "CN=staff,OU=groups,DC=acme,DC=test";
+    active.samba.add_group(staff, "staff", &["CN=Ann,OU=people,DC=acme,DC=test"]).await;
+    active.samba.add_user("CN=bob,OU=people,DC=acme,DC=test", "bob", "Open-sesame-1").await;
+    let line = reader_of(&active, "reader", true).await;
+    let listen = async |since: Option<&str>| {
+        let mut links = Vec::new();
+        let mut hear = |news: News<'_>| match news {
+            News::Shown(group) if group.name == "staff" => {
+                links = group.links.iter().map(ToString::to_string).collect();
+            }
+            News::Shown(_) | News::Gone(_) | News::Same(_) => {}
+        };
+        let since = active.ldap().changes(&line, Listing::Groups, since, &mut hear).await.unwrap();
+        assert!(since.complete && since.next.starts_with("dirsync."));
+        (links, since.next)
+    };
+    let (links, next) = listen(None).await;
+    assert_eq!(links, [ann.as_str()]);
+    let edit = |what: &str, who: &str| {
+        format!(
+            "dn: {staff}\nchangetype: modify\n{what}: member\nmember: CN={who},OU=people,DC=acme,DC=test\n"
+        )
+    };
+    active.samba.change(&edit("add", "bob")).await;
+    let (links, next) = listen(Some(&next)).await;
+    assert_eq!(links.len(), 2);
+    active.samba.change(&edit("delete", "Ann")).await;
+    let (links, next) = listen(Some(&next)).await;
+    assert!(links.len() == 1 && links[0] != ann, "{links:?}");
+    assert_eq!(listen(Some(&next)).await.0, [""; 0]);
+}
+
+#[tokio::test]
+async fn without_either_right_nothing_is_said_to_be_gone() {
+    let (active, _) = domain().await;
+    let (dn, password) = (format!("CN=nobody,{USERS}"), "Open-sesame-1");
+    active.samba.add_user(&dn, "nobody", password).await;
+    // That the container is there is shown to everybody; what is in it, and about it, is not.
+    let line = active.line_as((&dn, password));
+    let error = active.ldap().changes(&line, Listing::Accounts, None, &mut |_| {}).await.unwrap_err();
+    assert_eq!((error.kind, error.code()), (ErrorKind::Forbidden, "deleted-objects-hidden"), "{error}");
 }

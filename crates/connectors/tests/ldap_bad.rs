@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+#[path = "support/certificate.rs"]
+mod certificate;
 #[allow(dead_code, reason = "other tests use the rest")]
 #[path = "support/ldap_bench.rs"]
 mod ldap_bench;
@@ -18,9 +20,10 @@ use bailiwick_connector::{
 };
 use bailiwick_connectors::ldap::Ldap;
 use bailiwick_core::{access::AccessClass, dn::Dn, integration::Purpose, plan::Op};
+use certificate::certify;
 use ldap_bench::{BASE, Bench, HUB, Raw, SECRET, Tree, account, group, settings};
 use serde_json::{Value, json};
-use slapd::{Policy, Setup, Slapd, run};
+use slapd::{Policy, Setup, Slapd};
 
 fn bench() -> Bench<Slapd> {
     Bench::new(Slapd::start(Setup::default()), &settings(true), true)
@@ -64,43 +67,6 @@ async fn nobody_home_is_unreachable_and_nothing_happened() {
         // The id is looked at first, and nobody can have that one.
         assert_eq!(error.effect, Effect::None, "{error}");
     }
-}
-
-/// An authority and a certificate from it for `names`, by openssl.
-fn certify(folder: &Path, names: &str) {
-    let at = |name: &str| folder.join(name).to_str().unwrap().to_owned();
-    let make = |arguments: &[&str]| {
-        let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"];
-        run("openssl", &[&["req", "-x509"], &key[..], arguments].concat(), "").unwrap();
-    };
-    let (ca, ca_key, cert, key) = (at("ca.pem"), at("ca.key"), at("server.pem"), at("server.key"));
-    make(&[
-        "-subj",
-        "/CN=the authority",
-        "-addext",
-        "basicConstraints=critical,CA:TRUE",
-        "-out",
-        &ca,
-        "-keyout",
-        &ca_key,
-    ]);
-    let names = format!("subjectAltName={names}");
-    make(&[
-        "-subj",
-        "/CN=directory",
-        "-CA",
-        &ca,
-        "-CAkey",
-        &ca_key,
-        "-addext",
-        "basicConstraints=critical,CA:FALSE",
-        "-addext",
-        &names,
-        "-out",
-        &cert,
-        "-keyout",
-        &key,
-    ]);
 }
 
 #[tokio::test]

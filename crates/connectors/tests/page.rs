@@ -5,8 +5,30 @@
 #[path = "support/page.rs"]
 mod page;
 
-use bailiwick_connectors::KINDS;
+use bailiwick_connector::Capability;
+use bailiwick_connectors::{
+    KINDS,
+    rest::{Description, shipped},
+};
 use bailiwick_core::access::AccessClass;
+
+/// What is done with accounts.
+fn accounts(able: &Capability) -> String {
+    let writes: Vec<&str> = able.writes.iter().map(|write| write.as_str()).collect();
+    match (able.accounts, able.manages_accounts(), &writes[..]) {
+        (_, true, _) if able.by_person.is_some() => "by a person".to_owned(),
+        (true, true, _) => "reads and writes".to_owned(),
+        (true, false, []) => "reads".to_owned(),
+        (true, false, some) => format!("reads; {}", some.join(", ")),
+        (false, ..) => String::new(),
+    }
+}
+
+/// What is done with a class, as letters.
+fn letters(able: &Capability, class: AccessClass) -> String {
+    let sets = [("o", &able.observes), ("g", &able.grants), ("r", &able.removes), ("t", &able.tries)];
+    sets.iter().filter(|(_, set)| set.contains(&class)).map(|(letter, _)| *letter).collect()
+}
 
 fn generated() -> String {
     let mut out = String::from(
@@ -19,11 +41,7 @@ fn generated() -> String {
     let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
     out.push_str(&format!("| access class | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(names.len())));
     for class in AccessClass::ALL {
-        let letters = KINDS.iter().map(|kind| {
-            let most = kind.most();
-            let sets = [("o", &most.observes), ("g", &most.grants), ("r", &most.removes), ("t", &most.tries)];
-            sets.iter().filter(|(_, set)| set.contains(&class)).map(|(letter, _)| *letter).collect::<String>()
-        });
+        let letters = KINDS.iter().map(|kind| letters(&kind.most(), class));
         out.push_str(&format!("| {class} | {} |\n", letters.collect::<Vec<_>>().join(" | ")));
     }
     out.push_str(
@@ -33,18 +51,27 @@ fn generated() -> String {
     let sign = |so: bool| if so { "✓" } else { "" };
     for kind in KINDS {
         let most = kind.most();
-        let accounts = match (most.accounts, most.writes_accounts) {
-            (_, true) if most.by_person.is_some() => "by a person",
-            (true, true) => "reads and writes",
-            (true, false) => "reads",
-            (false, _) => "",
-        };
+        let accounts = accounts(&most);
         let (people, groups, stale) = (sign(most.people), sign(most.groups), sign(most.conditional));
         let ways = most.disable_ways.join(", ");
         out.push_str(&format!(
             "| `{}` | {} | {people} | {accounts} | {groups} | {ways} | {stale} |\n",
             kind.name, kind.speaks
         ));
+    }
+    out.push_str(
+        "\n## What comes described for `rest`\n\nWhat each description lets the hub do; `bailiwick connector check NAME` \
+         says the rest of it.\n\n| description | accounts | groups | ways of disabling | classes |\n|---|---|---|---|---|\n",
+    );
+    for name in shipped::NAMES {
+        let able = Description::read(shipped::text(name).unwrap()).unwrap().capability();
+        let classes = AccessClass::ALL.into_iter().filter_map(|class| {
+            let letters = letters(&able, class);
+            (!letters.is_empty()).then(|| format!("{class} {letters}"))
+        });
+        let classes = classes.collect::<Vec<_>>().join(", ");
+        let (accounts, groups, ways) = (accounts(&able), sign(able.groups), able.disable_ways.len());
+        out.push_str(&format!("| `{name}` | {accounts} | {groups} | {ways} | {classes} |\n"));
     }
     out.push('\n');
     out

@@ -14,20 +14,39 @@ mod rest_gitlab;
 mod rest_keycloak;
 #[path = "support/rest_line.rs"]
 mod rest_line;
+#[path = "support/rest_partial.rs"]
+mod rest_partial;
 
 use bailiwick_connector::{
-    Connector, ErrorKind, Locator, Outcome,
+    AccountWrite, Connector, ErrorKind, Locator, Outcome,
     testkit::{self, Fixtures, Subject},
 };
+use bailiwick_connectors::rest::Rest;
 use bailiwick_core::{access::AccessClass, account::AccountAttributes, integration::Purpose, plan::Op};
 use rest_fake::{Fake, Vendor};
 use rest_gitlab::Gitlab;
 use rest_keycloak::Keycloak;
+use rest_partial::{Partial, Switched, Undeleted};
 
 #[tokio::test]
 async fn the_contract_holds() {
     page::kept(&testkit::run(&Fake::<Keycloak>::new()).await);
     page::kept(&testkit::run(&Fake::<Gitlab>::new()).await);
+    page::kept(&testkit::run(&Fake::<Partial<Undeleted>>::new()).await);
+    page::kept(&testkit::run(&Fake::<Partial<Switched>>::new()).await);
+}
+
+#[test]
+fn a_description_claims_what_it_has_and_nothing_else() {
+    use AccountWrite::{Create, Enable, Update};
+    let writes = |rest: &Rest| rest.capability().writes.iter().copied().collect::<Vec<_>>();
+    assert_eq!(writes(Fake::<Keycloak>::new().rest()), AccountWrite::ALL);
+    let (undeleted, switched) = (Fake::<Partial<Undeleted>>::new(), Fake::<Partial<Switched>>::new());
+    assert_eq!(writes(undeleted.rest()), [Create, Update, Enable]);
+    assert_eq!(writes(switched.rest()), [Enable]);
+    let rules = |rest: &Rest| rest.scope().iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert!(!rules(undeleted.rest()).iter().any(|rule| rule.starts_with("delete ")));
+    assert!(!rules(switched.rest()).iter().any(|rule| rule.starts_with("create ")));
 }
 
 /// What somebody hostile would be called.

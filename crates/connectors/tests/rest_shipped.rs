@@ -391,6 +391,27 @@ async fn grafana_is_spoken_to_as_its_documentation_says() {
             vec![("POST /api/admin/users/9/disable", 404, "", json!({"message": "user not found"}))],
             Err(ErrorKind::NotFound),
         ),
+        (
+            Ask::Apply("2", Op::Enable),
+            vec![("POST /api/admin/users/2/enable", 200, "", json!({"message": "User enabled"}))],
+            Ok("done"),
+        ),
+        (
+            Ask::Apply("2", Op::Delete),
+            vec![("DELETE /api/admin/users/2", 200, "", json!({"message": "User deleted"}))],
+            Ok("done"),
+        ),
+        (
+            Ask::Apply("9", Op::Delete),
+            vec![("DELETE /api/admin/users/9", 404, "", json!({"message": "user not found"}))],
+            Ok("already so"),
+        ),
+        // It has no field for the marker, so it makes none and changes none.
+        (
+            Ask::Apply("2", Op::SetAttributes { attributes: [("name".to_owned(), "Ann".into())].into() }),
+            vec![],
+            Err(ErrorKind::Unsupported),
+        ),
     ];
     check(json!({"description": "grafana"}), "https://grafana.example/api", cases).await;
 }

@@ -73,6 +73,44 @@ async fn the_contract_holds() {
     ] {
         page::kept(&testkit::run(&Simulated::new(paging, behaviours, settings)).await);
     }
+    let mut patch = usual.clone();
+    patch["update"] = "patch".into();
+    let limited = Simulated::new(Paging::Index, &[Behaviour::LimitedPatch], &patch).adopting(&[OLD]);
+    page::kept(&testkit::run(&limited).await);
+}
+
+/// The form of old services.
+const OLD: &str = "PATCH without a path, flags as text";
+
+#[tokio::test]
+async fn a_form_that_was_learned_is_the_form_that_is_used() {
+    let other = json!([{"type": "home", "value": "ann@home"}]);
+    for (behaviour, form) in [
+        (Behaviour::LimitedPatch, OLD),
+        (Behaviour::PutOnly, "PUT"),
+        (Behaviour::Faithful, "PATCH without a path"),
+        (Behaviour::Faithful, "PATCH by path"),
+    ] {
+        let system = Simulated::new(Paging::Index, &[behaviour], &settings()).adopting(&["by post", form]);
+        let mut seed = ann();
+        seed.users[0].insert("emails".into(), other.clone());
+        let id = system.lab.seed("app", &seed).unwrap().users["ann"].clone();
+        let (scim, line) = (system.scim(), system.line_for(Purpose::Write));
+        let set = Op::SetAttributes { attributes: attributes(&[("title", "Boss"), ("email", "ann@x")]) };
+        scim.apply(&line, Some(&id), &set, None, "k1").await.unwrap();
+        let truth = system.lab.truth("app").unwrap();
+        let user = &truth.user("ann").unwrap().attributes;
+        assert_eq!(user["title"], "Boss", "{form}");
+        // What it was not asked to change is as it was.
+        let mails: Vec<&str> =
+            user["emails"].as_array().unwrap().iter().map(|m| m["value"].as_str().unwrap()).collect();
+        assert_eq!(mails, ["ann@home", "ann@x"], "{form}");
+        let way = u8::from(behaviour == Behaviour::PutOnly);
+        for (op, active) in [(Op::Disable { way }, false), (Op::Enable, true)] {
+            scim.apply(&line, Some(&id), &op, None, &format!("k{active}")).await.unwrap();
+            assert_eq!(system.lab.truth("app").unwrap().user("ann").unwrap().active, active, "{form}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -137,7 +137,7 @@ async fn a_statement_that_reads_cannot_write() {
     let (system, _) = seeded().await;
     let before = system.truth().await;
     let mut settings = system.settings.clone();
-    settings["statements"]["list"] =
+    settings["statements"]["list"]["text"] =
         "DELETE FROM person WHERE :after IS NULL AND :limit > 0 RETURNING id".into();
     let line = database::line(
         &system.behind.way(Purpose::Write).0,
@@ -157,7 +157,7 @@ async fn a_statement_that_touches_many_is_undone() {
     let (system, ids) = seeded().await;
     let before = system.truth().await;
     let mut settings = system.settings.clone();
-    settings["statements"]["disable"] = "UPDATE person SET active = 0 WHERE :id <> ''".into();
+    settings["statements"]["disable"]["text"] = "UPDATE person SET active = 0 WHERE :id <> ''".into();
     let scope = ["update EXEC disable", "get EXEC get"];
     let line = database::line(&system.behind.way(Purpose::Write).0, &settings, &scope, None, Purpose::Write);
     let sql = Sql::new(&settings).unwrap();
@@ -199,6 +199,33 @@ async fn a_line_executes_what_its_scope_names_and_its_settings_have() {
 }
 
 #[tokio::test]
+async fn a_statement_is_executed_for_what_it_says_to_be_for_whatever_the_scope_says() {
+    let (system, _) = seeded().await;
+    let endpoint = system.behind.way(Purpose::Write).0;
+    let before = system.truth().await;
+    for (rule, operation, name) in [
+        ("list EXEC delete", Operation::List, "delete"),
+        ("update EXEC delete", Operation::Update, "delete"),
+        ("delete EXEC get", Operation::Delete, "get"),
+    ] {
+        let line = database::line(&endpoint, &system.settings, &[rule], None, Purpose::Write);
+        let statement = Statement::new(operation, name).text("id", "8").text("name", None);
+        let error = line.execute(statement.text("version", None)).await.unwrap_err();
+        assert_eq!((error.kind, error.effect), (ErrorKind::OutOfScope, Effect::None), "{rule}: {error}");
+        assert_eq!(error.code(), "statement-for-other-operation");
+        // It is an attack, or a mistake that looks like one: the integration is stopped.
+        let next = Statement::new(operation, name).text("id", "8");
+        assert_eq!(refused(&line, next).await, ErrorKind::Quarantined, "{rule}");
+        assert_eq!(system.truth().await, before, "{rule}");
+        let error = bailiwick_connectors::serves("sql", &system.settings, &rule.parse().unwrap());
+        assert_eq!(error.unwrap_err().kind, ErrorKind::Settings, "{rule}");
+    }
+    for rule in tables::scope(&system.settings) {
+        bailiwick_connectors::serves("sql", &system.settings, &rule.parse().unwrap()).unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_listing_that_does_not_go_on_is_an_error() {
     let (system, _) = seeded().await;
     for (text, why) in [
@@ -214,7 +241,7 @@ async fn a_listing_that_does_not_go_on_is_an_error() {
         ("SELECT id, CAST(x'ff' AS text) AS name FROM person WHERE :after IS NULL LIMIT :limit", "utf-8"),
     ] {
         let mut settings = system.settings.clone();
-        settings["statements"]["list"] = text.into();
+        settings["statements"]["list"]["text"] = text.into();
         let line = database::line(
             &system.behind.way(Purpose::Write).0,
             &settings,
@@ -263,6 +290,19 @@ async fn a_file_that_is_not_there_or_no_database_or_locked_says_so() {
 }
 
 #[test]
+fn what_the_page_shows_is_right() {
+    let page = include_str!("../../../docs/connectors/sql.md");
+    let text = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let read: Value = toml::from_str(text).unwrap();
+    let settings = &read["integration"]["crm"]["settings"];
+    let capability = Sql::new(settings).unwrap().capability().clone();
+    assert!(capability.accounts && capability.writes.is_empty() && capability.disable_ways.len() == 1);
+    for rule in ["list EXEC list", "get EXEC get", "update EXEC disable"] {
+        bailiwick_connectors::serves("sql", settings, &rule.parse().unwrap()).unwrap();
+    }
+}
+
+#[test]
 fn what_can_be_done_follows_from_the_statements() {
     let with = |names: &[&str]| {
         let mut settings = tables::settings(&SQLITE);
@@ -273,9 +313,9 @@ fn what_can_be_done_follows_from_the_statements() {
         Sql::new(&settings).unwrap().capability().clone()
     };
     let reads = with(&["list", "get"]);
-    assert!(reads.accounts && !reads.groups && !reads.writes_accounts && reads.disable_ways.is_empty());
+    assert!(reads.accounts && !reads.groups && reads.writes.is_empty() && reads.disable_ways.is_empty());
     assert_eq!(reads.observes.len(), 1);
     let kills = with(&["list", "get", "disable", "list-api-tokens", "revoke-api-tokens"]);
-    assert!(!kills.writes_accounts && !kills.conditional);
+    assert!(kills.writes.is_empty() && !kills.conditional);
     assert_eq!((kills.disable_ways.len(), kills.removes.len(), kills.grants.len()), (1, 1, 0));
 }

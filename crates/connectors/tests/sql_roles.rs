@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on is to stop")]
 
+#[path = "support/certificate.rs"]
+mod certificate;
 #[path = "support/database.rs"]
 mod database;
 #[path = "support/page.rs"]
@@ -12,12 +14,18 @@ mod postgres;
 mod roles;
 
 use bailiwick_connector::{
-    Applied, ConnectorError, Effect, Entry, ErrorKind, Line, Listing, Locator, Object, ObjectState, Outcome,
+    Applied, Connector, ConnectorError, Effect, Entry, ErrorKind, Line, Listing, Locator, Object,
+    ObjectState, Outcome,
+    broker::Statement,
     seal::Secret,
     testkit::{self, Fixtures, Subject},
 };
-use bailiwick_core::{access::AccessClass, account::AccountAttributes, integration::Purpose, plan::Op};
-use postgres::run;
+use bailiwick_connectors::sql::Sql;
+use bailiwick_core::{
+    access::AccessClass, account::AccountAttributes, integration::Purpose, plan::Op, scope::Operation,
+};
+use certificate::certify;
+use postgres::{Postgres, run};
 use roles::{ANN, Roles, WRITE, ident, settings};
 use serde_json::json;
 use sqlx::Executor;
@@ -203,6 +211,39 @@ async fn a_session_is_really_ended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nobody_ends_sessions_by_calling_it_a_listing() {
+    let system = Roles::start("", &settings()).await;
+    let ids = system.seed(&Fixtures::standard()).await;
+    let (name, id) = ("svc_backup-01", &ids.accounts[6]);
+    let endpoint = format!("postgres://127.0.0.1:{}/postgres", system.server.port);
+    let attack = async |operation: Operation, purpose| {
+        let scope =
+            ["list EXEC revoke-sessions", "get EXEC revoke-sessions", "discover EXEC revoke-sessions"];
+        let line = database::line(&endpoint, &settings(), &scope, Some(("bailiwick_write", WRITE)), purpose);
+        let statement = Statement::new(operation, "revoke-sessions").text("id", id.as_str());
+        line.execute(statement.text("item", None).many("ignore", &[][..])).await.unwrap_err()
+    };
+    let mut session = system.sign_in(name, ANN).await.unwrap();
+    for operation in [Operation::List, Operation::Get, Operation::Discover] {
+        for purpose in [Purpose::Write, Purpose::Verify] {
+            let error = attack(operation, purpose).await;
+            assert_eq!((error.kind, error.effect), (ErrorKind::OutOfScope, Effect::None), "{error}");
+            assert_eq!(error.code(), "statement-for-other-operation");
+            session.execute("SELECT 1").await.unwrap();
+        }
+    }
+    // A transaction that only reads would not have held it back.
+    let mut admin = system.server.admin("postgres").await;
+    run(&mut admin, "BEGIN READ ONLY").await;
+    run(
+        &mut admin,
+        &format!("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usesysid = {id}"),
+    )
+    .await;
+    assert!(session.execute("SELECT 1").await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_role_owns_is_said_before_it_is_dropped() {
     let mut with_heir = settings();
     with_heir["reassign_owned_to"] = "the heir".into();
@@ -352,6 +393,52 @@ async fn a_bad_credential_a_wrong_address_and_a_server_without_tls_are_told_apar
         assert_eq!((error.kind, error.effect), (kind, Effect::None), "{endpoint} {user:?}: {error}");
         assert!(!error.message.contains(WRITE), "{error}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_is_made_with_the_authority_that_is_named_and_with_no_other() {
+    let folders: [_; 3] = std::array::from_fn(|_| tempfile::tempdir().unwrap());
+    let [good, other, misnamed] = folders.each_ref().map(|folder| folder.path());
+    certify(good, "IP:127.0.0.1,DNS:localhost");
+    certify(other, "IP:127.0.0.1");
+    certify(misnamed, "DNS:db.acme.example");
+    // Nobody comes in but over TLS, so that who is let in has used it.
+    let only_tls = "hostnossl all all all reject";
+    let served = Postgres::start_with(only_tls, Some(good));
+    let elsewhere = Postgres::start_with(only_tls, Some(misnamed));
+    let plain = Postgres::start("");
+    for server in [&served, &elsewhere, &plain] {
+        let role = format!("CREATE ROLE bailiwick_write LOGIN PASSWORD '{WRITE}'");
+        run(&mut server.admin("postgres").await, &role).await;
+    }
+    let check = async |server: &Postgres, host: &str, trusted: Option<&std::path::Path>| {
+        let mut settings = settings();
+        if let Some(trusted) = trusted {
+            settings["ca_file"] = trusted.join("ca.pem").to_str().unwrap().into();
+        }
+        let endpoint = format!("postgres://{host}:{}/postgres", server.port);
+        let writer = Some(("bailiwick_write", WRITE));
+        let scope = ["discover EXEC check", "list EXEC list"];
+        let line = database::line(&endpoint, &settings, &scope, writer, Purpose::Write);
+        Sql::new(&self::settings()).unwrap().check(&line).await
+    };
+    for host in ["127.0.0.1", "localhost"] {
+        check(&served, host, Some(good)).await.unwrap();
+    }
+    for (server, host, trusted, says) in [
+        // The wrong authority; a name that is not the server's, though the authority is right; no TLS at all.
+        (&served, "127.0.0.1", Some(other), "certificate"),
+        (&elsewhere, "127.0.0.1", Some(misnamed), "certificate"),
+        (&plain, "127.0.0.1", Some(good), "TLS"),
+        (&served, "127.0.0.1", Some(std::path::Path::new("/nowhere")), ""),
+    ] {
+        let error = check(server, host, trusted).await.unwrap_err();
+        assert_eq!((error.kind, error.effect), (ErrorKind::Unreachable, Effect::None), "{error}");
+        assert!(error.message.contains(says) && !error.message.contains(WRITE), "{error}");
+    }
+    // Without an authority a server on the same machine is talked to in clear, which this one refuses.
+    let error = check(&served, "127.0.0.1", None).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unauthorized, "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -159,7 +159,7 @@ async fn the_database_itself_refuses_to_write_for_what_reads() {
     let mut system = Tables::new(Served::start().await, &POSTGRES).await;
     system.seed(&Fixtures::standard()).await;
     let before = system.truth().await;
-    system.settings["statements"]["get"] =
+    system.settings["statements"]["get"]["text"] =
         "DELETE FROM person WHERE CAST(id AS text) = :id RETURNING id".into();
     let statement = Statement::new(Operation::Get, "get").text("id", "8");
     let error = system.line_for(Purpose::Write).execute(statement).await.unwrap_err();

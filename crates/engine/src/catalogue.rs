@@ -206,6 +206,12 @@ impl Engine {
         let mut connectors = BTreeMap::new();
         for integration in &integrations {
             let connector = (self.parts.build)(&integration.connector, &integration.settings)?;
+            if let Some(profile) = profiles
+                .iter()
+                .find(|profile| profile.integration == integration.name && profile.is_of(basis(integration)))
+            {
+                connector.adopt(&profile.adopted());
+            }
             connectors.insert(integration.name.clone(), connector);
         }
         let mut authorities = BTreeMap::new();

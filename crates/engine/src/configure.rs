@@ -192,7 +192,7 @@ pub(crate) fn authorities(
 
 pub(crate) fn semantics(capability: &Capability) -> Semantics {
     Semantics {
-        writes_accounts: capability.writes_accounts,
+        writes_accounts: !capability.writes.is_empty(),
         grants: capability.grants.clone(),
         removes: capability.removes.clone(),
         issues: capability.tries.clone(),

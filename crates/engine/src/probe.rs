@@ -2,16 +2,21 @@
 //!
 //! The canary is an account that belongs to nobody. It is made, changed, given an ordinary group and the
 //! credentials that the connector can try; then each way of disabling is tried, read back and, where there
-//! is a credential, tried from outside; at last it is deleted. That a canary is there is recorded before it
+//! is a credential, tried from outside; at last it is deleted. Where the connector can write a change in several
+//! forms, they are tried in its order until one does all, and the best one is used for what follows. That a canary is there is recorded before it
 //! is made, so that one which a dead process left behind is removed by the next probe.
 //!
 //! A call outside of the integration's scope is not sent and does not stop the integration here: that a way
 //! is not allowed is a thing to learn. Nothing here touches an account that is not the canary.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use bailiwick_connector::{
-    Connector, ConnectorError, Entry, ErrorKind, Issued, Line, Locator, ObjectState, Pause, seal::Secret,
+    AccountWrite, Connector, ConnectorError, Entry, ErrorKind, Issued, Line, Locator, ObjectState, Pause,
+    seal::Secret,
 };
 use bailiwick_core::{
     access::AccessClass,
@@ -20,7 +25,7 @@ use bailiwick_core::{
     id::{Entropy, SystemName},
     integration::Integration,
     plan::Op,
-    profile::{Deletion, Profile, Way, WayEffect},
+    profile::{self, Deletion, Form, Profile, Way, WayEffect},
     record::{Actor, RecordKind},
     system::System,
     time::Timestamp,
@@ -48,13 +53,13 @@ impl Engine {
         let catalogue = self.catalogue(&mut *tx).await?;
         let before = get::<Profile>(&mut *tx, self.tenant(), system.as_str()).await?;
         drop(tx);
-        let bench = self.bench(&catalogue, system, pause)?;
+        let mut bench = self.bench(&catalogue, system, pause)?;
         if let Some(left) = before.as_ref().and_then(|stored| stored.value.canary.clone()) {
             bench.remove(&left).await?;
         }
         let marker = format!("{MARKER}{}", suffix(self.entropy()));
         let begun = self.note(&bench, before, &marker, &by).await?;
-        let learned = bench.learn(&marker, self.entropy()).await;
+        let learned = self.learn(&mut bench, &marker).await;
         // Whatever was learned, the canary goes.
         let gone = bench.remove(&marker).await;
         let kept = match gone {
@@ -96,9 +101,12 @@ impl Engine {
             .get(system)
             .ok_or_else(|| EngineError::NotFound { kind: "system", name: system.to_string() })?;
         let capability = route.connector.capability();
-        if !capability.writes_accounts || capability.by_person.is_some() {
-            let message =
-                format!("`{system}` has no accounts that a program can make; there is nothing to probe");
+        // A canary is made, and goes again.
+        let goes = [AccountWrite::Create, AccountWrite::Delete].iter().all(|w| capability.writes.contains(w));
+        if !goes || capability.by_person.is_some() {
+            let message = format!(
+                "`{system}` has no accounts that a program can make and remove; there is nothing to probe"
+            );
             return Err(ConnectorError::none(ErrorKind::Unsupported, message).into());
         }
         let group = catalogue.entitlements.values().find_map(|e| {
@@ -109,12 +117,65 @@ impl Engine {
         Ok(Bench {
             integration: route.integration,
             system: declared,
-            connector: &**route.connector,
+            // One that knows of no profile.
+            connector: self.fresh(route.integration, &[])?,
             line: self.writing(catalogue, route.integration).lenient(),
             reader: self.reading(catalogue, route.integration).0,
             group,
             pause,
         })
+    }
+
+    /// A connector of the integration that writes in these forms.
+    fn fresh(&self, integration: &Integration, forms: &[String]) -> Result<Arc<dyn Connector>> {
+        let connector = (self.parts.build)(&integration.connector, &integration.settings)?;
+        connector.adopt(forms);
+        Ok(connector)
+    }
+
+    async fn learn(&self, bench: &mut Bench<'_>, marker: &str) -> Result<Learned> {
+        let name = marker.trim_start_matches("bailiwick/");
+        let attributes = canary_attributes(bench.system, name);
+        let mut account = bench.make(marker, name, &attributes).await?;
+        let forms = self.forms(bench, &account, name, &attributes).await?;
+        let honours = match profile::best(&forms) {
+            Some(best) => best.honours.clone(),
+            None => bench.attributes(&account, name, &attributes, 0).await?,
+        };
+        if !forms.is_empty() {
+            bench.connector = self.fresh(bench.integration, &profile::adopted(&forms))?;
+            if bench.state(&account).await? != Some(ObjectState::Live) {
+                // One that cannot be used shows of no way whether it disables.
+                bench.remove(marker).await?;
+                let other = format!("{name}b");
+                account = bench.make(marker, &other, &canary_attributes(bench.system, &other)).await?;
+            }
+        }
+        let Rest { ways, keeps, deletes } = bench.rest(&account, name, self.entropy()).await?;
+        Ok(Learned { forms, ways, honours, keeps, deletes })
+    }
+
+    /// Writes changes in each form that the connector knows, until one does all.
+    async fn forms(
+        &self,
+        bench: &Bench<'_>,
+        account: &str,
+        name: &str,
+        attributes: &AccountAttributes,
+    ) -> Result<Vec<Form>> {
+        let mut seen = Vec::new();
+        for (place, form) in bench.connector.capability().forms.clone().into_iter().enumerate() {
+            let connector = self.fresh(bench.integration, &[form.name.to_owned()])?;
+            let bench = Bench { connector, ..bench.clone() };
+            let key = format!("{name}.form{place}");
+            let honours = bench.attributes(account, &key, attributes, place).await?;
+            let (disables, enables) = bench.turns(account, &key, form.way).await?;
+            seen.push(Form { name: form.name.to_owned(), honours, disables, enables });
+            if seen.last().is_some_and(Form::does_all) {
+                break;
+            }
+        }
+        Ok(seen)
     }
 
     /// Records that a canary is about to be made.
@@ -184,10 +245,11 @@ fn suffix(entropy: &dyn Entropy) -> String {
 }
 
 /// What a probe works with.
+#[derive(Clone)]
 struct Bench<'a> {
     integration: &'a Integration,
     system: &'a System,
-    connector: &'a dyn Connector,
+    connector: Arc<dyn Connector>,
     line: Line,
     reader: Line,
     /// The system's id of an ordinary group.
@@ -195,8 +257,16 @@ struct Bench<'a> {
     pause: &'a dyn Pause,
 }
 
+/// What is learned after it is known in which form to write.
+struct Rest {
+    ways: Vec<Way>,
+    keeps: BTreeSet<AccessClass>,
+    deletes: Deletion,
+}
+
 /// What was learned.
 struct Learned {
+    forms: Vec<Form>,
     ways: Vec<Way>,
     honours: BTreeMap<String, bool>,
     keeps: BTreeSet<AccessClass>,
@@ -206,7 +276,13 @@ struct Learned {
 impl Default for Learned {
     fn default() -> Self {
         let deletes = Deletion::Refused { code: "not-probed".into() };
-        Self { ways: Vec::new(), honours: BTreeMap::new(), keeps: BTreeSet::new(), deletes }
+        Self {
+            forms: Vec::new(),
+            ways: Vec::new(),
+            honours: BTreeMap::new(),
+            keeps: BTreeSet::new(),
+            deletes,
+        }
     }
 }
 
@@ -222,6 +298,7 @@ impl Bench<'_> {
             at,
             by: by.clone(),
             canary,
+            forms: learned.forms,
             ways: learned.ways,
             honours: learned.honours,
             keeps: learned.keeps,
@@ -242,7 +319,7 @@ impl Bench<'_> {
         op: &Op,
         key: &str,
     ) -> Result<Option<String>, ConnectorError> {
-        on_canary(self.connector, &self.line, account, op, key).await
+        on_canary(&*self.connector, &self.line, account, op, key).await
     }
 
     async fn state(&self, account: &str) -> Result<Option<ObjectState>, ConnectorError> {
@@ -250,55 +327,79 @@ impl Bench<'_> {
         Ok(found.map(|object| object.state))
     }
 
-    async fn learn(&self, marker: &str, entropy: &dyn Entropy) -> Result<Learned> {
-        let name = marker.trim_start_matches("bailiwick/");
-        let attributes = canary_attributes(self.system, name);
+    /// Makes the canary, and gives its id.
+    async fn make(&self, marker: &str, name: &str, attributes: &AccountAttributes) -> Result<String> {
         let create = Op::CreateAccount { marker: marker.to_owned(), attributes: attributes.clone() };
         let made = self.change(None, &create, &format!("{name}.create")).await?;
         self.settle().await;
-        let account = match made {
-            Some(id) => id,
+        match made {
+            Some(id) => Ok(id),
             None => {
                 let found = self.connector.get(&self.reader, Locator::AccountMarked(marker)).await?;
                 let lost =
                     || ConnectorError::none(ErrorKind::NotFound, "the canary was made and is not there");
-                found.ok_or_else(lost)?.id.into_owned()
+                Ok(found.ok_or_else(lost)?.id.into_owned())
             }
+        }
+    }
+
+    /// Disables the account and enables it again, by a way that acts in the form that is adopted. Whether it
+    /// read as blocked, and as usable again.
+    async fn turns(&self, account: &str, key: &str, way: u8) -> Result<(bool, bool)> {
+        let turn = async |op: &Op, step: &str, wanted: ObjectState| -> Result<bool> {
+            if let Err(error) = self.change(Some(account), op, &format!("{key}.{step}")).await {
+                refusal(error)?;
+                return Ok(false);
+            }
+            self.settle().await;
+            Ok(self.state(account).await? == Some(wanted))
         };
-        let honours = self.attributes(&account, name, &attributes).await?;
+        // A form before may have disabled it and not enabled it: one that does both says so of itself.
+        let live = self.state(account).await? == Some(ObjectState::Live)
+            || turn(&Op::Enable, "free", ObjectState::Live).await?;
+        if !live || !turn(&Op::Disable { way }, "off", ObjectState::Blocked).await? {
+            return Ok((false, false));
+        }
+        Ok((true, turn(&Op::Enable, "on", ObjectState::Live).await?))
+    }
+
+    /// Learns what disabling and deleting do.
+    async fn rest(&self, account: &str, name: &str, entropy: &dyn Entropy) -> Result<Rest> {
         if let Some(group) = &self.group {
             let grant = Op::Grant { class: AccessClass::DirectGroups, external_id: group.clone() };
             // That no group can be given is not what is probed.
-            let _ = self.change(Some(&account), &grant, &format!("{name}.grant")).await;
+            let _ = self.change(Some(account), &grant, &format!("{name}.grant")).await;
         }
-        let issued = self.credentials(&account, entropy).await?;
-        let (ways, keeps) = self.ways(&account, name, &issued).await?;
-        let deletes = match self.change(Some(&account), &Op::Delete, &format!("{name}.delete")).await {
+        let issued = self.credentials(account, entropy).await?;
+        let (ways, keeps) = self.ways(account, name, &issued).await?;
+        let deletes = match self.change(Some(account), &Op::Delete, &format!("{name}.delete")).await {
             Err(error) => Deletion::Refused { code: refusal(error)? },
             Ok(_) => {
                 self.settle().await;
-                match self.state(&account).await? {
+                match self.state(account).await? {
                     None => Deletion::Gone,
                     Some(ObjectState::Blocked) => Deletion::Blocked,
                     Some(ObjectState::Live) => Deletion::Nothing,
                 }
             }
         };
-        Ok(Learned { ways, honours, keeps, deletes })
+        Ok(Rest { ways, keeps, deletes })
     }
 
-    /// Changes each attribute but the sign-in name, and looks.
+    /// Changes each attribute but the sign-in name, and looks. At another `place` it becomes another value, so
+    /// that what was there already is not taken for a change.
     async fn attributes(
         &self,
         account: &str,
         name: &str,
         attributes: &AccountAttributes,
+        place: usize,
     ) -> Result<BTreeMap<String, bool>> {
         let mut sent = BTreeMap::new();
         for (attribute, value) in attributes.iter().filter(|(attribute, _)| *attribute != "userName") {
             let AccountValue::Text(text) = value else { continue };
             let changed: AccountAttributes =
-                [(attribute.clone(), AccountValue::Text(format!("x{text}")))].into();
+                [(attribute.clone(), AccountValue::Text(format!("{}{text}", "x".repeat(place + 1))))].into();
             let set = Op::SetAttributes { attributes: changed.clone() };
             match self.change(Some(account), &set, &format!("{name}.set.{attribute}")).await {
                 Ok(_) => drop(sent.insert(attribute.clone(), Some(changed))),
@@ -389,7 +490,7 @@ impl Bench<'_> {
                 continue;
             }
             let at = self.reader.now();
-            let seen = held(self.connector, &self.reader, Witness::Writer, account, class, at).await?;
+            let seen = held(&*self.connector, &self.reader, Witness::Writer, account, class, at).await?;
             if seen.held.iter().any(|thing| thing.live) {
                 kept.insert(class);
             }

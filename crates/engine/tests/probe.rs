@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bailiwick_connector::Pause;
 use bailiwick_core::{
     id::SystemName,
-    profile::{Deletion, Profile, WayEffect},
+    profile::{Deletion, Form, Profile, WayEffect},
     record::Actor,
     time::SignedDuration,
 };
@@ -53,6 +53,11 @@ async fn what_is_declared_is_not_what_is_learned() {
         (None, vec![WayEffect::Blocks, WayEffect::Blocks], Deletion::Gone),
         (Some(Behaviour::Noop200), vec![WayEffect::Nothing, WayEffect::Nothing], Deletion::Gone),
         (Some(Behaviour::PutOnly), vec![WayEffect::Nothing, WayEffect::Blocks], Deletion::Gone),
+        (
+            Some(Behaviour::LimitedPatch),
+            vec![WayEffect::Blocks, WayEffect::Refused { code: "unsupported".into() }],
+            Deletion::Gone,
+        ),
         (Some(Behaviour::KeepsGroups), vec![WayEffect::Blocks, WayEffect::Blocks], Deletion::Gone),
         (Some(Behaviour::StaleRead), vec![WayEffect::Blocks, WayEffect::Blocks], Deletion::Gone),
     ] {
@@ -91,6 +96,102 @@ async fn a_leaver_is_disabled_by_the_way_that_was_seen_to_work() {
     };
     assert_eq!(disables(false).await, ["disable account", "disable account (way 2)"]);
     assert_eq!(disables(true).await, ["disable account (way 2)"]);
+}
+
+/// What was tried, as `+` where all was done, `-` where nothing was, `?` where some was.
+fn forms(profile: &Profile) -> Vec<String> {
+    let does = |form: &Form| {
+        let all = [form.disables, form.enables].into_iter().chain(form.honours.values().copied());
+        let (yes, no): (Vec<bool>, Vec<bool>) = all.partition(|does| *does);
+        match (yes.len(), no.len()) {
+            (_, 0) => '+',
+            (0, _) => '-',
+            (_, _) => '?',
+        }
+    };
+    profile.forms.iter().map(|form| format!("{} {}", does(form), form.name)).collect()
+}
+
+#[tokio::test]
+async fn the_dialect_of_patch_is_learned() {
+    let (path, value) = ("PATCH by path", "PATCH without a path");
+    let (path_text, value_text) = ("PATCH by path, flags as text", "PATCH without a path, flags as text");
+    for (behaviour, expect, adopted) in [
+        (None, vec![format!("+ {path}")], path),
+        (
+            Some(Behaviour::PutOnly),
+            vec![
+                format!("- {path}"),
+                format!("- {value}"),
+                format!("- {path_text}"),
+                format!("- {value_text}"),
+                "+ PUT".to_owned(),
+            ],
+            "PUT",
+        ),
+        (
+            // Without a path it takes texts for texts; yes and no it takes in words alone.
+            Some(Behaviour::LimitedPatch),
+            vec![
+                format!("- {path}"),
+                format!("? {value}"),
+                format!("- {path_text}"),
+                format!("+ {value_text}"),
+            ],
+            value_text,
+        ),
+        (
+            // It claims a deactivation, and does the rest.
+            Some(Behaviour::Noop200),
+            vec![
+                format!("? {path}"),
+                format!("? {value}"),
+                format!("? {path_text}"),
+                format!("? {value_text}"),
+                "? PUT".to_owned(),
+            ],
+            path,
+        ),
+    ] {
+        let behaviours: Vec<Behaviour> = behaviour.into_iter().collect();
+        let profile = probe(&world(6, &behaviours).await).await;
+        assert_eq!(forms(&profile), expect, "{behaviour:?}");
+        assert_eq!(profile.adopted()[0], adopted, "{behaviour:?}");
+        assert_eq!(profile.honours.get("displayName"), Some(&true), "{behaviour:?}");
+    }
+}
+
+#[tokio::test]
+async fn changes_are_written_in_the_dialect_that_was_seen_to_work() {
+    const ANN: &str = "1,Ann Archer,ann@x.test,Engineering,,active";
+    for behaviour in [Behaviour::LimitedPatch, Behaviour::PutOnly] {
+        for probed in [false, true] {
+            let mut world = world(7, &[behaviour]).await;
+            world.deliver(&[ANN]).await.unwrap();
+            world.quiet().await;
+            if probed {
+                probe(&world).await;
+            }
+            // A life: another name, away, and back again.
+            let renamed = ANN.replace("Archer", "Baker");
+            world.deliver(&[&renamed]).await.unwrap();
+            world.quiet().await;
+            let name = if probed { "name=\"Ann Baker\"" } else { "name=\"Ann Archer\"" };
+            assert!(world.truth()["chat/ann@x.test"].contains(name), "{behaviour:?}: {:?}", world.truth());
+            if !probed {
+                continue;
+            }
+            for (row, active) in [
+                (renamed.replace(",,active", ",2026-01-01,left"), "active=false"),
+                (renamed.clone(), "active=true"),
+            ] {
+                world.deliver(&[&row]).await.unwrap();
+                world.quiet().await;
+                let truth = world.truth();
+                assert!(truth["chat/ann@x.test"].contains(active), "{behaviour:?} {active}: {truth:?}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

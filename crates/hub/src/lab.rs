@@ -33,7 +33,7 @@ const SYSTEMS: [(&str, Behaviour); 3] =
 /// Arguments of `bailiwick lab`.
 #[derive(Args)]
 #[command(
-    after_help = "Behaviours: faithful, noop-200, put-only, keeps-groups, soft-delete, async-members, \
+    after_help = "Behaviours: faithful, noop-200, put-only, limited-patch, keeps-groups, soft-delete, async-members, \
     stale-read,\ntimeout-after-commit, dormant-token. The truth is at http://ADDRESS/truth/SYSTEM.\n\n\
     Example:\n  bailiwick lab --system chat=faithful --system crm=noop-200+dormant-token"
 )]

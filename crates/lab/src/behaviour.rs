@@ -22,6 +22,10 @@ pub enum Behaviour {
     /// PATCH of a user answers 200 with the unchanged resource and is ignored; PUT is honoured. PATCH of a group
     /// is honoured. The service provider configuration still claims PATCH.
     PutOnly,
+    /// PATCH of a user is honoured in one form alone, that of some old services: operations without a path, and
+    /// yes or no as text (`"False"`). In any other form it answers 200 with the unchanged resource and is
+    /// ignored. PUT of a user is refused (501). The service provider configuration still claims all of PATCH.
+    LimitedPatch,
     /// Deactivation leaves group memberships and licences in place. Removing them one by one works, and DELETE
     /// removes them.
     KeepsGroups,
@@ -48,10 +52,11 @@ pub enum Behaviour {
 
 impl Behaviour {
     /// All behaviours, faithful first.
-    pub const ALL: [Behaviour; 9] = [
+    pub const ALL: [Behaviour; 10] = [
         Behaviour::Faithful,
         Behaviour::Noop200,
         Behaviour::PutOnly,
+        Behaviour::LimitedPatch,
         Behaviour::KeepsGroups,
         Behaviour::SoftDelete,
         Behaviour::AsyncMembers,
@@ -66,6 +71,7 @@ impl Behaviour {
             Behaviour::Faithful => "faithful",
             Behaviour::Noop200 => "noop-200",
             Behaviour::PutOnly => "put-only",
+            Behaviour::LimitedPatch => "limited-patch",
             Behaviour::KeepsGroups => "keeps-groups",
             Behaviour::SoftDelete => "soft-delete",
             Behaviour::AsyncMembers => "async-members",

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use super::{
     Answer, Destination, Line,
     destination::encode,
-    line::{Outcome, answer, failure},
+    line::{Outcome, answer, failure, trust},
     sigv4::{self, Place},
 };
 use crate::{Result, seal::Credential};
@@ -107,6 +107,7 @@ impl Line {
             | Destination::Person => return Err(self.not_web()),
         };
         let mut request = self.form_request(&action, &origin)?;
+        trust(&mut request, &settings);
         let sealed = match other {
             Some(_) => None,
             None => self.credential(settings.auth, &origin)?,
@@ -156,7 +157,7 @@ mod tests {
     use super::*;
     use crate::{
         Broker, ErrorKind,
-        broker::{Transport, TransportError},
+        broker::{Transport, TransportError, TrustAnchor},
         seal::{CredentialScheme, SealContext, SealKey, Secret},
         testkit::{Hands, Seeded},
     };
@@ -178,11 +179,15 @@ mod tests {
     }
 
     fn bench(endpoint: &str, credential: &Credential) -> (Arc<Wire>, Line) {
+        bench_with(endpoint, credential, json!({"region": "eu-west-1"}))
+    }
+
+    fn bench_with(endpoint: &str, credential: &Credential, settings: serde_json::Value) -> (Arc<Wire>, Line) {
         let integration: Integration = serde_json::from_value(json!({
             "name": "aws", "purpose": "test", "owner": "hr/1", "backup": "hr/2", "connector": "aws-iam",
             "endpoint": endpoint, "role": "target", "system": "aws",
             "scope": {"rules": ["create CALL CreateUser", "try CALL GetUser"]}, "standing": {"state": "enabled"},
-            "settings": {"region": "eu-west-1"},
+            "settings": settings,
         }))
         .unwrap();
         let (wire, chance) = (Arc::new(Wire::default()), Seeded::new(1));
@@ -212,6 +217,22 @@ mod tests {
         assert!(shown.contains("Credential=AKIA1/20270115/eu-west-1/iam/aws4_request"), "{shown}");
         assert!(shown.contains("SignedHeaders=content-type;host;x-amz-date"), "{shown}");
         assert!(!format!("{request:?} {line:?}").contains("secret-of-1"));
+    }
+
+    #[tokio::test]
+    async fn an_action_goes_to_whom_the_named_authority_vouches_for() {
+        let with = |settings: serde_json::Value| bench_with("https://iam.acme.example", &key("k"), settings);
+        for (settings, anchor) in
+            [(json!({}), None), (json!({"ca_file": "/etc/ca.pem"}), Some("/etc/ca.pem"))]
+        {
+            let (wire, line) = with(settings);
+            line.call(action(Operation::Create, "CreateUser")).await.unwrap();
+            line.call_as(action(Operation::Try, "GetUser"), &key("c")).await.unwrap();
+            for request in &*wire.0.lock().unwrap() {
+                let trusted = request.extensions().get::<TrustAnchor>().and_then(|anchor| anchor.0.to_str());
+                assert_eq!(trusted, anchor);
+            }
+        }
     }
 
     #[tokio::test]

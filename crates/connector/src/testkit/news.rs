@@ -66,7 +66,7 @@ pub(super) async fn news_tells(bench: &Bench<'_>) -> Tested {
         ensure(first.len() == listed.len(), || format!("{} are news, {} listed", first.len(), listed.len()))?;
         known.push((listing, first, since));
     }
-    if !capability.writes_accounts {
+    if !capability.manages_accounts() {
         return Ok(Verdict::Holds);
     }
     let create =

@@ -4,7 +4,7 @@ use bailiwick_core::{access::AccessClass, plan::Op};
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{Bench, Fixtures, Tested, Verdict, ensure, unexpected};
-use crate::{ConnectorError, Effect, ErrorKind, Listing, Locator, Object};
+use crate::{AccountWrite, ConnectorError, Effect, ErrorKind, Listing, Locator, Object};
 
 /// What is declared does not answer `Unsupported`, and everything else does, and changes nothing. That
 /// declared changes work is shown by "apply then get holds".
@@ -48,11 +48,17 @@ fn undeclared(bench: &Bench<'_>) -> Vec<Op> {
     let mut ops = Vec::new();
     let way = u8::try_from(capability.disable_ways.len()).unwrap_or(u8::MAX);
     ops.push(Op::Disable { way });
-    if !capability.writes_accounts {
-        let attributes = bench.subject.attributes("kit.none");
-        ops.push(Op::CreateAccount { marker: "kit".into(), attributes: attributes.clone() });
-        ops.extend([Op::SetAttributes { attributes }, Op::Enable, Op::Delete]);
-    }
+    let attributes = bench.subject.attributes("kit.none");
+    ops.extend(AccountWrite::ALL.into_iter().filter(|write| !capability.writes.contains(write)).map(
+        |write| match write {
+            AccountWrite::Create => {
+                Op::CreateAccount { marker: "kit".into(), attributes: attributes.clone() }
+            }
+            AccountWrite::Update => Op::SetAttributes { attributes: attributes.clone() },
+            AccountWrite::Enable => Op::Enable,
+            AccountWrite::Delete => Op::Delete,
+        },
+    ));
     for class in AccessClass::ALL {
         let external_id = "1".to_owned();
         if !capability.grants.contains(&class) {
@@ -201,7 +207,7 @@ pub(super) async fn identifiers_are_kept(bench: &Bench<'_>) -> Tested {
             })?;
         }
     }
-    if bench.connector.capability().writes_accounts {
+    if bench.connector.capability().writes.contains(&AccountWrite::Create) {
         let (name, marker) = ("Kit.Ünï-1", "HR/Ä 1");
         let op = Op::CreateAccount { marker: marker.into(), attributes: bench.subject.attributes(name) };
         bench

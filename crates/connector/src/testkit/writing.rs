@@ -9,11 +9,13 @@ use bailiwick_core::{
 
 use super::{Bench, Tested, Verdict, ensure, unexpected};
 use crate::{
-    Applied, ConnectorError, Effect, ErrorKind, Listing, Locator, Object, ObjectState, ObjectValue, Outcome,
+    AccountWrite, Applied, ConnectorError, Effect, ErrorKind, Listing, Locator, Object, ObjectState,
+    ObjectValue, Outcome,
 };
 
 const READS_ONLY: Tested = Ok(Verdict::NotApplicable("it only reads"));
 const NO_ACCOUNTS: Tested = Ok(Verdict::NotApplicable("it does not write accounts"));
+const MAKES_NONE: Tested = Ok(Verdict::NotApplicable("it does not make accounts"));
 
 impl Bench<'_> {
     async fn apply(&self, account: &str, op: &Op, key: &str) -> Result<Applied, ConnectorError> {
@@ -24,6 +26,14 @@ impl Bench<'_> {
     async fn create(&self, name: &str, marker: &str, key: &str) -> Result<Applied, ConnectorError> {
         let op = Op::CreateAccount { marker: marker.into(), attributes: self.subject.attributes(name) };
         self.connector.apply(&self.line, None, &op, None, key).await
+    }
+
+    /// An account that may be changed: a new one, or where none can be made, the one that was there at `at`.
+    async fn some(&self, name: &str, marker: &str, at: usize) -> Result<String, String> {
+        match self.can(AccountWrite::Create) {
+            true => self.created(name, marker).await,
+            false => self.ids.accounts.get(at).cloned().ok_or_else(|| "there are too few accounts".into()),
+        }
     }
 
     /// Makes an account; gives its id.
@@ -55,9 +65,13 @@ impl Bench<'_> {
         Ok(all.iter().filter(|o| o.marker.as_deref() == Some(marker)).count())
     }
 
+    fn can(&self, write: AccountWrite) -> bool {
+        self.connector.capability().writes.contains(&write)
+    }
+
     fn writes_anything(&self) -> bool {
         let capability = self.connector.capability();
-        capability.writes_accounts || !capability.grants.is_empty() || !capability.removes.is_empty()
+        !capability.writes.is_empty() || !capability.grants.is_empty() || !capability.removes.is_empty()
     }
 }
 
@@ -66,14 +80,18 @@ pub(super) async fn apply_then_get_holds(bench: &Bench<'_>) -> Tested {
         return READS_ONLY;
     }
     let capability = bench.connector.capability();
-    if capability.writes_accounts {
+    if !capability.writes.is_empty() {
         account_life(bench).await?;
     }
     let first = bench.ids.accounts.first().ok_or("the subject has no accounts")?;
     for class in &capability.grants {
         let external_id =
             bench.subject.grantable(*class, &bench.ids).ok_or("the subject has nothing to grant")?;
-        let id = bench.created("kit.granted", &format!("kit-{class}")).await?;
+        // The next class begins with a free name.
+        let goes = bench.can(AccountWrite::Create) && bench.can(AccountWrite::Delete);
+        let name = if goes { "kit.granted".to_owned() } else { format!("kit.{class}") };
+        // One that is not in the first group.
+        let id = bench.some(&name, &format!("kit-{class}"), 6).await?;
         bench.done(&id, &Op::Grant { class: *class, external_id: external_id.clone() }).await?;
         let holds = |held: &[Object<'_>]| held.iter().any(|o| o.id == external_id);
         let held = bench.held(&id, *class).await?;
@@ -83,9 +101,10 @@ pub(super) async fn apply_then_get_holds(bench: &Bench<'_>) -> Tested {
             let held = bench.held(&id, *class).await?;
             ensure(!holds(&held), || format!("{class} was revoked and is held: {held:?}"))?;
         }
-        // The next class begins with a free name.
-        bench.apply(&id, &Op::Delete, &bench.key()).await.map_err(unexpected("delete"))?;
-        bench.subject.settle().await;
+        if goes {
+            bench.apply(&id, &Op::Delete, &bench.key()).await.map_err(unexpected("delete"))?;
+            bench.subject.settle().await;
+        }
     }
     for class in capability.removes.intersection(&capability.observes) {
         bench.done(first, &Op::RevokeAll { class: *class }).await?;
@@ -97,28 +116,43 @@ pub(super) async fn apply_then_get_holds(bench: &Bench<'_>) -> Tested {
 }
 
 async fn account_life(bench: &Bench<'_>) -> Result<(), String> {
-    let attributes = bench.subject.attributes("kit.user");
-    let id = bench.created("kit.user", "kit-1").await?;
+    let id = bench.some("kit.user", "kit-1", 4).await?;
     let seen = bench.account(&id).await?.ok_or("what was created is not there")?;
-    ensure(seen.marker.as_deref() == Some("kit-1"), || format!("created with the marker `kit-1`: {seen:?}"))?;
-    ensure(seen.state == ObjectState::Live, || "what was created cannot be used".into())?;
-    bears(&seen, &attributes)?;
-    let change = bench.subject.change(1);
-    ensure(!change.is_empty(), || "the subject has no change".into())?;
-    bench.done(&id, &Op::SetAttributes { attributes: change.clone() }).await?;
-    bears(&bench.account(&id).await?.ok_or("it is gone after a change")?, &change)?;
-    for way in (0..).take(bench.connector.capability().disable_ways.len()) {
-        for (op, expected) in [(Op::Disable { way }, ObjectState::Blocked), (Op::Enable, ObjectState::Live)] {
-            bench.done(&id, &op).await?;
-            let seen = bench.account(&id).await?.map(|o| o.state);
-            ensure(seen == Some(expected), || format!("after {} it is {seen:?}", op.words()))?;
+    if bench.can(AccountWrite::Create) {
+        let marked = seen.marker.as_deref() == Some("kit-1");
+        ensure(marked, || format!("created with the marker `kit-1`: {seen:?}"))?;
+        ensure(seen.state == ObjectState::Live, || "what was created cannot be used".into())?;
+        bears(&seen, &bench.subject.attributes("kit.user"))?;
+    }
+    if bench.can(AccountWrite::Update) {
+        let change = bench.subject.change(1);
+        ensure(!change.is_empty(), || "the subject has no change".into())?;
+        bench.done(&id, &Op::SetAttributes { attributes: change.clone() }).await?;
+        bears(&bench.account(&id).await?.ok_or("it is gone after a change")?, &change)?;
+    }
+    let ways = bench.connector.capability().disable_ways.len();
+    // Where nothing makes it usable again, one way is all that can be seen of it.
+    let ways = if bench.can(AccountWrite::Enable) { ways } else { ways.min(1) };
+    for way in (0..).take(ways) {
+        turned(bench, &id, &Op::Disable { way }, ObjectState::Blocked).await?;
+        if bench.can(AccountWrite::Enable) {
+            turned(bench, &id, &Op::Enable, ObjectState::Live).await?;
         }
+    }
+    if !bench.can(AccountWrite::Delete) {
+        return Ok(());
     }
     bench.done(&id, &Op::Delete).await?;
     match bench.account(&id).await? {
         Some(seen) if seen.state == ObjectState::Live => Err(format!("deleted and live: {seen:?}")),
         Some(_) | None => Ok(()),
     }
+}
+
+async fn turned(bench: &Bench<'_>, id: &str, op: &Op, expected: ObjectState) -> Result<(), String> {
+    bench.done(id, op).await?;
+    let seen = bench.account(id).await?.map(|o| o.state);
+    ensure(seen == Some(expected), || format!("after {} it is {seen:?}", op.words()))
 }
 
 fn bears(object: &Object<'_>, attributes: &AccountAttributes) -> Result<(), String> {
@@ -135,8 +169,8 @@ fn bears(object: &Object<'_>, attributes: &AccountAttributes) -> Result<(), Stri
 }
 
 pub(super) async fn same_key_once(bench: &Bench<'_>) -> Tested {
-    if !bench.connector.capability().writes_accounts {
-        return NO_ACCOUNTS;
+    if !bench.can(AccountWrite::Create) {
+        return MAKES_NONE;
     }
     let key = bench.key();
     let first = bench.create("kit.once", "kit-once", &key).await.map_err(unexpected("create"))?;
@@ -169,7 +203,7 @@ pub(super) async fn same_key_once(bench: &Bench<'_>) -> Tested {
 
 pub(super) async fn stale_is_refused(bench: &Bench<'_>) -> Tested {
     let capability = bench.connector.capability();
-    if !capability.conditional || !capability.writes_accounts {
+    if !capability.conditional || !bench.can(AccountWrite::Update) {
         return Ok(Verdict::NotApplicable("its writes are not conditional"));
     }
     let id = bench.ids.accounts.first().ok_or("the subject has no accounts")?;
@@ -195,7 +229,7 @@ pub(super) async fn already_so(bench: &Bench<'_>) -> Tested {
         return READS_ONLY;
     }
     let capability = bench.connector.capability();
-    if capability.writes_accounts {
+    if bench.can(AccountWrite::Create) {
         let id = bench.created("kit.again", "kit-again").await?;
         let before = bench.subject.truth().await;
         let again =
@@ -204,6 +238,9 @@ pub(super) async fn already_so(bench: &Bench<'_>) -> Tested {
             format!("creating what bears the same marker answers {again:?}, it is {id}")
         })?;
         bench.unchanged(&before, "creating again").await?;
+    }
+    if bench.can(AccountWrite::Delete) {
+        let id = bench.some("kit.gone", "kit-gone", 4).await?;
         bench.done(&id, &Op::Delete).await?;
         let before = bench.subject.truth().await;
         so(bench, &id, &Op::Delete).await?;
@@ -231,7 +268,8 @@ async fn so(bench: &Bench<'_>, account: &str, op: &Op) -> Result<(), String> {
 }
 
 pub(super) async fn unknown_attribute_refused(bench: &Bench<'_>) -> Tested {
-    if !bench.connector.capability().writes_accounts {
+    let (creates, updates) = (bench.can(AccountWrite::Create), bench.can(AccountWrite::Update));
+    if !creates && !updates {
         return NO_ACCOUNTS;
     }
     let id = bench.ids.accounts.first().ok_or("the subject has no accounts")?;
@@ -241,7 +279,8 @@ pub(super) async fn unknown_attribute_refused(bench: &Bench<'_>) -> Tested {
     let mut attributes = bench.subject.attributes("kit.unknown");
     attributes.extend([unknown]);
     let create = Op::CreateAccount { marker: "kit-unknown".into(), attributes };
-    for (account, op) in [(Some(id.as_str()), set), (None, create)] {
+    let wrong = [(updates, Some(id.as_str()), set), (creates, None, create)];
+    for (_, account, op) in wrong.into_iter().filter(|(can, ..)| *can) {
         match bench.connector.apply(&bench.line, account, &op, None, &bench.key()).await {
             Ok(applied) => {
                 return Err(format!(
@@ -262,38 +301,42 @@ pub(super) async fn unknown_attribute_refused(bench: &Bench<'_>) -> Tested {
 }
 
 pub(super) async fn lost_answer_is_unknown(bench: &Bench<'_>) -> Tested {
-    if !bench.connector.capability().writes_accounts {
+    let (creates, updates) = (bench.can(AccountWrite::Create), bench.can(AccountWrite::Update));
+    if !creates && !updates {
         return NO_ACCOUNTS;
     }
     if !bench.subject.lose_next_answer() {
         return Ok(Verdict::NotApplicable("no answer can be lost"));
     }
-    match bench.create("kit.lost", "kit-lost", &bench.key()).await {
-        Ok(applied) => {
-            return Err(format!("create answers {:?} though its answer was lost", applied.outcome));
-        }
-        Err(e) => ensure(e.effect == Effect::Unknown, || format!("a lost answer to create: {e:?}"))?,
+    if creates {
+        let made = bench.create("kit.lost", "kit-lost", &bench.key()).await;
+        lost(made, "create")?;
+        bench.subject.settle().await;
+        let there = bench.marked("kit-lost").await?;
+        ensure(there == 1, || format!("after a lost answer there are {there} accounts"))?;
     }
-    bench.subject.settle().await;
-    let there = bench.marked("kit-lost").await?;
-    ensure(there == 1, || format!("after a lost answer there are {there} accounts"))?;
-    let id = bench.ids.accounts.first().ok_or("the subject has no accounts")?;
-    let change = bench.subject.change(7);
-    bench.subject.lose_next_answer();
-    match bench.apply(id, &Op::SetAttributes { attributes: change.clone() }, &bench.key()).await {
-        Ok(applied) => {
-            return Err(format!("a change answers {:?} though its answer was lost", applied.outcome));
-        }
-        Err(e) => ensure(e.effect == Effect::Unknown, || format!("a lost answer to a change: {e:?}"))?,
+    if updates {
+        let id = bench.ids.accounts.first().ok_or("the subject has no accounts")?;
+        let change = bench.subject.change(7);
+        bench.subject.lose_next_answer();
+        let set = Op::SetAttributes { attributes: change.clone() };
+        lost(bench.apply(id, &set, &bench.key()).await, "a change")?;
+        bench.subject.settle().await;
+        bears(&bench.account(id).await?.ok_or("the account is gone")?, &change)?;
     }
-    bench.subject.settle().await;
-    bears(&bench.account(id).await?.ok_or("the account is gone")?, &change)?;
     Ok(Verdict::Holds)
 }
 
+fn lost(got: Result<Applied, ConnectorError>, what: &str) -> Result<(), String> {
+    match got {
+        Ok(applied) => Err(format!("{what} answers {:?} though its answer was lost", applied.outcome)),
+        Err(e) => ensure(e.effect == Effect::Unknown, || format!("a lost answer to {what}: {e:?}")),
+    }
+}
+
 pub(super) async fn never_writes_again(bench: &Bench<'_>) -> Tested {
-    if !bench.connector.capability().writes_accounts {
-        return NO_ACCOUNTS;
+    if !bench.can(AccountWrite::Create) {
+        return MAKES_NONE;
     }
     let Some(before) = bench.subject.writes().filter(|_| bench.subject.lose_next_answer()) else {
         return Ok(Verdict::NotApplicable("writes cannot be counted, or no answer can be lost"));
@@ -306,12 +349,15 @@ pub(super) async fn never_writes_again(bench: &Bench<'_>) -> Tested {
 }
 
 pub(super) async fn refusal_has_no_effect(bench: &Bench<'_>) -> Tested {
-    if !bench.connector.capability().writes_accounts {
+    if bench.connector.capability().writes.is_empty() {
         return NO_ACCOUNTS;
     }
     let before = bench.subject.truth().await;
-    let missing = [Op::SetAttributes { attributes: bench.subject.change(1) }, Op::Enable];
-    for op in missing {
+    let missing = [
+        (AccountWrite::Update, Op::SetAttributes { attributes: bench.subject.change(1) }),
+        (AccountWrite::Enable, Op::Enable),
+    ];
+    for (_, op) in missing.into_iter().filter(|(write, _)| bench.can(*write)) {
         match bench.apply("no-such-account", &op, &bench.key()).await {
             Ok(applied) => {
                 return Err(format!("{} of a missing account answers {:?}", op.words(), applied.outcome));
@@ -320,6 +366,10 @@ pub(super) async fn refusal_has_no_effect(bench: &Bench<'_>) -> Tested {
                 ensure(e.effect == Effect::None, || format!("{} of a missing account: {e:?}", op.words()))?
             }
         }
+    }
+    if !bench.can(AccountWrite::Create) {
+        bench.unchanged(&before, "a refusal").await?;
+        return Ok(Verdict::Holds);
     }
     // The name is taken by somebody who is not ours to adopt.
     let taken = super::Fixtures::standard().accounts.first().map(|a| a.name.clone()).unwrap_or_default();

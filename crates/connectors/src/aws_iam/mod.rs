@@ -25,8 +25,8 @@ use std::{
 
 use async_trait::async_trait;
 use bailiwick_connector::{
-    Applied, Capability, Connector, ConnectorError, Entry, ErrorKind, Issued, Line, Listing, Locator, Object,
-    Page, Result, Visit, seal::Secret,
+    AccountWrite, Applied, Capability, Connector, ConnectorError, Entry, ErrorKind, Issued, Line, Listing,
+    Locator, Object, Page, Result, Visit, seal::Secret,
 };
 use bailiwick_core::{access::AccessClass, plan::Op, scope::Operation};
 use serde_json::Value;
@@ -110,7 +110,8 @@ fn capability(settings: &Settings) -> Capability {
         grants: [AccessClass::DirectGroups, AccessClass::Roles].into(),
         tries: [AccessClass::CloudKeys].into(),
         by_person: None,
-        writes_accounts: true,
+        writes: AccountWrite::ALL.into(),
+        forms: Vec::new(),
         disable_ways: WAYS.into(),
         read_lag_ms: settings.read_lag_ms,
         max_page: settings.page_size,

@@ -1,12 +1,13 @@
-//! What is particular to Active Directory: news by update sequence numbers, and protected accounts.
+//! What is particular to Active Directory: news by DirSync or by update sequence numbers, and protected
+//! accounts.
 //!
-//! Every change gives an object the domain controller's next number, deleting and moving too (MS-ADTS
-//! §3.1.1.1.9). So the ids of all that changed in the domain, deleted objects included, say what may be gone,
-//! and what of them the listing still has says what is shown. The numbers are one controller's: a token of
-//! another one is as none. Deleted objects have to be readable, or nothing is said.
-//! Absent on purpose: DirSync. It shows parts of objects, wants more rights, and knows no filter.
+//! Either way tells the ids of all that changed in the domain, deleted objects included, and so what may be
+//! gone; what of them the listing still has says what is shown. DirSync is taken where the account may use it
+//! (see [`dirsync`]). Otherwise every change gives an object the domain controller's next number, deleting and
+//! moving too (MS-ADTS §3.1.1.1.9). The numbers are one controller's: a token of another one is as none. Deleted
+//! objects have to be readable, or nothing is said. A reading that began one way goes on that way.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use bailiwick_connector::{
     ConnectorError, ErrorKind, Hear, Listing, News, Object, Page, Result, Since, Visit,
@@ -17,10 +18,47 @@ use bailiwick_core::{digest::Digest, dn::Dn, scope::Operation};
 use super::{
     ask::{Query, refusal, stopped_early, unsearched},
     decode::id_of,
-    groups::{Group, IN_CHAIN},
+    dirsync,
+    groups::{Group, IN_CHAIN, NAMES},
+    paging::{guid_bytes, hex, unhex},
     read::Reader,
     settings::Dialect,
 };
+
+/// Where news ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Token {
+    /// At this number of this controller.
+    Number(u64, String),
+    /// At this cookie of DirSync.
+    Cookie(Vec<u8>),
+}
+
+const COOKIE: &str = "dirsync";
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number, controller) => write!(f, "{number}.{controller}"),
+            Self::Cookie(cookie) => write!(f, "{COOKIE}.{}", hex(cookie)),
+        }
+    }
+}
+
+impl FromStr for Token {
+    type Err = ConnectorError;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let read = || match text.split_once('.')? {
+            (COOKIE, rest) => unhex(rest).filter(|cookie| !cookie.is_empty()).map(Self::Cookie),
+            (number, controller) => Some(Self::Number(number.parse().ok()?, controller.to_owned())),
+        };
+        read().ok_or_else(|| {
+            let message = format!("`{text}` is not a token of this directory");
+            ConnectorError::none(ErrorKind::Invalid, message)
+        })
+    }
+}
 
 /// Where a controller stands.
 struct Controller {
@@ -31,20 +69,39 @@ struct Controller {
     print: String,
 }
 
-/// Where news ends: the number, and whose it is.
-fn token(number: u64, print: &str) -> String {
-    format!("{number}.{print}")
+/// What is listed: where, and what is read of it.
+struct Place<'p> {
+    listing: Listing<'p>,
+    base: &'p Dn,
+    filter: &'p Filter,
+    attributes: Vec<&'p str>,
 }
 
-/// The number in a token; none if it is not of this controller, or of a time that it has gone back behind.
-fn number_in(token: &str, controller: &Controller) -> Result<Option<u64>> {
-    let foreign = || {
-        let message = format!("`{token}` is not a token of this directory");
-        ConnectorError::none(ErrorKind::Invalid, message)
-    };
-    let (number, print) = token.split_once('.').ok_or_else(foreign)?;
-    let number: u64 = number.parse().map_err(|_| foreign())?;
-    Ok((print == controller.print && number <= controller.number).then_some(number))
+impl<'p> Place<'p> {
+    fn of(reader: &'p Reader<'_>, listing: Listing<'p>) -> Result<Self> {
+        match listing {
+            Listing::Accounts => {
+                let accounts = &reader.shape().accounts;
+                let attributes = reader.now.reading().attributes();
+                Ok(Self { listing, base: &accounts.base, filter: &accounts.filter, attributes })
+            }
+            Listing::Groups => {
+                let groups = reader.grouping()?;
+                let attributes = reader.group_attributes(groups).to_vec();
+                Ok(Self { listing, base: &groups.base, filter: &groups.filter, attributes })
+            }
+            Listing::People => Err(super::unsupported("news of people")),
+            Listing::Held { class, .. } => Err(super::unsupported(&format!("news of {class}"))),
+        }
+    }
+}
+
+/// What changed in the domain, as far as its ids go.
+struct Changed {
+    ids: BTreeSet<String>,
+    /// These together pick what of it the listing has.
+    newer: Vec<Filter>,
+    next: Token,
 }
 
 /// Shows what is new.
@@ -54,50 +111,99 @@ pub(super) async fn changes(
     since: Option<&str>,
     hear: Hear<'_>,
 ) -> Result<Since> {
-    let shape = reader.shape();
-    let (base, filter) = match listing {
-        Listing::Accounts => (&shape.accounts.base, &shape.accounts.filter),
-        Listing::Groups => {
-            let groups = reader.grouping()?;
-            (&groups.base, &groups.filter)
-        }
-        Listing::People => return Err(super::unsupported("news of people")),
-        Listing::Held { class, .. } => return Err(super::unsupported(&format!("news of {class}"))),
-    };
+    let place = Place::of(reader, listing)?;
+    let since = since.map(str::parse).transpose()?;
     // What happens from here on is news of the next time too.
-    let controller = controller(reader).await?;
-    let next = token(controller.number, &controller.print);
-    let from = since.map(|token| number_in(token, &controller)).transpose()?.flatten();
-    let Some(from) = from else {
-        let complete = show(reader, listing, base, filter, &mut |_| {}, hear).await?;
-        return Ok(Since { next, rest_is_gone: true, complete });
+    let controller = Controller::ask(reader).await?;
+    let changed = match since {
+        Some(Token::Cookie(cookie)) => by_cookie(reader, &controller, &place, cookie).await?,
+        Some(Token::Number(number, print)) => by_number(reader, &controller, number, &print).await?,
+        None => None,
     };
-    let newer = Filter::AtLeast("uSNChanged".to_owned(), (from + 1).to_string().into_bytes());
-    let mut gone = touched(reader, &controller.domain, &newer).await?;
-    let newer = filter.clone().and(newer);
-    let mut here = |id: &str| {
-        gone.remove(id);
+    let since = match changed {
+        Some(Changed { mut ids, newer, next }) => {
+            let mut complete = true;
+            for newer in newer {
+                let mut here = |id: &str| {
+                    ids.remove(id);
+                };
+                complete &= show(reader, &place, &place.filter.clone().and(newer), &mut here, hear).await?;
+            }
+            if complete {
+                ids.into_iter().for_each(|id| hear(News::Gone(id.into())));
+            }
+            Since { next: next.to_string(), rest_is_gone: false, complete }
+        }
+        None => {
+            let next = match dirsync::begin(reader, &controller.domain).await? {
+                Some(cookie) => Token::Cookie(cookie),
+                None => {
+                    shows_deleted(reader, &controller.domain).await?;
+                    Token::Number(controller.number, controller.print.clone())
+                }
+            };
+            let complete = show(reader, &place, place.filter, &mut |_| {}, hear).await?;
+            Since { next: next.to_string(), rest_is_gone: true, complete }
+        }
     };
-    let complete = show(reader, listing, base, &newer, &mut here, hear).await?;
-    if complete {
-        gone.into_iter().for_each(|id| hear(News::Gone(id.into())));
+    // What one controller knows to have changed, another may not have yet, and would never be asked again.
+    match Controller::ask(reader).await?.print == controller.print {
+        true => Ok(since),
+        false => {
+            let message = "another controller of the domain answered in between; ask again";
+            Err(ConnectorError::none(ErrorKind::Unreachable, message).with_detail("listing-interrupted"))
+        }
     }
-    Ok(Since { next, rest_is_gone: false, complete })
+}
+
+/// What changed since a cookie; none if the directory does not go on from it.
+async fn by_cookie(
+    reader: &Reader<'_>,
+    controller: &Controller,
+    place: &Place<'_>,
+    cookie: Vec<u8>,
+) -> Result<Option<Changed>> {
+    let asked = (place.filter, &place.attributes[..]);
+    let Some(changed) = dirsync::since(reader, &controller.domain, asked, cookie).await? else {
+        return Ok(None);
+    };
+    let id = reader.shape().id();
+    let dirsync::Changed { ids, cookie } = changed;
+    let stored: Vec<Filter> =
+        ids.iter().filter_map(|text| guid_bytes(text)).map(|stored| Filter::equal(id, stored)).collect();
+    let newer = stored.chunks(NAMES).map(|some| Filter::Or(some.to_vec())).collect();
+    Ok(Some(Changed { ids, newer, next: Token::Cookie(cookie) }))
+}
+
+/// What changed since a number; none if it is not of this controller, or of a time that it has gone back behind.
+async fn by_number(
+    reader: &Reader<'_>,
+    controller: &Controller,
+    number: u64,
+    print: &str,
+) -> Result<Option<Changed>> {
+    if print != controller.print || number > controller.number {
+        return Ok(None);
+    }
+    shows_deleted(reader, &controller.domain).await?;
+    let newer = Filter::AtLeast("uSNChanged".to_owned(), (number + 1).to_string().into_bytes());
+    let ids = touched(reader, &controller.domain, &newer).await?;
+    let next = Token::Number(controller.number, controller.print.clone());
+    Ok(Some(Changed { ids, newer: vec![newer], next }))
 }
 
 /// Shows all that a filter picks, as the listing would, and says which ids they have. Whether it was complete.
 async fn show(
     reader: &Reader<'_>,
-    listing: Listing<'_>,
-    base: &Dn,
+    place: &Place<'_>,
     filter: &Filter,
     here: &mut (dyn FnMut(&str) + Send),
     hear: Hear<'_>,
 ) -> Result<bool> {
     let operation = Operation::List;
-    if listing == Listing::Groups {
+    let query = Query { operation, base: place.base, filter, attributes: &place.attributes };
+    if place.listing == Listing::Groups {
         let groups = reader.grouping()?;
-        let attributes = reader.group_attributes(groups);
         let mut came = Vec::new();
         let mut look = |entry: &Entry<'_>| {
             let group = Group::read(reader.shape(), groups, entry);
@@ -105,7 +211,6 @@ async fn show(
             came.extend(group);
             understood
         };
-        let query = Query { operation, base, filter, attributes: &attributes };
         let complete = reader.ask().all(query, &mut look).await?;
         for group in came {
             here(&group.id);
@@ -113,8 +218,7 @@ async fn show(
         }
         return Ok(complete);
     }
-    let reading = reader.now.reading();
-    let judge = reader.judge(reading);
+    let judge = reader.judge(reader.now.reading());
     let mut look = |entry: &Entry<'_>| match judge.read(entry) {
         Some((object, _)) => {
             here(&object.id);
@@ -123,7 +227,6 @@ async fn show(
         }
         None => false,
     };
-    let query = Query { operation, base, filter, attributes: &reading.attributes() };
     reader.ask().all(query, &mut look).await
 }
 
@@ -169,47 +272,59 @@ async fn touched(reader: &Reader<'_>, domain: &Dn, filter: &Filter) -> Result<BT
     }
 }
 
-/// Asks where the controller stands, and whether it shows deleted objects.
-async fn controller(reader: &Reader<'_>) -> Result<Controller> {
-    let filter = Filter::Present("objectClass".to_owned());
-    let (mut domain, mut number, mut name) = (None, None, None);
-    let search = Search {
-        operation: Operation::Discover,
-        base: Base::RootDse,
-        depth: Depth::Base,
-        filter: &filter,
-        attributes: &["defaultNamingContext", "highestCommittedUSN", "dsServiceName"],
-        controls: &[],
-        connection: None,
-    };
-    let mut show = |shown: Shown<'_>| {
-        if let Shown::Entry(entry) = shown {
-            domain = entry.text("defaultNamingContext").and_then(|text| text.parse::<Dn>().ok());
-            number = entry.text("highestCommittedUSN").and_then(|text| text.parse().ok());
-            name = entry.text("dsServiceName").map(str::to_owned);
-        }
-    };
-    let answered = reader.line.search(&search, &mut show).await?;
-    let (Some(domain), Some(number), Some(name)) = (domain, number, name) else {
-        return Err(refusal(&answered, "the directory does not say where it stands"));
-    };
-    let print = Digest::of(name.as_bytes()).short();
+impl Controller {
+    /// Asks where the controller stands.
+    async fn ask(reader: &Reader<'_>) -> Result<Self> {
+        let (mut domain, mut number, mut name) = (None, None, None);
+        let search = Search {
+            operation: Operation::Discover,
+            base: Base::RootDse,
+            depth: Depth::Base,
+            filter: &Filter::Present("objectClass".to_owned()),
+            attributes: &["defaultNamingContext", "highestCommittedUSN", "dsServiceName"],
+            controls: &[],
+            connection: None,
+        };
+        let mut show = |shown: Shown<'_>| {
+            if let Shown::Entry(entry) = shown {
+                domain = entry.text("defaultNamingContext").and_then(|text| text.parse::<Dn>().ok());
+                number = entry.text("highestCommittedUSN").and_then(|text| text.parse().ok());
+                name = entry.text("dsServiceName").map(str::to_owned);
+            }
+        };
+        let answered = reader.line.search(&search, &mut show).await?;
+        let (Some(domain), Some(number), Some(name)) = (domain, number, name) else {
+            return Err(refusal(&answered, "the directory does not say where it stands"));
+        };
+        Ok(Self { domain, number, print: Digest::of(name.as_bytes()).short() })
+    }
+}
+
+/// Fails where the integration is not shown deleted objects. That their container is there is shown to everybody;
+/// something about it only to whom it was opened, which is done together with what is in it.
+async fn shows_deleted(reader: &Reader<'_>, domain: &Dn) -> Result<()> {
+    const MARK: &str = "isDeleted";
     let deleted: Option<Dn> = format!("CN=Deleted Objects,{domain}").parse().ok();
     let mut seen = false;
     if let Some(deleted) = &deleted {
         let search = Search {
             operation: Operation::List,
             base: Base::Entry(deleted),
-            attributes: &["1.1"],
+            depth: Depth::Base,
+            filter: &Filter::Present("objectClass".to_owned()),
+            attributes: &[MARK],
             controls: &[Control::ShowDeleted],
-            ..search
+            connection: None,
         };
-        reader.line.search(&search, &mut |shown| seen |= matches!(shown, Shown::Entry(_))).await?;
+        let mut show = |shown: Shown<'_>| {
+            seen |= matches!(shown, Shown::Entry(entry) if entry.text(MARK).is_some());
+        };
+        reader.line.search(&search, &mut show).await?;
     }
     match seen {
-        true => Ok(Controller { domain, number, print }),
+        true => Ok(()),
         false => {
-            let message = "the integration may not see deleted objects, so it cannot hear of what is gone: let it list `CN=Deleted Objects`";
+            let message = "the integration may neither use DirSync nor see deleted objects, so it cannot hear of what is gone: give it `Replicating Directory Changes` on the domain, or let it list and read `CN=Deleted Objects`";
             Err(ConnectorError::none(ErrorKind::Forbidden, message).with_detail("deleted-objects-hidden"))
         }
     }
@@ -260,14 +375,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_counts_on_its_own_controller_and_not_in_the_future() {
-        let controller = Controller { domain: Dn::ROOT, number: 50, print: "aa".into() };
-        let kinds = |token: &str| number_in(token, &controller).map_err(|error| error.kind);
-        assert_eq!(kinds(&token(50, "aa")), Ok(Some(50)));
-        assert_eq!(kinds(&token(51, "aa")), Ok(None));
-        assert_eq!(kinds(&token(7, "bb")), Ok(None));
-        for bad in ["", "7", "x.aa"] {
-            assert_eq!(kinds(bad), Err(ErrorKind::Invalid), "{bad}");
+    fn tokens_are_read_back_and_nothing_else_is_one() {
+        for (token, text) in
+            [(Token::Number(50, "aa".into()), "50.aa"), (Token::Cookie(vec![0, 255, 16]), "dirsync.00ff10")]
+        {
+            assert_eq!(token.to_string(), text);
+            assert_eq!(text.parse(), Ok(token));
+        }
+        for bad in ["", "7", "x.aa", "dirsync", "dirsync.", "dirsync.0", "dirsync.xx", "-1.aa"] {
+            assert_eq!(bad.parse::<Token>().unwrap_err().kind, ErrorKind::Invalid, "{bad}");
         }
     }
 }

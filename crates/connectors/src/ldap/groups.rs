@@ -22,7 +22,7 @@ use super::{
 };
 
 /// How many names are looked up at a time; below the 500 that many servers show at most.
-const NAMES: usize = 200;
+pub(super) const NAMES: usize = 200;
 /// Follows nested groups on the server (MS-ADTS §3.1.1.3.4.4.3).
 pub(super) const IN_CHAIN: &str = "1.2.840.113556.1.4.1941";
 

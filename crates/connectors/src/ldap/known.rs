@@ -10,7 +10,7 @@ use std::{
 };
 
 use bailiwick_connector::{
-    Capability, Line, Result,
+    AccountWrite, Capability, Line, Result,
     broker::ldap::{Base, Depth, Filter, Search, Shown},
 };
 use bailiwick_core::{access::AccessClass, scope::Operation, time::Timestamp};
@@ -113,7 +113,8 @@ fn capability(shape: &Shape, supported: Supported, trust: Trust) -> Capability {
         removes: direct.into_iter().collect(),
         grants: direct.into_iter().collect(),
         tries: [PrimaryAccount].into(),
-        writes_accounts: true,
+        writes: AccountWrite::ALL.into(),
+        forms: Vec::new(),
         disable_ways: working(shape, trust).into_iter().map(Way::name).collect(),
         conditional: supported.assertion,
         idempotency_keys: false,

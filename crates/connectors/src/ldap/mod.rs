@@ -9,6 +9,7 @@ mod active;
 mod ask;
 mod changes;
 mod decode;
+mod dirsync;
 mod encode;
 mod groups;
 mod known;

@@ -7,8 +7,8 @@ mod settings;
 
 use async_trait::async_trait;
 use bailiwick_connector::{
-    Applied, ByPerson, Capability, Connector, ConnectorError, ErrorKind, Line, Listing, Locator, Object,
-    Page, Result, Visit,
+    AccountWrite, Applied, ByPerson, Capability, Connector, ConnectorError, ErrorKind, Line, Listing,
+    Locator, Object, Page, Result, Visit,
 };
 use bailiwick_core::{access::AccessClass, plan::Op};
 use serde_json::Value;
@@ -47,7 +47,8 @@ fn able() -> Capability {
     Capability {
         removes: classes.clone().collect(),
         grants: classes.filter(|class| *class != AccessClass::PrimaryAccount).collect(),
-        writes_accounts: true,
+        writes: AccountWrite::ALL.into(),
+        forms: Vec::new(),
         disable_ways: vec!["by a person"],
         ..Capability::default()
     }

@@ -356,12 +356,6 @@ impl Description {
             }
             return;
         };
-        let writes = [&accounts.create, &accounts.update, &accounts.enable, &accounts.delete];
-        let there = writes.iter().filter(|request| request.is_some()).count();
-        if there != 0 && there != writes.len() {
-            let message = "`create`, `update`, `enable` and `delete` come together: who makes accounts must be able to mend them; where the system cannot, describe its removal as a way to disable";
-            found.add(Code::Missing, &["accounts"], message);
-        }
         if accounts.create.is_some() && accounts.marker.is_none() {
             let message = "accounts that are made need a `marker`: without it the hub could take somebody else's for its own";
             found.add(Code::Missing, &["accounts"], message);

@@ -129,12 +129,6 @@ fn each_fault_is_found_where_it_is() {
         (|d| d["groups"]["list"]["bare"] = json!(true), Code::Value, "groups.list.bare", "accounts.get"),
         (|d| d["accounts"]["delete"]["cut"] = json!("/cut"), Code::Value, "accounts.delete.call", "no pages"),
         (
-            |d| drop(d["accounts"].as_object_mut().unwrap().remove("enable")),
-            Code::Missing,
-            "accounts",
-            "come together",
-        ),
-        (
             |d| drop(d["accounts"].as_object_mut().unwrap().remove("marker")),
             Code::Missing,
             "accounts",

@@ -4,9 +4,9 @@
 //! between tables is checked in `check`. The file is also the list of all that the connector can ever call:
 //! see [`super::Description::scope`]. Absent on purpose: scripts, conditions between calls, form bodies, XML.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use bailiwick_connector::ErrorKind;
+use bailiwick_connector::{AccountWrite, ErrorKind};
 use bailiwick_core::access::AccessClass;
 use serde::Deserialize;
 use serde_json::Value;
@@ -386,6 +386,16 @@ pub struct Accounts {
     /// Removes `{id}`.
     #[serde(default)]
     pub delete: Option<Request>,
+}
+
+impl Accounts {
+    /// What can be done to accounts.
+    pub(super) fn writes(&self) -> BTreeSet<AccountWrite> {
+        use AccountWrite::{Create, Delete, Enable, Update};
+        let described =
+            [(Create, &self.create), (Update, &self.update), (Enable, &self.enable), (Delete, &self.delete)];
+        described.into_iter().filter(|(_, request)| request.is_some()).map(|(write, _)| write).collect()
+    }
 }
 
 /// The groups.

@@ -23,8 +23,8 @@ mod write;
 
 use async_trait::async_trait;
 use bailiwick_connector::{
-    Applied, Capability, Connector, ConnectorError, Entry, ErrorKind, Issued, Line, Listing, Locator, Object,
-    Page, Result, Visit, seal::Secret,
+    AccountWrite, Applied, Capability, Connector, ConnectorError, Entry, ErrorKind, Issued, Line, Listing,
+    Locator, Object, Page, Result, Visit, seal::Secret,
 };
 use bailiwick_core::{
     access::AccessClass,
@@ -103,7 +103,8 @@ impl Description {
             by_person: None,
             incremental: false,
             remarks: Vec::new(),
-            writes_accounts: accounts.is_some_and(|accounts| accounts.create.is_some()),
+            forms: Vec::new(),
+            writes: accounts.map(description::Accounts::writes).unwrap_or_default(),
             disable_ways: WAYS[..accounts.map_or(0, |accounts| accounts.disable.len())].to_vec(),
             conditional: self.conditional,
             idempotency_keys: self.idempotency_header.is_some(),
@@ -129,7 +130,8 @@ pub(crate) fn most() -> Capability {
         by_person: None,
         incremental: false,
         remarks: Vec::new(),
-        writes_accounts: true,
+        forms: Vec::new(),
+        writes: AccountWrite::ALL.into(),
         disable_ways: WAYS.to_vec(),
         conditional: true,
         idempotency_keys: true,

@@ -115,6 +115,27 @@ fn element(path: &ScimPath, value: &Value) -> Value {
     Value::Object(element)
 }
 
+/// In which of the dialects of PATCH a change is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Dialect {
+    pub(super) form: Form,
+    /// Yes and no are the texts `True` and `False`.
+    pub(super) words: bool,
+}
+
+impl Dialect {
+    /// As RFC 7644 has it.
+    pub(super) const USUAL: Self = Self { form: Form::Path, words: false };
+
+    fn value(self, value: &Value) -> Value {
+        match value {
+            Value::Bool(true) if self.words => "True".into(),
+            Value::Bool(false) if self.words => "False".into(),
+            other => other.clone(),
+        }
+    }
+}
+
 /// How the operations of a PATCH say where they act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
@@ -124,12 +145,17 @@ pub(super) enum Form {
     Value,
 }
 
-/// A PATCH that sets attributes. `user` is the user as it is; it is needed where a path picks an element,
-/// because what is not there cannot be replaced (`noTarget`).
-pub(super) fn set(placed: &[(&ScimPath, Value)], user: Option<&Value>, form: Form) -> Vec<u8> {
-    if form == Form::Value {
+/// A PATCH that sets attributes. `user` is the user as it is; it is needed where a path picks an element:
+/// what is not there cannot be replaced (`noTarget`), and without a path the whole list is.
+pub(super) fn set(placed: &[(&ScimPath, Value)], user: Option<&Value>, dialect: Dialect) -> Vec<u8> {
+    let placed: Vec<(&ScimPath, Value)> =
+        placed.iter().map(|(path, value)| (*path, dialect.value(value))).collect();
+    if dialect.form == Form::Value {
         let mut value = Map::new();
-        nest(&mut value, placed);
+        for (path, _) in placed.iter().filter(|(path, _)| path.pick.is_some()) {
+            others(&mut value, user, path);
+        }
+        nest(&mut value, &placed);
         return patch(vec![json!({"op": "replace", "value": value})]);
     }
     let operation = |(path, value): &(&ScimPath, Value)| match path.pick.is_some()
@@ -141,26 +167,51 @@ pub(super) fn set(placed: &[(&ScimPath, Value)], user: Option<&Value>, form: For
     patch(placed.iter().map(operation).collect())
 }
 
-/// Whether a user has an element that the path picks.
-fn has(user: &Value, path: &ScimPath) -> bool {
+/// The elements of the list that a path leads into.
+fn elements<'u>(user: &'u Value, path: &ScimPath) -> &'u [Value] {
     let parent = match &path.schema {
         Some(schema) => member(user, schema),
         None => Some(user),
     };
-    let elements = parent.and_then(|parent| member(parent, &path.attribute)).and_then(Value::as_array);
-    elements.into_iter().flatten().any(|element| {
-        path.pick.as_ref().is_some_and(|(by, operand)| {
-            let text = member(element, by).and_then(Value::as_str);
-            text.is_some_and(|text| text.eq_ignore_ascii_case(operand))
-        })
+    let found = parent.and_then(|parent| member(parent, &path.attribute)).and_then(Value::as_array);
+    found.map(Vec::as_slice).unwrap_or_default()
+}
+
+/// Whether a path picks an element.
+fn picks(path: &ScimPath, element: &Value) -> bool {
+    path.pick.as_ref().is_some_and(|(by, operand)| {
+        let text = member(element, by).and_then(Value::as_str);
+        text.is_some_and(|text| text.eq_ignore_ascii_case(operand))
     })
 }
 
+/// Whether a user has an element that the path picks.
+fn has(user: &Value, path: &ScimPath) -> bool {
+    elements(user, path).iter().any(|element| picks(path, element))
+}
+
+/// Puts the elements that a path does not pick where the one that it picks will be, once for each list.
+fn others(value: &mut Map<String, Value>, user: Option<&Value>, path: &ScimPath) {
+    let kept = |name: &str, value: &mut Map<String, Value>| {
+        let held = match value.remove(name) {
+            Some(Value::Array(held)) => held,
+            _ => user.map(|user| elements(user, path).to_vec()).unwrap_or_default(),
+        };
+        let others: Vec<Value> = held.into_iter().filter(|element| !picks(path, element)).collect();
+        value.insert(name.to_owned(), others.into());
+    };
+    match &path.schema {
+        Some(schema) => within(value, schema, |extension| kept(&path.attribute, extension)),
+        None => kept(&path.attribute, value),
+    }
+}
+
 /// A PATCH that makes a user usable or unusable.
-pub(super) fn active(active: bool, form: Form) -> Vec<u8> {
-    patch(vec![match form {
-        Form::Path => json!({"op": "replace", "path": "active", "value": active}),
-        Form::Value => json!({"op": "replace", "value": {"active": active}}),
+pub(super) fn active(active: bool, dialect: Dialect) -> Vec<u8> {
+    let value = dialect.value(&active.into());
+    patch(vec![match dialect.form {
+        Form::Path => json!({"op": "replace", "path": "active", "value": value}),
+        Form::Value => json!({"op": "replace", "value": {"active": value}}),
     }])
 }
 
@@ -247,7 +298,8 @@ mod tests {
         let wanted = attributes(&[("title", "T"), ("email", "a@x"), ("department", "D1")]);
         let placed = placed(&mapping, &wanted).unwrap();
         let department = format!("{}:department", crate::scim::path::ENTERPRISE);
-        let operations = |user: Value| json_of(&set(&placed, Some(&user), Form::Path))["Operations"].clone();
+        let operations =
+            |user: Value| json_of(&set(&placed, Some(&user), Dialect::USUAL))["Operations"].clone();
         assert_eq!(
             operations(json!({"emails": [{"type": "WORK", "value": "old"}]})),
             json!([
@@ -262,7 +314,7 @@ mod tests {
         );
         let plain = &placed[..1];
         assert_eq!(
-            json_of(&set(plain, None, Form::Value)),
+            json_of(&set(plain, None, Dialect { form: Form::Value, words: false })),
             json!({"schemas": [PATCH_OP], "Operations": [
                 {"op": "replace", "value": {crate::scim::path::ENTERPRISE: {"department": "D1"}}},
             ]})
@@ -270,10 +322,41 @@ mod tests {
     }
 
     #[test]
+    fn without_a_path_a_list_keeps_what_is_not_meant() {
+        let settings =
+            json!({"attributes": {"home": "emails[type eq \"home\"].value", "boss": "urn:x:User:boss"}});
+        let mapping = Settings::new(&settings).unwrap().mapping;
+        let flag = [("boss".to_owned(), AccountValue::Flag(true))];
+        let wanted: AccountAttributes =
+            attributes(&[("email", "a@x"), ("home", "h@x")]).into_iter().chain(flag).collect();
+        let placed = placed(&mapping, &wanted).unwrap();
+        let user = json!({"emails": [
+            {"type": "Work", "value": "old", "primary": true}, {"type": "other", "value": "o", "display": "O"},
+        ]});
+        assert_eq!(
+            json_of(&set(&placed, Some(&user), Dialect { form: Form::Value, words: true }))["Operations"],
+            json!([{"op": "replace", "value": {
+                "emails": [
+                    {"type": "other", "value": "o", "display": "O"},
+                    {"type": "work", "value": "a@x"},
+                    {"type": "home", "value": "h@x"},
+                ],
+                "urn:x:User": {"boss": "True"},
+            }}])
+        );
+    }
+
+    #[test]
     fn dialects_of_active_and_members() {
+        let of = |form, words| Dialect { form, words };
         for (bytes, operation) in [
-            (active(false, Form::Path), json!({"op": "replace", "path": "active", "value": false})),
-            (active(true, Form::Value), json!({"op": "replace", "value": {"active": true}})),
+            (active(false, Dialect::USUAL), json!({"op": "replace", "path": "active", "value": false})),
+            (active(true, of(Form::Value, false)), json!({"op": "replace", "value": {"active": true}})),
+            (
+                active(false, of(Form::Path, true)),
+                json!({"op": "replace", "path": "active", "value": "False"}),
+            ),
+            (active(true, of(Form::Value, true)), json!({"op": "replace", "value": {"active": "True"}})),
             (join("u1"), json!({"op": "add", "path": "members", "value": [{"value": "u1"}]})),
             (leave("u\"1"), json!({"op": "remove", "path": "members[value eq \"u\\\"1\"]"})),
         ] {

@@ -26,8 +26,8 @@ use std::{
 
 use async_trait::async_trait;
 use bailiwick_connector::{
-    Applied, Capability, Connector, ConnectorError, ErrorKind, Line, Listing, Locator, Object, Page, Result,
-    Visit,
+    self as connector, AccountWrite, Applied, Capability, Connector, ConnectorError, ErrorKind, Line,
+    Listing, Locator, Object, Page, Result, Visit,
 };
 use bailiwick_core::{access::AccessClass, plan::Op};
 use serde_json::Value;
@@ -35,11 +35,28 @@ use serde_json::Value;
 use self::{
     decode::Mapping,
     discover::{Learned, Schemas},
+    encode::{Dialect, Form},
     exchange::Exchange,
     held::HeldApi,
     read::{Reader, USERS},
     settings::{Settings, UpdateSetting},
 };
+
+/// How changes of users can be written, as profiles have it, the usual one first.
+const MANNERS: [(&str, Manner); 5] = [
+    ("PATCH by path", Manner::Patch(Dialect::USUAL)),
+    ("PATCH without a path", Manner::Patch(Dialect { form: Form::Value, words: false })),
+    ("PATCH by path, flags as text", Manner::Patch(Dialect { form: Form::Path, words: true })),
+    ("PATCH without a path, flags as text", Manner::Patch(Dialect { form: Form::Value, words: true })),
+    ("PUT", Manner::Put),
+];
+
+/// How a change of a user is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    Patch(Dialect),
+    Put,
+}
 
 /// The ways of disabling an account.
 const PATCH_WAY: &str = "PATCH active=false";
@@ -55,6 +72,8 @@ pub struct Scim {
     /// What is known since; the first answer stands as long as the connector does.
     asked: OnceLock<Capability>,
     learned: RwLock<Option<Arc<Learned>>>,
+    /// How changes are written, best first, as a probe learned it.
+    adopted: OnceLock<Vec<Manner>>,
 }
 
 impl Scim {
@@ -65,7 +84,7 @@ impl Scim {
     /// | `base` | path of the SCIM interface below the endpoint, such as `/scim/v2` | empty |
     /// | `paging` | `auto`, `index`, `cursor` | `auto`: by cursor if the system declares it |
     /// | `page_size` | the largest page to ask for | what the system declares |
-    /// | `update` | `auto`, `patch`, `put`; the latter two also say that the other is not to be tried | `auto`: PATCH unless the system declares that it has none, PUT to disable where that was in vain |
+    /// | `update` | `auto`, `patch`, `put`; the latter two also say that the other is not to be tried | `auto`: what a probe saw to work; without one, PATCH unless the system declares that it has none, and PUT to disable where that was in vain |
     /// | `idempotency_header` | `Idempotency-Key` or `X-Idempotency-Key`, if the system honours it | none |
     /// | `attributes` | attribute name → SCIM path, on top of the common ones | the common ones |
     /// | `read_lag_ms` | how long reads may show what was before a write | 0 |
@@ -76,12 +95,22 @@ impl Scim {
     pub fn new(settings: &Value) -> Result<Self> {
         let settings = Settings::new(settings)?;
         let usual = capability(&settings, &Learned::default());
-        Ok(Self { settings, usual, asked: OnceLock::new(), learned: RwLock::new(None) })
+        Ok(Self {
+            settings,
+            usual,
+            asked: OnceLock::new(),
+            learned: RwLock::new(None),
+            adopted: OnceLock::new(),
+        })
     }
 
     /// Which attributes of a user are shown, under which names.
     pub fn mapping(&self) -> &Mapping {
         &self.settings.mapping
+    }
+
+    fn adopted(&self) -> &[Manner] {
+        self.adopted.get().map(Vec::as_slice).unwrap_or_default()
     }
 
     fn exchange<'a>(&'a self, line: &'a Line) -> Exchange<'a> {
@@ -123,6 +152,11 @@ fn capability(settings: &Settings, learned: &Learned) -> Capability {
     let held = |does: fn(&HeldApi) -> bool| {
         settings.held.iter().filter(move |(_, api)| does(api)).map(|(class, _)| *class)
     };
+    let ways = match (settings.update, learned.patch) {
+        (UpdateSetting::Auto, true) => vec![PATCH_WAY, PUT_WAY],
+        (UpdateSetting::Patch, _) => vec![PATCH_WAY],
+        (UpdateSetting::Put, _) | (UpdateSetting::Auto, false) => vec![PUT_WAY],
+    };
     Capability {
         people: false,
         accounts: true,
@@ -131,13 +165,20 @@ fn capability(settings: &Settings, learned: &Learned) -> Capability {
         removes: [DirectGroups].into_iter().chain(held(HeldApi::revokes)).collect(),
         grants: [DirectGroups].into_iter().chain(held(HeldApi::grants)).collect(),
         tries: BTreeSet::new(),
-        writes_accounts: true,
+        writes: AccountWrite::ALL.into(),
         by_person: None,
-        disable_ways: match (settings.update, learned.patch) {
-            (UpdateSetting::Auto, true) => vec![PATCH_WAY, PUT_WAY],
-            (UpdateSetting::Patch, _) => vec![PATCH_WAY],
-            (UpdateSetting::Put, _) | (UpdateSetting::Auto, false) => vec![PUT_WAY],
-        },
+        forms: MANNERS
+            .into_iter()
+            .filter_map(|(name, manner)| {
+                let way = match manner {
+                    Manner::Patch(_) => PATCH_WAY,
+                    Manner::Put => PUT_WAY,
+                };
+                let way = ways.iter().position(|known| *known == way)?;
+                Some(connector::Form { name, way: u8::try_from(way).ok()? })
+            })
+            .collect(),
+        disable_ways: ways,
         conditional: learned.etag,
         idempotency_keys: settings.idempotency_header.is_some(),
         incremental: false,
@@ -161,6 +202,13 @@ pub(crate) fn most() -> Capability {
 impl Connector for Scim {
     fn capability(&self) -> &Capability {
         self.asked.get().unwrap_or(&self.usual)
+    }
+
+    fn adopt(&self, forms: &[String]) {
+        let known = |name: &String| MANNERS.into_iter().find(|(known, _)| known == name);
+        let manners = forms.iter().filter_map(known).map(|(_, manner)| manner).collect();
+        // Told twice, it stays with the first.
+        let _ = self.adopted.set(manners);
     }
 
     /// Asks the system about itself anew, looks up the configured attributes in its schemas, and reads

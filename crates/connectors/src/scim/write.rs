@@ -8,10 +8,10 @@ use bailiwick_core::{
 use serde_json::Value;
 
 use super::{
-    PATCH_WAY, PUT_WAY, Scim,
+    Manner, PATCH_WAY, PUT_WAY, Scim,
     decode::{Said, TypedUser, json, malformed, parse},
     document::Document,
-    encode::{self, Form},
+    encode::{self, Dialect, Form},
     exchange::{Kind, refusal},
     groups::shows_member,
     read::{GROUPS, Reader, USERS},
@@ -38,11 +38,14 @@ pub(super) async fn apply(
         }
         (Op::SetAttributes { attributes }, Some(account)) => change.set(account, attributes).await,
         (Op::Enable, Some(account)) => {
-            let way = change.usual_way();
-            change.activate(account, true, way).await
+            let manner = change.usual();
+            change.activate(account, true, manner).await
         }
         (Op::Disable { way }, Some(account)) => match scim.ways().get(usize::from(*way)) {
-            Some(way) => change.activate(account, false, way).await,
+            Some(way) => {
+                let manner = change.by(way);
+                change.activate(account, false, manner).await
+            }
             None => Err(super::unsupported(&format!("way {way} of disabling"))),
         },
         (Op::Delete, Some(account)) => change.delete(account).await,
@@ -198,13 +201,25 @@ impl Change<'_> {
         Write { operation, method, path, body: None, condition: None, fixed: true }
     }
 
-    fn usual_way(&self) -> &'static str {
-        self.scim.ways().first().copied().unwrap_or(PATCH_WAY)
+    /// How changes are written: as a probe saw it to work best, or else by the first way there is.
+    fn usual(&self) -> Manner {
+        let first = || self.by(self.scim.ways().first().copied().unwrap_or(PATCH_WAY));
+        self.scim.adopted().first().copied().unwrap_or_else(first)
+    }
+
+    /// How a way of disabling is written.
+    fn by(&self, way: &str) -> Manner {
+        if way == PUT_WAY {
+            return Manner::Put;
+        }
+        let patches = |manner: &Manner| matches!(manner, Manner::Patch(_));
+        let learned = self.scim.adopted().iter().copied().find(patches);
+        learned.unwrap_or(Manner::Patch(Dialect::USUAL))
     }
 
     async fn set(&mut self, account: &str, attributes: &AccountAttributes) -> Result<Applied> {
         let placed = encode::placed(&self.scim.settings.mapping, attributes)?;
-        if self.usual_way() == PUT_WAY {
+        let Manner::Patch(dialect) = self.usual() else {
             let mut differs = false;
             return self
                 .replace(account, |user| {
@@ -214,19 +229,23 @@ impl Change<'_> {
                     Ok(differs)
                 })
                 .await;
-        }
+        };
         let picks = placed.iter().any(|(path, _)| path.pick.is_some());
         let user: Option<Value> = match picks {
             true => Some(json(&self.current(account).await?.body)?),
             false => None,
         };
-        self.patch(account, !picks, |form| encode::set(&placed, user.as_ref(), form)).await
+        self.patch(account, !picks, dialect, |dialect| encode::set(&placed, user.as_ref(), dialect)).await
     }
 
-    async fn activate(&mut self, account: &str, active: bool, way: &str) -> Result<Applied> {
-        match way == PUT_WAY {
-            true => self.replace(account, |user| user.set("active", &active.into()).map(|_| true)).await,
-            false => self.patch(account, true, |form| encode::active(active, form)).await,
+    async fn activate(&mut self, account: &str, active: bool, manner: Manner) -> Result<Applied> {
+        match manner {
+            Manner::Put => {
+                self.replace(account, |user| user.set("active", &active.into()).map(|_| true)).await
+            }
+            Manner::Patch(dialect) => {
+                self.patch(account, true, dialect, |dialect| encode::active(active, dialect)).await
+            }
         }
     }
 
@@ -238,23 +257,30 @@ impl Change<'_> {
         })
     }
 
-    /// PATCH of a user: with paths and, where these are refused as such, without.
-    async fn patch(&mut self, account: &str, plain: bool, body: impl Fn(Form) -> Vec<u8>) -> Result<Applied> {
+    /// PATCH of a user, in a dialect; the usual one is followed by one without paths where paths are refused as
+    /// such.
+    async fn patch(
+        &mut self,
+        account: &str,
+        plain: bool,
+        dialect: Dialect,
+        body: impl Fn(Dialect) -> Vec<u8>,
+    ) -> Result<Applied> {
         let path = self.reader.exchange.resource(USERS, account)?;
         let label = format!("PATCH {path}");
         let condition = self.condition;
         let kind = if condition.is_some() { Kind::Conditional } else { Kind::Write };
-        let write = |form, fixed| Write {
+        let write = |dialect, fixed| Write {
             operation: Operation::Update,
             method: "PATCH",
             path: path.clone(),
-            body: Some(body(form)),
+            body: Some(body(dialect)),
             condition,
             fixed,
         };
-        let mut answer = self.send(write(Form::Path, plain)).await?;
-        if plain && path_refused(&answer) {
-            answer = self.send(write(Form::Value, false)).await?;
+        let mut answer = self.send(write(dialect, plain)).await?;
+        if plain && dialect == Dialect::USUAL && path_refused(&answer) {
+            answer = self.send(write(Dialect { form: Form::Value, ..dialect }, false)).await?;
         }
         let answer = accepted(answer, &label, kind)?;
         Ok(self.applied(Outcome::Done, &answer))

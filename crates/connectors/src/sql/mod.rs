@@ -17,17 +17,21 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use bailiwick_connector::{
-    Applied, Capability, Connector, ConnectorError, Entry, ErrorKind, Issued, Line, Listing, Locator, Object,
-    Page, Result, Visit,
+    AccountWrite, Applied, Capability, Connector, ConnectorError, Entry, ErrorKind, Issued, Line, Listing,
+    Locator, Object, Page, Result, Visit,
     broker::{Broker, Statement},
     seal::{Credential, CredentialScheme, Secret},
 };
-use bailiwick_core::{access::AccessClass, plan::Op, scope::Operation};
+use bailiwick_core::{
+    access::AccessClass,
+    plan::Op,
+    scope::{Operation, ScopeRule},
+};
 use serde_json::Value;
 
 use self::{
     read::{Place, Reader},
-    settings::{ROLES, Settings},
+    settings::{ROLES, SIGN_IN, Settings},
 };
 
 /// The statements that disable an account, best first.
@@ -49,11 +53,12 @@ impl Sql {
     /// | `dialect` | `postgresql-roles`, or `tables` | an error |
     /// | `ignore_roles` | of roles: those that are neither shown nor touched, such as the hub's own | none |
     /// | `reassign_owned_to` | of roles: who gets what a role owns that is dropped | what owns is not dropped |
-    /// | `statements.NAME` | of tables: a text, or several that are one transaction | an error |
+    /// | `statements.NAME` | of tables: `{ operations = [OPERATION], text = "…" }`; several texts are one transaction | an error |
     /// | `attributes.NAME` | of tables: `flag` or `many` for what is not a text | `text` |
     /// | `page_size` | the largest page to ask for | 500 |
     ///
-    /// The statements of tables, with `list` and `get` at least; `after` is the last id of the page before,
+    /// A statement says what it is executed for, and the broker executes it for nothing else; so a scope that
+    /// has `list EXEC revoke-sessions` is refused. The statements of tables, with `list` and `get` at least; `after` is the last id of the page before,
     /// or nothing, and the rows are ordered by id:
     ///
     /// | statement | parameters | gives |
@@ -87,6 +92,11 @@ pub fn with_dialects(broker: Broker) -> Result<Broker> {
     Ok(broker.with_dialect(ROLES, settings::roles()?))
 }
 
+/// Whether a rule of a scope has a statement of these settings stand behind an operation that it is for.
+pub(crate) fn serves(settings: &Value, rule: &ScopeRule) -> Result<()> {
+    Settings::new(settings)?.serves(rule)
+}
+
 fn unsupported(what: &str) -> ConnectorError {
     ConnectorError::none(ErrorKind::Unsupported, format!("this connector does not do {what}"))
 }
@@ -107,7 +117,8 @@ fn capability(settings: &Settings) -> Capability {
         by_person: None,
         incremental: false,
         remarks: Vec::new(),
-        writes_accounts: settings.has("create"),
+        forms: Vec::new(),
+        writes: AccountWrite::ALL.into_iter().filter(|write| settings.has(write.as_str())).collect(),
         disable_ways: ways.map(|(name, role)| if settings.roles { role } else { *name }).collect(),
         conditional: ["update", "enable", "disable", "delete"].iter().all(versioned),
         idempotency_keys: false,
@@ -203,6 +214,6 @@ impl Connector for Sql {
         if !self.capability.tries.contains(&issued.class) {
             return Err(unsupported(&format!("trying {}", issued.class)));
         }
-        line.sign_in("sign-in", &issued.credential).await
+        line.sign_in(SIGN_IN, &issued.credential).await
     }
 }

@@ -6,7 +6,10 @@ use std::{
 };
 
 use bailiwick_connector::{ConnectorError, ErrorKind, Result, broker::Statements};
-use bailiwick_core::access::AccessClass;
+use bailiwick_core::{
+    access::AccessClass,
+    scope::{Operation, ScopeRule, Target},
+};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
@@ -53,29 +56,35 @@ pub(super) struct Settings {
     pub(super) page_size: u32,
 }
 
-/// The statements with the parameters that each may have, and those that it must have. A class stands for
-/// any; an account's attributes come on top for `create` and `update`.
-const KNOWN: [(&str, &[&str], &[&str]); 19] = [
-    ("check", &[], &[]),
-    ("list", &["after", "limit", "ignore"], &["after", "limit"]),
-    ("get", &["id", "name", "marker", "ignore"], &["id"]),
-    ("get-named", &["name", "ignore"], &["name"]),
-    ("get-marked", &["marker", "ignore"], &["marker"]),
-    ("list-groups", &["after", "limit", "ignore"], &["after", "limit"]),
-    ("get-group", &["id", "ignore"], &["id"]),
-    ("ways-in", &["ignore"], &[]),
-    ("owned", &["id"], &["id"]),
-    ("create", &["name", "marker"], &["name", "marker"]),
-    ("update", &["id", "version", "ignore"], &["id"]),
-    ("enable", &["id", "version", "ignore"], &["id"]),
-    ("disable", &["id", "version", "ignore"], &["id"]),
-    ("disable-otherwise", &["id", "version", "ignore"], &["id"]),
-    ("delete", &["id", "version", "heir", "ignore"], &["id"]),
-    ("set-password", &["id", "verifier", "ignore"], &["id", "verifier"]),
-    ("list-CLASS", &["id", "after", "limit"], &["id"]),
-    ("grant-CLASS", &["id", "item", "ignore"], &["id", "item"]),
-    ("revoke-CLASS", &["id", "item", "ignore"], &["id", "item"]),
-];
+/// The statements with what each is executed for, the parameters that it may have, and those that it must
+/// have. A class stands for any; an account's attributes come on top for `create` and `update`.
+const KNOWN: [(&str, Operation, &[&str], &[&str]); 19] = {
+    use Operation::{Create, Delete, Discover, Get, Grant, Issue, List, Revoke, Update};
+    [
+        ("check", Discover, &[], &[]),
+        ("list", List, &["after", "limit", "ignore"], &["after", "limit"]),
+        ("get", Get, &["id", "name", "marker", "ignore"], &["id"]),
+        ("get-named", Get, &["name", "ignore"], &["name"]),
+        ("get-marked", Get, &["marker", "ignore"], &["marker"]),
+        ("list-groups", List, &["after", "limit", "ignore"], &["after", "limit"]),
+        ("get-group", Get, &["id", "ignore"], &["id"]),
+        ("ways-in", Discover, &["ignore"], &[]),
+        ("owned", Get, &["id"], &["id"]),
+        ("create", Create, &["name", "marker"], &["name", "marker"]),
+        ("update", Update, &["id", "version", "ignore"], &["id"]),
+        ("enable", Update, &["id", "version", "ignore"], &["id"]),
+        ("disable", Update, &["id", "version", "ignore"], &["id"]),
+        ("disable-otherwise", Update, &["id", "version", "ignore"], &["id"]),
+        ("delete", Delete, &["id", "version", "heir", "ignore"], &["id"]),
+        ("set-password", Issue, &["id", "verifier", "ignore"], &["id", "verifier"]),
+        ("list-CLASS", List, &["id", "after", "limit"], &["id"]),
+        ("grant-CLASS", Grant, &["id", "item", "ignore"], &["id", "item"]),
+        ("revoke-CLASS", Revoke, &["id", "item", "ignore"], &["id", "item"]),
+    ]
+};
+
+/// Signing in as a canary: what a scope calls it, though it is no statement.
+pub(super) const SIGN_IN: &str = "sign-in";
 
 /// What comes with the dialect alone.
 const ROLES_ONLY: [&str; 4] = ["ways-in", "set-password", "check", "disable-otherwise"];
@@ -188,6 +197,30 @@ impl Settings {
         self.statements.parameters(name)
     }
 
+    /// Whether a rule of a scope has a statement stand behind an operation that it is for.
+    ///
+    /// # Errors
+    /// `Settings`, saying what it is for.
+    pub(super) fn serves(&self, rule: &ScopeRule) -> Result<()> {
+        let Target::Name(name) = &rule.target else { return Ok(()) };
+        let operation = rule.operation;
+        if (name, operation) == (&SIGN_IN.to_owned(), Operation::Try) && self.roles {
+            return Ok(());
+        }
+        let why = match self.statements.operations(name) {
+            Some(operations) if operations.contains(&operation) => return Ok(()),
+            Some(operations) => {
+                let names: Vec<&str> = operations.iter().map(|known| known.as_str()).collect();
+                format!("`{name}` is for {}, not for {}", names.join(", "), operation.as_str())
+            }
+            None => {
+                let names: Vec<&str> = self.statements.names().collect();
+                format!("there is no statement `{name}`; there are {}", names.join(", "))
+            }
+        };
+        Err(ConnectorError::none(ErrorKind::Settings, format!("`{rule}`: {why}")))
+    }
+
     /// Whether there is a statement of this name.
     pub(super) fn has(&self, name: &str) -> bool {
         self.parameters(name).is_some()
@@ -200,7 +233,7 @@ impl Settings {
     }
 }
 
-/// Every statement is one that is known, with parameters that it gets.
+/// Every statement is one that is known, for what it is executed for, with parameters that it gets.
 fn known(statements: &Statements) -> Result<()> {
     for name in statements.names() {
         let setting = format!("statements.{name}");
@@ -213,12 +246,20 @@ fn known(statements: &Statements) -> Result<()> {
         }
         let pattern = class.map_or_else(|| name.to_owned(), |(_, pattern)| pattern);
         let found = KNOWN.iter().find(|(known, ..)| *known == pattern && !ROLES_ONLY.contains(known));
-        let Some((_, may, must)) = found else {
+        let Some((_, operation, may, must)) = found else {
             let names: Vec<_> =
                 KNOWN.iter().map(|(name, ..)| *name).filter(|name| !ROLES_ONLY.contains(name)).collect();
             let why = format!("there is no such statement; there are {}", names.join(", "));
             return Err(wrong(&setting, why));
         };
+        let operations = statements.operations(name);
+        if operations.is_none_or(|all| all.len() > 1 || !all.contains(operation)) {
+            let only = operation.as_str();
+            return Err(wrong(
+                &setting,
+                format!("`operations` is `[\"{only}\"]`: it is executed for nothing else"),
+            ));
+        }
         let parameters = statements.parameters(name).unwrap_or_default();
         if let Some(missing) = must.iter().find(|parameter| !parameters.contains(**parameter)) {
             return Err(wrong(&setting, format!("it needs the parameter `:{missing}`")));
@@ -282,17 +323,47 @@ mod tests {
     use super::*;
 
     fn tables() -> Value {
-        json!({"dialect": "tables", "statements": {
-            "list": "SELECT :after, :limit", "get": "SELECT :id, :name, :marker",
-        }})
+        with(json!({"list": "SELECT :after, :limit", "get": "SELECT :id, :name, :marker"}))
     }
 
-    fn with(statements: Value) -> Value {
-        let mut settings = tables();
-        for (name, text) in statements.as_object().unwrap() {
-            settings["statements"][name] = text.clone();
+    /// The two that are needed, and these; what each is for is what its name begins with.
+    fn with(texts: Value) -> Value {
+        let mut statements = json!({});
+        let needed = json!({"list": "SELECT :after, :limit", "get": "SELECT :id, :name, :marker"});
+        for (name, text) in needed.as_object().unwrap().iter().chain(texts.as_object().unwrap()) {
+            let operation = match name.split('-').next().unwrap() {
+                "enable" | "disable" => "update",
+                "owned" => "get",
+                begins if Operation::ALL.iter().any(|known| known.as_str() == begins) => begins,
+                _ => "discover",
+            };
+            statements[name] = json!({"operations": [operation], "text": text});
         }
-        settings
+        json!({"dialect": "tables", "statements": statements})
+    }
+
+    #[test]
+    fn a_scope_has_no_statement_stand_behind_what_it_is_not_for() {
+        let roles = Settings::new(&json!({"dialect": ROLES})).unwrap();
+        let tables = Settings::new(&tables()).unwrap();
+        for (settings, rule, why) in [
+            (&roles, "revoke EXEC revoke-sessions", ""),
+            (&roles, "list EXEC list-sessions", ""),
+            (&roles, "try EXEC sign-in", ""),
+            (&roles, "list EXEC revoke-sessions", "is for revoke, not for list"),
+            (&roles, "get EXEC delete", "is for delete, not for get"),
+            (&roles, "update EXEC set-password", "is for issue, not for update"),
+            (&roles, "list EXEC sign-in", "no statement"),
+            (&roles, "list EXEC drop", "no statement `drop`; there are check, create"),
+            (&tables, "list EXEC list", ""),
+            (&tables, "get EXEC list", "is for list, not for get"),
+            (&tables, "try EXEC sign-in", "no statement"),
+        ] {
+            match settings.serves(&rule.parse().unwrap()) {
+                Ok(()) => assert_eq!(why, "", "{rule}"),
+                Err(error) => assert!(!why.is_empty() && error.message.contains(why), "{rule}: {error}"),
+            }
+        }
     }
 
     #[test]
@@ -304,7 +375,8 @@ mod tests {
                 Some(name.replace(class.as_str(), "CLASS"))
             });
             let pattern = class.unwrap_or_else(|| name.to_owned());
-            let (_, may, must) = KNOWN.iter().find(|(known, ..)| *known == pattern).unwrap();
+            let (_, operation, may, must) = KNOWN.iter().find(|(known, ..)| *known == pattern).unwrap();
+            assert_eq!(roles.statements.operations(name), Some(&[*operation].into()), "{name}");
             let parameters = roles.parameters(name).unwrap();
             assert!(must.iter().all(|parameter| parameters.contains(parameter)), "{name}");
             let attribute =
@@ -344,7 +416,25 @@ mod tests {
             (roles("reassign_owned_to", json!("")), "`reassign_owned_to`"),
             (roles("page_size", json!(0)), "`page_size`"),
             (json!({"dialect": "tables"}), "`statements.list`"),
-            (json!({"dialect": "tables", "statements": {"list": "SELECT 1"}}), "`:after`"),
+            (with(json!({"list": "SELECT 1"})), "`:after`"),
+            (json!({"dialect": "tables", "statements": {"list": "SELECT :after, :limit"}}), "what it is for"),
+            (
+                {
+                    let mut s = tables();
+                    s["statements"]["get"]["operations"] = json!(["get", "list"]);
+                    s
+                },
+                "`operations` is `[\"get\"]`",
+            ),
+            (
+                {
+                    let mut s =
+                        with(json!({"list-sessions": "SELECT :id", "revoke-sessions": "SELECT :id, :item"}));
+                    s["statements"]["revoke-sessions"]["operations"] = json!(["list"]);
+                    s
+                },
+                "`statements.revoke-sessions`: `operations` is `[\"revoke\"]`",
+            ),
             (with(json!({"drop": "SELECT 1"})), "`statements.drop`"),
             (with(json!({"list-shoes": "SELECT :id"})), "`statements.list-shoes`"),
             (with(json!({"set-password": "SELECT :id, :verifier"})), "`statements.set-password`"),

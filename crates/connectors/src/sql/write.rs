@@ -2,7 +2,8 @@
 //! class one for each. A statement that touches more than one account is undone by the broker.
 
 use bailiwick_connector::{
-    Applied, ConnectorError, Effect, ErrorKind, Line, Locator, Object, ObjectState, Outcome, Result,
+    AccountWrite, Applied, ConnectorError, Effect, ErrorKind, Line, Locator, Object, ObjectState, Outcome,
+    Result,
     broker::{Rows, Statement},
 };
 use bailiwick_core::{
@@ -31,7 +32,7 @@ pub(super) async fn apply(
             Err(ConnectorError::none(ErrorKind::Invalid, format!("to {}, an account is needed", op.words())))
         }
         (Op::SetAttributes { attributes }, Some(account)) => change.set(account, attributes).await,
-        (Op::Enable, Some(account)) if sql.capability.writes_accounts => {
+        (Op::Enable, Some(account)) if sql.capability.writes.contains(&AccountWrite::Enable) => {
             change.activate(account, "enable", ObjectState::Live).await
         }
         (Op::Enable, Some(_)) => Err(unsupported(&op.words())),
@@ -117,12 +118,12 @@ impl<'a> Change<'a> {
         }
     }
 
-    fn manages(&self, what: &str) -> Result<()> {
-        if self.sql().capability.writes_accounts { Ok(()) } else { Err(unsupported(what)) }
+    fn can(&self, write: AccountWrite, what: &str) -> Result<()> {
+        if self.sql().capability.writes.contains(&write) { Ok(()) } else { Err(unsupported(what)) }
     }
 
     async fn create(&mut self, marker: &str, attributes: &AccountAttributes) -> Result<Applied> {
-        self.manages("creating accounts")?;
+        self.can(AccountWrite::Create, "creating accounts")?;
         let invalid = |message: &str| ConnectorError::none(ErrorKind::Invalid, message);
         if marker.is_empty() {
             return Err(invalid("an account needs a marker"));
@@ -166,7 +167,7 @@ impl<'a> Change<'a> {
     }
 
     async fn set(&mut self, account: &str, attributes: &AccountAttributes) -> Result<Applied> {
-        self.manages("changing accounts")?;
+        self.can(AccountWrite::Update, "changing accounts")?;
         let sql = self.sql();
         let statement = Statement::new(Operation::Update, "update");
         let statement = encode::bind(statement, &sql.settings.changed, attributes)?;
@@ -186,7 +187,7 @@ impl<'a> Change<'a> {
     }
 
     async fn delete(&mut self, account: &str) -> Result<Applied> {
-        self.manages("deleting accounts")?;
+        self.can(AccountWrite::Delete, "deleting accounts")?;
         let Some(object) = self.reader.get(Locator::Account(account)).await? else {
             return Ok(so_already(account));
         };

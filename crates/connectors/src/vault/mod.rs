@@ -47,8 +47,8 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use bailiwick_connector::{
-    Applied, Capability, Connector, ConnectorError, Entry, ErrorKind, Issued, Line, Listing, Locator, Object,
-    Page, Result, Visit, seal::Secret,
+    AccountWrite, Applied, Capability, Connector, ConnectorError, Entry, ErrorKind, Issued, Line, Listing,
+    Locator, Object, Page, Result, Visit, seal::Secret,
 };
 use bailiwick_core::{access::AccessClass, plan::Op};
 use serde_json::Value;
@@ -132,7 +132,8 @@ fn capability(settings: &Settings) -> Capability {
         by_person: None,
         incremental: false,
         remarks: Vec::new(),
-        writes_accounts: true,
+        writes: AccountWrite::ALL.into(),
+        forms: Vec::new(),
         disable_ways: vec![DISABLE_WAY],
         conditional: false,
         idempotency_keys: false,

@@ -13,7 +13,7 @@ use bailiwick_core::{
     id::Tenant,
     integration::{Integration, Purpose},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// What reading takes.
 const READS: [&str; 16] = [
@@ -76,11 +76,22 @@ pub fn line(
     purpose: Purpose,
     clock: Arc<Hands>,
 ) -> Line {
+    line_with(transport, (endpoint, &json!({})), (id, secret), purpose, clock)
+}
+
+/// The same with settings of the way there.
+pub fn line_with(
+    transport: Arc<dyn Transport>,
+    (endpoint, settings): (&str, &Value),
+    (id, secret): (&str, &str),
+    purpose: Purpose,
+    clock: Arc<Hands>,
+) -> Line {
     let writes = WRITES.iter().filter(|_| purpose == Purpose::Write);
     let rules = READS.iter().chain(writes).map(|rule| rule.replacen(' ', " CALL ", 1));
     let integration: Integration = serde_json::from_value(json!({
         "name": "aws", "purpose": "test", "owner": "hr/1", "backup": "hr/2", "connector": "aws-iam",
-        "endpoint": endpoint, "role": "target", "system": "aws",
+        "endpoint": endpoint, "role": "target", "system": "aws", "settings": settings,
         "scope": {"rules": rules.collect::<Vec<_>>()}, "standing": {"state": "enabled"},
     }))
     .unwrap();

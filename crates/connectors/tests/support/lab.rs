@@ -80,6 +80,14 @@ impl Simulated {
         }
     }
 
+    /// The same with a connector that was told in which forms to write.
+    #[allow(dead_code, reason = "other tests use the rest")]
+    pub fn adopting(mut self, forms: &[&str]) -> Self {
+        self.connector.adopt(&forms.iter().map(|form| (*form).to_owned()).collect::<Vec<_>>());
+        self.name = format!("{}, {}", self.name, forms.join(" or "));
+        self
+    }
+
     /// The connector.
     pub fn scim(&self) -> &Scim {
         &self.connector

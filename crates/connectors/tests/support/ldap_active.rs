@@ -49,6 +49,7 @@ const SCOPE: [&str; 16] = [
 pub struct Active {
     pub samba: Samba,
     pub seen: Arc<Seen>,
+    wire: Arc<Watched>,
     connector: Arc<Ldap>,
     line: Line,
     reader: Line,
@@ -72,19 +73,17 @@ impl Active {
         });
         samba.change(&units.join("\n")).await;
         let wire = Arc::new(Watched::new(Arc::new(Sockets::default())));
-        let broker = json!({"ca_file": samba.ca_file().to_str().unwrap()});
-        let of = |purpose| {
-            let wire: Arc<dyn Directory> = wire.clone();
-            line_with(wire, &samba.endpoint(), &broker, samba.admin(), &SCOPE.map(str::to_owned), purpose)
-        };
-        let (line, reader) = (of(Purpose::Write), of(Purpose::Verify));
-        Self {
-            seen: wire.seen.clone(),
-            connector: Arc::new(Ldap::new(settings).unwrap()),
-            line,
-            reader,
-            samba,
-        }
+        let (line, reader) = (
+            line_to(&samba, wire.clone(), samba.admin(), Purpose::Write),
+            line_to(&samba, wire.clone(), samba.admin(), Purpose::Verify),
+        );
+        let (seen, connector) = (wire.seen.clone(), Arc::new(Ldap::new(settings).unwrap()));
+        Self { samba, seen, wire, connector, line, reader }
+    }
+
+    /// A line of somebody else, to read.
+    pub fn line_as(&self, who: (&str, &str)) -> Line {
+        line_to(&self.samba, self.wire.clone(), who, Purpose::Verify)
     }
 
     pub fn ldap(&self) -> &Ldap {
@@ -101,6 +100,11 @@ impl Active {
         });
         all
     }
+}
+
+fn line_to(samba: &Samba, wire: Arc<dyn Directory>, who: (&str, &str), purpose: Purpose) -> Line {
+    let broker = json!({"ca_file": samba.ca_file().to_str().unwrap()});
+    line_with(wire, &samba.endpoint(), &broker, who, &SCOPE.map(str::to_owned), purpose)
 }
 
 fn place(unit: &str) -> Dn {

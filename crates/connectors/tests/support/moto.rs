@@ -2,7 +2,7 @@
 
 use std::{
     net::TcpListener,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Stdio,
     sync::{
         Arc,
@@ -79,39 +79,62 @@ fn tools() -> PathBuf {
 impl Moto {
     /// Starts a server and waits until it says that it listens. It looks at signatures.
     pub async fn start() -> Self {
-        let program = tools().join("bin/moto_server");
-        assert!(
-            program.exists(),
-            "`{}` is missing: run `./test`, or `python3 -m venv .tools/venv && .tools/venv/bin/pip install \
-             'moto[server,iam]==5.2.5'`",
-            program.display()
-        );
-        // Free at this moment; if somebody else takes it, the server does not come up and the test says so.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut process = Command::new(program)
-            .args(["-H", "127.0.0.1", "-p", &port.to_string()])
-            .env("INITIAL_NO_AUTH_ACTION_COUNT", "0")
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        let mut said = Vec::new();
-        loop {
-            let line = lines.next_line().await.unwrap();
-            let line = line.unwrap_or_else(|| panic!("the server did not come up on port {port}: {said:?}"));
-            if line.contains("Running on") {
-                break;
-            }
-            said.push(line);
-        }
-        // It writes a line for each request, and stops when nobody reads them.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let (process, port) = process(None, "0").await;
         let plain = HttpTransport::new(&HttpLimits::default()).unwrap();
         let gate = Arc::new(Gate { port, plain, open: AtomicBool::new(false) });
         Self { _process: process, port, gate }
     }
+}
+
+/// A server that speaks TLS with `server.pem` and `server.key` of a folder, and does not look at signatures.
+pub struct Protected {
+    _process: Child,
+    pub port: u16,
+}
+
+impl Protected {
+    pub async fn start(tls: &Path) -> Self {
+        let (process, port) = process(Some(tls), NEVER).await;
+        Self { _process: process, port }
+    }
+}
+
+/// Starts a server that takes so many requests before it looks at signatures; the server, and its port.
+async fn process(tls: Option<&Path>, unchecked: &str) -> (Child, u16) {
+    let program = tools().join("bin/moto_server");
+    assert!(
+        program.exists(),
+        "`{}` is missing: run `./test`, or `python3 -m venv .tools/venv && .tools/venv/bin/pip install \
+         'moto[server,iam]==5.2.5'`",
+        program.display()
+    );
+    // Free at this moment; if somebody else takes it, the server does not come up and the test says so.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut command = Command::new(program);
+    if let Some(folder) = tls {
+        command.arg("-c").arg(folder.join("server.pem")).arg("-k").arg(folder.join("server.key"));
+    }
+    let mut process = command
+        .args(["-H", "127.0.0.1", "-p", &port.to_string()])
+        .env("INITIAL_NO_AUTH_ACTION_COUNT", unchecked)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+    let mut said = Vec::new();
+    loop {
+        let line = lines.next_line().await.unwrap();
+        let line = line.unwrap_or_else(|| panic!("the server did not come up on port {port}: {said:?}"));
+        if line.contains("Running on") {
+            break;
+        }
+        said.push(line);
+    }
+    // It writes a line for each request, and stops when nobody reads them.
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    (process, port)
 }
 
 fn form(pairs: impl Iterator<Item = (String, String)>) -> String {

@@ -4,7 +4,7 @@
 use std::{
     io::{BufRead, BufReader, Read},
     net::TcpListener as Probe,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
         Arc,
@@ -29,16 +29,21 @@ pub struct Postgres {
     _watcher: Child,
 }
 
-/// `$1` is the directory with the programs, `$2` the port, `$3` more lines of `pg_hba.conf`. Says where the
-/// server is, waits for the end of its input.
+/// `$1` is the directory with the programs, `$2` the port, `$3` more lines of `pg_hba.conf`, `$4` a certificate and
+/// `$5` its key for TLS, or nothing. Says where the server is, waits for the end of its input.
 const SCRIPT: &str = r#"
 trap '' INT TERM HUP
 cd / && dir=$(mktemp -d /tmp/bailiwick-postgres.XXXXXX) || exit 1
 {
   "$1/initdb" -D "$dir/data" -U postgres -A scram-sha-256 --pwfile=/dev/stdin -E UTF8 --locale=C --no-sync &&
   printf 'local all postgres trust\n%s\nhost all all 127.0.0.1/32 scram-sha-256\n' "$3" >"$dir/data/pg_hba.conf" &&
+  if [ -n "$5" ]; then
+    umask 077 && printf '%s' "$4" >"$dir/data/server.crt" && printf '%s' "$5" >"$dir/data/server.key" && tls=on
+  else
+    tls=off
+  fi &&
   "$1/pg_ctl" -D "$dir/data" -w -l "$dir/log" \
-    -o "-F -k $dir -p $2 -c listen_addresses=127.0.0.1 -c log_statement=all" start
+    -o "-F -k $dir -p $2 -c listen_addresses=127.0.0.1 -c log_statement=all -c ssl=$tls" start
 } >"$dir/setup" 2>&1 <<END || { cat "$dir/setup" "$dir/log" >&2; rm -rf "$dir"; exit 1; }
 of-the-superuser
 END
@@ -51,6 +56,14 @@ rm -rf "$dir"
 impl Postgres {
     /// Starts a server; `hba` is put before the rule that asks for passwords.
     pub fn start(hba: &str) -> Self {
+        Self::start_with(hba, None)
+    }
+
+    /// The same with TLS, if there is a folder with `server.pem` and `server.key`.
+    pub fn start_with(hba: &str, tls: Option<&Path>) -> Self {
+        let read = |name: &str| {
+            tls.map(|folder| std::fs::read_to_string(folder.join(name)).unwrap()).unwrap_or_default()
+        };
         let programs = programs().unwrap_or_else(|| {
             panic!("PostgreSQL is not installed: run `./test`, or `apt install postgresql`")
         });
@@ -67,7 +80,7 @@ impl Postgres {
         let mut watcher = command
             .args(["-c", SCRIPT, "sh"])
             .arg(programs)
-            .args([&port.to_string(), hba])
+            .args([&port.to_string(), hba, &read("server.pem"), &read("server.key")])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -53,6 +53,32 @@ provision(logging.getLogger(), system_session(), lp=settings, targetdir=sys.argv
           samdb_fill=FILL_FULL, dom_for_fun_level=DS_DOMAIN_FUNCTION_2008_R2)
 "#;
 
+/// Adds an entry to the access list of an object, deleted ones too.
+const PERMIT: &str = r#"
+import ldb, sys
+from samba.auth import system_session
+from samba.dcerpc import security
+from samba.ndr import ndr_pack, ndr_unpack
+from samba.param import LoadParm
+from samba.samdb import SamDB
+
+_, settings, database, name, target, entry = sys.argv
+lp = LoadParm()
+lp.load(settings)
+db = SamDB(url=database, session_info=system_session(lp), lp=lp)
+who = db.search(db.domain_dn(), expression="(sAMAccountName=%s)" % name, attrs=["objectSid"])[0]
+sid = ndr_unpack(security.dom_sid, who["objectSid"][0])
+controls = ["show_deleted:1", "sd_flags:1:4"]
+found = db.search(target, ldb.SCOPE_BASE, attrs=["nTSecurityDescriptor"], controls=controls)[0]
+held = ndr_unpack(security.descriptor, found["nTSecurityDescriptor"][0])
+more = security.descriptor.from_sddl("D:" + entry.replace("WHO", str(sid)), sid)
+for ace in more.dacl.aces:
+    held.dacl_add(ace)
+change = ldb.Message(found.dn)
+change["list"] = ldb.MessageElement(ndr_pack(held), ldb.FLAG_MOD_REPLACE, "nTSecurityDescriptor")
+db.modify(change, controls)
+"#;
+
 /// An entry as it is in the database: each attribute's values.
 pub type Entry = BTreeMap<String, Vec<String>>;
 
@@ -253,9 +279,20 @@ impl Samba {
         ("CN=Administrator,CN=Users,DC=acme,DC=test", ADMIN_PASSWORD)
     }
 
+    fn database(&self) -> String {
+        self.root.path().join("private/sam.ldb").display().to_string()
+    }
+
+    /// Gives who signs in as `name` what `entry` says (SDDL, MS-DTYP §2.5.1, with `WHO` for who it is) over
+    /// the object called `target`.
+    pub async fn permit(&self, name: &str, target: &str, entry: &str) {
+        let settings = format!("{}/smb.conf", self.root.path().display());
+        run("/usr/bin/python3", ["-c", PERMIT, &settings, &self.database(), name, target, entry], "").await;
+    }
+
     /// Runs a program on the database itself, past the controller.
     async fn on_database(&self, program: &str, arguments: &[&str], input: &str) -> String {
-        let database = self.root.path().join("private/sam.ldb").display().to_string();
+        let database = self.database();
         let first = ["-H".to_owned(), database, self.settings()];
         run(program, first.into_iter().chain(arguments.iter().map(|argument| (*argument).to_owned())), input)
             .await

@@ -62,10 +62,7 @@ pub fn settings(dialect: &Dialect) -> Value {
     let group = format!("SELECT t.id, t.name, {members} AS members FROM team t");
     let page = "ORDER BY 1 LIMIT :limit";
     let one = "WHERE CAST(id AS text) = :id AND (:version IS NULL OR CAST(version AS text) = :version)";
-    json!({
-        "dialect": "tables",
-        "attributes": {"admin": "flag", "labels": "many"},
-        "statements": {
+    let texts = json!({
             "list": format!("{account} WHERE p.id > COALESCE(CAST(:after AS bigint), 0) {page}"),
             "get": format!("{account} WHERE CAST(p.id AS text) = :id OR p.login = :name"),
             "get-marked": format!("{account} WHERE p.marker = :marker"),
@@ -101,22 +98,30 @@ pub fn settings(dialect: &Dialect) -> Value {
                  SELECT id, name FROM team WHERE id IN (SELECT outside FROM reached) ORDER BY id",
             "list-api-tokens": "SELECT id, id AS name FROM token WHERE CAST(person AS text) = :id ORDER BY id",
             "revoke-api-tokens": "DELETE FROM token WHERE id = :item AND CAST(person AS text) = :id",
-        },
+    });
+    let statement = |(name, text): (&String, &Value)| {
+        (name.clone(), json!({"operations": [operation(name)], "text": text}))
+    };
+    let statements: Value = texts.as_object().unwrap().iter().map(statement).collect();
+    json!({
+        "dialect": "tables",
+        "attributes": {"admin": "flag", "labels": "many"},
+        "statements": statements,
     })
+}
+
+/// What a statement of this name is for.
+fn operation(name: &str) -> &str {
+    match name.split('-').next().unwrap() {
+        "enable" | "disable" => "update",
+        other => other,
+    }
 }
 
 /// What the statements need.
 pub fn scope(settings: &Value) -> Vec<String> {
     let names = settings["statements"].as_object().unwrap().keys();
-    names
-        .map(|name| {
-            let operation = match name.split('-').next().unwrap() {
-                "enable" | "disable" => "update",
-                other => other,
-            };
-            format!("{operation} EXEC {name}")
-        })
-        .collect()
+    names.map(|name| format!("{} EXEC {name}", operation(name))).collect()
 }
 
 /// A database with the tables in it, reached past the connector.

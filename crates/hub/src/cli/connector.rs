@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bailiwick_connector::Capability;
+use bailiwick_connector::{AccountWrite, Capability};
 use bailiwick_connectors::{
     KINDS,
     rest::{Auth, Description, shipped},
@@ -50,7 +50,7 @@ struct Able {
     people: bool,
     accounts: bool,
     groups: bool,
-    writes_accounts: bool,
+    writes: Vec<&'static str>,
     ways_to_disable: usize,
     observes: Vec<AccessClass>,
     grants: Vec<AccessClass>,
@@ -60,12 +60,12 @@ struct Able {
 
 impl Able {
     fn new(capability: Capability) -> Self {
-        let Capability { people, accounts, groups, writes_accounts, .. } = capability;
+        let Capability { people, accounts, groups, .. } = capability;
         Self {
             people,
             accounts,
             groups,
-            writes_accounts,
+            writes: capability.writes.into_iter().map(AccountWrite::as_str).collect(),
             ways_to_disable: capability.disable_ways.len(),
             observes: capability.observes.into_iter().collect(),
             grants: capability.grants.into_iter().collect(),
@@ -89,18 +89,27 @@ impl Able {
 
     /// What it does with accounts, for people.
     fn accounts(&self) -> String {
-        let accounts = match (self.accounts, self.writes_accounts, self.ways_to_disable) {
-            (false, true, _) => "a person makes, changes, disables, removes",
-            (false, false, _) => "",
-            (true, true, _) => "reads, makes, changes, disables, removes",
-            (true, false, 0) => "reads",
-            (true, false, _) => "reads, ends",
+        let reads = self.accounts.then_some("reads");
+        let disables = (self.ways_to_disable > 0).then_some("disables");
+        let verb = |name: &str, verb| self.writes.contains(&name).then_some(verb);
+        let verbs = [
+            reads,
+            verb("create", "makes"),
+            verb("update", "changes"),
+            disables,
+            verb("enable", "enables"),
+            verb("delete", "removes"),
+        ];
+        let verbs: Vec<&str> = verbs.into_iter().flatten().collect();
+        let accounts = match (self.accounts, verbs.join(", ")) {
+            (false, verbs) if !verbs.is_empty() => format!("a person {verbs}"),
+            (_, verbs) => verbs,
         };
-        match (self.people, accounts) {
+        match (self.people, accounts.as_str()) {
             (true, "") => "reads people".into(),
             (true, accounts) => format!("{accounts}; reads people"),
             (false, "") => "none".into(),
-            (false, accounts) => accounts.into(),
+            (false, _) => accounts,
         }
     }
 }

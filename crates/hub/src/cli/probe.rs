@@ -1,6 +1,6 @@
 //! `bailiwick probe`
 
-use bailiwick_core::profile::{Deletion, WayEffect};
+use bailiwick_core::profile::{Deletion, Form, WayEffect};
 use clap::Args;
 
 use super::Context;
@@ -64,6 +64,10 @@ fn describe(output: Output, view: &ProfileView) {
         };
         output.line(&format!("  disable by {:<20} {}", way.name, output.paint(tone, &words)));
     }
+    for form in &profile.forms {
+        let (tone, words) = described(form);
+        output.line(&format!("  change by {:<35} {}", form.name, output.paint(tone, &words)));
+    }
     let (tone, words) = match &profile.deletes {
         Deletion::Gone => (Tone::Good, "the account is gone".to_owned()),
         Deletion::Blocked => (Tone::Warn, "the account is kept, blocked".to_owned()),
@@ -86,6 +90,20 @@ fn describe(output: Output, view: &ProfileView) {
         output
             .toned(Tone::Bad, &format!("  the canary `{marker}` is still there; the next probe removes it"));
     }
+}
+
+/// What a form of writing changes does.
+fn described(form: &Form) -> (Tone, String) {
+    if form.does_all() {
+        return (Tone::Good, "does all".into());
+    }
+    let attributes = form.honours.iter().filter(|(_, honoured)| !**honoured).map(|(name, _)| name.as_str());
+    let turns = [(form.disables, "disable"), (form.enables, "enable")];
+    let not = turns.iter().filter(|(does, _)| !does).map(|(_, name)| *name).chain(attributes);
+    let not = not.collect::<Vec<_>>().join(", ");
+    let does_some = form.disables || form.enables || form.honours.values().any(|honoured| *honoured);
+    let tone = if does_some { Tone::Warn } else { Tone::Bad };
+    (tone, if does_some { format!("does not do: {not}") } else { "does nothing".into() })
 }
 
 fn names<'c>(classes: impl Iterator<Item = &'c bailiwick_core::access::AccessClass>) -> String {

@@ -86,7 +86,9 @@ department = { type = "text" }
 
 fn read(text: &str) -> Result<Configuration, Vec<ConfigError>> {
     let bundle = Bundle::from([("a.toml".to_owned(), text.to_owned())]);
-    parse_with(&bundle, Path::new("/data"), &["csv", "manual", "scim"], &|_, _| Ok(()))
+    let kinds = &["csv", "manual", "scim"];
+    let connectors = Connectors { kinds, settings: &|_, _| Ok(()), rule: &|_, _, _| Ok(()) };
+    parse_with(&bundle, Path::new("/data"), &connectors)
 }
 
 /// Replaces `old` by `new` in a sound configuration and expects exactly these errors, in this order. In

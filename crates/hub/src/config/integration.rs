@@ -9,12 +9,15 @@ use bailiwick_core::{
     gate::Gates,
     id::{IntegrationName, SourceName, SystemName},
     integration::{Integration, Role, Standing},
+    scope::ScopeRule,
 };
 use serde_json::Value;
+use toml::de::DeValue;
 
 use super::{
+    Bundle,
     contract::contract,
-    endpoint,
+    description, endpoint,
     error::{Code, Report},
     fields::{Entry, Fields, Located},
     json,
@@ -41,15 +44,22 @@ pub(super) struct Draft<'t> {
     pub promised: Option<BTreeSet<String>>,
 }
 
-/// Checks the settings of a connector of a kind; the error says what is wrong with them.
-pub(super) type CheckSettings<'c> = dyn Fn(&str, &Value) -> Result<(), String> + 'c;
+/// What is asked of connectors.
+pub(super) struct Connectors<'c> {
+    /// Their kinds.
+    pub kinds: &'c [&'c str],
+    /// Checks the settings of a connector of a kind; the error says what is wrong with them.
+    pub settings: &'c dyn Fn(&str, &Value) -> Result<(), String>,
+    /// Whether a rule of a scope is one that these settings can mean; the error says why not.
+    pub rule: &'c dyn Fn(&str, &Value, &ScopeRule) -> Result<(), String>,
+}
 
 /// Reads one integration.
 pub(super) fn integration<'t>(
     name: IntegrationName,
     entry: &Entry<'_, 't>,
-    kinds: &[&str],
-    check_settings: &CheckSettings<'_>,
+    connectors: &Connectors<'_>,
+    bundle: &'t Bundle,
     report: &mut Report,
 ) -> Option<Draft<'t>> {
     let mut fields = Fields::of(format!("integration `{name}`"), entry.key.spot, entry.value, report)?;
@@ -103,23 +113,17 @@ pub(super) fn integration<'t>(
         let message = format!("owner and backup of integration `{name}` are the same person; name another");
         report.add(Code::NoOwner, backup.spot, message);
     }
-    let connector = connector.filter(|c| known_kind(*c, kinds, report));
+    let connector = connector.filter(|c| known_kind(*c, connectors.kinds, report));
     let endpoint = endpoint.filter(|e| endpoint::good(*e, report));
-    let settings = settings.map(|s| Located { value: json::plain(s.value), spot: s.spot });
-    let settings_spot = settings.as_ref().map_or(entry.key.spot, |s| s.spot);
-    let settings = settings.map_or(Value::Object(serde_json::Map::new()), |s| s.value);
-    if !settings.is_object() {
-        report.add(Code::Value, settings_spot, format!("`settings` of integration `{name}` is not a table"));
-    } else if let Some(path) = secret::find(&settings) {
-        let message = format!(
-            "the setting `{path}` looks like a secret; credentials are handed to the hub, not written here"
-        );
-        report.add(Code::Secret, settings_spot, message);
-    } else if let Some(kind) = connector
-        && let Err(problem) = check_settings(kind.value, &settings)
-    {
-        report.add(Code::Value, settings_spot, format!("the settings of integration `{name}`: {problem}"));
+    let settings = self::settings(&name, entry, settings, connector, (connectors, bundle), report);
+    if let (Some(kind), Some(settings)) = (connector, &settings) {
+        for rule in &named.rules {
+            if let Err(problem) = (connectors.rule)(kind.value, settings, &rule.value) {
+                report.add(Code::Value, rule.spot, problem);
+            }
+        }
     }
+    let settings = settings.unwrap_or_default();
     let system = system.and_then(|text| name_of(text, SystemName::new, report));
     let source = source.and_then(|text| name_of(text, SourceName::new, report));
     let mut promised = BTreeSet::new();
@@ -156,6 +160,42 @@ pub(super) fn integration<'t>(
     let promised = (!promised.is_empty()).then_some(promised);
     let (system, grant) = if partner { (None, system) } else { (system, None) };
     Some(Draft { integration: made(), people, source, system, grant, named, promised })
+}
+
+/// The settings as the connector takes them; none if something is wrong with them.
+fn settings<'t>(
+    name: &IntegrationName,
+    entry: &Entry<'_, 't>,
+    written: Option<Located<'t, &DeValue<'t>>>,
+    connector: Option<Located<'_, &str>>,
+    (connectors, bundle): (&Connectors<'_>, &'t Bundle),
+    report: &mut Report,
+) -> Option<Value> {
+    let spot = written.map_or(entry.key.spot, |written| written.spot);
+    let mut settings = written.map_or(Value::Object(serde_json::Map::new()), |s| json::plain(s.value));
+    if !settings.is_object() {
+        report.add(Code::Value, spot, format!("`settings` of integration `{name}` is not a table"));
+        return None;
+    }
+    if let Some(written) = written.filter(|_| connector.is_some_and(|kind| kind.value == "rest"))
+        && !description::take(&mut settings, written, bundle, report)
+    {
+        return None;
+    }
+    if let Some(path) = secret::find(&settings) {
+        let message = format!(
+            "the setting `{path}` looks like a secret; credentials are handed to the hub, not written here"
+        );
+        report.add(Code::Secret, spot, message);
+        return None;
+    }
+    match connector.map(|kind| (connectors.settings)(kind.value, &settings)) {
+        Some(Err(problem)) => {
+            report.add(Code::Value, spot, format!("the settings of integration `{name}`: {problem}"));
+            None
+        }
+        Some(Ok(())) | None => Some(settings),
+    }
 }
 
 fn known_kind(kind: Located<'_, &str>, kinds: &[&str], report: &mut Report) -> bool {

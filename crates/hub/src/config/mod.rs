@@ -61,11 +61,15 @@
 //! `[person."hr/1002"]` says with `also` who else is the same human being, and with `delegates` who acts for
 //! them: none of these may approve what they may not.
 //!
-//! Deliberately absent: credentials, including, variables, and defaults that come from the environment.
+//! A description of an API, `settings = { description = "file:apis/erp.toml" }` of the connector `rest`, is a
+//! file of its own in the same folder and none of the configuration.
+//!
+//! Deliberately absent: credentials, other including, variables, and defaults that come from the environment.
 
 mod automation;
 mod bundle;
 mod contract;
+mod description;
 mod endpoint;
 mod error;
 #[cfg(test)]
@@ -92,6 +96,7 @@ use bailiwick_core::{
     id::{AutomationName, EntitlementName, IntegrationName, SystemName},
     integration::Integration,
     policy::PolicyFile,
+    scope::ScopeRule,
     system::{Entitlement, System},
 };
 use bailiwick_engine::Configuration;
@@ -104,30 +109,38 @@ pub use self::{
 use self::{
     error::{Code, Report, Spot},
     fields::{Entry, entries},
-    integration::{CheckSettings, Draft},
+    integration::{Connectors, Draft},
     references::Declared,
 };
+
+/// What a file can declare.
+const TABLES: [&str; 5] = ["system", "entitlement", "integration", "automation", "person"];
 
 /// Reads a configuration. Relative `file:` endpoints become absolute ones below `data`.
 ///
 /// # Errors
 /// Everything that is wrong, by place.
 pub fn parse(bundle: &Bundle, data: &Path) -> Result<Configuration, Vec<ConfigError>> {
-    let check = |kind: &str, settings: &serde_json::Value| {
+    let settings = |kind: &str, settings: &serde_json::Value| {
         bailiwick_connectors::build(kind, settings).map(drop).map_err(|e| e.message)
     };
-    parse_with(bundle, data, &bailiwick_connectors::NAMES, &check)
+    let rule = |kind: &str, settings: &serde_json::Value, rule: &ScopeRule| {
+        bailiwick_connectors::serves(kind, settings, rule).map_err(|e| e.message)
+    };
+    let kinds = &bailiwick_connectors::NAMES;
+    parse_with(bundle, data, &Connectors { kinds, settings: &settings, rule: &rule })
 }
 
 fn parse_with(
     bundle: &Bundle,
     data: &Path,
-    kinds: &[&str],
-    check_settings: &CheckSettings<'_>,
+    connectors: &Connectors<'_>,
 ) -> Result<Configuration, Vec<ConfigError>> {
     let mut report = Report::default();
-    let documents = documents(bundle, &mut report);
-    let complete = documents.len() == bundle.keys().filter(|path| path.ends_with(".toml")).count();
+    let descriptions = description::files(bundle);
+    let configures = |path: &str| path.ends_with(".toml") && !descriptions.contains(path);
+    let documents = documents(bundle, &configures, &mut report);
+    let complete = documents.len() == bundle.keys().filter(|path| configures(path)).count();
     let tables = Tables::of(&documents, &mut report);
 
     let mut uses = Vec::new();
@@ -138,7 +151,7 @@ fn parse_with(
     }
     let mut drafts: Vec<Draft<'_>> = Vec::new();
     for (name, entry) in unique(&tables.integrations, IntegrationName::new, &mut report) {
-        drafts.extend(integration::integration(name, entry, kinds, check_settings, &mut report));
+        drafts.extend(integration::integration(name, entry, connectors, bundle, &mut report));
     }
     // A file that cannot be read may declare anything: what seems to dangle then may not.
     if !complete {
@@ -180,9 +193,13 @@ fn any_name(text: &str) -> Result<String, std::convert::Infallible> {
 }
 
 /// The TOML documents that can be read; syntax errors of the others go to the report.
-fn documents<'t>(bundle: &'t Bundle, report: &mut Report) -> Vec<(Spot<'t>, DeTable<'t>)> {
+fn documents<'t>(
+    bundle: &'t Bundle,
+    configures: &dyn Fn(&str) -> bool,
+    report: &mut Report,
+) -> Vec<(Spot<'t>, DeTable<'t>)> {
     let mut documents = Vec::new();
-    for (file, text) in bundle.iter().filter(|(path, _)| path.ends_with(".toml")) {
+    for (file, text) in bundle.iter().filter(|(path, _)| configures(path)) {
         let spot = Spot { file, text, at: 0 };
         let (document, errors) = DeTable::parse_recoverable(text);
         for error in &errors {
@@ -221,8 +238,7 @@ impl<'a, 't> Tables<'a, 't> {
                     "person" => &mut tables.people,
                     other => {
                         let message = format!("there is no table `{other}`");
-                        let known = ["system", "entitlement", "integration", "automation", "person"];
-                        report.add_near(Code::UnknownKey, top.key.spot, message, other, known);
+                        report.add_near(Code::UnknownKey, top.key.spot, message, other, TABLES);
                         continue;
                     }
                 };

@@ -18,6 +18,8 @@ use super::{
 /// The names that a scope uses, for looking whether something bears them.
 #[derive(Default)]
 pub(super) struct Named<'t> {
+    /// The calls that it allows.
+    pub rules: Vec<Located<'t, ScopeRule>>,
     /// What it does by itself.
     pub acts: Vec<Located<'t, Touch>>,
     /// Attributes of accounts and identities.
@@ -46,7 +48,7 @@ pub(super) fn scope<'t>(
     } else {
         fields.needed_texts("acts", report)
     };
-    let rules: Vec<ScopeRule> = distinct(rules, report).into_iter().map(|rule| rule.value).collect();
+    named.rules = distinct(rules, report);
     named.acts = distinct(acts, report);
     let attributes = fields.texts("attributes", report);
     let entitlements = fields.texts("entitlements", report);
@@ -57,7 +59,7 @@ pub(super) fn scope<'t>(
     let most = u64::from(u32::MAX);
     let mut number = |key, least, most| fields.number(key, least, most, report);
     let scope = Scope {
-        rules,
+        rules: named.rules.iter().map(|rule| rule.value.clone()).collect(),
         acts: named.acts.iter().map(|act| act.value.clone()).collect(),
         attributes: limit(attributes.map(|_| named.attributes.iter().map(|a| a.value.clone()))),
         entitlements: limit(entitlements.map(|_| named.entitlements.iter().map(|e| e.value.clone()))),

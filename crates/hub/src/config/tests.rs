@@ -59,7 +59,12 @@ fn read(bundle: &Bundle) -> Result<Configuration, Vec<ConfigError>> {
         ("scim", Some(_)) => Err("unknown setting `wrong`".to_owned()),
         _ => Ok(()),
     };
-    parse_with(bundle, Path::new("/data"), &["csv", "scim"], &check)
+    let rule = |_: &str, _: &serde_json::Value, rule: &ScopeRule| match rule.to_string().contains("/Wrong") {
+        true => Err(format!("`{rule}`: nothing here is wrong")),
+        false => Ok(()),
+    };
+    let connectors = Connectors { kinds: &["csv", "scim"], settings: &check, rule: &rule };
+    parse_with(bundle, Path::new("/data"), &connectors)
 }
 
 fn problems(bundle: &Bundle) -> Vec<String> {
@@ -417,6 +422,31 @@ fn a_file_that_cannot_be_read_does_not_make_others_dangle() {
 }
 
 #[test]
+fn a_rule_that_the_settings_cannot_mean_has_its_place() {
+    check(
+        "scope = [\"list GET /Users\"]",
+        "scope = [\"list GET /Users\", \"get GET /Wrong\"]",
+        &["config-value a.toml:22:29: `get GET /Wrong`: nothing here is wrong"],
+    );
+    // Whoever writes it, no statement that ends sessions stands behind a listing.
+    let roles = SOUND
+        .replace("connector = \"scim\"", "connector = \"sql\"\nsettings = { dialect = \"postgresql-roles\" }")
+        .replace("https://chat.example.com/x", "postgres://db.example.com/app");
+    let with = |scope: &str| {
+        let text = roles
+            .replace("list GET /Users", scope)
+            .replace("/{file}\"]", "/{file}\"]\nsettings = { key = \"id\" }");
+        let errors = parse(&bundle(&[("a.toml", &text)]), Path::new("/data")).err().unwrap_or_default();
+        errors.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(with("revoke EXEC revoke-sessions"), [""; 0]);
+    assert_eq!(
+        with("list EXEC revoke-sessions"),
+        ["a.toml:23:10: `list EXEC revoke-sessions`: `revoke-sessions` is for revoke, not for list"]
+    );
+}
+
+#[test]
 fn columns_count_characters() {
     check(
         "title = \"Chat\"",
@@ -433,7 +463,9 @@ fn columns_count_characters() {
 #[test]
 fn a_data_folder_with_a_space_is_still_an_address() {
     let data = Path::new("/srv/my data/ü");
-    let read = parse_with(&bundle(&[("a.toml", SOUND)]), data, &["csv", "scim"], &|_, _| Ok(())).unwrap();
+    let connectors =
+        Connectors { kinds: &["csv", "scim"], settings: &|_, _| Ok(()), rule: &|_, _, _| Ok(()) };
+    let read = parse_with(&bundle(&[("a.toml", SOUND)]), data, &connectors).unwrap();
     assert_eq!(read.integrations[1].endpoint, "file:///srv/my%20data/%C3%BC/feeds/hr");
 }
 

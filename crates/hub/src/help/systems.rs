@@ -177,6 +177,11 @@ pub(super) const LINES: &[Line] = &[
     ),
     ("stale", "the object was changed by somebody else meanwhile", "try again; it is read anew"),
     (
+        "statement-for-other-operation",
+        "a rule of a scope has a statement stand behind an operation that it is not for; it was not executed",
+        "find out who put the rule there; write it with the operation that `operations` of the statement says",
+    ),
+    (
         "statement-writes",
         "a statement for reading tries to write, or the database lets nobody write",
         "mend `statements.NAME`, or point the integration at the database that is written",

@@ -47,7 +47,7 @@ fn a_description_is_checked_and_says_what_it_lets_the_hub_do() {
         ),
         (
             "disable = [",
-            "delete = { call = \"DELETE /v1/users/{id}\" } #",
+            "create = { call = \"POST /v1/users\", body = { tag = \"{marker}\" } } #",
             "description-missing",
             "bad.toml:8:2",
         ),

@@ -41,6 +41,29 @@ impl Step {
     }
 }
 
+/// A body in the form of old services, which have no paths and take yes and no as text, in the usual form; none
+/// if it is in another form.
+pub(crate) fn as_old_services_have_it(kind: ResourceKind, body: &[u8]) -> Option<Vec<u8>> {
+    let mut body: Value = serde_json::from_slice(body).ok()?;
+    for operation in body.get_mut("Operations")?.as_array_mut()? {
+        if operation.get("path").is_some() {
+            return None;
+        }
+        for (name, value) in operation.get_mut("value")?.as_object_mut()? {
+            let place = Scope::Resource(kind).resolve(name);
+            if !place.and_then(|place| place.attribute).is_some_and(|known| known.kind == Kind::Flag) {
+                continue;
+            }
+            *value = match value.as_str()?.to_ascii_lowercase().as_str() {
+                "true" => Value::Bool(true),
+                "false" => Value::Bool(false),
+                _ => return None,
+            };
+        }
+    }
+    Some(body.to_string().into_bytes())
+}
+
 /// The steps of a PATCH body. An operation without a path becomes a step for each of its attributes.
 pub(crate) fn parse(kind: ResourceKind, body: &[u8]) -> Result<Vec<Step>, Refusal> {
     let body = document::object(body, PATCH_OP)?;

@@ -77,6 +77,9 @@ pub(crate) fn read(system: &System, call: &Call, id: &str) -> Result<Reply, Refu
 pub(crate) fn replace(system: &mut System, call: &Call, id: &str) -> Result<Reply, Refusal> {
     let projection = projection(call, KIND)?;
     check_precondition(call, found(&system.truth, id)?.version)?;
+    if system.is(Behaviour::LimitedPatch) {
+        return Err(Refusal::NotImplemented("PUT of a user"));
+    }
     let attributes = document::resource(KIND, call.body)?;
     write(system, call, id, attributes, &projection)
 }
@@ -86,7 +89,14 @@ pub(crate) fn patch(system: &mut System, call: &Call, id: &str) -> Result<Reply,
     let user = found(&system.truth, id)?;
     check_precondition(call, user.version)?;
     let mut attributes = user.attributes.clone();
-    for step in patching::parse(KIND, call.body)? {
+    let old = match system.is(Behaviour::LimitedPatch) {
+        true => patching::as_old_services_have_it(KIND, call.body),
+        false => None,
+    };
+    if system.is(Behaviour::LimitedPatch) && old.is_none() {
+        return answer(system, call, StatusCode::OK, id, &projection);
+    }
+    for step in patching::parse(KIND, old.as_deref().unwrap_or(call.body))? {
         patching::apply(&mut attributes, &step)?;
     }
     complete(KIND, &attributes)?;

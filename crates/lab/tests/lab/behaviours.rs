@@ -102,6 +102,32 @@ fn put_only_ignores_patch_and_honours_put() {
 }
 
 #[test]
+fn limited_patch_honours_the_form_of_old_services_alone() {
+    let rig = Rig::with(&[Behaviour::LimitedPatch]);
+    let ada = ada(&rig);
+    let title = |rig: &Rig| rig.true_user("ada").attributes["title"].as_str().unwrap_or_default().to_owned();
+    let before = (title(&rig), state(&rig));
+    for ignored in [
+        json!([{"op": "replace", "path": "title", "value": "Mathematician"}]),
+        json!([{"op": "replace", "path": "active", "value": "False"}]),
+        json!([{"op": "replace", "value": {"active": false}}]),
+        json!([{"op": "replace", "value": {"active": "off"}}]),
+        json!([{"op": "replace", "value": {"title": "x"}}, {"op": "replace", "path": "title", "value": "x"}]),
+    ] {
+        let answered = rig.call("PATCH", &format!("/scim/v2/Users/{}", ada.id), patch(ignored.clone()));
+        assert_eq!(answered.status, 200, "{ignored}");
+        assert_eq!((title(&rig), state(&rig)), before, "{ignored}");
+    }
+    rig.patch_user(&ada.id, json!([{"op": "Replace", "value": {"title": "Mathematician"}}]));
+    assert_eq!(title(&rig), "Mathematician");
+    rig.patch_user(&ada.id, json!([{"op": "replace", "value": {"active": "False"}}]));
+    assert_eq!(state(&rig), STRIPPED);
+    let whole = json!({"schemas": [USER], "userName": "ada", "active": true});
+    assert_eq!(rig.call("PUT", &format!("/scim/v2/Users/{}", ada.id), whole).status, 501);
+    assert_eq!(state(&rig), STRIPPED);
+}
+
+#[test]
 fn keeps_groups_until_they_are_removed_one_by_one() {
     let act = |rig: &Rig, ada: &Ada| {
         deactivate(rig, ada);

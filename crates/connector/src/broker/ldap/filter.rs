@@ -49,6 +49,20 @@ impl Filter {
         Self::And(vec![self, other])
     }
 
+    /// Names each attribute that it looks at.
+    pub fn attributes<'f>(&'f self, name: &mut dyn FnMut(&'f str)) {
+        match self {
+            Self::And(all) | Self::Or(all) => all.iter().for_each(|one| one.attributes(name)),
+            Self::Not(inner) => inner.attributes(name),
+            Self::Equal(attribute, _)
+            | Self::AtLeast(attribute, _)
+            | Self::AtMost(attribute, _)
+            | Self::Present(attribute)
+            | Self::Pieces(attribute, ..)
+            | Self::By { attribute, .. } => name(attribute),
+        }
+    }
+
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         let pair = |out: &mut Vec<u8>, tag, attribute: &str, value: &[u8]| {
             ber::put(out, tag, |out| {
@@ -233,6 +247,14 @@ mod tests {
         }
         let deep = "(!".repeat(100) + "(a=b)" + &")".repeat(100);
         assert!(deep.parse::<Filter>().unwrap_err().to_string().contains("deep"));
+    }
+
+    #[test]
+    fn every_attribute_that_is_looked_at_is_named() {
+        let filter: Filter = "(&(a=1)(|(b=*)(!(c>=2)))(d=x*y)(e:1.2:=z)(f<=3))".parse().unwrap();
+        let mut names = Vec::new();
+        filter.attributes(&mut |name| names.push(name));
+        assert_eq!(names, ["a", "b", "c", "d", "e", "f"]);
     }
 
     #[test]

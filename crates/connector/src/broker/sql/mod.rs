@@ -2,8 +2,9 @@
 //!
 //! A connector says the name of a statement and what is bound to its parameters; the text is the broker's,
 //! from the integration's own settings or from a dialect that came with the product. So a rule
-//! `OPERATION EXEC NAME` of a scope certifies a text, and there is no way to send another one. A line has
-//! one connection, which is opened when it is first needed and used by one statement at a time.
+//! `OPERATION EXEC NAME` of a scope certifies a text, and there is no way to send another one, nor this one
+//! for an operation that it does not say to be for. A line has one connection, which is opened when it is first
+//! needed and used by one statement at a time.
 //!
 //! Absent on purpose: text made at run time, passwords in statements, trying anything again.
 
@@ -29,6 +30,7 @@ pub use values::{Cell, Rows, Statement};
 use self::{
     failure::{Stage, Trouble, broken, refused, unreachable},
     session::{Session, Work},
+    statements::listed,
     values::Parameter,
 };
 use super::{
@@ -81,8 +83,14 @@ impl Line {
         let (destination, settings) = self.route()?;
         let database = self.database(&destination)?;
         let statements = database.statements.as_ref().map_err(Clone::clone)?;
-        let texts =
-            statements.texts(name).ok_or_else(|| self.settings(format!("it has no statement `{name}`")))?;
+        let declared =
+            statements.get(name).ok_or_else(|| self.settings(format!("it has no statement `{name}`")))?;
+        if !declared.operations.contains(operation) {
+            let reason = format!("the statement is for {}", listed(&declared.operations));
+            let stopped = self.stop(*operation, VERB, name, reason);
+            return Err(stopped.with_detail("statement-for-other-operation"));
+        }
+        let texts = &declared.texts[..];
         let find = |wanted: &String| {
             let found = parameters.iter().find(|(given, _)| given == wanted).map(|(_, value)| value);
             found.ok_or_else(|| self.settings(format!("`statements.{name}` gets no parameter `:{wanted}`")))

@@ -19,8 +19,8 @@ use serde_json::{Value, json};
 
 use super::{super::*, bugs::Bug};
 use crate::{
-    Answer, Applied, Broker, Call, Capability, Effect, Entry, ErrorKind, Hear, Issued, Locator, News,
-    ObjectState, ObjectValue, Outcome, Page, Result, Since, Visit,
+    AccountWrite, Answer, Applied, Broker, Call, Capability, Effect, Entry, ErrorKind, Hear, Issued, Locator,
+    News, ObjectState, ObjectValue, Outcome, Page, Result, Since, Visit,
     broker::{Transport, TransportError},
     seal::{Credential, SealContext, SealKey, Secret},
 };
@@ -460,7 +460,7 @@ impl Toy {
             removes: [DirectGroups].into(),
             grants: [DirectGroups].into(),
             tries: [AccessClass::ApiTokens].into(),
-            writes_accounts: true,
+            writes: AccountWrite::ALL.into(),
             disable_ways: vec!["active=false"],
             conditional: true,
             incremental: true,
