@@ -82,7 +82,7 @@ fn radius(integration: &Integration) -> Blast {
     let connector = Scim::new(&settings()).unwrap();
     let capability = connector.capability();
     let semantics = Semantics {
-        writes_accounts: capability.writes_accounts,
+        writes_accounts: !capability.writes.is_empty(),
         grants: capability.grants.clone(),
         removes: capability.removes.clone(),
         issues: capability.tries.clone(),
