@@ -71,11 +71,6 @@ impl Catalogue {
         Some(Route { integration, connector: self.connectors.get(name)? })
     }
 
-    /// What the connector of an integration can do.
-    pub(crate) fn capability(&self, integration: &IntegrationName) -> Option<&Capability> {
-        self.connectors.get(integration).map(|connector| connector.capability())
-    }
-
     /// What an integration can in effect do.
     pub fn authority(&self, integration: &IntegrationName) -> Option<&Authority> {
         self.authorities.get(integration)
