@@ -106,7 +106,7 @@ pub enum Job {
 
 impl Job {
     /// Where it queues; items of one lane are done in order.
-    fn lane(&self, identity: Option<IdentityId>, system: Option<&SystemName>) -> String {
+    fn lane(&self, identity: Option<IdentityId>, system: Option<&SystemName>, due: Timestamp) -> String {
         match self {
             Self::Decide { identity, .. } => identity.to_string(),
             Self::Wake { identity } => format!("wake/{identity}"),
@@ -118,10 +118,10 @@ impl Job {
             },
             Self::Reconcile { system, after: None } => format!("reconcile/{system}"),
             // What is only due later never stands in the way of what is due now.
-            Self::Reconcile { system, after: Some(after) } => {
-                format!("reconcile/{system}/{}", after.as_millisecond())
+            Self::Reconcile { system, after: Some(_) } => {
+                format!("reconcile/{system}/{}", due.as_millisecond())
             }
-            Self::Probe { system, after } => format!("probe/{system}/{}", after.as_millisecond()),
+            Self::Probe { system, .. } => format!("probe/{system}/{}", due.as_millisecond()),
             Self::Remind { task } => task.to_string(),
             Self::Lapse { run, .. } => format!("lapse/{run}"),
             Self::ControlEnds { case, system, class, until } => {
@@ -141,7 +141,7 @@ impl Job {
         due: Timestamp,
     ) -> NewWork {
         NewWork {
-            lane: self.lane(identity, system),
+            lane: self.lane(identity, system, due),
             priority: if urgent { 0 } else { 10 },
             due: due.as_millisecond(),
             body: bailiwick_core::digest::canonical(self),

@@ -75,9 +75,11 @@ async fn a_case_closes_with_a_control_and_is_open_again_at_its_end() {
     assert_eq!(world.open_cases().await, 0);
     assert!(world.record_kinds().await.contains("control-accepted"));
     // Reading back again changes nothing of it.
-    world.quiet_before(SignedDuration::from_hours(24 * 9)).await;
+    world.pass(SignedDuration::from_hours(24 * 9));
+    world.quiet().await;
     assert_eq!((world.open_cases().await, codes(&world).await.len()), (0, 0));
-    world.quiet_before(SignedDuration::from_hours(24 * 2)).await;
+    world.pass(SignedDuration::from_hours(24 * 2));
+    world.quiet().await;
     assert_eq!(world.open_cases().await, 1, "its end is the end of the closing");
     assert_eq!(codes(&world).await, [("control-lapsed".to_owned(), "hr/2".to_owned())]);
 

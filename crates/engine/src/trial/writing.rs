@@ -194,10 +194,15 @@ impl Bench<'_> {
             return not_shown("accounts have no attribute but their name");
         };
         let set = |text: &str| Op::SetAttributes { attributes: [(field.clone(), text.into())].into() };
-        let (account, version) = (Some(canary.id.as_str()), Some(version.as_ref()));
+        let account = Some(canary.id.as_str());
+        let old = version.clone();
+        let version = Some(version.as_ref());
         let key = canary.key("fresh");
         on_canary(self.connector, &self.line, account, &set("Fresh"), version, &key).await?;
         self.settle().await?;
+        if self.look(canary).await?.version.as_ref() == Some(&old) {
+            return not_shown("a change leaves the version as it was, so no version becomes old");
+        }
         let key = canary.key("stale");
         match on_canary(self.connector, &self.line, account, &set("Stale"), version, &key).await {
             Ok(applied) => {

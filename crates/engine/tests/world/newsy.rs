@@ -91,6 +91,7 @@ impl Connector for Newsy {
                 if listing == Listing::Accounts {
                     // As where an account does not say which groups it is in.
                     object.links.clear();
+                    object.version = None;
                 }
                 now.insert(object.id.to_string(), object);
             };
