@@ -11,7 +11,7 @@ use bailiwick_connector::{ErrorKind, Listing, News, Object};
 use bailiwick_core::{
     account::Account,
     digest::Digest,
-    id::EntitlementName,
+    id::{EntitlementName, SystemName},
     index::{Index, Match},
 };
 use bailiwick_store::{
@@ -85,7 +85,7 @@ impl Engine {
             report: Reconciled { how: How::Listed, ..Reconciled::default() },
             different: Vec::new(),
             groups: BTreeMap::new(),
-            index: self.expected(comparing).await?,
+            index: self.expected(comparing.system, &comparing.numbered).await?,
             others: BTreeMap::new(),
             members: Members::default(),
         };
@@ -107,21 +107,22 @@ impl Engine {
         Ok(Found { report, different, gone, groups: labels, members, since })
     }
 
-    /// The digests of what is known, loaded page by page.
-    async fn expected(&self, comparing: &Comparing<'_>) -> Result<Index> {
+    /// What a listing of the system is compared with: the digests of what is known of its accounts, loaded page
+    /// by page. `numbered` are the entitlements that a listing shows, ascending.
+    pub async fn expected(&self, system: &SystemName, numbered: &[EntitlementName]) -> Result<Index> {
         let mut index = Index::default();
         let mut after = None;
         let mut tx = self.read().await?;
         loop {
             let page = Select::from(Table::Accounts)
-                .filter(Filter::Is("system", comparing.system.as_str().into()))
+                .filter(Filter::Is("system", system.as_str().into()))
                 .page(after.take(), CHUNK as u32);
             let rows = select::<Account>(&mut *tx, self.tenant(), page).await?;
             let full = rows.len() == CHUNK;
             for stored in rows {
                 let (id, mut state) = (stored.value.external_id, stored.value.state);
                 // Only what a listing shows is compared: licences, for one, are not in it.
-                state.entitlements.retain(|e| comparing.numbered.binary_search(e).is_ok());
+                state.entitlements.retain(|e| numbered.binary_search(e).is_ok());
                 index.expect(&id, &state.digest());
                 after = Some(stored.value.id.to_string());
             }
@@ -129,7 +130,7 @@ impl Engine {
                 break;
             }
         }
-        index.seal(comparing.numbered.len());
+        index.seal(numbered.len());
         Ok(index)
     }
 

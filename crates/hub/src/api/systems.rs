@@ -10,7 +10,7 @@ use super::{
     Hub,
     answer::{Answer, ApiError, Params, Segment},
     caller::{Caller, Right},
-    wait::Wait,
+    wait::{Wait, when_free},
 };
 use crate::{problem::Problem, worker::Pulse};
 
@@ -73,7 +73,7 @@ pub async fn reconcile(
 ) -> Answer<ReconciledView> {
     caller.may(Right::Operate)?;
     let Reconciled { how, accounts, unchanged, changed, adopted, unmanaged, gone, groups, partial } =
-        hub.engine.reconcile(&system, extent.full).await?;
+        when_free(|| hub.engine.reconcile(&system, extent.full)).await?;
     let queue = wait.for_quiet(&hub).await;
     Ok(Json(ReconciledView {
         how,
@@ -106,7 +106,7 @@ pub async fn probe(
     Segment(system): Segment<SystemName>,
 ) -> Answer<ProfileView> {
     caller.may(Right::Govern)?;
-    let profile = hub.engine.probe(&system, caller.actor(), &Sleep).await?;
+    let profile = when_free(|| hub.engine.probe(&system, caller.actor(), &Sleep)).await?;
     Ok(Json(ProfileView { profile, current: true }))
 }
 
@@ -117,7 +117,8 @@ pub async fn trial(
     Segment(system): Segment<SystemName>,
 ) -> Answer<Vec<Tried>> {
     caller.may(Right::Govern)?;
-    Ok(Json(hub.engine.try_contract(&system, caller.actor(), &Sleep).await?))
+    let tried = when_free(|| hub.engine.try_contract(&system, caller.actor(), &Sleep)).await?;
+    Ok(Json(tried))
 }
 
 /// `GET /systems/{system}/profile`: what the last probe found.

@@ -7,6 +7,7 @@
 
 mod configuration;
 mod connectors;
+mod control;
 mod demo;
 mod evidence;
 mod feeds;
