@@ -10,10 +10,7 @@ mod ldap_bench;
 mod slapd;
 mod world;
 
-use bailiwick_connector::{
-    broker::CredentialScheme,
-    seal::{Credential, Secret},
-};
+use bailiwick_connector::seal::{Credential, CredentialScheme, Secret};
 use bailiwick_core::{
     dn::Dn,
     id::{IntegrationName, SystemName},

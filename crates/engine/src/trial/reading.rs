@@ -129,8 +129,8 @@ impl Bench<'_> {
                 let misses = listing == Listing::Accounts && part.whole && !ids.contains(canary.id.as_str());
                 ensure(!misses, || format!("{listing:?} by {size} does not show the canary"))?;
                 if pages == usize::MAX {
-                    let all = if part.whole { "all" } else { "the first" };
-                    told.push(format!("{all} {} of {listing:?}", ids.len()).to_lowercase());
+                    let more = if part.whole { "" } else { " and more" };
+                    told.push(format!("{} {listing:?}{more}", ids.len()).to_lowercase());
                 }
             }
         }

@@ -76,3 +76,80 @@ fn a_live_system_is_tried_on_a_canary() {
     );
     world.run(&["evidence", "check"]).well();
 }
+
+const REAL: &str = r#"
+[system.app]
+title = "A real SCIM service provider"
+convergence = "0s"
+classes = ["primary-account", "direct-groups"]
+account = { userName = "{email}", displayName = "{display_name}" }
+
+[integration.app]
+purpose = "Accounts of the provider"
+owner = "hr/1"
+backup = "hr/2"
+connector = "scim"
+endpoint = "http://127.0.0.1:PORT"
+system = "app"
+scope = [
+  "discover GET /v2/ServiceProviderConfig", "discover GET /v2/Schemas",
+  "list GET /v2/Users", "get GET /v2/Users/{id}", "create POST /v2/Users", "update PATCH /v2/Users/{id}",
+  "update PUT /v2/Users/{id}", "delete DELETE /v2/Users/{id}", "list GET /v2/Groups", "get GET /v2/Groups/{id}",
+  "grant PATCH /v2/Groups/{id}", "revoke PATCH /v2/Groups/{id}",
+]
+settings = { base = "/v2" }
+"#;
+
+/// Where the tools of the tests are.
+#[allow(clippy::disallowed_methods, reason = "where the tests' tools are is a matter of the machine")]
+fn provider() -> std::path::PathBuf {
+    let tools = std::env::var_os("BAILIWICK_TOOLS").map(std::path::PathBuf::from);
+    let usual = || std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.tools/venv"));
+    tools.unwrap_or_else(usual).join("bin/scim2-server")
+}
+
+#[test]
+fn a_real_service_provider_is_tried_on_a_canary() {
+    use std::{
+        io::{BufRead, BufReader},
+        process::{Command, Stdio},
+    };
+    assert!(provider().exists(), "`{}` is missing: run `./test`", provider().display());
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let mut server = Command::new(provider())
+        .args(["--hostname", "127.0.0.1", "--port", &port, "--bearer-token", "real-token"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    let tried = std::panic::catch_unwind(|| {
+        let world = World::with_hub();
+        world.write("company/app.toml", REAL.replace("PORT", &port));
+        world.write("company/hr.toml", crate::manual::SOURCE);
+        world.write("company/rules.cedar", "");
+        world.run(&["apply", "company", "--yes"]).well();
+        for purpose in ["write", "verify"] {
+            world.run_with(&["credential", "set", "app", purpose], b"real-token").well();
+        }
+        let rows = world.run(&["connector", "try", "app", "--json"]).well().json();
+        let verdict = |sentence: &str| {
+            let row = rows.as_array().unwrap().iter().find(|row| row["sentence"] == sentence).unwrap();
+            row["verdict"].as_str().unwrap().to_owned()
+        };
+        for holds in [
+            "apply then get holds",
+            "same key once",
+            "what is so already answers so",
+            "refusal has no effect",
+        ] {
+            assert_eq!(verdict(holds), "holds", "{rows}");
+        }
+        let found = world.run(&["reconcile", "app", "--json"]).well().json();
+        assert_eq!(found["accounts"], 0, "the canary is gone: {found}");
+    });
+    server.kill().unwrap();
+    server.wait().unwrap();
+    tried.unwrap();
+}
