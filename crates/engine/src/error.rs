@@ -2,8 +2,8 @@
 
 use bailiwick_connector::ConnectorError;
 use bailiwick_core::{
-    approval::Refusal, contract::Breach, control::ControlRefusal, gate::Shut, id::IntegrationName, policy::PolicyError,
-    task::TaskRefusal,
+    approval::Refusal, contract::Breach, control::ControlRefusal, gate::Shut, id::IntegrationName,
+    policy::PolicyError, task::TaskRefusal,
 };
 use bailiwick_store::StoreError;
 
