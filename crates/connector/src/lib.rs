@@ -11,6 +11,7 @@ mod error;
 mod object;
 mod patient;
 pub mod seal;
+mod sentence;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 
@@ -22,3 +23,4 @@ pub use contract::{
 pub use error::{ConnectorError, Effect, ErrorKind, Result};
 pub use object::{Object, ObjectState, ObjectValue};
 pub use patient::{Patience, Patient, Pause, Sleep};
+pub use sentence::Sentence;

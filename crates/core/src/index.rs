@@ -117,6 +117,28 @@ fn word(digest: &Digest, at: usize) -> u64 {
     digest.0[at..at + 8].iter().fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
 
+/// A set of accounts by their ids, 16 bytes for each: filled, then [`Named::seal`]ed, then asked.
+#[derive(Debug, Default)]
+pub struct Named(Vec<Place>);
+
+impl Named {
+    /// Adds one.
+    pub fn add(&mut self, external_id: &str) {
+        self.0.push(place(external_id));
+    }
+
+    /// Ends the adding.
+    pub fn seal(&mut self) {
+        self.0.sort_unstable();
+        self.0.dedup();
+    }
+
+    /// Whether it was added.
+    pub fn has(&self, external_id: &str) -> bool {
+        self.0.binary_search(&place(external_id)).is_ok()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,5 +160,13 @@ mod tests {
         assert_eq!(index.see("u7", &state("a")), Match::Same);
         assert_eq!(index.unseen(), 998);
         assert!(!index.is_missing("u8") && index.is_missing("u9") && !index.is_missing("U8"));
+    }
+
+    #[test]
+    fn what_was_named_is_known_by_its_bytes() {
+        let mut named = Named::default();
+        ["u2", "u1", "u2"].iter().for_each(|id| named.add(id));
+        named.seal();
+        assert_eq!(["u1", "u2", "U1", ""].map(|id| named.has(id)), [true, true, false, false]);
     }
 }

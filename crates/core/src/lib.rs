@@ -12,6 +12,7 @@ pub mod authority;
 pub mod automation;
 pub mod case;
 pub mod contract;
+pub mod control;
 pub mod decide;
 pub mod digest;
 pub mod dn;

@@ -46,6 +46,9 @@ pub enum RecordKind {
     TaskAnswered,
     ProbeBegun,
     Probed,
+    Reconciled,
+    Tried,
+    ControlAccepted,
     Erased,
 }
 

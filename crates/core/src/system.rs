@@ -36,9 +36,27 @@ pub struct System {
     pub convergence_ms: i64,
     /// How long the disabled account of a leaver is kept before it is deleted, days.
     pub retention_days: u32,
+    /// How often it is compared with what is known of it, milliseconds.
+    #[serde(default = "System::usual_reconcile_every")]
+    pub reconcile_every_ms: i64,
+    /// How long after a probe the next one is made, milliseconds.
+    #[serde(default = "System::usual_probe_every")]
+    pub probe_every_ms: i64,
     /// How an account's attributes are made from an identity's: connector's name → template such as
     /// `{given_name} {family_name}`.
     pub account: BTreeMap<String, String>,
+}
+
+impl System {
+    /// Six hours: how often a system is compared where configuration says nothing.
+    pub const fn usual_reconcile_every() -> i64 {
+        6 * 3_600_000
+    }
+
+    /// Thirty days: when a system is probed again where configuration says nothing.
+    pub const fn usual_probe_every() -> i64 {
+        30 * 24 * 3_600_000
+    }
 }
 
 /// Something an account can hold on a system.

@@ -78,6 +78,9 @@ pub enum Verdict {
 pub struct Control {
     /// What stands in.
     pub what: String,
+    /// Why that is enough, in the words of who accepted it; an attestation has its words in its task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Who answers for it.
     pub owner: String,
     /// Until when.
@@ -187,8 +190,14 @@ mod tests {
 
     #[test]
     fn a_cell_closes_only_on_proof_or_an_accepted_control() {
-        let control =
-            |expires| Some(Control { what: "badge log".into(), owner: "hr/1".into(), expires: t(expires) });
+        let control = |expires| {
+            Some(Control {
+                what: "badge log".into(),
+                reason: None,
+                owner: "hr/1".into(),
+                expires: t(expires),
+            })
+        };
         let check = |verdict: Verdict, expect| assert_eq!(verdict.closes(t(50)), expect, "{verdict:?}");
         check(Verdict::Removed, true);
         check(Verdict::Blocked { purges_at: Some(t(99)) }, true);

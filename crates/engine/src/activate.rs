@@ -296,7 +296,8 @@ impl Engine {
                 || plan.governs.as_ref().is_some_and(|g| g.question != Question::Configuration)
         });
         if touches_access {
-            let known = after.systems.keys().map(|system| Job::Reconcile { system: system.clone() });
+            let known =
+                after.systems.keys().map(|system| Job::Reconcile { system: system.clone(), after: None });
             jobs.extend(known.map(|job| job.work(None, None, false, now)));
         }
         let cause = after.version.short();

@@ -528,9 +528,10 @@ pub(crate) async fn on_canary(
     line: &Line,
     account: Option<&str>,
     op: &Op,
+    precondition: Option<&str>,
     key: &str,
-) -> Result<Option<String>, ConnectorError> {
-    Ok(connector.apply(line, account, op, None, key).await?.external_id)
+) -> Result<Applied, ConnectorError> {
+    connector.apply(line, account, op, precondition, key).await
 }
 
 /// Whether the system will never do this, whoever asks again.

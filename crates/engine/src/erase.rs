@@ -12,8 +12,8 @@ use bailiwick_store::{Filter, Select, Table, Update, get, select};
 use crate::{Engine, EngineError, Result};
 
 impl Engine {
-    /// Erases the personal values behind all records about an identity that has left, its attributes, and what people
-    /// were told and said about it in tasks.
+    /// Erases the personal values behind all records about an identity that has left, its attributes, what people were
+    /// told and said about it in tasks, and why controls were accepted.
     /// The records stay: their commitments cannot be opened any more and their proofs still verify. Gives
     /// how many values were erased.
     pub async fn erase(&self, identity: IdentityId, by: Actor) -> Result<i64> {
@@ -32,6 +32,9 @@ impl Engine {
         let asked = Select::from(Table::Tasks).filter(Filter::Is("identity", key.as_str().into()));
         for task in select::<Task>(&mut *tx, self.tenant(), asked).await? {
             update = update.replace(&task.value.erased(), task.revision, self.entropy());
+        }
+        for (cell, revision) in self.cells_without_words(&mut *tx, &key).await? {
+            update = update.replace(&cell, revision, self.entropy());
         }
         let erased = tx.erase(self.tenant(), &key, update, self.entropy()).await?;
         tx.commit().await?;

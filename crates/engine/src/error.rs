@@ -2,8 +2,8 @@
 
 use bailiwick_connector::ConnectorError;
 use bailiwick_core::{
-    approval::Refusal, contract::Breach, gate::Shut, id::IntegrationName, policy::PolicyError,
-    task::TaskRefusal,
+    approval::Refusal, contract::Breach, control::ControlRefusal, gate::Shut, id::IntegrationName,
+    policy::PolicyError, task::TaskRefusal,
 };
 use bailiwick_store::StoreError;
 
@@ -35,6 +35,9 @@ pub enum EngineError {
     /// An answer to a task is not accepted.
     #[error("the answer is not accepted")]
     Task(#[from] TaskRefusal),
+    /// A control is not accepted.
+    #[error("the control is not accepted")]
+    Control(#[from] ControlRefusal),
     /// A delivery of a feed is held.
     #[error("the delivery is held: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Held(Vec<Breach>),
@@ -66,6 +69,14 @@ pub enum EngineError {
     /// The change that was seen is not the one that would be made now.
     #[error("what would change is not what was shown any more; look at the difference again")]
     ConfigurationChanged,
+    /// One at a time: somebody is at it.
+    #[error("somebody is doing `{doing}` with `{name}` at this moment; try again when that is done")]
+    Busy {
+        /// What is being done.
+        doing: &'static str,
+        /// With which system.
+        name: String,
+    },
     /// Another process publishes the log at this moment.
     #[error("{0}; try again in half a minute")]
     LogBusy(&'static str),
@@ -89,12 +100,14 @@ impl EngineError {
             Self::Refused(r) => r.code(),
             Self::Shut(_, shut) => shut.code(),
             Self::Task(r) => r.code(),
+            Self::Control(r) => r.code(),
             Self::Held(breaches) => breaches.first().map_or("feed-held", Breach::code),
             Self::NotFound { .. } => "not-found",
             Self::Ambiguous { .. } => "ambiguous",
             Self::NotGone { .. } => "identity-not-left",
             Self::Inconsistent(_) => "inconsistent",
             Self::ConfigurationChanged => "configuration-changed",
+            Self::Busy { .. } => "system-busy",
             Self::LogBusy(_) => "log-busy",
             Self::Evidence(_) => "evidence",
         }

@@ -8,12 +8,15 @@
 
 mod accept;
 mod activate;
+mod alone;
 mod apply;
 mod approve;
 mod authority;
+mod canary;
 mod catalogue;
 mod check;
 mod configure;
+mod control;
 mod decide;
 mod erase;
 mod error;
@@ -24,17 +27,19 @@ mod intake;
 mod observe;
 mod operator;
 mod probe;
+mod progress;
 mod quarantine;
 mod reconcile;
 mod sequencer;
 mod task;
+mod trial;
 mod verify;
 mod why;
 mod work;
 
 use std::sync::{Arc, Mutex};
 
-use bailiwick_connector::{Broker, Connector};
+use bailiwick_connector::{Broker, Connector, Pause};
 use bailiwick_core::{
     id::{Entropy, Tenant},
     record::{Actor, Record, RecordKind},
@@ -49,10 +54,11 @@ pub use configure::{ConfigChange, Configuration, DiffLine, Requester, Waiting};
 pub use error::{EngineError, Result};
 pub use intake::Imported;
 pub use observe::{is_so, shown_digest};
-pub use reconcile::Reconciled;
+pub use reconcile::{How, Reconciled};
 pub use sequencer::Sequencer;
+pub use trial::{Tried, TriedVerdict};
 pub use why::Why;
-pub use work::{Job, Quiet};
+pub use work::{Job, Quiet, Slow};
 
 /// Makes a connector of a kind from its settings.
 pub type Build = fn(&str, &serde_json::Value) -> bailiwick_connector::Result<Arc<dyn Connector>>;
@@ -71,6 +77,8 @@ pub struct Parts {
     pub broker: Arc<Broker>,
     /// Makes connectors.
     pub build: Build,
+    /// Waits until a system shows what was changed, when it is probed on schedule.
+    pub pause: Arc<dyn Pause>,
     /// Distinguishes this engine from others on the same store.
     pub name: String,
 }
@@ -80,12 +88,13 @@ pub struct Parts {
 pub struct Engine {
     parts: Arc<Parts>,
     catalogue: Arc<Mutex<Option<Arc<Catalogue>>>>,
+    progress: Arc<progress::Progress>,
 }
 
 impl Engine {
     /// An engine of the given parts.
     pub fn new(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts), catalogue: Arc::default() }
+        Self { parts: Arc::new(parts), catalogue: Arc::default(), progress: Arc::default() }
     }
 
     /// The parts it is made of.

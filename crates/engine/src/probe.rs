@@ -1,13 +1,12 @@
 //! Probing: learns on a canary how a system really behaves, and keeps it.
 //!
-//! The canary is an account that belongs to nobody. It is made, changed, given an ordinary group and the
-//! credentials that the connector can try; then each way of disabling is tried, read back and, where there
-//! is a credential, tried from outside; at last it is deleted. Where the connector can write a change in several
-//! forms, they are tried in its order until one does all, and the best one is used for what follows. That a canary is there is recorded before it
-//! is made, so that one which a dead process left behind is removed by the next probe.
+//! The canary is made, changed, given an ordinary group and the credentials that the connector can try; then
+//! each way of disabling is tried, read back and, where there is a credential, tried from outside; at last it
+//! is deleted. Where the connector can write a change in several forms, they are tried in its order until one
+//! does all, and the best one is used for what follows.
 //!
 //! A call outside of the integration's scope is not sent and does not stop the integration here: that a way
-//! is not allowed is a thing to learn. Nothing here touches an account that is not the canary.
+//! is not allowed is a thing to learn.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,8 +14,7 @@ use std::{
 };
 
 use bailiwick_connector::{
-    AccountWrite, Connector, ConnectorError, Entry, ErrorKind, Issued, Line, Locator, ObjectState, Pause,
-    seal::Secret,
+    Connector, ConnectorError, Entry, ErrorKind, Issued, Locator, ObjectState, Pause, seal::Secret,
 };
 use bailiwick_core::{
     access::AccessClass,
@@ -27,20 +25,23 @@ use bailiwick_core::{
     plan::Op,
     profile::{self, Deletion, Form, Profile, Way, WayEffect},
     record::{Actor, RecordKind},
-    system::System,
     time::Timestamp,
     verify::Witness,
 };
-use bailiwick_store::{Stored, Update, get};
+use bailiwick_store::{NewWork, Stored, Tx, Update, Work, get};
 
 use crate::{
-    Catalogue, Engine, EngineError, Result,
-    apply::on_canary,
+    Engine, EngineError, Job, Result,
+    alone::Alone,
+    canary::{Bench, MARKER, canary_attributes, suffix},
     observe::{bears, held},
+    reconcile::next,
 };
 
-/// What the markers of canaries begin with.
-const MARKER: &str = "bailiwick/canary-";
+/// When to probe again after a probe on schedule failed, milliseconds: each try makes a canary.
+const FAILED_MS: i64 = 6 * 3_600_000;
+/// When to ask again for a system that somebody is at, milliseconds.
+const BUSY_MS: i64 = 60_000;
 
 impl Engine {
     /// Learns how a system behaves. It takes as long as the system needs to show each change; `pause` waits.
@@ -49,11 +50,27 @@ impl Engine {
     /// When the system cannot be reached, when the connector makes no accounts there, and when not even the
     /// canary can be made.
     pub async fn probe(&self, system: &SystemName, by: Actor, pause: &dyn Pause) -> Result<Profile> {
+        let alone = self.alone("probe", system).await?;
+        let outcome = self.probe_alone(system, by, pause, &alone).await;
+        // Whoever could not write before cannot do it now; the hold runs out by itself.
+        let freed = self.let_go(alone).await;
+        let profile = outcome?;
+        freed?;
+        Ok(profile)
+    }
+
+    async fn probe_alone(
+        &self,
+        system: &SystemName,
+        by: Actor,
+        pause: &dyn Pause,
+        alone: &Alone,
+    ) -> Result<Profile> {
         let mut tx = self.read().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
         let before = get::<Profile>(&mut *tx, self.tenant(), system.as_str()).await?;
         drop(tx);
-        let mut bench = self.bench(&catalogue, system, pause)?;
+        let mut bench = self.bench(&catalogue, system, pause, alone)?;
         if let Some(left) = before.as_ref().and_then(|stored| stored.value.canary.clone()) {
             bench.remove(&left).await?;
         }
@@ -89,45 +106,8 @@ impl Engine {
         }))
     }
 
-    fn bench<'a>(
-        &self,
-        catalogue: &'a Catalogue,
-        system: &SystemName,
-        pause: &'a dyn Pause,
-    ) -> Result<Bench<'a>> {
-        let route = catalogue.route(system)?;
-        let declared = catalogue
-            .systems
-            .get(system)
-            .ok_or_else(|| EngineError::NotFound { kind: "system", name: system.to_string() })?;
-        let capability = route.connector.capability();
-        // A canary is made, and goes again.
-        let goes = [AccountWrite::Create, AccountWrite::Delete].iter().all(|w| capability.writes.contains(w));
-        if !goes || capability.by_person.is_some() {
-            let message = format!(
-                "`{system}` has no accounts that a program can make and remove; there is nothing to probe"
-            );
-            return Err(ConnectorError::none(ErrorKind::Unsupported, message).into());
-        }
-        let group = catalogue.entitlements.values().find_map(|e| {
-            let ordinary =
-                e.name.system() == *system && e.class == AccessClass::DirectGroups && !e.privileged;
-            e.external_id.clone().filter(|_| ordinary)
-        });
-        Ok(Bench {
-            integration: route.integration,
-            system: declared,
-            // One that knows of no profile.
-            connector: self.fresh(route.integration, &[])?,
-            line: self.writing(catalogue, route.integration).lenient(),
-            reader: self.reading(catalogue, route.integration).0,
-            group,
-            pause,
-        })
-    }
-
     /// A connector of the integration that writes in these forms.
-    fn fresh(&self, integration: &Integration, forms: &[String]) -> Result<Arc<dyn Connector>> {
+    pub(crate) fn fresh(&self, integration: &Integration, forms: &[String]) -> Result<Arc<dyn Connector>> {
         let connector = (self.parts.build)(&integration.connector, &integration.settings)?;
         connector.adopt(forms);
         Ok(connector)
@@ -136,7 +116,7 @@ impl Engine {
     async fn learn(&self, bench: &mut Bench<'_>, marker: &str) -> Result<Learned> {
         let name = marker.trim_start_matches("bailiwick/");
         let attributes = canary_attributes(bench.system, name);
-        let mut account = bench.make(marker, name, &attributes).await?;
+        let mut account = bench.make_canary(marker, name, &attributes).await?;
         let forms = self.forms(bench, &account, name, &attributes).await?;
         let honours = match profile::best(&forms) {
             Some(best) => best.honours.clone(),
@@ -148,7 +128,7 @@ impl Engine {
                 // One that cannot be used shows of no way whether it disables.
                 bench.remove(marker).await?;
                 let other = format!("{name}b");
-                account = bench.make(marker, &other, &canary_attributes(bench.system, &other)).await?;
+                account = bench.make_canary(marker, &other, &canary_attributes(bench.system, &other)).await?;
             }
         }
         let Rest { ways, keeps, deletes } = bench.rest(&account, name, self.entropy()).await?;
@@ -178,34 +158,6 @@ impl Engine {
         Ok(seen)
     }
 
-    /// Records that a canary is about to be made.
-    async fn note(
-        &self,
-        bench: &Bench<'_>,
-        before: Option<Stored<Profile>>,
-        marker: &str,
-        by: &Actor,
-    ) -> Result<Stored<Profile>> {
-        let profile = match &before {
-            Some(stored) => Profile { canary: Some(marker.to_owned()), ..stored.value.clone() },
-            None => bench.profile(Learned::default(), self.now(), by, Some(marker.to_owned())),
-        };
-        let mut record = self
-            .record(RecordKind::ProbeBegun, "probe")
-            .fact("canary", marker)
-            .fact("system", &bench.system.name);
-        record.actor = by.clone();
-        let update = match &before {
-            Some(stored) => Update::new(record).replace(&profile, stored.revision, self.entropy()),
-            None => Update::new(record).insert(&profile, self.entropy()),
-        };
-        let revision = before.map_or(1, |stored| stored.revision + 1);
-        let mut tx = self.begin().await?;
-        tx.write(self.tenant(), vec![update], self.entropy()).await?;
-        tx.commit().await?;
-        Ok(Stored { value: profile, revision })
-    }
-
     async fn conclude_probe(
         &self,
         bench: &Bench<'_>,
@@ -229,32 +181,69 @@ impl Engine {
         let update = Update::new(record).replace(&profile, begun.revision, self.entropy());
         let mut tx = self.begin().await?;
         tx.write(self.tenant(), vec![update], self.entropy()).await?;
+        if failed.is_none() {
+            let job = Job::Probe { system: bench.system.name.clone(), after: profile.at };
+            let due = next(profile.at, bench.system.probe_every_ms);
+            self.enqueue(&mut *tx, vec![job.work(None, None, false, due)]).await?;
+        }
         tx.commit().await?;
         Ok(profile)
+    }
+
+    /// What there is to do about a profile that was learned with another connector, endpoint or settings.
+    pub(crate) async fn stale_profile(
+        &self,
+        tx: &mut dyn Tx,
+        integration: &Integration,
+        system: &SystemName,
+    ) -> Result<Option<NewWork>> {
+        let profile = get::<Profile>(tx, self.tenant(), system.as_str()).await?.map(|stored| stored.value);
+        let stale = profile.filter(|profile| !profile.is_of(basis(integration)));
+        let job = stale.map(|profile| Job::Probe { system: system.clone(), after: profile.at });
+        Ok(job.map(|job| job.work(None, None, false, self.now())))
+    }
+
+    /// Probes again, if no other probe was made since that one. A system that was never probed is not probed on
+    /// schedule: that somebody may make accounts there is for a person to say.
+    pub(crate) async fn probe_item(&self, item: &Work, system: &SystemName, after: Timestamp) -> Result<()> {
+        let mut tx = self.read().await?;
+        let declared = self.catalogue(&mut *tx).await?.systems.contains_key(system);
+        let last = get::<Profile>(&mut *tx, self.tenant(), system.as_str()).await?.map(|s| s.value.at);
+        drop(tx);
+        let outcome = match declared && last == Some(after) {
+            true => self.probe(system, Actor::Hub("probe".into()), &*self.parts.pause).await.map(drop),
+            false => Ok(()),
+        };
+        self.record_incidents().await?;
+        let mut tx = self.begin().await?;
+        let later = |ms| self.now().as_millisecond().saturating_add(ms);
+        let updates = match outcome {
+            Ok(()) => self.close_findings(&mut *tx, &[("cannot-probe", system.to_string())]).await?,
+            Err(EngineError::Busy { .. }) => {
+                tx.postpone(self.tenant(), item, later(BUSY_MS), false).await?;
+                return Ok(tx.commit().await?);
+            }
+            // There is nothing (any more) that a probe could learn there.
+            Err(EngineError::Connector(error)) if error.kind == ErrorKind::Unsupported => Vec::new(),
+            Err(error @ EngineError::Store(_)) => return Err(error),
+            Err(error) => {
+                let message = format!("`{system}` cannot be probed: {}: {error:#}", error.code());
+                let wrong = self.about(&mut *tx, system, "cannot-probe", message).await?;
+                let opened = self.open_finding(&mut *tx, wrong).await?.into_iter().collect();
+                tx.write(self.tenant(), opened, self.entropy()).await?;
+                tx.postpone(self.tenant(), item, later(FAILED_MS), true).await?;
+                return Ok(tx.commit().await?);
+            }
+        };
+        tx.write(self.tenant(), updates, self.entropy()).await?;
+        tx.finish(self.tenant(), item).await?;
+        Ok(tx.commit().await?)
     }
 }
 
 /// Identifies what a profile was learned with.
 pub(crate) fn basis(integration: &Integration) -> Digest {
     Digest::of_value(&(&integration.connector, &integration.endpoint, &integration.settings))
-}
-
-fn suffix(entropy: &dyn Entropy) -> String {
-    let salt = entropy.salt();
-    salt[..6].iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
-}
-
-/// What a probe works with.
-#[derive(Clone)]
-struct Bench<'a> {
-    integration: &'a Integration,
-    system: &'a System,
-    connector: Arc<dyn Connector>,
-    line: Line,
-    reader: Line,
-    /// The system's id of an ordinary group.
-    group: Option<String>,
-    pause: &'a dyn Pause,
 }
 
 /// What is learned after it is known in which form to write.
@@ -286,6 +275,11 @@ impl Default for Learned {
     }
 }
 
+/// A profile that says nothing yet.
+pub(crate) fn blank(bench: &Bench<'_>, at: Timestamp, by: &Actor, canary: Option<String>) -> Profile {
+    bench.profile(Learned::default(), at, by, canary)
+}
+
 impl Bench<'_> {
     fn profile(&self, learned: Learned, at: Timestamp, by: &Actor, canary: Option<String>) -> Profile {
         let by = match by {
@@ -306,32 +300,11 @@ impl Bench<'_> {
         }
     }
 
-    /// Waits until a reader sees what was changed.
-    async fn settle(&self) {
-        let lag = self.connector.capability().read_lag_ms;
-        let window = u64::try_from(self.system.convergence_ms).unwrap_or(0);
-        self.pause.pause(std::time::Duration::from_millis(lag.max(window))).await;
-    }
-
-    async fn change(
-        &self,
-        account: Option<&str>,
-        op: &Op,
-        key: &str,
-    ) -> Result<Option<String>, ConnectorError> {
-        on_canary(&*self.connector, &self.line, account, op, key).await
-    }
-
-    async fn state(&self, account: &str) -> Result<Option<ObjectState>, ConnectorError> {
-        let found = self.connector.get(&self.reader, Locator::Account(account)).await?;
-        Ok(found.map(|object| object.state))
-    }
-
     /// Makes the canary, and gives its id.
-    async fn make(&self, marker: &str, name: &str, attributes: &AccountAttributes) -> Result<String> {
+    async fn make_canary(&self, marker: &str, name: &str, attributes: &AccountAttributes) -> Result<String> {
         let create = Op::CreateAccount { marker: marker.to_owned(), attributes: attributes.clone() };
         let made = self.change(None, &create, &format!("{name}.create")).await?;
-        self.settle().await;
+        self.settle().await?;
         match made {
             Some(id) => Ok(id),
             None => {
@@ -351,7 +324,7 @@ impl Bench<'_> {
                 refusal(error)?;
                 return Ok(false);
             }
-            self.settle().await;
+            self.settle().await?;
             Ok(self.state(account).await? == Some(wanted))
         };
         // A form before may have disabled it and not enabled it: one that does both says so of itself.
@@ -375,7 +348,7 @@ impl Bench<'_> {
         let deletes = match self.change(Some(account), &Op::Delete, &format!("{name}.delete")).await {
             Err(error) => Deletion::Refused { code: refusal(error)? },
             Ok(_) => {
-                self.settle().await;
+                self.settle().await?;
                 match self.state(account).await? {
                     None => Deletion::Gone,
                     Some(ObjectState::Blocked) => Deletion::Blocked,
@@ -409,7 +382,7 @@ impl Bench<'_> {
                 }
             }
         }
-        self.settle().await;
+        self.settle().await?;
         let found = self.connector.get(&self.reader, Locator::Account(account)).await?;
         let there = |changed: Option<AccountAttributes>| {
             changed.zip(found.as_ref()).is_some_and(|(changed, object)| bears(object, &changed))
@@ -428,7 +401,7 @@ impl Bench<'_> {
                 Err(error) => drop(refusal(error)?),
             }
         }
-        self.settle().await;
+        self.settle().await?;
         let mut working = Vec::new();
         for one in issued {
             if self.connector.attempt(&self.line, &one).await? == Entry::Accepted {
@@ -453,7 +426,7 @@ impl Bench<'_> {
             let effect = match self.change(Some(account), &disable, &format!("{name}.way{way}")).await {
                 Err(error) => WayEffect::Refused { code: refusal(error)? },
                 Ok(_) => {
-                    self.settle().await;
+                    self.settle().await?;
                     let mut let_in = BTreeSet::new();
                     for one in issued {
                         match self.connector.attempt(&self.line, one).await? {
@@ -477,7 +450,7 @@ impl Bench<'_> {
             }
             // So that the next way has something to do. A refusal shows as an account that reads as blocked.
             let _ = self.change(Some(account), &Op::Enable, &format!("{name}.enable{way}")).await;
-            self.settle().await;
+            self.settle().await?;
         }
         Ok((ways, keeps))
     }
@@ -496,24 +469,6 @@ impl Bench<'_> {
             }
         }
         Ok(kept)
-    }
-
-    /// Removes the canary with this marker, if it is there.
-    async fn remove(&self, marker: &str) -> Result<()> {
-        let Some(found) = self.connector.get(&self.reader, Locator::AccountMarked(marker)).await? else {
-            return Ok(());
-        };
-        let key = format!("{}.remove", marker.trim_start_matches("bailiwick/"));
-        self.change(Some(&found.id), &Op::Delete, &key).await?;
-        self.settle().await;
-        match self.state(&found.id).await? {
-            None | Some(ObjectState::Blocked) => Ok(()),
-            Some(ObjectState::Live) => {
-                let message =
-                    format!("the canary `{marker}` is still there and works; delete it on the system");
-                Err(ConnectorError::none(ErrorKind::SystemFault, message).into())
-            }
-        }
     }
 }
 
@@ -539,14 +494,4 @@ fn refusal(error: ConnectorError) -> Result<String, ConnectorError> {
         | ErrorKind::NoCredential
         | ErrorKind::Settings => Err(error),
     }
-}
-
-/// What the canary is given for each attribute that accounts of the system have.
-fn canary_attributes(system: &System, name: &str) -> AccountAttributes {
-    let filled = system.account.iter().map(|(attribute, template)| {
-        let wants_mail = template.contains("mail") || attribute.to_ascii_lowercase().contains("mail");
-        let value = if wants_mail { format!("{name}@canary.invalid") } else { name.to_owned() };
-        (attribute.clone(), AccountValue::Text(value))
-    });
-    filled.collect()
 }

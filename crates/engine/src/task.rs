@@ -417,7 +417,7 @@ impl Attested {
             n => format!("{n} files were shown"),
         };
         let what = format!("{by} attested it on {at:.0}, {shown} ({})", self.task);
-        Control { what, owner: by.clone(), expires: self.until }
+        Control { what, reason: None, owner: by.clone(), expires: self.until }
     }
 }
 

@@ -32,6 +32,7 @@ use tokio::task::JoinSet;
 use crate::{
     Catalogue, Engine, EngineError, Job, Result,
     apply::{UNDECLARED_MS, later},
+    control::with_control,
     finding::Wrong,
     observe::{held, is_so},
     task::Attested,
@@ -296,6 +297,11 @@ impl Engine {
             let account = account.as_ref().map_or(AccountId::from_bytes([0; 16]), |a| a.value.id);
             let cell = self.cell(task, case, *class, account, observed, tried);
             let before = get::<Cell>(tx, self.tenant(), &cell.key()).await?;
+            let cell = with_control(cell, before.as_ref().map(|stored| &stored.value));
+            if !matches!(cell.verdict, Verdict::Unobservable { .. }) {
+                // It can be seen from now on: nothing has to stand in.
+                updates.extend(self.close_finding(tx, "control-lapsed", &cell.key()).await?);
+            }
             let record = self
                 .record(RecordKind::Verified, "verify")
                 .event(task.run.event)
@@ -459,7 +465,7 @@ impl Engine {
         }
     }
 
-    async fn close_case(&self, tx: &mut dyn Tx, stored: Stored<Case>) -> Result<()> {
+    pub(crate) async fn close_case(&self, tx: &mut dyn Tx, stored: Stored<Case>) -> Result<()> {
         let now = self.now();
         let id = stored.value.id;
         let mine = Select::from(Table::Cells).filter(Filter::Is("case_id", id.to_string().into()));

@@ -1,6 +1,8 @@
 //! The queue: what work there is, and the loop that does it.
 
 use bailiwick_core::{
+    access::AccessClass,
+    case::Cell,
     id::{CaseId, EventId, IdentityId, PlanId, RunId, SystemName, TaskId},
     time::Timestamp,
 };
@@ -52,6 +54,16 @@ pub enum Job {
     Reconcile {
         /// Which.
         system: SystemName,
+        /// The run that this one follows on schedule; without it, it is done whatever was done before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<Timestamp>,
+    },
+    /// Probe a system again.
+    Probe {
+        /// Which.
+        system: SystemName,
+        /// The probe that this one follows.
+        after: Timestamp,
     },
     /// See whether a person has done what they were asked.
     Remind {
@@ -62,6 +74,17 @@ pub enum Job {
     Lapse {
         /// Which run.
         run: RunId,
+        /// The end.
+        until: Timestamp,
+    },
+    /// The end of what stands in for seeing a class of access.
+    ControlEnds {
+        /// Of which case.
+        case: CaseId,
+        /// On which system.
+        system: SystemName,
+        /// Which class.
+        class: AccessClass,
         /// The end.
         until: Timestamp,
     },
@@ -83,7 +106,7 @@ pub enum Job {
 
 impl Job {
     /// Where it queues; items of one lane are done in order.
-    fn lane(&self, identity: Option<IdentityId>, system: Option<&SystemName>) -> String {
+    fn lane(&self, identity: Option<IdentityId>, system: Option<&SystemName>, due: Timestamp) -> String {
         match self {
             Self::Decide { identity, .. } => identity.to_string(),
             Self::Wake { identity } => format!("wake/{identity}"),
@@ -93,9 +116,17 @@ impl Job {
                 (Some(identity), Some(system)) => format!("{identity}/{system}"),
                 _ => run.to_string(),
             },
-            Self::Reconcile { system } => format!("reconcile/{system}"),
+            Self::Reconcile { system, after: None } => format!("reconcile/{system}"),
+            // What is only due later never stands in the way of what is due now.
+            Self::Reconcile { system, after: Some(_) } => {
+                format!("reconcile/{system}/{}", due.as_millisecond())
+            }
+            Self::Probe { system, .. } => format!("probe/{system}/{}", due.as_millisecond()),
             Self::Remind { task } => task.to_string(),
             Self::Lapse { run, .. } => format!("lapse/{run}"),
+            Self::ControlEnds { case, system, class, until } => {
+                format!("control/{case}/{system}/{class}/{}", until.as_millisecond())
+            }
             Self::Purge { identity, system } => format!("purge/{identity}/{system}"),
             Self::Redecide { .. } => "redecide".into(),
         }
@@ -110,7 +141,7 @@ impl Job {
         due: Timestamp,
     ) -> NewWork {
         NewWork {
-            lane: self.lane(identity, system),
+            lane: self.lane(identity, system, due),
             priority: if urgent { 0 } else { 10 },
             due: due.as_millisecond(),
             body: bailiwick_core::digest::canonical(self),
@@ -119,7 +150,7 @@ impl Job {
 }
 
 /// What a call of [`Engine::work`] found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quiet {
     /// How many items were taken.
     pub taken: usize,
@@ -127,6 +158,15 @@ pub struct Quiet {
     pub next: Option<Timestamp>,
     /// How many items are queued.
     pub queued: i64,
+    /// What was taken and takes long: hand each to [`Engine::carry_out`], beside everything else.
+    pub slow: Vec<Slow>,
+}
+
+/// Something that was taken and takes long, so that nothing else should wait for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slow {
+    item: Work,
+    job: Job,
 }
 
 impl Engine {
@@ -139,14 +179,14 @@ impl Engine {
         if taken.is_empty() {
             let (next, queued) = tx.next_due(self.tenant()).await?;
             let next = next.and_then(|ms| Timestamp::from_millisecond(ms).ok());
-            return Ok(Quiet { taken: 0, next, queued });
+            return Ok(Quiet { taken: 0, next, queued, slow: Vec::new() });
         }
         tx.commit().await?;
         let count = taken.len();
         let mut decides = Vec::new();
         let mut runs = Vec::new();
         let mut verifies = Vec::new();
-        let mut others = Vec::new();
+        let (mut others, mut slow) = (Vec::new(), Vec::new());
         for item in taken {
             match serde_json::from_slice::<Job>(&item.body) {
                 Ok(Job::Decide { identity, event }) => decides.push((item, identity, event)),
@@ -156,14 +196,15 @@ impl Engine {
                 }
                 Ok(
                     job @ (Job::Wake { .. }
-                    | Job::Reconcile { .. }
                     | Job::Remind { .. }
                     | Job::Lapse { .. }
+                    | Job::ControlEnds { .. }
                     | Job::Purge { .. }
                     | Job::Redecide { .. }),
                 ) => {
                     others.push((item, job));
                 }
+                Ok(job @ (Job::Reconcile { .. } | Job::Probe { .. })) => slow.push(Slow { item, job }),
                 // Made by a newer program, or by nobody: it waits, and stops nothing else.
                 Err(_) => self.not_understood(&item).await?,
             }
@@ -175,16 +216,41 @@ impl Engine {
             let outcome = match job {
                 Job::Wake { identity } => self.wake(&item, identity).await,
                 Job::Lapse { run, until } => self.lapse(&item, run, until).await,
+                Job::ControlEnds { case, system, class, until } => {
+                    self.control_ends(&item, &Cell::key_of(case, &system, class), until).await
+                }
                 Job::Remind { task } => self.remind(&item, task).await,
-                Job::Reconcile { system } => self.reconcile_item(&item, &system).await,
                 Job::Purge { identity, system } => self.purge(&item, identity, &system).await,
                 Job::Redecide { cause, after } => self.redecide(&item, &cause, after).await,
-                Job::Decide { .. } | Job::Apply { .. } | Job::Verify { .. } => Ok(()),
+                Job::Decide { .. }
+                | Job::Apply { .. }
+                | Job::Verify { .. }
+                | Job::Reconcile { .. }
+                | Job::Probe { .. } => Ok(()),
             };
             self.settle(&item, outcome).await?;
         }
         self.record_incidents().await?;
-        Ok(Quiet { taken: count, next: Some(now), queued: 0 })
+        Ok(Quiet { taken: count, next: Some(now), queued: 0, slow })
+    }
+
+    /// Does what takes long. Its lease may run out meanwhile; then another finds that somebody is at it.
+    pub async fn carry_out(&self, Slow { item, job }: Slow) -> Result<()> {
+        let outcome = match job {
+            Job::Reconcile { system, after } => self.reconcile_item(&item, &system, after).await,
+            Job::Probe { system, after } => self.probe_item(&item, &system, after).await,
+            Job::Decide { .. }
+            | Job::Wake { .. }
+            | Job::Apply { .. }
+            | Job::Verify { .. }
+            | Job::Remind { .. }
+            | Job::Lapse { .. }
+            | Job::ControlEnds { .. }
+            | Job::Purge { .. }
+            | Job::Redecide { .. } => Ok(()),
+        };
+        self.settle(&item, outcome).await?;
+        self.record_incidents().await
     }
 
     /// After a failed item: puts it off if the failure may pass, hands on what the store itself says.

@@ -143,7 +143,7 @@ async fn reads_take_the_first_gate_and_writes_take_both() {
     assert_eq!(scene.written(), 0, "{:?}", scene.world.effects());
     assert!(scene.codes().await.contains("identity-authority-missing"));
     let system = bailiwick_core::id::SystemName::new("chat").unwrap();
-    scene.world.engine.reconcile(&system).await.unwrap();
+    scene.world.engine.reconcile(&system, false).await.unwrap();
 
     scene.approve(&change.waiting[1], &scene.governor).await.unwrap();
     scene.world.pass(SignedDuration::from_mins(20));
@@ -156,7 +156,7 @@ async fn reads_take_the_first_gate_and_writes_take_both() {
     scene.world.deliver(&[ANN, BO, CY, DI, ED, "6,Fi,fi@x.test,Finance,,active"]).await.unwrap();
     scene.world.quiet_before(SignedDuration::from_mins(2)).await;
     assert_eq!((scene.written(), scene.shut().await), (before, (None, Some("identity-authority-missing"))));
-    scene.world.engine.reconcile(&system).await.unwrap();
+    scene.world.engine.reconcile(&system, false).await.unwrap();
 }
 
 #[tokio::test]

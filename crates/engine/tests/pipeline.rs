@@ -208,20 +208,20 @@ async fn a_truncated_feed_is_held_and_nobody_loses_access() {
 async fn the_second_reconciliation_is_empty_and_drift_is_put_right() {
     let mut world = settled(5, &[("chat", &[])]).await;
     let chat = bailiwick_core::id::SystemName::new("chat").unwrap();
-    let first = world.engine.reconcile(&chat).await.unwrap();
+    let first = world.engine.reconcile(&chat, false).await.unwrap();
     assert_eq!((first.accounts, first.changed, first.adopted, first.gone), (3, 0, 0, 0), "{first:?}");
     world.behind("chat", json!({ "groups": [{ "name": "Admins", "members": ["bob@x.test"] }] }));
     world.behind("chat", json!({ "users": [{ "userName": "ghost@x.test", "active": true }] }));
-    let second = world.engine.reconcile(&chat).await.unwrap();
+    let second = world.engine.reconcile(&chat, false).await.unwrap();
     assert_eq!((second.changed, second.unmanaged), (1, 1), "{second:?}");
     world.quiet().await;
     assert!(!world.truth()["chat/bob@x.test"].contains("Admins"), "{}", world.truth()["chat/bob@x.test"]);
     // The same again within the minute is put right again.
     world.behind("chat", json!({ "groups": [{ "name": "Admins", "members": ["bob@x.test"] }] }));
-    assert_eq!(world.engine.reconcile(&chat).await.unwrap().changed, 1);
+    assert_eq!(world.engine.reconcile(&chat, false).await.unwrap().changed, 1);
     world.quiet().await;
     assert!(!world.truth()["chat/bob@x.test"].contains("Admins"), "{}", world.truth()["chat/bob@x.test"]);
-    let third = world.engine.reconcile(&chat).await.unwrap();
+    let third = world.engine.reconcile(&chat, false).await.unwrap();
     assert_eq!((third.changed, third.unmanaged, third.unchanged), (0, 0, 4), "{third:?}");
 }
 
@@ -319,10 +319,10 @@ async fn reconciling_keeps_what_a_listing_does_not_show_and_takes_nobody_new_for
     let chat = bailiwick_core::id::SystemName::new("chat").unwrap();
     world.behind("chat", json!({ "users": [{ "userName": "ghost@x.test", "active": true }] }));
     world.behind("chat", json!({ "delete": ["bob@x.test"] }));
-    let found = world.engine.reconcile(&chat).await.unwrap();
+    let found = world.engine.reconcile(&chat, false).await.unwrap();
     assert_eq!((found.unchanged, found.changed, found.unmanaged, found.gone), (1, 0, 1, 1), "{found:?}");
     world.quiet().await;
-    let again = world.engine.reconcile(&chat).await.unwrap();
+    let again = world.engine.reconcile(&chat, false).await.unwrap();
     assert_eq!((again.changed, again.unmanaged, again.gone, again.adopted), (0, 0, 0, 0), "{again:?}");
     assert!(world.truth()["chat/bob@x.test"].contains("licences=1"), "made again: {:?}", world.truth());
 }

@@ -4,10 +4,6 @@
 
 mod world;
 
-use std::{sync::Arc, time::Duration};
-
-use async_trait::async_trait;
-use bailiwick_connector::Pause;
 use bailiwick_core::{
     id::SystemName,
     profile::{Deletion, Form, Profile, WayEffect},
@@ -16,17 +12,7 @@ use bailiwick_core::{
 };
 use bailiwick_lab::Behaviour;
 use serde_json::json;
-use world::{Hands, World};
-
-/// Lets time pass instead of waiting.
-struct Passing(Arc<Hands>);
-
-#[async_trait]
-impl Pause for Passing {
-    async fn pause(&self, time: Duration) {
-        self.0.advance(SignedDuration::try_from(time).unwrap());
-    }
-}
+use world::{Passing, World};
 
 async fn world(seed: u64, behaviours: &[Behaviour]) -> World {
     let mut world = World::new(seed, &[("chat", behaviours)]).await;
@@ -230,6 +216,8 @@ async fn a_canary_that_a_dead_process_left_is_removed_by_the_next_probe() {
         let died = world.engine.probe(&chat, by, &Passing(world.hands.clone())).await;
         assert!(died.is_err(), "point {point}");
         world.restart();
+        // What the dead one held runs out.
+        world.pass(SignedDuration::from_secs(66));
         let profile = probe(&world).await;
         assert_eq!((profile.canary.clone(), profile.first_way()), (None, Some(0)), "point {point}");
         assert!(

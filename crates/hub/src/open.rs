@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use bailiwick_connector::{
-    Broker,
+    Broker, Sleep,
     broker::{HttpLimits, HttpTransport},
     seal::{Credential as Secret, CredentialScheme, KeyFileError, SealKey, Sealed, Secret as SecretBytes},
 };
@@ -73,7 +73,8 @@ pub async fn open(folder: Folder, store: Option<&str>, environment: &Environment
     entropy.fill(&mut random);
     let name = format!("hub-{}", random.map(|byte| format!("{byte:02x}")).concat());
     let build = bailiwick_connectors::build_patient;
-    let parts = Parts { store, tenant, clock, entropy, broker: Arc::new(broker), build, name };
+    let (broker, pause) = (Arc::new(broker), Arc::new(Sleep));
+    let parts = Parts { store, tenant, clock, entropy, broker, build, pause, name };
     Ok(Opened { engine: Arc::new(Engine::new(parts)), sequencer: Arc::new(sequencer), folder })
 }
 

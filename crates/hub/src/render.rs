@@ -154,6 +154,33 @@ impl Output {
 /// A running indicator; gone when dropped.
 pub struct Waiting(ProgressBar);
 
+/// How often the indicator asks how far something is.
+const ASKING: Duration = Duration::from_millis(300);
+
+impl Waiting {
+    /// Waits for `done`, and meanwhile shows what `ask` says about how far it is. Where nothing is shown, nothing
+    /// is asked.
+    pub async fn watching<T>(
+        &self,
+        done: impl Future<Output = T>,
+        ask: impl AsyncFn() -> Option<String>,
+    ) -> T {
+        let mut done = std::pin::pin!(done);
+        loop {
+            tokio::select! {
+                done = &mut done => return done,
+                () = tokio::time::sleep(ASKING) => {}
+            }
+            if self.0.is_hidden() {
+                return done.await;
+            }
+            if let Some(told) = ask().await {
+                self.0.set_message(told);
+            }
+        }
+    }
+}
+
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.finish_and_clear();

@@ -1,7 +1,9 @@
 //! From the errors of the rooms below to problems: which status, which faults, at which place.
 
 use bailiwick_connector::{ConnectorError, ErrorKind};
-use bailiwick_core::{approval::Refusal, contract::Breach, policy::PolicyError, task::TaskRefusal};
+use bailiwick_core::{
+    approval::Refusal, contract::Breach, control::ControlRefusal, policy::PolicyError, task::TaskRefusal,
+};
 use bailiwick_engine::EngineError;
 use bailiwick_store::StoreError;
 
@@ -71,6 +73,20 @@ impl From<TaskRefusal> for Problem {
     }
 }
 
+impl From<ControlRefusal> for Problem {
+    fn from(refusal: ControlRefusal) -> Self {
+        let status = match refusal {
+            ControlRefusal::Seen(_) => 409,
+            ControlRefusal::OwnAccess | ControlRefusal::OwnIntegration => 403,
+            ControlRefusal::Owner(_)
+            | ControlRefusal::Empty
+            | ControlRefusal::Over(_)
+            | ControlRefusal::Far(_) => 422,
+        };
+        Self::new(status, refusal.code(), refusal.to_string())
+    }
+}
+
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
         let code = error.code();
@@ -80,6 +96,7 @@ impl From<EngineError> for Problem {
             EngineError::Connector(error) => error.into(),
             EngineError::Refused(refusal) => refusal.into(),
             EngineError::Task(refusal) => refusal.into(),
+            EngineError::Control(refusal) => refusal.into(),
             EngineError::Held(breaches) => {
                 with(422, "the delivery is held whole".into()).faults(breaches.iter().map(breach).collect())
             }
@@ -95,7 +112,9 @@ impl From<EngineError> for Problem {
             EngineError::Ambiguous { .. } => with(409, error.to_string()),
             EngineError::Undecidable(_) => with(422, error.to_string()),
             EngineError::LogBusy(_) => with(503, error.to_string()),
-            EngineError::ConfigurationChanged | EngineError::NotGone { .. } => with(409, error.to_string()),
+            EngineError::ConfigurationChanged | EngineError::NotGone { .. } | EngineError::Busy { .. } => {
+                with(409, error.to_string())
+            }
             error => with(500, chain(&error)),
         }
     }

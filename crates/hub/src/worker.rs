@@ -12,9 +12,12 @@ use std::{
 };
 
 use bailiwick_core::time::{SignedDuration, Timestamp};
-use bailiwick_engine::{Engine, EngineError, Sequencer};
+use bailiwick_engine::{Engine, EngineError, Sequencer, Slow};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Mutex, Notify, watch},
+    task::JoinSet,
+};
 
 use crate::problem::chain;
 
@@ -24,6 +27,8 @@ const IDLE: Duration = Duration::from_millis(250);
 const FAILED: Duration = Duration::from_secs(1);
 /// How often the last publication is tried while another process publishes, and the pause between.
 const LAST_TRIES: (u32, Duration) = (20, IDLE);
+/// How long the end waits for what takes long.
+const LAST_SLOW: Duration = Duration::from_secs(10);
 /// Quiet is when nothing is due this soon.
 const SOON: SignedDuration = SignedDuration::from_secs(5);
 
@@ -51,6 +56,8 @@ pub struct Worker {
     sequencer: Arc<Sequencer>,
     turns: AtomicU64,
     nudged: Notify,
+    /// What takes long, beside the loop.
+    slow: Mutex<JoinSet<()>>,
     pulse: watch::Sender<Pulse>,
 }
 
@@ -58,7 +65,14 @@ impl Worker {
     /// A loop that is not running yet.
     pub fn new(engine: Arc<Engine>, sequencer: Arc<Sequencer>) -> Self {
         let pulse = watch::Sender::new(Pulse::default());
-        Self { engine, sequencer, turns: AtomicU64::new(0), nudged: Notify::new(), pulse }
+        Self {
+            engine,
+            sequencer,
+            turns: AtomicU64::new(0),
+            nudged: Notify::new(),
+            slow: Mutex::default(),
+            pulse,
+        }
     }
 
     /// Tells the loop that something was queued.
@@ -95,6 +109,7 @@ impl Worker {
                 () = tokio::time::sleep(pause) => {}
             }
         }
+        self.end_slow().await;
         match self.publish_last(LAST_TRIES).await {
             Ok(true) => {}
             Ok(false) => tracing::info!("another process publishes; it or the next start takes the rest"),
@@ -113,6 +128,7 @@ impl Worker {
                 return FAILED;
             }
         };
+        let slow = self.begin_slow(found.slow).await;
         // While another process publishes there is nothing wrong: the next turn tries again.
         let failing = self.publish().await.err();
         if let Some(failing) = &failing {
@@ -120,12 +136,37 @@ impl Worker {
         }
         let now = self.engine.now();
         let due = found.next.map(|next| next.duration_since(now));
-        let quiet = found.taken == 0 && due.is_none_or(|due| due > SOON);
+        let quiet = found.taken == 0 && slow == 0 && due.is_none_or(|due| due > SOON);
         self.pulse.send_replace(Pulse { turn, quiet, queued: found.queued, next: found.next, failing });
         match due {
             _ if found.taken > 0 => Duration::ZERO,
             Some(due) => IDLE.min(Duration::try_from(due).unwrap_or_default()),
             None => IDLE,
+        }
+    }
+
+    /// Begins what takes long, beside the loop; gives how much of that is under way.
+    async fn begin_slow(&self, begun: Vec<Slow>) -> usize {
+        let mut under_way = self.slow.lock().await;
+        for slow in begun {
+            let engine = self.engine.clone();
+            under_way.spawn(async move {
+                if let Err(error) = engine.carry_out(slow).await {
+                    tracing::error!(failing = chain(&error), code = error.code(), "cannot work");
+                }
+            });
+        }
+        while under_way.try_join_next().is_some() {}
+        under_way.len()
+    }
+
+    /// Waits a little for what takes long, then leaves it: the next start does it again.
+    async fn end_slow(&self) {
+        let mut under_way = self.slow.lock().await;
+        let ended = async { while under_way.join_next().await.is_some() {} };
+        if tokio::time::timeout(LAST_SLOW, ended).await.is_err() {
+            tracing::info!("what takes long is left; the next start takes it up");
+            under_way.shutdown().await;
         }
     }
 

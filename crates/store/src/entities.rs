@@ -27,6 +27,7 @@ use bailiwick_core::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use crate::reading::{Membership, Reading, Since};
 use crate::{Entity, KeyValue, Table};
 
 impl Entity for Identity {
@@ -48,7 +49,8 @@ impl Entity for Account {
     }
     fn keys(&self) -> Vec<KeyValue> {
         let locator = format!("{}/{}", self.system, self.external_id);
-        vec![locator.into(), self.system.as_str().into(), self.identity.map(|i| i.to_string()).into()]
+        let identity = self.identity.map(|i| i.to_string());
+        vec![locator.into(), self.system.as_str().into(), identity.into(), self.seen.as_millisecond().into()]
     }
 }
 

@@ -16,6 +16,7 @@ mod migrate;
 mod open;
 mod postgres;
 mod queue;
+mod reading;
 mod rows;
 mod seam;
 mod sql;

@@ -82,7 +82,10 @@ fn condition<'a, L: Link>(tenant: &'a Tenant, select: &'a Select) -> Result<(Str
     let mut sql = "tenant = $1".to_owned();
     let mut values = vec![tenant.as_str().into()];
     for filter in &select.filters {
-        let (Filter::Is(column, _) | Filter::In(column, _) | Filter::AtMost(column, _)) = filter;
+        let (Filter::Is(column, _)
+        | Filter::In(column, _)
+        | Filter::AtMost(column, _)
+        | Filter::Above(column, _)) = filter;
         let kind = kind_of(select.table, column)?;
         let place = values.len() + 1;
         sql.push_str(" AND ");
@@ -100,10 +103,14 @@ fn condition<'a, L: Link>(tenant: &'a Tenant, select: &'a Select) -> Result<(Str
                     false => sql.push_str(&one_of),
                 }
             }
-            Filter::AtMost(_, _) if kind == KeyKind::Text => return Err(mistyped()),
+            Filter::AtMost(_, _) | Filter::Above(_, _) if kind == KeyKind::Text => return Err(mistyped()),
             Filter::AtMost(_, most) => {
                 values.push((*most).into());
                 sql.push_str(&format!("{column} <= ${place}"));
+            }
+            Filter::Above(_, least) => {
+                values.push((*least).into());
+                sql.push_str(&format!("{column} > ${place}"));
             }
         }
     }

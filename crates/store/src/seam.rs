@@ -33,6 +33,8 @@ pub enum Filter {
     In(&'static str, Vec<KeyValue>),
     /// The integer column is at most the value, and not NULL.
     AtMost(&'static str, i64),
+    /// The integer column is greater than the value, and not NULL.
+    Above(&'static str, i64),
 }
 
 /// Which rows of a table, in order of their id.

@@ -25,6 +25,8 @@ pub enum Table {
     Profiles,
     Automations,
     Ties,
+    Readings,
+    Memberships,
 }
 
 /// The type of a key column.
@@ -86,7 +88,7 @@ pub struct Row {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::Identities,
         Self::Accounts,
         Self::Systems,
@@ -107,6 +109,8 @@ impl Table {
         Self::Profiles,
         Self::Automations,
         Self::Ties,
+        Self::Readings,
+        Self::Memberships,
     ];
 
     /// The table's name in SQL and in evidence.
@@ -132,6 +136,8 @@ impl Table {
             Self::Profiles => "profiles",
             Self::Automations => "automations",
             Self::Ties => "ties",
+            Self::Readings => "readings",
+            Self::Memberships => "memberships",
         }
     }
 
@@ -147,14 +153,20 @@ impl Table {
                 ("due", Int, false),
             ],
             // `system/external id` is unique.
-            Self::Accounts => &[("locator", Text, true), ("system", Text, false), ("identity", Text, false)],
+            Self::Accounts => &[
+                ("locator", Text, true),
+                ("system", Text, false),
+                ("identity", Text, false),
+                ("seen", Int, false),
+            ],
             Self::Systems
             | Self::Integrations
             | Self::Policies
             | Self::Profiles
             | Self::Automations
-            | Self::Ties => &[],
-            Self::Entitlements => &[("system", Text, false)],
+            | Self::Ties
+            | Self::Readings => &[],
+            Self::Entitlements | Self::Memberships => &[("system", Text, false)],
             Self::Credentials => &[("integration", Text, false)],
             Self::Operators => &[("token_digest", Text, true)],
             Self::Batches => &[("source", Text, false), ("state", Text, false)],

@@ -28,9 +28,10 @@ use bailiwick_core::{access::AccessClass, account::AccountAttributes};
 
 pub use fixtures::{AccountFixture, Fixtures, GroupFixture, Ids, PersonFixture};
 pub use losing::Losing;
-pub use report::{Exception, Report, Row, Sentence, Verdict};
+pub use report::{Exception, Report, Row, Verdict};
 pub use surroundings::{Hands, Seeded};
 
+pub use crate::Sentence;
 use crate::{Connector, ConnectorError, Line, Listing, Object};
 
 /// A connector under test, with a system that can be looked into.

@@ -183,7 +183,7 @@ impl Connection for WatchedConnection {
 }
 
 /// Everything that the connector does, and nothing else.
-const SCOPE: [&str; 18] = [
+pub const SCOPE: [&str; 18] = [
     "discover SEARCH rootDSE",
     "discover SEARCH ou=policies,dc=acme,dc=example",
     "list SEARCH ou=people,dc=acme,dc=example",

@@ -21,6 +21,7 @@ pub struct Faults {
     /// The point at which to die, counted from 1; 0 is never.
     at: AtomicU64,
     dead: AtomicBool,
+    accounts: AtomicU64,
 }
 
 impl Faults {
@@ -40,6 +41,11 @@ impl Faults {
             return true;
         }
         false
+    }
+
+    /// How many rows of accounts were read so far.
+    pub fn accounts_read(&self) -> u64 {
+        self.accounts.load(Ordering::SeqCst)
     }
 
     /// How many points were passed.
@@ -125,7 +131,12 @@ impl Tx for BreakableTx {
 
     async fn select(&mut self, tenant: &Tenant, select: Select) -> Result<Vec<Row>> {
         self.alive()?;
-        self.inner.select(tenant, select).await
+        let table = select.table;
+        let rows = self.inner.select(tenant, select).await?;
+        if table == Table::Accounts {
+            self.faults.accounts.fetch_add(rows.len() as u64, Ordering::SeqCst);
+        }
+        Ok(rows)
     }
 
     async fn count(&mut self, tenant: &Tenant, select: Select) -> Result<i64> {

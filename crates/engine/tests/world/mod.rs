@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod faults;
+pub mod newsy;
 mod transport;
 
 use std::{
@@ -18,13 +19,16 @@ use std::{
     },
 };
 
+use async_trait::async_trait;
 use bailiwick_connector::{
-    Broker,
+    Broker, Pause,
     seal::{Credential, SealKey, Secret},
 };
 use bailiwick_core::{
+    account::Account,
     case::{Case, Cell},
     digest::Digest,
+    event::{Event, EventKind},
     id::{Ascending, Entropy, IntegrationName, SourceName, SystemName, Tenant},
     integration::{Integration, Purpose, Register, Role, Standing},
     policy::PolicyFile,
@@ -32,7 +36,7 @@ use bailiwick_core::{
     system::{Entitlement, OnLeave, System},
     time::{Clock, SignedDuration, Timestamp},
 };
-use bailiwick_engine::{Configuration, Engine, EngineError, Parts};
+use bailiwick_engine::{Configuration, Engine, EngineError, Parts, Slow};
 use bailiwick_lab::{Behaviour, Lab, LabClock, Seed, SystemSpec, Tokens};
 use bailiwick_store::{
     Entity, Select, Store, Table,
@@ -69,6 +73,16 @@ impl Hands {
 impl LabClock for Hands {
     fn now_ms(&self) -> i64 {
         self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Lets time pass instead of waiting.
+pub struct Passing(pub Arc<Hands>);
+
+#[async_trait]
+impl Pause for Passing {
+    async fn pause(&self, time: std::time::Duration) {
+        self.0.advance(SignedDuration::try_from(time).unwrap());
     }
 }
 
@@ -215,6 +229,8 @@ impl World {
                 on_leave: OnLeave::Disable,
                 convergence_ms: 5_000,
                 retention_days: 30,
+                reconcile_every_ms: System::usual_reconcile_every(),
+                probe_every_ms: System::usual_probe_every(),
                 account: BTreeMap::from([
                     ("userName".into(), "{email}".into()),
                     ("displayName".into(), "{display_name}".into()),
@@ -355,7 +371,7 @@ impl World {
                     self.pass(SignedDuration::from_secs(61));
                 }
                 Err(error) => panic!("seed {}: {}: {error:?}", self.seed, error.code()),
-                Ok(quiet) if quiet.taken > 0 => {}
+                Ok(quiet) if quiet.taken > 0 => self.carry_out(quiet.slow).await,
                 Ok(quiet) => {
                     let now = self.hands.now();
                     match quiet.next {
@@ -369,6 +385,17 @@ impl World {
             }
         }
         panic!("seed {}: it does not become quiet", self.seed);
+    }
+
+    async fn carry_out(&mut self, slow: Vec<Slow>) {
+        for slow in slow {
+            match self.engine.carry_out(slow).await {
+                Ok(()) => {}
+                // The next turn finds that it is dead.
+                Err(_) if self.faults.died() => return,
+                Err(error) => panic!("seed {}: {}: {error:?}", self.seed, error.code()),
+            }
+        }
     }
 
     /// What is true of every user of every system, by sign-in name, without ids and times.
@@ -424,6 +451,29 @@ impl World {
         cells.iter().map(|c| (format!("{}/{}", c.system, c.class), c.verdict.name().to_owned())).collect()
     }
 
+    /// The accounts that hold an entitlement, as far as the hub knows.
+    pub async fn holders(&self, entitlement: &str) -> Vec<String> {
+        let accounts: Vec<Account> = self.all(Table::Accounts).await;
+        let holds = |a: &&Account| a.state.entitlements.iter().any(|e| e.as_str() == entitlement);
+        accounts.iter().filter(holds).map(|a| a.username.clone()).collect()
+    }
+
+    /// How many events say that something is not as it was made.
+    pub async fn drifts(&self) -> usize {
+        let events: Vec<Event> = self.all(Table::Events).await;
+        events.iter().filter(|e| matches!(e.kind, EventKind::Drifted { .. })).count()
+    }
+
+    /// All cases.
+    pub async fn cases(&self) -> Vec<Case> {
+        self.all(Table::Cases).await
+    }
+
+    /// All cells.
+    pub async fn all_cells(&self) -> Vec<Cell> {
+        self.all(Table::Cells).await
+    }
+
     /// How many cases are open.
     pub async fn open_cases(&self) -> usize {
         let cases: Vec<Case> = self.all(Table::Cases).await;
@@ -445,6 +495,35 @@ impl World {
         let (roles, person) = (BTreeSet::from([role.to_owned()]), person.map(str::to_owned));
         let by = Actor::Operator("test".into());
         self.engine.add_operator(role, roles, person, 1, by).await.unwrap().0
+    }
+
+    /// The instant it is now.
+    pub fn clock(&self) -> Timestamp {
+        self.hands.now()
+    }
+
+    /// When the next item of the queue is due.
+    pub async fn next_due(&self) -> Option<Timestamp> {
+        let mut tx = self.store.read().await.unwrap();
+        let (next, _) = tx.next_due(&Tenant::single()).await.unwrap();
+        next.map(|ms| Timestamp::from_millisecond(ms).unwrap())
+    }
+
+    /// Seals a credential.
+    pub async fn seal(&self, system: &str, purpose: Purpose, token: &str) {
+        let secret = Credential::bearer(Secret::new(token.to_owned()));
+        let (name, by) = (IntegrationName::new(system).unwrap(), Actor::Operator("test".into()));
+        self.engine.seal_credential(&name, purpose, secret, by).await.unwrap();
+    }
+
+    /// How many records of a kind there are.
+    pub async fn records(&self, kind: &str) -> usize {
+        let mut tx = self.store.read().await.unwrap();
+        let entries = tx.written(0, 100_000).await.unwrap();
+        let is = |bytes: &[u8]| {
+            Logged::parse(bytes).is_ok_and(|logged| serde_json::to_value(logged.kind).unwrap() == kind)
+        };
+        entries.iter().filter(|entry| is(&entry.bytes)).count()
     }
 
     /// The kinds of all records.
@@ -496,7 +575,8 @@ fn engine(
         clock: hands.clone(),
         entropy: dice.clone(),
         broker: Arc::new(broker),
-        build: bailiwick_connectors::build,
+        build: newsy::build,
+        pause: Arc::new(Passing(hands.clone())),
         name: format!("engine-{number}"),
     })
 }

@@ -24,6 +24,8 @@ pub struct Caller(pub Operator);
 pub enum Right {
     /// Change the configuration, credentials and operators; lift a quarantine.
     Govern,
+    /// Accept what stands in for seeing.
+    Accept,
     /// Deliver feeds and start reconciliations.
     Operate,
 }
@@ -33,6 +35,7 @@ impl Right {
     pub const fn roles(self) -> &'static [&'static str] {
         match self {
             Self::Govern => &["admin"],
+            Self::Accept => &["admin", "approver"],
             Self::Operate => &["admin", "operator"],
         }
     }

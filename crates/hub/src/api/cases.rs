@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 
 use axum::{Json, extract::State};
 use bailiwick_core::{
+    access::AccessClass,
     case::{Case, Cell},
+    control::Acceptance,
     finding::Finding,
-    id::CaseId,
+    id::{CaseId, SystemName},
 };
 use bailiwick_store::{Filter, KeyValue};
 use serde::{Deserialize, Serialize};
 
 use super::{
     Hub, Page, Who,
-    answer::{Answer, Params, Segment},
-    caller::Caller,
+    answer::{Answer, Body, Params, Segment},
+    caller::{Caller, Right},
     page::{Wanted, is},
 };
 
@@ -42,6 +44,15 @@ pub struct CaseView {
     pub cells: Vec<Cell>,
     /// The open findings about who left.
     pub findings: Vec<Finding>,
+}
+
+/// A cell with its control.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// The cell.
+    pub cell: Cell,
+    /// Whether the case is closed with it.
+    pub closed: bool,
 }
 
 /// Which cases.
@@ -83,4 +94,17 @@ pub async fn show(State(hub): State<Hub>, _: Caller, Segment(case): Segment<Case
     let findings = hub.all(&mut *tx, vec![about, Filter::Is("state", "open".into())]).await?;
     let who = Who::of(&hub.who(&mut *tx, [case.identity]).await?, case.identity);
     Ok(Json(CaseView { who, case, cells, findings }))
+}
+
+/// `POST /cases/{case}/cells/{system}/{class}/control`: accepts what stands in for seeing.
+pub async fn accept(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Segment((case, system, class)): Segment<(CaseId, SystemName, AccessClass)>,
+    Body(acceptance): Body<Acceptance>,
+) -> Answer<Accepted> {
+    caller.may(Right::Accept)?;
+    let (cell, closed) = hub.engine.accept_control(case, &system, class, &acceptance, &caller.0).await?;
+    hub.worker.nudge();
+    Ok(Json(Accepted { cell, closed }))
 }

@@ -36,7 +36,7 @@ use bailiwick_engine::{Engine, Sequencer};
 pub use self::{
     accounts::AccountView,
     authority::AuthorityView,
-    cases::{CaseLine, CaseView},
+    cases::{Accepted, CaseLine, CaseView},
     configuration::Bundle,
     evidence::{CheckRequest, CheckView, EraseRequest, EraseView},
     findings::FindingView,
@@ -46,8 +46,8 @@ pub use self::{
     page::Page,
     plans::{ApprovalRequest, PlanView},
     sources::Delivered,
-    status::Status,
-    systems::{ProfileView, ReconciledView},
+    status::{Status, SystemStatus},
+    systems::{ProfileView, ProgressView, ReconciledView},
     tasks::TaskView,
 };
 use crate::{folder::Folder, problem::Problem, worker::Worker};
@@ -110,13 +110,15 @@ pub fn router(hub: Hub) -> Router {
         .route("/accounts", get(accounts::list))
         .route("/cases", get(cases::list))
         .route("/cases/{case}", get(cases::show))
+        .route("/cases/{case}/cells/{system}/{class}/control", post(cases::accept))
         .route("/findings", get(findings::list))
         .route("/tasks", get(tasks::list))
         .route("/tasks/{task}", get(tasks::show))
         .route("/tasks/{task}/answer", post(tasks::answer))
         .route("/systems/{system}/check", post(systems::check))
         .route("/systems/{system}/profile", get(systems::profile).post(systems::probe))
-        .route("/systems/{system}/reconciliation", post(systems::reconcile))
+        .route("/systems/{system}/trial", post(systems::trial))
+        .route("/systems/{system}/reconciliation", get(systems::progress).post(systems::reconcile))
         .route("/integrations", get(integrations::list))
         .route("/integrations/{integration}/authority", get(authority::show))
         .route("/integrations/{integration}/blast", get(authority::of_integration))

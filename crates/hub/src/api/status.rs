@@ -5,10 +5,14 @@ use std::collections::BTreeMap;
 use axum::{Json, extract::State};
 use bailiwick_core::{
     gate::HUB,
+    id::SystemName,
     identity::Identity,
     integration::{Integration, Standing},
+    profile::Profile,
+    system::System,
+    time::{SignedDuration, Timestamp},
 };
-use bailiwick_store::{Filter, Table};
+use bailiwick_store::{Filter, Table, Tx, entities::Reading};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -45,12 +49,36 @@ pub struct Status {
     /// Integrations that may not do all that they are declared for → why.
     #[serde(default)]
     pub shut: BTreeMap<String, String>,
+    /// When each of them was looked at, and when it will be.
+    pub schedule: Vec<SystemStatus>,
     /// Integrations that are stopped.
     pub quarantined: Vec<String>,
     /// The work that is queued.
     pub queue: Pulse,
     /// The evidence log.
     pub log: LogStatus,
+}
+
+/// When a system was last looked at, and when it will be next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SystemStatus {
+    /// The system.
+    pub system: SystemName,
+    /// When it was last compared with what is known of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconciled: Option<Timestamp>,
+    /// Whether it showed only a part then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_part: bool,
+    /// When it is compared next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconcile_next: Option<Timestamp>,
+    /// When it was last probed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probed: Option<Timestamp>,
+    /// When it is probed next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe_next: Option<Timestamp>,
 }
 
 /// The evidence log in numbers.
@@ -106,8 +134,35 @@ pub async fn show(
         systems: hub.count(&mut *tx, Table::Systems, None).await?,
         integrations: integrations.len(),
         shut,
+        schedule: schedule(&hub, &mut *tx).await?,
         quarantined: integrations.into_iter().filter_map(stopped).collect(),
         queue,
         log: LogStatus { size: tx.log_head().await?.map_or(0, |head| head.size), written },
     }))
+}
+
+async fn schedule(hub: &Hub, tx: &mut dyn Tx) -> Result<Vec<SystemStatus>, ApiError> {
+    let systems: Vec<System> = hub.all(tx, vec![]).await?;
+    let readings: Vec<Reading> = hub.all(tx, vec![]).await?;
+    let profiles: Vec<Profile> = hub.all(tx, vec![]).await?;
+    let next = |at: Timestamp, every_ms| at.saturating_add(SignedDuration::from_millis(every_ms)).ok();
+    let status = |system: System| {
+        let reading = readings.iter().find(|reading| reading.system == system.name);
+        let (reconciled, probed) = (reading.map(|reading| reading.at), learned(&profiles, &system));
+        SystemStatus {
+            in_part: reading.is_some_and(|reading| reading.partial.is_some()),
+            reconcile_next: reconciled.and_then(|at| next(at, system.reconcile_every_ms)),
+            probe_next: probed.and_then(|at| next(at, system.probe_every_ms)),
+            system: system.name,
+            reconciled,
+            probed,
+        }
+    };
+    Ok(systems.into_iter().map(status).collect())
+}
+
+/// When a system was probed; a probe that never came to its end has learned nothing.
+fn learned(profiles: &[Profile], system: &System) -> Option<Timestamp> {
+    let profile = profiles.iter().find(|profile| profile.system == system.name)?;
+    (!profile.ways.is_empty() || !profile.honours.is_empty()).then_some(profile.at)
 }

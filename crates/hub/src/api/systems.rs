@@ -3,23 +3,25 @@
 use axum::{Json, extract::State, http::StatusCode};
 use bailiwick_connector::Sleep;
 use bailiwick_core::{id::SystemName, profile::Profile};
-use bailiwick_engine::Reconciled;
+use bailiwick_engine::{How, Reconciled, Tried};
 use serde::{Deserialize, Serialize};
 
 use super::{
     Hub,
     answer::{Answer, ApiError, Params, Segment},
     caller::{Caller, Right},
-    wait::Wait,
+    wait::{Wait, when_free},
 };
 use crate::{problem::Problem, worker::Pulse};
 
 /// What a reconciliation found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReconciledView {
+    /// `listed`: everything was looked at; `news`: what is new since the last time.
+    pub how: How,
     /// How many accounts the system showed.
     pub accounts: u64,
-    /// How many are as they were.
+    /// How many of them are as they were.
     pub unchanged: u64,
     /// How many differ from what was known.
     pub changed: u64,
@@ -31,25 +33,50 @@ pub struct ReconciledView {
     pub gone: u64,
     /// How many groups the system showed.
     pub groups: u64,
-    /// Why not everything was shown, if so: then nothing is taken to be gone.
+    /// Why not everything was shown, if so: then nothing is concluded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial: Option<String>,
     /// How the queue is after the wait.
     pub queue: Pulse,
 }
 
-/// `POST /systems/{system}/reconciliation?wait=SECONDS`
+/// What is to be looked at.
+#[derive(Debug, Default, Deserialize)]
+pub struct Extent {
+    #[serde(default)]
+    full: bool,
+}
+
+/// How far a reconciliation is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgressView {
+    /// How many accounts the system has shown so far; absent while no reconciliation is under way here.
+    pub accounts: Option<u64>,
+}
+
+/// `GET /systems/{system}/reconciliation`: how far it is.
+pub async fn progress(
+    State(hub): State<Hub>,
+    _: Caller,
+    Segment(system): Segment<SystemName>,
+) -> Json<ProgressView> {
+    Json(ProgressView { accounts: hub.engine.seen_so_far(&system) })
+}
+
+/// `POST /systems/{system}/reconciliation?full=BOOL&wait=SECONDS`
 pub async fn reconcile(
     State(hub): State<Hub>,
     caller: Caller,
     Segment(system): Segment<SystemName>,
+    Params(extent): Params<Extent>,
     Params(wait): Params<Wait>,
 ) -> Answer<ReconciledView> {
     caller.may(Right::Operate)?;
-    let Reconciled { accounts, unchanged, changed, adopted, unmanaged, gone, groups, partial } =
-        hub.engine.reconcile(&system).await?;
+    let Reconciled { how, accounts, unchanged, changed, adopted, unmanaged, gone, groups, partial } =
+        when_free(|| hub.engine.reconcile(&system, extent.full)).await?;
     let queue = wait.for_quiet(&hub).await;
     Ok(Json(ReconciledView {
+        how,
         accounts,
         unchanged,
         changed,
@@ -79,8 +106,19 @@ pub async fn probe(
     Segment(system): Segment<SystemName>,
 ) -> Answer<ProfileView> {
     caller.may(Right::Govern)?;
-    let profile = hub.engine.probe(&system, caller.actor(), &Sleep).await?;
+    let profile = when_free(|| hub.engine.probe(&system, caller.actor(), &Sleep)).await?;
     Ok(Json(ProfileView { profile, current: true }))
+}
+
+/// `POST /systems/{system}/trial`: tries the sentences of the contract on a canary.
+pub async fn trial(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Segment(system): Segment<SystemName>,
+) -> Answer<Vec<Tried>> {
+    caller.may(Right::Govern)?;
+    let tried = when_free(|| hub.engine.try_contract(&system, caller.actor(), &Sleep)).await?;
+    Ok(Json(tried))
 }
 
 /// `GET /systems/{system}/profile`: what the last probe found.

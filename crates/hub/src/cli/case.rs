@@ -1,6 +1,12 @@
 //! `bailiwick case`
 
-use bailiwick_core::{id::CaseId, verify::Verdict};
+use bailiwick_core::{
+    access::AccessClass,
+    control::Acceptance,
+    id::{CaseId, SystemName},
+    time::Date,
+    verify::Verdict,
+};
 use clap::Subcommand;
 
 use super::{
@@ -9,7 +15,7 @@ use super::{
     matrix::{matrix, reasons},
 };
 use crate::{
-    api::{CaseLine, CaseView},
+    api::{Accepted, CaseLine, CaseView},
     client::Client,
     failure::{Exit, Result},
     render::{Output, Tone},
@@ -35,6 +41,33 @@ pub enum CaseCommand {
         /// As a matrix: access classes × systems
         #[arg(long)]
         matrix: bool,
+    },
+    /// Accept what stands in where access cannot be seen
+    #[command(
+        after_help = "A case closes when every cell is proven, or cannot be seen and somebody answers for what stands \
+        in.\nThat has an end; then the case is open again. Neither the leaver nor the owner of the integration\n\
+        may accept it; it takes the role `approver` or `admin`.\n\nExample:\n  \
+        bailiwick case accept cas_01jd3v8k5mfa8rsw1r2q9n6x4e --system crm --class oauth-consents \\\n    \
+        --owner hr/1002 --until 2027-03-31 --reason 'the vendor confirmed in writing, ticket 4711'"
+    )]
+    Accept {
+        /// The case
+        case: CaseId,
+        /// The system
+        #[arg(long)]
+        system: SystemName,
+        /// The class of access that cannot be seen
+        #[arg(long)]
+        class: AccessClass,
+        /// Who answers for it, `source/key` of somebody who is here
+        #[arg(long, value_name = "SOURCE/KEY")]
+        owner: String,
+        /// The last day on which it stands
+        #[arg(long, value_name = "DATE")]
+        until: Date,
+        /// What stands in, and why that is enough
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
     },
 }
 
@@ -70,8 +103,34 @@ pub async fn run(context: &Context<'_>, command: CaseCommand) -> Result<Exit> {
             let view = get(&client, case).await?;
             context.output.result(&view, |output| show(output, &view, matrix));
         }
+        CaseCommand::Accept { case, system, class, owner, until, reason } => {
+            let acceptance = Acceptance { owner, until, reason };
+            let accepted = accept(&client, case, &system, class, &acceptance).await?;
+            context.output.result(&accepted, |output| {
+                for line in reasons(std::slice::from_ref(&accepted.cell)) {
+                    output.line(&line);
+                }
+                match accepted.closed {
+                    true => output.toned(Tone::Good, "the case is closed with it"),
+                    false => output.line("the case stays open: other cells are not proven"),
+                }
+            });
+        }
     }
     Ok(Exit::Done)
+}
+
+/// Accepts a control.
+pub async fn accept(
+    client: &Client,
+    case: CaseId,
+    system: &SystemName,
+    class: AccessClass,
+    acceptance: &Acceptance,
+) -> Result<Accepted> {
+    let (case, class) = (case.to_string(), class.as_str());
+    let path = ["cases", &case, "cells", system.as_str(), class, "control"];
+    client.post(&path).json(acceptance).send().await
 }
 
 /// The case.

@@ -1,4 +1,5 @@
-//! `bailiwick connector`: what each kind of connector can do, and descriptions of HTTP APIs. Needs no hub.
+//! `bailiwick connector`: what each kind of connector can do, descriptions of HTTP APIs, and what a live system
+//! keeps of the contract. Only the last needs a hub.
 
 use std::path::PathBuf;
 
@@ -8,6 +9,7 @@ use bailiwick_connectors::{
     rest::{Auth, Description, shipped},
 };
 use bailiwick_core::{access::AccessClass, scope::ScopeRule};
+use bailiwick_engine::{Tried, TriedVerdict};
 use clap::Subcommand;
 use serde::Serialize;
 
@@ -41,6 +43,16 @@ pub enum ConnectorCommand {
     Check {
         /// The file, or the name of a shipped description; `-` is standard input
         file: PathBuf,
+    },
+    /// Try what connectors promise on a live system
+    #[command(
+        after_help = "An account that belongs to nobody is made on the system, changed, tried, and deleted; others \
+        are\nread and never changed. What cannot be shown so says why. Exit code 1 when a promise is broken.\n\n\
+        Example:\n  bailiwick connector try chat"
+    )]
+    Try {
+        /// The system, as the configuration names it
+        system: String,
     },
 }
 
@@ -166,7 +178,28 @@ pub async fn run(context: &Context<'_>, command: ConnectorCommand) -> Result<Exi
     match command {
         ConnectorCommand::List => list(context.output),
         ConnectorCommand::Check { file } => check(context.output, file),
+        ConnectorCommand::Try { system } => try_contract(context, &system).await,
     }
+}
+
+async fn try_contract(context: &Context<'_>, system: &str) -> Result<Exit> {
+    let client = context.client()?;
+    let waiting = context.output.waiting(&format!("trying {system} on a canary"));
+    let tried: Vec<Tried> = client.post(&["systems", system, "trial"]).send().await?;
+    drop(waiting);
+    context.output.result(&tried, |output| {
+        let rows = tried.iter().map(|one| {
+            let (tone, words) = match one.verdict {
+                TriedVerdict::Holds => (Tone::Good, "holds"),
+                TriedVerdict::Broken => (Tone::Bad, "does not hold"),
+                TriedVerdict::NotShown => (Tone::Dim, "not shown"),
+            };
+            vec![Tone::Plain.cell(&one.sentence), tone.cell(words), Tone::Plain.cell(&one.told)]
+        });
+        output.table(&["sentence", "here", "how, or why not"], rows.collect());
+    });
+    let broken = tried.iter().any(|one| one.verdict == TriedVerdict::Broken);
+    Ok(if broken { Exit::Refused } else { Exit::Done })
 }
 
 fn list(output: Output) -> Result<Exit> {

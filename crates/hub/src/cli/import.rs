@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{Context, PATIENCE};
 use crate::{
-    api::Delivered,
+    api::{Delivered, Status},
     client::Client,
     failure::{Exit, Failure, Result},
     render::{Output, count},
@@ -31,7 +31,12 @@ pub async fn run(context: &Context<'_>, args: ImportArgs) -> Result<Exit> {
     let bytes = read(&args.file)?;
     let client = context.client()?;
     let waiting = context.output.waiting(&format!("delivering {} to {}", args.file.display(), args.source));
-    let delivered = deliver(&client, &args.source, bytes, (!args.no_wait).then_some(PATIENCE)).await?;
+    let ask = async || {
+        let queued = client.get(&["status"]).send::<Status>().await.ok()?.queue.queued;
+        (queued > 0).then(|| format!("{} still to do", count(queued, "item", "items")))
+    };
+    let delivery = deliver(&client, &args.source, bytes, (!args.no_wait).then_some(PATIENCE));
+    let delivered = waiting.watching(delivery, ask).await?;
     drop(waiting);
     context.output.result(&delivered, |output| show(output, &delivered));
     Ok(Exit::Done)

@@ -64,8 +64,9 @@ pub fn reasons(cells: &[Cell]) -> Vec<String> {
             Verdict::Pending { until } => format!("readers may see the old state until {until:.0}"),
             Verdict::Unobservable { why, control: None } => format!("{why}; no control was accepted"),
             Verdict::Unobservable { why, control: Some(control) } => {
+                let reason = control.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
                 format!(
-                    "{why}; {} stands in, owner {}, until {:.0}",
+                    "{why}; {}{reason} stands in, owner {}, until {:.0}",
                     control.what, control.owner, control.expires
                 )
             }

@@ -1,7 +1,7 @@
 //! The command line. One file for each group of commands: its arguments, then what it does.
 //!
-//! Every command but `init`, `serve`, `lab`, `demo`, `connector`, `evidence verify` and `completions` talks to
-//! a running hub over its HTTP API.
+//! Every command but `init`, `serve`, `lab`, `demo`, `connector list` and `check`, `evidence verify` and
+//! `completions` talks to a running hub over its HTTP API.
 
 mod account;
 mod apply;
@@ -33,7 +33,7 @@ use clap::{Args, Parser, Subcommand, error::ErrorKind};
 
 pub use self::{
     apply::{make, preview},
-    case::get as case,
+    case::{accept as accept_control, get as case},
     credential::set as set_credential,
     evidence::{check as check_evidence, export, verify, write as write_file},
     import::{deliver, read as read_file},

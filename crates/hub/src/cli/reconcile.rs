@@ -1,10 +1,11 @@
 //! `bailiwick reconcile`
 
+use bailiwick_engine::How;
 use clap::Args;
 
 use super::{Context, PATIENCE};
 use crate::{
-    api::ReconciledView,
+    api::{ProgressView, ReconciledView},
     client::Client,
     failure::{Exit, Result},
     render::{Output, Tone, count},
@@ -13,13 +14,16 @@ use crate::{
 /// Arguments of `bailiwick reconcile`.
 #[derive(Args)]
 #[command(after_help = "Exit code 1 when the system could be seen only in part: that proves no absence.\n\n\
-    Example:\n  bailiwick reconcile chat")]
+    Example:\n  bailiwick reconcile chat\n  bailiwick reconcile directory --full")]
 pub struct ReconcileArgs {
     /// The system, as the configuration names it
     system: String,
     /// Only reach the system and try the credential
-    #[arg(long)]
+    #[arg(long, conflicts_with = "full")]
     check: bool,
+    /// List everything, though the system can tell what is new
+    #[arg(long)]
+    full: bool,
 }
 
 /// Compares it.
@@ -32,22 +36,33 @@ pub async fn run(context: &Context<'_>, args: ReconcileArgs) -> Result<Exit> {
         });
         return Ok(Exit::Done);
     }
-    let waiting = context.output.waiting(&format!("reading {}", args.system));
-    let found = reconcile(&client, &args.system).await?;
+    let system = args.system.as_str();
+    let waiting = context.output.waiting(&format!("reading {system}"));
+    let ask = async || {
+        let progress = client.get(&["systems", system, "reconciliation"]).send::<ProgressView>().await;
+        let accounts = progress.ok()?.accounts.filter(|accounts| *accounts > 0)?;
+        Some(format!("reading {system}: {}", count(accounts, "account", "accounts")))
+    };
+    let found = waiting.watching(reconcile(&client, system, args.full), ask).await?;
     drop(waiting);
     context.output.result(&found, |output| show(output, &found));
     Ok(if found.partial.is_some() { Exit::Refused } else { Exit::Done })
 }
 
 /// Compares a system and waits until what follows is done.
-pub async fn reconcile(client: &Client, system: &str) -> Result<ReconciledView> {
-    client.post(&["systems", system, "reconciliation"]).query("wait", PATIENCE).send().await
+pub async fn reconcile(client: &Client, system: &str, full: bool) -> Result<ReconciledView> {
+    let path = ["systems", system, "reconciliation"];
+    client.post(&path).query("full", full).query("wait", PATIENCE).send().await
 }
 
 fn show(output: Output, found: &ReconciledView) {
+    let what = match found.how {
+        How::Listed => count(found.accounts, "account", "accounts"),
+        How::News => format!("news of {}", count(found.accounts, "account", "accounts")),
+    };
     output.line(&format!(
         "{}: {} unchanged, {} changed, {} new, {} gone, {} that belong to nobody known; {}",
-        count(found.accounts, "account", "accounts"),
+        what,
         found.unchanged,
         found.changed,
         found.adopted,

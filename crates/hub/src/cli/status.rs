@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use bailiwick_core::time::Timestamp;
 use clap::Args;
 
 use super::Context;
 use crate::{
-    api::Status,
+    api::{Status, SystemStatus},
     failure::{Exit, Result},
     render::{Output, Tone, count},
 };
@@ -50,6 +51,7 @@ fn show(output: Output, status: &Status) {
     for (name, code) in status.shut.iter().filter(|(name, _)| !status.quarantined.contains(name)) {
         output.toned(Tone::Warn, &format!("shut         {name}: {code}; see `bailiwick finding list`"));
     }
+    schedule(output, &status.schedule);
     for name in &status.quarantined {
         output.toned(
             Tone::Bad,
@@ -67,6 +69,33 @@ fn show(output: Output, status: &Status) {
     } else if drafted > 0 {
         output.say("\nplans wait for an approval: `bailiwick plan list --state drafted`");
     }
+}
+
+/// When each system was looked at, and when it will be.
+fn schedule(output: Output, systems: &[SystemStatus]) {
+    if systems.is_empty() {
+        return;
+    }
+    let at = |at: Option<Timestamp>, never: &str| match at {
+        Some(at) => Tone::Plain.cell(format!("{at:.0}")),
+        None => Tone::Dim.cell(never),
+    };
+    let rows = systems.iter().map(|one| {
+        let mut reconciled = at(one.reconciled, "never");
+        if one.in_part {
+            reconciled = Tone::Warn.cell(format!("{:.0} in part", one.reconciled.unwrap_or_default()));
+        }
+        let next = at(one.reconcile_next, "");
+        vec![
+            Tone::Plain.cell(&one.system),
+            reconciled,
+            next,
+            at(one.probed, "never"),
+            at(one.probe_next, "when asked"),
+        ]
+    });
+    output.line("");
+    output.table(&["system", "reconciled", "next", "probed", "next"], rows.collect());
 }
 
 /// `500 active, 2 left`, without what there is none of.

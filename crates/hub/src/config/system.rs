@@ -8,6 +8,8 @@ use bailiwick_core::{
     system::{Entitlement, OnLeave, System},
 };
 
+use toml::de::DeValue;
+
 use super::{
     error::{Code, Report},
     fields::{Entry, Fields, Located},
@@ -15,6 +17,8 @@ use super::{
 
 /// How long the disabled account of a leaver is kept where configuration says nothing.
 const RETENTION_DAYS: u32 = 30;
+/// A day, milliseconds.
+const DAY_MS: i64 = 24 * 3_600_000;
 
 fn saturated(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
@@ -56,6 +60,8 @@ pub(super) fn system<'t>(
         parsed
     });
     let retention_days = fields.number("retention_days", 0, 3_650, report).map_or(RETENTION_DAYS, saturated);
+    let reconcile_every = every(&mut fields, "reconcile_every", System::usual_reconcile_every(), report);
+    let probe_every = every(&mut fields, "probe_every", System::usual_probe_every(), report);
     if !fields.has("account") {
         fields.lacks("account");
     }
@@ -82,6 +88,8 @@ pub(super) fn system<'t>(
         on_leave: on_leave?,
         convergence_ms: convergence?,
         retention_days,
+        reconcile_every_ms: reconcile_every?,
+        probe_every_ms: probe_every?,
         account,
     })
 }
@@ -113,8 +121,34 @@ fn class(text: Located<'_, &str>, report: &mut Report) -> Option<AccessClass> {
         .ok()
 }
 
+/// How often something is done: from a minute to a year. `usual` where nothing is said.
+fn every(fields: &mut Fields<'_, '_>, key: &'static str, usual: i64, report: &mut Report) -> Option<i64> {
+    let Some(found) = fields.value(key) else { return Some(usual) };
+    let text = match found.value {
+        DeValue::String(text) => text.as_ref(),
+        DeValue::Integer(number) => number.as_str(),
+        _ => "",
+    };
+    let message = match duration(text).or((text == "0").then_some(0)) {
+        Some(ms) if (60_000..=366 * DAY_MS).contains(&ms) => return Some(ms),
+        Some(0) => format!(
+            "`{key}` cannot be switched off: what is not looked at is not known; write a long time such as `90d`"
+        ),
+        Some(_) | None => {
+            format!("`{key}` is not a time from a minute to a year; write one such as `30m`, `6h`, `30d`")
+        }
+    };
+    report.add(Code::Value, found.spot, message);
+    None
+}
+
 /// `500ms`, `3s`, `2m`, `1h` in milliseconds; up to a day.
 fn milliseconds(text: &str) -> Option<i64> {
+    duration(text).filter(|ms| *ms <= DAY_MS)
+}
+
+/// `500ms`, `3s`, `2m`, `1h`, `7d` in milliseconds.
+fn duration(text: &str) -> Option<i64> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(digits);
     let unit = match unit {
@@ -122,9 +156,10 @@ fn milliseconds(text: &str) -> Option<i64> {
         "s" => 1_000,
         "m" => 60_000,
         "h" => 3_600_000,
+        "d" => DAY_MS,
         _ => return None,
     };
-    number.parse::<i64>().ok()?.checked_mul(unit).filter(|ms| *ms <= 24 * 3_600_000)
+    number.parse::<i64>().ok()?.checked_mul(unit)
 }
 
 /// The names of the attributes that a template uses; its grammar is that of

@@ -86,6 +86,8 @@ fn a_sound_configuration_is_read_in_full() {
         read(&bundle(&[("a.toml", SOUND), ("p/a.cedar", "permit(principal, action, resource);")])).unwrap();
     assert_eq!(read.systems.len(), 1);
     assert_eq!(read.systems[0].convergence_ms, 3_000);
+    assert_eq!(read.systems[0].reconcile_every_ms, 6 * 3_600_000);
+    assert_eq!(read.systems[0].probe_every_ms, 30 * 24 * 3_600_000);
     assert_eq!(read.systems[0].account["title"], "?{title}");
     let labels: Vec<_> = read.entitlements.iter().map(|e| (e.name.as_str(), e.label.as_str())).collect();
     assert_eq!(labels, [("chat/account", "account"), ("chat/sales", "Sales")]);
@@ -296,6 +298,22 @@ fn values() {
         "convergence = \"3s\"\nretention_days = -1",
         &[
             "config-value a.toml:6:18: `retention_days` of system `chat` is out of range; write a whole number from 0 to 3650",
+        ],
+    );
+    check(
+        "convergence = \"3s\"",
+        "convergence = \"3s\"\nreconcile_every = \"0\"\nprobe_every = 0",
+        &[
+            "config-value a.toml:6:19: `reconcile_every` cannot be switched off: what is not looked at is not known; write a long time such as `90d`",
+            "config-value a.toml:7:15: `probe_every` cannot be switched off: what is not looked at is not known; write a long time such as `90d`",
+        ],
+    );
+    check(
+        "convergence = \"3s\"",
+        "convergence = \"3s\"\nreconcile_every = \"6\"\nprobe_every = \"10s\"",
+        &[
+            "config-value a.toml:6:19: `reconcile_every` is not a time from a minute to a year; write one such as `30m`, `6h`, `30d`",
+            "config-value a.toml:7:15: `probe_every` is not a time from a minute to a year; write one such as `30m`, `6h`, `30d`",
         ],
     );
     check(

@@ -1,6 +1,12 @@
 //! Act: a person approves what no rule may.
 
-use bailiwick_core::digest::Digest;
+use bailiwick_core::{
+    case::Cell,
+    control::Acceptance,
+    digest::Digest,
+    time::{Clock, SignedDuration},
+};
+use jiff::tz::TimeZone;
 
 use super::{Narrator, Stage, leavers::Leaver, matrix};
 use crate::{
@@ -8,6 +14,7 @@ use crate::{
     api::{NewOperator, PlanView},
     cli::{self, ListArgs},
     client::Client,
+    clock::SystemClock,
     failure::Result,
     profile::Profile,
 };
@@ -64,5 +71,32 @@ pub async fn act(narrator: &mut Narrator, stage: &Stage, left: &[Leaver]) -> Res
             "all is proven but the consents on crm, which nothing shows: the case stays open, and says so",
         )?;
     }
-    Ok(())
+    accept(narrator, &approver, left).await
+}
+
+/// For the first leaver the approver accepts what stands in for seeing; the other case stays as it is.
+async fn accept(narrator: &mut Narrator, approver: &Client, left: &[Leaver]) -> Result<()> {
+    let Some(leaver) = left.first() else { return Ok(()) };
+    let view = cli::case(approver, leaver.case).await?;
+    let unseen = view.cells.iter().find(|cell| acme::UNSEEN.contains(&cell.class));
+    let Some(Cell { system, class, .. }) = unseen else { return Ok(()) };
+    let now = SystemClock.now();
+    let until = now.saturating_add(SignedDuration::from_hours(24 * 90)).unwrap_or(now);
+    let until = until.to_zoned(TimeZone::UTC).date();
+    let (_, person) = acme::APPROVER;
+    let reason = "crm's vendor confirmed that no consents are left, ticket 4711".to_owned();
+    let acceptance = Acceptance { owner: person.to_owned(), until, reason };
+    let accepted = cli::accept_control(approver, leaver.case, system, *class, &acceptance).await?;
+    narrator.tell(&format!(
+        "$ bailiwick case accept {} --system {system} --class {class} \\\n    --owner {person} --until {until} --reason '…'",
+        leaver.case
+    ));
+    let view = cli::case(approver, leaver.case).await?;
+    narrator.promise(
+        accepted.closed && view.case.closed.is_some(),
+        &format!(
+            "somebody answers for it until a day: the case of {} closes, and opens again after it",
+            leaver.name
+        ),
+    )
 }

@@ -30,7 +30,7 @@ pub async fn act(narrator: &mut Narrator, stage: &Stage) -> Result<()> {
     }
     for system in acme::SYSTEMS {
         stage.hub.post(&["systems", system, "check"]).done().await?;
-        let found = cli::reconcile(&stage.hub, system).await?;
+        let found = cli::reconcile(&stage.hub, system, false).await?;
         let groups = count(found.groups, "group", "groups");
         narrator.tell(&format!(
             "$ bailiwick reconcile {system:<4}             {} accounts, {groups}",

@@ -55,6 +55,11 @@ pub(super) const LINES: &[Line] = &[
         "look at the system, mend it there, then answer the next task",
     ),
     (
+        "cannot-probe",
+        "a system could not be probed again on schedule",
+        "mend what the finding names; it is tried again in six hours, or run `bailiwick probe SYSTEM`",
+    ),
+    (
         "cannot-reconcile",
         "a system cannot be compared with what is known",
         "mend what the finding names; it is tried again",
@@ -113,6 +118,42 @@ pub(super) const LINES: &[Line] = &[
         "description-value",
         "a description says something that cannot be, or does not fit the rest of it",
         "write what the message says",
+    ),
+    (
+        "control-empty-reason",
+        "what stands in for seeing was accepted without a reason",
+        "say what stands in and why that is enough",
+    ),
+    (
+        "control-lapsed",
+        "what stood in for seeing a class of access has ended, so the case is open again",
+        "look at it again, then accept it anew with `bailiwick case accept`, or connect a system so that it can be seen",
+    ),
+    (
+        "control-not-needed",
+        "a cell can be seen, so nothing may stand in for seeing it",
+        "have the access removed; only a cell that is `unobservable` is accepted",
+    ),
+    ("control-over", "the last day of what is accepted is over", "name a day to come"),
+    (
+        "control-own-access",
+        "somebody accepts what stands in for seeing their own access",
+        "let somebody else look and accept it",
+    ),
+    (
+        "control-own-integration",
+        "the owner of an integration accepts what it cannot see",
+        "let somebody else look and accept it",
+    ),
+    (
+        "control-owner-unfit",
+        "who is to answer for what stands in is not known, has left, or is the leaver",
+        "name somebody else by `source/key`; `bailiwick identity list` shows who is here",
+    ),
+    (
+        "control-too-long",
+        "what stands in would not be looked at for more than a year",
+        "accept it for less, and again when it ends",
     ),
     (
         "diverged",
@@ -175,6 +216,11 @@ pub(super) const LINES: &[Line] = &[
         "somebody left and still has access",
         "remove it on the system, or approve the plan that waits; it is read back by itself",
     ),
+    (
+        "seen-in-part",
+        "a system did not show everything when it was compared",
+        "raise what limits the integration's credential there; until then nothing is said to differ or to be gone",
+    ),
     ("stale", "the object was changed by somebody else meanwhile", "try again; it is read anew"),
     (
         "statement-for-other-operation",
@@ -190,6 +236,11 @@ pub(super) const LINES: &[Line] = &[
         "statement-wrong",
         "the database does not understand a statement, or it does not do what its name says",
         "mend `statements.NAME`; the message says what the database says",
+    ),
+    (
+        "system-busy",
+        "the same is being done with the system at this moment, by this hub or another",
+        "wait until it is done; `bailiwick status` shows when the system was last compared",
     ),
     ("system-fault", "the system reports a fault of its own", "look at the system's log; it is tried again"),
     ("system-forbids", "the credential is valid and may not do this", "give it the right on the system"),

@@ -25,7 +25,10 @@ data_flows = ["who gets and gives back a badge → the front desk"]
 privilege_flows = ["doors that open → whoever has a badge"]
 vendor = "Acme itself"
 settings = { hours = 8, instructions.update = "At the front desk: {change}, badge of {account}" }
+"#;
 
+/// A source of people.
+pub const SOURCE: &str = r#"
 [integration.hr]
 purpose = "People"
 owner = "hr/1"
@@ -54,6 +57,7 @@ const RULES: &str = r#"
 fn a_person_is_asked_and_answers() {
     let world = World::with_hub();
     world.write("company/badges.toml", CONFIGURATION);
+    world.write("company/hr.toml", SOURCE);
     world.write("company/rules.cedar", RULES);
     world.run(&["apply", "company", "--yes"]).well();
     world.run(&["status", "--wait", "60"]).well();

@@ -42,6 +42,12 @@ impl Outcome {
         out
     }
 
+    /// The same with a word that changes from day to day as a placeholder.
+    pub fn with(self, word: &str, placeholder: &str) -> Self {
+        let placed = |text: &str| text.replace(word, placeholder);
+        Self { line: placed(&self.line), stdout: placed(&self.stdout), stderr: placed(&self.stderr), ..self }
+    }
+
     /// Panics unless it ended well.
     #[track_caller]
     pub fn well(self) -> Self {

@@ -26,11 +26,13 @@ CREATE TABLE accounts (
   locator TEXT,
   system TEXT,
   identity TEXT,
+  seen INTEGER,
   PRIMARY KEY (tenant, id)
 ) STRICT;
 CREATE UNIQUE INDEX accounts_locator ON accounts (tenant, locator) WHERE locator IS NOT NULL;
 CREATE INDEX accounts_system ON accounts (tenant, system, id) WHERE system IS NOT NULL;
 CREATE INDEX accounts_identity ON accounts (tenant, identity, id) WHERE identity IS NOT NULL;
+CREATE INDEX accounts_seen ON accounts (tenant, seen, id) WHERE seen IS NOT NULL;
 
 CREATE TABLE systems (
   tenant TEXT NOT NULL,
@@ -241,6 +243,26 @@ CREATE TABLE ties (
   body BLOB NOT NULL,
   PRIMARY KEY (tenant, id)
 ) STRICT;
+
+CREATE TABLE readings (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+
+CREATE TABLE memberships (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  system TEXT,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+CREATE INDEX memberships_system ON memberships (tenant, system, id) WHERE system IS NOT NULL;
 
 -- Evidence: appended with the rows it explains; `idx` is the place in the published log.
 CREATE TABLE evidence (

@@ -281,6 +281,10 @@ pub async fn a_select_finds_what_its_filters_say(bed: &Bed) {
         (vec![Filter::AtMost("due", 20)], "ab"),
         (vec![Filter::AtMost("due", 9)], ""),
         (vec![Filter::AtMost("due", i64::MAX)], "abc"),
+        (vec![Filter::Above("due", 10)], "bc"),
+        (vec![Filter::Above("due", i64::MIN)], "abc"),
+        (vec![Filter::Above("due", 30)], ""),
+        (vec![Filter::Above("due", 10), Filter::AtMost("due", 20)], "b"),
         (vec![Filter::In("due", vec![int(30), int(10), int(7)])], "ac"),
         (vec![Filter::In("due", vec![int(30), KeyValue::Null])], "cd"),
         (vec![Filter::In("state", vec![])], ""),
@@ -331,6 +335,7 @@ pub async fn what_no_caller_should_ask_for_is_refused(bed: &Bed) {
         Filter::Is("due", "1".into()),
         Filter::In("due", vec!["1".into()]),
         Filter::AtMost("state", 1),
+        Filter::Above("state", 1),
         Filter::Is("1=1 OR state", "x".into()),
         Filter::Is("state", "a\0b".into()),
     ];

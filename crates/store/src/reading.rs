@@ -1,0 +1,72 @@
+//! How far systems were read: when, where the news of the next reading begin, and who was in which group.
+
+use bailiwick_core::{
+    digest::Digest,
+    id::{EntitlementName, SystemName},
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{Entity, KeyValue, Table};
+
+/// The last reading of a system that was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reading {
+    /// The system.
+    pub system: SystemName,
+    /// Identifies with what and for what it was read; a reading with another basis begins anew.
+    pub basis: Digest,
+    /// When it began.
+    pub at: Timestamp,
+    /// When the last one began in which the system showed everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed: Option<Timestamp>,
+    /// Where the news of the next one begin; without it, everything has to be shown again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Since>,
+    /// Why not everything was shown, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partial: Option<String>,
+}
+
+/// Tokens of a connector, opaque.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Since {
+    /// For the news of accounts.
+    pub accounts: String,
+    /// For the news of groups, where there are groups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<String>,
+}
+
+/// Who was in a declared group at the last reading. Kept only where there are news, which show a group and
+/// not who has left it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    /// The entitlement that the group is.
+    pub entitlement: EntitlementName,
+    /// The system's id of the group; absent when there was none.
+    pub group: Option<String>,
+    /// The system's ids of its members, ascending.
+    pub members: Vec<String>,
+}
+
+impl Entity for Reading {
+    const TABLE: Table = Table::Readings;
+    fn key(&self) -> String {
+        self.system.to_string()
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        vec![]
+    }
+}
+
+impl Entity for Membership {
+    const TABLE: Table = Table::Memberships;
+    fn key(&self) -> String {
+        self.entitlement.to_string()
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        vec![self.entitlement.system().as_str().into()]
+    }
+}
