@@ -177,6 +177,8 @@ fn what_follows_is_listed_and_a_person_in_between_makes_no_yes() {
     let asked = ticket(true);
     assert!(!asked.beyond.possible);
     assert_eq!(asked.beyond.only_with_a_person, alone.beyond.paths);
+    assert_eq!(ways(&asked), []);
+    assert_eq!(asked.persistence[0].by, [format!("{}, if a person agrees", alone.beyond.paths[0])]);
     let roles = automation("object s/ticket", "entitlement bailiwick/approvers", false);
     let hub = of("it", &[partner(acts(&["object s/ticket"]))], &around(&[], &[], vec![roles]));
     assert_eq!(ways(&hub), [Primitive::Approval]);
@@ -226,8 +228,24 @@ fn a_credential_outside_of_the_hub_is_limited_by_its_system_alone() {
         )
     };
     let write = of("credential it/write", &it, &world);
-    assert_eq!(ways(&write), [Primitive::Account]);
-    assert_eq!(write.beyond.paths.last(), Some(&outside("write")));
+    // Of a system that is not known, anything.
+    let all = Primitive::ALL.into_iter().filter(|way| *way != Primitive::Approval).collect::<Vec<_>>();
+    assert_eq!(ways(&write), all);
+    assert_eq!(write.persistence[0].by, ["create POST /u".to_owned(), outside("write")]);
+    assert_eq!(
+        write.beyond.paths,
+        ["it → create POST /u → creates accounts on s".to_owned(), outside("write")]
+    );
+    let authority = compute(&it[0], world.world());
+    let classes = BTreeSet::from([AccessClass::PrimaryAccount, AccessClass::Sessions]);
+    let part = Part {
+        integration: &it[0],
+        authority: &authority,
+        semantics: &world.semantics,
+        classes: Some(&classes),
+    };
+    let known = blast("credential it/verify".parse().unwrap(), &[part], &world.entitlements);
+    assert_eq!(ways(&known), [Primitive::Account, Primitive::Token]);
     let verify = of("credential it/verify", &it, &world);
     assert_eq!(lines(&verify), ["read what it shows by list GET /u [none outside of the hub]"]);
     assert_eq!(verify.beyond.paths, [outside("verify")]);
@@ -265,11 +283,10 @@ proptest! {
         let blast = of("it", &it, &around);
         prop_assert_eq!(blast.beyond.possible, !blast.beyond.paths.is_empty());
         for way in &blast.persistence {
-            prop_assert_eq!(way.possible, !way.by.is_empty());
+            prop_assert!(!way.possible || !way.by.is_empty());
         }
-        // Whoever could stay could create or preserve access, unless a person has to agree.
-        let person = !blast.beyond.only_with_a_person.is_empty();
-        prop_assert!(blast.beyond.possible || person || ways(&blast).is_empty());
+        // Whoever could stay could create or preserve access.
+        prop_assert!(blast.beyond.possible || ways(&blast).is_empty());
         // Everything that authority reaches is listed.
         let authority = compute(&it[0], around.world());
         for path in authority.paths.iter().filter(|path| !path.steps.is_empty()) {

@@ -48,7 +48,7 @@ fn show(output: Output, blast: &Blast) {
     output.line(&format!("{} ({})\n", blast.subject, blast.class));
     let rows = rows(blast).into_iter().map(|row| row.map(|text| Tone::Plain.cell(text)).into());
     output.table(&["can", "what", "by", "limit"], rows.collect());
-    output.line("It approves nothing: integrations never do.\n");
+    output.line("\nIt approves nothing: integrations never do.\n");
     let rows = blast.persistence.iter().map(|way| {
         let possible = if way.possible { Tone::Bad.cell("yes") } else { Tone::Good.cell("no") };
         vec![Tone::Plain.cell(way.primitive.title()), possible, Tone::Plain.cell(shortened(&way.by))]

@@ -1,21 +1,40 @@
 //! What could outlast its discovery, and whether access could be created or preserved.
 
+use std::collections::BTreeSet;
+
 use super::{Beyond, Can, Part, Persistence, Power, Primitive, Subject, Thing};
 use crate::{access::AccessClass, authority::Effect, gate::HUB, integration::Role};
 
-/// Each way to stay, with everything that opens it.
-pub(super) fn persistence(powers: &[Power]) -> Vec<Persistence> {
+/// Each way to stay, with everything that opens it. What a credential can do outside of the hub only its
+/// system knows: whatever there is on the system is taken to be open. A system's credential opens nothing at
+/// the hub, so it makes no approval.
+pub(super) fn persistence(subject: &Subject, parts: &[Part<'_>], powers: &[Power]) -> Vec<Persistence> {
+    let outside = outside(subject, parts);
+    let there =
+        |class: &AccessClass| parts.iter().any(|p| p.classes.is_none_or(|there| there.contains(class)));
+    let unknown: BTreeSet<Primitive> =
+        AccessClass::ALL.into_iter().filter(there).filter_map(of_class).collect();
     let of = |primitive| {
-        let mut by: Vec<String> = powers
-            .iter()
-            .filter(|power| stays(power).contains(&primitive))
-            .map(|power| power.by.clone())
-            .collect();
+        let opens: Vec<&Power> = powers.iter().filter(|power| stays(power).contains(&primitive)).collect();
+        let mut by: Vec<String> = opens.iter().map(|power| power.by.clone()).collect();
         by.sort();
         by.dedup();
-        Persistence { primitive, possible: !by.is_empty(), by }
+        let unknown = unknown.contains(&primitive) && primitive != Primitive::Approval;
+        by.extend(outside.clone().filter(|_| unknown));
+        let certain = opens.iter().any(|power| !power.by_person);
+        Persistence { primitive, possible: certain || outside.is_some() && unknown, by }
     };
     Primitive::ALL.map(of).into()
+}
+
+/// Where a credential leads that is used outside of the hub.
+fn outside(subject: &Subject, parts: &[Part<'_>]) -> Option<String> {
+    let Subject::Credential(name, purpose) = subject else { return None };
+    let endpoint = parts.first().map_or("", |part| part.integration.endpoint.as_str());
+    let purpose = purpose.as_str();
+    Some(format!(
+        "credential {name}/{purpose} → used outside of the hub → what {endpoint} lets it do, which nobody here knows"
+    ))
 }
 
 /// The ways to stay that a power opens. Whoever can only take leaves nothing behind.
@@ -94,6 +113,10 @@ pub(super) fn beyond(subject: &Subject, parts: &[Part<'_>], powers: &[Power], re
         let takes = powers.iter().any(|power| {
             power.integration == *name && power.call.as_ref().is_some_and(|call| !call.operation.reads())
         });
+        // Only whoever has the integration itself says what it did and what it knows.
+        if matches!(subject, Subject::Credential(..)) {
+            continue;
+        }
         match &part.integration.role {
             // Whoever carries out what ends access can say that it was done.
             Role::Target { system } if takes => {
@@ -103,12 +126,6 @@ pub(super) fn beyond(subject: &Subject, parts: &[Part<'_>], powers: &[Power], re
             Role::Target { .. } | Role::Partner { .. } => {}
         }
     }
-    if let Subject::Credential(name, purpose) = subject {
-        let endpoint = parts.first().map_or("", |part| part.integration.endpoint.as_str());
-        let purpose = purpose.as_str();
-        paths.push(format!(
-            "credential {name}/{purpose} → used outside of the hub → what {endpoint} lets it do, which nobody here knows"
-        ));
-    }
+    paths.extend(outside(subject, parts));
     Beyond { possible: !paths.is_empty(), paths, only_with_a_person }
 }

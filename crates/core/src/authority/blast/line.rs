@@ -15,11 +15,12 @@ use crate::{
 /// Everything, in no order.
 pub(super) fn powers(part: Part<'_>, entitlements: &[Entitlement]) -> Vec<Power> {
     let mut out = Vec::new();
+    let name = || part.integration.name.clone();
     for rule in &part.integration.scope.rules {
         for (can, thing) in by_call(part, rule) {
-            let limits = limits(part, can, true);
-            let (integration, by) = (part.integration.name.clone(), rule.to_string());
-            out.push(Power { integration, can, thing, call: Some(rule.clone()), by, limits });
+            let (call, by) = (Some(rule.clone()), rule.to_string());
+            let limits = limits(part, can);
+            out.push(Power { integration: name(), can, thing, call, by, by_person: false, limits });
         }
     }
     // The calls above say more than the starts of a target's paths do.
@@ -30,13 +31,13 @@ pub(super) fn powers(part: Part<'_>, entitlements: &[Entitlement]) -> Vec<Power>
         if path.steps.is_empty() && by_calls(&path.start) {
             continue;
         }
-        let thing = touched(path.end(), entitlements);
-        let by = path.explain(&part.integration.name);
-        let limits = limits(part, Can::Change, false);
+        let by_person = path.effect == Effect::Influences;
+        let agrees = if by_person { ", if a person agrees" } else { "" };
+        let by = format!("{}{agrees}", path.explain(&part.integration.name));
         for can in acts_on(path.end()) {
-            let (integration, by, limits) = (part.integration.name.clone(), by.clone(), limits.clone());
-            let by = if path.effect == Effect::Influences { format!("{by}, if a person agrees") } else { by };
-            out.push(Power { integration, can: *can, thing: thing.clone(), call: None, by, limits });
+            let thing = touched(path.end(), entitlements);
+            let (can, by, limits) = (*can, by.clone(), limits(part, *can));
+            out.push(Power { integration: name(), can, thing, call: None, by, by_person, limits });
         }
     }
     out
@@ -137,7 +138,7 @@ const fn acts_on(touch: &Touch) -> &'static [Can] {
 
 /// What limits it. The pace holds at the edge; the rest of a target's limits holds for what the hub plans.
 /// What comes in is held by the hub itself.
-fn limits(part: Part<'_>, can: Can, on_the_line: bool) -> Vec<String> {
+fn limits(part: Part<'_>, can: Can) -> Vec<String> {
     let scope = &part.integration.scope;
     let mut limits = Vec::new();
     if can == Can::Read {
@@ -154,12 +155,20 @@ fn limits(part: Part<'_>, can: Can, on_the_line: bool) -> Vec<String> {
         let values: Vec<&str> = values.iter().map(String::as_str).collect();
         kept.push(format!("only where {name} is {}", values.join(" or ")));
     }
-    if let Role::Source { contract, .. } = &part.integration.role {
-        let always = contract.always_allowed;
-        kept.push(format!("a delivery may lose {} % of the people, or {always}", contract.max_loss_percent));
-        kept.push(format!("a delivery may change {} %, or {always}", contract.max_change_percent));
+    match &part.integration.role {
+        Role::Target { .. } => {
+            limits.extend(kept.into_iter().map(|limit| format!("{limit}, as the hub plans")))
+        }
+        Role::Source { contract, .. } => {
+            let always = contract.always_allowed;
+            limits.extend(kept);
+            limits.push(format!(
+                "a delivery may lose {} % of the people, or {always}",
+                contract.max_loss_percent
+            ));
+            limits.push(format!("a delivery may change {} %, or {always}", contract.max_change_percent));
+        }
+        Role::Partner { .. } => limits.extend(kept),
     }
-    let planned = |limit: String| if on_the_line { format!("{limit}, as the hub plans") } else { limit };
-    limits.extend(kept.into_iter().map(planned));
     limits
 }

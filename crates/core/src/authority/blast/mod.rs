@@ -49,9 +49,9 @@ pub struct Blast {
 pub struct Persistence {
     /// The way.
     pub primitive: Primitive,
-    /// Whether it is open.
+    /// Whether it is open without anybody having to agree.
     pub possible: bool,
-    /// By what; empty when it is not.
+    /// By what, also where a person has to agree.
     pub by: Vec<String>,
 }
 
@@ -138,7 +138,7 @@ pub fn blast(subject: Subject, parts: &[Part<'_>], entitlements: &[Entitlement])
     }
     powers.sort();
     powers.dedup();
-    let persistence = answer::persistence(&powers);
+    let persistence = answer::persistence(&subject, parts, &powers);
     let beyond = answer::beyond(&subject, parts, &powers, reads_only);
     Blast {
         class: parts.iter().map(|part| part.authority.class).max().unwrap_or_default(),

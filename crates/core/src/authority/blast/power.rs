@@ -132,6 +132,8 @@ pub struct Power {
     pub call: Option<ScopeRule>,
     /// By what, in words.
     pub by: String,
+    /// Whether a person has to agree in between.
+    pub by_person: bool,
     /// What limits it; empty when nothing does.
     pub limits: Vec<String>,
 }
