@@ -417,12 +417,8 @@ impl Engine {
             return Ok(());
         }
         let wanted = own_declaration(owner);
-        let world = World {
-            semantics: &Semantics::default(),
-            entitlements: &[],
-            policies: catalogue.policies.reads(),
-            automations: &[],
-        };
+        let world =
+            World { semantics: &Semantics::default(), entitlements: &[], policies: &[], automations: &[] };
         let authority = authority::compute(&wanted, world);
         let declared = Declared { before: None, wanted: Some(wanted), authority };
         let by = Requester::from(Actor::Hub("init".into()));

@@ -70,7 +70,7 @@ async fn hub(seed: u64, slapd: &Slapd) -> World {
             let dir = json!({
                 "name": "dir", "purpose": "accounts", "owner": "hr/1", "backup": "hr/2", "connector": "ldap",
                 "endpoint": endpoint, "role": "target", "system": "dir", "settings": settings(true),
-                "scope": { "rules": SCOPE }, "standing": { "state": "enabled" },
+                "scope": { "rules": SCOPE }, "standing": { "state": "enabled" }, "register": world::register(),
             });
             c.integrations.push(serde_json::from_value(dir).unwrap());
         })

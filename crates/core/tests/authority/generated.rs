@@ -123,7 +123,8 @@ pub fn automations() -> impl Strategy<Value = Vec<Automation>> {
 }
 
 pub fn policy() -> impl Strategy<Value = PolicyReads> {
-    let action = select(Action::ALL.to_vec());
+    // Mostly those that can give something.
+    let action = prop_oneof![4 => Just(Action::Hold), 1 => select(Action::ALL.to_vec())];
     let attributes = subsequence(ATTRIBUTES.to_vec(), 0..=2);
     let reach = subsequence(ENTITLEMENTS.to_vec(), 0..=3);
     (action, any::<bool>(), attributes, any::<bool>(), reach, 0..100u8).prop_map(

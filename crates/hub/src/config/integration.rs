@@ -75,27 +75,7 @@ pub(super) fn integration<'t>(
     let source = fields.text("source", report);
     let promise = fields.value("contract");
     let settings = fields.value("settings");
-    let of_source = [source.map(|s| s.spot), promise.map(|p| p.spot)].into_iter().flatten().next();
-    match (partner, system, source) {
-        (true, _, None) if promise.is_none() => {}
-        (true, ..) => {
-            let message =
-                format!("integration `{name}` acts by itself or is a source; write two integrations");
-            report.add(Code::Value, of_source.unwrap_or(entry.key.spot), message);
-        }
-        (false, None, None) => fields.lacks("system (or source, or partner)"),
-        (false, Some(_), Some(source)) => {
-            let message =
-                format!("integration `{name}` is a source or serves a system; write two integrations");
-            report.add(Code::Value, source.spot, message);
-        }
-        (false, None, Some(_)) if promise.is_none() => fields.lacks("contract"),
-        (false, Some(_), None) if promise.is_some() => {
-            let spot = of_source.unwrap_or(entry.key.spot);
-            report.add(Code::Value, spot, "only a source has a contract; write `source` instead of `system`");
-        }
-        (false, Some(_), None) | (false, None, Some(_)) => {}
-    }
+    one_end(&mut fields, partner, (system, source, promise), report);
     fields.finish(report, |missing| {
         if missing.iter().any(|key| matches!(*key, "owner" | "backup")) {
             Code::NoOwner
@@ -161,6 +141,37 @@ pub(super) fn integration<'t>(
     let (system, grant) = if partner { (None, system) } else { (system, None) };
     Some(Draft { integration: made(), people, source, system, grant, named, promised })
 }
+
+/// Checks that it is one of source, target and partner, and has what belongs to that.
+fn one_end<'a, 't>(
+    fields: &mut Fields<'a, 't>,
+    partner: bool,
+    (system, source, promise): (Text<'a, 't>, Text<'a, 't>, Option<Located<'t, &'a DeValue<'t>>>),
+    report: &mut Report,
+) {
+    let of_source = [source.map(|s| s.spot), promise.map(|p| p.spot)].into_iter().flatten().next();
+    let spot = of_source.unwrap_or(fields.spot);
+    match (partner, system, source) {
+        (true, _, None) if promise.is_none() => {}
+        (true, ..) => {
+            let message = format!("{} acts by itself or is a source; write two integrations", fields.what);
+            report.add(Code::Value, spot, message);
+        }
+        (false, None, None) => fields.lacks("system (or source, or partner)"),
+        (false, Some(_), Some(_)) => {
+            let message = format!("{} is a source or serves a system; write two integrations", fields.what);
+            report.add(Code::Value, spot, message);
+        }
+        (false, None, Some(_)) if promise.is_none() => fields.lacks("contract"),
+        (false, Some(_), None) if promise.is_some() => {
+            report.add(Code::Value, spot, "only a source has a contract; write `source` instead of `system`");
+        }
+        (false, Some(_), None) | (false, None, Some(_)) => {}
+    }
+}
+
+/// A text that may be left out.
+type Text<'a, 't> = Option<Located<'t, &'a str>>;
 
 /// The settings as the connector takes them; none if something is wrong with them.
 fn settings<'t>(

@@ -147,6 +147,12 @@ impl World {
         self.path("acme").display().to_string()
     }
 
+    /// The names of the integrations; the hub itself is always one.
+    pub fn integrations(&self) -> Vec<String> {
+        let listed = self.run(&["integration", "list", "--json"]).well().json();
+        listed.as_array().unwrap().iter().map(|i| i["name"].as_str().unwrap().to_owned()).collect()
+    }
+
     /// Runs a command in the folder.
     pub fn run(&self, args: &[&str]) -> Outcome {
         self.run_with(args, b"")
