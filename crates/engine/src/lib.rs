@@ -10,16 +10,19 @@ mod accept;
 mod activate;
 mod apply;
 mod approve;
+mod budget;
 mod catalogue;
 mod check;
 mod configure;
 mod decide;
+mod door;
 mod erase;
 mod error;
 mod export;
 mod finding;
 mod govern;
 mod intake;
+mod limits;
 mod observe;
 mod operator;
 mod probe;
@@ -42,6 +45,7 @@ use bailiwick_core::{
 use bailiwick_store::{Store, Tx};
 
 pub use approve::Decided;
+pub use budget::{HeldChange, Spending};
 pub use catalogue::Catalogue;
 pub use check::{CheckReport, Damage};
 pub use configure::{ConfigChange, Configuration, DiffLine, Requester, Waiting};

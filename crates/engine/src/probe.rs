@@ -111,7 +111,7 @@ impl Engine {
             system: declared,
             connector: &**route.connector,
             line: self.writing(catalogue, route.integration).lenient(),
-            reader: self.reading(catalogue, route.integration).0,
+            reader: self.witnessing(catalogue, route.integration).0,
             group,
             pause,
         })
@@ -213,7 +213,11 @@ impl Default for Learned {
 impl Bench<'_> {
     fn profile(&self, learned: Learned, at: Timestamp, by: &Actor, canary: Option<String>) -> Profile {
         let by = match by {
-            Actor::Hub(name) | Actor::Operator(name) | Actor::Source(name) | Actor::Policy(name) => name,
+            Actor::Hub(name)
+            | Actor::Operator(name)
+            | Actor::Source(name)
+            | Actor::Policy(name)
+            | Actor::Integration(name) => name,
         };
         Profile {
             system: self.system.name.clone(),

@@ -134,14 +134,15 @@ impl Engine {
         Ok(tx.commit().await?)
     }
 
-    /// Reaches a system and tries its credential; changes nothing.
+    /// Reaches a system and tries the reader's and the writer's credential; changes nothing.
     pub async fn check_system(&self, system: &SystemName) -> Result<()> {
         let mut tx = self.read().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
         drop(tx);
         let route = catalogue.route(system)?;
-        let line = self.writing(&catalogue, route.integration);
-        Ok(route.connector.check(&line).await?)
+        // Each credential by itself: that one of them opens says nothing of the others.
+        route.connector.check(&self.reading(&catalogue, route.integration)).await?;
+        Ok(route.connector.check(&self.writing(&catalogue, route.integration)).await?)
     }
 
     async fn index(
@@ -177,7 +178,7 @@ impl Engine {
         let route = catalogue.route(system)?;
         let names: Vec<&String> =
             catalogue.systems.get(system).map(|s| s.account.keys().collect()).unwrap_or_default();
-        let (line, _) = self.reading(catalogue, route.integration);
+        let line = self.reading(catalogue, route.integration);
         let mut cursor: Option<String> = None;
         let mut scratch = Vec::new();
         loop {
@@ -242,7 +243,7 @@ impl Engine {
         if !route.connector.capability().groups {
             return Ok(());
         }
-        let (line, _) = self.reading(catalogue, route.integration);
+        let line = self.reading(catalogue, route.integration);
         let mut cursor: Option<String> = None;
         loop {
             let Survey { report, groups, index, others, .. } = &mut *survey;

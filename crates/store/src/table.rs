@@ -25,6 +25,9 @@ pub enum Table {
     Profiles,
     Automations,
     Ties,
+    Ledgers,
+    Callers,
+    Signals,
 }
 
 /// The type of a key column.
@@ -86,7 +89,7 @@ pub struct Row {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::Identities,
         Self::Accounts,
         Self::Systems,
@@ -107,6 +110,9 @@ impl Table {
         Self::Profiles,
         Self::Automations,
         Self::Ties,
+        Self::Ledgers,
+        Self::Callers,
+        Self::Signals,
     ];
 
     /// The table's name in SQL and in evidence.
@@ -132,6 +138,9 @@ impl Table {
             Self::Profiles => "profiles",
             Self::Automations => "automations",
             Self::Ties => "ties",
+            Self::Ledgers => "ledgers",
+            Self::Callers => "callers",
+            Self::Signals => "signals",
         }
     }
 
@@ -153,10 +162,11 @@ impl Table {
             | Self::Policies
             | Self::Profiles
             | Self::Automations
-            | Self::Ties => &[],
+            | Self::Ties
+            | Self::Ledgers => &[],
             Self::Entitlements => &[("system", Text, false)],
-            Self::Credentials => &[("integration", Text, false)],
-            Self::Operators => &[("token_digest", Text, true)],
+            Self::Credentials | Self::Signals => &[("integration", Text, false)],
+            Self::Operators | Self::Callers => &[("token_digest", Text, true)],
             Self::Batches => &[("source", Text, false), ("state", Text, false)],
             // `source/key` of the event itself: the same event accepted twice is refused here.
             Self::Events => &[("dedupe", Text, true)],

@@ -96,7 +96,7 @@ impl Line {
         }
         let (destination, settings) = self.route()?;
         let origin = match destination {
-            Destination::Web { origin, prefix } if prefix.is_empty() => origin,
+            Destination::Web { origin, prefix, .. } if prefix.is_empty() => origin,
             Destination::Web { .. } => {
                 return Err(self.settings("its endpoint has a path, and actions are at the root".into()));
             }
@@ -122,7 +122,7 @@ impl Line {
             })?;
         }
         let started = self.now();
-        let sent = self.broker.transport.send(request).await;
+        let sent = self.carry(request).await;
         let sent = sent.map(answer).map_err(|error| failure(&error, operation, &origin));
         self.count(operation, started, &Outcome::of(operation, sent.as_ref().ok()));
         sent
