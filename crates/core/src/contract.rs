@@ -382,7 +382,7 @@ fn values(
         let line = record.line;
         let before = || known.and_then(|k| k.attributes.get(name)).cloned();
         let value = match (record.values.get(name), rule.null) {
-            (Some(Some(value)), _) if admits(rule.kind, value) => Some(value.clone()),
+            (Some(Some(value)), _) if rule.kind.admits(value) => Some(value.clone()),
             (Some(Some(_)), _) => {
                 breaches.push(Breach::WrongType { line, attribute: name.clone() });
                 continue;
@@ -401,24 +401,6 @@ fn values(
         }
     }
     attributes
-}
-
-fn admits(kind: AttributeType, value: &AttributeValue) -> bool {
-    match (kind, value) {
-        (AttributeType::Text, AttributeValue::Text(_))
-        | (AttributeType::Number, AttributeValue::Number(_))
-        | (AttributeType::Flag, AttributeValue::Flag(_))
-        | (AttributeType::TextSet, AttributeValue::TextSet(_)) => true,
-        (AttributeType::Date, AttributeValue::Text(text)) => text.parse::<Date>().is_ok(),
-        (
-            AttributeType::Text
-            | AttributeType::Number
-            | AttributeType::Flag
-            | AttributeType::TextSet
-            | AttributeType::Date,
-            _,
-        ) => false,
-    }
 }
 
 fn compare(

@@ -91,7 +91,7 @@ impl Engine {
             let waits = run.steps.values().any(|step| *step == Step::Waiting);
             let counted = match run.charge {
                 Charge::Released { .. } => true,
-                Charge::Counted { day } => day == today,
+                Charge::Counted { day, .. } => day == today,
                 Charge::None | Charge::Held { .. } => false,
             };
             if !is_limited(&integration.scope) || !waits || counted {
@@ -115,8 +115,8 @@ impl Engine {
             let ledger = self.ledger(tx, &mut ledgers, &integration.name).await?;
             match ledger.take(&integration.scope, &wanted, population, now) {
                 Ok(()) => {
-                    taken.run.value.charge = Charge::Counted { day: today };
-                    changed.insert(place);
+                    taken.run.value.charge = Charge::Counted { day: today, account: wanted.account };
+                    changed.extend(wanted.account.then_some(place));
                     go.push(taken);
                 }
                 Err(breach) => held.push((taken, integration, breach)),
@@ -250,7 +250,7 @@ impl Engine {
         let key = format!("{EXCEEDED}:{name}");
         let Some(open) = self.open_with(tx, &key).await? else {
             let wrong = Wrong {
-                code: EXCEEDED,
+                code: "budget-exceeded",
                 subject: name.to_string(),
                 identity: None,
                 system: system_of(integration).cloned(),
@@ -313,12 +313,7 @@ impl Engine {
         let asked = Select::from(Table::Runs).filter(Filter::In("identity", people));
         for stored in select::<Run>(tx, self.tenant(), asked).await? {
             let run = stored.value;
-            let changed = match run.charge {
-                Charge::Counted { day } => day == today,
-                Charge::Released { at } => Ledger::day_of(at) == today,
-                Charge::None | Charge::Held { .. } => false,
-            };
-            if changed {
+            if run.charge == (Charge::Counted { day: today, account: true }) {
                 known.changed.insert((run.system, run.identity));
             }
         }
@@ -335,11 +330,15 @@ impl Engine {
         };
         let mut held = Vec::new();
         if let Some(system) = system_of(&found.value) {
-            for run in self.held(&mut *tx, system).await?.into_iter().map(|stored| stored.value) {
-                let row = get::<PlanRow>(&mut *tx, self.tenant(), &run.plan.to_string()).await?;
-                let changes = row.map(|row| row.value.plan.changes).unwrap_or_default();
+            let runs = self.held(&mut *tx, system).await?;
+            let plans = runs.iter().map(|stored| stored.value.plan.to_string().into()).collect();
+            let asked = Select::from(Table::Plans).filter(Filter::In("id", plans));
+            let rows = select::<PlanRow>(&mut *tx, self.tenant(), asked).await?;
+            let plans: BTreeMap<_, _> = rows.iter().map(|row| (row.value.plan.id, &row.value.plan)).collect();
+            for run in runs.iter().map(|stored| &stored.value) {
+                let changes = plans.get(&run.plan).map(|plan| plan.changes.as_slice()).unwrap_or_default();
                 let waits = |seq: &u16| run.steps.get(seq) == Some(&Step::Waiting);
-                for change in changes.into_iter().filter(|c| c.system == run.system && waits(&c.seq)) {
+                for change in changes.iter().filter(|c| c.system == run.system && waits(&c.seq)) {
                     let what = match &change.entitlement {
                         Some(name) => format!("{} {name}", change.op.words()),
                         None => change.op.words(),

@@ -7,6 +7,8 @@ use bailiwick_core::{
 };
 use bailiwick_store::StoreError;
 
+use crate::DoorRefusal;
+
 /// A step could not be done.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -35,6 +37,9 @@ pub enum EngineError {
     /// An answer to a task is not accepted.
     #[error("the answer is not accepted")]
     Task(#[from] TaskRefusal),
+    /// A call at the door is refused.
+    #[error("the call is refused")]
+    Door(#[from] DoorRefusal),
     /// A delivery of a feed is held.
     #[error("the delivery is held: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Held(Vec<Breach>),
@@ -89,6 +94,7 @@ impl EngineError {
             Self::Refused(r) => r.code(),
             Self::Shut(_, shut) => shut.code(),
             Self::Task(r) => r.code(),
+            Self::Door(r) => r.code(),
             Self::Held(breaches) => breaches.first().map_or("feed-held", Breach::code),
             Self::NotFound { .. } => "not-found",
             Self::Ambiguous { .. } => "ambiguous",

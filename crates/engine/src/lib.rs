@@ -34,11 +34,14 @@ mod verify;
 mod why;
 mod work;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
-use bailiwick_connector::{Broker, Connector};
+use bailiwick_connector::{Broker, Connector, broker::Window};
 use bailiwick_core::{
-    id::{Entropy, Tenant},
+    id::{Entropy, IntegrationName, Tenant},
     record::{Actor, Record, RecordKind},
     time::{Clock, Timestamp},
 };
@@ -49,6 +52,7 @@ pub use budget::{HeldChange, Spending};
 pub use catalogue::Catalogue;
 pub use check::{CheckReport, Damage};
 pub use configure::{ConfigChange, Configuration, DiffLine, Requester, Waiting};
+pub use door::{DoorRefusal, Written};
 pub use error::{EngineError, Result};
 pub use intake::Imported;
 pub use observe::{is_so, shown_digest};
@@ -83,12 +87,14 @@ pub struct Parts {
 pub struct Engine {
     parts: Arc<Parts>,
     catalogue: Arc<Mutex<Option<Arc<Catalogue>>>>,
+    /// The calls of the last minute at the door, by caller.
+    pace: Arc<Mutex<BTreeMap<IntegrationName, Window>>>,
 }
 
 impl Engine {
     /// An engine of the given parts.
     pub fn new(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts), catalogue: Arc::default() }
+        Self { parts: Arc::new(parts), catalogue: Arc::default(), pace: Arc::default() }
     }
 
     /// The parts it is made of.

@@ -324,6 +324,8 @@ pub enum Charge {
     Counted {
         /// The day.
         day: Date,
+        /// Whether its account was counted; one that it makes is not.
+        account: bool,
     },
     /// There was no room for it: what waits of it is not sent.
     Held {

@@ -40,6 +40,7 @@ use bailiwick_core::{
 };
 
 pub use action::Action;
+pub use budget::Window;
 pub use call::{Answer, Call};
 pub use http::{HttpLimits, HttpTransport};
 pub use line::{Line, reserved};
@@ -52,7 +53,6 @@ pub use transport::{Transport, TransportError, TransportErrorKind, TrustAnchor};
 pub(crate) use destination::{Destination, encode};
 
 use crate::seal::{Credential, SealContext, SealKey, Sealed};
-use budget::Window;
 
 /// The largest file that is read when nothing else is said: 1 GiB.
 pub const FILE_LIMIT: u64 = 1 << 30;
