@@ -245,10 +245,13 @@ pub enum Intake {
 /// Reads a complete delivery against its contract and what is known. Breaches of form (keys, types,
 /// empty values, days) void even the positive leavers of the batch, because the records themselves
 /// cannot be trusted; breaches of quantity do not.
+///
+/// `kept` are the attributes that others write: a delivery says nothing about them, so they stay.
 pub fn intake(
     records: &[SourceRecord],
     contract: &SourceContract,
     known: &BTreeMap<String, Known>,
+    kept: &BTreeSet<String>,
     now: Timestamp,
 ) -> Intake {
     let mut breaches = Vec::new();
@@ -264,7 +267,7 @@ pub fn intake(
             breaches.push(Breach::DuplicateKey { key: record.key.clone(), first, second: record.line });
             continue;
         }
-        match read(record, contract, known.get(&record.key), now) {
+        match read(record, contract, known.get(&record.key), kept, now) {
             Ok(Some(arrival)) => arrivals.push(arrival),
             Ok(None) => unchanged += 1,
             Err(mut found) => breaches.append(&mut found),
@@ -334,10 +337,15 @@ fn read(
     record: &SourceRecord,
     contract: &SourceContract,
     known: Option<&Known>,
+    kept: &BTreeSet<String>,
     now: Timestamp,
 ) -> Result<Option<Arrival>, Vec<Breach>> {
     let mut breaches = Vec::new();
-    let attributes = values(record, contract, known, &mut breaches);
+    let mut attributes = values(record, contract, known, &mut breaches);
+    let others = |name: &String| kept.contains(name) && !contract.attributes.contains_key(name);
+    for (name, value) in known.into_iter().flat_map(|k| &k.attributes).filter(|(name, _)| others(name)) {
+        attributes.insert(name.clone(), value.clone());
+    }
     let zone = || record.zone.clone().unwrap_or_else(|| contract.zone.clone());
     let mut instant = |date: Option<Date>, cutoff| {
         let day = LocalDay { date: date?, zone: zone(), cutoff };
@@ -374,7 +382,7 @@ fn values(
         let line = record.line;
         let before = || known.and_then(|k| k.attributes.get(name)).cloned();
         let value = match (record.values.get(name), rule.null) {
-            (Some(Some(value)), _) if admits(rule.kind, value) => Some(value.clone()),
+            (Some(Some(value)), _) if rule.kind.admits(value) => Some(value.clone()),
             (Some(Some(_)), _) => {
                 breaches.push(Breach::WrongType { line, attribute: name.clone() });
                 continue;
@@ -393,24 +401,6 @@ fn values(
         }
     }
     attributes
-}
-
-fn admits(kind: AttributeType, value: &AttributeValue) -> bool {
-    match (kind, value) {
-        (AttributeType::Text, AttributeValue::Text(_))
-        | (AttributeType::Number, AttributeValue::Number(_))
-        | (AttributeType::Flag, AttributeValue::Flag(_))
-        | (AttributeType::TextSet, AttributeValue::TextSet(_)) => true,
-        (AttributeType::Date, AttributeValue::Text(text)) => text.parse::<Date>().is_ok(),
-        (
-            AttributeType::Text
-            | AttributeType::Number
-            | AttributeType::Flag
-            | AttributeType::TextSet
-            | AttributeType::Date,
-            _,
-        ) => false,
-    }
 }
 
 fn compare(

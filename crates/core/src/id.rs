@@ -106,6 +106,8 @@ kinds! {
     OperatorKind OperatorId "opr";
     /// Identifies an evidence record before it has its place in the log.
     RecordKind RecordId "rec";
+    /// Identifies a note that an integration left.
+    SignalKind SignalId "sig";
     /// Identifies a sealed credential.
     CredentialKind CredentialId "crd";
 }

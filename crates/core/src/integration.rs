@@ -18,7 +18,9 @@ use crate::{
 pub enum Purpose {
     /// Changes the system.
     Write,
-    /// Reads it back, independently of the writer.
+    /// Lists and looks, day by day; changes nothing.
+    Read,
+    /// Reads it back, independently of the writer and of the daily reader.
     Verify,
 }
 
@@ -27,7 +29,16 @@ impl Purpose {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Write => "write",
+            Self::Read => "read",
             Self::Verify => "verify",
+        }
+    }
+
+    /// Whether anything may be changed with it.
+    pub const fn writes(self) -> bool {
+        match self {
+            Self::Write => true,
+            Self::Read | Self::Verify => false,
         }
     }
 }

@@ -50,6 +50,12 @@ pub enum RecordKind {
     Tried,
     ControlAccepted,
     Erased,
+    OutOfScope,
+    Budgeted,
+    BudgetReleased,
+    SignalLeft,
+    CallerAdmitted,
+    CallerRefused,
 }
 
 /// Who or what caused a record.
@@ -64,6 +70,8 @@ pub enum Actor {
     Source(String),
     /// A policy, by its id.
     Policy(String),
+    /// An integration that called at the door, by name.
+    Integration(String),
 }
 
 /// A record before it is bound to the state it explains.

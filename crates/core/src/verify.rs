@@ -22,6 +22,8 @@ pub enum Coverage {
 pub enum Witness {
     /// The verifier's own, which cannot write.
     Independent,
+    /// The reader's, which cannot write and lists day by day: not the verifier's own, and said so.
+    Reader,
     /// The writer's, because there is no other: weaker, and said so.
     Writer,
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bailiwick_core::{
     contract::{Breach, Intake, Known, SourceContract, SourceRecord, intake},
@@ -76,10 +76,30 @@ fn known(keys: &[(&str, &str)]) -> BTreeMap<String, Known> {
 }
 
 #[test]
+fn what_others_write_stays() {
+    let mut before = known(&[("a", "active")]);
+    let mut give = |name: &str| {
+        let a = before.get_mut("a").unwrap();
+        a.attributes.insert(name.into(), AttributeValue::Text("x".into()));
+    };
+    // One that another is certified for, one that nobody writes any more, one that the contract promises.
+    give("desk");
+    give("old");
+    let kept = ["desk", "phone"].map(str::to_owned).into();
+    let records = [record(2, "a new-name phone="), record(3, "b b")];
+    let Intake::Accepted { arrivals, .. } = intake(&records, &contract(), &before, &kept, now()) else {
+        panic!("it is held");
+    };
+    let names: Vec<Vec<&str>> =
+        arrivals.iter().map(|a| a.attributes.keys().map(String::as_str).collect()).collect();
+    assert_eq!(names, [vec!["badge", "desk", "name"], vec!["name"]]);
+}
+
+#[test]
 fn each_record_says_what_happened() {
     let check = |before: &[(&str, &str)], lines: &[&str], expect: &str| {
         let records: Vec<SourceRecord> = lines.iter().enumerate().map(|(n, l)| record(n + 2, l)).collect();
-        let told = match intake(&records, &contract(), &known(before), now()) {
+        let told = match intake(&records, &contract(), &known(before), &BTreeSet::new(), now()) {
             Intake::Accepted { arrivals, unchanged } => {
                 let told: Vec<String> = arrivals
                     .iter()

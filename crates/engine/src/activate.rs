@@ -232,6 +232,7 @@ impl Engine {
                 Target::New { .. } => None,
             }),
             system: hub_system(),
+            charge: Default::default(),
         }
     }
 

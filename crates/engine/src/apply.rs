@@ -28,7 +28,13 @@ use bailiwick_store::{
 };
 use tokio::{sync::Semaphore, task::JoinSet};
 
-use crate::{Catalogue, Engine, EngineError, Job, Result, finding::Wrong, observe::is_so, work::backoff_ms};
+use crate::{
+    Catalogue, Engine, EngineError, Job, Result,
+    finding::Wrong,
+    limits::{OUTSIDE, outside},
+    observe::is_so,
+    work::backoff_ms,
+};
 
 /// How many runs are under way at the same time.
 const IN_FLIGHT: usize = 16;
@@ -51,10 +57,13 @@ fn shut_out(integration: &Integration, shut: &Shut) -> Wrong {
 }
 
 /// A run that was taken.
-struct Taken {
-    item: Work,
-    run: Stored<Run>,
-    row: Arc<PlanRow>,
+pub(crate) struct Taken {
+    pub item: Work,
+    /// As it is in the store, but for what was refused of it just now.
+    pub run: Stored<Run>,
+    pub row: Arc<PlanRow>,
+    /// Evidence of what was refused of it.
+    pub refused: Vec<Update>,
 }
 
 /// A run that went out, with what came back.
@@ -96,10 +105,7 @@ impl Engine {
         let mut marks = Vec::new();
         for (item, id) in items {
             match self.take(&mut *tx, &catalogue, item, id).await? {
-                Next::Go(taken) => {
-                    marks.extend(self.mark_sent(&taken));
-                    ready.push(taken);
-                }
+                Next::Go(taken) => ready.push(taken),
                 Next::Asked(item, updates, jobs) => {
                     marks.extend(updates);
                     self.enqueue(&mut *tx, jobs).await?;
@@ -113,13 +119,50 @@ impl Engine {
                 Next::Nothing(item) => tx.finish(self.tenant(), &item).await?,
             }
         }
+        let mut go = Vec::with_capacity(ready.len());
+        for mut taken in self.within_budgets(&mut *tx, &catalogue, ready, &mut marks).await? {
+            let refused = std::mem::take(&mut taken.refused);
+            if taken.run.value.steps.values().all(Step::ended) {
+                marks.extend(self.refused_whole(&mut *tx, &catalogue, &taken).await?);
+            } else {
+                marks.extend(self.mark_sent(&taken, !refused.is_empty()));
+                go.push(taken);
+            }
+            marks.extend(refused);
+        }
         tx.write(self.tenant(), marks, self.entropy()).await?;
         tx.commit().await?;
-        Ok((catalogue, ready))
+        Ok((catalogue, go))
+    }
+
+    /// A run of which nothing may be sent ends here.
+    async fn refused_whole(
+        &self,
+        tx: &mut dyn Tx,
+        catalogue: &Catalogue,
+        taken: &Taken,
+    ) -> Result<Vec<Update>> {
+        let run = &taken.run.value;
+        let record = self
+            .record(RecordKind::Applied, "apply")
+            .event(run.event)
+            .identity(run.identity)
+            .plan(run.plan)
+            .fact("run", run.id)
+            .fact("steps", "none was sent")
+            .fact("system", &run.system);
+        let mut updates = vec![Update::new(record).replace(run, taken.run.revision, self.entropy())];
+        let owner = catalogue.route(&run.system)?.integration.owner.clone();
+        updates.extend(self.refusals(tx, &taken.row.plan, run, &owner).await?);
+        updates.extend(self.end_plan(tx, &taken.row, run).await?);
+        let job = self.verify_job(tx, run).await?;
+        self.enqueue(tx, vec![job]).await?;
+        tx.finish(self.tenant(), &taken.item).await?;
+        Ok(updates)
     }
 
     async fn take(&self, tx: &mut dyn Tx, catalogue: &Catalogue, item: Work, id: RunId) -> Result<Next> {
-        let Some(run) = get::<Run>(tx, self.tenant(), &id.to_string()).await? else {
+        let Some(mut run) = get::<Run>(tx, self.tenant(), &id.to_string()).await? else {
             return Ok(Next::Nothing(item));
         };
         if run.value.steps.values().all(Step::ended) {
@@ -140,11 +183,13 @@ impl Engine {
             tx.write(self.tenant(), opened, self.entropy()).await?;
             return Ok(Next::Later(item, later(self.now(), UNDECLARED_MS).as_millisecond()));
         };
+        let refused = self.refuse_outside(tx, &route, &mut run.value, &row.value.plan).await?;
         if let Some(person) = &route.connector.capability().by_person {
             let holder = get::<Identity>(tx, self.tenant(), &run.value.identity.to_string()).await?;
             let holder = holder.map(|h| h.value.source_key.to_string());
             let (asked, update, job) = self.ask(&route, person, &run, &row.value, holder.as_deref());
             let mut updates = vec![update];
+            updates.extend(refused);
             updates.extend(self.refusals(tx, &row.value.plan, &asked, &route.integration.owner).await?);
             if asked.steps.values().all(Step::ended) {
                 updates.extend(self.end_plan(tx, &row.value, &asked).await?);
@@ -173,7 +218,7 @@ impl Engine {
                 return Ok(Next::Later(item, due));
             }
         }
-        Ok(Next::Go(Taken { item, run, row: Arc::new(row.value) }))
+        Ok(Next::Go(Taken { item, run, row: Arc::new(row.value), refused }))
     }
 
     /// Why nothing of the run may be sent: its plan is not approved, not by us, or not this plan.
@@ -194,7 +239,7 @@ impl Engine {
     }
 
     /// The update that says what is about to be sent.
-    fn mark_sent(&self, taken: &Taken) -> Option<Update> {
+    fn mark_sent(&self, taken: &Taken, refused: bool) -> Option<Update> {
         let now = self.now();
         let mut run = taken.run.value.clone();
         let mut seqs = Vec::new();
@@ -202,7 +247,7 @@ impl Engine {
             *step = Step::Sent { at: now };
             seqs.push(*seq);
         }
-        if seqs.is_empty() {
+        if seqs.is_empty() && !refused {
             return None;
         }
         let record = self
@@ -280,6 +325,7 @@ impl Engine {
             run.steps.insert(*seq, step.clone());
         }
         drop_what_cannot_follow(&taken.row.plan, &mut run);
+        let held = stopped.as_ref().is_some_and(|error| self.held_by_the_minute(error, &mut run));
         let mut record = self
             .record(RecordKind::Applied, "apply")
             .event(run.event)
@@ -299,10 +345,15 @@ impl Engine {
         if ended {
             updates.extend(self.end_plan(tx, &taken.row, &run).await?);
         }
+        if held {
+            updates.extend(self.hold_by_the_minute(tx, catalogue, &run).await?);
+        }
         tx.write(self.tenant(), updates, self.entropy()).await?;
         if ended {
             let job = self.verify_job(tx, &run).await?;
             self.enqueue(tx, vec![job]).await?;
+            Ok(tx.finish(self.tenant(), &taken.item).await?)
+        } else if held {
             Ok(tx.finish(self.tenant(), &taken.item).await?)
         } else {
             let pause = stopped
@@ -403,6 +454,8 @@ impl Engine {
         let mut updates = self.refusals(tx, &taken.row.plan, run, &owner).await?;
         let subject = run.system.to_string();
         match stopped {
+            // What is over budget is held, and that has a finding of its own.
+            Some(error) if error.kind == ErrorKind::OverBudget => {}
             Some(error) if !error.kind.transient() || taken.item.attempts + 1 >= PATIENCE => {
                 let wrong = Wrong {
                     code: "system-stuck",
@@ -432,6 +485,10 @@ impl Engine {
         for (seq, step) in &run.steps {
             let Step::Refused { code, message } = step else { continue };
             let words = plan.changes.iter().find(|c| c.seq == *seq).map(|c| c.op.words()).unwrap_or_default();
+            if code == OUTSIDE {
+                updates.extend(self.open_finding(tx, outside(run, *seq, &words, message, owner)).await?);
+                continue;
+            }
             let wrong = Wrong {
                 code: "change-refused",
                 subject: format!("{}/{seq}", run.id),
@@ -565,7 +622,7 @@ fn told((seq, step): &(u16, Step)) -> (String, serde_json::Value) {
 }
 
 /// Nothing can be given to an account that was not created.
-fn drop_what_cannot_follow(plan: &Plan, run: &mut Run) {
+pub(crate) fn drop_what_cannot_follow(plan: &Plan, run: &mut Run) {
     let refused = plan.changes.iter().any(|c| {
         matches!(c.op, Op::CreateAccount { .. })
             && c.system == run.system

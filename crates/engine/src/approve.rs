@@ -159,6 +159,7 @@ impl Engine {
                     bailiwick_core::plan::Target::New { .. } => None,
                 }),
                 system,
+                charge: Default::default(),
             };
             update = update.insert(&run, self.entropy());
             jobs.push(Job::Apply { run: run.id }.work(Some(run.identity), Some(&run.system), urgent, now));

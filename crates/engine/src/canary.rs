@@ -82,7 +82,7 @@ impl Engine {
             // One that knows of no profile.
             connector: self.fresh(route.integration, &[])?,
             line: self.writing(catalogue, route.integration).lenient(),
-            reader: self.reading(catalogue, route.integration).0,
+            reader: self.witnessing(catalogue, route.integration).0,
             group,
             pause,
             engine: self,

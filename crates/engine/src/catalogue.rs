@@ -16,10 +16,11 @@ use bailiwick_core::{
     id::{ApprovalId, EntitlementName, IntegrationName, SourceName, SystemName},
     integration::{Integration, Purpose, Role},
     plan::{EntitlementRule, Rules},
-    policy::{EntitlementFacts, PolicyFile, PolicySet, Vocabulary},
+    policy::{AttributeType, EntitlementFacts, PolicyFile, PolicySet, Vocabulary},
     profile::Profile,
     system::{Entitlement, System},
     verify::Witness,
+    writer::writers,
 };
 use bailiwick_store::{Entity, Row, Select, Table, Tx, entities::Credential, get};
 
@@ -87,6 +88,13 @@ impl Catalogue {
         self.connectors.get(integration).map(|connector| connector.capability())
     }
 
+    /// The attributes of identities that integrations write at the door.
+    pub(crate) fn written_at_the_door(&self) -> BTreeSet<String> {
+        let integrations: Vec<Integration> = self.integrations.values().cloned().collect();
+        // There are no two writers: such a configuration is not taken.
+        writers(&integrations).unwrap_or_default().into_keys().cloned().collect()
+    }
+
     fn sealed(&self, integration: &IntegrationName, purpose: Purpose) -> Option<&Sealed> {
         self.credentials.get(&Credential::key_of(integration, purpose))
     }
@@ -129,6 +137,10 @@ pub(crate) fn compile(
         if contracts().all(|c| c.attributes.get(name).is_some_and(|r| r.required)) {
             vocabulary.required.insert(name.clone());
         }
+    }
+    // What is written at the door is text, and nobody promises it of everybody.
+    for name in writers(integrations).map_err(EngineError::Configuration)?.into_keys() {
+        vocabulary.identity.entry(name.clone()).or_insert(AttributeType::Text);
     }
     let built_in = PolicyFile { path: "built-in/gates.cedar".into(), text: govern::BUILT_IN.into() };
     let all: Vec<PolicyFile> = policies.iter().cloned().chain([built_in]).collect();
@@ -259,14 +271,35 @@ impl Engine {
         self.parts.broker.line(integration, Purpose::Write, sealed).under(catalogue.permit(&integration.name))
     }
 
-    /// A line for reading back, with the verifier's own credential where there is one, and which it is.
-    pub(crate) fn reading(&self, catalogue: &Catalogue, integration: &Integration) -> (Line, Witness) {
-        let (purpose, sealed, witness) = match catalogue.sealed(&integration.name, Purpose::Verify) {
-            Some(own) => (Purpose::Verify, Some(own), Witness::Independent),
-            None => (Purpose::Write, catalogue.sealed(&integration.name, Purpose::Write), Witness::Writer),
+    /// A line for listing and looking: with the reader's credential, or else the verifier's, or else the
+    /// writer's, on which nothing is written all the same.
+    pub(crate) fn reading(&self, catalogue: &Catalogue, integration: &Integration) -> Line {
+        self.first_of(catalogue, integration, [Purpose::Read, Purpose::Verify, Purpose::Write]).0
+    }
+
+    /// A line for reading back, with the verifier's own credential where there is one, and whose it is.
+    pub(crate) fn witnessing(&self, catalogue: &Catalogue, integration: &Integration) -> (Line, Witness) {
+        let (line, purpose) =
+            self.first_of(catalogue, integration, [Purpose::Verify, Purpose::Read, Purpose::Write]);
+        let witness = match purpose {
+            Purpose::Verify => Witness::Independent,
+            Purpose::Read => Witness::Reader,
+            Purpose::Write => Witness::Writer,
         };
-        let line = self.parts.broker.line(integration, purpose, sealed);
-        (line.under(catalogue.permit(&integration.name)), witness)
+        (line, witness)
+    }
+
+    /// A line for reading with the first of the credentials that there is.
+    fn first_of(
+        &self,
+        catalogue: &Catalogue,
+        integration: &Integration,
+        purposes: [Purpose; 3],
+    ) -> (Line, Purpose) {
+        let sealed = |purpose| catalogue.sealed(&integration.name, purpose);
+        let purpose = purposes.into_iter().find(|p| sealed(*p).is_some()).unwrap_or(Purpose::Write);
+        let line = self.parts.broker.line(integration, purpose, sealed(purpose)).reading();
+        (line.under(catalogue.permit(&integration.name)), purpose)
     }
 }
 

@@ -7,6 +7,8 @@ use bailiwick_core::{
 };
 use bailiwick_store::StoreError;
 
+use crate::DoorRefusal;
+
 /// A step could not be done.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -38,6 +40,9 @@ pub enum EngineError {
     /// A control is not accepted.
     #[error("the control is not accepted")]
     Control(#[from] ControlRefusal),
+    /// A call at the door is refused.
+    #[error("the call is refused")]
+    Door(#[from] DoorRefusal),
     /// A delivery of a feed is held.
     #[error("the delivery is held: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Held(Vec<Breach>),
@@ -101,6 +106,7 @@ impl EngineError {
             Self::Shut(_, shut) => shut.code(),
             Self::Task(r) => r.code(),
             Self::Control(r) => r.code(),
+            Self::Door(r) => r.code(),
             Self::Held(breaches) => breaches.first().map_or("feed-held", Breach::code),
             Self::NotFound { .. } => "not-found",
             Self::Ambiguous { .. } => "ambiguous",

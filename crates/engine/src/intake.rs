@@ -54,7 +54,7 @@ impl Engine {
         // A source decides who exists: it takes both gates, before anything of it is looked at.
         let name = &route.integration.name;
         catalogue.permit(name).writes.map_err(|shut| EngineError::Shut(name.clone(), shut))?;
-        let (line, _) = self.reading(&catalogue, route.integration);
+        let line = self.reading(&catalogue, route.integration);
         let mut records = Vec::new();
         let mut cursor: Option<String> = None;
         loop {
@@ -104,7 +104,8 @@ impl Engine {
                 (key.clone(), Known { attributes, lifecycle })
             })
             .collect();
-        let (arrivals, unchanged, breaches) = match intake(records, contract, &known, now) {
+        let kept = self.catalogue(&mut *tx).await?.written_at_the_door();
+        let (arrivals, unchanged, breaches) = match intake(records, contract, &known, &kept, now) {
             Intake::Accepted { arrivals, unchanged } => (arrivals, unchanged, Vec::new()),
             Intake::Held { breaches, leavers } => (leavers, 0, breaches),
         };

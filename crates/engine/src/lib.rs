@@ -12,18 +12,21 @@ mod alone;
 mod apply;
 mod approve;
 mod authority;
+mod budget;
 mod canary;
 mod catalogue;
 mod check;
 mod configure;
 mod control;
 mod decide;
+mod door;
 mod erase;
 mod error;
 mod export;
 mod finding;
 mod govern;
 mod intake;
+mod limits;
 mod observe;
 mod operator;
 mod probe;
@@ -37,20 +40,25 @@ mod verify;
 mod why;
 mod work;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
-use bailiwick_connector::{Broker, Connector, Pause};
+use bailiwick_connector::{Broker, Connector, Pause, broker::Window};
 use bailiwick_core::{
-    id::{Entropy, Tenant},
+    id::{Entropy, IntegrationName, Tenant},
     record::{Actor, Record, RecordKind},
     time::{Clock, Timestamp},
 };
 use bailiwick_store::{Store, Tx};
 
 pub use approve::Decided;
+pub use budget::{HeldChange, Spending};
 pub use catalogue::Catalogue;
 pub use check::{CheckReport, Damage};
 pub use configure::{ConfigChange, Configuration, DiffLine, Requester, Waiting};
+pub use door::{DoorRefusal, Written};
 pub use error::{EngineError, Result};
 pub use intake::Imported;
 pub use observe::{is_so, shown_digest};
@@ -89,12 +97,19 @@ pub struct Engine {
     parts: Arc<Parts>,
     catalogue: Arc<Mutex<Option<Arc<Catalogue>>>>,
     progress: Arc<progress::Progress>,
+    /// The calls of the last minute at the door, by caller.
+    pace: Arc<Mutex<BTreeMap<IntegrationName, Window>>>,
 }
 
 impl Engine {
     /// An engine of the given parts.
     pub fn new(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts), catalogue: Arc::default(), progress: Arc::default() }
+        Self {
+            parts: Arc::new(parts),
+            catalogue: Arc::default(),
+            progress: Arc::default(),
+            pace: Arc::default(),
+        }
     }
 
     /// The parts it is made of.

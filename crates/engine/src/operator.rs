@@ -102,16 +102,20 @@ impl Engine {
         Ok(tx.commit().await?)
     }
 
-    /// Lets a stopped integration work again.
+    /// Lets a stopped integration work again, and lets go, once, what its budgets hold. What was ended stays
+    /// ended, and what lacks a control stays paused.
     pub async fn release(&self, integration: &IntegrationName, by: Actor) -> Result<()> {
         let mut tx = self.begin().await?;
         let stored = get::<Integration>(&mut *tx, self.tenant(), integration.as_str())
             .await?
             .ok_or_else(|| EngineError::NotFound { kind: "integration", name: integration.to_string() })?;
-        let mut record = self.record(RecordKind::Configured, "release").fact("integration", integration);
-        record.actor = by;
-        let released = Integration { standing: Standing::Enabled, ..stored.value };
-        let mut updates = vec![Update::new(record).replace(&released, stored.revision, self.entropy())];
+        let mut updates = self.release_held(&mut *tx, &stored.value, &by).await?;
+        if matches!(stored.value.standing, Standing::Quarantined { .. }) {
+            let mut record = self.record(RecordKind::Configured, "release").fact("integration", integration);
+            record.actor = by;
+            let released = Integration { standing: Standing::Enabled, ..stored.value };
+            updates.push(Update::new(record).replace(&released, stored.revision, self.entropy()));
+        }
         updates.extend(self.close_finding(&mut *tx, "integration-quarantined", integration.as_str()).await?);
         tx.write(self.tenant(), updates, self.entropy()).await?;
         tx.commit().await?;

@@ -22,7 +22,7 @@ impl Engine {
         Ok(())
     }
 
-    async fn record_incident(&self, incident: Incident) -> Result<()> {
+    pub(crate) async fn record_incident(&self, incident: Incident) -> Result<()> {
         let name = &incident.integration;
         let blocked = self
             .record(RecordKind::CallBlocked, "broker")

@@ -91,7 +91,7 @@ impl Engine {
                 orphans.push((item, self.undeclared(&run.value.system, Some(run.value.identity))));
                 continue;
             };
-            let (line, witness) = self.reading(&catalogue, route.integration);
+            let (line, witness) = self.witnessing(&catalogue, route.integration);
             let attested = match route.connector.capability().by_person {
                 Some(_) => self.attested(&mut *tx, &run.value).await?,
                 None => None,

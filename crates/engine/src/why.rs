@@ -97,6 +97,7 @@ fn told(logged: &Logged, entitlement: &EntitlementName) -> Option<String> {
         Actor::Operator(name) => format!("operator {name}"),
         Actor::Source(name) => format!("source {name}"),
         Actor::Policy(id) => format!("policy {id}"),
+        Actor::Integration(name) => format!("integration {name}"),
     };
     let system = entitlement.system();
     match logged.kind {

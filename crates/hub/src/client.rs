@@ -73,6 +73,11 @@ impl Client {
         self.request(Method::POST, segments)
     }
 
+    /// A `DELETE`.
+    pub fn delete(&self, segments: &[&str]) -> Request<'_> {
+        self.request(Method::DELETE, segments)
+    }
+
     /// A `PUT`.
     pub fn put(&self, segments: &[&str]) -> Request<'_> {
         self.request(Method::PUT, segments)

@@ -4,7 +4,7 @@ use bailiwick_connector::{ConnectorError, ErrorKind};
 use bailiwick_core::{
     approval::Refusal, contract::Breach, control::ControlRefusal, policy::PolicyError, task::TaskRefusal,
 };
-use bailiwick_engine::EngineError;
+use bailiwick_engine::{DoorRefusal, EngineError};
 use bailiwick_store::StoreError;
 
 use crate::{
@@ -87,6 +87,19 @@ impl From<ControlRefusal> for Problem {
     }
 }
 
+impl From<DoorRefusal> for Problem {
+    fn from(refusal: DoorRefusal) -> Self {
+        let status = match refusal {
+            DoorRefusal::Shut(..) | DoorRefusal::Outside(..) => 403,
+            DoorRefusal::Busy { .. } => 429,
+            DoorRefusal::WrongType(_) => 422,
+            DoorRefusal::Gone(_) | DoorRefusal::NoCaller(_) => 409,
+            DoorRefusal::Malformed(_) => 400,
+        };
+        Self::new(status, refusal.code(), refusal.to_string())
+    }
+}
+
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
         let code = error.code();
@@ -97,6 +110,7 @@ impl From<EngineError> for Problem {
             EngineError::Refused(refusal) => refusal.into(),
             EngineError::Task(refusal) => refusal.into(),
             EngineError::Control(refusal) => refusal.into(),
+            EngineError::Door(refusal) => refusal.into(),
             EngineError::Held(breaches) => {
                 with(422, "the delivery is held whole".into()).faults(breaches.iter().map(breach).collect())
             }

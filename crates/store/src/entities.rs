@@ -9,6 +9,7 @@ use bailiwick_core::{
     account::Account,
     approval::Approval,
     automation::Automation,
+    budget::Ledger,
     case::{Case, Cell},
     contract::Breach,
     digest::Digest,
@@ -21,9 +22,10 @@ use bailiwick_core::{
     plan::Plan,
     policy::PolicyFile,
     profile::Profile,
+    signal::Signal,
     system::{Entitlement, System},
     task::Task,
-    time::Timestamp,
+    time::{Date, Timestamp},
 };
 use serde::{Deserialize, Serialize};
 
@@ -308,6 +310,42 @@ pub struct Run {
     pub steps: BTreeMap<u16, Step>,
     /// The system's id of the account, once known.
     pub external_id: Option<String>,
+    /// Whether it was counted against the budgets of its integration.
+    #[serde(default, skip_serializing_if = "Charge::is_none")]
+    pub charge: Charge,
+}
+
+/// Where a run stands with the budgets of its integration.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "charge")]
+pub enum Charge {
+    /// Not counted yet.
+    #[default]
+    None,
+    /// It was counted that day (UTC).
+    Counted {
+        /// The day.
+        day: Date,
+        /// Whether its account was counted; one that it makes is not.
+        account: bool,
+    },
+    /// There was no room for it: what waits of it is not sent.
+    Held {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// It was held, and somebody let it go.
+    Released {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+impl Charge {
+    /// Whether it is `None`.
+    pub const fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
 }
 
 impl Run {
@@ -394,6 +432,49 @@ impl Entity for Operator {
     }
     fn keys(&self) -> Vec<KeyValue> {
         vec![self.token.to_string().into()]
+    }
+}
+
+/// The token by which an integration calls at the door.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caller {
+    /// The integration; it has one token at a time.
+    pub integration: bailiwick_core::id::IntegrationName,
+    /// SHA-256 of the token; the token itself is shown once and not kept.
+    pub token: Digest,
+    /// When it was made.
+    pub made: Timestamp,
+    /// Until when it works.
+    pub expires: Timestamp,
+}
+
+impl Entity for Caller {
+    const TABLE: Table = Table::Callers;
+    fn key(&self) -> String {
+        self.integration.to_string()
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        vec![self.token.to_string().into()]
+    }
+}
+
+impl Entity for Ledger {
+    const TABLE: Table = Table::Ledgers;
+    fn key(&self) -> String {
+        self.integration.to_string()
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        vec![]
+    }
+}
+
+impl Entity for Signal {
+    const TABLE: Table = Table::Signals;
+    fn key(&self) -> String {
+        self.id.to_string()
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        vec![self.integration.as_str().into()]
     }
 }
 

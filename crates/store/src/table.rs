@@ -27,6 +27,9 @@ pub enum Table {
     Ties,
     Readings,
     Memberships,
+    Ledgers,
+    Callers,
+    Signals,
 }
 
 /// The type of a key column.
@@ -88,7 +91,7 @@ pub struct Row {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::Identities,
         Self::Accounts,
         Self::Systems,
@@ -111,6 +114,9 @@ impl Table {
         Self::Ties,
         Self::Readings,
         Self::Memberships,
+        Self::Ledgers,
+        Self::Callers,
+        Self::Signals,
     ];
 
     /// The table's name in SQL and in evidence.
@@ -138,6 +144,9 @@ impl Table {
             Self::Ties => "ties",
             Self::Readings => "readings",
             Self::Memberships => "memberships",
+            Self::Ledgers => "ledgers",
+            Self::Callers => "callers",
+            Self::Signals => "signals",
         }
     }
 
@@ -165,10 +174,11 @@ impl Table {
             | Self::Profiles
             | Self::Automations
             | Self::Ties
-            | Self::Readings => &[],
+            | Self::Readings
+            | Self::Ledgers => &[],
             Self::Entitlements | Self::Memberships => &[("system", Text, false)],
-            Self::Credentials => &[("integration", Text, false)],
-            Self::Operators => &[("token_digest", Text, true)],
+            Self::Credentials | Self::Signals => &[("integration", Text, false)],
+            Self::Operators | Self::Callers => &[("token_digest", Text, true)],
             Self::Batches => &[("source", Text, false), ("state", Text, false)],
             // `source/key` of the event itself: the same event accepted twice is refused here.
             Self::Events => &[("dedupe", Text, true)],

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use super::{
     Answer, Destination, Line,
     destination::encode,
-    line::{Outcome, answer, failure, trust},
+    line::{Outcome, answer, failure},
     sigv4::{self, Place},
 };
 use crate::{Result, seal::Credential};
@@ -96,7 +96,7 @@ impl Line {
         }
         let (destination, settings) = self.route()?;
         let origin = match destination {
-            Destination::Web { origin, prefix } if prefix.is_empty() => origin,
+            Destination::Web { origin, prefix, .. } if prefix.is_empty() => origin,
             Destination::Web { .. } => {
                 return Err(self.settings("its endpoint has a path, and actions are at the root".into()));
             }
@@ -107,7 +107,6 @@ impl Line {
             | Destination::Person => return Err(self.not_web()),
         };
         let mut request = self.form_request(&action, &origin)?;
-        trust(&mut request, &settings);
         let sealed = match other {
             Some(_) => None,
             None => self.credential(settings.auth, &origin)?,
@@ -123,7 +122,7 @@ impl Line {
             })?;
         }
         let started = self.now();
-        let sent = self.broker.transport.send(request).await;
+        let sent = self.carry(request).await;
         let sent = sent.map(answer).map_err(|error| failure(&error, operation, &origin));
         self.count(operation, started, &Outcome::of(operation, sent.as_ref().ok()));
         sent

@@ -1,4 +1,5 @@
-//! How many writes an integration may send in a minute: a sliding window, no burst above the limit.
+//! How many calls there may be in a minute: a sliding window, no burst above the limit. A restart of the
+//! process begins a new minute; budgets that must outlast it are the engine's.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -6,13 +7,13 @@ use bailiwick_core::time::{SignedDuration, Timestamp};
 
 const MINUTE: SignedDuration = SignedDuration::from_secs(60);
 
-/// The writes of the last minute.
+/// The calls of the last minute.
 #[derive(Default)]
-pub(super) struct Window(VecDeque<Timestamp>);
+pub struct Window(VecDeque<Timestamp>);
 
 impl Window {
     /// Takes one write at the instant `now`, or says how long to wait for the next.
-    pub(super) fn take(&mut self, now: Timestamp, limit: u32) -> Result<(), Duration> {
+    pub fn take(&mut self, now: Timestamp, limit: u32) -> Result<(), Duration> {
         while self.0.front().is_some_and(|first| now.duration_since(*first) >= MINUTE) {
             self.0.pop_front();
         }

@@ -20,6 +20,8 @@ pub(crate) enum Destination {
     Web {
         /// `scheme://host:port`, lower case.
         origin: String,
+        /// The host, without brackets.
+        host: String,
         /// The path of the endpoint, without a slash at its end.
         prefix: String,
     },
@@ -107,9 +109,10 @@ impl Destination {
         if host.is_empty() || (authority.port().is_none() && authority.as_str().ends_with(':')) {
             return Err("has no host, or no port after the colon");
         }
+        let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        plain_host(&host, &bare)?;
         let plain_may = line.allow_plaintext || loopback(&host);
         let port = authority.port_u16().unwrap_or(default);
-        let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let tls = match scheme {
             "https" | "ldaps" => Tls::Always,
             "ldap" if line.start_tls => Tls::Asked,
@@ -161,7 +164,16 @@ impl Destination {
         {
             return Err("has empty or dot segments in its path");
         }
-        Ok(Self::Web { origin: format!("{scheme}://{host}:{port}"), prefix: prefix.to_owned() })
+        let origin = format!("{scheme}://{host}:{port}");
+        Ok(Self::Web { origin, host: bare, prefix: prefix.to_owned() })
+    }
+
+    /// The host that a connection is made to, without brackets; none where there is no connection.
+    pub(crate) fn host(&self) -> Option<&str> {
+        match self {
+            Self::Web { host, .. } | Self::Directory { host, .. } | Self::Postgres { host, .. } => Some(host),
+            Self::Folder(_) | Self::Sqlite(_) | Self::Person => None,
+        }
     }
 
     /// Scheme, host and port, as sealed credentials are bound to them; `file:` and `sqlite:` for what is on this
@@ -190,6 +202,27 @@ fn path_of(path: &str) -> Result<PathBuf, &'static str> {
     let decoded = percent_decode(path).ok_or("has a `%` that two hexadecimal digits do not follow")?;
     use std::os::unix::ffi::OsStringExt;
     Ok(std::ffi::OsString::from_vec(decoded).into())
+}
+
+/// A host is a name or an address in its one usual form. `0x7f.1`, `2130706433` and `%31` are addresses to some
+/// programs and names to others: what was judged must be what is connected to.
+fn plain_host(host: &str, bare: &str) -> Result<(), &'static str> {
+    let literal = bare.parse::<std::net::IpAddr>().ok();
+    if host.starts_with('[') || host.contains(':') {
+        let v6 = literal.is_some_and(|address| address.is_ipv6());
+        return if v6 { Ok(()) } else { Err("has brackets around something that is no IPv6 address") };
+    }
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    if !host.bytes().all(known) {
+        return Err("has a host with other characters than letters, digits, `-`, `.` and `_`");
+    }
+    let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    let hexadecimal = last.strip_prefix("0x").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_hexdigit()));
+    let number = !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit());
+    if literal.is_none() && (number || hexadecimal) {
+        return Err("has a host that is a number and no address; write four numbers from 0 to 255");
+    }
+    Ok(())
 }
 
 fn loopback(host: &str) -> bool {
@@ -247,7 +280,7 @@ mod tests {
             Destination::read(endpoint, &line(plain)),
             expect,
         ) {
-            (Ok(Destination::Web { origin, prefix }), Ok(expect)) => {
+            (Ok(Destination::Web { origin, prefix, .. }), Ok(expect)) => {
                 assert_eq!(format!("{origin}{prefix}"), expect)
             }
             (Ok(Destination::Folder(path) | Destination::Sqlite(path)), Ok(expect)) => {
@@ -267,6 +300,17 @@ mod tests {
         check("http://127.0.0.1:8080/x", false, Ok("http://127.0.0.1:8080/x"));
         check("http://[::1]:8080", false, Ok("http://[::1]:8080"));
         check("http://localhost", false, Ok("http://localhost:80"));
+        for odd in
+            ["127.1", "2130706433", "0x7f000001", "0x7f.0.0.1", "127.0.0.0x1", "0177.0.0.1", "127.0.0.1."]
+        {
+            check(&format!("https://{odd}/"), true, Err("is a number"));
+        }
+        for odd in ["%31%32%37.0.0.1", "a%2ecom", "127.0.0.1%25"] {
+            check(&format!("https://{odd}/"), true, Err("is not an"));
+        }
+        check("https://a$b/", true, Err("other characters"));
+        check("https://[fe80::1%25eth0]/", true, Err("no IPv6 address"));
+        check("https://[127.0.0.1]/", true, Err("no IPv6 address"));
         check("http://10.0.0.1/x", true, Ok("http://10.0.0.1:80/x"));
         check("http://10.0.0.1/x", false, Err("plain `http:`"));
         check("http://127.0.0.1.evil.example/", false, Err("plain `http:`"));

@@ -16,6 +16,8 @@ use super::{
     Answer, Call, Incident, Inner,
     destination::{self, Destination},
     file, ldap,
+    network::Reach,
+    resolve::Guide,
     settings::{Auth, LineSettings},
     sql::Database,
     transport::{TransportError, TransportErrorKind, TrustAnchor},
@@ -60,7 +62,11 @@ pub struct Line {
     lenient: bool,
     /// What was approved of the integration; without it, its standing alone decides.
     permit: Option<Permit>,
+    /// Whether it is for reading, whatever its credential could do.
+    reads_only: bool,
     pub(super) route: Result<(Destination, LineSettings)>,
+    /// Where the name of the endpoint may lead.
+    pub(super) guide: Guide,
     database: Arc<Database>,
     /// The connections to a directory; the clones of a line share them.
     pub(super) directory: Arc<std::sync::Mutex<ldap::Held>>,
@@ -85,6 +91,11 @@ impl Line {
     ) -> Self {
         let route = LineSettings::split(&integration.settings)
             .and_then(|(settings, _)| Ok((Destination::parse(integration)?, settings)));
+        let reach = route.as_ref().map_or_else(
+            |_| Reach::default(),
+            |(destination, settings)| Reach::of(destination.host().unwrap_or_default(), &settings.networks),
+        );
+        let guide = Guide::new(broker.resolver.clone(), reach);
         let database = Arc::new(Database::new(&broker, integration));
         let (integration, sealed) = (Arc::new(integration.clone()), sealed.cloned());
         Self {
@@ -94,7 +105,9 @@ impl Line {
             sealed,
             lenient: false,
             permit: None,
+            reads_only: false,
             route,
+            guide,
             database,
             directory: Arc::default(),
         }
@@ -105,6 +118,12 @@ impl Line {
     #[must_use]
     pub fn lenient(self) -> Self {
         Self { lenient: true, ..self }
+    }
+
+    /// The same line for reading: a call that writes is outside of it, whatever its credential could do.
+    #[must_use]
+    pub fn reading(self) -> Self {
+        Self { reads_only: true, ..self }
     }
 
     /// The same line, as far as was approved: a call for which `permit` is shut is not sent.
@@ -141,10 +160,9 @@ impl Line {
                 | Destination::Person,
                 _,
             ) => Err(self.not_web()),
-            (Destination::Web { origin, prefix }, settings) => {
+            (Destination::Web { origin, prefix, .. }, settings) => {
                 let url = format!("{origin}{prefix}{}{}", call.path, destination::query(&call.query));
                 let mut request = self.request(&call, &url)?;
-                trust(&mut request, &settings);
                 let credential = self.credential(settings.auth, &origin)?;
                 self.in_budget(call.operation)?;
                 if let Some(credential) = credential {
@@ -165,7 +183,7 @@ impl Line {
     /// the address is anywhere else. An address without a host is taken for one of the endpoint's (RFC 3986
     /// §4.2).
     pub fn below(&self, address: &str) -> Option<(String, String)> {
-        let Ok((Destination::Web { origin, prefix }, _)) = &self.route else { return None };
+        let Ok((Destination::Web { origin, prefix, .. }, _)) = &self.route else { return None };
         let uri: ::http::Uri = address.parse().ok()?;
         if let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) {
             let default = if scheme == "https" { 443 } else { 80 };
@@ -194,10 +212,9 @@ impl Line {
                 | Destination::Person,
                 _,
             ) => Err(self.not_web()),
-            (Destination::Web { origin, prefix }, settings) => {
+            (Destination::Web { origin, prefix, .. }, _) => {
                 let url = format!("{origin}{prefix}{}{}", call.path, destination::query(&call.query));
                 let mut request = self.request(&call, &url)?;
-                trust(&mut request, &settings);
                 let (name, value) = self.header(credential)?;
                 request.headers_mut().insert(name, value);
                 self.exchange(&call, &origin, request).await
@@ -245,8 +262,8 @@ impl Line {
         self.in_use(operation)?;
         let reason = if !self.integration.scope.allows(operation, verb, target) {
             "no rule of the scope allows it"
-        } else if self.purpose == Purpose::Verify && !operation.reads() {
-            "it writes, and the line is for reading back"
+        } else if !operation.reads() && (self.reads_only || !self.purpose.writes()) {
+            "it writes, and the line is for reading"
         } else {
             return Ok(());
         };
@@ -345,12 +362,27 @@ impl Line {
 
     async fn exchange(&self, call: &Call, origin: &str, request: Request<Bytes>) -> Result<Answer> {
         let started = self.now();
-        let answer = match self.broker.transport.send(request).await {
+        let answer = match self.carry(request).await {
             Ok(response) => Ok(answer(response)),
             Err(error) => Err(failure(&error, call.operation, origin)),
         };
         self.count(call.operation, started, &Outcome::of(call.operation, answer.as_ref().ok()));
         answer
+    }
+
+    /// Hands a request for the endpoint's own host to the transport, with what it must know of the way. There is
+    /// no other way for one.
+    pub(super) async fn carry(
+        &self,
+        mut request: Request<Bytes>,
+    ) -> Result<::http::Response<Bytes>, TransportError> {
+        if let Ok((_, settings)) = &self.route
+            && let Some(file) = &settings.ca_file
+        {
+            request.extensions_mut().insert(TrustAnchor(file.as_path().into()));
+        }
+        request.extensions_mut().insert(self.guide.clone());
+        self.broker.transport.send(request).await
     }
 
     fn request(&self, call: &Call, url: &str) -> Result<Request<Bytes>> {
@@ -448,13 +480,6 @@ impl Outcome {
     }
 }
 
-/// Has a request trust the authority of the settings alone.
-pub(super) fn trust(request: &mut Request<Bytes>, settings: &LineSettings) {
-    if let Some(file) = &settings.ca_file {
-        request.extensions_mut().insert(TrustAnchor(file.as_path().into()));
-    }
-}
-
 pub(super) fn answer(response: ::http::Response<Bytes>) -> Answer {
     let (head, body) = response.into_parts();
     let value = |v: &HeaderValue| String::from_utf8_lossy(v.as_bytes()).into_owned();
@@ -469,12 +494,13 @@ pub(super) fn failure(error: &TransportError, operation: Operation, origin: &str
         TransportErrorKind::Timeout => (ErrorKind::Timeout, "did not answer in time"),
         TransportErrorKind::Broken => (ErrorKind::Unreachable, "broke the connection"),
         TransportErrorKind::TooLarge => (ErrorKind::Malformed, "answered with too much"),
+        TransportErrorKind::Astray => (ErrorKind::Settings, "is not connected to"),
     };
     let effect = if error.sent && !operation.reads() { Effect::Unknown } else { Effect::None };
     ConnectorError {
         kind,
         effect,
-        detail: None,
+        detail: (error.kind == TransportErrorKind::Astray).then_some("destination-refused"),
         retry_after: None,
         message: format!("`{origin}` {what}: {error}"),
     }

@@ -2,7 +2,7 @@
 //!
 //! A call goes out only when, in this order: the integration is in use · a rule of its scope has the
 //! call's operation, verb and target · the line's purpose allows it · the address is the integration's
-//! endpoint · there is a credential that opens, or the settings say that none is needed · the budget is
+//! endpoint, and its name leads to where it may · there is a credential that opens, or the settings say that none is needed · the budget is
 //! not used up. Only then is the credential attached. A call outside of the scope is not sent, is recorded
 //! as an [`Incident`], and stops the integration at once.
 //!
@@ -16,7 +16,9 @@ mod file;
 mod http;
 pub mod ldap;
 mod line;
+mod network;
 mod oauth;
+mod resolve;
 mod settings;
 mod sigv4;
 mod sql;
@@ -38,9 +40,12 @@ use bailiwick_core::{
 };
 
 pub use action::Action;
+pub use budget::Window;
 pub use call::{Answer, Call};
 pub use http::{HttpLimits, HttpTransport};
 pub use line::{Line, reserved};
+pub use network::{Astray, BadNetwork, Network, Place, Reach};
+pub use resolve::{Guide, Lost, Resolver, SystemResolver};
 pub use settings::{Auth, LineSettings};
 pub use sql::{Cell, Rows, Statement, Statements};
 pub use transport::{Transport, TransportError, TransportErrorKind, TrustAnchor};
@@ -48,7 +53,6 @@ pub use transport::{Transport, TransportError, TransportErrorKind, TrustAnchor};
 pub(crate) use destination::{Destination, encode};
 
 use crate::seal::{Credential, SealContext, SealKey, Sealed};
-use budget::Window;
 
 /// The largest file that is read when nothing else is said: 1 GiB.
 pub const FILE_LIMIT: u64 = 1 << 30;
@@ -99,6 +103,7 @@ struct Inner {
     tenant: Tenant,
     transport: Arc<dyn Transport>,
     directory: Arc<dyn ldap::Directory>,
+    resolver: Arc<dyn Resolver>,
     clock: Arc<dyn Clock>,
     key: Arc<SealKey>,
     file_limit: u64,
@@ -125,8 +130,19 @@ impl Broker {
     ) -> Self {
         let (file_limit, dialects, state) = (FILE_LIMIT, BTreeMap::new(), Mutex::default());
         let directory = Arc::new(ldap::Sockets::default());
+        let resolver = Arc::new(SystemResolver);
         Self {
-            inner: Arc::new(Inner { tenant, transport, directory, clock, key, file_limit, dialects, state }),
+            inner: Arc::new(Inner {
+                tenant,
+                transport,
+                directory,
+                resolver,
+                clock,
+                key,
+                file_limit,
+                dialects,
+                state,
+            }),
         }
     }
 
@@ -135,6 +151,12 @@ impl Broker {
     #[must_use]
     pub fn with_directory(self, directory: Arc<dyn ldap::Directory>) -> Self {
         self.remade(|inner| inner.directory = directory)
+    }
+
+    /// Looks names up by `resolver` instead of this machine's. Lines that were made before keep theirs.
+    #[must_use]
+    pub fn with_resolver(self, resolver: Arc<dyn Resolver>) -> Self {
+        self.remade(|inner| inner.resolver = resolver)
     }
 
     /// Reads files of at most `bytes`. Lines that were made before keep their limit.
@@ -155,6 +177,7 @@ impl Broker {
             tenant: old.tenant.clone(),
             transport: old.transport.clone(),
             directory: old.directory.clone(),
+            resolver: old.resolver.clone(),
             clock: old.clock.clone(),
             key: old.key.clone(),
             file_limit: old.file_limit,
@@ -229,6 +252,8 @@ impl Inner {
 
 #[cfg(test)]
 mod oauth_tests;
+#[cfg(test)]
+mod reach_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

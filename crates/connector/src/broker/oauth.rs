@@ -21,7 +21,7 @@ use serde::Deserialize;
 
 use super::{
     destination,
-    line::{Line, Outcome, answer, failure, trust},
+    line::{Line, Outcome, answer, failure},
     settings::LineSettings,
 };
 use crate::{
@@ -124,9 +124,8 @@ impl Line {
         {
             request.headers_mut().insert(name, ::http::HeaderValue::from_static(value));
         }
-        trust(&mut request, settings);
         let started = self.now();
-        let sent = self.broker.transport.send(request).await;
+        let sent = self.carry(request).await;
         // For the system this is a question: it changes nothing that anybody else sees.
         let got = sent.map(answer).map_err(|error| failure(&error, Operation::Discover, origin));
         self.count(Operation::Discover, started, &Outcome::of(Operation::Discover, got.as_ref().ok()));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::network::Network;
 use crate::{ConnectorError, ErrorKind, Result};
 
 /// Whether calls carry a credential.
@@ -49,10 +50,14 @@ pub struct LineSettings {
     /// `Authorization: Bearer`.
     #[serde(default)]
     pub token_header: Option<String>,
+    /// `networks = ["10.0.0.0/8"]`: the ranges inside of one's own networks that the name of the endpoint may
+    /// lead to; without it, to none.
+    #[serde(default)]
+    pub networks: Vec<Network>,
 }
 
 impl LineSettings {
-    const NAMES: [&str; 8] = [
+    const NAMES: [&str; 9] = [
         "auth",
         "allow_plaintext",
         "start_tls",
@@ -61,6 +66,7 @@ impl LineSettings {
         "token_path",
         "token_scope",
         "token_header",
+        "networks",
     ];
 
     /// Takes the broker's settings out of all settings; gives them and the rest, which is the

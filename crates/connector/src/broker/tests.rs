@@ -9,7 +9,9 @@ use std::{
 
 use async_trait::async_trait;
 use bailiwick_core::{
-    integration::{Role, Standing},
+    authority::Class,
+    gate::{Permit, Shut},
+    integration::{Control, Role, Standing},
     scope::Scope,
     time::SignedDuration,
 };
@@ -170,13 +172,103 @@ async fn a_call_outside_is_not_sent_is_recorded_and_stops_the_integration() {
 }
 
 #[tokio::test]
-async fn a_line_for_reading_back_does_not_write() {
+async fn a_line_for_reading_does_not_write() {
     let bench = bench();
-    bench.line(Purpose::Verify).send(get()).await.unwrap();
-    bench.line(Purpose::Verify).send(Call::new(Operation::List, "POST", "/Users/.search")).await.unwrap();
-    let error = bench.line(Purpose::Verify).send(patch()).await.unwrap_err();
+    let lines = [
+        bench.line(Purpose::Read),
+        bench.line(Purpose::Verify),
+        // Also where there is no other credential than the writer's.
+        bench.line(Purpose::Write).reading(),
+    ];
+    for line in lines {
+        line.send(get()).await.unwrap();
+        line.send(Call::new(Operation::List, "POST", "/Users/.search")).await.unwrap();
+        for call in [patch(), Call::new(Operation::Delete, "PATCH", "/Users/42")] {
+            let error = line.send(call).await.unwrap_err();
+            assert_eq!(error.kind, ErrorKind::OutOfScope, "{line:?}");
+            bench.broker.release(&bench.integration.name);
+        }
+    }
+    assert_eq!((bench.sent(), bench.broker.incidents().len()), (6, 6));
+    bench.line(Purpose::Write).send(patch()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_line_does_no_more_than_was_approved() {
+    let at = bench().clock.now();
+    let open = || Permit { reads: Ok(()), writes: Ok(()) };
+    let no_writes = |shut| Permit { reads: Ok(()), writes: Err(shut) };
+    let nothing = |shut: Shut| Permit { reads: Err(shut.clone()), writes: Err(shut) };
+    let understated = Shut::Understated { declared: Class::Advisory, computed: Class::Authoritative };
+    for (permit, read, write) in [
+        (open(), None, None),
+        (no_writes(Shut::NoAuthority), None, Some("identity-authority-missing")),
+        (no_writes(Shut::Void), None, Some("certification-void")),
+        (no_writes(Shut::Paused(Control::Review)), None, Some("review-overdue")),
+        (no_writes(Shut::Paused(Control::Owner)), None, Some("owner-missing")),
+        (no_writes(Shut::Paused(Control::Rotation)), None, Some("rotation-overdue")),
+        (no_writes(Shut::Paused(Control::Drill)), None, Some("drill-failed")),
+        (
+            nothing(Shut::NotApproved),
+            Some("integration-approval-missing"),
+            Some("integration-approval-missing"),
+        ),
+        (
+            nothing(Shut::Incomplete(vec!["vendor"])),
+            Some("integration-incomplete"),
+            Some("integration-incomplete"),
+        ),
+        (nothing(understated), Some("integration-understated"), Some("integration-understated")),
+        (nothing(Shut::Ended(at)), Some("integration-ended"), Some("integration-ended")),
+        (
+            nothing(Shut::Quarantined("it".into())),
+            Some("integration-quarantined"),
+            Some("integration-quarantined"),
+        ),
+    ] {
+        for (call, code) in [(get(), read), (patch(), write)] {
+            let bench = bench();
+            let sent = bench.line(Purpose::Write).under(permit.clone()).send(call).await;
+            match (&sent, code) {
+                (Ok(_), None) => assert_eq!(bench.sent(), 1, "{permit:?}"),
+                (Err(error), Some(code)) => {
+                    let kind = if code == "integration-quarantined" {
+                        ErrorKind::Quarantined
+                    } else {
+                        ErrorKind::Shut
+                    };
+                    assert_eq!(
+                        (error.kind, error.code(), error.effect),
+                        (kind, code, Effect::None),
+                        "{permit:?}"
+                    );
+                    assert_eq!(bench.sent(), 0, "{permit:?}");
+                }
+                (got, expect) => panic!("{permit:?}: {got:?}, expected {expect:?}"),
+            }
+            // What nobody approved is not the integration's trespass: it stays as it stands.
+            assert!(bench.broker.incidents().is_empty(), "{permit:?}");
+            bench.line(Purpose::Write).send(get()).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_approval_does_not_make_the_scope_wider_nor_start_what_was_stopped() {
+    let bench = bench();
+    let permit = Permit { reads: Ok(()), writes: Ok(()) };
+    let line = bench.line(Purpose::Write).under(permit);
+    let error = line.send(Call::new(Operation::Delete, "DELETE", "/Users/42")).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::OutOfScope);
-    assert_eq!((bench.sent(), bench.broker.incidents().len()), (2, 1));
+    assert_eq!(line.send(get()).await.unwrap_err().kind, ErrorKind::Quarantined);
+    bench.broker.release(&bench.integration.name);
+    // A line that may read and not write does not have its write taken for one outside of the scope.
+    let shut = Permit { reads: Ok(()), writes: Err(Shut::NoAuthority) };
+    let line = bench.line(Purpose::Write).under(shut);
+    line.send(get()).await.unwrap();
+    assert_eq!(line.send(patch()).await.unwrap_err().kind, ErrorKind::Shut);
+    line.send(get()).await.unwrap();
+    assert_eq!(bench.sent(), 2);
 }
 
 #[tokio::test]

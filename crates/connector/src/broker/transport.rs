@@ -1,4 +1,7 @@
 //! What carries a finished request to a system and its answer back.
+//!
+//! A request comes with a [`Guide`](super::Guide) among its extensions, which says where its name may lead.
+//! Without one a name may lead to the world alone.
 
 use std::{path::Path, sync::Arc};
 
@@ -28,6 +31,8 @@ pub enum TransportErrorKind {
     Broken,
     /// The answer is larger than what is read.
     TooLarge,
+    /// The name of the system leads to where it may not; no connection was made.
+    Astray,
 }
 
 /// There is no answer.

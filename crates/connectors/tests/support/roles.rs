@@ -101,7 +101,7 @@ impl Roles {
     pub fn line_for(&self, purpose: Purpose) -> Line {
         let user = match purpose {
             Purpose::Write => ("bailiwick_write", WRITE),
-            Purpose::Verify => ("bailiwick_read", READ),
+            Purpose::Read | Purpose::Verify => ("bailiwick_read", READ),
         };
         self.line_as(user, purpose)
     }

@@ -11,6 +11,7 @@ use crate::{
     access::AccessClass,
     id::{EntitlementName, SystemName},
     identity::IdentityKind,
+    time::Date,
 };
 
 /// The type of an identity attribute.
@@ -28,6 +29,20 @@ pub enum AttributeType {
     /// A calendar day, carried as the text `2026-11-21` (RFC 3339 §5.6 `full-date`). Policies can compare
     /// days for equality only.
     Date,
+}
+
+impl AttributeType {
+    /// Whether a value that was delivered is of this type.
+    pub fn admits(self, value: &AttributeValue) -> bool {
+        match (self, value) {
+            (Self::Text, AttributeValue::Text(_))
+            | (Self::Number, AttributeValue::Number(_))
+            | (Self::Flag, AttributeValue::Flag(_))
+            | (Self::TextSet, AttributeValue::TextSet(_)) => true,
+            (Self::Date, AttributeValue::Text(text)) => text.parse::<Date>().is_ok(),
+            (Self::Text | Self::Number | Self::Flag | Self::TextSet | Self::Date, _) => false,
+        }
+    }
 }
 
 /// The value of an identity attribute.

@@ -187,14 +187,15 @@ impl Engine {
         Ok(found)
     }
 
-    /// Reaches a system and tries its credential; changes nothing.
+    /// Reaches a system and tries the reader's and the writer's credential; changes nothing.
     pub async fn check_system(&self, system: &SystemName) -> Result<()> {
         let mut tx = self.read().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
         drop(tx);
         let route = catalogue.route(system)?;
-        let line = self.writing(&catalogue, route.integration);
-        Ok(route.connector.check(&line).await?)
+        // Each credential by itself: that one of them opens says nothing of the others.
+        route.connector.check(&self.reading(&catalogue, route.integration)).await?;
+        Ok(route.connector.check(&self.writing(&catalogue, route.integration)).await?)
     }
 
     async fn compare(
@@ -223,7 +224,7 @@ impl Engine {
             declared,
             integration: route.integration,
             connector: route.connector,
-            line: self.reading(&catalogue, route.integration).0,
+            line: self.reading(&catalogue, route.integration),
             basis: basis(&catalogue, route.integration, declared, &numbered),
             numbered,
             began,

@@ -5,7 +5,7 @@
 
 use axum::{
     extract::{FromRequestParts, Request, State},
-    http::{header, request::Parts},
+    http::{HeaderMap, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -60,11 +60,8 @@ impl Caller {
 
 /// Looks the token up by its digest and lets the request through, or answers 401 (RFC 6750 §3).
 pub async fn authenticate(State(hub): State<Hub>, mut request: Request, next: Next) -> Response {
-    let token = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token =
-        token.and_then(|value| value.split_once(' ')).filter(|(kind, _)| kind.eq_ignore_ascii_case("bearer"));
-    let found = match token {
-        Some((_, token)) => hub.engine.operator_by_token(token.trim()).await,
+    let found = match bearer(request.headers()) {
+        Some(token) => hub.engine.operator_by_token(token).await,
         None => Ok(None),
     };
     match found {
@@ -78,6 +75,12 @@ pub async fn authenticate(State(hub): State<Hub>, mut request: Request, next: Ne
         }
         Err(error) => ApiError::from(error).into_response(),
     }
+}
+
+/// The bearer token of a request.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (kind, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    kind.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {

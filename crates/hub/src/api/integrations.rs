@@ -11,7 +11,7 @@ use bailiwick_core::{
     integration::{Integration, Purpose},
     time::Timestamp,
 };
-use bailiwick_engine::Waiting;
+use bailiwick_engine::{Spending, Waiting};
 use bailiwick_store::entities::Credential;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,10 @@ use super::{
     answer::{Answer, ApiError, Body, Params, Raw, Segment, malformed},
     caller::{Caller, Right},
 };
+use crate::problem::Problem;
+
+/// The longest life of a caller's token, days.
+const LONGEST_DAYS: u16 = 366;
 
 /// An integration and what is known of its credentials.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -119,6 +123,64 @@ pub async fn certify(
     let waiting = hub.engine.recertify(&name, &caller.0).await?;
     hub.worker.nudge();
     Ok(Json(waiting))
+}
+
+/// How long a caller's token is to work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewCaller {
+    /// Days.
+    pub days: u16,
+}
+
+/// A caller that was admitted. No `Debug`: it holds the token, this once.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct CallerMade {
+    /// The integration.
+    pub integration: IntegrationName,
+    /// Until when the token works.
+    pub expires: Timestamp,
+    /// The token; it is not kept and not shown again.
+    pub token: String,
+}
+
+/// `GET /integrations/{integration}/held`: what was used of the budgets, and the changes that are held.
+pub async fn held(
+    State(hub): State<Hub>,
+    _: Caller,
+    Segment(name): Segment<IntegrationName>,
+) -> Answer<Spending> {
+    Ok(Json(hub.engine.spending(&name).await?))
+}
+
+/// `POST /integrations/{integration}/token`: a token to call with at the door; one before it ends.
+pub async fn admit(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Segment(name): Segment<IntegrationName>,
+    Body(NewCaller { days }): Body<NewCaller>,
+) -> Answer<CallerMade> {
+    caller.may(Right::Govern)?;
+    if !(1..=LONGEST_DAYS).contains(&days) {
+        return Err(malformed(format!("a token works for 1 to {LONGEST_DAYS} days")));
+    }
+    let (admitted, token) = hub.engine.admit_caller(&name, days, caller.actor()).await?;
+    hub.worker.nudge();
+    Ok(Json(CallerMade { integration: admitted.integration, expires: admitted.expires, token }))
+}
+
+/// `DELETE /integrations/{integration}/token`: the token does not work any more; 204.
+pub async fn dismiss(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Segment(name): Segment<IntegrationName>,
+) -> Result<StatusCode, ApiError> {
+    caller.may(Right::Govern)?;
+    if !hub.engine.dismiss_caller(&name, caller.actor()).await? {
+        return Err(Problem::new(404, "not-found", format!("`{name}` has no token")).into());
+    }
+    hub.worker.nudge();
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// `PUT /integrations/{integration}/credentials/{purpose}`: the body is the secret; it is sealed and never

@@ -1,4 +1,5 @@
-//! The HTTP API, `/api/v1/…`: what every command and every other client goes through.
+//! The HTTP API, `/api/v1/…`: what every command and every other client goes through; and the door,
+//! `/door/v1/…`, for integrations.
 //!
 //! Bearer tokens of operators; JSON in and out; problems as RFC 9457 with stable codes. One file for each
 //! resource: what it looks like, then its handlers. A handler translates; what is decided is decided by
@@ -10,6 +11,7 @@ mod authority;
 mod caller;
 mod cases;
 mod configuration;
+mod door;
 mod evidence;
 mod findings;
 mod identities;
@@ -29,7 +31,7 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     http::StatusCode,
-    routing::{get, post, put},
+    routing::{get, patch, post, put},
 };
 use bailiwick_engine::{Engine, Sequencer};
 
@@ -41,7 +43,7 @@ pub use self::{
     evidence::{CheckRequest, CheckView, EraseRequest, EraseView},
     findings::FindingView,
     identities::{IdentityView, Who, WhyView},
-    integrations::{IntegrationView, Withdrawal},
+    integrations::{CallerMade, IntegrationView, NewCaller, Withdrawal},
     operators::{NewOperator, OperatorMade, OperatorView},
     page::Page,
     plans::{ApprovalRequest, PlanView},
@@ -58,6 +60,9 @@ const BODY: usize = 256 * 1024;
 const DELIVERY: usize = 256 * 1024 * 1024;
 /// The largest configuration, bytes.
 const CONFIGURATION: usize = 8 * 1024 * 1024;
+
+/// The largest body of a call at the door, bytes.
+const AT_THE_DOOR: usize = 16 * 1024;
 
 /// What the handlers work with.
 #[derive(Clone)]
@@ -127,6 +132,9 @@ pub fn router(hub: Hub) -> Router {
         .route("/integrations/{integration}/release", post(integrations::release))
         .route("/integrations/{integration}/withdrawal", post(integrations::withdraw))
         .route("/integrations/{integration}/certification", post(integrations::certify))
+        .route("/integrations/{integration}/held", get(integrations::held))
+        .route("/integrations/{integration}/token", post(integrations::admit).delete(integrations::dismiss))
+        .route("/signals", get(door::list))
         .route("/integrations/{integration}/credentials/{purpose}", put(integrations::seal))
         .route("/operators", get(operators::list).post(operators::add))
         .route("/evidence/checkpoint", get(evidence::checkpoint))
@@ -134,8 +142,14 @@ pub fn router(hub: Hub) -> Router {
         .route("/evidence/check", post(evidence::check))
         .route("/evidence/erasures", post(evidence::erase))
         .layer(axum::middleware::from_fn_with_state(hub.clone(), caller::authenticate));
+    let door = Router::new()
+        .route("/signals", post(door::signal))
+        .route("/identities/{source}/{key}", patch(door::write))
+        .layer(DefaultBodyLimit::max(AT_THE_DOOR))
+        .layer(axum::middleware::from_fn_with_state(hub.clone(), door::authenticate));
     Router::new()
         .nest("/api/v1", routes)
+        .nest("/door/v1", door)
         .route("/healthz", get(|| async { StatusCode::NO_CONTENT }))
         .fallback(|| async {
             answer::ApiError::from(Problem::new(404, "no-such-resource", "there is no such resource"))
@@ -150,3 +164,6 @@ pub fn router(hub: Hub) -> Router {
         .layer(DefaultBodyLimit::max(BODY))
         .with_state(hub)
 }
+
+#[cfg(test)]
+mod door_tests;

@@ -21,7 +21,7 @@ pub enum CredentialCommand {
     Set {
         /// The integration
         integration: String,
-        /// What for: `write` changes the system, `verify` reads it back independently
+        /// What for: `write` changes the system, `read` lists it, `verify` reads it back independently
         purpose: PurposeArg,
         /// The file with the secret; without it, standard input
         #[arg(long, value_name = "FILE")]
@@ -66,6 +66,8 @@ impl Shown {
 pub enum PurposeArg {
     /// Changes the system.
     Write,
+    /// Lists and looks.
+    Read,
     /// Reads it back.
     Verify,
 }
@@ -74,6 +76,7 @@ impl PurposeArg {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Write => "write",
+            Self::Read => "read",
             Self::Verify => "verify",
         }
     }

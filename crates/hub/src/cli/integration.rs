@@ -4,12 +4,12 @@ use bailiwick_core::{
     gate::Gate,
     integration::{Role, Standing},
 };
-use bailiwick_engine::Waiting;
+use bailiwick_engine::{Spending, Waiting};
 use clap::Subcommand;
 
 use super::Context;
 use crate::{
-    api::{IntegrationView, Withdrawal},
+    api::{CallerMade, IntegrationView, NewCaller, Withdrawal},
     failure::{Exit, Result},
     render::{Output, Tone},
 };
@@ -20,7 +20,28 @@ pub enum IntegrationCommand {
     /// What is connected, who answers for it, and whether it may be used
     #[command(after_help = "Example:\n  bailiwick integration list")]
     List,
-    /// Lift a quarantine after its cause is mended
+    /// Show what an integration has used of its budgets, and the changes that are held
+    #[command(after_help = "Example:\n  bailiwick integration held chat")]
+    Held {
+        /// The integration
+        integration: String,
+    },
+    /// Give an integration a token to call with; it is shown this once, and one before it ends
+    #[command(
+        after_help = "The integration calls `/door/v1/signals` and `/door/v1/identities/SOURCE/KEY` with it.\n\n\
+        Example:\n  bailiwick integration token badges --days 90\n  bailiwick integration token badges --revoke"
+    )]
+    Token {
+        /// The integration
+        integration: String,
+        /// How many days the token works
+        #[arg(long, default_value_t = 90)]
+        days: u16,
+        /// Take the token back instead: it does not work any more
+        #[arg(long, conflicts_with = "days")]
+        revoke: bool,
+    },
+    /// Lift a quarantine after its cause is mended, and let go once what a budget holds
     #[command(after_help = "Example:\n  bailiwick integration release chat")]
     Release {
         /// The integration
@@ -59,6 +80,24 @@ pub async fn run(context: &Context<'_>, command: IntegrationCommand) -> Result<E
             let views: Vec<IntegrationView> = client.get(&["integrations"]).send().await?;
             context.output.result(&views, |output| show(output, &views));
         }
+        IntegrationCommand::Held { integration } => {
+            let spending: Spending = client.get(&["integrations", &integration, "held"]).send().await?;
+            context.output.result(&spending, |output| held(output, &integration, &spending));
+        }
+        IntegrationCommand::Token { integration, revoke: true, .. } => {
+            client.delete(&["integrations", &integration, "token"]).done().await?;
+            context
+                .output
+                .result(&true, |output| output.line(&format!("the token of {integration} has ended")));
+        }
+        IntegrationCommand::Token { integration, days, revoke: false } => {
+            let made: CallerMade = client
+                .post(&["integrations", &integration, "token"])
+                .json(&NewCaller { days })
+                .send()
+                .await?;
+            context.output.result(&made, |output| output.line(&made.token));
+        }
         IntegrationCommand::Release { integration } => {
             client.post(&["integrations", &integration, "release"]).done().await?;
             context.output.result(&true, |output| output.line(&format!("{integration} is released")));
@@ -77,6 +116,32 @@ pub async fn run(context: &Context<'_>, command: IntegrationCommand) -> Result<E
         }
     }
     Ok(Exit::Done)
+}
+
+fn held(output: Output, name: &str, spending: &Spending) {
+    let Some(ledger) = &spending.ledger else {
+        output.say(&format!("nothing of {name} was counted yet"));
+        return;
+    };
+    output.line(&format!(
+        "{}: {} known accounts changed, {} privileged entitlements given",
+        ledger.day, ledger.accounts, ledger.privileged
+    ));
+    let Some(breach) = &ledger.held else { return };
+    let budget = breach.budget.as_str();
+    output.line(&format!(
+        "stopped since {:.0}: {} of {} of `{budget}` are used",
+        breach.since, breach.used, breach.limit
+    ));
+    let rows = spending.held.iter().map(|change| {
+        vec![
+            Tone::Plain.cell(change.identity),
+            Tone::Plain.cell(&change.system),
+            Tone::Plain.cell(&change.what),
+            Tone::Plain.cell(change.plan),
+        ]
+    });
+    output.table(&["identity", "system", "held", "plan"], rows.collect());
 }
 
 fn show(output: Output, views: &[IntegrationView]) {

@@ -72,6 +72,7 @@ pub fn reasons(cells: &[Cell]) -> Vec<String> {
             }
         };
         let witness = match cell.witness {
+            Some(Witness::Reader) => " (read with the daily reader's credential)",
             Some(Witness::Writer) => " (read with the writer's own credential)",
             Some(Witness::Independent) | None => "",
         };

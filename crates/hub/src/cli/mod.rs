@@ -22,6 +22,7 @@ mod operator;
 mod plan;
 mod probe;
 mod reconcile;
+mod signal;
 mod status;
 mod task;
 mod welcome;
@@ -124,6 +125,9 @@ enum Command {
     /// What is wrong, and who must act
     #[command(subcommand)]
     Finding(finding::FindingCommand),
+    /// What integrations want people to know
+    #[command(subcommand)]
+    Signal(signal::SignalCommand),
     /// What people are asked to do, and their answers
     #[command(subcommand)]
     Task(task::TaskCommand),
@@ -233,6 +237,7 @@ async fn dispatch(context: &Context<'_>, command: Option<Command>) -> Result<Exi
         Command::Why(args) => why::run(context, args).await,
         Command::Case(command) => case::run(context, command).await,
         Command::Finding(command) => finding::run(context, command).await,
+        Command::Signal(command) => signal::run(context, command).await,
         Command::Task(command) => task::run(context, command).await,
         Command::Reconcile(args) => reconcile::run(context, args).await,
         Command::Probe(args) => probe::run(context, args).await,

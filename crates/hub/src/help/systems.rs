@@ -55,6 +55,21 @@ pub(super) const LINES: &[Line] = &[
         "look at the system, mend it there, then answer the next task",
     ),
     (
+        "attribute-wrong-type",
+        "a value that an integration writes is not of the attribute's type",
+        "send a text, or what the source's contract promises of the attribute",
+    ),
+    (
+        "budget-exceeded",
+        "an integration has used up a budget of its scope, and the rest of its changes is held",
+        "look at them with `bailiwick integration held NAME`, then let them go once with `bailiwick integration release NAME`",
+    ),
+    (
+        "caller-token-refused",
+        "the token is no integration's, or has expired, or was taken back",
+        "an operator with the role `admin` makes a new one with `bailiwick integration token NAME`",
+    ),
+    (
         "cannot-probe",
         "a system could not be probed again on schedule",
         "mend what the finding names; it is tried again in six hours, or run `bailiwick probe SYSTEM`",
@@ -156,6 +171,11 @@ pub(super) const LINES: &[Line] = &[
         "accept it for less, and again when it ends",
     ),
     (
+        "destination-refused",
+        "the name of an endpoint leads to where it may not, and nothing was sent",
+        "name the range in `networks` if the system is there, or find out who answers for the name",
+    ),
+    (
         "diverged",
         "a change was answered with success and reading back shows something else",
         "look at the system: something else changes it, or it does not do what it says",
@@ -169,6 +189,16 @@ pub(super) const LINES: &[Line] = &[
         "identity-undecidable",
         "the policies cannot decide about somebody",
         "complete the facts that the finding names at the source",
+    ),
+    (
+        "identity-left",
+        "an integration writes of somebody who has left",
+        "ask the source whether they are back; nothing is written of who has left",
+    ),
+    (
+        "integration-not-caller",
+        "an integration that serves a system does not call the hub",
+        "declare a `partner` of its own for what calls, and give that one the token",
     ),
     (
         "integration-quarantined",
@@ -203,8 +233,8 @@ pub(super) const LINES: &[Line] = &[
     ),
     (
         "over-budget",
-        "the integration has used up its writes for this minute",
-        "wait a minute, or raise `writes_per_minute`",
+        "the integration has used up its writes for this minute, and what is left is held",
+        "look at it with `bailiwick integration held NAME`, then release it, or have `writes_per_minute` raised",
     ),
     (
         "rate-limited",
@@ -298,6 +328,11 @@ pub(super) const LINES: &[Line] = &[
         "task-waiting",
         "a person was asked to do something and has not answered yet",
         "answer with `bailiwick task done` or `bailiwick task decline`",
+    ),
+    (
+        "too-many-calls",
+        "an integration calls at the door more often than it may",
+        "wait for as long as `Retry-After` says",
     ),
     (
         "unsupported",

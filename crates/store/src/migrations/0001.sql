@@ -264,6 +264,37 @@ CREATE TABLE memberships (
 ) STRICT;
 CREATE INDEX memberships_system ON memberships (tenant, system, id) WHERE system IS NOT NULL;
 
+CREATE TABLE ledgers (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+
+CREATE TABLE callers (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  token_digest TEXT,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+CREATE UNIQUE INDEX callers_token_digest ON callers (tenant, token_digest) WHERE token_digest IS NOT NULL;
+
+CREATE TABLE signals (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  integration TEXT,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+CREATE INDEX signals_integration ON signals (tenant, integration, id) WHERE integration IS NOT NULL;
+
 -- Evidence: appended with the rows it explains; `idx` is the place in the published log.
 CREATE TABLE evidence (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -32,6 +32,7 @@ pub use socket::{SocketLimits, Sockets};
 use super::{
     destination::{Destination, Tls},
     line::{Line, Outcome, failure},
+    resolve::Guide,
     settings::Auth,
     transport::TransportError,
 };
@@ -240,6 +241,8 @@ pub struct Address {
     pub protection: Protection,
     /// The authority that vouches for the server, in PEM, in place of the public ones.
     pub ca_file: Option<PathBuf>,
+    /// Where the name may lead.
+    pub guide: Guide,
 }
 
 /// How the way to a directory is protected.
@@ -415,7 +418,8 @@ impl Line {
             Tls::Asked => Protection::StartTls,
             Tls::Plain => Protection::Plain,
         };
-        let address = Address { host: host.clone(), port: *port, protection, ca_file: settings.ca_file };
+        let (host, guide) = (host.clone(), self.guide.clone());
+        let address = Address { host, port: *port, protection, ca_file: settings.ca_file, guide };
         Ok(Way { origin, address, auth: settings.auth })
     }
 

@@ -90,7 +90,8 @@ impl Socket {
             Protection::Tls | Protection::StartTls => Some(config(address)?),
             Protection::Plain => None,
         };
-        let stream = TcpStream::connect((address.host.as_str(), address.port)).await;
+        let addresses = address.guide.addresses(&address.host, address.port).await?;
+        let stream = TcpStream::connect(addresses.as_slice()).await;
         let stream = stream.map_err(|e| unreachable(e.to_string()))?;
         stream.set_nodelay(true).map_err(|e| unreachable(e.to_string()))?;
         let plain = Self { stream: Box::new(stream), buffer: BytesMut::with_capacity(ROOM), limits, id: 0 };

@@ -213,7 +213,15 @@ impl Line {
         let origin = destination.origin();
         let opened = match destination {
             Destination::Postgres { host, port, database, tls, .. } => {
-                let options = self.options(credential, shipped)?.host(host).port(*port).database(database);
+                let addresses = self.guide.addresses(host, *port).await;
+                let addresses =
+                    addresses.map_err(|lost| failure(&lost.into(), Operation::Discover, &origin))?;
+                // The name stays only where it must be proven to TLS, before anything is shown to it.
+                let host = match (tls, addresses.first()) {
+                    (Tls::Plain, Some(address)) => address.ip().to_string(),
+                    _ => host.clone(),
+                };
+                let options = self.options(credential, shipped)?.host(&host).port(*port).database(database);
                 let options = match tls {
                     Tls::Plain => options.ssl_mode(PgSslMode::Disable),
                     Tls::Asked | Tls::Always => {
