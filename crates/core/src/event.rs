@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     access::AccessClass,
-    id::{EventId, IdentityId, SystemName},
+    id::{EventId, ExceptionId, IdentityId, SystemName},
     time::{Effective, Timestamp},
 };
 
@@ -74,6 +74,16 @@ pub enum EventKind {
         /// What, in words.
         what: String,
     },
+    /// A person asked that somebody holds something until an end.
+    ExceptionAsked {
+        /// Which exception.
+        exception: ExceptionId,
+    },
+    /// The time of an exception is over.
+    ExceptionOver {
+        /// Which exception.
+        exception: ExceptionId,
+    },
     /// A person asked for a change.
     Requested {
         /// What was asked, in words.
@@ -127,11 +137,14 @@ impl EventKind {
             Self::Residue { .. } => "residue",
             Self::Purge { .. } => "purge",
             Self::Governed { .. } => "governed",
+            Self::ExceptionAsked { .. } => "exception-asked",
+            Self::ExceptionOver { .. } => "exception-over",
             Self::Requested { .. } => "requested",
         }
     }
 
-    /// The word that approval policies see: `joiner`, `mover`, `leaver`, `residue`, `drift`, `purge`, `request`.
+    /// The word that approval policies see: `joiner`, `mover`, `leaver`, `residue`, `drift`, `purge`, `exception`,
+    /// `exception-end`, `request`.
     pub const fn cause(&self) -> &'static str {
         match self {
             Self::Joined | Self::Returned => "joiner",
@@ -142,6 +155,8 @@ impl EventKind {
             Self::Residue { .. } => "residue",
             Self::Purge { .. } => "purge",
             Self::Governed { cause, .. } => cause.as_str(),
+            Self::ExceptionAsked { .. } => "exception",
+            Self::ExceptionOver { .. } => "exception-end",
             Self::Requested { .. } => "request",
         }
     }

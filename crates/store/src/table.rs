@@ -27,6 +27,10 @@ pub enum Table {
     Ties,
     Readings,
     Memberships,
+    Factors,
+    Trials,
+    Exceptions,
+    GlassCases,
 }
 
 /// The type of a key column.
@@ -88,7 +92,7 @@ pub struct Row {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 26] = [
         Self::Identities,
         Self::Accounts,
         Self::Systems,
@@ -111,6 +115,10 @@ impl Table {
         Self::Ties,
         Self::Readings,
         Self::Memberships,
+        Self::Factors,
+        Self::Trials,
+        Self::Exceptions,
+        Self::GlassCases,
     ];
 
     /// The table's name in SQL and in evidence.
@@ -138,6 +146,10 @@ impl Table {
             Self::Ties => "ties",
             Self::Readings => "readings",
             Self::Memberships => "memberships",
+            Self::Factors => "factors",
+            Self::Trials => "trials",
+            Self::Exceptions => "exceptions",
+            Self::GlassCases => "glass_cases",
         }
     }
 
@@ -165,7 +177,9 @@ impl Table {
             | Self::Profiles
             | Self::Automations
             | Self::Ties
-            | Self::Readings => &[],
+            | Self::Readings
+            | Self::Factors
+            | Self::GlassCases => &[],
             Self::Entitlements | Self::Memberships => &[("system", Text, false)],
             Self::Credentials => &[("integration", Text, false)],
             Self::Operators => &[("token_digest", Text, true)],
@@ -185,6 +199,8 @@ impl Table {
             Self::Cells => &[("case_id", Text, false), ("system", Text, false), ("verdict", Text, false)],
             // What is wrong, with what: one open finding for each.
             Self::Findings => &[("open_key", Text, true), ("state", Text, false), ("identity", Text, false)],
+            Self::Trials => &[("integration", Text, false)],
+            Self::Exceptions => &[("identity", Text, false), ("state", Text, false)],
             Self::Tasks => &[("run", Text, false), ("state", Text, false), ("identity", Text, false)],
         }
     }
