@@ -213,7 +213,7 @@ pub fn approve(asked: Asked<'_>) -> Result<Approval, Refusal> {
     if !by_rule {
         tested(plan, &trials)?;
         if plan.needs_step_up() {
-            proved(proof, who)?;
+            proved(proof, &who)?;
         }
     }
     let expires = now.saturating_add(crate::time::SignedDuration::from_millis(valid_ms)).unwrap_or(now);
@@ -227,18 +227,20 @@ pub fn approve(asked: Asked<'_>) -> Result<Approval, Refusal> {
 fn tested(plan: &Plan, trials: &[Digest]) -> Result<(), Refusal> {
     let Some(governs) = plan.governs.as_ref().filter(|g| g.trial) else { return Ok(()) };
     let authority = plan.certifies().unwrap_or_default();
-    let shown = |(gate, covered): (Gate, Digest)| trials.iter().any(|d| covers(gate, *d, &authority) == covered);
+    let shown =
+        |(gate, covered): (Gate, Digest)| trials.iter().any(|d| covers(gate, *d, &authority) == covered);
     match plan.opens().into_iter().all(shown) {
         true => Ok(()),
         false => Err(Refusal::Untested(governs.subject.to_string())),
     }
 }
 
-fn proved(proof: Proof, who: String) -> Result<(), Refusal> {
+/// Fails unless the proof is fresh; `who` is the name of who was to prove it.
+pub fn proved(proof: Proof, who: &str) -> Result<(), Refusal> {
     match proof {
         Proof::Fresh => Ok(()),
         Proof::Missing => Err(Refusal::StepUp),
-        Proof::NotEnrolled => Err(Refusal::NotEnrolled(who)),
+        Proof::NotEnrolled => Err(Refusal::NotEnrolled(who.to_owned())),
         Proof::Wrong => Err(Refusal::StepUpWrong),
         Proof::Slowed(until) => Err(Refusal::StepUpSlowed(until)),
     }

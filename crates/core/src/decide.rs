@@ -52,9 +52,9 @@ pub fn decide(
     let mut forbidden = BTreeMap::new();
     if identity.lifecycle.may_hold() {
         forbidden = holding.forbidden.clone();
-        let excepted = exceptions.iter().flat_map(|terms| {
-            terms.entitlements.iter().map(|name| (name, vec![terms.because.policy()]))
-        });
+        let excepted = exceptions
+            .iter()
+            .flat_map(|terms| terms.entitlements.iter().map(|name| (name, vec![terms.because.policy()])));
         let excepted = excepted.filter(|(name, _)| !forbidden.contains_key(*name));
         let held = holding.held.iter().map(|(name, because)| (name, because.clone()));
         for (name, because) in held.chain(excepted) {

@@ -1,5 +1,7 @@
 //! Events: everything that makes the hub decide something.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -78,11 +80,15 @@ pub enum EventKind {
     ExceptionAsked {
         /// Which exception.
         exception: ExceptionId,
+        /// Where.
+        systems: BTreeSet<SystemName>,
     },
     /// The time of an exception is over.
     ExceptionOver {
         /// Which exception.
         exception: ExceptionId,
+        /// Where.
+        systems: BTreeSet<SystemName>,
     },
     /// A person asked for a change.
     Requested {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     digest::Digest,
     gate::HUB,
-    id::{ApprovalId, EntitlementName, ExceptionId, GlassName, IdentityId, OperatorId},
+    id::{ApprovalId, EntitlementName, ExceptionId, GlassName, IdentityId, OperatorId, SystemName},
     identity::Lifecycle,
     person::Conflict,
     policy::PolicyId,
@@ -108,6 +108,11 @@ impl Terms {
     /// Identifies them.
     pub fn digest(&self) -> Digest {
         Digest::of_value(&("exception-v1", self))
+    }
+
+    /// Where it is held.
+    pub fn systems(&self) -> BTreeSet<SystemName> {
+        self.entitlements.iter().map(EntitlementName::system).collect()
     }
 
     /// When they end, once approved at `from`.
@@ -226,7 +231,9 @@ pub enum ExceptionRefusal {
     #[error("the same case is asked for or open for them already: {0}")]
     Already(ExceptionId),
     /// There is nothing to give.
-    #[error("there is nothing to give now: what the case gives is held already, forbidden, missing, or waits for a change under way")]
+    #[error(
+        "there is nothing to give now: what the case gives is held already, forbidden, missing, or waits for a change under way"
+    )]
     Nothing,
     /// Its end could not be proven.
     #[error("`{0}` can only be looked at by a person: that access ends there could not be proven")]
@@ -411,7 +418,9 @@ mod tests {
 
     #[test]
     fn it_counts_from_its_approval_to_its_end() {
-        let given = |minute| asked().give(ApprovalId::from_bytes([4; 16]), OperatorId::from_bytes([5; 16]), at(minute));
+        let given = |minute| {
+            asked().give(ApprovalId::from_bytes([4; 16]), OperatorId::from_bytes([5; 16]), at(minute))
+        };
         assert!(asked().live(at(1)).is_none());
         assert_eq!(given(60).unwrap_err().code(), "break-glass-over");
         let open = given(10).unwrap();
@@ -439,7 +448,8 @@ mod tests {
 
     #[test]
     fn a_third_person_reviews_it_once_after_its_end() {
-        let open = asked().give(ApprovalId::from_bytes([4; 16]), OperatorId::from_bytes([5; 16]), at(1)).unwrap();
+        let open =
+            asked().give(ApprovalId::from_bytes([4; 16]), OperatorId::from_bytes([5; 16]), at(1)).unwrap();
         let given = open.state.given().unwrap().clone();
         let ended = Exception { state: ExceptionState::Ended { given, ended: at(50) }, ..open.clone() };
         let conflicts = BTreeMap::from([("hr/1".to_owned(), Conflict::Beneficiary)]);
@@ -455,7 +465,8 @@ mod tests {
         check(&ended, 7, None, "fine", Err("reviewer-unknown"));
         check(&ended, 7, Some("hr/7"), " ", Err("reason-missing"));
         check(&ended, 7, Some("hr/7"), "fine", Ok(()));
-        let done = ended.review(OperatorId::from_bytes([7; 16]), Some("hr/7"), &conflicts, "fine", at(60)).unwrap();
+        let done =
+            ended.review(OperatorId::from_bytes([7; 16]), Some("hr/7"), &conflicts, "fine", at(60)).unwrap();
         check(&done, 8, Some("hr/8"), "fine", Err("review-done"));
     }
 }

@@ -345,8 +345,7 @@ impl Plan {
     /// Whether who approves it must prove anew who they are: what gives the hub's parts authority over
     /// identities does, and so does breaking the glass. Taking something away never does.
     pub fn needs_step_up(&self) -> bool {
-        let authoritative =
-            |g: &Governs| g.class == Class::Authoritative && g.question != Question::Less;
+        let authoritative = |g: &Governs| g.class == Class::Authoritative && g.question != Question::Less;
         self.exception.is_some() || self.governs.as_ref().is_some_and(authoritative)
     }
 
@@ -456,7 +455,18 @@ pub fn make(inputs: Inputs<'_>) -> Plan {
     }
     let rests_on = Digest::of_value(known);
     let cause = event.kind.cause().to_owned();
-    Plan { id, decision, rests_on, cause, changes, missing, privileged, governs: None, exception: None, made: now }
+    Plan {
+        id,
+        decision,
+        rests_on,
+        cause,
+        changes,
+        missing,
+        privileged,
+        governs: None,
+        exception: None,
+        made: now,
+    }
 }
 
 type Step = (Option<EntitlementName>, Op, Vec<PolicyId>);

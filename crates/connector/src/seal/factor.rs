@@ -168,7 +168,11 @@ mod tests {
         let key = SealKey::generate(&Counting);
         let (sealed, enrolment) = key.enrol(&tenant, one, "kim", &Counting);
         let secret: Vec<u8> = (0..20).collect();
-        assert!(enrolment.address().contains("secret=AAAQEAYEAUDAOCAJBIFQYDIOB4IBCEQT&"), "{}", enrolment.address());
+        assert!(
+            enrolment.address().contains("secret=AAAQEAYEAUDAOCAJBIFQYDIOB4IBCEQT&"),
+            "{}",
+            enrolment.address()
+        );
         let kept = serde_json::to_string(&sealed).unwrap();
         assert!(!kept.contains("AAAQEAYEAUDAOCAJ"));
         let code = totp(&secret, 77);
