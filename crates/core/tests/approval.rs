@@ -31,6 +31,7 @@ fn plan() -> Plan {
         missing: vec![],
         privileged: false,
         governs: None,
+        exception: None,
         made: Timestamp::UNIX_EPOCH,
     }
 }
@@ -55,6 +56,8 @@ fn asked(
         requester: requester.map(operator),
         person: None,
         conflicts: Default::default(),
+        proof: bailiwick_core::factor::Proof::Missing,
+        trials: Vec::new(),
         policies: policies.iter().map(PolicyId::new).collect(),
         valid_ms: 1_000,
         now: Timestamp::UNIX_EPOCH,
