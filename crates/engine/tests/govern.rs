@@ -435,7 +435,7 @@ async fn a_trial_is_of_exactly_what_is_declared_and_a_forged_one_does_not_count(
     let wider = |purpose: &'static str| {
         move |c: &mut Configuration| {
             for integration in c.integrations.iter_mut().filter(|i| i.name.as_str() == "chat") {
-                integration.scope.rules.push("issue POST /api/users/{id}/tokens".parse().unwrap());
+                integration.scope.rules.push("grant PUT /api/users/{id}/extras/{sku}".parse().unwrap());
                 integration.purpose = purpose.into();
             }
         }
@@ -459,6 +459,36 @@ async fn a_trial_is_of_exactly_what_is_declared_and_a_forged_one_does_not_count(
     let forged = Trial { declared, tried, ..trial };
     tamper(&scene, Update::new(record(&scene)).insert(&forged, &*scene.world.dice)).await;
     assert_eq!(scene.approve(second, &scene.governor).await, Err("scope-untested"));
+}
+
+#[tokio::test]
+async fn authority_over_identities_takes_a_code_of_the_moment() {
+    let scene = Scene::new(12).await;
+    let change = scene
+        .ask(|c| {
+            for integration in c.integrations.iter_mut().filter(|i| i.name.as_str() == "chat") {
+                integration.scope.rules.push("issue POST /api/users/{id}/tokens".parse().unwrap());
+            }
+        })
+        .await;
+    let first = &change.waiting[0];
+    let row = scene.row(first.plan).await;
+    assert_eq!(row.plan.governs.as_ref().unwrap().class, bailiwick_core::authority::Class::Authoritative);
+    assert_eq!(scene.approve(first, &scene.architect).await, Err("step-up-not-enrolled"));
+    let address = scene.world.engine.enrol("architect", &scene.admin, None).await.unwrap();
+    let phone = Phone::reads(address.address());
+    let approve = |code: Option<String>| {
+        let (engine, by) = (scene.world.engine.clone(), scene.architect.clone());
+        let (plan, digest) = (row.plan.id, row.digest);
+        async move {
+            let outcome = engine.approve_with(plan, digest, &by, code.as_deref()).await;
+            outcome.map(drop).map_err(|error| error.code())
+        }
+    };
+    assert_eq!(approve(None).await, Err("step-up-needed"));
+    // The code of somebody else.
+    assert_eq!(approve(Some(scene.phone.code(scene.world.engine.now()))).await, Err("step-up-wrong"));
+    approve(Some(phone.code(scene.world.engine.now()))).await.unwrap();
 }
 
 #[tokio::test]
