@@ -3,8 +3,7 @@
 use bailiwick_connector::ConnectorError;
 use bailiwick_core::{
     approval::Refusal, contract::Breach, control::ControlRefusal, exception::ExceptionRefusal, gate::Shut,
-    id::IntegrationName,
-    policy::PolicyError, task::TaskRefusal,
+    id::IntegrationName, policy::PolicyError, task::TaskRefusal,
 };
 use bailiwick_store::StoreError;
 

@@ -35,6 +35,7 @@ mod reconcile;
 mod sequencer;
 mod task;
 mod trial;
+mod tryout;
 mod verify;
 mod why;
 mod work;

@@ -256,6 +256,7 @@ impl Engine {
             | Job::Remind { .. }
             | Job::Lapse { .. }
             | Job::ControlEnds { .. }
+            | Job::Exception { .. }
             | Job::Purge { .. }
             | Job::Redecide { .. } => Ok(()),
         };

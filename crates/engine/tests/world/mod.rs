@@ -47,6 +47,7 @@ use bailiwick_store::{
 use serde_json::json;
 
 pub use faults::Faults;
+#[allow(unused_imports, reason = "each test uses a part of it")]
 pub use phone::Phone;
 
 /// The instant at which every world begins.

@@ -6,7 +6,9 @@
 
 use std::collections::BTreeSet;
 
-use bailiwick_connector::{Connector, ConnectorError, ErrorKind, Line, Listing, Locator, Pause};
+use bailiwick_connector::{
+    AccountWrite, Connector, ConnectorError, ErrorKind, Line, Listing, Locator, Pause,
+};
 use bailiwick_core::{
     access::AccessClass,
     account::AccountValue,
@@ -31,8 +33,8 @@ use bailiwick_store::{
 use crate::{
     Catalogue, Engine, EngineError, Result,
     apply::on_canary,
-    observe::is_so,
     canary::{MARKER, canary_attributes, suffix},
+    observe::is_so,
 };
 
 /// The size of the one page that is listed.
@@ -76,7 +78,7 @@ impl Engine {
             canary: bench.writes().then(|| marker.clone()),
             seal: String::new(),
         };
-        let begun = self.keep_trial(begun, before.map(|b| b.revision), RecordKind::TrialBegun).await?;
+        let begun = self.keep_trial(begun, before.map(|b| b.revision), RecordKind::ScopeTestBegun).await?;
         let mut tried = bench.reading().await;
         let mut canary = None;
         // Where not even reading works, nothing is written.
@@ -86,7 +88,7 @@ impl Engine {
         }
         tried.extend(bench.not_shown());
         let trial = Trial { at: self.now(), tried, canary, ..begun.value };
-        Ok(self.keep_trial(trial, Some(begun.revision), RecordKind::Tried).await?.value)
+        Ok(self.keep_trial(trial, Some(begun.revision), RecordKind::ScopeTested).await?.value)
     }
 
     async fn keep_trial(&self, trial: Trial, before: Option<i64>, kind: RecordKind) -> Result<Stored<Trial>> {
@@ -230,7 +232,9 @@ impl TrialBench<'_> {
     /// Whether something new writes, and a canary can show it.
     fn writes(&self) -> bool {
         let capability = self.connector.capability();
-        let able = capability.writes_accounts && capability.by_person.is_none() && self.system.is_some();
+        // A canary is made, and goes again.
+        let goes = [AccountWrite::Create, AccountWrite::Delete].iter().all(|w| capability.writes.contains(w));
+        let able = goes && capability.by_person.is_none() && self.system.is_some();
         able && self.new.iter().any(|operation| !operation.reads())
     }
 
@@ -316,7 +320,7 @@ impl TrialBench<'_> {
 
     /// Does one thing to the canary and reads it back.
     async fn one(&self, account: Option<&str>, op: &Op, key: &str) -> (Option<String>, Shown) {
-        let done = on_canary(self.connector, &self.line, account, op, key).await;
+        let done = on_canary(self.connector, &self.line, account, op, None, key).await;
         self.settle().await;
         if let Err(error) = done {
             return (None, fails(&error));
@@ -337,7 +341,7 @@ impl TrialBench<'_> {
             return Ok(());
         };
         let key = format!("{}.remove", marker.trim_start_matches("bailiwick/"));
-        on_canary(self.connector, &self.line, Some(&found.id), &Op::Delete, &key).await?;
+        on_canary(self.connector, &self.line, Some(&found.id), &Op::Delete, None, &key).await?;
         self.settle().await;
         match is_so(self.connector, &self.reader, Some(&found.id), &Op::Delete).await? {
             Some(_) => Ok(()),
