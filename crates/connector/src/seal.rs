@@ -5,6 +5,7 @@
 //! (AES-256-GCM, NIST SP 800-38D), so moving the bytes to another row makes them worthless.
 //! Absent on purpose: any way for a connector to read a [`Secret`], and any way to print one.
 
+mod factor;
 mod key;
 mod secret;
 
@@ -18,6 +19,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
+pub use factor::Enrolment;
 pub use key::{KeyFileError, SealKey};
 pub use secret::{Credential, CredentialScheme, Secret};
 

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     digest::Digest,
+    exception::Terms,
+    factor::Proof,
+    gate::{Gate, covers},
     id::{ApprovalId, IdentityId, OperatorId, PlanId},
     person::Conflict,
     plan::Plan,
@@ -105,6 +108,17 @@ pub enum Refusal {
     /// An approval of this needs who approves to prove anew who they are.
     #[error("this needs you to prove anew who you are: give the code of the moment with `--code`")]
     StepUp,
+    /// What was given is no code of the moment.
+    #[error("the code is wrong, was used before or is too old; wait for the next one")]
+    StepUpWrong,
+    /// There were too many wrong codes.
+    #[error("there were too many wrong codes; none is looked at before {0}")]
+    StepUpSlowed(Timestamp),
+    /// The approver has nothing to prove it with.
+    #[error(
+        "this needs a second factor and you have none: let an administrator run `bailiwick operator enrol {0}`"
+    )]
+    NotEnrolled(String),
     /// No policy lets the approver approve this.
     #[error("no policy lets `{0}` approve this change")]
     NotAllowed(String),
@@ -128,6 +142,9 @@ impl Refusal {
             Self::NoPerson => "approver-unknown",
             Self::Untested(_) => "scope-untested",
             Self::StepUp => "step-up-needed",
+            Self::StepUpWrong => "step-up-wrong",
+            Self::StepUpSlowed(_) => "step-up-slowed",
+            Self::NotEnrolled(_) => "step-up-not-enrolled",
             Self::NotAllowed(_) => "approval-not-allowed",
             Self::Superseded => "plan-superseded",
         }
@@ -153,6 +170,10 @@ pub struct Asked<'a> {
     pub conflicts: BTreeMap<String, Conflict>,
     /// The policies that let the approver approve; empty when none does.
     pub policies: Vec<PolicyId>,
+    /// Whether the approver proved anew who they are.
+    pub proof: Proof,
+    /// What was declared of the integration and tried with success; only what bears the hub's seal.
+    pub trials: Vec<Digest>,
     /// How long the approval can be used, milliseconds.
     pub valid_ms: i64,
     /// The instant.
@@ -161,7 +182,8 @@ pub struct Asked<'a> {
 
 /// Gives the approval, or says why not.
 pub fn approve(asked: Asked<'_>) -> Result<Approval, Refusal> {
-    let Asked { id, plan, seen, by, requester, person: approver, conflicts, policies, valid_ms, now } = asked;
+    let Asked { id, plan, seen, by, requester, person: approver, conflicts, policies, .. } = asked;
+    let Asked { proof, trials, valid_ms, now, .. } = asked;
     let actual = plan.digest();
     if seen != actual {
         return Err(Refusal::DigestMismatch { approved: seen, actual });
@@ -175,7 +197,7 @@ pub fn approve(asked: Asked<'_>) -> Result<Approval, Refusal> {
                 return Err(Refusal::Beneficiary);
             }
             match approver.as_ref().map(|person| conflicts.get(person)) {
-                None if plan.governs.is_some() => return Err(Refusal::NoPerson),
+                None if plan.governs.is_some() || plan.takes_a_person() => return Err(Refusal::NoPerson),
                 None | Some(None) => {}
                 Some(Some(conflict)) => return Err(refusal(*conflict)),
             }
@@ -183,13 +205,45 @@ pub fn approve(asked: Asked<'_>) -> Result<Approval, Refusal> {
         }
         Approver::Rule => "rule".to_owned(),
     };
-    if policies.is_empty() {
+    let by_rule = by == Approver::Rule;
+    if policies.is_empty() || (by_rule && plan.takes_a_person()) {
         return Err(Refusal::NotAllowed(who));
     }
+    // A rule has nothing to prove, and the one that lets a single administrator set a hub up takes no trial.
+    if !by_rule {
+        tested(plan, &trials)?;
+        if plan.needs_step_up() {
+            proved(proof, &who)?;
+        }
+    }
     let expires = now.saturating_add(crate::time::SignedDuration::from_millis(valid_ms)).unwrap_or(now);
-    let covers = plan.opens().into_iter().map(|(_, covers)| covers).collect();
+    let opened = plan.opens().into_iter().map(|(_, covers)| covers);
+    let covers = opened.chain(plan.exception.as_ref().map(Terms::digest)).collect();
     let (at, used, seal) = (now, None, String::new());
     Ok(Approval { id, plan: plan.id, digest: actual, by, policies, covers, at, expires, used, seal })
+}
+
+/// Fails unless what the second gate opens for was tried, where that must be: exactly what is declared.
+fn tested(plan: &Plan, trials: &[Digest]) -> Result<(), Refusal> {
+    let Some(governs) = plan.governs.as_ref().filter(|g| g.trial) else { return Ok(()) };
+    let authority = plan.certifies().unwrap_or_default();
+    let shown =
+        |(gate, covered): (Gate, Digest)| trials.iter().any(|d| covers(gate, *d, &authority) == covered);
+    match plan.opens().into_iter().all(shown) {
+        true => Ok(()),
+        false => Err(Refusal::Untested(governs.subject.to_string())),
+    }
+}
+
+/// Fails unless the proof is fresh; `who` is the name of who was to prove it.
+pub fn proved(proof: Proof, who: &str) -> Result<(), Refusal> {
+    match proof {
+        Proof::Fresh => Ok(()),
+        Proof::Missing => Err(Refusal::StepUp),
+        Proof::NotEnrolled => Err(Refusal::NotEnrolled(who.to_owned())),
+        Proof::Wrong => Err(Refusal::StepUpWrong),
+        Proof::Slowed(until) => Err(Refusal::StepUpSlowed(until)),
+    }
 }
 
 const fn refusal(conflict: Conflict) -> Refusal {

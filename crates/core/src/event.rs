@@ -1,10 +1,12 @@
 //! Events: everything that makes the hub decide something.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
     access::AccessClass,
-    id::{EventId, IdentityId, SystemName},
+    id::{EventId, ExceptionId, IdentityId, SystemName},
     time::{Effective, Timestamp},
 };
 
@@ -74,6 +76,20 @@ pub enum EventKind {
         /// What, in words.
         what: String,
     },
+    /// A person asked that somebody holds something until an end.
+    ExceptionAsked {
+        /// Which exception.
+        exception: ExceptionId,
+        /// Where.
+        systems: BTreeSet<SystemName>,
+    },
+    /// The time of an exception is over.
+    ExceptionOver {
+        /// Which exception.
+        exception: ExceptionId,
+        /// Where.
+        systems: BTreeSet<SystemName>,
+    },
     /// A person asked for a change.
     Requested {
         /// What was asked, in words.
@@ -127,11 +143,14 @@ impl EventKind {
             Self::Residue { .. } => "residue",
             Self::Purge { .. } => "purge",
             Self::Governed { .. } => "governed",
+            Self::ExceptionAsked { .. } => "exception-asked",
+            Self::ExceptionOver { .. } => "exception-over",
             Self::Requested { .. } => "requested",
         }
     }
 
-    /// The word that approval policies see: `joiner`, `mover`, `leaver`, `residue`, `drift`, `purge`, `request`.
+    /// The word that approval policies see: `joiner`, `mover`, `leaver`, `residue`, `drift`, `purge`, `exception`,
+    /// `exception-end`, `request`.
     pub const fn cause(&self) -> &'static str {
         match self {
             Self::Joined | Self::Returned => "joiner",
@@ -142,6 +161,8 @@ impl EventKind {
             Self::Residue { .. } => "residue",
             Self::Purge { .. } => "purge",
             Self::Governed { cause, .. } => cause.as_str(),
+            Self::ExceptionAsked { .. } => "exception",
+            Self::ExceptionOver { .. } => "exception-end",
             Self::Requested { .. } => "request",
         }
     }

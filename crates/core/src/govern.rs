@@ -24,7 +24,7 @@ use crate::{
     event::{Cause, Event},
     gate::{Gate, HUB, covers},
     id::{AccountId, EntitlementName, IdentityId, IntegrationName, PlanId, SystemName},
-    integration::{self, Integration, Standing},
+    integration::{self, Integration, Role, Standing},
     plan::{Change, Decision, Desired, Governs, Op, Plan, Question, Target},
     policy::PolicyId,
     scope::Comparison,
@@ -150,6 +150,15 @@ impl Declaration<'_> {
         self.plan(id, Question::Less, Cause::Withdrawal, self.shut(gates).collect())
     }
 
+    /// Whether what is new must have been tried. What the hub has no line to cannot be, and where nothing of
+    /// it is new there is nothing to try.
+    fn must_be_tried(&self, cause: Cause) -> bool {
+        let (Cause::Widening, Some(before), Some(wanted)) = (cause, self.before, self.wanted) else {
+            return false;
+        };
+        before.declared() != wanted.declared() && !matches!(wanted.role, Role::Partner { .. })
+    }
+
     fn declare(&self, wanted: &Integration) -> Vec<Op> {
         let all = attributes(wanted);
         let Some(before) = self.before.map(attributes) else {
@@ -185,6 +194,7 @@ impl Declaration<'_> {
             subject: self.name.clone(),
             class: self.authority.class,
             widens: cause == Cause::Widening,
+            trial: question == Question::IdentityAuthorityApproved && self.must_be_tried(cause),
             owners,
         };
         let changes = changes(target, ops);
@@ -231,6 +241,7 @@ pub fn configuration(
         subject,
         class: Class::Authoritative,
         widens: true,
+        trial: false,
         owners: BTreeSet::new(),
     });
     Plan { changes, governs, ..plan(id, event, identity, Cause::Configuration, Some(&known), now) }
@@ -280,6 +291,7 @@ fn plan(
         missing: Vec::new(),
         privileged: true,
         governs: None,
+        exception: None,
         made,
     }
 }

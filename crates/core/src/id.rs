@@ -102,6 +102,8 @@ kinds! {
     TaskKind TaskId "tsk";
     /// Identifies one delivery of a feed.
     BatchKind BatchId "bat";
+    /// Identifies something that somebody holds until an end although no policy gives it.
+    ExceptionKind ExceptionId "exc";
     /// Identifies a person who operates the hub.
     OperatorKind OperatorId "opr";
     /// Identifies an evidence record before it has its place in the log.
@@ -258,6 +260,8 @@ names! {
     SourceMarker SourceName "source" false;
     /// The name of an automation.
     AutomationMarker AutomationName "automation" false;
+    /// The name of a case in which the glass may be broken.
+    GlassMarker GlassName "break-glass case" false;
 }
 
 /// A name from configuration: lower-case letters, digits, `-`, `_` and `.`, at most 64 bytes a part.

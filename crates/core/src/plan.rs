@@ -14,6 +14,7 @@ use crate::{
     authority::Class,
     digest::Digest,
     event::Event,
+    exception::Terms,
     id::{AccountId, EntitlementName, EventId, IdentityId, IntegrationName, PlanId, SystemName},
     policy::{ChangeFacts, PolicyId},
     scope::Operation,
@@ -270,6 +271,9 @@ pub struct Plan {
     /// What it changes of the hub itself; absent for plans about access on other systems.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub governs: Option<Governs>,
+    /// The exception that it begins; absent for all other plans.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exception: Option<Terms>,
     /// When it was made.
     pub made: Timestamp,
 }
@@ -285,6 +289,9 @@ pub struct Governs {
     pub class: Class,
     /// Whether it gives more than was certified.
     pub widens: bool,
+    /// Whether what is new in the scope must have been tried before it is approved.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub trial: bool,
     /// Owner and backup, before and after, `source/key`.
     pub owners: BTreeSet<String>,
 }
@@ -321,6 +328,27 @@ impl Plan {
         Digest::of_value(self)
     }
 
+    /// What approval policies see as `question`.
+    fn question(&self) -> &'static str {
+        match (&self.governs, &self.exception) {
+            (Some(governs), _) => governs.question.as_str(),
+            (None, Some(terms)) => terms.because.question(),
+            (None, None) => "access",
+        }
+    }
+
+    /// Whether it takes a known person, and no rule is enough.
+    pub const fn takes_a_person(&self) -> bool {
+        self.exception.is_some()
+    }
+
+    /// Whether who approves it must prove anew who they are: what gives the hub's parts authority over
+    /// identities does, and so does breaking the glass. Taking something away never does.
+    pub fn needs_step_up(&self) -> bool {
+        let authoritative = |g: &Governs| g.class == Class::Authoritative && g.question != Question::Less;
+        self.exception.is_some() || self.governs.as_ref().is_some_and(authoritative)
+    }
+
     /// The systems it changes.
     pub fn systems(&self) -> BTreeSet<SystemName> {
         self.changes.iter().map(|c| c.system.clone()).collect()
@@ -336,7 +364,7 @@ impl Plan {
             entitlements: self.changes.iter().filter_map(|c| c.entitlement.clone()).collect(),
             systems: self.systems(),
             changes: i64::try_from(self.changes.len()).unwrap_or(i64::MAX),
-            question: self.governs.as_ref().map_or("access", |g| g.question.as_str()).to_owned(),
+            question: self.question().to_owned(),
             class: self.governs.as_ref().map_or("", |g| g.class.as_str()).to_owned(),
             widens: self.governs.as_ref().is_some_and(|g| g.widens),
         }
@@ -427,7 +455,18 @@ pub fn make(inputs: Inputs<'_>) -> Plan {
     }
     let rests_on = Digest::of_value(known);
     let cause = event.kind.cause().to_owned();
-    Plan { id, decision, rests_on, cause, changes, missing, privileged, governs: None, made: now }
+    Plan {
+        id,
+        decision,
+        rests_on,
+        cause,
+        changes,
+        missing,
+        privileged,
+        governs: None,
+        exception: None,
+        made: now,
+    }
 }
 
 type Step = (Option<EntitlementName>, Op, Vec<PolicyId>);

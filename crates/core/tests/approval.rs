@@ -31,6 +31,7 @@ fn plan() -> Plan {
         missing: vec![],
         privileged: false,
         governs: None,
+        exception: None,
         made: Timestamp::UNIX_EPOCH,
     }
 }
@@ -55,6 +56,8 @@ fn asked(
         requester: requester.map(operator),
         person: None,
         conflicts: Default::default(),
+        proof: bailiwick_core::factor::Proof::Missing,
+        trials: Vec::new(),
         policies: policies.iter().map(PolicyId::new).collect(),
         valid_ms: 1_000,
         now: Timestamp::UNIX_EPOCH,
@@ -100,4 +103,52 @@ fn an_approval_counts_once_in_time_and_for_every_byte_of_its_plan() {
         alter(&mut other);
         assert_eq!(code(&other, 1), Err("approval-digest-mismatch"), "{other:?}");
     }
+}
+
+#[test]
+fn breaking_the_glass_takes_a_known_person_and_a_fresh_proof() {
+    use bailiwick_core::{
+        exception::{Because, Terms},
+        factor::Proof,
+        id::{EntitlementName, ExceptionId, GlassName},
+    };
+    let terms = Terms {
+        exception: ExceptionId::from_bytes([5; 16]),
+        identity: IdentityId::from_bytes([2; 16]),
+        entitlements: [EntitlementName::new("chat/admins").unwrap()].into(),
+        minutes: 30,
+        because: Because::BreakGlass { case: GlassName::new("outage").unwrap(), reason: "down".into() },
+        requester: OperatorId::from_bytes([8; 16]),
+    };
+    let plan = Plan { exception: Some(terms.clone()), ..plan() };
+    let approver =
+        |n| Approver::Operator { id: OperatorId::from_bytes([n; 16]), name: "kim".into(), person: None };
+    let check = |by: Approver, person: Option<&str>, proof: Proof, expect: Result<(), &str>| {
+        let given = approve(Asked {
+            id: ApprovalId::from_bytes([4; 16]),
+            plan: &plan,
+            seen: plan.digest(),
+            by: by.clone(),
+            requester: Some(terms.requester),
+            person: person.map(str::to_owned),
+            conflicts: Default::default(),
+            proof,
+            trials: Vec::new(),
+            policies: vec![PolicyId::new("p")],
+            valid_ms: 1_000,
+            now: Timestamp::UNIX_EPOCH,
+        });
+        if let Ok(approval) = &given {
+            assert_eq!(approval.covers, [terms.digest()], "what is approved is what was asked for");
+        }
+        assert_eq!(given.map(|_| ()).map_err(|r| r.code()), expect, "{by:?} {proof:?}");
+    };
+    check(Approver::Rule, None, Proof::Fresh, Err("approval-not-allowed"));
+    check(approver(7), None, Proof::Fresh, Err("approver-unknown"));
+    check(approver(8), Some("hr/8"), Proof::Fresh, Err("approval-by-requester"));
+    check(approver(7), Some("hr/7"), Proof::Missing, Err("step-up-needed"));
+    check(approver(7), Some("hr/7"), Proof::NotEnrolled, Err("step-up-not-enrolled"));
+    check(approver(7), Some("hr/7"), Proof::Wrong, Err("step-up-wrong"));
+    check(approver(7), Some("hr/7"), Proof::Slowed(Timestamp::UNIX_EPOCH), Err("step-up-slowed"));
+    check(approver(7), Some("hr/7"), Proof::Fresh, Ok(()));
 }

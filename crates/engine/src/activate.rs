@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bailiwick_core::{
     approval::Approval,
     automation::Automation,
+    exception::GlassCase,
     gate::{Certificate, Gate, HUB, Shut, covers},
     govern,
     id::{ApprovalId, PlanId, RunId, SystemName},
@@ -57,6 +58,7 @@ struct Force {
     policies: Slots<PolicyFile>,
     automations: Slots<Automation>,
     ties: Slots<Ties>,
+    glass_cases: Slots<GlassCase>,
     integrations: Slots<Integration>,
 }
 
@@ -245,6 +247,7 @@ impl Engine {
             policies: slots(current(tx, tenant).await?),
             automations: slots(current(tx, tenant).await?),
             ties: slots(current(tx, tenant).await?),
+            glass_cases: slots(current(tx, tenant).await?),
             integrations: slots(current(tx, tenant).await?),
         })
     }
@@ -423,6 +426,7 @@ impl Force {
             policies: values(&self.policies),
             automations: values(&self.automations),
             ties: values(&self.ties),
+            glass_cases: values(&self.glass_cases),
         }
     }
 
@@ -435,6 +439,7 @@ impl Force {
                 "entitlement" => put(&mut self.entitlements, &name, text, |b, w| keep_id(b, &w), engine)?,
                 "policy" => put(&mut self.policies, &name, text, |_, wanted| wanted, engine)?,
                 "automation" => put(&mut self.automations, &name, text, |_, wanted| wanted, engine)?,
+                "break-glass" => put(&mut self.glass_cases, &name, text, |_, wanted| wanted, engine)?,
                 "ties" => put(&mut self.ties, &name, text, |_, wanted| wanted, engine)?,
                 other => {
                     return Err(EngineError::Inconsistent(format!("plan {} changes a `{other}`", plan.id)));

@@ -4,10 +4,11 @@ use bailiwick_core::{
     approval::{Approval, Approver, Asked, Refusal, approve},
     case::Case,
     digest::Digest,
+    factor::Proof,
     id::{ApprovalId, CaseId, PlanId, RunId},
     identity::Identity,
     plan::Plan,
-    policy::{ApproverFacts, ApproverKind, Bulk, PolicyFault},
+    policy::{ApproverFacts, ApproverKind, Bulk, PolicyFault, PolicyId},
     record::{Actor, Record, RecordKind},
 };
 use bailiwick_store::{
@@ -23,6 +24,10 @@ const RULE_VALID_MS: i64 = 60_000;
 /// How long an approval by a person can be used, milliseconds.
 const PERSON_VALID_MS: i64 = 8 * 3_600_000;
 
+/// The cause of plans that end an exception, and the rule that approves them.
+const EXCEPTION_END: &str = "exception-end";
+const EXCEPTION_ENDS: &str = "hub-exception-ends";
+
 /// Who decided on a plan, for callers.
 pub type Decided = (PlanId, ApprovalId);
 
@@ -35,8 +40,16 @@ impl Engine {
         row: &PlanRow,
     ) -> Result<Option<Approval>, PolicyFault> {
         let rule = ApproverFacts { kind: ApproverKind::Rule, name: "rule".into(), roles: Default::default() };
-        let answer = bulk.approves(&rule, row.plan.facts())?;
-        if !answer.allowed {
+        let facts = row.plan.facts();
+        let policies = match facts.removes_only && row.plan.cause == EXCEPTION_END {
+            // What was given until an end is taken at the end, whatever the policies say of removing.
+            true => vec![PolicyId::new(EXCEPTION_ENDS)],
+            false => {
+                let answer = bulk.approves(&rule, facts)?;
+                if answer.allowed { answer.policies } else { Vec::new() }
+            }
+        };
+        if policies.is_empty() {
             return Ok(None);
         }
         let now = self.now();
@@ -48,7 +61,9 @@ impl Engine {
             requester: None,
             person: None,
             conflicts: Default::default(),
-            policies: answer.policies,
+            policies,
+            proof: Proof::NotEnrolled,
+            trials: Vec::new(),
             valid_ms: RULE_VALID_MS,
             now,
         };
@@ -58,7 +73,18 @@ impl Engine {
     /// A person approves the plan whose digest they saw. Refused by core's hard rules, by the policies,
     /// and by the store when the plan has an approval already.
     pub async fn approve(&self, plan: PlanId, seen: Digest, by: &Operator) -> Result<Decided> {
-        let outcome = self.approve_as(plan, seen, by).await;
+        self.approve_with(plan, seen, by, None).await
+    }
+
+    /// The same with a code of the moment, for plans that take it.
+    pub async fn approve_with(
+        &self,
+        plan: PlanId,
+        seen: Digest,
+        by: &Operator,
+        code: Option<&str>,
+    ) -> Result<Decided> {
+        let outcome = self.approve_as(plan, seen, by, code).await;
         if let Err(EngineError::Refused(refusal)) = &outcome {
             let record = self
                 .record(RecordKind::Refused, "approve")
@@ -72,7 +98,14 @@ impl Engine {
         outcome
     }
 
-    async fn approve_as(&self, id: PlanId, seen: Digest, by: &Operator) -> Result<Decided> {
+    async fn approve_as(
+        &self,
+        id: PlanId,
+        seen: Digest,
+        by: &Operator,
+        code: Option<&str>,
+    ) -> Result<Decided> {
+        let proof = self.proof_for(id, by, code).await?;
         let mut tx = self.begin().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
         let stored = get::<PlanRow>(&mut *tx, self.tenant(), &id.to_string())
@@ -107,6 +140,8 @@ impl Engine {
             person: approver,
             conflicts,
             policies: if answer.allowed { answer.policies } else { Vec::new() },
+            proof,
+            trials: self.trials_of(&mut *tx, &stored.value).await?,
             valid_ms: PERSON_VALID_MS,
             now,
         })?;
@@ -115,6 +150,7 @@ impl Engine {
             tx.commit().await?;
             return Ok((id, given));
         }
+        self.give_exception(&mut *tx, &stored.value.plan, &approval, by).await?;
         let approval = approval.consume(&stored.value.plan, now)?;
         let approval_id = approval.id;
         let row = PlanRow { state: PlanState::Approved { approval: approval.id }, ..stored.value };
@@ -128,6 +164,17 @@ impl Engine {
         self.enqueue(&mut *tx, jobs).await?;
         tx.commit().await?;
         Ok((id, approval_id))
+    }
+
+    /// What the code proves, for a plan that takes one; a code that is not asked for is not used up.
+    async fn proof_for(&self, id: PlanId, by: &Operator, code: Option<&str>) -> Result<Proof> {
+        let mut tx = self.read().await?;
+        let stored = get::<PlanRow>(&mut *tx, self.tenant(), &id.to_string()).await?;
+        drop(tx);
+        match stored.is_some_and(|s| s.value.plan.needs_step_up()) {
+            true => self.prove(by, code).await,
+            false => Ok(Proof::Missing),
+        }
     }
 
     /// What follows from an approval: the approval itself, a run for each system, and their work.

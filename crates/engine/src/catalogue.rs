@@ -95,7 +95,7 @@ impl Catalogue {
         writers(&integrations).unwrap_or_default().into_keys().cloned().collect()
     }
 
-    fn sealed(&self, integration: &IntegrationName, purpose: Purpose) -> Option<&Sealed> {
+    pub(crate) fn sealed(&self, integration: &IntegrationName, purpose: Purpose) -> Option<&Sealed> {
         self.credentials.get(&Credential::key_of(integration, purpose))
     }
 }
@@ -314,6 +314,8 @@ pub(crate) fn validate(engine: &Engine, configuration: &Configuration) -> Result
             problems.push(format!("integration `{}`: {error}", integration.name));
         }
     }
+    let known = |name: &EntitlementName| configuration.entitlements.iter().any(|e| e.name == *name);
+    problems.extend(configuration.glass_cases.iter().flat_map(|case| case.wrongs(known)));
     if !problems.is_empty() {
         return Err(EngineError::Configuration(problems));
     }

@@ -7,6 +7,7 @@ use bailiwick_core::{
     authority::{self, Authority, Class, Semantics, World},
     automation::Automation,
     digest::{Digest, canonical},
+    exception::GlassCase,
     gate::HUB,
     govern::{Entries, attributes, cause},
     id::{IntegrationName, PlanId, Tenant},
@@ -38,6 +39,8 @@ pub struct Configuration {
     pub policies: Vec<PolicyFile>,
     /// Who is the same person as whom, and who acts for whom.
     pub ties: Vec<Ties>,
+    /// The cases in which the glass may be broken.
+    pub glass_cases: Vec<GlassCase>,
 }
 
 /// One line of a difference.
@@ -45,7 +48,7 @@ pub struct Configuration {
 pub struct DiffLine {
     /// `+`, `-`, `~`, or `!` for an integration that is declared as before and can do more.
     pub sign: char,
-    /// `system`, `entitlement`, `integration`, `automation` or `policy`.
+    /// `system`, `entitlement`, `integration`, `automation`, `policy`, `ties` or `break-glass`.
     pub kind: String,
     /// Its name.
     pub name: String,
@@ -147,6 +150,8 @@ impl Engine {
         let known = current::<Automation>(tx, tenant).await?;
         out.compare("automation", known, &wanted.automations, |_, wanted| wanted.clone());
         out.compare("ties", current::<Ties>(tx, tenant).await?, &wanted.ties, |_, wanted| wanted.clone());
+        let known = current::<GlassCase>(tx, tenant).await?;
+        out.compare("break-glass", known, &wanted.glass_cases, |_, wanted| wanted.clone());
         let authorities = authorities(self, wanted, policies)?;
         let before = self.catalogue(tx).await?;
         let mut current = current::<Integration>(tx, tenant).await?;

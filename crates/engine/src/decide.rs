@@ -7,6 +7,7 @@ use bailiwick_core::{
     case::Case,
     decide::{self, Catalogue as Declared},
     event::{Event, EventKind},
+    exception::{Exception, ExceptionState, Terms},
     id::{AccountId, CaseId, EventId, IdentityId, PlanId, SystemName},
     identity::{Identity, IdentityKind, Lifecycle},
     plan::{self, Decision, Inputs, KnownAccount, Plan, Standpoint, Sweep},
@@ -19,7 +20,7 @@ use bailiwick_store::{
     get, select,
 };
 
-use crate::{Catalogue, Engine, Job, Result, finding::Wrong};
+use crate::{Catalogue, Engine, Job, Result, exception::counting, finding::Wrong};
 
 /// How many identities are decided in one transaction.
 const CHUNK: usize = 512;
@@ -39,6 +40,8 @@ pub(crate) struct Known {
     /// Plans that wait for an approval or are being carried out.
     plans: BTreeMap<IdentityId, Vec<Stored<PlanRow>>>,
     cases: BTreeMap<IdentityId, Case>,
+    /// What is asked for or given although no policy gives it.
+    exceptions: BTreeMap<IdentityId, Vec<Exception>>,
 }
 
 /// What deciding wants written.
@@ -114,6 +117,7 @@ impl Engine {
         for stored in select::<Case>(tx, self.tenant(), in_state(Table::Cases, "open")).await? {
             known.cases.insert(stored.value.identity, stored.value);
         }
+        known.exceptions = self.exceptions_of(tx, ids).await?;
         Ok(known)
     }
 
@@ -128,7 +132,9 @@ impl Engine {
     ) {
         let now = self.now();
         let subject = identity.id.to_string();
-        let decision = match judge(catalogue, bulk, identity, event) {
+        let theirs = known.exceptions.get(&identity.id);
+        let exceptions = counting(theirs, Some(event), now);
+        let decision = match judge(catalogue, bulk, identity, event, &exceptions) {
             Ok(decision) => decision,
             Err(message) => {
                 out.wrongs.push(Wrong {
@@ -154,7 +160,7 @@ impl Engine {
             out.wrongs.push(self.undeclared(&account.system, Some(identity.id)));
         }
         let standpoints = standpoints(&decision, accounts, &unsettled);
-        let planned = plan::make(Inputs {
+        let mut planned = plan::make(Inputs {
             id: PlanId::new(now, self.entropy()),
             event,
             decision,
@@ -165,6 +171,11 @@ impl Engine {
             new_account: &mut || AccountId::new(now, self.entropy()),
             now,
         });
+        planned.exception = begun(theirs, event);
+        if matches!(event.kind, EventKind::ExceptionOver { .. }) {
+            // An end gives nothing; what is to be given is planned when it is over.
+            planned.changes.retain(|change| change.op.removes());
+        }
         out.updates.push(self.decided(identity, event, &planned));
         for missing in &planned.missing {
             out.wrongs.push(self.missing(catalogue, missing));
@@ -343,7 +354,8 @@ impl Engine {
             .fact("digest", digest)
             .fact("rests_on", planned.rests_on);
         record.case = case;
-        let row = PlanRow { plan: planned, digest, requester: None, state: PlanState::Drafted };
+        let requester = planned.exception.as_ref().map(|terms| terms.requester);
+        let row = PlanRow { plan: planned, digest, requester, state: PlanState::Drafted };
         let approval = self.approve_by_rule(bulk, &row).unwrap_or_else(|fault| {
             out.wrongs.push(Wrong {
                 code: "approval-undecidable",
@@ -398,6 +410,7 @@ impl Engine {
                 accounts.entry(identity).or_default().push(stored.value);
             }
         }
+        let exceptions = self.exceptions_of(&mut *tx, identities.iter().map(|s| s.value.id)).await?;
         let mut bulk = catalogue.policies.bulk();
         let mut changed = Vec::new();
         let last = identities.last().map(|s| s.value.id);
@@ -405,7 +418,8 @@ impl Engine {
         // What integrations hold is not decided by policies of access.
         for stored in identities.into_iter().filter(|s| s.value.kind != IdentityKind::Integration) {
             let theirs = accounts.get(&stored.value.id).map(Vec::as_slice).unwrap_or_default();
-            if self.would_change(&catalogue, &mut bulk, &stored.value, theirs) {
+            let excepted = counting(exceptions.get(&stored.value.id), None, self.now());
+            if self.would_change(&catalogue, &mut bulk, &stored.value, theirs, &excepted) {
                 let key = format!("rules/{cause}/{}", stored.value.id);
                 changed.push((stored, key));
             }
@@ -425,6 +439,7 @@ impl Engine {
         bulk: &mut Bulk<'_>,
         identity: &Identity,
         accounts: &[Account],
+        exceptions: &[Terms],
     ) -> bool {
         let now = self.now();
         let event = Event {
@@ -437,7 +452,7 @@ impl Engine {
             accepted: now,
         };
         // What cannot be decided becomes a finding by way of the event.
-        let Ok(decision) = judge(catalogue, bulk, identity, &event) else { return true };
+        let Ok(decision) = judge(catalogue, bulk, identity, &event, exceptions) else { return true };
         let known = standpoints(&decision, accounts, &BTreeSet::new());
         let plan = plan::make(Inputs {
             id: PlanId::from_bytes([0; 16]),
@@ -460,6 +475,7 @@ fn judge(
     bulk: &mut Bulk<'_>,
     identity: &Identity,
     event: &Event,
+    exceptions: &[Terms],
 ) -> Result<Decision, String> {
     let holding = bulk
         .holds(identity.kind.as_str(), &identity.attributes)
@@ -469,7 +485,18 @@ fn judge(
         entitlements: &catalogue.entitlements,
         policy: catalogue.policies.version(),
     };
-    decide::decide(identity, event, &holding, &declared).map_err(|incomplete| incomplete.to_string())
+    decide::decide(identity, event, &holding, exceptions, &declared)
+        .map_err(|incomplete| incomplete.to_string())
+}
+
+/// The exception that a plan for this event begins: the one whose asking it is.
+fn begun(of: Option<&Vec<Exception>>, event: &Event) -> Option<Terms> {
+    let is_asked = |e: &&Exception| {
+        let (exception, systems) = (e.terms.exception, e.terms.systems());
+        let asked = EventKind::ExceptionAsked { exception, systems };
+        matches!(e.state, ExceptionState::Asked { .. }) && event.kind == asked
+    };
+    of.into_iter().flatten().find(is_asked).map(|e| e.terms.clone())
 }
 
 fn identity_left(identity: &Identity) -> bool {
@@ -521,6 +548,9 @@ fn sweep(identity: &Identity, event: &Event, catalogue: &Catalogue) -> Sweep {
             } else {
                 sweep.delete.insert(system.clone());
             }
+        }
+        EventKind::ExceptionAsked { systems, .. } | EventKind::ExceptionOver { systems, .. } => {
+            sweep.only.clone_from(systems);
         }
         EventKind::Purge { system } => {
             sweep.only.insert(system.clone());

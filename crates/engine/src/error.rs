@@ -2,8 +2,8 @@
 
 use bailiwick_connector::ConnectorError;
 use bailiwick_core::{
-    approval::Refusal, contract::Breach, control::ControlRefusal, gate::Shut, id::IntegrationName,
-    policy::PolicyError, task::TaskRefusal,
+    approval::Refusal, contract::Breach, control::ControlRefusal, exception::ExceptionRefusal, gate::Shut,
+    id::IntegrationName, policy::PolicyError, task::TaskRefusal,
 };
 use bailiwick_store::StoreError;
 
@@ -31,6 +31,12 @@ pub enum EngineError {
     /// An approval is refused.
     #[error("the approval is refused")]
     Refused(#[from] Refusal),
+    /// Something cannot be done with an exception.
+    #[error("it is refused")]
+    Exception(#[from] ExceptionRefusal),
+    /// There is nothing of the integration that could be tried now.
+    #[error("nothing of `{0}` is to be tried: {1}")]
+    NotToBeTried(IntegrationName, &'static str),
     /// An integration may not be used for this.
     #[error("`{0}` may not do this: {1}")]
     Shut(IntegrationName, Shut),
@@ -103,6 +109,8 @@ impl EngineError {
             Self::Undecidable(_) => "policy-undecidable",
             Self::Configuration(_) => "configuration",
             Self::Refused(r) => r.code(),
+            Self::Exception(r) => r.code(),
+            Self::NotToBeTried(..) => "trial-not-due",
             Self::Shut(_, shut) => shut.code(),
             Self::Task(r) => r.code(),
             Self::Control(r) => r.code(),

@@ -239,6 +239,8 @@ impl Engine {
             person: None,
             conflicts: BTreeMap::new(),
             policies: vec![policy],
+            proof: bailiwick_core::factor::Proof::NotEnrolled,
+            trials: Vec::new(),
             valid_ms: VALID_MS,
             now,
         };

@@ -12,7 +12,7 @@ use bailiwick_core::{
 use bailiwick_store::{Filter, Select, Table, select};
 use serde::Serialize;
 
-use crate::{Engine, EngineError, Result};
+use crate::{Engine, EngineError, Result, exception::counting};
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -59,7 +59,14 @@ impl Engine {
             .policies
             .holds(identity.kind.as_str(), &identity.attributes)
             .map_err(|fault| EngineError::Undecidable(fault.to_string()))?;
-        let because = holding.held.get(entitlement).cloned().unwrap_or_default();
+        let mut because = holding.held.get(entitlement).cloned().unwrap_or_default();
+        let forbidden_by = holding.forbidden.get(entitlement).cloned().unwrap_or_default();
+        if forbidden_by.is_empty() {
+            let excepted = self.exceptions_of(&mut *tx, [identity.id]).await?;
+            let excepted = counting(excepted.get(&identity.id), None, self.now());
+            let gives = excepted.iter().filter(|terms| terms.entitlements.contains(entitlement));
+            because.extend(gives.map(|terms| terms.because.policy()));
+        }
         let theirs =
             Select::from(Table::Accounts).filter(Filter::Is("identity", identity.id.to_string().into()));
         let seen = select::<Account>(&mut *tx, self.tenant(), theirs)
@@ -80,7 +87,7 @@ impl Engine {
             entitlement: entitlement.clone(),
             wanted: identity.lifecycle.may_hold() && !because.is_empty(),
             because,
-            forbidden_by: holding.forbidden.get(entitlement).cloned().unwrap_or_default(),
+            forbidden_by,
             lifecycle: identity.lifecycle.name().to_owned(),
             seen,
             history,

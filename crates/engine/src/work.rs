@@ -3,7 +3,7 @@
 use bailiwick_core::{
     access::AccessClass,
     case::Cell,
-    id::{CaseId, EventId, IdentityId, PlanId, RunId, SystemName, TaskId},
+    id::{CaseId, EventId, ExceptionId, IdentityId, PlanId, RunId, SystemName, TaskId},
     time::Timestamp,
 };
 use bailiwick_store::{NewWork, StoreError, Tx, Work};
@@ -88,6 +88,13 @@ pub enum Job {
         /// The end.
         until: Timestamp,
     },
+    /// Look at an exception whose time has come.
+    Exception {
+        /// Which.
+        exception: ExceptionId,
+        /// Which time.
+        at: Timestamp,
+    },
     /// Delete the disabled account of a leaver that was kept long enough.
     Purge {
         /// Whose.
@@ -127,6 +134,7 @@ impl Job {
             Self::ControlEnds { case, system, class, until } => {
                 format!("control/{case}/{system}/{class}/{}", until.as_millisecond())
             }
+            Self::Exception { exception, at } => format!("{exception}/{at}"),
             Self::Purge { identity, system } => format!("purge/{identity}/{system}"),
             Self::Redecide { .. } => "redecide".into(),
         }
@@ -199,6 +207,7 @@ impl Engine {
                     | Job::Remind { .. }
                     | Job::Lapse { .. }
                     | Job::ControlEnds { .. }
+                    | Job::Exception { .. }
                     | Job::Purge { .. }
                     | Job::Redecide { .. }),
                 ) => {
@@ -220,6 +229,7 @@ impl Engine {
                     self.control_ends(&item, &Cell::key_of(case, &system, class), until).await
                 }
                 Job::Remind { task } => self.remind(&item, task).await,
+                Job::Exception { exception, .. } => self.watch_exception(&item, exception).await,
                 Job::Purge { identity, system } => self.purge(&item, identity, &system).await,
                 Job::Redecide { cause, after } => self.redecide(&item, &cause, after).await,
                 Job::Decide { .. }
@@ -246,6 +256,7 @@ impl Engine {
             | Job::Remind { .. }
             | Job::Lapse { .. }
             | Job::ControlEnds { .. }
+            | Job::Exception { .. }
             | Job::Purge { .. }
             | Job::Redecide { .. } => Ok(()),
         };

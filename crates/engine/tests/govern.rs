@@ -20,19 +20,30 @@ use bailiwick_core::{
     policy::{PolicyFile, PolicyId},
     record::Actor,
     time::SignedDuration,
+    trial::{Shown, Trial, Tried},
 };
 use bailiwick_engine::{ConfigChange, Configuration, EngineError, Waiting};
 use bailiwick_store::{
     Entity, Update,
     entities::{Operator, PlanRow, PlanState},
 };
-use world::World;
+use world::{Hands, Phone, World};
 
 const ANN: &str = "1,Ann,ann@x.test,Engineering,,active";
 const BO: &str = "2,Bo,bo@x.test,Finance,,active";
 const CY: &str = "3,Cy,cy@x.test,Finance,,active";
 const DI: &str = "4,Di,di@x.test,Finance,,active";
 const ED: &str = "5,Ed,ed@x.test,Finance,,active";
+
+/// Lets time pass instead of waiting.
+struct Passing(std::sync::Arc<Hands>);
+
+#[async_trait::async_trait]
+impl bailiwick_connector::Pause for Passing {
+    async fn pause(&self, time: std::time::Duration) {
+        self.0.advance(SignedDuration::try_from(time).unwrap());
+    }
+}
 
 /// A hub that was set up by one administrator, with people in it, and now has several.
 struct Scene {
@@ -41,6 +52,8 @@ struct Scene {
     second: Operator,
     architect: Operator,
     governor: Operator,
+    /// The device of `second`.
+    phone: Phone,
 }
 
 fn chat() -> IntegrationName {
@@ -67,7 +80,9 @@ impl Scene {
             operator(&world, "architect", &["integration-approver", "identity-approver"], "hr/4").await;
         let governor =
             operator(&world, "governor", &["identity-approver", "integration-approver"], "hr/5").await;
-        Self { world, admin, second, architect, governor }
+        let address = world.engine.enrol("second", &admin, None).await.unwrap();
+        let phone = Phone::reads(address.address());
+        Self { world, admin, second, architect, governor, phone }
     }
 
     async fn ask(&self, change: impl FnOnce(&mut Configuration)) -> ConfigChange {
@@ -79,7 +94,10 @@ impl Scene {
 
     async fn approve(&self, waiting: &Waiting, by: &Operator) -> Result<(), &'static str> {
         let plan = self.row(waiting.plan).await;
-        let outcome = self.world.engine.approve(plan.plan.id, plan.digest, by).await;
+        // Each code counts once.
+        self.world.pass(SignedDuration::from_secs(30));
+        let code = (by.id == self.second.id).then(|| self.phone.code(self.world.engine.now()));
+        let outcome = self.world.engine.approve_with(plan.plan.id, plan.digest, by, code.as_deref()).await;
         outcome.map(|_| ()).map_err(|error| error.code())
     }
 
@@ -110,6 +128,12 @@ impl Scene {
 
     fn written(&self) -> usize {
         self.world.effects().values().map(|n| *n as usize).sum()
+    }
+
+    async fn test(&self) -> Result<Trial, &'static str> {
+        let by = Actor::Operator("admin".into());
+        let pause = Passing(self.world.hands.clone());
+        self.world.engine.try_out(&chat(), by, &pause).await.map_err(|error| error.code())
     }
 
     /// Both gates of `chat` are open.
@@ -348,8 +372,17 @@ async fn less_takes_one_person_and_is_in_force_at_once_while_more_takes_two() {
     let change = scene.ask(|_| {}).await;
     assert_eq!(change.waiting.len(), 2, "{:?}", change.waiting);
     let [first, second] = &change.waiting[..] else { panic!() };
+    assert_eq!(scene.approve(second, &scene.governor).await, Err("scope-untested"));
+    assert_eq!(scene.test().await.map(drop), Err("trial-not-due"));
     scene.approve(first, &scene.architect).await.unwrap();
     assert_eq!(scene.shut().await, (None, None));
+    assert_eq!(scene.approve(second, &scene.governor).await, Err("scope-untested"));
+    let people = scene.world.truth();
+    let trial = scene.test().await.unwrap();
+    assert!(trial.passed(), "{trial:?}");
+    let shown: Vec<&str> = trial.tried.iter().map(|t| t.what.as_str()).collect();
+    assert!(shown.contains(&"delete an account"), "{trial:?}");
+    assert_eq!(scene.world.truth(), people, "the canary is gone, and nobody was touched");
     assert!(!rules(chat()).await.iter().any(|rule| rule.starts_with("delete")));
     scene.approve(second, &scene.governor).await.unwrap();
     assert_eq!(scene.shut().await, (None, None));
@@ -396,4 +429,92 @@ async fn the_bootstrap_ends_at_its_deadline() {
     let change = world.engine.configuration_change(&configuration).await.unwrap();
     let waiting = world.engine.configure(&configuration, change.digest, &first).await.unwrap().waiting;
     assert!(!waiting.is_empty());
+}
+
+#[tokio::test]
+async fn a_trial_is_of_exactly_what_is_declared_and_a_forged_one_does_not_count() {
+    let scene = Scene::connected(10).await;
+    let wider = |purpose: &'static str| {
+        move |c: &mut Configuration| {
+            for integration in c.integrations.iter_mut().filter(|i| i.name.as_str() == "chat") {
+                integration.scope.rules.push("grant PUT /api/users/{id}/extras/{sku}".parse().unwrap());
+                integration.purpose = purpose.into();
+            }
+        }
+    };
+    let change = scene.ask(wider("one")).await;
+    scene.approve(&change.waiting[0], &scene.architect).await.unwrap();
+    let trial = scene.test().await.unwrap();
+    assert!(trial.passed(), "{trial:?}");
+    // What is declared then is something else.
+    let change = scene.ask(wider("two")).await;
+    let [first, second] = &change.waiting[..] else { panic!("{:?}", change.waiting) };
+    scene.approve(first, &scene.architect).await.unwrap();
+    assert_eq!(scene.approve(second, &scene.governor).await, Err("scope-untested"));
+
+    let declared = {
+        let mut configuration = scene.world.configuration();
+        wider("two")(&mut configuration);
+        configuration.integrations.into_iter().find(|i| i.name == chat()).unwrap().declared()
+    };
+    let tried = vec![Tried { what: "everything".into(), shown: Shown::Works }];
+    let forged = Trial { declared, tried, ..trial };
+    tamper(&scene, Update::new(record(&scene)).insert(&forged, &*scene.world.dice)).await;
+    assert_eq!(scene.approve(second, &scene.governor).await, Err("scope-untested"));
+}
+
+#[tokio::test]
+async fn authority_over_identities_takes_a_code_of_the_moment() {
+    let scene = Scene::new(12).await;
+    let change = scene
+        .ask(|c| {
+            for integration in c.integrations.iter_mut().filter(|i| i.name.as_str() == "chat") {
+                integration.scope.rules.push("issue POST /api/users/{id}/tokens".parse().unwrap());
+            }
+        })
+        .await;
+    let first = &change.waiting[0];
+    let row = scene.row(first.plan).await;
+    assert_eq!(row.plan.governs.as_ref().unwrap().class, bailiwick_core::authority::Class::Authoritative);
+    assert_eq!(scene.approve(first, &scene.architect).await, Err("step-up-not-enrolled"));
+    let address = scene.world.engine.enrol("architect", &scene.admin, None).await.unwrap();
+    let phone = Phone::reads(address.address());
+    let approve = |code: Option<String>| {
+        let (engine, by) = (scene.world.engine.clone(), scene.architect.clone());
+        let (plan, digest) = (row.plan.id, row.digest);
+        async move {
+            let outcome = engine.approve_with(plan, digest, &by, code.as_deref()).await;
+            outcome.map(drop).map_err(|error| error.code())
+        }
+    };
+    assert_eq!(approve(None).await, Err("step-up-needed"));
+    // The code of somebody else.
+    assert_eq!(approve(Some(scene.phone.code(scene.world.engine.now()))).await, Err("step-up-wrong"));
+    approve(Some(phone.code(scene.world.engine.now()))).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_scope_that_does_not_work_is_not_opened() {
+    let scene = Scene::connected(11).await;
+    // The groups are elsewhere in what is declared, so giving one cannot work.
+    let change = scene
+        .ask(|c| {
+            for integration in c.integrations.iter_mut().filter(|i| i.name.as_str() == "chat") {
+                let moved = |rule: &bailiwick_core::scope::ScopeRule| {
+                    rule.to_string()
+                        .replace("PATCH /scim/v2/Groups", "PATCH /scim/v3/Groups")
+                        .parse()
+                        .unwrap()
+                };
+                integration.scope.rules = integration.scope.rules.iter().map(moved).collect();
+            }
+        })
+        .await;
+    let [first, second] = &change.waiting[..] else { panic!("{:?}", change.waiting) };
+    scene.approve(first, &scene.architect).await.unwrap();
+    let trial = scene.test().await.unwrap();
+    assert!(!trial.passed(), "{trial:?}");
+    assert!(trial.tried.iter().any(|t| matches!(t.shown, Shown::Fails { .. })), "{trial:?}");
+    assert_eq!(scene.approve(second, &scene.governor).await, Err("scope-untested"));
+    assert_eq!(scene.shut().await, (None, None), "what is certified stays in force");
 }

@@ -2,7 +2,8 @@
 
 use bailiwick_connector::{ConnectorError, ErrorKind};
 use bailiwick_core::{
-    approval::Refusal, contract::Breach, control::ControlRefusal, policy::PolicyError, task::TaskRefusal,
+    approval::Refusal, contract::Breach, control::ControlRefusal, exception::ExceptionRefusal,
+    policy::PolicyError, task::TaskRefusal,
 };
 use bailiwick_engine::{DoorRefusal, EngineError};
 use bailiwick_store::StoreError;
@@ -51,12 +52,33 @@ impl From<Refusal> for Problem {
             | Refusal::Delegate
             | Refusal::NoPerson
             | Refusal::StepUp
+            | Refusal::StepUpWrong
+            | Refusal::NotEnrolled(_)
             | Refusal::NotAllowed(_) => 403,
+            Refusal::StepUpSlowed(_) => 429,
             Refusal::DigestMismatch { .. }
             | Refusal::Used(_)
             | Refusal::Expired(_)
             | Refusal::Untested(_)
             | Refusal::Superseded => 409,
+        };
+        Self::new(status, refusal.code(), refusal.to_string())
+    }
+}
+
+impl From<ExceptionRefusal> for Problem {
+    fn from(refusal: ExceptionRefusal) -> Self {
+        let status = match refusal {
+            ExceptionRefusal::TooLong { .. }
+            | ExceptionRefusal::NoReason
+            | ExceptionRefusal::NotHere(_)
+            | ExceptionRefusal::Unprovable(_) => 422,
+            ExceptionRefusal::Already(_)
+            | ExceptionRefusal::Nothing
+            | ExceptionRefusal::NotAsked(_)
+            | ExceptionRefusal::NotEnded(_)
+            | ExceptionRefusal::Reviewed(_) => 409,
+            ExceptionRefusal::Involved | ExceptionRefusal::NoPerson => 403,
         };
         Self::new(status, refusal.code(), refusal.to_string())
     }
@@ -111,6 +133,7 @@ impl From<EngineError> for Problem {
             EngineError::Task(refusal) => refusal.into(),
             EngineError::Control(refusal) => refusal.into(),
             EngineError::Door(refusal) => refusal.into(),
+            EngineError::Exception(refusal) => refusal.into(),
             EngineError::Held(breaches) => {
                 with(422, "the delivery is held whole".into()).faults(breaches.iter().map(breach).collect())
             }
@@ -126,9 +149,10 @@ impl From<EngineError> for Problem {
             EngineError::Ambiguous { .. } => with(409, error.to_string()),
             EngineError::Undecidable(_) => with(422, error.to_string()),
             EngineError::LogBusy(_) => with(503, error.to_string()),
-            EngineError::ConfigurationChanged | EngineError::NotGone { .. } | EngineError::Busy { .. } => {
-                with(409, error.to_string())
-            }
+            EngineError::ConfigurationChanged
+            | EngineError::NotGone { .. }
+            | EngineError::Busy { .. }
+            | EngineError::NotToBeTried(..) => with(409, error.to_string()),
             error => with(500, chain(&error)),
         }
     }

@@ -14,6 +14,8 @@ use bailiwick_core::{
     contract::Breach,
     digest::Digest,
     event::Event,
+    exception::{Exception, GlassCase},
+    factor::Factor,
     finding::Finding,
     id::{ApprovalId, BatchId, EventId, IdentityId, OperatorId, PlanId, RunId, SourceName, SystemName},
     identity::Identity,
@@ -26,6 +28,7 @@ use bailiwick_core::{
     system::{Entitlement, System},
     task::Task,
     time::{Date, Timestamp},
+    trial::Trial,
 };
 use serde::{Deserialize, Serialize};
 
@@ -75,7 +78,38 @@ named! {
     System => Systems, |_| vec![];
     Integration => Integrations, |_| vec![];
     Automation => Automations, |_| vec![];
+    GlassCase => GlassCases, |_| vec![];
     Entitlement => Entitlements, |e| vec![e.name.system().as_str().into()];
+}
+
+impl Entity for Factor {
+    const TABLE: Table = Table::Factors;
+    fn key(&self) -> String {
+        self.operator.to_string()
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        vec![]
+    }
+}
+
+impl Entity for Trial {
+    const TABLE: Table = Table::Trials;
+    fn key(&self) -> String {
+        format!("{}/{}", self.integration, self.declared)
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        vec![self.integration.as_str().into()]
+    }
+}
+
+impl Entity for Exception {
+    const TABLE: Table = Table::Exceptions;
+    fn key(&self) -> String {
+        self.terms.exception.to_string()
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        vec![self.terms.identity.to_string().into(), self.state.name().into()]
+    }
 }
 
 impl Entity for Ties {

@@ -30,6 +30,10 @@ pub enum Table {
     Ledgers,
     Callers,
     Signals,
+    Factors,
+    Trials,
+    Exceptions,
+    GlassCases,
 }
 
 /// The type of a key column.
@@ -91,7 +95,7 @@ pub struct Row {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 29] = [
         Self::Identities,
         Self::Accounts,
         Self::Systems,
@@ -117,6 +121,10 @@ impl Table {
         Self::Ledgers,
         Self::Callers,
         Self::Signals,
+        Self::Factors,
+        Self::Trials,
+        Self::Exceptions,
+        Self::GlassCases,
     ];
 
     /// The table's name in SQL and in evidence.
@@ -147,6 +155,10 @@ impl Table {
             Self::Ledgers => "ledgers",
             Self::Callers => "callers",
             Self::Signals => "signals",
+            Self::Factors => "factors",
+            Self::Trials => "trials",
+            Self::Exceptions => "exceptions",
+            Self::GlassCases => "glass_cases",
         }
     }
 
@@ -175,7 +187,9 @@ impl Table {
             | Self::Automations
             | Self::Ties
             | Self::Readings
-            | Self::Ledgers => &[],
+            | Self::Ledgers
+            | Self::Factors
+            | Self::GlassCases => &[],
             Self::Entitlements | Self::Memberships => &[("system", Text, false)],
             Self::Credentials | Self::Signals => &[("integration", Text, false)],
             Self::Operators | Self::Callers => &[("token_digest", Text, true)],
@@ -195,6 +209,8 @@ impl Table {
             Self::Cells => &[("case_id", Text, false), ("system", Text, false), ("verdict", Text, false)],
             // What is wrong, with what: one open finding for each.
             Self::Findings => &[("open_key", Text, true), ("state", Text, false), ("identity", Text, false)],
+            Self::Trials => &[("integration", Text, false)],
+            Self::Exceptions => &[("identity", Text, false), ("state", Text, false)],
             Self::Tasks => &[("run", Text, false), ("state", Text, false), ("identity", Text, false)],
         }
     }

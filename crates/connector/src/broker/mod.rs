@@ -216,6 +216,29 @@ impl Broker {
         self.inner.key.attested(bytes, seal)
     }
 
+    /// Makes the secret of an operator's second factor, sealed for them alone, and the address by which they
+    /// take it over.
+    pub fn enrol(
+        &self,
+        operator: bailiwick_core::id::OperatorId,
+        name: &str,
+        entropy: &dyn bailiwick_core::id::Entropy,
+    ) -> (Sealed, crate::seal::Enrolment) {
+        self.inner.key.enrol(&self.inner.tenant, operator, name, entropy)
+    }
+
+    /// Whether `code` is the one of a step of the operator's second factor. `None` when its secret does not
+    /// open for them with this key.
+    pub fn is_code(
+        &self,
+        operator: bailiwick_core::id::OperatorId,
+        sealed: &Sealed,
+        step: i64,
+        code: &str,
+    ) -> Option<bool> {
+        self.inner.key.is_code(&self.inner.tenant, operator, sealed, step, code)
+    }
+
     /// Hands out the incidents since the last time, oldest first, each once.
     pub fn incidents(&self) -> Vec<Incident> {
         std::mem::take(&mut self.inner.state().incidents)

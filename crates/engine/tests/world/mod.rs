@@ -9,6 +9,7 @@
 
 mod faults;
 pub mod newsy;
+mod phone;
 mod transport;
 
 use std::{
@@ -46,6 +47,8 @@ use bailiwick_store::{
 use serde_json::json;
 
 pub use faults::Faults;
+#[allow(unused_imports, reason = "each test uses a part of it")]
+pub use phone::Phone;
 
 /// The instant at which every world begins.
 pub const BEGIN: i64 = 1_790_000_000_000;

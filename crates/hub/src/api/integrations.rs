@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use axum::{Json, extract::State, http::StatusCode};
-use bailiwick_connector::seal::CredentialScheme;
+use bailiwick_connector::{Sleep, seal::CredentialScheme};
 use bailiwick_core::{
     authority::Class,
     gate::{Gate, Shut},
     id::IntegrationName,
     integration::{Integration, Purpose},
     time::Timestamp,
+    trial::Trial,
 };
 use bailiwick_engine::{Spending, Waiting};
 use bailiwick_store::entities::Credential;
@@ -181,6 +182,17 @@ pub async fn dismiss(
     }
     hub.worker.nudge();
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /integrations/{integration}/trial`: tries what is declared of it and waits for its second gate. It
+/// takes as long as the system needs to show each change.
+pub async fn trial(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Segment(name): Segment<IntegrationName>,
+) -> Answer<Trial> {
+    caller.may(Right::Govern)?;
+    Ok(Json(hub.engine.try_out(&name, caller.actor(), &Sleep).await?))
 }
 
 /// `PUT /integrations/{integration}/credentials/{purpose}`: the body is the secret; it is sealed and never

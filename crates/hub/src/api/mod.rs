@@ -8,6 +8,7 @@
 mod accounts;
 mod answer;
 mod authority;
+mod break_glass;
 mod caller;
 mod cases;
 mod configuration;
@@ -38,13 +39,14 @@ use bailiwick_engine::{Engine, Sequencer};
 pub use self::{
     accounts::AccountView,
     authority::AuthorityView,
+    break_glass::{GlassOpen, GlassOpened, GlassView, ReviewRequest},
     cases::{Accepted, CaseLine, CaseView},
     configuration::Bundle,
     evidence::{CheckRequest, CheckView, EraseRequest, EraseView},
     findings::FindingView,
     identities::{IdentityView, Who, WhyView},
     integrations::{CallerMade, IntegrationView, NewCaller, Withdrawal},
-    operators::{NewOperator, OperatorMade, OperatorView},
+    operators::{EnrolRequest, Enrolled, NewOperator, OperatorMade, OperatorView},
     page::Page,
     plans::{ApprovalRequest, PlanView},
     sources::Delivered,
@@ -136,6 +138,11 @@ pub fn router(hub: Hub) -> Router {
         .route("/integrations/{integration}/token", post(integrations::admit).delete(integrations::dismiss))
         .route("/signals", get(door::list))
         .route("/integrations/{integration}/credentials/{purpose}", put(integrations::seal))
+        .route("/integrations/{integration}/trial", post(integrations::trial))
+        .route("/break-glass", get(break_glass::list))
+        .route("/break-glass/{case}", post(break_glass::open))
+        .route("/break-glass/exceptions/{exception}/review", post(break_glass::review))
+        .route("/operators/{name}/factor", post(operators::enrol))
         .route("/operators", get(operators::list).post(operators::add))
         .route("/evidence/checkpoint", get(evidence::checkpoint))
         .route("/evidence/packs/{subject}", get(evidence::export))

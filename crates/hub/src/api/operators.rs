@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Hub,
-    answer::{Answer, Body, malformed},
+    answer::{Answer, Body, Segment, malformed},
     caller::{Caller, Right},
 };
 
@@ -62,6 +62,36 @@ pub struct OperatorMade {
     pub operator: OperatorView,
     /// The token; it is not kept and not shown again.
     pub token: String,
+}
+
+/// Who is to have a second factor.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnrolRequest {
+    /// A code of the caller, when a factor is replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+}
+
+/// A second factor that was made. No `Debug`: it holds the secret, this once.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Enrolled {
+    /// Whose.
+    pub operator: String,
+    /// The `otpauth://` address; its secret is not shown again.
+    pub address: String,
+}
+
+/// `POST /operators/{name}/factor`: makes a second factor, in the place of the one there is.
+pub async fn enrol(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Segment(name): Segment<String>,
+    Body(request): Body<EnrolRequest>,
+) -> Answer<Enrolled> {
+    caller.may(Right::Govern)?;
+    let made = hub.engine.enrol(&name, &caller.0, request.code.as_deref()).await?;
+    Ok(Json(Enrolled { operator: name, address: made.address().to_owned() }))
 }
 
 /// `GET /operators`

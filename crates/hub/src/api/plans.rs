@@ -37,6 +37,9 @@ pub struct PlanView {
 pub struct ApprovalRequest {
     /// The digest of the plan that the approver saw.
     pub digest: Digest,
+    /// The code of the moment, for a plan that takes one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }
 
 /// Which plans.
@@ -81,7 +84,7 @@ pub async fn approve(
     Segment(plan): Segment<PlanId>,
     Body(request): Body<ApprovalRequest>,
 ) -> Result<StatusCode, ApiError> {
-    hub.engine.approve(plan, request.digest, &operator).await?;
+    hub.engine.approve_with(plan, request.digest, &operator, request.code.as_deref()).await?;
     hub.worker.nudge();
     Ok(StatusCode::NO_CONTENT)
 }

@@ -3,6 +3,7 @@
 use bailiwick_core::{
     gate::Gate,
     integration::{Role, Standing},
+    trial::{Shown, Trial, Tried},
 };
 use bailiwick_engine::{Spending, Waiting};
 use clap::Subcommand;
@@ -20,6 +21,15 @@ pub enum IntegrationCommand {
     /// What is connected, who answers for it, and whether it may be used
     #[command(after_help = "Example:\n  bailiwick integration list")]
     List,
+    /// Try what is new in a scope before its second gate is opened for it
+    #[command(
+        after_help = "Reading is tried on what is there, writing on an account that belongs to nobody and goes again.\n\
+        Its first gate must have been approved.\n\nExample:\n  bailiwick integration test chat"
+    )]
+    Test {
+        /// The integration
+        integration: String,
+    },
     /// Show what an integration has used of its budgets, and the changes that are held
     #[command(after_help = "Example:\n  bailiwick integration held chat")]
     Held {
@@ -79,6 +89,11 @@ pub async fn run(context: &Context<'_>, command: IntegrationCommand) -> Result<E
         IntegrationCommand::List => {
             let views: Vec<IntegrationView> = client.get(&["integrations"]).send().await?;
             context.output.result(&views, |output| show(output, &views));
+        }
+        IntegrationCommand::Test { integration } => {
+            let trial: Trial = client.post(&["integrations", &integration, "trial"]).send().await?;
+            context.output.result(&trial, |output| tell(output, &trial));
+            return Ok(if trial.passed() { Exit::Done } else { Exit::Refused });
         }
         IntegrationCommand::Held { integration } => {
             let spending: Spending = client.get(&["integrations", &integration, "held"]).send().await?;
@@ -142,6 +157,23 @@ fn held(output: Output, name: &str, spending: &Spending) {
         ]
     });
     output.table(&["identity", "system", "held", "plan"], rows.collect());
+}
+
+fn tell(output: Output, trial: &Trial) {
+    for Tried { what, shown } in &trial.tried {
+        match shown {
+            Shown::Works => output.toned(Tone::Good, &format!("{what}: works")),
+            Shown::Fails { code, message } => {
+                output.toned(Tone::Bad, &format!("{what}: fails [{code}]: {message}"));
+            }
+            Shown::CannotBeShown { why } => {
+                output.toned(Tone::Warn, &format!("{what}: cannot be shown: {why}"));
+            }
+        }
+    }
+    if let Some(canary) = &trial.canary {
+        output.toned(Tone::Warn, &format!("the account `{canary}` is still there; the next test removes it"));
+    }
 }
 
 fn show(output: Output, views: &[IntegrationView]) {

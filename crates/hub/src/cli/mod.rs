@@ -7,6 +7,7 @@ mod account;
 mod apply;
 mod authority;
 mod blast;
+mod break_glass;
 mod case;
 mod completions;
 mod connector;
@@ -146,6 +147,9 @@ enum Command {
     Authority(authority::AuthorityCommand),
     /// What could be done with something that was taken over
     Blast(blast::BlastArgs),
+    /// Access for an emergency: two people, an end, a review
+    #[command(subcommand)]
+    BreakGlass(break_glass::GlassCommand),
     /// Credentials of integrations
     #[command(subcommand)]
     Credential(credential::CredentialCommand),
@@ -245,6 +249,7 @@ async fn dispatch(context: &Context<'_>, command: Option<Command>) -> Result<Exi
         Command::Authority(command) => authority::run(context, command).await,
         Command::Blast(args) => blast::run(context, args).await,
         Command::Connector(command) => connector::run(context, command).await,
+        Command::BreakGlass(command) => break_glass::run(context, command).await,
         Command::Credential(command) => credential::run(context, command).await,
         Command::Operator(command) => operator::run(context, command).await,
         Command::Evidence(command) => evidence::run(context, command).await,

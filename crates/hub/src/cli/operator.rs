@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::Context;
 use crate::{
-    api::{NewOperator, OperatorMade, OperatorView},
+    api::{EnrolRequest, Enrolled, NewOperator, OperatorMade, OperatorView},
     client::Client,
     failure::{Exit, Failure, Result},
     profile::Profile,
@@ -26,6 +26,19 @@ pub enum OperatorCommand {
         Example:\n  bailiwick operator add noor --role approver --person hr/1001 --to noor.toml"
     )]
     Add(AddArgs),
+    /// Give somebody a second factor, or a new one; its secret is shown this once
+    #[command(
+        after_help = "Approving what gives an integration authority over identities takes a code of it, and so does\n\
+        breaking the glass. Replacing a factor takes a code of your own.\n\n\
+        Example:\n  bailiwick operator enrol noor"
+    )]
+    Enrol {
+        /// Their name
+        name: String,
+        /// Your own code of the moment, to replace a factor
+        #[arg(long)]
+        code: Option<String>,
+    },
 }
 
 /// Arguments of `bailiwick operator add`.
@@ -69,6 +82,13 @@ pub async fn run(context: &Context<'_>, command: OperatorCommand) -> Result<Exit
                 output.table(&["operator", "roles", "is", "token expires"], rows.collect());
             });
         }
+        OperatorCommand::Enrol { name, code } => {
+            let made = enrol(&client, &name, code).await?;
+            context.output.result(&made, |output| {
+                output.say("add this to an authenticator program; it is not shown again:");
+                output.line(&made.address);
+            });
+        }
         OperatorCommand::Add(args) => add_and_tell(context, &client, args).await?,
     }
     Ok(Exit::Done)
@@ -96,6 +116,11 @@ async fn add_and_tell(context: &Context<'_>, client: &Client, args: AddArgs) -> 
         ));
     });
     Ok(())
+}
+
+/// Makes a second factor.
+async fn enrol(client: &Client, name: &str, code: Option<String>) -> Result<Enrolled> {
+    client.post(&["operators", name, "factor"]).json(&EnrolRequest { code }).send().await
 }
 
 /// Adds an operator.

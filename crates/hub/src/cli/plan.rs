@@ -1,6 +1,6 @@
 //! `bailiwick plan`, `bailiwick approve`
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io::IsTerminal};
 
 use bailiwick_core::{
     digest::Digest,
@@ -51,6 +51,9 @@ pub struct ApproveArgs {
     /// The digest of the plan that you saw
     #[arg(long)]
     digest: Option<Digest>,
+    /// The code of the moment, for a plan that takes one; on a terminal it is asked for
+    #[arg(long)]
+    code: Option<String>,
 }
 
 /// Shows plans.
@@ -98,8 +101,17 @@ pub async fn approve(context: &Context<'_>, args: ApproveArgs) -> Result<Exit> {
             view.row.digest
         }
     };
-    give(&client, args.plan, digest).await?;
-    let request = ApprovalRequest { digest };
+    let mut request = ApprovalRequest { digest, code: args.code };
+    let mut given = give_with(&client, args.plan, &request).await;
+    if given.as_ref().is_err_and(|failure| failure.code() == "step-up-needed")
+        && let Some(code) = ask_for_code(context)
+    {
+        request.code = Some(code);
+        given = give_with(&client, args.plan, &request).await;
+    }
+    given?;
+    // The code is used up, and nobody else's to see.
+    let request = ApprovalRequest { digest, code: None };
     context
         .output
         .result(&request, |output| output.line(&format!("approved {} as {}", args.plan, digest.short())));
@@ -113,7 +125,22 @@ pub async fn get(client: &Client, plan: PlanId) -> Result<PlanView> {
 
 /// Gives an approval.
 pub async fn give(client: &Client, plan: PlanId, digest: Digest) -> Result<()> {
-    client.post(&["plans", &plan.to_string(), "approval"]).json(&ApprovalRequest { digest }).done().await
+    give_with(client, plan, &ApprovalRequest { digest, code: None }).await
+}
+
+async fn give_with(client: &Client, plan: PlanId, request: &ApprovalRequest) -> Result<()> {
+    client.post(&["plans", &plan.to_string(), "approval"]).json(request).done().await
+}
+
+/// The code that somebody at a terminal types; `None` where there is no terminal.
+fn ask_for_code(context: &Context<'_>) -> Option<String> {
+    if context.output.json || !std::io::stdin().is_terminal() {
+        return None;
+    }
+    eprint!("code of the moment: ");
+    let mut code = String::new();
+    std::io::stdin().read_line(&mut code).ok()?;
+    Some(code.trim().to_owned()).filter(|code| !code.is_empty())
 }
 
 /// Prints a plan as a diff that a person can read.

@@ -170,6 +170,23 @@ fn what_is_not_on_record_is_one_refusal() {
 }
 
 #[test]
+fn a_case_of_break_glass_is_narrow_and_not_of_the_hub() {
+    let case = |fields: &str| format!("{SOUND}\n[break-glass.outage]\n{fields}\n");
+    let good = "purpose = \"Chat is down\"\nentitlements = [\"chat/sales\"]\nlongest_minutes = 60";
+    let cases = read(&case(good)).unwrap().glass_cases;
+    assert_eq!((cases.len(), cases[0].longest_minutes, cases[0].entitlements.len()), (1, 60, 1));
+    for (old, new, expect) in [
+        ("chat/sales", "bailiwick/identity-authority-approved", "config-value"),
+        ("chat/sales", "chat/nothing", "config-dangling"),
+        ("= 60", "= 1441", "config-value"),
+        ("longest_minutes = 60", "", "config-missing"),
+    ] {
+        let errors = read(&case(&good.replace(old, new))).unwrap_err();
+        assert!(errors.iter().all(|error| error.code() == expect), "{new}: {errors:?}");
+    }
+}
+
+#[test]
 fn values_of_the_register_and_the_limits() {
     check(
         "\"names and e-mail → chat\"",

@@ -50,6 +50,11 @@
 //! system = "itsm"                           # where its grant lies; may be left out
 //! acts = ["object itsm/ticket"]
 //!
+//! [break-glass.outage]                      # who gets it, and for how long, is asked each time
+//! purpose = "The mail is down"
+//! entitlements = ["chat/admins"]            # nothing of the hub itself
+//! longest_minutes = 60                      # at most a day
+//!
 //! [automation.vpn-tickets]                  # whoever does `from` does `to` as well
 //! title = "itsm rule 12"
 //! kind = "ticket-rule"
@@ -75,6 +80,7 @@ mod error;
 #[cfg(test)]
 mod example_tests;
 mod fields;
+mod glass;
 #[cfg(test)]
 mod governance_tests;
 mod integration;
@@ -93,7 +99,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use bailiwick_core::{
     access::AccessClass,
-    id::{AutomationName, EntitlementName, IntegrationName, SystemName},
+    id::{AutomationName, EntitlementName, GlassName, IntegrationName, SystemName},
     integration::Integration,
     policy::PolicyFile,
     scope::ScopeRule,
@@ -114,7 +120,7 @@ use self::{
 };
 
 /// What a file can declare.
-const TABLES: [&str; 5] = ["system", "entitlement", "integration", "automation", "person"];
+const TABLES: [&str; 6] = ["system", "entitlement", "integration", "automation", "person", "break-glass"];
 
 /// Reads a configuration. Relative `file:` endpoints become absolute ones below `data`.
 ///
@@ -167,9 +173,14 @@ fn parse_with(
     for (name, entry) in unique(&tables.people, any_name, &mut report) {
         ties.extend(person::person(name, entry, &mut people, &mut report));
     }
+    let (mut glass_cases, mut gives) = (Vec::new(), Vec::new());
+    for (name, entry) in unique(&tables.glass_cases, GlassName::new, &mut report) {
+        glass_cases.extend(glass::case(name, entry, &mut gives, &mut report));
+    }
     let declared =
         Declared { drafts: &drafts, systems: &systems, entitlements: &entitlements, people: &people };
     declared.check(&uses, &touches, &mut report);
+    declared.given(&gives, &mut report);
     let errors = report.into_errors();
     if !errors.is_empty() {
         return Err(errors);
@@ -184,6 +195,7 @@ fn parse_with(
             .map(|(path, text)| PolicyFile { path: path.clone(), text: text.clone() })
             .collect(),
         ties,
+        glass_cases,
     })
 }
 
@@ -223,6 +235,7 @@ struct Tables<'a, 't> {
     integrations: Vec<Entry<'a, 't>>,
     automations: Vec<Entry<'a, 't>>,
     people: Vec<Entry<'a, 't>>,
+    glass_cases: Vec<Entry<'a, 't>>,
 }
 
 impl<'a, 't> Tables<'a, 't> {
@@ -235,6 +248,7 @@ impl<'a, 't> Tables<'a, 't> {
                     "entitlement" => &mut tables.entitlements,
                     "integration" => &mut tables.integrations,
                     "automation" => &mut tables.automations,
+                    "break-glass" => &mut tables.glass_cases,
                     "person" => &mut tables.people,
                     other => {
                         let message = format!("there is no table `{other}`");

@@ -57,6 +57,13 @@ impl<'d, 't> Declared<'d, 't> {
         }
     }
 
+    /// Checks that there is what the glass gives.
+    pub fn given(&self, gives: &[Located<'_, EntitlementName>], report: &mut Report) {
+        for named in gives {
+            self.entitlement(&named.value, named.spot, report);
+        }
+    }
+
     fn touch(&self, touch: &Located<'_, Touch>, attributes: &Option<BTreeSet<&str>>, report: &mut Report) {
         match &touch.value {
             Touch::Identity | Touch::Signal => {}

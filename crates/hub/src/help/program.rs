@@ -47,6 +47,46 @@ pub(super) const LINES: &[Line] = &[
         "name an integration, `credential NAME/PURPOSE` or `vendor NAME`",
     ),
     (
+        "break-glass-not-ended",
+        "the time of a break-glass is over and access it gave is still there, or cannot be read",
+        "end it on the system by hand; the hub reads again until nothing is left, then the finding closes",
+    ),
+    (
+        "break-glass-nothing",
+        "there is nothing that the case could give now",
+        "look with `bailiwick why PERSON ENTITLEMENT`: it is held already, forbidden, missing on the system, or a change is under way",
+    ),
+    (
+        "break-glass-open",
+        "the same case is asked for or open for the same person",
+        "`bailiwick break-glass list` shows it; when it is over, ask again",
+    ),
+    (
+        "break-glass-over",
+        "what was asked for is not open for an approval any more",
+        "ask again with `bailiwick break-glass open`",
+    ),
+    (
+        "break-glass-review",
+        "the glass was broken, and somebody who had no part in it has not looked at it yet",
+        "when it is over, run `bailiwick break-glass review ID --reason TEXT`",
+    ),
+    (
+        "break-glass-running",
+        "it is reviewed when its end is proven, and it is not yet",
+        "wait for its end; `bailiwick break-glass list` shows where it stands",
+    ),
+    (
+        "break-glass-too-long",
+        "it would be open for longer than its case allows",
+        "ask for fewer minutes; `bailiwick break-glass list` shows the longest",
+    ),
+    (
+        "break-glass-unprovable",
+        "only a person can look at the system, so the end of such access could not be proven",
+        "take the entitlement out of the case, or connect the system by a program",
+    ),
+    (
         "cannot-listen",
         "the address cannot be listened on",
         "choose an address of this machine with `--listen HOST:PORT`",
@@ -83,6 +123,11 @@ pub(super) const LINES: &[Line] = &[
         "hub-unreachable",
         "no hub answers at the address in the profile",
         "is it running? start it with `bailiwick serve`",
+    ),
+    (
+        "identity-not-active",
+        "somebody who is not here holds nothing",
+        "check the person with `bailiwick identity show`",
     ),
     (
         "identity-not-left",
@@ -177,6 +222,7 @@ pub(super) const LINES: &[Line] = &[
         "the demo saw something that is not as it must be",
         "run `bailiwick demo --keep DIR` and report what it says",
     ),
+    ("reason-missing", "a reason is to be given and is empty", "say why with `--reason TEXT`"),
     ("request-malformed", "the request is not understood", "mend what the message names"),
     (
         "request-too-large",
@@ -184,9 +230,50 @@ pub(super) const LINES: &[Line] = &[
         "send less at a time; a delivery may have 256 MiB, a configuration 8 MiB",
     ),
     (
+        "review-by-involved",
+        "who asked, approved or profited, and who acts for them, does not review it",
+        "let a third person review it",
+    ),
+    ("review-done", "it was reviewed already", "nothing is left to do"),
+    (
+        "reviewer-unknown",
+        "it is not known which person the reviewer is, or they have left",
+        "add the operator with `bailiwick operator add NAME --person SOURCE/KEY`",
+    ),
+    (
+        "scope-untested",
+        "what is new in a scope was not tried as it is declared",
+        "run `bailiwick integration test NAME`, then approve",
+    ),
+    (
         "serve-failed",
         "the hub ended abnormally",
         "look at its log, then start it again: what was queued goes on",
+    ),
+    (
+        "step-up-guessed",
+        "an operator gave several wrong codes in a row",
+        "ask them whether it was they; if not, add them anew and give them a new factor",
+    ),
+    (
+        "step-up-needed",
+        "the approval takes a code of the moment",
+        "give the code of your second factor with `--code`",
+    ),
+    (
+        "step-up-not-enrolled",
+        "the approval takes a code of the moment and the operator has no second factor",
+        "let an administrator run `bailiwick operator enrol NAME`",
+    ),
+    (
+        "step-up-slowed",
+        "there were too many wrong codes in a row, and none is looked at for a while",
+        "wait until the time that is named",
+    ),
+    (
+        "step-up-wrong",
+        "the code is not one of this moment, or it was used before",
+        "wait for the next code and check the clock of the device",
     ),
     (
         "token-refused",
@@ -197,6 +284,11 @@ pub(super) const LINES: &[Line] = &[
         "transport",
         "connections to systems cannot be set up",
         "look at the message: the machine's certificates or network are not right",
+    ),
+    (
+        "trial-not-due",
+        "there is nothing declared that waits to be tried, or it may not be connected yet",
+        "have its first gate approved, then run `bailiwick integration test NAME`",
     ),
     ("usage", "the command line is not understood", "run the same command with `--help`"),
     (

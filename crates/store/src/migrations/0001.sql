@@ -295,6 +295,48 @@ CREATE TABLE signals (
 ) STRICT;
 CREATE INDEX signals_integration ON signals (tenant, integration, id) WHERE integration IS NOT NULL;
 
+CREATE TABLE factors (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+
+CREATE TABLE trials (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  integration TEXT,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+CREATE INDEX trials_integration ON trials (tenant, integration, id) WHERE integration IS NOT NULL;
+
+CREATE TABLE exceptions (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  identity TEXT,
+  state TEXT,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+CREATE INDEX exceptions_identity ON exceptions (tenant, identity, id) WHERE identity IS NOT NULL;
+CREATE INDEX exceptions_state ON exceptions (tenant, state, id) WHERE state IS NOT NULL;
+
+CREATE TABLE glass_cases (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+
 -- Evidence: appended with the rows it explains; `idx` is the place in the published log.
 CREATE TABLE evidence (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
