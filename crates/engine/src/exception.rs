@@ -330,7 +330,7 @@ impl Engine {
             let rule = catalogue.rules.get(&system).and_then(|rules| rules.entitlements.get(name));
             let Some(rule) = rule else { continue };
             let route = catalogue.route(&system)?;
-            let line = self.reading(&catalogue, route.integration).0;
+            let line = self.witnessing(&catalogue, route.integration).0;
             for account in accounts.iter().filter(|a| a.value.system == system) {
                 let op = match (rule.class, &rule.external_id) {
                     (AccessClass::PrimaryAccount, _) => Op::Disable { way: 0 },

@@ -67,7 +67,11 @@ impl Engine {
         }
         let marker = format!("{MARKER}{}", suffix(self.entropy()));
         let by = match by {
-            Actor::Hub(name) | Actor::Operator(name) | Actor::Source(name) | Actor::Policy(name) => name,
+            Actor::Hub(name)
+            | Actor::Operator(name)
+            | Actor::Source(name)
+            | Actor::Policy(name)
+            | Actor::Integration(name) => name,
         };
         let begun = Trial {
             integration: name.clone(),
