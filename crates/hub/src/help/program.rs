@@ -42,11 +42,6 @@ pub(super) const LINES: &[Line] = &[
         "nothing is left to do; `bailiwick plan show` says what came of it",
     ),
     (
-        "blast-subject",
-        "what was named is nothing that can be taken over",
-        "name an integration, `credential NAME/PURPOSE` or `vendor NAME`",
-    ),
-    (
         "break-glass-not-ended",
         "the time of a break-glass is over and access it gave is still there, or cannot be read",
         "end it on the system by hand; the hub reads again until nothing is left, then the finding closes",
@@ -241,11 +236,6 @@ pub(super) const LINES: &[Line] = &[
         "add the operator with `bailiwick operator add NAME --person SOURCE/KEY`",
     ),
     (
-        "scope-untested",
-        "what is new in a scope was not tried as it is declared",
-        "run `bailiwick integration test NAME`, then approve",
-    ),
-    (
         "serve-failed",
         "the hub ended abnormally",
         "look at its log, then start it again: what was queued goes on",
@@ -254,11 +244,6 @@ pub(super) const LINES: &[Line] = &[
         "step-up-guessed",
         "an operator gave several wrong codes in a row",
         "ask them whether it was they; if not, add them anew and give them a new factor",
-    ),
-    (
-        "step-up-needed",
-        "the approval takes a code of the moment",
-        "give the code of your second factor with `--code`",
     ),
     (
         "step-up-not-enrolled",
