@@ -31,11 +31,16 @@ struct Heard {
 }
 
 fn world(replicates: bool) -> World {
+    world_with(replicates, DOMAIN)
+}
+
+/// The same, where the scope lists what is below `listed`.
+fn world_with(replicates: bool, listed: &str) -> World {
     let domain = Domain::new(replicates);
     let settings = json!({
         "accounts": {"base": format!("OU=people,{DOMAIN}"), "filter": "(&(objectClass=user)(!(company=gone)))"},
     });
-    let scope = ["discover SEARCH rootDSE".to_owned(), format!("list SEARCH {DOMAIN}")];
+    let scope = ["discover SEARCH rootDSE".to_owned(), format!("list SEARCH {listed}")];
     let wire = Arc::new(domain.clone());
     let line = line_with(
         wire,
@@ -139,7 +144,24 @@ async fn a_right_that_is_taken_or_given_loses_nothing() {
     world.domain.state().shows_deleted = false;
     for since in [None, Some(&since.next[..])] {
         let error = world.ask(since).await.unwrap_err();
-        assert_eq!((error.kind, error.code()), (ErrorKind::Forbidden, "deleted-objects-hidden"));
+        assert_eq!((error.kind, error.code()), (ErrorKind::Unsupported, "deleted-objects-hidden"));
+    }
+}
+
+#[tokio::test]
+async fn a_scope_without_the_domain_has_no_news_and_stops_nothing() {
+    for replicates in [true, false] {
+        let world = world_with(replicates, &format!("OU=people,{DOMAIN}"));
+        world.domain.add("ann");
+        for since in [None, Some("1.00000000"), Some("dirsync.00")] {
+            let error = world.ask(since).await.unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Unsupported, "{error}");
+            assert!(error.message.contains("`list SEARCH DC=acme,DC=test`"), "{error}");
+        }
+        // Everything is listed instead.
+        let mut seen = 0;
+        let page = world.ldap.list(&world.line, Listing::Accounts, None, 10, &mut |_| seen += 1).await;
+        assert!(page.unwrap().complete && seen == 1);
     }
 }
 

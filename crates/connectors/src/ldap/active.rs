@@ -115,6 +115,13 @@ pub(super) async fn changes(
     let since = since.map(str::parse).transpose()?;
     // What happens from here on is news of the next time too.
     let controller = Controller::ask(reader).await?;
+    if !reader.line.may_search(Operation::List, &controller.domain) {
+        let message = format!(
+            "news needs `list SEARCH {}` in the scope: what left the listed places is seen from there",
+            controller.domain
+        );
+        return Err(ConnectorError::none(ErrorKind::Unsupported, message));
+    }
     let changed = match since {
         Some(Token::Cookie(cookie)) => by_cookie(reader, &controller, &place, cookie).await?,
         Some(Token::Number(number, print)) => by_number(reader, &controller, number, &print).await?,
@@ -300,7 +307,8 @@ impl Controller {
     }
 }
 
-/// Fails where the integration is not shown deleted objects. That their container is there is shown to everybody;
+/// Fails with `Unsupported`, so that everything is listed instead, where the integration is not shown deleted
+/// objects. That their container is there is shown to everybody;
 /// something about it only to whom it was opened, which is done together with what is in it.
 async fn shows_deleted(reader: &Reader<'_>, domain: &Dn) -> Result<()> {
     const MARK: &str = "isDeleted";
@@ -325,7 +333,7 @@ async fn shows_deleted(reader: &Reader<'_>, domain: &Dn) -> Result<()> {
         true => Ok(()),
         false => {
             let message = "the integration may neither use DirSync nor see deleted objects, so it cannot hear of what is gone: give it `Replicating Directory Changes` on the domain, or let it list and read `CN=Deleted Objects`";
-            Err(ConnectorError::none(ErrorKind::Forbidden, message).with_detail("deleted-objects-hidden"))
+            Err(ConnectorError::none(ErrorKind::Unsupported, message).with_detail("deleted-objects-hidden"))
         }
     }
 }

@@ -107,7 +107,7 @@ pub(super) const LINES: &[Line] = &[
     (
         "deleted-objects-hidden",
         "the integration may not see deleted objects, so it cannot hear of what is gone",
-        "let its account list and read `CN=Deleted Objects` of the domain",
+        "give its account `Replicating Directory Changes` on the domain, or let it list and read `CN=Deleted Objects`; until then everything is listed",
     ),
     (
         "description-hole",

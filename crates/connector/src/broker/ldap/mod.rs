@@ -334,6 +334,11 @@ struct Way {
 }
 
 impl Line {
+    /// Whether the scope has searches that begin at this entry, for what may be left out where it has not.
+    pub fn may_search(&self, operation: Operation, base: &Dn) -> bool {
+        self.integration().scope.allows(operation, "SEARCH", &base.to_string())
+    }
+
     /// Searches. An error says what prevented an answer; what the answer says is in its code.
     pub async fn search(&self, search: &Search<'_>, show: Show<'_>) -> Result<Answered> {
         let target = match search.base {
