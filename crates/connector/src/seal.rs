@@ -19,7 +19,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
-pub use factor::Enrolment;
+pub use factor::{Enrolment, code_at};
 pub use key::{KeyFileError, SealKey};
 pub use secret::{Credential, CredentialScheme, Secret};
 

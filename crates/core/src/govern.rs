@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use crate::{
     access::AccessClass,
     account::{AccountAttributes, AccountState, AccountValue},
-    authority::{Authority, Class},
+    authority::{Authority, Class, Touch},
     digest::Digest,
     event::{Cause, Event},
     gate::{Gate, HUB, covers},
@@ -138,7 +138,8 @@ impl Declaration<'_> {
 
     /// The plan that asks for the second gate; `None` for an integration that can change nothing.
     pub fn certify(&self, id: PlanId, cause: Cause) -> Option<Plan> {
-        let wanted = self.wanted.filter(|_| self.authority.class > Class::Advisory)?;
+        let writes = |i: &&Integration| i.scope.acts.iter().any(|touch| *touch != Touch::Signal);
+        let wanted = self.wanted.filter(|i| self.authority.class > Class::Advisory || writes(i))?;
         let authority = serde_json::to_string(self.authority).unwrap_or_default();
         let attributes = AccountAttributes::from([(AUTHORITY.to_owned(), AccountValue::Text(authority))]);
         let ops = vec![Op::SetAttributes { attributes }, self.open(Gate::IdentityAuthorityApproved, wanted)];

@@ -1,8 +1,9 @@
 //! Who writes which attribute of identities: one writer for each.
 //!
-//! An attribute has one writer: the sources whose contracts promise it, each for its own people, or the one
-//! integration that is certified for it. Two writers would undo each other for ever, and nobody could say
-//! whose value it is.
+//! An attribute has one writer: the sources whose contracts promise it, each for its own people, or else the one
+//! integration that says it writes it. Two writers would undo each other for ever, and nobody could say
+//! whose value it is. Of two integrations neither is taken; what an integration would write over a source is
+//! part of its authority, and is refused at the door.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,16 +13,18 @@ use crate::{
     integration::{Integration, Role},
 };
 
-/// The attributes that integrations write at the door, and who writes each. In words, each attribute that
-/// would have two writers.
+/// The attributes that integrations write at the door, and who writes each. In words, each attribute that two of
+/// them would write.
 pub fn writers(integrations: &[Integration]) -> Result<BTreeMap<&String, &IntegrationName>, Vec<String>> {
     let mut out: BTreeMap<&String, &IntegrationName> = BTreeMap::new();
     let mut problems = Vec::new();
     for integration in integrations {
         let own = promised(integration);
         for name in acted(integration).filter(|name| !own.contains(name)) {
-            let other = integrations.iter().find(|other| promised(other).contains(name)).map(|o| &o.name);
-            match other.or_else(|| out.get(name).copied()) {
+            if integrations.iter().any(|other| promised(other).contains(name)) {
+                continue;
+            }
+            match out.get(name) {
                 Some(other) => problems.push(format!(
                     "the attribute `{name}` would have two writers: `{}` and `{other}`; take it from one of them",
                     integration.name
@@ -31,6 +34,12 @@ pub fn writers(integrations: &[Integration]) -> Result<BTreeMap<&String, &Integr
         }
     }
     if problems.is_empty() { Ok(out) } else { Err(problems) }
+}
+
+/// Whether it is this integration that writes the attribute.
+pub fn writes(integrations: &[Integration], integration: &Integration, attribute: &String) -> bool {
+    promised(integration).contains(attribute)
+        || writers(integrations).is_ok_and(|all| all.get(attribute) == Some(&&integration.name))
 }
 
 /// The attributes that an integration says it writes.
@@ -96,10 +105,15 @@ mod tests {
         let badges = || integration("badges", &[], &["attribute badge", "signal"]);
         check(&[hr(), agency(), badges()], Ok(&[("badge", "badges")]));
         let greedy = || integration("greedy", &[], &["attribute site", "attribute badge"]);
-        check(&[hr(), greedy()], Err(&["`site` would have two writers: `greedy` and `hr`"]));
+        check(&[hr(), greedy()], Ok(&[("badge", "greedy")]));
         check(&[badges(), greedy()], Err(&["`badge` would have two writers: `greedy` and `badges`"]));
-        check(&[hr(), badges(), greedy()], Err(&["`badge`", "`site`"]));
+        check(&[hr(), badges(), greedy()], Err(&["`badge`"]));
         // A source writes at the door what it promises, and nothing that another source promises.
-        check(&[agency(), integration("hr", &["site"], &["attribute email"])], Err(&["`email`"]));
+        check(&[agency(), integration("hr", &["site"], &["attribute email"])], Ok(&[]));
+        let all = [hr(), badges(), integration("greedy", &[], &["attribute site"])];
+        let who =
+            |attribute: &str| all.iter().map(|i| writes(&all, i, &attribute.to_owned())).collect::<Vec<_>>();
+        assert_eq!(who("badge"), [false, true, false]);
+        assert_eq!(who("site"), [true, false, false]);
     }
 }

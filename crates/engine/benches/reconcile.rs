@@ -10,6 +10,7 @@
 //! `cargo bench -p bailiwick-engine --bench reconcile [-- ACCOUNTS]`
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot run should stop")]
+#![allow(clippy::disallowed_methods, reason = "a benchmark measures time")]
 
 #[path = "../tests/world/mod.rs"]
 mod world;

@@ -27,6 +27,7 @@ use bailiwick_core::{
     scope::Operation,
     signal::{Note, Signal},
     time::{Effective, SignedDuration},
+    writer::writes,
 };
 use bailiwick_store::{Filter, Select, Stored, Table, Update, entities::Caller, get, select};
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,9 @@ pub enum DoorRefusal {
     /// It is outside of its scope; it is stopped.
     #[error("`{0}` is stopped: {1}")]
     Outside(IntegrationName, Outside),
+    /// Somebody else writes the attribute.
+    #[error("`{0}` is written by a source; the door takes it from nobody else")]
+    HasWriter(String),
     /// The value is of another type than the attribute.
     #[error("`{0}` is not of the type of this attribute")]
     WrongType(String),
@@ -76,6 +80,7 @@ impl DoorRefusal {
             Self::Shut(_, shut) => shut.code(),
             Self::Busy { .. } => "too-many-calls",
             Self::Outside(_, outside) => outside.code(),
+            Self::HasWriter(_) => "attribute-has-writer",
             Self::WrongType(_) => "attribute-wrong-type",
             Self::Gone(_) => "identity-left",
             Self::Malformed(_) => "request-malformed",
@@ -239,6 +244,10 @@ impl Engine {
             }
             self.trespass(caller, &name, &outside).await?;
             return Err(DoorRefusal::Outside(caller.clone(), outside).into());
+        }
+        let all: Vec<Integration> = catalogue.integrations.values().cloned().collect();
+        if let Some(taken) = attributes.keys().find(|attribute| !writes(&all, integration, attribute)) {
+            return Err(DoorRefusal::HasWriter(taken.clone()).into());
         }
         let stored = found.ok_or_else(|| EngineError::NotFound { kind: "identity", name: name.clone() })?;
         if let Lifecycle::Left { .. } = stored.value.lifecycle {

@@ -114,6 +114,7 @@ impl From<DoorRefusal> for Problem {
         let status = match refusal {
             DoorRefusal::Shut(..) | DoorRefusal::Outside(..) => 403,
             DoorRefusal::Busy { .. } => 429,
+            DoorRefusal::HasWriter(_) => 409,
             DoorRefusal::WrongType(_) => 422,
             DoorRefusal::Gone(_) | DoorRefusal::NoCaller(_) => 409,
             DoorRefusal::Malformed(_) => 400,

@@ -277,7 +277,8 @@ async fn tokens_actions_directories_and_databases_go_by_the_same_guide() {
 
     let mut database = integration(
         &format!("postgres://db.example:{}/app", server.port),
-        json!({ "allow_plaintext": true, "statements": { "all": "SELECT 1 AS id" } }),
+        json!({ "allow_plaintext": true, "statements": {
+            "all": { "operations": ["list"], "text": "SELECT 1 AS id" } } }),
     );
     database.scope.rules.push("list EXEC all".parse().unwrap());
     let statement = Statement::new(Operation::List, "all");

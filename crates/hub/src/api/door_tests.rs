@@ -58,11 +58,13 @@ impl Bench {
         let (now, chance) = (self.engine.now(), &*parts.entropy);
         let (id, authority) = (ApprovalId::new(now, chance), Authority::default());
         let covers = covers(Gate::IntegrationApproved, integration.declared(), &authority);
-        let approval: bailiwick_core::approval::Approval = serde_json::from_value(json!({
+        let mut approval: bailiwick_core::approval::Approval = serde_json::from_value(json!({
             "id": id, "plan": PlanId::new(now, chance), "digest": covers, "by": "rule", "policies": [],
             "at": now, "expires": now, "used": now,
         }))
         .unwrap();
+        approval.covers = vec![covers];
+        approval.seal = parts.broker.attest(&approval.sealed_bytes());
         let certificate = Certificate { approval: id, covers, authority, at: now };
         integration.gates.set(Gate::IntegrationApproved, Some(certificate));
         let record = Record::new(RecordKind::Configured, now, Actor::Operator("ada".into()), chance);

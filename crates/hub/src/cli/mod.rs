@@ -42,7 +42,7 @@ pub use self::{
     list::ListArgs,
     matrix::matrix,
     operator::add as add_operator,
-    plan::{describe as describe_plan, get as plan, give as approve},
+    plan::{describe as describe_plan, get as plan, give as approve, give_proved as approve_proved},
     reconcile::reconcile,
 };
 use crate::{

@@ -128,6 +128,11 @@ pub async fn give(client: &Client, plan: PlanId, digest: Digest) -> Result<()> {
     give_with(client, plan, &ApprovalRequest { digest, code: None }).await
 }
 
+/// Gives an approval with a code of the moment.
+pub async fn give_proved(client: &Client, plan: PlanId, digest: Digest, code: &str) -> Result<()> {
+    give_with(client, plan, &ApprovalRequest { digest, code: Some(code.to_owned()) }).await
+}
+
 async fn give_with(client: &Client, plan: PlanId, request: &ApprovalRequest) -> Result<()> {
     client.post(&["plans", &plan.to_string(), "approval"]).json(request).done().await
 }

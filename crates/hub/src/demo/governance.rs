@@ -1,14 +1,16 @@
 //! Act: integrations are identities. What each can in effect do is computed, and two are caught.
 
-use bailiwick_core::{authority::Class, plan::Question};
+use bailiwick_connector::seal::code_at;
+use bailiwick_core::{authority::Class, factor::STEP_SECONDS, plan::Question, time::Clock};
 
 use super::{Narrator, Stage};
 use crate::{
     acme,
-    api::{AuthorityView, Bundle, IntegrationView, NewOperator, PlanView},
+    api::{AuthorityView, Bundle, EnrolRequest, Enrolled, IntegrationView, NewOperator, PlanView},
     cli,
     client::Client,
-    failure::Result,
+    clock::SystemClock,
+    failure::{Failure, Result},
     profile::Profile,
 };
 
@@ -33,7 +35,7 @@ pub async fn act(narrator: &mut Narrator, stage: &Stage) -> Result<()> {
 
 /// A second administrator exists from here on, so a policy takes two; and the policy raises somebody.
 async fn raised(narrator: &mut Narrator, stage: &Stage) -> Result<()> {
-    let second = second_admin(stage).await?;
+    let (second, factor) = second_admin(stage).await?;
     let mut files = stage.files.clone();
     files.insert(acme::READS_LOCATION.0.to_owned(), acme::READS_LOCATION.1.to_owned());
     let mut bundle = Bundle { files, seen: None };
@@ -55,8 +57,11 @@ async fn raised(narrator: &mut Narrator, stage: &Stage) -> Result<()> {
         let own = cli::approve(&stage.hub, plan, view.row.digest).await;
         let refused = own.is_err_and(|failure| failure.code() == "approval-by-requester");
         narrator.promise(refused, "who asked for it cannot approve it")?;
-        cli::approve(&second, plan, view.row.digest).await?;
-        narrator.tell(&format!("$ bailiwick approve {plan}   as {}", acme::SECOND_ADMIN.0));
+        let bare = cli::approve(&second, plan, view.row.digest).await;
+        let refused = bare.is_err_and(|failure| failure.code() == "step-up-needed");
+        narrator.promise(refused, "what decides over identities takes a code of the moment besides")?;
+        cli::approve_proved(&second, plan, view.row.digest, &code(&factor, 0)?).await?;
+        narrator.tell(&format!("$ bailiwick approve {plan} --code ……   as {}", acme::SECOND_ADMIN.0));
     }
     let flow = integration(stage, acme::RAISED).await?;
     narrator.promise(
@@ -68,12 +73,14 @@ async fn raised(narrator: &mut Narrator, stage: &Stage) -> Result<()> {
     before.seen = Some(cli::preview(&stage.hub, &before).await?.digest);
     for waiting in cli::make(&stage.hub, &before).await?.waiting {
         let view: PlanView = cli::plan(&second, waiting.plan).await?;
-        cli::approve(&second, waiting.plan, view.row.digest).await?;
+        // A code counts once; the one of the next half minute is taken already.
+        cli::approve_proved(&second, waiting.plan, view.row.digest, &code(&factor, 1)?).await?;
     }
     stage.quiet().await.map(drop)
 }
 
-async fn second_admin(stage: &Stage) -> Result<Client> {
+/// The second administrator, and the address that their authenticator took over.
+async fn second_admin(stage: &Stage) -> Result<(Client, String)> {
     let (name, person) = acme::SECOND_ADMIN;
     let new = NewOperator {
         name: name.to_owned(),
@@ -82,7 +89,17 @@ async fn second_admin(stage: &Stage) -> Result<Client> {
         days: 1,
     };
     let made = cli::add_operator(&stage.hub, &new).await?;
-    Client::new(&Profile { token: made.token, operator: made.operator.name, url: stage.profile.url.clone() })
+    let enrolled: Enrolled =
+        stage.hub.post(&["operators", name, "factor"]).json(&EnrolRequest::default()).send().await?;
+    let profile = Profile { token: made.token, operator: made.operator.name, url: stage.profile.url.clone() };
+    Ok((Client::new(&profile)?, enrolled.address))
+}
+
+/// What the authenticator shows, so many steps from now.
+fn code(address: &str, ahead: i64) -> Result<String> {
+    let step = SystemClock.now().as_second().div_euclid(STEP_SECONDS) + ahead;
+    let shown = code_at(address, step).map(|code| code.to_string());
+    shown.ok_or_else(|| Failure::refused("step-up-needed", "there is no secret to make a code of"))
 }
 
 async fn authority(stage: &Stage, name: &str) -> Result<AuthorityView> {
@@ -92,7 +109,5 @@ async fn authority(stage: &Stage, name: &str) -> Result<AuthorityView> {
 async fn integration(stage: &Stage, name: &str) -> Result<IntegrationView> {
     let all: Vec<IntegrationView> = stage.hub.get(&["integrations"]).send().await?;
     let found = all.into_iter().find(|view| view.integration.name.as_str() == name);
-    found.ok_or_else(|| {
-        crate::failure::Failure::refused("not-found", format!("there is no integration `{name}`"))
-    })
+    found.ok_or_else(|| Failure::refused("not-found", format!("there is no integration `{name}`")))
 }

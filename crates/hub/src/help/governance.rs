@@ -35,6 +35,11 @@ pub(super) const LINES: &[Line] = &[
         "add the operator again with `--person SOURCE/KEY`",
     ),
     (
+        "blast-subject",
+        "nothing has this name that a blast radius could be of",
+        "name an integration, `credential NAME/PURPOSE` or `vendor NAME`",
+    ),
+    (
         "certification-void",
         "an integration can do more than was approved, because a policy or an automation leads on from what it writes",
         "look at `bailiwick authority explain NAME`, then take from its scope, or ask anew with `bailiwick integration certify NAME`",

@@ -55,6 +55,11 @@ pub(super) const LINES: &[Line] = &[
         "look at the system, mend it there, then answer the next task",
     ),
     (
+        "attribute-has-writer",
+        "an integration writes an attribute that a source promises",
+        "take the attribute from the contract of the source, or from the `acts` of the integration",
+    ),
+    (
         "attribute-wrong-type",
         "a value that an integration writes is not of the attribute's type",
         "send a text, or what the source's contract promises of the attribute",
