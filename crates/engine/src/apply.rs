@@ -9,14 +9,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bailiwick_connector::{Applied, Connector, ConnectorError, Effect, ErrorKind, Line, Outcome};
 use bailiwick_core::{
-    account::{Account, AccountState},
-    approval::Approval,
+    account::Account,
     case::Case,
     digest::Digest,
-    gate::Shut,
     id::RunId,
     identity::Identity,
-    integration::Integration,
     plan::{Change, Op, Plan},
     record::RecordKind,
     time::{SignedDuration, Timestamp},
@@ -31,8 +28,9 @@ use tokio::{sync::Semaphore, task::JoinSet};
 use crate::{
     Catalogue, Engine, EngineError, Job, Result,
     finding::Wrong,
-    limits::{OUTSIDE, outside},
+    limits::{OUTSIDE, outside, shut_out},
     observe::is_so,
+    outcome::{advance, drop_what_cannot_follow, told},
     work::backoff_ms,
 };
 
@@ -43,18 +41,6 @@ const PATIENCE: i64 = 3;
 
 /// When to look again at a system that configuration does not declare, milliseconds.
 pub(crate) const UNDECLARED_MS: i64 = 15 * 60_000;
-
-/// What is waiting to be sent by an integration that may not write.
-fn shut_out(integration: &Integration, shut: &Shut) -> Wrong {
-    Wrong {
-        code: shut.code(),
-        subject: integration.name.to_string(),
-        identity: None,
-        system: None,
-        message: format!("changes wait for `{}`, which may not write: {shut}", integration.name),
-        owner: integration.owner.clone(),
-    }
-}
 
 /// A run that was taken.
 pub(crate) struct Taken {
@@ -219,23 +205,6 @@ impl Engine {
             }
         }
         Ok(Next::Go(Taken { item, run, row: Arc::new(row.value), refused }))
-    }
-
-    /// Why nothing of the run may be sent: its plan is not approved, not by us, or not this plan.
-    async fn unapproved(&self, tx: &mut dyn Tx, row: &PlanRow, run: &Run) -> Result<Option<&'static str>> {
-        let PlanState::Approved { approval } = &row.state else {
-            // What was sent before is still settled.
-            return Ok(run.steps.values().any(|s| *s == Step::Waiting).then_some("approval-missing"));
-        };
-        let kept = get::<Approval>(tx, self.tenant(), &approval.to_string()).await?;
-        Ok(match kept.map(|k| k.value) {
-            None => Some("approval-missing"),
-            Some(approval) if !self.genuine(&approval) => Some("approval-forged"),
-            Some(approval) if approval.plan != row.plan.id || approval.digest != row.plan.digest() => {
-                Some("approval-digest-mismatch")
-            }
-            Some(_) => None,
-        })
     }
 
     /// The update that says what is about to be sent.
@@ -609,54 +578,6 @@ const fn for_good(kind: ErrorKind) -> bool {
         | ErrorKind::Shut
         | ErrorKind::NoCredential
         | ErrorKind::Settings => false,
-    }
-}
-
-/// What the log says of a step: not what the system said, which may name a person.
-fn told((seq, step): &(u16, Step)) -> (String, serde_json::Value) {
-    let mut step = serde_json::to_value(step).unwrap_or_default();
-    if let Some(step) = step.as_object_mut() {
-        step.remove("message");
-    }
-    (seq.to_string(), step)
-}
-
-/// Nothing can be given to an account that was not created.
-pub(crate) fn drop_what_cannot_follow(plan: &Plan, run: &mut Run) {
-    let refused = plan.changes.iter().any(|c| {
-        matches!(c.op, Op::CreateAccount { .. })
-            && c.system == run.system
-            && matches!(run.steps.get(&c.seq), Some(Step::Refused { .. }))
-    });
-    if refused {
-        for step in run.steps.values_mut().filter(|s| !s.ended()) {
-            *step = Step::Dropped;
-        }
-    }
-}
-
-/// What a change makes of the state of its account.
-fn advance(state: &mut AccountState, change: &Change, catalogue: &Catalogue) {
-    match &change.op {
-        Op::CreateAccount { attributes, .. } => {
-            *state = AccountState { active: true, attributes: attributes.clone(), entitlements: Vec::new() };
-        }
-        Op::SetAttributes { attributes } => state.attributes.extend(attributes.clone()),
-        Op::Enable => state.active = true,
-        Op::Disable { .. } => state.active = false,
-        Op::Delete => (state.active, state.entitlements) = (false, Vec::new()),
-        Op::Grant { .. } => {
-            if let Some(name) = &change.entitlement
-                && !state.entitlements.contains(name)
-            {
-                state.entitlements.push(name.clone());
-                state.entitlements.sort();
-            }
-        }
-        Op::Revoke { .. } => state.entitlements.retain(|e| Some(e) != change.entitlement.as_ref()),
-        Op::RevokeAll { class } => state
-            .entitlements
-            .retain(|e| catalogue.entitlements.get(e).is_none_or(|declared| declared.class != *class)),
     }
 }
 

@@ -214,6 +214,28 @@ impl Engine {
         (update, jobs)
     }
 
+    /// Why nothing of the run may be sent: its plan is not approved, not by us, or not this plan.
+    pub(crate) async fn unapproved(
+        &self,
+        tx: &mut dyn Tx,
+        row: &PlanRow,
+        run: &Run,
+    ) -> Result<Option<&'static str>> {
+        let PlanState::Approved { approval } = &row.state else {
+            // What was sent before is still settled.
+            return Ok(run.steps.values().any(|s| *s == Step::Waiting).then_some("approval-missing"));
+        };
+        let kept = get::<Approval>(tx, self.tenant(), &approval.to_string()).await?;
+        Ok(match kept.map(|k| k.value) {
+            None => Some("approval-missing"),
+            Some(approval) if !self.genuine(&approval) => Some("approval-forged"),
+            Some(approval) if approval.plan != row.plan.id || approval.digest != row.plan.digest() => {
+                Some("approval-digest-mismatch")
+            }
+            Some(_) => None,
+        })
+    }
+
     /// The record of an approval.
     pub(crate) fn approval_record(&self, plan: &Plan, approval: &Approval) -> Record {
         let mut record = self

@@ -31,6 +31,7 @@ mod intake;
 mod limits;
 mod observe;
 mod operator;
+mod outcome;
 mod probe;
 mod progress;
 mod quarantine;

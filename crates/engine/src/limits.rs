@@ -2,7 +2,8 @@
 //! finding, and never left out in silence.
 
 use bailiwick_core::{
-    identity::Identity, perform::permits, plan::Plan, policy::Attributes, record::RecordKind,
+    gate::Shut, identity::Identity, integration::Integration, perform::permits, plan::Plan,
+    policy::Attributes, record::RecordKind,
 };
 use bailiwick_store::{
     Tx, Update,
@@ -10,7 +11,7 @@ use bailiwick_store::{
     get,
 };
 
-use crate::{Engine, Result, apply::drop_what_cannot_follow, catalogue::Route, finding::Wrong};
+use crate::{Engine, Result, catalogue::Route, finding::Wrong, outcome::drop_what_cannot_follow};
 
 /// The code of what was refused here and never sent.
 pub(crate) const OUTSIDE: &str = "out-of-scope";
@@ -79,5 +80,17 @@ pub(crate) fn outside(run: &Run, seq: u16, words: &str, reason: &str, owner: &st
             run.system
         ),
         owner: owner.to_owned(),
+    }
+}
+
+/// What is waiting to be sent by an integration that may not write.
+pub(crate) fn shut_out(integration: &Integration, shut: &Shut) -> Wrong {
+    Wrong {
+        code: shut.code(),
+        subject: integration.name.to_string(),
+        identity: None,
+        system: None,
+        message: format!("changes wait for `{}`, which may not write: {shut}", integration.name),
+        owner: integration.owner.clone(),
     }
 }
