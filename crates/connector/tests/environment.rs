@@ -1,6 +1,9 @@
 //! The environment of the process does not send anything elsewhere: a proxy that its variables name is not
 //! asked. The call is made in a process of its own, because variables belong to a whole process.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::disallowed_methods, reason = "the variable by which the test speaks to its own child")]
+
 use std::{
     io::{Read, Write},
     net::TcpListener,

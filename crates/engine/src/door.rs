@@ -20,7 +20,7 @@ use bailiwick_core::{
     gate::Shut,
     id::{EventId, IntegrationName, SignalId, SourceName},
     identity::{Identity, Lifecycle},
-    integration::{Integration, Role},
+    integration::{Integration, Role, Standing},
     perform::{Outside, permits_writing},
     policy::{AttributeType, AttributeValue},
     record::{Actor, Record, RecordKind},
@@ -155,7 +155,7 @@ impl Engine {
         Update::new(record).delete::<Caller>(integration.as_str(), before.revision)
     }
 
-    /// Whose token it is, if it is one, has not expired, and its integration is still declared. Looks up a
+    /// Whose token it is, if it is one, has not expired, and its integration is declared and not ended. Looks up a
     /// digest, so that the time it takes says nothing about tokens.
     pub async fn caller_by_token(&self, token: &str) -> Result<Option<IntegrationName>> {
         let digest = Digest::of(token.as_bytes()).to_string();
@@ -166,7 +166,8 @@ impl Engine {
             return Ok(None);
         };
         let declared = get::<Integration>(&mut *tx, self.tenant(), caller.integration.as_str()).await?;
-        Ok(declared.map(|_| caller.integration))
+        let ended = |standing: &Standing| matches!(standing, Standing::Ended { .. });
+        Ok(declared.filter(|found| !ended(&found.value.standing)).map(|_| caller.integration))
     }
 
     /// Takes a note that a caller leaves for people. Nothing follows from it by itself.
