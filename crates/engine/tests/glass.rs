@@ -2,8 +2,9 @@
 //!
 //! Judged by the truth of the simulated system: what somebody holds there, not what the hub says.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 #[path = "world/mod.rs"]
-#[allow(dead_code, unused_imports, reason = "shared by several tests")]
 mod world;
 
 use std::collections::BTreeSet;

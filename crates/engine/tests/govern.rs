@@ -5,7 +5,6 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 #[path = "world/mod.rs"]
-#[allow(dead_code, unused_imports, reason = "shared by several tests")]
 mod world;
 
 use std::collections::BTreeSet;

@@ -60,7 +60,7 @@ async fn raised(narrator: &mut Narrator, stage: &Stage) -> Result<()> {
         let bare = cli::approve(&second, plan, view.row.digest).await;
         let refused = bare.is_err_and(|failure| failure.code() == "step-up-needed");
         narrator.promise(refused, "what decides over identities takes a code of the moment besides")?;
-        cli::approve_proved(&second, plan, view.row.digest, &code(&factor, 0)?).await?;
+        cli::approve_proved(&second, plan, view.row.digest, &shown(&factor, 0)?).await?;
         narrator.tell(&format!("$ bailiwick approve {plan} --code ……   as {}", acme::SECOND_ADMIN.0));
     }
     let flow = integration(stage, acme::RAISED).await?;
@@ -74,7 +74,7 @@ async fn raised(narrator: &mut Narrator, stage: &Stage) -> Result<()> {
     for waiting in cli::make(&stage.hub, &before).await?.waiting {
         let view: PlanView = cli::plan(&second, waiting.plan).await?;
         // A code counts once; the one of the next half minute is taken already.
-        cli::approve_proved(&second, waiting.plan, view.row.digest, &code(&factor, 1)?).await?;
+        cli::approve_proved(&second, waiting.plan, view.row.digest, &shown(&factor, 1)?).await?;
     }
     stage.quiet().await.map(drop)
 }
@@ -96,7 +96,7 @@ async fn second_admin(stage: &Stage) -> Result<(Client, String)> {
 }
 
 /// What the authenticator shows, so many steps from now.
-fn code(address: &str, ahead: i64) -> Result<String> {
+fn shown(address: &str, ahead: i64) -> Result<String> {
     let step = SystemClock.now().as_second().div_euclid(STEP_SECONDS) + ahead;
     let shown = code_at(address, step).map(|code| code.to_string());
     shown.ok_or_else(|| Failure::refused("step-up-needed", "there is no secret to make a code of"))

@@ -88,6 +88,10 @@ account = { userName = "{email}", displayName = "{display_name}" }
 purpose = "Accounts of the provider"
 owner = "hr/1"
 backup = "hr/2"
+boundary = "on this machine"
+data_flows = ["names of people"]
+privilege_flows = ["accounts and groups"]
+vendor = "nobody"
 connector = "scim"
 endpoint = "http://127.0.0.1:PORT"
 system = "app"
