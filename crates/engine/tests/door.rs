@@ -254,7 +254,7 @@ async fn a_token_is_one_integrations_and_ends() {
     // Neither is an operator's, nor is an operator's one of these.
     assert!(world.engine.operator_by_token(&badges).await.unwrap().is_none());
     let roles = [String::from("admin")].into();
-    let (_, operator) = world.engine.add_operator("ada", roles, None, 30, by()).await.unwrap();
+    let (ada, operator) = world.engine.add_operator("ada", roles, None, 30, by()).await.unwrap();
     assert_eq!(whose(&world, &operator).await, None);
     for not in
         ["", "bwc_", "bwc_00", &badges.to_uppercase(), &badges[..badges.len() - 1], &caller.token.to_string()]
@@ -273,7 +273,10 @@ async fn a_token_is_one_integrations_and_ends() {
     assert_eq!(admit(&world, "chat").await.unwrap_err().code(), "integration-not-caller");
     assert_eq!(admit(&world, "nobody").await.unwrap_err().code(), "not-found");
     let (_, again) = admit(&world, "badges").await.unwrap();
-    world.configure().await;
+    // One authorised person is enough to take something away.
+    let less = world.configuration();
+    let change = world.engine.configuration_change(&less).await.unwrap();
+    assert_eq!(world.engine.configure(&less, change.digest, &ada).await.unwrap().waiting, []);
     world.quiet().await;
     assert_eq!(whose(&world, &again).await, None, "its integration is gone");
 }

@@ -212,8 +212,8 @@ mod tests {
         let (opened, _) = init::set_up(start, &Environment::default()).await.unwrap();
         let store = bailiwick_store::open(&opened.folder.database().display().to_string()).await.unwrap();
         let worker = Worker::new(opened.engine.clone(), opened.sequencer.clone());
-        let now = opened.engine.now().as_millisecond();
         let hold = async |lease_ms: i64| {
+            let now = opened.engine.now().as_millisecond();
             let mut tx = store.begin().await.unwrap();
             assert!(tx.lock("sequencer", "another", now, lease_ms).await.unwrap().is_some());
             tx.commit().await.unwrap();
