@@ -56,6 +56,8 @@ pub struct Log {
     /// The tree over them.
     edge: Edge,
     journal: Journal,
+    /// Full tiles of durable entries that nobody has been asked to write.
+    pending: Vec<(PathBuf, Vec<u8>)>,
     /// Writes full tiles of durable entries. Ahead of the checkpoint they are harmless: nobody who verifies reads
     /// them.
     writer: Box<dyn Behind>,
@@ -140,6 +142,7 @@ impl Log {
             durable: edge.size(),
             edge,
             journal,
+            pending: Vec::new(),
             writer,
             written: Vec::new(),
             flusher,
@@ -283,17 +286,22 @@ impl Log {
         if !self.journal.fits(journal::record_len(entries)) {
             self.start_over()?;
         }
+        // Not earlier: while this thread waits for the flush, a processor is free.
+        self.write_behind();
         self.journal.append(&*self.files, (self.edge.size(), self.edge.root()), entries)?;
         let Grown { edge, filled } = grown()?;
         self.edge = edge;
         self.durable = self.edge.size();
-        if !filled.is_empty() {
-            let path = |tile: Tile| self.dir.join(tile.to_string());
-            self.writer
-                .give(Job::Write(filled.into_iter().map(|(tile, bytes)| (path(tile), bytes)).collect()));
-        }
+        self.pending.extend(filled.into_iter().map(|(tile, bytes)| (self.dir.join(tile.to_string()), bytes)));
         self.closed = false;
         Ok(())
+    }
+
+    /// Has full tiles written.
+    fn write_behind(&mut self) {
+        if !self.pending.is_empty() {
+            self.writer.give(Job::Write(std::mem::take(&mut self.pending)));
+        }
     }
 
     /// Has written tiles flushed now and then, so that few are left when the journal starts over.
@@ -324,6 +332,7 @@ impl Log {
         if self.head.size() == self.durable {
             return Ok(());
         }
+        self.write_behind();
         self.written.extend(self.writer.settle().map_err(io("write to", &self.dir))?);
         for (tile, bytes) in self.edge.partials(self.head.size()) {
             self.write_tile(tile, &bytes)?;
