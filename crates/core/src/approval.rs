@@ -173,7 +173,7 @@ pub struct Asked<'a> {
     /// Whether the approver proved anew who they are.
     pub proof: Proof,
     /// What was declared of the integration and tried with success; only what bears the hub's seal.
-    pub trials: Vec<Digest>,
+    pub tested: Vec<Digest>,
     /// How long the approval can be used, milliseconds.
     pub valid_ms: i64,
     /// The instant.
@@ -183,7 +183,7 @@ pub struct Asked<'a> {
 /// Gives the approval, or says why not.
 pub fn approve(asked: Asked<'_>) -> Result<Approval, Refusal> {
     let Asked { id, plan, seen, by, requester, person: approver, conflicts, policies, .. } = asked;
-    let Asked { proof, trials, valid_ms, now, .. } = asked;
+    let Asked { proof, tested, valid_ms, now, .. } = asked;
     let actual = plan.digest();
     if seen != actual {
         return Err(Refusal::DigestMismatch { approved: seen, actual });
@@ -209,9 +209,9 @@ pub fn approve(asked: Asked<'_>) -> Result<Approval, Refusal> {
     if policies.is_empty() || (by_rule && plan.takes_a_person()) {
         return Err(Refusal::NotAllowed(who));
     }
-    // A rule has nothing to prove, and the one that lets a single administrator set a hub up takes no trial.
+    // A rule has nothing to prove, and the one that lets a single administrator set a hub up takes no test.
     if !by_rule {
-        tested(plan, &trials)?;
+        was_tested(plan, &tested)?;
         if plan.needs_step_up() {
             proved(proof, &who)?;
         }
@@ -224,11 +224,11 @@ pub fn approve(asked: Asked<'_>) -> Result<Approval, Refusal> {
 }
 
 /// Fails unless what the second gate opens for was tried, where that must be: exactly what is declared.
-fn tested(plan: &Plan, trials: &[Digest]) -> Result<(), Refusal> {
-    let Some(governs) = plan.governs.as_ref().filter(|g| g.trial) else { return Ok(()) };
+fn was_tested(plan: &Plan, tested: &[Digest]) -> Result<(), Refusal> {
+    let Some(governs) = plan.governs.as_ref().filter(|g| g.tested) else { return Ok(()) };
     let authority = plan.certifies().unwrap_or_default();
     let shown =
-        |(gate, covered): (Gate, Digest)| trials.iter().any(|d| covers(gate, *d, &authority) == covered);
+        |(gate, covered): (Gate, Digest)| tested.iter().any(|d| covers(gate, *d, &authority) == covered);
     match plan.opens().into_iter().all(shown) {
         true => Ok(()),
         false => Err(Refusal::Untested(governs.subject.to_string())),

@@ -146,6 +146,12 @@ impl Declaration<'_> {
         Some(self.plan(id, Question::IdentityAuthorityApproved, cause, ops))
     }
 
+    /// The plan that asks for the first gate of what is in force.
+    pub fn reopen(&self, id: PlanId, cause: Cause) -> Option<Plan> {
+        let ops = vec![self.open(Gate::IntegrationApproved, self.wanted?)];
+        Some(self.plan(id, Question::IntegrationApproved, cause, ops))
+    }
+
     /// The plan that takes gates, alone or both.
     pub fn withdraw(&self, id: PlanId, gates: impl IntoIterator<Item = Gate>) -> Plan {
         self.plan(id, Question::Less, Cause::Withdrawal, self.shut(gates).collect())
@@ -195,7 +201,7 @@ impl Declaration<'_> {
             subject: self.name.clone(),
             class: self.authority.class,
             widens: cause == Cause::Widening,
-            trial: question == Question::IdentityAuthorityApproved && self.must_be_tried(cause),
+            tested: question == Question::IdentityAuthorityApproved && self.must_be_tried(cause),
             owners,
         };
         let changes = changes(target, ops);
@@ -242,7 +248,7 @@ pub fn configuration(
         subject,
         class: Class::Authoritative,
         widens: true,
-        trial: false,
+        tested: false,
         owners: BTreeSet::new(),
     });
     Plan { changes, governs, ..plan(id, event, identity, Cause::Configuration, Some(&known), now) }
@@ -298,12 +304,12 @@ fn plan(
 }
 
 /// What a plan about the hub rests on: what was in force of its subject when it was made.
-pub fn rests_on(state: Option<&AccountState>) -> Digest {
+fn rests_on(state: Option<&AccountState>) -> Digest {
     Digest::of_value(&state)
 }
 
 /// What is in force of an integration, as plans rest on it.
-pub fn in_force(integration: &Integration) -> AccountState {
+fn in_force(integration: &Integration) -> AccountState {
     AccountState {
         active: !matches!(integration.standing, Standing::Ended { .. }),
         attributes: attributes(integration),

@@ -291,7 +291,7 @@ pub struct Governs {
     pub widens: bool,
     /// Whether what is new in the scope must have been tried before it is approved.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub trial: bool,
+    pub tested: bool,
     /// Owner and backup, before and after, `source/key`.
     pub owners: BTreeSet<String>,
 }

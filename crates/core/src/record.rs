@@ -82,6 +82,19 @@ pub enum Actor {
     Integration(String),
 }
 
+impl Actor {
+    /// Who it is: the step, the name, or the policy.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Hub(name)
+            | Self::Operator(name)
+            | Self::Source(name)
+            | Self::Policy(name)
+            | Self::Integration(name) => name,
+        }
+    }
+}
+
 /// A record before it is bound to the state it explains.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {

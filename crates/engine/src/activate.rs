@@ -9,11 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bailiwick_core::{
     approval::Approval,
+    authority::Authority,
     automation::Automation,
     exception::GlassCase,
     gate::{Certificate, Gate, HUB, Shut, covers},
     govern,
-    id::{ApprovalId, PlanId, RunId, SystemName},
+    id::{ApprovalId, IdentityId, PlanId, RunId, SystemName},
     integration::{Integration, Role, Standing},
     person::Ties,
     plan::{Op, Plan, Question, Target},
@@ -72,6 +73,7 @@ impl Engine {
         }
         waiting.sort_by_key(|ready| (order(&ready.stored.value.plan), ready.stored.value.plan.id));
         let before = self.catalogue(tx).await?;
+        let drafted = self.drafted_gates(tx).await?;
         let mut done = Vec::new();
         // All of it together, or else one after the other until nothing more fits.
         let mut groups: Vec<Vec<usize>> = vec![(0..waiting.len()).collect()];
@@ -83,7 +85,7 @@ impl Engine {
                 .filter(|r| !done.contains(&r.stored.value.plan.id))
                 .collect();
             if !chosen.is_empty() {
-                done.extend(self.activate_together(tx, &chosen).await?);
+                done.extend(self.activate_together(tx, &chosen, &drafted).await?);
             }
         }
         self.say_what_waits(tx, &waiting, &done).await?;
@@ -131,8 +133,11 @@ impl Engine {
             identity: Some(identity),
             system: None,
             message: format!(
-                "the approval of {id} does not count and nothing of it was done; find out who touched the \
-                 database, then ask for the change again"
+                "the approval of {id} does not count and nothing of it was done; {}, then ask for the change again",
+                match code {
+                    "approval-expired" => "approve what it waits for in time",
+                    _ => "find out who touched the database",
+                }
             ),
             owner: "operator".into(),
         };
@@ -141,13 +146,17 @@ impl Engine {
     }
 
     /// Puts the plans in force together, as far as they are ready; nothing when the result is not valid.
-    async fn activate_together(&self, tx: &mut dyn Tx, chosen: &[&Ready]) -> Result<Vec<PlanId>> {
+    async fn activate_together(
+        &self,
+        tx: &mut dyn Tx,
+        chosen: &[&Ready],
+        drafted: &BTreeSet<IdentityId>,
+    ) -> Result<Vec<PlanId>> {
         let mut force = self.in_force(tx).await?;
-        let drafted = self.drafted_gates(tx).await?;
         let mut updates = Vec::new();
         let mut done = Vec::new();
         for ready in chosen {
-            if let Some(update) = self.effect(&mut force, ready, &drafted)? {
+            if let Some(update) = self.effect(&mut force, ready, drafted)? {
                 updates.push(update);
                 done.push(ready.stored.value.plan.id);
             }
@@ -160,7 +169,7 @@ impl Engine {
     }
 
     /// Identities whose second gate still waits for a person.
-    async fn drafted_gates(&self, tx: &mut dyn Tx) -> Result<BTreeSet<bailiwick_core::id::IdentityId>> {
+    async fn drafted_gates(&self, tx: &mut dyn Tx) -> Result<BTreeSet<IdentityId>> {
         let asked = Select::from(Table::Plans).filter(Filter::Is("state", "drafted".into()));
         let drafted = select::<PlanRow>(tx, self.tenant(), asked).await?;
         let second = |row: &PlanRow| {
@@ -174,7 +183,7 @@ impl Engine {
         &self,
         force: &mut Force,
         ready: &Ready,
-        second_gate_drafted: &BTreeSet<bailiwick_core::id::IdentityId>,
+        second_gate_drafted: &BTreeSet<IdentityId>,
     ) -> Result<Option<Update>> {
         let row = &ready.stored.value;
         let Some(governs) = &row.plan.governs else { return Ok(None) };
@@ -333,7 +342,7 @@ fn void(code: &'static str, integration: &Integration, catalogue: &Catalogue, sh
     let computed = catalogue.authority(name).cloned().unwrap_or_default();
     let certified = integration.gates.authority.as_ref().map(|c| c.authority.clone()).unwrap_or_default();
     let paths = computed.paths.difference(&certified.paths).cloned().collect();
-    let new = bailiwick_core::authority::Authority { class: computed.class, paths }.explain(name);
+    let new = Authority { class: computed.class, paths }.explain(name);
     Wrong {
         code,
         subject: name.to_string(),

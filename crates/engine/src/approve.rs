@@ -63,7 +63,7 @@ impl Engine {
             conflicts: Default::default(),
             policies,
             proof: Proof::NotEnrolled,
-            trials: Vec::new(),
+            tested: Vec::new(),
             valid_ms: RULE_VALID_MS,
             now,
         };
@@ -141,7 +141,7 @@ impl Engine {
             conflicts,
             policies: if answer.allowed { answer.policies } else { Vec::new() },
             proof,
-            trials: self.trials_of(&mut *tx, &stored.value).await?,
+            tested: self.tested(&mut *tx, &stored.value).await?,
             valid_ms: PERSON_VALID_MS,
             now,
         })?;

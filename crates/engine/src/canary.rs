@@ -62,20 +62,12 @@ impl Engine {
             .systems
             .get(system)
             .ok_or_else(|| EngineError::NotFound { kind: "system", name: system.to_string() })?;
-        let capability = route.connector.capability();
-        // A canary is made, and goes again.
-        let goes = [AccountWrite::Create, AccountWrite::Delete].iter().all(|w| capability.writes.contains(w));
-        if !goes || capability.by_person.is_some() {
+        if !makes_canaries(&*route.connector) {
             let message = format!(
                 "`{system}` has no accounts that a program can make and remove; there is nothing to probe"
             );
             return Err(ConnectorError::none(ErrorKind::Unsupported, message).into());
         }
-        let group = catalogue.entitlements.values().find_map(|e| {
-            let ordinary =
-                e.name.system() == *system && e.class == AccessClass::DirectGroups && !e.privileged;
-            e.external_id.clone().filter(|_| ordinary)
-        });
         Ok(Bench {
             integration: route.integration,
             system: declared,
@@ -83,7 +75,7 @@ impl Engine {
             connector: self.fresh(route.integration, &[])?,
             line: self.writing(catalogue, route.integration).lenient(),
             reader: self.witnessing(catalogue, route.integration).0,
-            group,
+            group: ordinary_group(catalogue, system),
             pause,
             engine: self,
             alone,
@@ -167,6 +159,21 @@ impl Bench<'_> {
             }
         }
     }
+}
+
+/// Whether a canary can be made, and goes again.
+pub(crate) fn makes_canaries(connector: &dyn Connector) -> bool {
+    let capability = connector.capability();
+    let goes = [AccountWrite::Create, AccountWrite::Delete].iter().all(|w| capability.writes.contains(w));
+    goes && capability.by_person.is_none()
+}
+
+/// The system's id of a group that is not privileged.
+pub(crate) fn ordinary_group(catalogue: &Catalogue, system: &SystemName) -> Option<String> {
+    catalogue.entitlements.values().find_map(|e| {
+        let ordinary = e.name.system() == *system && e.class == AccessClass::DirectGroups && !e.privileged;
+        e.external_id.clone().filter(|_| ordinary)
+    })
 }
 
 /// Twelve signs that nobody has.

@@ -110,7 +110,7 @@ impl EngineError {
             Self::Configuration(_) => "configuration",
             Self::Refused(r) => r.code(),
             Self::Exception(r) => r.code(),
-            Self::NotToBeTried(..) => "trial-not-due",
+            Self::NotToBeTried(..) => "scope-test-not-due",
             Self::Shut(_, shut) => shut.code(),
             Self::Task(r) => r.code(),
             Self::Control(r) => r.code(),

@@ -11,7 +11,7 @@ use bailiwick_core::{
     approval::{Approval, Approver, Asked, approve},
     authority::{self, Class, Semantics, Touch, World},
     event::{Cause, Event, EventKind},
-    gate::{Gate, Gates, HUB},
+    gate::{Gate, Gates, HUB, Permit, Shut},
     govern::{self, Declaration, bootstrap, less_takes_one},
     id::{ApprovalId, EventId, IdentityId, IntegrationName, PlanId, SourceName},
     identity::{Identity, IdentityKind, Lifecycle, SourceKey},
@@ -240,7 +240,7 @@ impl Engine {
             conflicts: BTreeMap::new(),
             policies: vec![policy],
             proof: bailiwick_core::factor::Proof::NotEnrolled,
-            trials: Vec::new(),
+            tested: Vec::new(),
             valid_ms: VALID_MS,
             now,
         };
@@ -348,20 +348,22 @@ impl Engine {
         gates: &[Gate],
         by: impl Into<Requester>,
     ) -> Result<Vec<Waiting>> {
-        self.amend(integration, Cause::Withdrawal, by.into(), |declaration, id| {
+        self.amend(integration, Cause::Withdrawal, by.into(), |declaration, _, id| {
             Some(declaration.withdraw(id, gates.iter().copied()))
         })
         .await
     }
 
-    /// Asks again for the second gate of what is declared, with the authority as it is computed now.
+    /// Asks again for the gate of what is in force that is shut: the first, or else the second with the authority
+    /// as it is computed now.
     pub async fn recertify(
         &self,
         integration: &IntegrationName,
         by: impl Into<Requester>,
     ) -> Result<Vec<Waiting>> {
-        self.amend(integration, Cause::Widening, by.into(), |declaration, id| {
-            declaration.certify(id, Cause::Widening)
+        self.amend(integration, Cause::Widening, by.into(), |declaration, permit, id| match permit.reads {
+            Err(Shut::NotApproved) => declaration.reopen(id, Cause::Widening),
+            Ok(()) | Err(_) => declaration.certify(id, Cause::Widening),
         })
         .await
     }
@@ -371,7 +373,7 @@ impl Engine {
         name: &IntegrationName,
         cause: Cause,
         by: Requester,
-        make: impl FnOnce(&Declaration<'_>, PlanId) -> Option<Plan>,
+        make: impl FnOnce(&Declaration<'_>, &Permit, PlanId) -> Option<Plan>,
     ) -> Result<Vec<Waiting>> {
         let mut tx = self.begin().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
@@ -393,7 +395,8 @@ impl Engine {
                     authority: &authority,
                     now,
                 };
-                make(&declaration, PlanId::new(now, self.entropy())).into_iter().collect()
+                let id = PlanId::new(now, self.entropy());
+                make(&declaration, &catalogue.permit(name), id).into_iter().collect()
             })
             .await?;
         let waiting = self.decide_governed(&mut *tx, rows, &by).await?;

@@ -282,19 +282,12 @@ pub(crate) fn blank(bench: &Bench<'_>, at: Timestamp, by: &Actor, canary: Option
 
 impl Bench<'_> {
     fn profile(&self, learned: Learned, at: Timestamp, by: &Actor, canary: Option<String>) -> Profile {
-        let by = match by {
-            Actor::Hub(name)
-            | Actor::Operator(name)
-            | Actor::Source(name)
-            | Actor::Policy(name)
-            | Actor::Integration(name) => name,
-        };
         Profile {
             system: self.system.name.clone(),
             integration: self.integration.name.clone(),
             basis: basis(self.integration),
             at,
-            by: by.clone(),
+            by: by.name().to_owned(),
             canary,
             forms: learned.forms,
             ways: learned.ways,

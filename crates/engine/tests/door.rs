@@ -105,6 +105,36 @@ fn builds(world: &World, who: &str) -> bool {
 }
 
 #[tokio::test]
+async fn a_policy_elsewhere_that_raises_somebody_voids_the_certificate_and_says_by_which_path() {
+    let mut world = world(9, vec![partner("badges", &["attribute badge", "attribute nickname"])]).await;
+    assert!(write(&world, "badges", "1", &[("nickname", "Annie")]).await.is_ok());
+    let reads = r#"
+@id("vip") permit(principal, action == Action::"hold", resource == Entitlement::"chat/admins")
+  when { principal has nickname && principal.nickname == "Boss" };
+"#;
+    // The integration itself is as it was; only a policy is new.
+    let raise = |configuration: &mut Configuration| {
+        declare(configuration, vec![partner("badges", &["attribute badge", "attribute nickname"])]);
+        configuration.policies[0].text.push_str(reads);
+    };
+    world.configure_with(raise).await;
+    assert_eq!(refused(&world, "badges", "1", &[("nickname", "Boss")]).await, "certification-void");
+    assert_eq!(refused(&world, "badges", "1", &[("badge", "gold")]).await, "certification-void");
+    world.quiet().await;
+    assert!(!world.truth()["chat/ann@x.test"].contains("admins"), "{:?}", world.truth());
+    let told = world.engine.open_findings().await.unwrap();
+    let told = told.iter().find(|f| f.code == "certification-void").unwrap();
+    for part in ["badges", "attribute nickname", "vip", "chat/admins"] {
+        assert!(told.message.contains(part), "`{part}` is missing from: {}", told.message);
+    }
+    assert!(!told.message.contains("chat-badge"), "only what is new: {}", told.message);
+
+    // Who may do it approves what it is now, and the finding goes.
+    world.certify(&name("badges"), &Gate::ALL).await;
+    assert!(write(&world, "badges", "1", &[("nickname", "Boss")]).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_certified_write_is_an_event_and_survives_the_next_delivery() {
     let mut world = world(1, vec![partner("badges", &["attribute badge"])]).await;
     assert!(!builds(&world, "ann"));

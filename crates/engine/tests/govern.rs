@@ -19,30 +19,20 @@ use bailiwick_core::{
     policy::{PolicyFile, PolicyId},
     record::Actor,
     time::SignedDuration,
-    trial::{Shown, Trial, Tried},
+    scope_test::{ScopeTest, Shown, Tried},
 };
 use bailiwick_engine::{ConfigChange, Configuration, EngineError, Waiting};
 use bailiwick_store::{
     Entity, Update,
     entities::{Operator, PlanRow, PlanState},
 };
-use world::{Hands, Phone, World};
+use world::{Passing, Phone, World};
 
 const ANN: &str = "1,Ann,ann@x.test,Engineering,,active";
 const BO: &str = "2,Bo,bo@x.test,Finance,,active";
 const CY: &str = "3,Cy,cy@x.test,Finance,,active";
 const DI: &str = "4,Di,di@x.test,Finance,,active";
 const ED: &str = "5,Ed,ed@x.test,Finance,,active";
-
-/// Lets time pass instead of waiting.
-struct Passing(std::sync::Arc<Hands>);
-
-#[async_trait::async_trait]
-impl bailiwick_connector::Pause for Passing {
-    async fn pause(&self, time: std::time::Duration) {
-        self.0.advance(SignedDuration::try_from(time).unwrap());
-    }
-}
 
 /// A hub that was set up by one administrator, with people in it, and now has several.
 struct Scene {
@@ -129,10 +119,10 @@ impl Scene {
         self.world.effects().values().map(|n| *n as usize).sum()
     }
 
-    async fn test(&self) -> Result<Trial, &'static str> {
+    async fn test(&self) -> Result<ScopeTest, &'static str> {
         let by = Actor::Operator("admin".into());
         let pause = Passing(self.world.hands.clone());
-        self.world.engine.try_out(&chat(), by, &pause).await.map_err(|error| error.code())
+        self.world.engine.test_scope(&chat(), by, &pause).await.map_err(|error| error.code())
     }
 
     /// Both gates of `chat` are open.
@@ -182,6 +172,29 @@ async fn reads_take_the_first_gate_and_writes_take_both() {
     scene.world.quiet_before(SignedDuration::from_mins(2)).await;
     assert_eq!((scene.written(), scene.shut().await), (before, (None, Some("identity-authority-missing"))));
     scene.world.engine.reconcile(&system, false).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_gate_that_was_taken_alone_is_asked_for_alone_and_opens_again() {
+    for gate in Gate::ALL {
+        let scene = Scene::connected(13).await;
+        scene.world.engine.withdraw(&chat(), &[gate], &scene.second).await.unwrap();
+        let shut = scene.shut().await;
+        assert_eq!(shut.0.is_some(), gate == Gate::IntegrationApproved, "{shut:?}");
+        let waiting = scene.world.engine.recertify(&chat(), &scene.admin).await.unwrap();
+        let asked: Vec<Question> = waiting.iter().map(|w| w.question).collect();
+        let expect = match gate {
+            Gate::IntegrationApproved => Question::IntegrationApproved,
+            Gate::IdentityAuthorityApproved => Question::IdentityAuthorityApproved,
+        };
+        assert_eq!(asked, [expect], "what was not taken is not asked for again");
+        let by = match gate {
+            Gate::IntegrationApproved => &scene.architect,
+            Gate::IdentityAuthorityApproved => &scene.governor,
+        };
+        scene.approve(&waiting[0], by).await.unwrap();
+        assert_eq!(scene.shut().await, (None, None));
+    }
 }
 
 #[tokio::test]
@@ -302,6 +315,7 @@ async fn an_approval_put_into_the_database_by_hand_is_found_and_does_not_count()
     scene.world.quiet_before(SignedDuration::from_mins(2)).await;
     assert_eq!(scene.shut().await.1, Some("integration-approval-missing"));
     assert_eq!(scene.written(), 0);
+    assert!(scene.codes().await.contains("approval-forged"), "{:?}", scene.codes().await);
 }
 
 #[tokio::test]
@@ -372,7 +386,7 @@ async fn less_takes_one_person_and_is_in_force_at_once_while_more_takes_two() {
     assert_eq!(change.waiting.len(), 2, "{:?}", change.waiting);
     let [first, second] = &change.waiting[..] else { panic!() };
     assert_eq!(scene.approve(second, &scene.governor).await, Err("scope-untested"));
-    assert_eq!(scene.test().await.map(drop), Err("trial-not-due"));
+    assert_eq!(scene.test().await.map(drop), Err("scope-test-not-due"));
     scene.approve(first, &scene.architect).await.unwrap();
     assert_eq!(scene.shut().await, (None, None));
     assert_eq!(scene.approve(second, &scene.governor).await, Err("scope-untested"));
@@ -431,7 +445,7 @@ async fn the_bootstrap_ends_at_its_deadline() {
 }
 
 #[tokio::test]
-async fn a_trial_is_of_exactly_what_is_declared_and_a_forged_one_does_not_count() {
+async fn a_test_is_of_exactly_what_is_declared_and_a_forged_one_does_not_count() {
     let scene = Scene::connected(10).await;
     let wider = |purpose: &'static str| {
         move |c: &mut Configuration| {
@@ -457,7 +471,7 @@ async fn a_trial_is_of_exactly_what_is_declared_and_a_forged_one_does_not_count(
         configuration.integrations.into_iter().find(|i| i.name == chat()).unwrap().declared()
     };
     let tried = vec![Tried { what: "everything".into(), shown: Shown::Works }];
-    let forged = Trial { declared, tried, ..trial };
+    let forged = ScopeTest { declared, tried, ..trial };
     tamper(&scene, Update::new(record(&scene)).insert(&forged, &*scene.world.dice)).await;
     assert_eq!(scene.approve(second, &scene.governor).await, Err("scope-untested"));
 }

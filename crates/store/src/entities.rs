@@ -24,11 +24,11 @@ use bailiwick_core::{
     plan::Plan,
     policy::PolicyFile,
     profile::Profile,
+    scope_test::ScopeTest,
     signal::Signal,
     system::{Entitlement, System},
     task::Task,
     time::{Date, Timestamp},
-    trial::Trial,
 };
 use serde::{Deserialize, Serialize};
 
@@ -92,8 +92,8 @@ impl Entity for Factor {
     }
 }
 
-impl Entity for Trial {
-    const TABLE: Table = Table::Trials;
+impl Entity for ScopeTest {
+    const TABLE: Table = Table::ScopeTests;
     fn key(&self) -> String {
         format!("{}/{}", self.integration, self.declared)
     }

@@ -31,7 +31,7 @@ pub enum Table {
     Callers,
     Signals,
     Factors,
-    Trials,
+    ScopeTests,
     Exceptions,
     GlassCases,
 }
@@ -122,7 +122,7 @@ impl Table {
         Self::Callers,
         Self::Signals,
         Self::Factors,
-        Self::Trials,
+        Self::ScopeTests,
         Self::Exceptions,
         Self::GlassCases,
     ];
@@ -156,7 +156,7 @@ impl Table {
             Self::Callers => "callers",
             Self::Signals => "signals",
             Self::Factors => "factors",
-            Self::Trials => "trials",
+            Self::ScopeTests => "scope_tests",
             Self::Exceptions => "exceptions",
             Self::GlassCases => "glass_cases",
         }
@@ -209,7 +209,7 @@ impl Table {
             Self::Cells => &[("case_id", Text, false), ("system", Text, false), ("verdict", Text, false)],
             // What is wrong, with what: one open finding for each.
             Self::Findings => &[("open_key", Text, true), ("state", Text, false), ("identity", Text, false)],
-            Self::Trials => &[("integration", Text, false)],
+            Self::ScopeTests => &[("integration", Text, false)],
             Self::Exceptions => &[("identity", Text, false), ("state", Text, false)],
             Self::Tasks => &[("run", Text, false), ("state", Text, false), ("identity", Text, false)],
         }

@@ -10,7 +10,7 @@ use bailiwick_core::{
     id::IntegrationName,
     integration::{Integration, Purpose},
     time::Timestamp,
-    trial::Trial,
+    scope_test::ScopeTest,
 };
 use bailiwick_engine::{Spending, Waiting};
 use bailiwick_store::entities::Credential;
@@ -113,8 +113,8 @@ pub async fn withdraw(
     Ok(Json(waiting))
 }
 
-/// `POST /integrations/{integration}/certification`: asks for the second gate of what is declared, with the
-/// authority as it is computed now; the plans that wait.
+/// `POST /integrations/{integration}/certification`: asks for the gate of what is in force that is shut: the
+/// first, or else the second with the authority as it is computed now; the plans that wait.
 pub async fn certify(
     State(hub): State<Hub>,
     caller: Caller,
@@ -184,15 +184,15 @@ pub async fn dismiss(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `POST /integrations/{integration}/trial`: tries what is declared of it and waits for its second gate. It
+/// `POST /integrations/{integration}/test`: tries what is declared of it and waits for its second gate. It
 /// takes as long as the system needs to show each change.
-pub async fn trial(
+pub async fn test(
     State(hub): State<Hub>,
     caller: Caller,
     Segment(name): Segment<IntegrationName>,
-) -> Answer<Trial> {
+) -> Answer<ScopeTest> {
     caller.may(Right::Govern)?;
-    Ok(Json(hub.engine.try_out(&name, caller.actor(), &Sleep).await?))
+    Ok(Json(hub.engine.test_scope(&name, caller.actor(), &Sleep).await?))
 }
 
 /// `PUT /integrations/{integration}/credentials/{purpose}`: the body is the secret; it is sealed and never

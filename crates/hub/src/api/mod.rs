@@ -138,7 +138,7 @@ pub fn router(hub: Hub) -> Router {
         .route("/integrations/{integration}/token", post(integrations::admit).delete(integrations::dismiss))
         .route("/signals", get(door::list))
         .route("/integrations/{integration}/credentials/{purpose}", put(integrations::seal))
-        .route("/integrations/{integration}/trial", post(integrations::trial))
+        .route("/integrations/{integration}/test", post(integrations::test))
         .route("/break-glass", get(break_glass::list))
         .route("/break-glass/{case}", post(break_glass::open))
         .route("/break-glass/exceptions/{exception}/review", post(break_glass::review))

@@ -3,7 +3,7 @@
 use bailiwick_core::{
     gate::Gate,
     integration::{Role, Standing},
-    trial::{Shown, Trial, Tried},
+    scope_test::{ScopeTest, Shown, Tried},
 };
 use bailiwick_engine::{Spending, Waiting};
 use clap::Subcommand;
@@ -57,7 +57,7 @@ pub enum IntegrationCommand {
         /// The integration
         integration: String,
     },
-    /// Ask for the second gate anew, with the authority as it is computed now
+    /// Ask anew for the gate that is shut: the first, or else the second with the authority as it is now
     #[command(after_help = "Example:\n  bailiwick integration certify chat")]
     Certify {
         /// The integration
@@ -91,9 +91,9 @@ pub async fn run(context: &Context<'_>, command: IntegrationCommand) -> Result<E
             context.output.result(&views, |output| show(output, &views));
         }
         IntegrationCommand::Test { integration } => {
-            let trial: Trial = client.post(&["integrations", &integration, "trial"]).send().await?;
-            context.output.result(&trial, |output| tell(output, &trial));
-            return Ok(if trial.passed() { Exit::Done } else { Exit::Refused });
+            let test: ScopeTest = client.post(&["integrations", &integration, "test"]).send().await?;
+            context.output.result(&test, |output| tell(output, &test));
+            return Ok(if test.passed() { Exit::Done } else { Exit::Refused });
         }
         IntegrationCommand::Held { integration } => {
             let spending: Spending = client.get(&["integrations", &integration, "held"]).send().await?;
@@ -159,8 +159,8 @@ fn held(output: Output, name: &str, spending: &Spending) {
     output.table(&["identity", "system", "held", "plan"], rows.collect());
 }
 
-fn tell(output: Output, trial: &Trial) {
-    for Tried { what, shown } in &trial.tried {
+fn tell(output: Output, test: &ScopeTest) {
+    for Tried { what, shown } in &test.tried {
         match shown {
             Shown::Works => output.toned(Tone::Good, &format!("{what}: works")),
             Shown::Fails { code, message } => {
@@ -171,7 +171,7 @@ fn tell(output: Output, trial: &Trial) {
             }
         }
     }
-    if let Some(canary) = &trial.canary {
+    if let Some(canary) = &test.canary {
         output.toned(Tone::Warn, &format!("the account `{canary}` is still there; the next test removes it"));
     }
 }

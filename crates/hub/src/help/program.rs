@@ -271,7 +271,7 @@ pub(super) const LINES: &[Line] = &[
         "look at the message: the machine's certificates or network are not right",
     ),
     (
-        "trial-not-due",
+        "scope-test-not-due",
         "there is nothing declared that waits to be tried, or it may not be connected yet",
         "have its first gate approved, then run `bailiwick integration test NAME`",
     ),

@@ -304,7 +304,7 @@ CREATE TABLE factors (
   PRIMARY KEY (tenant, id)
 ) STRICT;
 
-CREATE TABLE trials (
+CREATE TABLE scope_tests (
   tenant TEXT NOT NULL,
   id TEXT NOT NULL,
   revision INTEGER NOT NULL CHECK (revision >= 1),
@@ -313,7 +313,7 @@ CREATE TABLE trials (
   integration TEXT,
   PRIMARY KEY (tenant, id)
 ) STRICT;
-CREATE INDEX trials_integration ON trials (tenant, integration, id) WHERE integration IS NOT NULL;
+CREATE INDEX scope_tests_integration ON scope_tests (tenant, integration, id) WHERE integration IS NOT NULL;
 
 CREATE TABLE exceptions (
   tenant TEXT NOT NULL,

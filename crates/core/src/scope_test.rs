@@ -1,4 +1,4 @@
-//! Trials: what is new in a scope is tried before it counts.
+//! Tests of scopes: what is new in one is tried before it counts.
 
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +36,7 @@ pub struct Tried {
 
 /// A test of what is declared of an integration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Trial {
+pub struct ScopeTest {
     /// The integration.
     pub integration: IntegrationName,
     /// Identifies exactly what was declared.
@@ -55,7 +55,7 @@ pub struct Trial {
     pub seal: String,
 }
 
-impl Trial {
+impl ScopeTest {
     /// Whether it shows that what is declared works: something was tried, and nothing failed.
     pub fn passed(&self) -> bool {
         let works = self.tried.iter().any(|t| t.shown == Shown::Works);
@@ -66,7 +66,7 @@ impl Trial {
     /// The bytes that its seal is made over.
     pub fn sealed_bytes(&self) -> Vec<u8> {
         let Self { integration, declared, at, by, tried, canary, seal: _ } = self;
-        crate::digest::canonical(&("trial-v1", integration, declared, at, by, tried, canary))
+        crate::digest::canonical(&("scope-test-v1", integration, declared, at, by, tried, canary))
     }
 }
 
@@ -75,13 +75,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trial_passes_when_something_works_and_nothing_fails() {
+    fn a_test_passes_when_something_works_and_nothing_fails() {
         let works = || Shown::Works;
         let fails = || Shown::Fails { code: "forbidden".into(), message: "no".into() };
         let hidden = || Shown::CannotBeShown { why: "no canary".into() };
         let check = |shown: Vec<Shown>, expect: bool| {
             let tried = shown.into_iter().map(|shown| Tried { what: "it".into(), shown }).collect();
-            let trial = Trial {
+            let test = ScopeTest {
                 integration: IntegrationName::new("chat").unwrap(),
                 declared: Digest::of(b""),
                 at: Timestamp::UNIX_EPOCH,
@@ -90,7 +90,7 @@ mod tests {
                 canary: None,
                 seal: String::new(),
             };
-            assert_eq!(trial.passed(), expect, "{trial:?}");
+            assert_eq!(test.passed(), expect, "{test:?}");
         };
         check(vec![], false);
         check(vec![hidden()], false);
