@@ -105,6 +105,17 @@ pub enum Refusal {
     /// An approval of this needs who approves to prove anew who they are.
     #[error("this needs you to prove anew who you are: give the code of the moment with `--code`")]
     StepUp,
+    /// The review of the integration is overdue.
+    #[error("the review of `{0}` is overdue and nothing more is given to it; `bailiwick review show {0}`")]
+    ReviewOverdue(String),
+    /// Who is to answer for the integration has not said that they will.
+    #[error("`{person}` has not accepted `{integration}` yet; `bailiwick integration accept {integration}`")]
+    NotAccepted {
+        /// The integration.
+        integration: String,
+        /// The person.
+        person: String,
+    },
     /// No policy lets the approver approve this.
     #[error("no policy lets `{0}` approve this change")]
     NotAllowed(String),
@@ -128,6 +139,8 @@ impl Refusal {
             Self::NoPerson => "approver-unknown",
             Self::Untested(_) => "scope-untested",
             Self::StepUp => "step-up-needed",
+            Self::ReviewOverdue(_) => "review-overdue",
+            Self::NotAccepted { .. } => "owner-not-accepted",
             Self::NotAllowed(_) => "approval-not-allowed",
             Self::Superseded => "plan-superseded",
         }
@@ -177,7 +190,7 @@ pub fn approve(asked: Asked<'_>) -> Result<Approval, Refusal> {
             match approver.as_ref().map(|person| conflicts.get(person)) {
                 None if plan.governs.is_some() => return Err(Refusal::NoPerson),
                 None | Some(None) => {}
-                Some(Some(conflict)) => return Err(refusal(*conflict)),
+                Some(Some(conflict)) => return Err((*conflict).into()),
             }
             name.clone()
         }
@@ -192,13 +205,15 @@ pub fn approve(asked: Asked<'_>) -> Result<Approval, Refusal> {
     Ok(Approval { id, plan: plan.id, digest: actual, by, policies, covers, at, expires, used, seal })
 }
 
-const fn refusal(conflict: Conflict) -> Refusal {
-    match conflict {
-        Conflict::Requester => Refusal::Requester,
-        Conflict::Beneficiary => Refusal::Beneficiary,
-        Conflict::Owner => Refusal::Owner,
-        Conflict::OtherGate => Refusal::OtherGate,
-        Conflict::Delegate => Refusal::Delegate,
+impl From<Conflict> for Refusal {
+    fn from(conflict: Conflict) -> Self {
+        match conflict {
+            Conflict::Requester => Self::Requester,
+            Conflict::Beneficiary => Self::Beneficiary,
+            Conflict::Owner => Self::Owner,
+            Conflict::OtherGate => Self::OtherGate,
+            Conflict::Delegate => Self::Delegate,
+        }
     }
 }
 

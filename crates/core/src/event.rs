@@ -69,7 +69,7 @@ pub enum EventKind {
     },
     /// What is declared of the hub itself or of an integration is to be changed.
     Governed {
-        /// Why: `registration`, `widening`, `narrowing`, `withdrawal`, `retirement`, `configuration`.
+        /// Why: `registration`, `widening`, `narrowing`, `withdrawal`, `retirement`, `configuration`, `review`.
         cause: Cause,
         /// What, in words.
         what: String,
@@ -97,6 +97,8 @@ pub enum Cause {
     Retirement,
     /// Systems, entitlements, policies, automations or ties of persons are changed.
     Configuration,
+    /// A reviewer certifies what an integration can do anew.
+    Review,
 }
 
 impl Cause {
@@ -109,6 +111,7 @@ impl Cause {
             Self::Withdrawal => "withdrawal",
             Self::Retirement => "retirement",
             Self::Configuration => "configuration",
+            Self::Review => "review",
         }
     }
 }

@@ -47,6 +47,14 @@ pub enum RecordKind {
     ProbeBegun,
     Probed,
     Erased,
+    ReviewOpened,
+    ReviewDecided,
+    UseCounted,
+    TransferOpened,
+    TransferAccepted,
+    TransferEnded,
+    ControlMissing,
+    ControlMended,
 }
 
 /// Who or what caused a record.

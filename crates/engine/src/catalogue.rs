@@ -87,11 +87,6 @@ impl Catalogue {
         self.permits.get(integration).cloned().unwrap_or(nothing)
     }
 
-    /// What the connector of an integration can do.
-    pub(crate) fn capability(&self, integration: &IntegrationName) -> Option<&Capability> {
-        self.connectors.get(integration).map(|connector| connector.capability())
-    }
-
     fn sealed(&self, integration: &IntegrationName, purpose: Purpose) -> Option<&Sealed> {
         self.credentials.get(&Credential::key_of(integration, purpose))
     }

@@ -3,7 +3,8 @@
 use bailiwick_connector::ConnectorError;
 use bailiwick_core::{
     approval::Refusal, contract::Breach, gate::Shut, id::IntegrationName, policy::PolicyError,
-    task::TaskRefusal,
+    review::ReviewRefusal,
+    task::TaskRefusal, transfer::TransferRefusal,
 };
 use bailiwick_store::StoreError;
 
@@ -35,6 +36,12 @@ pub enum EngineError {
     /// An answer to a task is not accepted.
     #[error("the answer is not accepted")]
     Task(#[from] TaskRefusal),
+    /// A decision about a review is not accepted.
+    #[error("the review is not decided")]
+    Review(#[from] ReviewRefusal),
+    /// A transfer of an integration is not proposed or not accepted.
+    #[error("the transfer is not made")]
+    Transfer(#[from] TransferRefusal),
     /// A delivery of a feed is held.
     #[error("the delivery is held: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Held(Vec<Breach>),
@@ -89,6 +96,8 @@ impl EngineError {
             Self::Refused(r) => r.code(),
             Self::Shut(_, shut) => shut.code(),
             Self::Task(r) => r.code(),
+            Self::Review(r) => r.code(),
+            Self::Transfer(r) => r.code(),
             Self::Held(breaches) => breaches.first().map_or("feed-held", Breach::code),
             Self::NotFound { .. } => "not-found",
             Self::Ambiguous { .. } => "ambiguous",

@@ -26,8 +26,11 @@ mod operator;
 mod probe;
 mod quarantine;
 mod reconcile;
+mod review;
 mod sequencer;
 mod task;
+mod transfer;
+mod upkeep;
 mod verify;
 mod why;
 mod work;
@@ -80,12 +83,14 @@ pub struct Parts {
 pub struct Engine {
     parts: Arc<Parts>,
     catalogue: Arc<Mutex<Option<Arc<Catalogue>>>>,
+    /// When the use of scopes was last written down.
+    counted: Arc<Mutex<Option<Timestamp>>>,
 }
 
 impl Engine {
     /// An engine of the given parts.
     pub fn new(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts), catalogue: Arc::default() }
+        Self { parts: Arc::new(parts), catalogue: Arc::default(), counted: Arc::default() }
     }
 
     /// The parts it is made of.

@@ -99,6 +99,7 @@ impl Engine {
             None => update.insert(&credential, self.entropy()),
         };
         tx.write(self.tenant(), vec![update], self.entropy()).await?;
+        self.wake_watches(&mut *tx, [integration.clone()]).await?;
         Ok(tx.commit().await?)
     }
 
@@ -110,10 +111,16 @@ impl Engine {
             .ok_or_else(|| EngineError::NotFound { kind: "integration", name: integration.to_string() })?;
         let mut record = self.record(RecordKind::Configured, "release").fact("integration", integration);
         record.actor = by;
-        let released = Integration { standing: Standing::Enabled, ..stored.value };
+        // What is paused lacks something, and that is not mended by releasing it.
+        let standing = match &stored.value.standing {
+            Standing::Quarantined { .. } => Standing::Enabled,
+            other @ (Standing::Enabled | Standing::Paused { .. } | Standing::Ended { .. }) => other.clone(),
+        };
+        let released = Integration { standing, ..stored.value };
         let mut updates = vec![Update::new(record).replace(&released, stored.revision, self.entropy())];
         updates.extend(self.close_finding(&mut *tx, "integration-quarantined", integration.as_str()).await?);
         tx.write(self.tenant(), updates, self.entropy()).await?;
+        self.wake_watches(&mut *tx, [integration.clone()]).await?;
         tx.commit().await?;
         self.parts.broker.release(integration);
         Ok(())

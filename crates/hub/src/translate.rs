@@ -1,7 +1,10 @@
 //! From the errors of the rooms below to problems: which status, which faults, at which place.
 
 use bailiwick_connector::{ConnectorError, ErrorKind};
-use bailiwick_core::{approval::Refusal, contract::Breach, policy::PolicyError, task::TaskRefusal};
+use bailiwick_core::{
+    approval::Refusal, contract::Breach, policy::PolicyError, review::ReviewRefusal, task::TaskRefusal,
+    transfer::TransferRefusal,
+};
 use bailiwick_engine::EngineError;
 use bailiwick_store::StoreError;
 
@@ -49,11 +52,13 @@ impl From<Refusal> for Problem {
             | Refusal::Delegate
             | Refusal::NoPerson
             | Refusal::StepUp
-            | Refusal::NotAllowed(_) => 403,
+            | Refusal::NotAllowed(_)
+            | Refusal::NotAccepted { .. } => 403,
             Refusal::DigestMismatch { .. }
             | Refusal::Used(_)
             | Refusal::Expired(_)
             | Refusal::Untested(_)
+            | Refusal::ReviewOverdue(_)
             | Refusal::Superseded => 409,
         };
         Self::new(status, refusal.code(), refusal.to_string())
@@ -71,6 +76,26 @@ impl From<TaskRefusal> for Problem {
     }
 }
 
+impl From<ReviewRefusal> for Problem {
+    fn from(refusal: ReviewRefusal) -> Self {
+        let status = match refusal {
+            ReviewRefusal::Changed(_) | ReviewRefusal::NothingUsed(_) | ReviewRefusal::AllUsed(_) => 409,
+            ReviewRefusal::NoReason(_) => 422,
+        };
+        Self::new(status, refusal.code(), refusal.to_string())
+    }
+}
+
+impl From<TransferRefusal> for Problem {
+    fn from(refusal: TransferRefusal) -> Self {
+        let status = match refusal {
+            TransferRefusal::NotProposed(_) => 403,
+            TransferRefusal::Unknown(_) | TransferRefusal::NoBackup(_) => 422,
+        };
+        Self::new(status, refusal.code(), refusal.to_string())
+    }
+}
+
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
         let code = error.code();
@@ -80,6 +105,8 @@ impl From<EngineError> for Problem {
             EngineError::Connector(error) => error.into(),
             EngineError::Refused(refusal) => refusal.into(),
             EngineError::Task(refusal) => refusal.into(),
+            EngineError::Review(refusal) => refusal.into(),
+            EngineError::Transfer(refusal) => refusal.into(),
             EngineError::Held(breaches) => {
                 with(422, "the delivery is held whole".into()).faults(breaches.iter().map(breach).collect())
             }

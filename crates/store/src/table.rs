@@ -25,6 +25,9 @@ pub enum Table {
     Profiles,
     Automations,
     Ties,
+    Reviews,
+    Transfers,
+    Watches,
 }
 
 /// The type of a key column.
@@ -86,7 +89,7 @@ pub struct Row {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::Identities,
         Self::Accounts,
         Self::Systems,
@@ -107,6 +110,9 @@ impl Table {
         Self::Profiles,
         Self::Automations,
         Self::Ties,
+        Self::Reviews,
+        Self::Transfers,
+        Self::Watches,
     ];
 
     /// The table's name in SQL and in evidence.
@@ -132,6 +138,9 @@ impl Table {
             Self::Profiles => "profiles",
             Self::Automations => "automations",
             Self::Ties => "ties",
+            Self::Reviews => "reviews",
+            Self::Transfers => "transfers",
+            Self::Watches => "watches",
         }
     }
 
@@ -153,7 +162,8 @@ impl Table {
             | Self::Policies
             | Self::Profiles
             | Self::Automations
-            | Self::Ties => &[],
+            | Self::Ties
+            | Self::Watches => &[],
             Self::Entitlements => &[("system", Text, false)],
             Self::Credentials => &[("integration", Text, false)],
             Self::Operators => &[("token_digest", Text, true)],
@@ -173,6 +183,11 @@ impl Table {
             Self::Cells => &[("case_id", Text, false), ("system", Text, false), ("verdict", Text, false)],
             // What is wrong, with what: one open finding for each.
             Self::Findings => &[("open_key", Text, true), ("state", Text, false), ("identity", Text, false)],
+            // The integration while it is open: one open review of each, one open transfer of each post.
+            Self::Reviews => &[("open_key", Text, true), ("integration", Text, false)],
+            Self::Transfers => {
+                &[("open_key", Text, true), ("integration", Text, false), ("state", Text, false)]
+            }
             Self::Tasks => &[("run", Text, false), ("state", Text, false), ("identity", Text, false)],
         }
     }

@@ -17,6 +17,7 @@ mod integrations;
 mod operators;
 mod page;
 mod plans;
+mod reviews;
 mod sources;
 mod status;
 mod systems;
@@ -45,6 +46,7 @@ pub use self::{
     operators::{NewOperator, OperatorMade, OperatorView},
     page::Page,
     plans::{ApprovalRequest, PlanView},
+    reviews::{Acceptance, DecisionRequest, Incident, Proposal, ReviewView},
     sources::Delivered,
     status::Status,
     systems::{ProfileView, ReconciledView},
@@ -126,6 +128,12 @@ pub fn router(hub: Hub) -> Router {
         .route("/integrations/{integration}/withdrawal", post(integrations::withdraw))
         .route("/integrations/{integration}/certification", post(integrations::certify))
         .route("/integrations/{integration}/credentials/{purpose}", put(integrations::seal))
+        .route("/integrations/{integration}/transfer", post(reviews::propose))
+        .route("/integrations/{integration}/acceptance", post(reviews::accept))
+        .route("/integrations/{integration}/review", get(reviews::show).post(reviews::decide))
+        .route("/reviews", get(reviews::list))
+        .route("/transfers", get(reviews::transfers))
+        .route("/vendors/{vendor}/incident", post(reviews::incident))
         .route("/operators", get(operators::list).post(operators::add))
         .route("/evidence/checkpoint", get(evidence::checkpoint))
         .route("/evidence/packs/{subject}", get(evidence::export))
