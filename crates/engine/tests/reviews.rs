@@ -61,6 +61,7 @@ async fn operator(world: &World, name: &str, roles: &[&str], person: &str) -> Op
 impl Scene {
     async fn new(seed: u64) -> Self {
         let mut world = World::new(seed, &[("chat", &[])]).await;
+        world.people = ("hr/1", "hr/2");
         world.configure_with(feed_is_others).await;
         world.deliver(&PEOPLE).await.unwrap();
         world.pass(SignedDuration::from_mins(20));

@@ -46,6 +46,9 @@ pub use faults::Faults;
 /// The instant at which every world begins.
 pub const BEGIN: i64 = 1_790_000_000_000;
 
+/// People whom no feed of a test is about.
+const OTHERS: (&str, &str) = ("desk/1", "desk/2");
+
 /// The classes that every simulated system has.
 pub const CLASSES: &str =
     r#"["primary-account","direct-groups","nested-groups","licences","api-tokens","sessions"]"#;
@@ -112,6 +115,8 @@ pub struct World {
     pub engine: Engine,
     pub folder: tempfile::TempDir,
     pub systems: Vec<String>,
+    /// Who answers for the integrations, and the backup: nobody of the feed, unless a test says so.
+    pub people: (&'static str, &'static str),
     key: Arc<SealKey>,
     names: u64,
 }
@@ -141,7 +146,7 @@ impl World {
         let store: Arc<dyn Store> = Arc::new(faults::Breakable::new(store, faults.clone()));
         let engine = engine(&store, &lab, &hands, &dice, &key, &faults, 0);
         let systems = systems.iter().map(|(name, _)| (*name).to_owned()).collect();
-        let world = Self { seed, hands, dice, lab, store, faults, engine, folder, systems, key, names: 0 };
+        let world = Self { seed, hands, dice, lab, store, faults, engine, folder, systems, people: OTHERS, key, names: 0 };
         for system in &world.systems {
             let groups = json!([
                 {"name": "Everyone"}, {"name": "Engineering"}, {"name": "Finance"}, {"name": "Admins"},
@@ -272,8 +277,8 @@ impl World {
         Integration {
             name: IntegrationName::new("hr").unwrap(),
             purpose: "people".into(),
-            owner: "hr/1".into(),
-            backup: "hr/2".into(),
+            owner: self.people.0.into(),
+            backup: self.people.1.into(),
             connector: "csv".into(),
             endpoint: format!("file://{}", self.folder.path().display()),
             role: Role::Source { source: SourceName::new("hr").unwrap(), contract },
@@ -296,8 +301,8 @@ impl World {
         Integration {
             name: IntegrationName::new(system).unwrap(),
             purpose: "accounts".into(),
-            owner: "hr/1".into(),
-            backup: "hr/2".into(),
+            owner: self.people.0.into(),
+            backup: self.people.1.into(),
             connector: "scim".into(),
             endpoint: format!("http://127.0.0.1:9/{system}"),
             role: Role::Target { system: SystemName::new(system).unwrap() },
