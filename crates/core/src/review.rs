@@ -42,7 +42,8 @@ pub fn days_after(from: Timestamp, days: i64) -> Timestamp {
 /// When the integration is to be reviewed next: its cadence after it was certified or reviewed, whichever was
 /// later. Never, as long as nothing of it is approved.
 pub fn due(integration: &Integration, class: Class, reviewed: Option<Timestamp>) -> Option<Timestamp> {
-    let certified = Gate::ALL.into_iter().filter_map(|gate| integration.gates.of(gate)).map(|c| c.at).max()?;
+    let certified =
+        Gate::ALL.into_iter().filter_map(|gate| integration.gates.of(gate)).map(|c| c.at).max()?;
     Some(days_after(certified.max(reviewed.unwrap_or(certified)), cadence(class)))
 }
 
@@ -230,14 +231,13 @@ pub fn resolves(pinned: Option<&Place>, now: &Place) -> Resolves {
     match (pinned, now) {
         (_, Place::Lost { .. }) => Resolves::Nowhere,
         (None | Some(Place::Lost { .. }), Place::Found { .. }) => Resolves::NotPinned,
-        (
-            Some(Place::Found { hosts: pinned, certificate: old }),
-            Place::Found { hosts, certificate },
-        ) => match (hosts.is_subset(pinned), certificate == old) {
-            (false, _) => Resolves::Elsewhere,
-            (true, false) => Resolves::OtherCertificate,
-            (true, true) => Resolves::Same,
-        },
+        (Some(Place::Found { hosts: pinned, certificate: old }), Place::Found { hosts, certificate }) => {
+            match (hosts.is_subset(pinned), certificate == old) {
+                (false, _) => Resolves::Elsewhere,
+                (true, false) => Resolves::OtherCertificate,
+                (true, true) => Resolves::Same,
+            }
+        }
     }
 }
 
@@ -321,7 +321,12 @@ pub fn narrowed(integration: &Integration, watch: &Watch) -> Result<Integration,
 }
 
 /// The rule that a call used: of those that allow it the narrowest.
-pub fn rule_of<'s>(scope: &'s Scope, operation: Operation, verb: &str, target: &str) -> Option<&'s ScopeRule> {
+pub fn rule_of<'s>(
+    scope: &'s Scope,
+    operation: Operation,
+    verb: &str,
+    target: &str,
+) -> Option<&'s ScopeRule> {
     let allowing = scope.rules.iter().filter(|rule| rule.allows(operation, verb, target));
     allowing.reduce(|best, rule| if rule.within(best) { rule } else { best })
 }

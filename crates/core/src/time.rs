@@ -89,11 +89,9 @@ pub fn working_days_after(from: Timestamp, days: u8) -> Timestamp {
         at = next;
         left -= match at.weekday() {
             Weekday::Saturday | Weekday::Sunday => 0,
-            Weekday::Monday
-            | Weekday::Tuesday
-            | Weekday::Wednesday
-            | Weekday::Thursday
-            | Weekday::Friday => 1,
+            Weekday::Monday | Weekday::Tuesday | Weekday::Wednesday | Weekday::Thursday | Weekday::Friday => {
+                1
+            }
         };
     }
     at.timestamp()

@@ -241,7 +241,9 @@ pub enum TransferRefusal {
     #[error("`{0}` is nobody who is known and here")]
     Unknown(String),
     /// The backup who becomes the owner leaves nobody as backup.
-    #[error("you are its backup and become its owner: name another backup for `{0}` with `--backup SOURCE/KEY`")]
+    #[error(
+        "you are its backup and become its owner: name another backup for `{0}` with `--backup SOURCE/KEY`"
+    )]
     NoBackup(IntegrationName),
 }
 

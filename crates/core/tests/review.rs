@@ -9,8 +9,8 @@ use bailiwick_core::{
     id::ApprovalId,
     integration::{Control, Integration, Standing},
     review::{
-        Consequence, NotNarrower, Place, Resolves, Trigger, Use, Watch, cadence, consequence, days_after, due,
-        narrowed, resolves, rule_of, triggers,
+        Consequence, NotNarrower, Place, Resolves, Trigger, Use, Watch, cadence, consequence, days_after,
+        due, narrowed, resolves, rule_of, triggers,
     },
     scope::{Comparison, Operation},
     time::{SignedDuration, Timestamp},

@@ -40,9 +40,9 @@ impl Engine {
     /// Accepts events and decides and plans for them, in one transaction. No identity is among them twice.
     pub(crate) async fn accept(&self, tx: &mut dyn Tx, accepted: Vec<Accepted>) -> Result<()> {
         let catalogue = self.catalogue(tx).await?;
-        let departed = accepted.iter().filter_map(|a| {
-            Some((a.identity.source_key.to_string(), transfer::departure(&a.event.kind)?))
-        });
+        let departed = accepted
+            .iter()
+            .filter_map(|a| Some((a.identity.source_key.to_string(), transfer::departure(&a.event.kind)?)));
         let departed = departed.collect();
         let mut rest = accepted.into_iter();
         let mut drafted: Option<Draft> = None;

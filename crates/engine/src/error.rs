@@ -3,8 +3,7 @@
 use bailiwick_connector::ConnectorError;
 use bailiwick_core::{
     approval::Refusal, contract::Breach, gate::Shut, id::IntegrationName, policy::PolicyError,
-    review::ReviewRefusal,
-    task::TaskRefusal, transfer::TransferRefusal,
+    review::ReviewRefusal, task::TaskRefusal, transfer::TransferRefusal,
 };
 use bailiwick_store::StoreError;
 

@@ -17,8 +17,8 @@ use bailiwick_core::{
     person::Conflict,
     record::{Actor, RecordKind},
     review::{
-        self, BARS_AFTER, CallbackLine, Decision, FindingLine, LastDrill, NotNarrower, Outcome, Place, Review,
-        ReviewRefusal, Shown, Trigger, Watch, days_after,
+        self, BARS_AFTER, CallbackLine, Decision, FindingLine, LastDrill, NotNarrower, Outcome, Place,
+        Review, ReviewRefusal, Shown, Trigger, Watch, days_after,
     },
     time::Timestamp,
 };
@@ -103,7 +103,11 @@ impl Engine {
     }
 
     /// Opens reviews of everything that is of a vendor, because of an incident there. Gives their names.
-    pub async fn vendor_incident(&self, vendor: &str, by: impl Into<Requester>) -> Result<Vec<IntegrationName>> {
+    pub async fn vendor_incident(
+        &self,
+        vendor: &str,
+        by: impl Into<Requester>,
+    ) -> Result<Vec<IntegrationName>> {
         let by = by.into();
         let mut tx = self.begin().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
@@ -132,10 +136,8 @@ impl Engine {
         self.wake_watches(&mut *tx, [name.clone()]).await?;
         if let Some(known) = get::<Watch>(&mut *tx, self.tenant(), name.as_str()).await? {
             let watch = Watch { drill: Some(LastDrill { at: now, passed }), ..known.value };
-            let record = self
-                .record(RecordKind::Observed, "drill")
-                .fact("integration", name)
-                .fact("passed", passed);
+            let record =
+                self.record(RecordKind::Observed, "drill").fact("integration", name).fact("passed", passed);
             let update = Update::new(record).replace(&watch, known.revision, self.entropy());
             tx.write(self.tenant(), vec![update], self.entropy()).await?;
         }

@@ -79,8 +79,8 @@ impl Engine {
         name: &IntegrationName,
         post: Post,
     ) -> Result<Option<Stored<Transfer>>> {
-        let asked = Select::from(Table::Transfers)
-            .filter(Filter::Is("open_key", format!("{name}/{post}").into()));
+        let asked =
+            Select::from(Table::Transfers).filter(Filter::Is("open_key", format!("{name}/{post}").into()));
         Ok(select(tx, self.tenant(), asked).await?.pop())
     }
 
@@ -280,7 +280,9 @@ impl Engine {
         if matches!(governs.question, Question::Less | Question::Configuration) {
             return Ok(None);
         }
-        let Some(before) = get::<Integration>(tx, self.tenant(), name.as_str()).await? else { return Ok(None) };
+        let Some(before) = get::<Integration>(tx, self.tenant(), name.as_str()).await? else {
+            return Ok(None);
+        };
         if governs.widens
             && let Some(open) = self.review_open(tx, name).await?
             && review::consequence(open.value.due, self.now()) > Consequence::None
@@ -295,8 +297,7 @@ impl Engine {
             }
             let transfer = self.transfer_open(tx, name, post).await?.map(|s| s.value);
             let accepted = transfer.is_some_and(|transfer| {
-                transfer.to.as_ref() == Some(new)
-                    && matches!(transfer.state, TransferState::Accepted { .. })
+                transfer.to.as_ref() == Some(new) && matches!(transfer.state, TransferState::Accepted { .. })
             });
             if !accepted {
                 let (integration, person) = (name.to_string(), new.clone());
@@ -345,8 +346,7 @@ impl Engine {
 
     /// When the credential that was not set for longest was set.
     async fn oldest_credential(&self, tx: &mut dyn Tx, name: &IntegrationName) -> Result<Option<Timestamp>> {
-        let asked =
-            Select::from(Table::Credentials).filter(Filter::Is("integration", name.as_str().into()));
+        let asked = Select::from(Table::Credentials).filter(Filter::Is("integration", name.as_str().into()));
         let mine = select::<Credential>(tx, self.tenant(), asked).await?;
         let used = |credential: &Credential| match credential.purpose {
             Purpose::Write | Purpose::Verify => credential.at,

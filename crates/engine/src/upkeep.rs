@@ -239,7 +239,8 @@ impl Engine {
 
     /// Pauses what lacks something, and lets go on what lacks nothing any more.
     async fn hold(&self, tx: &mut dyn Tx, integration: &Integration, missing: &[Control]) -> Result<()> {
-        let (name, worst) = (&integration.name, missing.iter().min_by_key(|control| rank(**control)).copied());
+        let (name, worst) =
+            (&integration.name, missing.iter().min_by_key(|control| rank(**control)).copied());
         let mut updates = Vec::new();
         for control in [Control::Owner, Control::Rotation] {
             match missing.contains(&control) {

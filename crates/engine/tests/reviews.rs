@@ -55,7 +55,12 @@ struct Scene {
 
 async fn operator(world: &World, name: &str, roles: &[&str], person: &str) -> Operator {
     let roles: BTreeSet<String> = roles.iter().map(ToString::to_string).collect();
-    world.engine.add_operator(name, roles, Some(person.into()), 3650, Actor::Hub("test".into())).await.unwrap().0
+    world
+        .engine
+        .add_operator(name, roles, Some(person.into()), 3650, Actor::Hub("test".into()))
+        .await
+        .unwrap()
+        .0
 }
 
 impl Scene {
@@ -184,7 +189,8 @@ async fn a_review_that_nobody_does_bars_after_a_day_pauses_after_eight_and_lifts
     assert_eq!(scene.refused(Decision::Keep, "still needed", &scene.owner).await, "approval-by-owner");
     assert_eq!(scene.refused(Decision::Keep, "still needed", &scene.architect).await, "approval-not-allowed");
     assert_eq!(scene.refused(Decision::Keep, "  ", &scene.governor).await, "review-reason-missing");
-    let done = scene.decide(Decision::Keep, "Sales writes to customers with it", &scene.governor).await.unwrap();
+    let done =
+        scene.decide(Decision::Keep, "Sales writes to customers with it", &scene.governor).await.unwrap();
     assert_eq!(done.outcome.unwrap().person, "hr/5");
     scene.world.quiet_before(SignedDuration::from_mins(2)).await;
     assert_eq!(scene.writes_shut().await, None);
@@ -213,7 +219,12 @@ async fn narrowing_keeps_what_was_used_and_revoking_shuts_both_gates() {
         async move {
             let mut tx = store.read().await.unwrap();
             let catalogue = engine.catalogue(&mut *tx).await.unwrap();
-            catalogue.integrations[&chat()].scope.rules.iter().map(ToString::to_string).collect::<BTreeSet<_>>()
+            catalogue.integrations[&chat()]
+                .scope
+                .rules
+                .iter()
+                .map(ToString::to_string)
+                .collect::<BTreeSet<_>>()
         }
     };
     assert_eq!(left(&scene).await, used);
@@ -232,7 +243,10 @@ async fn narrowing_keeps_what_was_used_and_revoking_shuts_both_gates() {
 async fn what_changes_the_authority_and_what_happens_at_a_vendor_opens_a_review() {
     let mut scene = Scene::new(3).await;
     assert!(!scene.has("review-due").await);
-    assert_eq!(scene.world.engine.vendor_incident("somebody", &scene.admin).await.unwrap_err().code(), "not-found");
+    assert_eq!(
+        scene.world.engine.vendor_incident("somebody", &scene.admin).await.unwrap_err().code(),
+        "not-found"
+    );
     let theirs = scene.world.engine.vendor_incident("nobody", &scene.admin).await.unwrap();
     assert!(theirs.contains(&chat()), "{theirs:?}");
     assert!(scene.has("review-due").await);
@@ -289,7 +303,10 @@ async fn a_leaving_owner_is_followed_by_who_accepts_and_changes_the_credentials(
     assert_eq!(scene.approve(&waiting[0], &scene.architect).await, Err("owner-not-accepted"));
     let sixth = operator(&scene.world, "sixth", &["operator"], "hr/6").await;
     let again = scene.world.engine.accept_transfer(&chat(), None, &sixth).await.unwrap();
-    assert_eq!(again.iter().map(|w| w.plan).collect::<Vec<_>>(), waiting.iter().map(|w| w.plan).collect::<Vec<_>>());
+    assert_eq!(
+        again.iter().map(|w| w.plan).collect::<Vec<_>>(),
+        waiting.iter().map(|w| w.plan).collect::<Vec<_>>()
+    );
     scene.approve(&waiting[0], &scene.architect).await.unwrap();
     scene.approve(&waiting[1], &scene.governor).await.unwrap();
     assert_eq!(scene.owner_is().await, ("hr/2".into(), "hr/6".into()));

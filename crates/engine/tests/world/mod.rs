@@ -146,7 +146,20 @@ impl World {
         let store: Arc<dyn Store> = Arc::new(faults::Breakable::new(store, faults.clone()));
         let engine = engine(&store, &lab, &hands, &dice, &key, &faults, 0);
         let systems = systems.iter().map(|(name, _)| (*name).to_owned()).collect();
-        let world = Self { seed, hands, dice, lab, store, faults, engine, folder, systems, people: OTHERS, key, names: 0 };
+        let world = Self {
+            seed,
+            hands,
+            dice,
+            lab,
+            store,
+            faults,
+            engine,
+            folder,
+            systems,
+            people: OTHERS,
+            key,
+            names: 0,
+        };
         for system in &world.systems {
             let groups = json!([
                 {"name": "Everyone"}, {"name": "Engineering"}, {"name": "Finance"}, {"name": "Admins"},

@@ -107,7 +107,9 @@ pub async fn run(context: &Context<'_>, command: IntegrationCommand) -> Result<E
             let waiting: Vec<Waiting> =
                 client.post(&["integrations", &integration, "acceptance"]).json(&asked).send().await?;
             context.output.result(&waiting, |output| {
-                output.line(&format!("accepted; set each credential of {integration} anew within five working days"));
+                output.line(&format!(
+                    "accepted; set each credential of {integration} anew within five working days"
+                ));
                 super::apply::waits(output, &waiting);
             });
         }

@@ -108,8 +108,7 @@ async fn decide(context: &Context<'_>, client: &Client, decision: Decision, args
         }
     };
     let request = DecisionRequest { decision, reason, shown };
-    let review: Review =
-        client.post(&["integrations", &integration, "review"]).json(&request).send().await?;
+    let review: Review = client.post(&["integrations", &integration, "review"]).json(&request).send().await?;
     context.output.result(&review, |output| {
         output.line(&format!("{integration} is reviewed: {}", decision.as_str()));
     });
