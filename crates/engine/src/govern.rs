@@ -63,7 +63,7 @@ impl Engine {
             rows.extend(self.draft(tx, &hub(), Cause::Configuration, None, by, make).await?);
         }
         for declared in integrations {
-            self.request_transfers(tx, &declared).await?;
+            self.request_transfers(tx, &declared, by).await?;
             rows.extend(self.draft_integration(tx, &declared, policies, by).await?);
         }
         self.decide_governed(tx, rows, by).await

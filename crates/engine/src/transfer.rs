@@ -47,6 +47,7 @@ impl Engine {
         if departed.is_empty() {
             return Ok(());
         }
+        let hub = Actor::Hub("transfer".into());
         let persons = self.persons(tx).await?;
         let departed: BTreeMap<String, Departure> =
             departed.into_iter().map(|(who, why)| (persons.resolve(&who), why)).collect();
@@ -61,7 +62,7 @@ impl Engine {
                     }
                     Post::Owner | Post::Backup => None,
                 };
-                self.open_transfer(tx, integration, post, to, *because).await?;
+                self.open_transfer(tx, integration, post, to, (*because, &hub)).await?;
             }
         }
         Ok(())
@@ -91,7 +92,7 @@ impl Engine {
         integration: &Integration,
         post: Post,
         to: Option<String>,
-        because: Departure,
+        (because, by): (Departure, &Actor),
     ) -> Result<()> {
         let (name, now) = (&integration.name, self.now());
         let open = self.transfer_open(tx, name, post).await?;
@@ -127,12 +128,13 @@ impl Engine {
         if open.as_ref().is_some_and(|open| open.value == transfer) {
             return Ok(());
         }
-        let record = self
+        let mut record = self
             .record(RecordKind::TransferOpened, "transfer")
             .fact("because", because)
             .fact("integration", name)
             .fact("post", post)
             .personal("people", (&transfer.from, &transfer.to));
+        record.actor = by.clone();
         let update = Update::new(record);
         let update = match open {
             Some(open) => update.replace(&transfer, open.revision, self.entropy()),
@@ -146,13 +148,19 @@ impl Engine {
     }
 
     /// A declaration that names somebody else is a request that they must accept.
-    pub(crate) async fn request_transfers(&self, tx: &mut dyn Tx, declared: &Declared) -> Result<()> {
+    pub(crate) async fn request_transfers(
+        &self,
+        tx: &mut dyn Tx,
+        declared: &Declared,
+        by: &Requester,
+    ) -> Result<()> {
         let (Some(before), Some(wanted)) = (&declared.before, &declared.wanted) else { return Ok(()) };
         let before = &before.value;
         for post in Post::ALL {
             let to = post.holder(wanted);
             if to != post.holder(before) {
-                self.open_transfer(tx, before, post, Some(to.to_owned()), Departure::Asked).await?;
+                self.open_transfer(tx, before, post, Some(to.to_owned()), (Departure::Asked, &by.actor))
+                    .await?;
             }
         }
         Ok(())
@@ -164,7 +172,7 @@ impl Engine {
         name: &IntegrationName,
         post: Post,
         to: &str,
-        _by: impl Into<Requester>,
+        by: impl Into<Requester>,
     ) -> Result<Transfer> {
         let mut tx = self.begin().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
@@ -172,7 +180,9 @@ impl Engine {
         if !self.is_here(&mut *tx, to).await? {
             return Err(TransferRefusal::Unknown(to.to_owned()).into());
         }
-        self.open_transfer(&mut *tx, integration, post, Some(to.to_owned()), Departure::Asked).await?;
+        let by: Requester = by.into();
+        let asked = (Departure::Asked, &by.actor);
+        self.open_transfer(&mut *tx, integration, post, Some(to.to_owned()), asked).await?;
         let open = self.transfer_open(&mut *tx, name, post).await?;
         tx.commit().await?;
         let missing = || EngineError::Inconsistent(format!("the transfer of `{name}` is not there"));
@@ -267,7 +277,7 @@ impl Engine {
             let before = get::<Integration>(tx, self.tenant(), name.as_str()).await?;
             let authority = catalogue.authority(name).cloned().unwrap_or_default();
             let declared = Declared { before, wanted: Some(wanted), authority };
-            self.request_transfers(tx, &declared).await?;
+            self.request_transfers(tx, &declared, &by).await?;
             self.draft_integration(tx, &declared, &catalogue.policies, &by).await?
         };
         self.decide_governed(tx, rows, &by).await

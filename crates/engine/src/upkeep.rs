@@ -145,14 +145,16 @@ impl Engine {
         let catalogue = self.catalogue(&mut *tx).await?;
         let Some(integration) = catalogue.integrations.get(name) else { return Ok(None) };
         let pinned = get::<Watch>(&mut *tx, self.tenant(), name.as_str()).await?;
-        let pinned = pinned.and_then(|watch| watch.value.pinned);
+        let callbacks = &integration.register.callbacks;
+        // What is pinned is what is declared; that only changes when it is certified.
+        let all =
+            pinned.as_ref().is_some_and(|watch| callbacks.iter().all(|c| watch.value.pins.contains_key(c)));
+        let pinned = pinned.and_then(|watch| watch.value.pinned).filter(|_| all);
         drop(tx);
         let gates = [&integration.gates.integration, &integration.gates.authority];
         let certified = gates.into_iter().flatten().map(|certificate| certificate.at).max();
         match certified {
-            Some(at) if pinned.is_none_or(|pinned| pinned < at) => {
-                Ok(Some(self.places(&integration.register.callbacks).await))
-            }
+            Some(at) if pinned.is_none_or(|pinned| pinned < at) => Ok(Some(self.places(callbacks).await)),
             Some(_) | None => Ok(None),
         }
     }

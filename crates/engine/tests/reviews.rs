@@ -11,7 +11,7 @@ use bailiwick_core::{
     id::IntegrationName,
     integration::Purpose,
     record::Actor,
-    review::{Decision, Review},
+    review::{Decision, Place, Resolves, Review},
     time::SignedDuration,
     transfer::Post,
 };
@@ -378,4 +378,40 @@ async fn a_file_with_another_owner_is_a_request_that_they_must_accept() {
     scene.approve(&change.waiting[0], &scene.architect).await.unwrap();
     scene.approve(&change.waiting[1], &scene.governor).await.unwrap();
     assert_eq!(scene.owner_is().await.0, "hr/6");
+}
+
+#[tokio::test]
+async fn a_reviewer_sees_that_a_callback_leads_elsewhere_than_when_it_was_certified() {
+    let mut scene = Scene::new(7).await;
+    let address = "https://hooks.example/chat";
+    let leads = |scene: &Scene, host: &str| {
+        let place = Place::Found { hosts: BTreeSet::from([host.to_owned()]), certificate: None };
+        scene.world.places.0.lock().unwrap().insert(address.into(), place);
+    };
+    leads(&scene, "198.51.100.1");
+    let change = scene
+        .ask(|c| {
+            for integration in c.integrations.iter_mut().filter(|i| i.name == chat()) {
+                integration.register.callbacks.push(address.into());
+            }
+        })
+        .await;
+    for (waiting, by) in change.waiting.iter().zip([&scene.architect, &scene.governor]) {
+        scene.approve(waiting, by).await.unwrap();
+    }
+    assert!(scene.has("review-due").await, "another callback is a reason to look");
+    scene.world.quiet_before(SignedDuration::from_mins(2)).await;
+    let resolves =
+        async |scene: &Scene| scene.world.engine.review_shown(&chat()).await.unwrap().callbacks[0].resolves;
+    assert_eq!(resolves(&scene).await, Resolves::Same);
+    let seen = scene.world.engine.review_shown(&chat()).await.unwrap().digest();
+    leads(&scene, "203.0.113.9");
+    assert_eq!(resolves(&scene).await, Resolves::Elsewhere);
+    // What was seen before it led elsewhere is no ground for a decision.
+    let late = scene.world.engine.review(&chat(), Decision::Keep, "needed", seen, &scene.governor).await;
+    assert_eq!(late.unwrap_err().code(), "review-changed");
+    scene.pass(SignedDuration::from_mins(5)).await;
+    scene.decide(Decision::Keep, "the vendor moved, and said so", &scene.governor).await.unwrap();
+    scene.pass(SignedDuration::from_mins(5)).await;
+    assert_eq!(resolves(&scene).await, Resolves::Same, "certified anew is pinned anew");
 }

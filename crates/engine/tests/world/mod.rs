@@ -20,6 +20,7 @@ use std::{
 
 use bailiwick_connector::{
     Broker,
+    broker::Places,
     seal::{Credential, SealKey, Secret},
 };
 use bailiwick_core::{
@@ -29,6 +30,7 @@ use bailiwick_core::{
     integration::{Integration, Purpose, Register, Role, Standing},
     policy::PolicyFile,
     record::{Actor, Logged},
+    review::Place,
     system::{Entitlement, OnLeave, System},
     time::{Clock, SignedDuration, Timestamp},
 };
@@ -104,6 +106,18 @@ pub fn register() -> Register {
     }
 }
 
+/// Where addresses lead, as the test says; nothing is looked up.
+#[derive(Default)]
+pub struct Signposts(pub std::sync::Mutex<BTreeMap<String, Place>>);
+
+#[async_trait::async_trait]
+impl Places for Signposts {
+    async fn place(&self, address: &str) -> Place {
+        let known = self.0.lock().unwrap().get(address).cloned();
+        known.unwrap_or_else(|| Place::Lost { why: "no such name".into() })
+    }
+}
+
 /// The world.
 pub struct World {
     pub seed: u64,
@@ -117,6 +131,8 @@ pub struct World {
     pub systems: Vec<String>,
     /// Who answers for the integrations, and the backup: nobody of the feed, unless a test says so.
     pub people: (&'static str, &'static str),
+    /// Where callbacks lead.
+    pub places: Arc<Signposts>,
     key: Arc<SealKey>,
     names: u64,
 }
@@ -144,7 +160,8 @@ impl World {
         let faults = Arc::new(Faults::default());
         let key = Arc::new(SealKey::generate(&*dice));
         let store: Arc<dyn Store> = Arc::new(faults::Breakable::new(store, faults.clone()));
-        let engine = engine(&store, &lab, &hands, &dice, &key, &faults, 0);
+        let places = Arc::new(Signposts::default());
+        let engine = engine(&store, &lab, &hands, &dice, &key, &faults, (0, &places));
         let systems = systems.iter().map(|(name, _)| (*name).to_owned()).collect();
         let world = Self {
             seed,
@@ -157,6 +174,7 @@ impl World {
             folder,
             systems,
             people: OTHERS,
+            places,
             key,
             names: 0,
         };
@@ -179,13 +197,28 @@ impl World {
     pub fn restart(&mut self) {
         self.names += 1;
         self.faults.revive();
-        self.engine =
-            engine(&self.store, &self.lab, &self.hands, &self.dice, &self.key, &self.faults, self.names);
+        self.engine = engine(
+            &self.store,
+            &self.lab,
+            &self.hands,
+            &self.dice,
+            &self.key,
+            &self.faults,
+            (self.names, &self.places),
+        );
     }
 
     /// Another engine on the same store, at the same time.
     pub fn second(&self) -> Engine {
-        engine(&self.store, &self.lab, &self.hands, &self.dice, &self.key, &self.faults, 1_000)
+        engine(
+            &self.store,
+            &self.lab,
+            &self.hands,
+            &self.dice,
+            &self.key,
+            &self.faults,
+            (1_000, &self.places),
+        )
     }
 
     /// Moves the clock.
@@ -504,10 +537,11 @@ fn engine(
     dice: &Arc<Dice>,
     key: &Arc<SealKey>,
     faults: &Arc<Faults>,
-    number: u64,
+    (number, places): (u64, &Arc<Signposts>),
 ) -> Engine {
     let transport = Arc::new(transport::InProcess::new(lab.router(), faults.clone()));
     let broker = Broker::new(Tenant::single(), transport, hands.clone(), key.clone());
+    let broker = broker.with_places(places.clone());
     Engine::new(Parts {
         store: store.clone(),
         tenant: Tenant::single(),
