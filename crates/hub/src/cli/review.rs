@@ -115,7 +115,7 @@ async fn decide(context: &Context<'_>, client: &Client, decision: Decision, args
     Ok(())
 }
 
-fn row(review: &Review) -> Vec<crate::render::Cell> {
+fn row(review: &Review) -> Vec<comfy_table::Cell> {
     let because: Vec<&str> = review.because.iter().map(|trigger| trigger.as_str()).collect();
     let (decision, reviewer) = match &review.outcome {
         Some(outcome) => (Tone::Good.cell(outcome.decision.as_str()), outcome.reviewer.as_str()),
