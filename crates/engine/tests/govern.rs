@@ -70,6 +70,7 @@ impl Scene {
     /// The feed is set up, the system `chat` is not.
     async fn new(seed: u64) -> Self {
         let mut world = World::new(seed, &[("chat", &[])]).await;
+        world.people = ("hr/1", "hr/2");
         world.configure_with(|c| c.integrations.retain(|i| i.name.as_str() != "chat")).await;
         world.quiet_before(SignedDuration::from_mins(2)).await;
         world.deliver(&[ANN, BO, CY, DI, ED]).await.unwrap();

@@ -23,6 +23,7 @@ use std::{
 use async_trait::async_trait;
 use bailiwick_connector::{
     Broker, Pause,
+    broker::Places,
     seal::{Credential, SealKey, Secret},
 };
 use bailiwick_core::{
@@ -34,6 +35,7 @@ use bailiwick_core::{
     integration::{Integration, Purpose, Register, Role, Standing},
     policy::PolicyFile,
     record::{Actor, Logged},
+    review::Place,
     system::{Entitlement, OnLeave, System},
     time::{Clock, SignedDuration, Timestamp},
 };
@@ -52,6 +54,9 @@ pub use phone::Phone;
 
 /// The instant at which every world begins.
 pub const BEGIN: i64 = 1_790_000_000_000;
+
+/// People whom no feed of a test is about.
+const OTHERS: (&str, &str) = ("desk/1", "desk/2");
 
 /// The classes that every simulated system has.
 pub const CLASSES: &str =
@@ -118,6 +123,18 @@ pub fn register() -> Register {
     }
 }
 
+/// Where addresses lead, as the test says; nothing is looked up.
+#[derive(Default)]
+pub struct Signposts(pub std::sync::Mutex<BTreeMap<String, Place>>);
+
+#[async_trait::async_trait]
+impl Places for Signposts {
+    async fn place(&self, address: &str) -> Place {
+        let known = self.0.lock().unwrap().get(address).cloned();
+        known.unwrap_or_else(|| Place::Lost { why: "no such name".into() })
+    }
+}
+
 /// The world.
 pub struct World {
     pub seed: u64,
@@ -129,6 +146,10 @@ pub struct World {
     pub engine: Engine,
     pub folder: tempfile::TempDir,
     pub systems: Vec<String>,
+    /// Who answers for the integrations, and the backup: nobody of the feed, unless a test says so.
+    pub people: (&'static str, &'static str),
+    /// Where callbacks lead.
+    pub places: Arc<Signposts>,
     key: Arc<SealKey>,
     names: u64,
 }
@@ -156,9 +177,24 @@ impl World {
         let faults = Arc::new(Faults::default());
         let key = Arc::new(SealKey::generate(&*dice));
         let store: Arc<dyn Store> = Arc::new(faults::Breakable::new(store, faults.clone()));
-        let engine = engine(&store, &lab, &hands, &dice, &key, &faults, 0);
+        let places = Arc::new(Signposts::default());
+        let engine = engine(&store, &lab, &hands, &dice, &key, &faults, (0, &places));
         let systems = systems.iter().map(|(name, _)| (*name).to_owned()).collect();
-        let world = Self { seed, hands, dice, lab, store, faults, engine, folder, systems, key, names: 0 };
+        let world = Self {
+            seed,
+            hands,
+            dice,
+            lab,
+            store,
+            faults,
+            engine,
+            folder,
+            systems,
+            people: OTHERS,
+            places,
+            key,
+            names: 0,
+        };
         for system in &world.systems {
             let groups = json!([
                 {"name": "Everyone"}, {"name": "Engineering"}, {"name": "Finance"}, {"name": "Admins"},
@@ -178,13 +214,28 @@ impl World {
     pub fn restart(&mut self) {
         self.names += 1;
         self.faults.revive();
-        self.engine =
-            engine(&self.store, &self.lab, &self.hands, &self.dice, &self.key, &self.faults, self.names);
+        self.engine = engine(
+            &self.store,
+            &self.lab,
+            &self.hands,
+            &self.dice,
+            &self.key,
+            &self.faults,
+            (self.names, &self.places),
+        );
     }
 
     /// Another engine on the same store, at the same time.
     pub fn second(&self) -> Engine {
-        engine(&self.store, &self.lab, &self.hands, &self.dice, &self.key, &self.faults, 1_000)
+        engine(
+            &self.store,
+            &self.lab,
+            &self.hands,
+            &self.dice,
+            &self.key,
+            &self.faults,
+            (1_000, &self.places),
+        )
     }
 
     /// Moves the clock.
@@ -291,8 +342,8 @@ impl World {
         Integration {
             name: IntegrationName::new("hr").unwrap(),
             purpose: "people".into(),
-            owner: "hr/1".into(),
-            backup: "hr/2".into(),
+            owner: self.people.0.into(),
+            backup: self.people.1.into(),
             connector: "csv".into(),
             endpoint: format!("file://{}", self.folder.path().display()),
             role: Role::Source { source: SourceName::new("hr").unwrap(), contract },
@@ -315,8 +366,8 @@ impl World {
         Integration {
             name: IntegrationName::new(system).unwrap(),
             purpose: "accounts".into(),
-            owner: "hr/1".into(),
-            backup: "hr/2".into(),
+            owner: self.people.0.into(),
+            backup: self.people.1.into(),
             connector: "scim".into(),
             endpoint: format!("http://127.0.0.1:9/{system}"),
             role: Role::Target { system: SystemName::new(system).unwrap() },
@@ -568,10 +619,11 @@ fn engine(
     dice: &Arc<Dice>,
     key: &Arc<SealKey>,
     faults: &Arc<Faults>,
-    number: u64,
+    (number, places): (u64, &Arc<Signposts>),
 ) -> Engine {
     let transport = Arc::new(transport::InProcess::new(lab.router(), faults.clone()));
     let broker = Broker::new(Tenant::single(), transport, hands.clone(), key.clone());
+    let broker = broker.with_places(places.clone());
     Engine::new(Parts {
         store: store.clone(),
         tenant: Tenant::single(),
