@@ -119,6 +119,17 @@ pub enum Refusal {
         "this needs a second factor and you have none: let an administrator run `bailiwick operator enrol {0}`"
     )]
     NotEnrolled(String),
+    /// The review of the integration is overdue.
+    #[error("the review of `{0}` is overdue and nothing more is given to it; `bailiwick review show {0}`")]
+    ReviewOverdue(String),
+    /// Who is to answer for the integration has not said that they will.
+    #[error("`{person}` has not accepted `{integration}` yet; `bailiwick integration accept {integration}`")]
+    NotAccepted {
+        /// The integration.
+        integration: String,
+        /// The person.
+        person: String,
+    },
     /// No policy lets the approver approve this.
     #[error("no policy lets `{0}` approve this change")]
     NotAllowed(String),
@@ -145,6 +156,8 @@ impl Refusal {
             Self::StepUpWrong => "step-up-wrong",
             Self::StepUpSlowed(_) => "step-up-slowed",
             Self::NotEnrolled(_) => "step-up-not-enrolled",
+            Self::ReviewOverdue(_) => "review-overdue",
+            Self::NotAccepted { .. } => "owner-not-accepted",
             Self::NotAllowed(_) => "approval-not-allowed",
             Self::Superseded => "plan-superseded",
         }
@@ -199,7 +212,7 @@ pub fn approve(asked: Asked<'_>) -> Result<Approval, Refusal> {
             match approver.as_ref().map(|person| conflicts.get(person)) {
                 None if plan.governs.is_some() || plan.takes_a_person() => return Err(Refusal::NoPerson),
                 None | Some(None) => {}
-                Some(Some(conflict)) => return Err(refusal(*conflict)),
+                Some(Some(conflict)) => return Err((*conflict).into()),
             }
             name.clone()
         }
@@ -246,13 +259,15 @@ pub fn proved(proof: Proof, who: &str) -> Result<(), Refusal> {
     }
 }
 
-const fn refusal(conflict: Conflict) -> Refusal {
-    match conflict {
-        Conflict::Requester => Refusal::Requester,
-        Conflict::Beneficiary => Refusal::Beneficiary,
-        Conflict::Owner => Refusal::Owner,
-        Conflict::OtherGate => Refusal::OtherGate,
-        Conflict::Delegate => Refusal::Delegate,
+impl From<Conflict> for Refusal {
+    fn from(conflict: Conflict) -> Self {
+        match conflict {
+            Conflict::Requester => Self::Requester,
+            Conflict::Beneficiary => Self::Beneficiary,
+            Conflict::Owner => Self::Owner,
+            Conflict::OtherGate => Self::OtherGate,
+            Conflict::Delegate => Self::Delegate,
+        }
     }
 }
 

@@ -71,7 +71,7 @@ pub enum EventKind {
     },
     /// What is declared of the hub itself or of an integration is to be changed.
     Governed {
-        /// Why: `registration`, `widening`, `narrowing`, `withdrawal`, `retirement`, `configuration`.
+        /// Why: `registration`, `widening`, `narrowing`, `withdrawal`, `retirement`, `configuration`, `review`.
         cause: Cause,
         /// What, in words.
         what: String,
@@ -113,6 +113,8 @@ pub enum Cause {
     Retirement,
     /// Systems, entitlements, policies, automations or ties of persons are changed.
     Configuration,
+    /// A reviewer certifies what an integration can do anew.
+    Review,
 }
 
 impl Cause {
@@ -125,6 +127,7 @@ impl Cause {
             Self::Withdrawal => "withdrawal",
             Self::Retirement => "retirement",
             Self::Configuration => "configuration",
+            Self::Review => "review",
         }
     }
 }

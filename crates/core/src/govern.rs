@@ -72,6 +72,7 @@ pub fn integration(name: &IntegrationName, attributes: &AccountAttributes) -> Re
 }
 
 /// What a declaration of one integration is planned from.
+#[derive(Clone, Copy)]
 pub struct Declaration<'a> {
     /// The event.
     pub event: &'a Event,
@@ -116,9 +117,16 @@ impl Declaration<'_> {
             (Cause::Narrowing, Some(wanted)) => {
                 let gates =
                     Gate::ALL.into_iter().filter(|g| self.before.is_some_and(|b| b.gates.of(*g).is_some()));
-                let ops =
-                    self.declare(wanted).into_iter().chain(gates.map(|g| self.open(g, wanted))).collect();
-                vec![self.plan(id(), Question::Less, cause, ops)]
+                // What it can do is certified as far as it shrank; what grew elsewhere stays uncertified.
+                let held = self.before.and_then(|b| b.gates.authority.as_ref()).map(|c| &c.authority);
+                let authority = held.filter(|held| !self.authority.within(held)).unwrap_or(self.authority);
+                let less = Declaration { authority, ..*self };
+                let mut ops = less.declare(wanted);
+                if held.is_some() {
+                    ops.push(certified(authority));
+                }
+                ops.extend(gates.map(|gate| less.open(gate, wanted)));
+                vec![less.plan(id(), Question::Less, cause, ops)]
             }
             (_, Some(wanted)) => {
                 let mut ops = self.declare(wanted);
@@ -140,9 +148,7 @@ impl Declaration<'_> {
     pub fn certify(&self, id: PlanId, cause: Cause) -> Option<Plan> {
         let writes = |i: &&Integration| i.scope.acts.iter().any(|touch| *touch != Touch::Signal);
         let wanted = self.wanted.filter(|i| self.authority.class > Class::Advisory || writes(i))?;
-        let authority = serde_json::to_string(self.authority).unwrap_or_default();
-        let attributes = AccountAttributes::from([(AUTHORITY.to_owned(), AccountValue::Text(authority))]);
-        let ops = vec![Op::SetAttributes { attributes }, self.open(Gate::IdentityAuthorityApproved, wanted)];
+        let ops = vec![certified(self.authority), self.open(Gate::IdentityAuthorityApproved, wanted)];
         Some(self.plan(id, Question::IdentityAuthorityApproved, cause, ops))
     }
 
@@ -157,13 +163,16 @@ impl Declaration<'_> {
         self.plan(id, Question::Less, Cause::Withdrawal, self.shut(gates).collect())
     }
 
-    /// Whether what is new must have been tried. What the hub has no line to cannot be, and where nothing of
-    /// it is new there is nothing to try.
+    /// Whether what is new must have been tried. What the hub has no line to cannot be, and where only words or
+    /// people are new there is nothing to try.
     fn must_be_tried(&self, cause: Cause) -> bool {
         let (Cause::Widening, Some(before), Some(wanted)) = (cause, self.before, self.wanted) else {
             return false;
         };
-        before.declared() != wanted.declared() && !matches!(wanted.role, Role::Partner { .. })
+        let tried = |i: &Integration| {
+            (i.connector.clone(), i.endpoint.clone(), i.settings.clone(), i.scope.clone(), i.role.clone())
+        };
+        tried(before) != tried(wanted) && !matches!(wanted.role, Role::Partner { .. })
     }
 
     fn declare(&self, wanted: &Integration) -> Vec<Op> {
@@ -213,6 +222,13 @@ impl Declaration<'_> {
             ..plan(id, self.event, identity, cause, known.as_ref(), self.now)
         }
     }
+}
+
+/// Says which authority is to be certified.
+fn certified(authority: &Authority) -> Op {
+    let text = serde_json::to_string(authority).unwrap_or_default();
+    let attributes = AccountAttributes::from([(AUTHORITY.to_owned(), AccountValue::Text(text))]);
+    Op::SetAttributes { attributes }
 }
 
 fn gates_held(integration: &Integration) -> Vec<EntitlementName> {

@@ -112,6 +112,10 @@ kinds! {
     SignalKind SignalId "sig";
     /// Identifies a sealed credential.
     CredentialKind CredentialId "crd";
+    /// Identifies a review of an integration.
+    ReviewKind ReviewId "rvw";
+    /// Identifies the transfer of an integration to somebody else.
+    TransferKind TransferId "tfr";
 }
 
 /// An identifier of a `K`: a UUIDv7, so ids sort by the time they were made.

@@ -64,6 +64,14 @@ pub enum RecordKind {
     SignalLeft,
     CallerAdmitted,
     CallerRefused,
+    ReviewOpened,
+    ReviewDecided,
+    UseCounted,
+    TransferOpened,
+    TransferAccepted,
+    TransferEnded,
+    ControlMissing,
+    ControlMended,
 }
 
 /// Who or what caused a record.

@@ -1,5 +1,6 @@
 //! Instants, and the dates that people meant by them.
 
+use jiff::civil::Weekday;
 pub use jiff::{SignedDuration, Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
@@ -77,9 +78,45 @@ impl Effective {
     }
 }
 
+/// The instant `days` working days after `from`: the same time of day, UTC, on the last of so many days from
+/// Monday to Friday. A day that has begun does not count; nor do Saturdays and Sundays. Holidays do, because
+/// they are not the same everywhere.
+pub fn working_days_after(from: Timestamp, days: u8) -> Timestamp {
+    let mut at = from.to_zoned(jiff::tz::TimeZone::UTC);
+    let mut left = days;
+    while left > 0 {
+        let Ok(next) = at.tomorrow() else { return from };
+        at = next;
+        left -= match at.weekday() {
+            Weekday::Saturday | Weekday::Sunday => 0,
+            Weekday::Monday | Weekday::Tuesday | Weekday::Wednesday | Weekday::Thursday | Weekday::Friday => {
+                1
+            }
+        };
+    }
+    at.timestamp()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn working_days_leave_out_the_end_of_the_week() {
+        let check = |from: &str, days, expect: &str| {
+            let from: Timestamp = from.parse().unwrap();
+            assert_eq!(working_days_after(from, days).to_string(), expect, "{from} + {days}");
+        };
+        check("2026-11-30T09:30:00Z", 0, "2026-11-30T09:30:00Z"); // a Monday
+        check("2026-11-30T09:30:00Z", 1, "2026-12-01T09:30:00Z");
+        check("2026-11-30T09:30:00Z", 4, "2026-12-04T09:30:00Z");
+        check("2026-11-30T09:30:00Z", 5, "2026-12-07T09:30:00Z");
+        check("2026-12-04T23:59:59Z", 1, "2026-12-07T23:59:59Z"); // Friday, late
+        check("2026-12-04T23:59:59Z", 5, "2026-12-11T23:59:59Z");
+        check("2026-12-05T00:00:00Z", 5, "2026-12-11T00:00:00Z"); // Saturday
+        check("2026-12-06T12:00:00Z", 5, "2026-12-11T12:00:00Z"); // Sunday
+        check("2026-12-30T12:00:00Z", 5, "2027-01-06T12:00:00Z");
+    }
 
     #[test]
     fn a_last_day_ends_when_its_zone_says() {

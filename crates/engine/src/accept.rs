@@ -11,6 +11,7 @@ use bailiwick_core::{
     event::Event,
     identity::Identity,
     record::{Actor, Record, RecordKind},
+    transfer,
 };
 use bailiwick_store::{Ready, Tx, Update};
 use tokio::task::JoinHandle;
@@ -39,6 +40,10 @@ impl Engine {
     /// Accepts events and decides and plans for them, in one transaction. No identity is among them twice.
     pub(crate) async fn accept(&self, tx: &mut dyn Tx, accepted: Vec<Accepted>) -> Result<()> {
         let catalogue = self.catalogue(tx).await?;
+        let departed = accepted
+            .iter()
+            .filter_map(|a| Some((a.identity.source_key.to_string(), transfer::departure(&a.event.kind)?)));
+        let departed = departed.collect();
         let mut rest = accepted.into_iter();
         let mut drafted: Option<Draft> = None;
         loop {
@@ -55,7 +60,7 @@ impl Engine {
             if let Some((out, ready)) = drafted {
                 self.write_outcome(tx, out, ready).await?;
             }
-            let Some(drafting) = drafting else { return Ok(()) };
+            let Some(drafting) = drafting else { return self.departed(tx, &catalogue, departed).await };
             let lost = |_| EngineError::Inconsistent("deciding was cut off; nothing of it is kept".into());
             drafted = Some(drafting.await.map_err(lost)??);
         }

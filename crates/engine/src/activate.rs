@@ -14,12 +14,13 @@ use bailiwick_core::{
     exception::GlassCase,
     gate::{Certificate, Gate, HUB, Shut, covers},
     govern,
-    id::{ApprovalId, IdentityId, PlanId, RunId, SystemName},
+    id::{ApprovalId, IdentityId, IntegrationName, PlanId, RunId, SystemName},
     integration::{Integration, Role, Standing},
     person::Ties,
     plan::{Op, Plan, Question, Target},
     policy::PolicyFile,
     record::RecordKind,
+    review,
     system::{Entitlement, System},
 };
 use bailiwick_store::{
@@ -247,6 +248,11 @@ impl Engine {
         }
     }
 
+    /// Everything that is in force, as it would be declared.
+    pub(crate) async fn declared_now(&self, tx: &mut dyn Tx) -> Result<Configuration> {
+        Ok(self.in_force(tx).await?.configuration())
+    }
+
     /// Everything that is in force.
     async fn in_force(&self, tx: &mut dyn Tx) -> Result<Force> {
         let tenant = self.tenant();
@@ -316,7 +322,34 @@ impl Engine {
         let cause = after.version.short();
         jobs.push(Job::Redecide { cause, after: None }.work(None, None, false, now));
         self.enqueue(tx, jobs).await?;
+        self.to_be_reviewed(tx, before, &after, plans()).await?;
         self.tell_what_is_void(tx, &after).await
+    }
+
+    /// Opens the reviews that follow from what took effect, and has what is certified now looked at.
+    async fn to_be_reviewed(
+        &self,
+        tx: &mut dyn Tx,
+        before: &Catalogue,
+        after: &Catalogue,
+        plans: impl Iterator<Item = &Plan>,
+    ) -> Result<()> {
+        let changed: BTreeSet<&IntegrationName> =
+            plans.filter_map(|plan| plan.governs.as_ref()).map(|governs| &governs.subject).collect();
+        for name in changed {
+            let (old, new) = (before.integrations.get(name), after.integrations.get(name));
+            let certified = old.filter(|old| old.gates.integration.is_some());
+            if let (Some(old), Some(new)) = (certified, new) {
+                for trigger in review::triggers(old, new) {
+                    self.open_review(tx, name, trigger, self.now()).await?;
+                }
+            }
+            if new.is_some() {
+                self.wake_watches(tx, [name.clone()]).await?;
+            }
+        }
+        let void = after.integrations.keys().filter(|name| after.permit(name).writes == Err(Shut::Void));
+        self.wake_watches(tx, void.cloned().collect::<Vec<_>>()).await
     }
 
     /// Integrations that can do more than was certified, or are taken for less than they are.

@@ -107,8 +107,22 @@ impl Engine {
     ) -> Result<Decided> {
         let proof = self.proof_for(id, by, code).await?;
         let mut tx = self.begin().await?;
-        let catalogue = self.catalogue(&mut *tx).await?;
-        let stored = get::<PlanRow>(&mut *tx, self.tenant(), &id.to_string())
+        let decided = self.approve_in(&mut *tx, id, seen, by, proof).await?;
+        tx.commit().await?;
+        Ok(decided)
+    }
+
+    /// The same in a transaction that does more.
+    pub(crate) async fn approve_in(
+        &self,
+        tx: &mut dyn Tx,
+        id: PlanId,
+        seen: Digest,
+        by: &Operator,
+        proof: Proof,
+    ) -> Result<Decided> {
+        let catalogue = self.catalogue(tx).await?;
+        let stored = get::<PlanRow>(tx, self.tenant(), &id.to_string())
             .await?
             .ok_or_else(|| EngineError::NotFound { kind: "plan", name: id.to_string() })?;
         let now = self.now();
@@ -119,10 +133,13 @@ impl Engine {
                 return Err(Refusal::Used(now).into());
             }
         }
-        let (persons, conflicts) = self.conflicts(&mut *tx, &stored.value).await?;
-        let approver = self.person_of(&mut *tx, &persons, by).await?;
+        if let Some(refusal) = self.barred(tx, &stored.value.plan).await? {
+            return Err(refusal.into());
+        }
+        let (persons, conflicts) = self.conflicts(tx, &stored.value).await?;
+        let approver = self.person_of(tx, &persons, by).await?;
         let person = match &by.person {
-            Some(key) => self.by_source_key(&mut *tx, key).await?.map(|s| s.value.id),
+            Some(key) => self.by_source_key(tx, key).await?.map(|s| s.value.id),
             None => None,
         };
         let facts =
@@ -141,28 +158,26 @@ impl Engine {
             conflicts,
             policies: if answer.allowed { answer.policies } else { Vec::new() },
             proof,
-            tested: self.tested(&mut *tx, &stored.value).await?,
+            tested: self.tested(tx, &stored.value).await?,
             valid_ms: PERSON_VALID_MS,
             now,
         })?;
         if stored.value.plan.governs.is_some() {
-            let given = self.approve_governed(&mut *tx, stored, approval).await?;
-            tx.commit().await?;
+            let given = self.approve_governed(tx, stored, approval).await?;
             return Ok((id, given));
         }
-        self.give_exception(&mut *tx, &stored.value.plan, &approval, by).await?;
+        self.give_exception(tx, &stored.value.plan, &approval, by).await?;
         let approval = approval.consume(&stored.value.plan, now)?;
         let approval_id = approval.id;
         let row = PlanRow { state: PlanState::Approved { approval: approval.id }, ..stored.value };
         let open = Select::from(Table::Cases)
             .filter(Filter::Is("identity", row.plan.decision.identity.to_string().into()))
             .filter(Filter::Is("state", "open".into()));
-        let case = select::<Case>(&mut *tx, self.tenant(), open).await?.pop().map(|s| s.value.id);
+        let case = select::<Case>(tx, self.tenant(), open).await?.pop().map(|s| s.value.id);
         let (update, jobs) = self.approved(&row, approval, case);
         let update = update.replace(&row, stored.revision, self.entropy());
         tx.write(self.tenant(), vec![update], self.entropy()).await?;
-        self.enqueue(&mut *tx, jobs).await?;
-        tx.commit().await?;
+        self.enqueue(tx, jobs).await?;
         Ok((id, approval_id))
     }
 

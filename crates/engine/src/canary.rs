@@ -62,7 +62,7 @@ impl Engine {
             .systems
             .get(system)
             .ok_or_else(|| EngineError::NotFound { kind: "system", name: system.to_string() })?;
-        if !makes_canaries(&*route.connector) {
+        if !makes_canaries(&**route.connector) {
             let message = format!(
                 "`{system}` has no accounts that a program can make and remove; there is nothing to probe"
             );

@@ -3,7 +3,8 @@
 use bailiwick_connector::ConnectorError;
 use bailiwick_core::{
     approval::Refusal, contract::Breach, control::ControlRefusal, exception::ExceptionRefusal, gate::Shut,
-    id::IntegrationName, policy::PolicyError, task::TaskRefusal,
+    id::IntegrationName, policy::PolicyError, review::ReviewRefusal, task::TaskRefusal,
+    transfer::TransferRefusal,
 };
 use bailiwick_store::StoreError;
 
@@ -49,6 +50,12 @@ pub enum EngineError {
     /// A call at the door is refused.
     #[error("the call is refused")]
     Door(#[from] DoorRefusal),
+    /// A decision about a review is not accepted.
+    #[error("the review is not decided")]
+    Review(#[from] ReviewRefusal),
+    /// A transfer of an integration is not proposed or not accepted.
+    #[error("the transfer is not made")]
+    Transfer(#[from] TransferRefusal),
     /// A delivery of a feed is held.
     #[error("the delivery is held: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Held(Vec<Breach>),
@@ -115,6 +122,8 @@ impl EngineError {
             Self::Task(r) => r.code(),
             Self::Control(r) => r.code(),
             Self::Door(r) => r.code(),
+            Self::Review(r) => r.code(),
+            Self::Transfer(r) => r.code(),
             Self::Held(breaches) => breaches.first().map_or("feed-held", Breach::code),
             Self::NotFound { .. } => "not-found",
             Self::Ambiguous { .. } => "ambiguous",

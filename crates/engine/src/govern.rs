@@ -16,7 +16,7 @@ use bailiwick_core::{
     id::{ApprovalId, EventId, IdentityId, IntegrationName, PlanId, SourceName},
     identity::{Identity, IdentityKind, Lifecycle, SourceKey},
     integration::{Integration, Register, Role, Standing},
-    person::{Conflict, Persons, Ties},
+    person::{Conflict, Persons},
     plan::{Plan, Question},
     policy::PolicySet,
     record::{Actor, RecordKind},
@@ -30,7 +30,7 @@ use bailiwick_store::{
 };
 
 use crate::{
-    Engine, EngineError, Requester, Result, Waiting,
+    Catalogue, Engine, EngineError, Requester, Result, Waiting,
     configure::{Declared, Difference},
 };
 
@@ -63,6 +63,7 @@ impl Engine {
             rows.extend(self.draft(tx, &hub(), Cause::Configuration, None, by, make).await?);
         }
         for declared in integrations {
+            self.request_transfers(tx, &declared, by).await?;
             rows.extend(self.draft_integration(tx, &declared, policies, by).await?);
         }
         self.decide_governed(tx, rows, by).await
@@ -78,7 +79,11 @@ impl Engine {
         let alone = self.bootstrapping(tx).await?;
         let mut waiting = Vec::new();
         for row in rows {
-            match self.built_in(&row, by, alone)? {
+            let given = match self.barred(tx, &row.plan).await? {
+                Some(_) => None,
+                None => self.built_in(&row, by, alone)?,
+            };
+            match given {
                 Some(approval) => self.keep_approval(tx, row, 1, approval).await?,
                 None => waiting.extend(row.plan.governs.map(|governs| Waiting {
                     plan: row.plan.id,
@@ -91,7 +96,7 @@ impl Engine {
         Ok(waiting)
     }
 
-    async fn draft_integration(
+    pub(crate) async fn draft_integration(
         &self,
         tx: &mut dyn Tx,
         declared: &Declared,
@@ -143,7 +148,8 @@ impl Engine {
             | Cause::Widening
             | Cause::Narrowing
             | Cause::Withdrawal
-            | Cause::Configuration => Lifecycle::Active { ends: None },
+            | Cause::Configuration
+            | Cause::Review => Lifecycle::Active { ends: None },
         };
         let owner = of.and_then(|i| i.owner.split_once('/'));
         let owner = owner.and_then(|(source, key)| {
@@ -282,9 +288,7 @@ impl Engine {
         tx: &mut dyn Tx,
         row: &PlanRow,
     ) -> Result<(Persons, BTreeMap<String, Conflict>)> {
-        let ties = select::<Ties>(tx, self.tenant(), Select::from(Table::Ties)).await?;
-        let ties: Vec<Ties> = ties.into_iter().map(|s| s.value).collect();
-        let persons = Persons::new(&ties);
+        let persons = self.persons(tx).await?;
         let mut own: Vec<(String, Conflict)> = Vec::new();
         if let Some(requester) = row.requester {
             let operator = get::<Operator>(tx, self.tenant(), &requester.to_string()).await?;
@@ -380,28 +384,42 @@ impl Engine {
         let Some(integration) = catalogue.integrations.get(name) else {
             return Err(EngineError::NotFound { kind: "integration", name: name.to_string() });
         };
-        let authority = catalogue.authority(name).cloned().unwrap_or_default();
-        let now = self.now();
-        let rows = self
-            .draft(&mut *tx, name, cause, Some(integration), &by, |event, identity| {
-                let declaration = Declaration {
-                    event,
-                    identity: identity.id,
-                    generation: identity.generation,
-                    policy: catalogue.policies.version(),
-                    name,
-                    before: Some(integration),
-                    wanted: Some(integration),
-                    authority: &authority,
-                    now,
-                };
-                let id = PlanId::new(now, self.entropy());
-                make(&declaration, &catalogue.permit(name), id).into_iter().collect()
-            })
-            .await?;
+        let rows = self.amended(&mut *tx, &catalogue, integration, cause, &by, make).await?;
         let waiting = self.decide_governed(&mut *tx, rows, &by).await?;
         tx.commit().await?;
         Ok(waiting)
+    }
+
+    /// Drafts a plan about what is declared of an integration as it is.
+    pub(crate) async fn amended(
+        &self,
+        tx: &mut dyn Tx,
+        catalogue: &Catalogue,
+        integration: &Integration,
+        cause: Cause,
+        by: &Requester,
+        make: impl FnOnce(&Declaration<'_>, &Permit, PlanId) -> Option<Plan>,
+    ) -> Result<Vec<PlanRow>> {
+        let name = &integration.name;
+        let authority = catalogue.authority(name).cloned().unwrap_or_default();
+        let now = self.now();
+        self.draft(tx, name, cause, Some(integration), by, |event, identity| {
+            let declaration = Declaration {
+                event,
+                identity: identity.id,
+                generation: identity.generation,
+                policy: catalogue.policies.version(),
+                name,
+                before: Some(integration),
+                wanted: Some(integration),
+                authority: &authority,
+                now,
+            };
+            make(&declaration, &catalogue.permit(name), PlanId::new(now, self.entropy()))
+                .into_iter()
+                .collect()
+        })
+        .await
     }
 
     /// Whether a single administrator still sets this hub up. It ends for good with a second one, and at the

@@ -36,10 +36,13 @@ mod probe;
 mod progress;
 mod quarantine;
 mod reconcile;
+mod review;
 mod scope_test;
 mod sequencer;
 mod task;
+mod transfer;
 mod trial;
+mod upkeep;
 mod verify;
 mod why;
 mod work;
@@ -104,6 +107,8 @@ pub struct Engine {
     progress: Arc<progress::Progress>,
     /// The calls of the last minute at the door, by caller.
     pace: Arc<Mutex<BTreeMap<IntegrationName, Window>>>,
+    /// When the use of scopes was last written down.
+    counted: Arc<Mutex<Option<Timestamp>>>,
 }
 
 impl Engine {
@@ -114,6 +119,7 @@ impl Engine {
             catalogue: Arc::default(),
             progress: Arc::default(),
             pace: Arc::default(),
+            counted: Arc::default(),
         }
     }
 

@@ -99,6 +99,7 @@ impl Engine {
             None => update.insert(&credential, self.entropy()),
         };
         tx.write(self.tenant(), vec![update], self.entropy()).await?;
+        self.wake_watches(&mut *tx, [integration.clone()]).await?;
         Ok(tx.commit().await?)
     }
 
@@ -118,6 +119,7 @@ impl Engine {
         }
         updates.extend(self.close_finding(&mut *tx, "integration-quarantined", integration.as_str()).await?);
         tx.write(self.tenant(), updates, self.entropy()).await?;
+        self.wake_watches(&mut *tx, [integration.clone()]).await?;
         tx.commit().await?;
         self.parts.broker.release(integration);
         Ok(())

@@ -45,7 +45,7 @@ struct Proposal {
 
 impl Proposal {
     /// What the rules that are new are for.
-    fn new(&self) -> BTreeSet<Operation> {
+    fn added(&self) -> BTreeSet<Operation> {
         let known = self.before.as_ref().map(|b| b.scope.rules.as_slice()).unwrap_or_default();
         let new = self.wanted.scope.rules.iter().filter(|rule| !known.iter().any(|old| rule.within(old)));
         new.map(|rule| rule.operation).collect()
@@ -53,12 +53,12 @@ impl Proposal {
 
     /// Whether something new writes.
     fn writes(&self) -> bool {
-        self.new().iter().any(|operation| !operation.reads())
+        self.added().iter().any(|operation| !operation.reads())
     }
 
     /// What is new, writes and cannot be shown on a canary.
     fn not_shown(&self) -> Vec<Tried> {
-        let writing = self.new().into_iter().filter(|operation| !operation.reads());
+        let writing = self.added().into_iter().filter(|operation| !operation.reads());
         let why = "no account that belongs to nobody can be made there".to_owned();
         writing.map(|o| tried(o.as_str(), Shown::CannotBeShown { why: why.clone() })).collect()
     }
@@ -139,7 +139,7 @@ impl Engine {
         if tried.iter().any(|t| matches!(t.shown, Shown::Fails { .. })) {
             return self.end_test(begun, tried, None, by).await;
         }
-        let written = bench.try_writing(&marker, &proposal.new()).await;
+        let written = bench.try_writing(&marker, &proposal.added()).await;
         // Whatever was shown, the canary goes.
         let canary = bench.remove(&marker).await.err().map(|_| marker);
         let (written, failed) = match written {
@@ -224,8 +224,8 @@ impl Engine {
     /// database is none.
     pub(crate) async fn tested(&self, tx: &mut dyn Tx, row: &PlanRow) -> Result<Vec<Digest>> {
         let Some(governs) = &row.plan.governs else { return Ok(Vec::new()) };
-        let asked =
-            Select::from(Table::ScopeTests).filter(Filter::Is("integration", governs.subject.as_str().into()));
+        let asked = Select::from(Table::ScopeTests)
+            .filter(Filter::Is("integration", governs.subject.as_str().into()));
         let all = select::<ScopeTest>(tx, self.tenant(), asked).await?;
         let counts = |t: &ScopeTest| t.passed() && self.parts.broker.attested(&t.sealed_bytes(), &t.seal);
         Ok(all.into_iter().map(|s| s.value).filter(counts).map(|test| test.declared).collect())

@@ -3,7 +3,7 @@
 use bailiwick_core::{
     access::AccessClass,
     case::Cell,
-    id::{CaseId, EventId, ExceptionId, IdentityId, PlanId, RunId, SystemName, TaskId},
+    id::{CaseId, EventId, ExceptionId, IdentityId, IntegrationName, PlanId, RunId, SystemName, TaskId},
     time::Timestamp,
 };
 use bailiwick_store::{NewWork, StoreError, Tx, Work};
@@ -102,6 +102,13 @@ pub enum Job {
         /// Where.
         system: SystemName,
     },
+    /// Look at an integration: its review, who answers for it, its credentials.
+    Upkeep {
+        /// Which.
+        integration: IntegrationName,
+        /// The instant that was agreed on; the item of another one does nothing.
+        at: Timestamp,
+    },
     /// Decide again for everybody, because the rules changed; goes on after `after`.
     Redecide {
         /// What changed, unique.
@@ -136,6 +143,7 @@ impl Job {
             }
             Self::Exception { exception, at } => format!("{exception}/{at}"),
             Self::Purge { identity, system } => format!("purge/{identity}/{system}"),
+            Self::Upkeep { integration, at } => format!("upkeep/{integration}/{at}"),
             Self::Redecide { .. } => "redecide".into(),
         }
     }
@@ -181,6 +189,7 @@ impl Engine {
     /// Takes what is due and does it. Gives back what is left. An item that fails for a reason that may
     /// pass is put off with growing pauses; nothing is dropped after so many tries.
     pub async fn work(&self) -> Result<Quiet> {
+        self.record_use_now_and_then().await?;
         let now = self.now();
         let mut tx = self.begin().await?;
         let taken = tx.lease(self.tenant(), &self.parts.name, now.as_millisecond(), LEASE_MS, TAKE).await?;
@@ -209,6 +218,7 @@ impl Engine {
                     | Job::ControlEnds { .. }
                     | Job::Exception { .. }
                     | Job::Purge { .. }
+                    | Job::Upkeep { .. }
                     | Job::Redecide { .. }),
                 ) => {
                     others.push((item, job));
@@ -231,6 +241,7 @@ impl Engine {
                 Job::Remind { task } => self.remind(&item, task).await,
                 Job::Exception { exception, .. } => self.watch_exception(&item, exception).await,
                 Job::Purge { identity, system } => self.purge(&item, identity, &system).await,
+                Job::Upkeep { integration, at } => self.upkeep(&item, &integration, at).await,
                 Job::Redecide { cause, after } => self.redecide(&item, &cause, after).await,
                 Job::Decide { .. }
                 | Job::Apply { .. }
@@ -258,6 +269,7 @@ impl Engine {
             | Job::ControlEnds { .. }
             | Job::Exception { .. }
             | Job::Purge { .. }
+            | Job::Upkeep { .. }
             | Job::Redecide { .. } => Ok(()),
         };
         self.settle(&item, outcome).await?;

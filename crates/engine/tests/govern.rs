@@ -18,8 +18,8 @@ use bailiwick_core::{
     plan::Question,
     policy::{PolicyFile, PolicyId},
     record::Actor,
-    time::SignedDuration,
     scope_test::{ScopeTest, Shown, Tried},
+    time::SignedDuration,
 };
 use bailiwick_engine::{ConfigChange, Configuration, EngineError, Waiting};
 use bailiwick_store::{
@@ -59,6 +59,7 @@ impl Scene {
     /// The feed is set up, the system `chat` is not.
     async fn new(seed: u64) -> Self {
         let mut world = World::new(seed, &[("chat", &[])]).await;
+        world.people = ("hr/1", "hr/2");
         world.configure_with(|c| c.integrations.retain(|i| i.name.as_str() != "chat")).await;
         world.quiet_before(SignedDuration::from_mins(2)).await;
         world.deliver(&[ANN, BO, CY, DI, ED]).await.unwrap();
@@ -300,8 +301,11 @@ fn forged(scene: &Scene, row: &PlanRow) -> Approval {
 #[tokio::test]
 async fn an_approval_put_into_the_database_by_hand_is_found_and_does_not_count() {
     let mut scene = Scene::new(4).await;
-    let change = scene.ask(|_| {}).await;
-    for waiting in &change.waiting {
+    let change = scene.ask(|c| c.systems[0].title = "Chat".into()).await;
+    let (configuration, gates): (Vec<_>, Vec<_>) =
+        change.waiting.iter().partition(|w| w.question == Question::Configuration);
+    assert_eq!(gates.len(), 2, "{:?}", change.waiting);
+    for waiting in gates {
         let row = scene.row(waiting.plan).await;
         let approval = forged(&scene, &row);
         let changed = PlanRow { state: PlanState::Waiting { approval: approval.id }, ..row };
@@ -309,9 +313,7 @@ async fn an_approval_put_into_the_database_by_hand_is_found_and_does_not_count()
         tamper(&scene, update.replace(&changed, 1, &*scene.world.dice)).await;
     }
     // The next thing that is approved looks at all that waits.
-    let other = scene.ask(|c| c.systems[0].title = "Chat".into()).await;
-    let configuration = other.waiting.iter().find(|w| w.question == Question::Configuration).unwrap();
-    scene.approve(configuration, &scene.second).await.unwrap();
+    scene.approve(configuration[0], &scene.second).await.unwrap();
     scene.world.quiet_before(SignedDuration::from_mins(2)).await;
     assert_eq!(scene.shut().await.1, Some("integration-approval-missing"));
     assert_eq!(scene.written(), 0);

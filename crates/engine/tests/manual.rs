@@ -49,7 +49,8 @@ async fn cells(world: &World) -> Vec<Cell> {
 
 async fn findings(world: &World) -> Vec<(String, String)> {
     let open = world.engine.open_findings().await.unwrap();
-    open.into_iter().map(|f| (f.code, f.owner)).collect()
+    // Months pass here, and reviews are not what this is about.
+    open.into_iter().map(|f| (f.code, f.owner)).filter(|(code, _)| !code.starts_with("review-")).collect()
 }
 
 fn done(statement: &str) -> Answer {
@@ -89,7 +90,7 @@ async fn a_person_is_asked_once_with_all_that_is_to_be_done() {
             "grant direct-groups `Everyone` (badges/everyone)",
         ]
     );
-    assert_eq!((ann.assignee.as_str(), ann.backup.as_str()), ("hr/2", "hr/2"));
+    assert_eq!((ann.assignee.as_str(), ann.backup.as_str()), ("hr/2", "desk/2"));
     // Nothing of it reached a system, and asking again changes nothing.
     assert!(world.effects().is_empty());
     world.quiet().await;
@@ -109,12 +110,12 @@ async fn silence_is_told_first_to_the_assignee_and_then_to_the_backup() {
     let mut world = asked(2).await;
     world.pass(SignedDuration::from_hours(24));
     world.quiet().await;
-    let waiting = ("task-waiting".to_owned(), "hr/2".to_owned());
-    assert_eq!(findings(&world).await, [waiting.clone(), waiting]);
+    // Nobody is asked to do something to themselves: of the two, one is the assignee.
+    let of = |code: &str, owner: &str| (code.to_owned(), owner.to_owned());
+    assert_eq!(findings(&world).await, [of("task-waiting", "hr/2"), of("task-waiting", "desk/2")]);
     world.pass(SignedDuration::from_hours(24));
     world.quiet().await;
-    let overdue = ("task-overdue".to_owned(), "hr/2".to_owned());
-    assert_eq!(findings(&world).await, [overdue.clone(), overdue]);
+    assert_eq!(findings(&world).await, [of("task-overdue", "desk/2"), of("task-overdue", "desk/2")]);
     answer_all(&mut world, "facilities", &done("made at the front desk")).await;
     assert_eq!(findings(&world).await, []);
 }
@@ -158,7 +159,7 @@ async fn a_case_closes_on_an_attestation_only_while_it_stands() {
     world.engine.answer_task(task.id, &Answer::Declined { reason: "it opens".into() }, &by).await.unwrap();
     world.quiet().await;
     assert_eq!(world.open_cases().await, 1);
-    assert_eq!(findings(&world).await, [("attestation-lapsed".to_owned(), "hr/2".to_owned())]);
+    assert_eq!(findings(&world).await, [("attestation-lapsed".to_owned(), "desk/2".to_owned())]);
 }
 
 #[tokio::test]
@@ -177,7 +178,7 @@ async fn what_came_before_the_answer_is_decided_after_it() {
 async fn what_cannot_be_done_or_may_not_be_asked_is_told() {
     let mut world = asked(5).await;
     answer_all(&mut world, "facilities", &Answer::Declined { reason: "no blanks left".into() }).await;
-    assert!(findings(&world).await.iter().all(|(code, owner)| code == "change-refused" && owner == "hr/1"));
+    assert!(findings(&world).await.iter().all(|(code, owner)| code == "change-refused" && owner == "desk/1"));
     assert!(!findings(&world).await.is_empty());
 
     let mut world = World::new(6, &[("badges", &[])]).await;

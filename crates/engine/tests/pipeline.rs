@@ -194,7 +194,7 @@ async fn a_truncated_feed_is_held_and_nobody_loses_access() {
     let error = world.deliver(&lines[..8]).await.unwrap_err();
     assert_eq!(error.code(), "feed-too-much-loss");
     world.quiet().await;
-    world.pass(SignedDuration::from_hours(24 * 40));
+    world.pass(SignedDuration::from_hours(24 * 35));
     world.quiet().await;
     assert_eq!(world.truth(), before);
     // A positive leaver flows all the same.

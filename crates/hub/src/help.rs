@@ -8,6 +8,7 @@ mod evidence;
 mod feeds;
 mod governance;
 mod program;
+mod reviews;
 mod store;
 mod systems;
 
@@ -15,12 +16,13 @@ mod systems;
 type Line = (&'static str, &'static str, &'static str);
 
 /// All lines, by family.
-const FAMILIES: [&[Line]; 7] = [
+const FAMILIES: [&[Line]; 8] = [
     configuration::LINES,
     evidence::LINES,
     feeds::LINES,
     governance::LINES,
     program::LINES,
+    reviews::LINES,
     store::LINES,
     systems::LINES,
 ];

@@ -3,7 +3,7 @@
 use bailiwick_connector::{ConnectorError, ErrorKind};
 use bailiwick_core::{
     approval::Refusal, contract::Breach, control::ControlRefusal, exception::ExceptionRefusal,
-    policy::PolicyError, task::TaskRefusal,
+    policy::PolicyError, review::ReviewRefusal, task::TaskRefusal, transfer::TransferRefusal,
 };
 use bailiwick_engine::{DoorRefusal, EngineError};
 use bailiwick_store::StoreError;
@@ -54,12 +54,14 @@ impl From<Refusal> for Problem {
             | Refusal::StepUp
             | Refusal::StepUpWrong
             | Refusal::NotEnrolled(_)
-            | Refusal::NotAllowed(_) => 403,
+            | Refusal::NotAllowed(_)
+            | Refusal::NotAccepted { .. } => 403,
             Refusal::StepUpSlowed(_) => 429,
             Refusal::DigestMismatch { .. }
             | Refusal::Used(_)
             | Refusal::Expired(_)
             | Refusal::Untested(_)
+            | Refusal::ReviewOverdue(_)
             | Refusal::Superseded => 409,
         };
         Self::new(status, refusal.code(), refusal.to_string())
@@ -109,6 +111,16 @@ impl From<ControlRefusal> for Problem {
     }
 }
 
+impl From<ReviewRefusal> for Problem {
+    fn from(refusal: ReviewRefusal) -> Self {
+        let status = match refusal {
+            ReviewRefusal::Changed(_) | ReviewRefusal::NothingUsed(_) | ReviewRefusal::AllUsed(_) => 409,
+            ReviewRefusal::NoReason(_) => 422,
+        };
+        Self::new(status, refusal.code(), refusal.to_string())
+    }
+}
+
 impl From<DoorRefusal> for Problem {
     fn from(refusal: DoorRefusal) -> Self {
         let status = match refusal {
@@ -118,6 +130,16 @@ impl From<DoorRefusal> for Problem {
             DoorRefusal::WrongType(_) => 422,
             DoorRefusal::Gone(_) | DoorRefusal::NoCaller(_) => 409,
             DoorRefusal::Malformed(_) => 400,
+        };
+        Self::new(status, refusal.code(), refusal.to_string())
+    }
+}
+
+impl From<TransferRefusal> for Problem {
+    fn from(refusal: TransferRefusal) -> Self {
+        let status = match refusal {
+            TransferRefusal::NotProposed(_) => 403,
+            TransferRefusal::Unknown(_) | TransferRefusal::NoBackup(_) => 422,
         };
         Self::new(status, refusal.code(), refusal.to_string())
     }
@@ -135,6 +157,8 @@ impl From<EngineError> for Problem {
             EngineError::Control(refusal) => refusal.into(),
             EngineError::Door(refusal) => refusal.into(),
             EngineError::Exception(refusal) => refusal.into(),
+            EngineError::Review(refusal) => refusal.into(),
+            EngineError::Transfer(refusal) => refusal.into(),
             EngineError::Held(breaches) => {
                 with(422, "the delivery is held whole".into()).faults(breaches.iter().map(breach).collect())
             }

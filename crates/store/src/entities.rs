@@ -24,11 +24,13 @@ use bailiwick_core::{
     plan::Plan,
     policy::PolicyFile,
     profile::Profile,
+    review::{Review, Watch},
     scope_test::ScopeTest,
     signal::Signal,
     system::{Entitlement, System},
     task::Task,
     time::{Date, Timestamp},
+    transfer::Transfer,
 };
 use serde::{Deserialize, Serialize};
 
@@ -201,6 +203,38 @@ impl Entity for Finding {
     fn keys(&self) -> Vec<KeyValue> {
         let state = if self.closed.is_some() { "closed" } else { "open" };
         vec![self.open_key().into(), state.into(), self.identity.map(|i| i.to_string()).into()]
+    }
+}
+
+impl Entity for Review {
+    const TABLE: Table = Table::Reviews;
+    fn key(&self) -> String {
+        self.id.to_string()
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        let open = self.outcome.is_none().then(|| self.integration.to_string());
+        vec![open.into(), self.integration.as_str().into()]
+    }
+}
+
+impl Entity for Transfer {
+    const TABLE: Table = Table::Transfers;
+    fn key(&self) -> String {
+        self.id.to_string()
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        let open = (!self.state.ended()).then(|| format!("{}/{}", self.integration, self.post));
+        vec![open.into(), self.integration.as_str().into(), self.state.name().into()]
+    }
+}
+
+impl Entity for Watch {
+    const TABLE: Table = Table::Watches;
+    fn key(&self) -> String {
+        self.integration.to_string()
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        vec![]
     }
 }
 

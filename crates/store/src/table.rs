@@ -34,6 +34,9 @@ pub enum Table {
     ScopeTests,
     Exceptions,
     GlassCases,
+    Reviews,
+    Transfers,
+    Watches,
 }
 
 /// The type of a key column.
@@ -95,7 +98,7 @@ pub struct Row {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 32] = [
         Self::Identities,
         Self::Accounts,
         Self::Systems,
@@ -125,6 +128,9 @@ impl Table {
         Self::ScopeTests,
         Self::Exceptions,
         Self::GlassCases,
+        Self::Reviews,
+        Self::Transfers,
+        Self::Watches,
     ];
 
     /// The table's name in SQL and in evidence.
@@ -159,6 +165,9 @@ impl Table {
             Self::ScopeTests => "scope_tests",
             Self::Exceptions => "exceptions",
             Self::GlassCases => "glass_cases",
+            Self::Reviews => "reviews",
+            Self::Transfers => "transfers",
+            Self::Watches => "watches",
         }
     }
 
@@ -189,7 +198,8 @@ impl Table {
             | Self::Readings
             | Self::Ledgers
             | Self::Factors
-            | Self::GlassCases => &[],
+            | Self::GlassCases
+            | Self::Watches => &[],
             Self::Entitlements | Self::Memberships => &[("system", Text, false)],
             Self::Credentials | Self::Signals => &[("integration", Text, false)],
             Self::Operators | Self::Callers => &[("token_digest", Text, true)],
@@ -211,6 +221,11 @@ impl Table {
             Self::Findings => &[("open_key", Text, true), ("state", Text, false), ("identity", Text, false)],
             Self::ScopeTests => &[("integration", Text, false)],
             Self::Exceptions => &[("identity", Text, false), ("state", Text, false)],
+            // The integration while it is open: one open review of each, one open transfer of each post.
+            Self::Reviews => &[("open_key", Text, true), ("integration", Text, false)],
+            Self::Transfers => {
+                &[("open_key", Text, true), ("integration", Text, false), ("state", Text, false)]
+            }
             Self::Tasks => &[("run", Text, false), ("state", Text, false), ("identity", Text, false)],
         }
     }

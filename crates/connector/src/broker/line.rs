@@ -7,6 +7,7 @@ use bailiwick_core::{
     digest::Digest,
     gate::{Permit, Shut},
     integration::{Integration, Purpose, Standing},
+    review::{self, Use},
     scope::Operation,
     time::Timestamp,
 };
@@ -265,9 +266,22 @@ impl Line {
         } else if !operation.reads() && (self.reads_only || !self.purpose.writes()) {
             "it writes, and the line is for reading"
         } else {
+            self.note_use(operation, verb, target);
             return Ok(());
         };
         Err(self.stop(operation, verb, target, reason.to_owned()))
+    }
+
+    /// Writes down which rule a call uses; a reviewer looks at it.
+    fn note_use(&self, operation: Operation, verb: &str, target: &str) {
+        let Some(rule) = review::rule_of(&self.integration.scope, operation, verb, target) else { return };
+        let now = self.now();
+        let mut state = self.broker.state();
+        let used = state.used.entry(self.integration.name.clone()).or_default();
+        match used.get_mut(rule) {
+            Some(known) => (known.calls, known.last) = (known.calls + 1, now),
+            None => drop(used.insert(rule.clone(), Use { calls: 1, last: now })),
+        }
     }
 
     fn in_use(&self, operation: Operation) -> Result<()> {

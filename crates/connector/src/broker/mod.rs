@@ -18,6 +18,7 @@ pub mod ldap;
 mod line;
 mod network;
 mod oauth;
+mod places;
 mod resolve;
 mod settings;
 mod sigv4;
@@ -35,7 +36,8 @@ use bailiwick_core::{
     digest::Digest,
     id::{IntegrationName, Tenant},
     integration::{Integration, Purpose},
-    scope::Operation,
+    review::{Use, Whereabouts},
+    scope::{Operation, ScopeRule},
     time::{Clock, Timestamp},
 };
 
@@ -45,6 +47,7 @@ pub use call::{Answer, Call};
 pub use http::{HttpLimits, HttpTransport};
 pub use line::{Line, reserved};
 pub use network::{Astray, BadNetwork, Network, Place, Reach};
+pub use places::{NetworkPlaces, Places};
 pub use resolve::{Guide, Lost, Resolver, SystemResolver};
 pub use settings::{Auth, LineSettings};
 pub use sql::{Cell, Rows, Statement, Statements};
@@ -104,6 +107,7 @@ struct Inner {
     transport: Arc<dyn Transport>,
     directory: Arc<dyn ldap::Directory>,
     resolver: Arc<dyn Resolver>,
+    places: Arc<dyn Places>,
     clock: Arc<dyn Clock>,
     key: Arc<SealKey>,
     file_limit: u64,
@@ -111,12 +115,16 @@ struct Inner {
     state: Mutex<State>,
 }
 
+/// The use of the rules of each integration.
+pub type Used = BTreeMap<IntegrationName, BTreeMap<ScopeRule, Use>>;
+
 #[derive(Default)]
 struct State {
     stopped: BTreeMap<IntegrationName, String>,
     incidents: Vec<Incident>,
     windows: BTreeMap<IntegrationName, Window>,
     traffic: BTreeMap<IntegrationName, Traffic>,
+    used: Used,
     tokens: oauth::Tokens,
 }
 
@@ -131,12 +139,14 @@ impl Broker {
         let (file_limit, dialects, state) = (FILE_LIMIT, BTreeMap::new(), Mutex::default());
         let directory = Arc::new(ldap::Sockets::default());
         let resolver = Arc::new(SystemResolver);
+        let places = Arc::new(NetworkPlaces);
         Self {
             inner: Arc::new(Inner {
                 tenant,
                 transport,
                 directory,
                 resolver,
+                places,
                 clock,
                 key,
                 file_limit,
@@ -159,6 +169,36 @@ impl Broker {
         self.remade(|inner| inner.resolver = resolver)
     }
 
+    /// Finds out where callbacks lead by `places` instead of the network.
+    #[must_use]
+    pub fn with_places(self, places: Arc<dyn Places>) -> Self {
+        self.remade(|inner| inner.places = places)
+    }
+
+    /// Where the address leads now.
+    pub async fn place(&self, address: &str) -> Whereabouts {
+        self.inner.places.place(address).await
+    }
+
+    /// Hands out the use of the integrations' rules since the last time, once. A rule was used by a call that was
+    /// let through to be sent.
+    pub fn take_used(&self) -> Used {
+        std::mem::take(&mut self.inner.state().used)
+    }
+
+    /// Gives back use that could not be written down.
+    pub fn put_back(&self, used: Used) {
+        let mut state = self.inner.state();
+        for (integration, rules) in used {
+            for (rule, more) in rules {
+                let known = state.used.entry(integration.clone()).or_default();
+                let known = known.entry(rule).or_insert(Use { calls: 0, last: more.last });
+                known.calls += more.calls;
+                known.last = known.last.max(more.last);
+            }
+        }
+    }
+
     /// Reads files of at most `bytes`. Lines that were made before keep their limit.
     #[must_use]
     pub fn with_file_limit(self, bytes: u64) -> Self {
@@ -178,6 +218,7 @@ impl Broker {
             transport: old.transport.clone(),
             directory: old.directory.clone(),
             resolver: old.resolver.clone(),
+            places: old.places.clone(),
             clock: old.clock.clone(),
             key: old.key.clone(),
             file_limit: old.file_limit,

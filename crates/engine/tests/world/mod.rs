@@ -7,6 +7,7 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod declared;
 mod faults;
 pub mod newsy;
 mod phone;
@@ -23,6 +24,7 @@ use std::{
 use async_trait::async_trait;
 use bailiwick_connector::{
     Broker, Pause,
+    broker::Places,
     seal::{Credential, SealKey, Secret},
 };
 use bailiwick_core::{
@@ -30,11 +32,10 @@ use bailiwick_core::{
     case::{Case, Cell},
     digest::Digest,
     event::{Event, EventKind},
-    id::{Ascending, Entropy, IntegrationName, SourceName, SystemName, Tenant},
-    integration::{Integration, Purpose, Register, Role, Standing},
-    policy::PolicyFile,
+    id::{Ascending, Entropy, IntegrationName, SourceName, Tenant},
+    integration::Purpose,
     record::{Actor, Logged},
-    system::{Entitlement, OnLeave, System},
+    review::Whereabouts,
     time::{Clock, SignedDuration, Timestamp},
 };
 use bailiwick_engine::{Configuration, Engine, EngineError, Parts, Slow};
@@ -46,6 +47,8 @@ use bailiwick_store::{
 };
 use serde_json::json;
 
+#[allow(unused_imports, reason = "each test uses a part of it")]
+pub use declared::{CLASSES, register};
 pub use faults::Faults;
 #[allow(unused_imports, reason = "each test uses a part of it")]
 pub use phone::Phone;
@@ -53,9 +56,8 @@ pub use phone::Phone;
 /// The instant at which every world begins.
 pub const BEGIN: i64 = 1_790_000_000_000;
 
-/// The classes that every simulated system has.
-pub const CLASSES: &str =
-    r#"["primary-account","direct-groups","nested-groups","licences","api-tokens","sessions"]"#;
+/// People whom no feed of a test is about.
+const OTHERS: (&str, &str) = ("desk/1", "desk/2");
 
 /// A clock that stands still until it is moved; the lab and the hub look at the same one.
 pub struct Hands(AtomicI64);
@@ -107,14 +109,15 @@ impl Entropy for Dice {
     }
 }
 
-/// What is on record of every integration here.
-pub fn register() -> Register {
-    Register {
-        boundary: "inside".into(),
-        data_flows: vec!["names".into()],
-        privilege_flows: vec!["groups".into()],
-        vendor: "nobody".into(),
-        ..Register::default()
+/// Where addresses lead, as the test says; nothing is looked up.
+#[derive(Default)]
+pub struct Signposts(pub std::sync::Mutex<BTreeMap<String, Whereabouts>>);
+
+#[async_trait::async_trait]
+impl Places for Signposts {
+    async fn place(&self, address: &str) -> Whereabouts {
+        let known = self.0.lock().unwrap().get(address).cloned();
+        known.unwrap_or_else(|| Whereabouts::Lost { why: "no such name".into() })
     }
 }
 
@@ -129,6 +132,10 @@ pub struct World {
     pub engine: Engine,
     pub folder: tempfile::TempDir,
     pub systems: Vec<String>,
+    /// Who answers for the integrations, and the backup: nobody of the feed, unless a test says so.
+    pub people: (&'static str, &'static str),
+    /// Where callbacks lead.
+    pub places: Arc<Signposts>,
     key: Arc<SealKey>,
     names: u64,
 }
@@ -156,9 +163,24 @@ impl World {
         let faults = Arc::new(Faults::default());
         let key = Arc::new(SealKey::generate(&*dice));
         let store: Arc<dyn Store> = Arc::new(faults::Breakable::new(store, faults.clone()));
-        let engine = engine(&store, &lab, &hands, &dice, &key, &faults, 0);
+        let places = Arc::new(Signposts::default());
+        let engine = engine(&store, &lab, &hands, &dice, &key, &faults, (0, &places));
         let systems = systems.iter().map(|(name, _)| (*name).to_owned()).collect();
-        let world = Self { seed, hands, dice, lab, store, faults, engine, folder, systems, key, names: 0 };
+        let world = Self {
+            seed,
+            hands,
+            dice,
+            lab,
+            store,
+            faults,
+            engine,
+            folder,
+            systems,
+            people: OTHERS,
+            places,
+            key,
+            names: 0,
+        };
         for system in &world.systems {
             let groups = json!([
                 {"name": "Everyone"}, {"name": "Engineering"}, {"name": "Finance"}, {"name": "Admins"},
@@ -178,13 +200,28 @@ impl World {
     pub fn restart(&mut self) {
         self.names += 1;
         self.faults.revive();
-        self.engine =
-            engine(&self.store, &self.lab, &self.hands, &self.dice, &self.key, &self.faults, self.names);
+        self.engine = engine(
+            &self.store,
+            &self.lab,
+            &self.hands,
+            &self.dice,
+            &self.key,
+            &self.faults,
+            (self.names, &self.places),
+        );
     }
 
     /// Another engine on the same store, at the same time.
     pub fn second(&self) -> Engine {
-        engine(&self.store, &self.lab, &self.hands, &self.dice, &self.key, &self.faults, 1_000)
+        engine(
+            &self.store,
+            &self.lab,
+            &self.hands,
+            &self.dice,
+            &self.key,
+            &self.faults,
+            (1_000, &self.places),
+        )
     }
 
     /// Moves the clock.
@@ -214,140 +251,6 @@ impl World {
                     .await
                     .unwrap();
             }
-        }
-    }
-
-    /// The configuration of this world.
-    pub fn configuration(&self) -> Configuration {
-        let mut out = Configuration {
-            policies: vec![PolicyFile { path: "rules.cedar".into(), text: self.policies() }],
-            integrations: vec![self.source()],
-            ..Configuration::default()
-        };
-        for system in &self.systems {
-            out.systems.push(System {
-                name: SystemName::new(system).unwrap(),
-                title: system.clone(),
-                classes: serde_json::from_str(CLASSES).unwrap(),
-                on_leave: OnLeave::Disable,
-                convergence_ms: 5_000,
-                retention_days: 30,
-                reconcile_every_ms: System::usual_reconcile_every(),
-                probe_every_ms: System::usual_probe_every(),
-                account: BTreeMap::from([
-                    ("userName".into(), "{email}".into()),
-                    ("displayName".into(), "{display_name}".into()),
-                ]),
-            });
-            let entitlement = |name: &str, class: &str, label: &str, privileged: bool| -> Entitlement {
-                serde_json::from_value(json!({
-                    "name": format!("{system}/{name}"), "class": class, "label": label, "privileged": privileged
-                }))
-                .unwrap()
-            };
-            out.entitlements.extend([
-                entitlement("account", "primary-account", "account", false),
-                entitlement("everyone", "direct-groups", "Everyone", false),
-                entitlement("engineering", "direct-groups", "Engineering", false),
-                entitlement("finance", "direct-groups", "Finance", false),
-                entitlement("admins", "direct-groups", "Admins", true),
-            ]);
-            out.integrations.push(self.target(system));
-        }
-        out
-    }
-
-    fn policies(&self) -> String {
-        let mut text = String::from(
-            r#"
-@id("rule-ordinary") permit(principal is Rule, action == Action::"approve", resource)
-  when { !resource.privileged && !resource.destructive };
-@id("person-any") permit(principal is Operator, action == Action::"approve", resource)
-  when { principal.roles.contains("approver") };
-"#,
-        );
-        for system in &self.systems {
-            text.push_str(&format!(
-                r#"
-@id("{system}-all") permit(principal, action == Action::"hold", resource == Entitlement::"{system}/account");
-@id("{system}-everyone") permit(principal, action == Action::"hold", resource == Entitlement::"{system}/everyone");
-@id("{system}-eng") permit(principal, action == Action::"hold", resource == Entitlement::"{system}/engineering")
-  when {{ principal.department == "Engineering" }};
-@id("{system}-fin") permit(principal, action == Action::"hold", resource == Entitlement::"{system}/finance")
-  when {{ principal.department == "Finance" }};
-"#
-            ));
-        }
-        text
-    }
-
-    fn source(&self) -> Integration {
-        let text = |required| json!({ "type": "text", "required": required });
-        let contract = serde_json::from_value(json!({
-            "attributes": { "email": text(true), "display_name": text(true), "department": text(true) },
-            "always_allowed": 5, "max_loss_percent": 20, "max_change_percent": 50
-        }))
-        .unwrap();
-        Integration {
-            name: IntegrationName::new("hr").unwrap(),
-            purpose: "people".into(),
-            owner: "hr/1".into(),
-            backup: "hr/2".into(),
-            connector: "csv".into(),
-            endpoint: format!("file://{}", self.folder.path().display()),
-            role: Role::Source { source: SourceName::new("hr").unwrap(), contract },
-            scope: serde_json::from_value(json!({ "rules": ["list READ /{file}", "get READ /{file}"] }))
-                .unwrap(),
-            settings: json!({
-                "file": "current.csv", "key": "id",
-                "columns": { "email": "email", "display_name": "name", "department": "dept" },
-                "end": "last_day",
-                "status": "status", "active": ["active"], "terminated": ["left"]
-            }),
-            standing: Standing::Enabled,
-            register: register(),
-            gates: Default::default(),
-        }
-    }
-
-    fn target(&self, system: &str) -> Integration {
-        let vendor = "/api/users/{id}";
-        Integration {
-            name: IntegrationName::new(system).unwrap(),
-            purpose: "accounts".into(),
-            owner: "hr/1".into(),
-            backup: "hr/2".into(),
-            connector: "scim".into(),
-            endpoint: format!("http://127.0.0.1:9/{system}"),
-            role: Role::Target { system: SystemName::new(system).unwrap() },
-            scope: serde_json::from_value(json!({ "rules": [
-                "discover GET /scim/v2/ServiceProviderConfig", "discover GET /scim/v2/Schemas",
-                "list GET /scim/v2/Users", "get GET /scim/v2/Users", "get GET /scim/v2/Users/{id}",
-                "create POST /scim/v2/Users", "update PATCH /scim/v2/Users/{id}", "update PUT /scim/v2/Users/{id}",
-                "delete DELETE /scim/v2/Users/{id}",
-                "list GET /scim/v2/Groups", "get GET /scim/v2/Groups", "get GET /scim/v2/Groups/{id}",
-                "grant PATCH /scim/v2/Groups/{id}", "revoke PATCH /scim/v2/Groups/{id}",
-                "list GET /api/users/{id}/licences", "grant PUT /api/users/{id}/licences/{sku}",
-                "revoke DELETE /api/users/{id}/licences/{sku}",
-                "list GET /api/users/{id}/tokens", "revoke DELETE /api/users/{id}/tokens/{tid}",
-                "list GET /api/users/{id}/sessions", "revoke DELETE /api/users/{id}/sessions/{sid}"
-            ] }))
-            .unwrap(),
-            settings: json!({
-                "base": "/scim/v2", "idempotency_header": "Idempotency-Key", "read_lag_ms": 2_500,
-                "held": {
-                    "licences": { "list": format!("{vendor}/licences"), "grant": format!("{vendor}/licences/{{item}}"),
-                        "revoke": format!("{vendor}/licences/{{item}}"), "item": "sku", "name": "sku" },
-                    "api-tokens": { "list": format!("{vendor}/tokens"), "revoke": format!("{vendor}/tokens/{{item}}"),
-                        "item": "id", "name": "name", "live": { "field": "status", "equals": "active" }, "gone": { "field": "status", "equals": "revoked" },
-                        "purges": "purges_at" },
-                    "sessions": { "list": format!("{vendor}/sessions"), "revoke": format!("{vendor}/sessions/{{item}}"),
-                        "item": "id", "name": "id" }
-                }
-            }),
-            standing: Standing::Enabled,
-            register: register(),
-            gates: Default::default(),
         }
     }
 
@@ -568,10 +471,11 @@ fn engine(
     dice: &Arc<Dice>,
     key: &Arc<SealKey>,
     faults: &Arc<Faults>,
-    number: u64,
+    (number, places): (u64, &Arc<Signposts>),
 ) -> Engine {
     let transport = Arc::new(transport::InProcess::new(lab.router(), faults.clone()));
     let broker = Broker::new(Tenant::single(), transport, hands.clone(), key.clone());
+    let broker = broker.with_places(places.clone());
     Engine::new(Parts {
         store: store.clone(),
         tenant: Tenant::single(),

@@ -9,8 +9,8 @@ use bailiwick_core::{
     gate::{Gate, Shut},
     id::IntegrationName,
     integration::{Integration, Purpose},
-    time::Timestamp,
     scope_test::ScopeTest,
+    time::Timestamp,
 };
 use bailiwick_engine::{Spending, Waiting};
 use bailiwick_store::entities::Credential;

@@ -20,6 +20,7 @@ mod integrations;
 mod operators;
 mod page;
 mod plans;
+mod reviews;
 mod sources;
 mod status;
 mod systems;
@@ -49,6 +50,7 @@ pub use self::{
     operators::{EnrolRequest, Enrolled, NewOperator, OperatorMade, OperatorView},
     page::Page,
     plans::{ApprovalRequest, PlanView},
+    reviews::{Acceptance, DecisionRequest, Incident, Proposal, ReviewView},
     sources::Delivered,
     status::{Status, SystemStatus},
     systems::{ProfileView, ProgressView, ReconciledView},
@@ -143,6 +145,12 @@ pub fn router(hub: Hub) -> Router {
         .route("/break-glass/{case}", post(break_glass::open))
         .route("/break-glass/exceptions/{exception}/review", post(break_glass::review))
         .route("/operators/{name}/factor", post(operators::enrol))
+        .route("/integrations/{integration}/transfer", post(reviews::propose))
+        .route("/integrations/{integration}/acceptance", post(reviews::accept))
+        .route("/integrations/{integration}/review", get(reviews::show).post(reviews::decide))
+        .route("/reviews", get(reviews::list))
+        .route("/transfers", get(reviews::transfers))
+        .route("/vendors/{vendor}/incident", post(reviews::incident))
         .route("/operators", get(operators::list).post(operators::add))
         .route("/evidence/checkpoint", get(evidence::checkpoint))
         .route("/evidence/packs/{subject}", get(evidence::export))

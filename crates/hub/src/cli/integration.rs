@@ -4,13 +4,14 @@ use bailiwick_core::{
     gate::Gate,
     integration::{Role, Standing},
     scope_test::{ScopeTest, Shown, Tried},
+    transfer::{Post, Transfer},
 };
 use bailiwick_engine::{Spending, Waiting};
 use clap::Subcommand;
 
 use super::Context;
 use crate::{
-    api::{CallerMade, IntegrationView, NewCaller, Withdrawal},
+    api::{Acceptance, CallerMade, IntegrationView, NewCaller, Proposal, Withdrawal},
     failure::{Exit, Result},
     render::{Output, Tone},
 };
@@ -62,6 +63,28 @@ pub enum IntegrationCommand {
     Certify {
         /// The integration
         integration: String,
+    },
+    /// Propose somebody else to answer for an integration; they must accept
+    #[command(after_help = "Example:\n  bailiwick integration transfer chat --to hr/2")]
+    Transfer {
+        /// The integration
+        integration: String,
+        /// Who is proposed
+        #[arg(long, value_name = "SOURCE/KEY")]
+        to: String,
+        /// In which place: owner or backup
+        #[arg(long, value_parser = ["owner", "backup"], default_value = "owner")]
+        post: String,
+    },
+    /// Say that you answer for an integration from now on; its credentials must then be set anew
+    #[command(after_help = "You must be proposed. What follows is a change with the usual approvals.\n\n\
+        Example:\n  bailiwick integration accept chat --backup hr/6")]
+    Accept {
+        /// The integration
+        integration: String,
+        /// Who is the backup, when you were it
+        #[arg(long, value_name = "SOURCE/KEY")]
+        backup: Option<String>,
     },
     /// Take approvals back: one gate alone, or both; in force at once
     #[command(after_help = "Without the gate `identity-authority-approved` an integration reads and writes \
@@ -121,6 +144,28 @@ pub async fn run(context: &Context<'_>, command: IntegrationCommand) -> Result<E
             let waiting: Vec<Waiting> =
                 client.post(&["integrations", &integration, "certification"]).send().await?;
             context.output.result(&waiting, |output| super::apply::waits(output, &waiting));
+        }
+        IntegrationCommand::Transfer { integration, to, post } => {
+            let post = if post == "backup" { Post::Backup } else { Post::Owner };
+            let asked = Proposal { to, post };
+            let transfer: Transfer =
+                client.post(&["integrations", &integration, "transfer"]).json(&asked).send().await?;
+            context.output.result(&transfer, |output| {
+                let to = transfer.to.as_deref().unwrap_or("nobody");
+                output.line(&format!("{to} is proposed as {} of {integration}", transfer.post));
+                output.say(&format!("they accept with `bailiwick integration accept {integration}`"));
+            });
+        }
+        IntegrationCommand::Accept { integration, backup } => {
+            let asked = Acceptance { backup };
+            let waiting: Vec<Waiting> =
+                client.post(&["integrations", &integration, "acceptance"]).json(&asked).send().await?;
+            context.output.result(&waiting, |output| {
+                output.line(&format!(
+                    "accepted; set each credential of {integration} anew within five working days"
+                ));
+                super::apply::waits(output, &waiting);
+            });
         }
         IntegrationCommand::Withdraw { integration, gate } => {
             let gates = gate.map_or(Gate::ALL.to_vec(), |gate| vec![gate]);

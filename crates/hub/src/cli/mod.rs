@@ -23,6 +23,7 @@ mod operator;
 mod plan;
 mod probe;
 mod reconcile;
+mod review;
 mod signal;
 mod status;
 mod task;
@@ -139,6 +140,9 @@ enum Command {
     /// What is connected
     #[command(subcommand)]
     Integration(integration::IntegrationCommand),
+    /// Looking at integrations anew: what they were given and what they used
+    #[command(subcommand)]
+    Review(review::ReviewCommand),
     /// What can be connected, and descriptions of HTTP APIs
     #[command(subcommand)]
     Connector(connector::ConnectorCommand),
@@ -248,6 +252,7 @@ async fn dispatch(context: &Context<'_>, command: Option<Command>) -> Result<Exi
         Command::Integration(command) => integration::run(context, command).await,
         Command::Authority(command) => authority::run(context, command).await,
         Command::Blast(args) => blast::run(context, args).await,
+        Command::Review(command) => review::run(context, command).await,
         Command::Connector(command) => connector::run(context, command).await,
         Command::BreakGlass(command) => break_glass::run(context, command).await,
         Command::Credential(command) => credential::run(context, command).await,

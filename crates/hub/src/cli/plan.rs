@@ -138,7 +138,7 @@ async fn give_with(client: &Client, plan: PlanId, request: &ApprovalRequest) -> 
 }
 
 /// The code that somebody at a terminal types; `None` where there is no terminal.
-fn ask_for_code(context: &Context<'_>) -> Option<String> {
+pub(super) fn ask_for_code(context: &Context<'_>) -> Option<String> {
     if context.output.json || !std::io::stdin().is_terminal() {
         return None;
     }

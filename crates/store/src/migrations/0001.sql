@@ -337,6 +337,43 @@ CREATE TABLE glass_cases (
   PRIMARY KEY (tenant, id)
 ) STRICT;
 
+CREATE TABLE reviews (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  open_key TEXT,
+  integration TEXT,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+CREATE UNIQUE INDEX reviews_open_key ON reviews (tenant, open_key) WHERE open_key IS NOT NULL;
+CREATE INDEX reviews_integration ON reviews (tenant, integration, id) WHERE integration IS NOT NULL;
+
+CREATE TABLE transfers (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  open_key TEXT,
+  integration TEXT,
+  state TEXT,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+CREATE UNIQUE INDEX transfers_open_key ON transfers (tenant, open_key) WHERE open_key IS NOT NULL;
+CREATE INDEX transfers_integration ON transfers (tenant, integration, id) WHERE integration IS NOT NULL;
+CREATE INDEX transfers_state ON transfers (tenant, state, id) WHERE state IS NOT NULL;
+
+CREATE TABLE watches (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+
 -- Evidence: appended with the rows it explains; `idx` is the place in the published log.
 CREATE TABLE evidence (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -1,0 +1,161 @@
+//! `/reviews`, `/transfers` and what belongs to them: integrations that are looked at anew, and that go to
+//! somebody else.
+
+use axum::{Json, extract::State};
+use bailiwick_core::{
+    digest::Digest,
+    id::IntegrationName,
+    review::{Decision, Review, Shown},
+    transfer::{Post, Transfer},
+};
+use bailiwick_engine::Waiting;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Hub, Page,
+    answer::{Answer, Body, Params, Segment},
+    caller::{Caller, Right},
+    page::{Wanted, is},
+};
+
+/// What a reviewer is shown, and what identifies it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReviewView {
+    /// What is shown.
+    #[serde(flatten)]
+    pub shown: Shown,
+    /// Give it back with the decision.
+    pub digest: Digest,
+}
+
+/// A decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionRequest {
+    /// What.
+    pub decision: Decision,
+    /// Why.
+    #[serde(default)]
+    pub reason: String,
+    /// The digest of what was shown.
+    pub shown: Digest,
+    /// The code of the moment, where keeping takes one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+}
+
+/// Who is proposed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proposal {
+    /// `source/key` of the person.
+    pub to: String,
+    /// In which place.
+    pub post: Post,
+}
+
+/// That the caller answers for it from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Acceptance {
+    /// Who is the backup, if that changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<String>,
+}
+
+/// What was opened because of an incident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incident {
+    /// The integrations of the vendor.
+    pub integrations: Vec<IntegrationName>,
+}
+
+/// Which reviews and transfers.
+#[derive(Debug, Default, Deserialize)]
+pub struct Which {
+    integration: Option<IntegrationName>,
+}
+
+/// `GET /reviews?integration=&limit=&after=`
+pub async fn list(
+    State(hub): State<Hub>,
+    _: Caller,
+    Params(which): Params<Which>,
+    Params(wanted): Params<Wanted>,
+) -> Answer<Page<Review>> {
+    let mut tx = hub.read().await?;
+    let filters = is("integration", which.integration.map(|name| name.to_string()));
+    Ok(Json(wanted.read(&hub, &mut *tx, filters.into_iter().collect()).await?))
+}
+
+/// `GET /transfers?integration=&limit=&after=`
+pub async fn transfers(
+    State(hub): State<Hub>,
+    _: Caller,
+    Params(which): Params<Which>,
+    Params(wanted): Params<Wanted>,
+) -> Answer<Page<Transfer>> {
+    let mut tx = hub.read().await?;
+    let filters = is("integration", which.integration.map(|name| name.to_string()));
+    Ok(Json(wanted.read(&hub, &mut *tx, filters.into_iter().collect()).await?))
+}
+
+/// `GET /integrations/{integration}/review`: what there is to look at now.
+pub async fn show(
+    State(hub): State<Hub>,
+    _: Caller,
+    Segment(name): Segment<IntegrationName>,
+) -> Answer<ReviewView> {
+    let shown = hub.engine.review_shown(&name).await?;
+    Ok(Json(ReviewView { digest: shown.digest(), shown }))
+}
+
+/// `POST /integrations/{integration}/review`: who may is decided by the engine.
+pub async fn decide(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Segment(name): Segment<IntegrationName>,
+    Body(asked): Body<DecisionRequest>,
+) -> Answer<Review> {
+    let DecisionRequest { decision, reason, shown, code } = asked;
+    let review = hub.engine.review(&name, decision, &reason, shown, &caller.0, code.as_deref()).await?;
+    hub.worker.nudge();
+    Ok(Json(review))
+}
+
+/// `POST /vendors/{vendor}/incident`: opens reviews of everything of the vendor.
+pub async fn incident(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Segment(vendor): Segment<String>,
+) -> Answer<Incident> {
+    caller.may(Right::Operate)?;
+    let integrations = hub.engine.vendor_incident(&vendor, &caller.0).await?;
+    hub.worker.nudge();
+    Ok(Json(Incident { integrations }))
+}
+
+/// `POST /integrations/{integration}/transfer`
+pub async fn propose(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Segment(name): Segment<IntegrationName>,
+    Body(asked): Body<Proposal>,
+) -> Answer<Transfer> {
+    caller.may(Right::Operate)?;
+    let transfer = hub.engine.propose_transfer(&name, asked.post, &asked.to, &caller.0).await?;
+    hub.worker.nudge();
+    Ok(Json(transfer))
+}
+
+/// `POST /integrations/{integration}/acceptance`: by the proposed person; the plans that wait.
+pub async fn accept(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Segment(name): Segment<IntegrationName>,
+    Body(asked): Body<Acceptance>,
+) -> Answer<Vec<Waiting>> {
+    let waiting = hub.engine.accept_transfer(&name, asked.backup.as_deref(), &caller.0).await?;
+    hub.worker.nudge();
+    Ok(Json(waiting))
+}
