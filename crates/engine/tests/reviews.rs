@@ -1,7 +1,7 @@
 //! Reviews of integrations and transfers of who answers for them; the clock is moved, nothing sleeps.
 
-#[path = "world/mod.rs"]
-#[allow(dead_code, unused_imports, reason = "shared by several tests")]
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 mod world;
 
 use std::collections::BTreeSet;
