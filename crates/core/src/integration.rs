@@ -8,6 +8,7 @@ use crate::{
     digest::Digest,
     gate::Gates,
     id::{IntegrationName, SourceName, SystemName},
+    kill::Kill,
     scope::{Comparison, Scope},
     time::Timestamp,
 };
@@ -20,6 +21,10 @@ pub enum Purpose {
     Write,
     /// Reads it back, independently of the writer.
     Verify,
+    /// Was for writing; is kept until the provider rejects it, to end and to try it and for nothing else.
+    KillWrite,
+    /// Was for reading back; the same.
+    KillVerify,
 }
 
 impl Purpose {
@@ -28,6 +33,25 @@ impl Purpose {
         match self {
             Self::Write => "write",
             Self::Verify => "verify",
+            Self::KillWrite => "kill-write",
+            Self::KillVerify => "kill-verify",
+        }
+    }
+
+    /// What a credential of this purpose is kept for once its integration has ended.
+    #[must_use]
+    pub const fn last(self) -> Self {
+        match self {
+            Self::Write | Self::KillWrite => Self::KillWrite,
+            Self::Verify | Self::KillVerify => Self::KillVerify,
+        }
+    }
+
+    /// Whether it is kept only to end and to try it.
+    pub const fn is_last(self) -> bool {
+        match self {
+            Self::Write | Self::Verify => false,
+            Self::KillWrite | Self::KillVerify => true,
         }
     }
 }
@@ -184,22 +208,46 @@ pub struct Integration {
     /// Settings for the connector, checked by the connector.
     #[serde(default)]
     pub settings: serde_json::Value,
+    /// How its grant at the provider is ended, and how that is proven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kill: Option<Kill>,
     /// Whether it may be used.
     pub standing: Standing,
     /// What was approved of it.
     #[serde(default)]
     pub gates: Gates,
+    /// When killing it was last tried, and how that went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<Drill>,
+}
+
+/// A drill of the kill of an integration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drill {
+    /// When.
+    pub at: Timestamp,
+    /// What did not go as it must; absent when all did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
 }
 
 impl Integration {
+    /// Whether it was killed or retired.
+    pub const fn has_ended(&self) -> bool {
+        match &self.standing {
+            Standing::Ended { .. } => true,
+            Standing::Enabled | Standing::Quarantined { .. } | Standing::Paused { .. } => false,
+        }
+    }
+
     /// Identifies what is declared of it: everything but how it stands and what was approved.
     pub fn declared(&self) -> Digest {
         let Self { name, purpose, owner, backup, connector, endpoint, .. } = self;
-        let Self { role, register, scope, settings, .. } = self;
+        let Self { role, register, scope, settings, kill, .. } = self;
         // The store may give the keys back in another order.
         let settings = crate::record::sorted(settings.clone());
         Digest::of_value(&(
-            name, purpose, owner, backup, connector, endpoint, role, register, scope, settings,
+            name, purpose, owner, backup, connector, endpoint, role, register, scope, settings, kill,
         ))
     }
 }
@@ -220,6 +268,7 @@ pub fn compare(new: &Integration, certified: &Integration) -> Comparison {
         ("endpoint", new.endpoint != certified.endpoint),
         ("role", new.role != certified.role),
         ("settings", new.settings != certified.settings),
+        ("way of ending its grant", new.kill != certified.kill),
         ("boundary", register.boundary != theirs.boundary),
         ("data flows", register.data_flows != theirs.data_flows),
         ("privilege flows", register.privilege_flows != theirs.privilege_flows),

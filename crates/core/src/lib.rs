@@ -23,6 +23,7 @@ pub mod id;
 pub mod identity;
 pub mod index;
 pub mod integration;
+pub mod kill;
 pub mod limit;
 pub mod person;
 pub mod plan;

@@ -32,6 +32,11 @@ pub enum EngineError {
     /// An integration may not be used for this.
     #[error("`{0}` may not do this: {1}")]
     Shut(IntegrationName, Shut),
+    /// An integration that has ended is declared anew before its old grant is proven dead.
+    #[error(
+        "`{0}` has ended and nothing proves yet that its grant is dead; take it out of the configuration, or wait for its case to close"
+    )]
+    Unproven(IntegrationName),
     /// An answer to a task is not accepted.
     #[error("the answer is not accepted")]
     Task(#[from] TaskRefusal),
@@ -88,6 +93,7 @@ impl EngineError {
             Self::Configuration(_) => "configuration",
             Self::Refused(r) => r.code(),
             Self::Shut(_, shut) => shut.code(),
+            Self::Unproven(_) => "integration-not-proven-dead",
             Self::Task(r) => r.code(),
             Self::Held(breaches) => breaches.first().map_or("feed-held", Breach::code),
             Self::NotFound { .. } => "not-found",

@@ -362,7 +362,7 @@ impl Engine {
         .await
     }
 
-    async fn amend(
+    pub(crate) async fn amend(
         &self,
         name: &IntegrationName,
         cause: Cause,
@@ -443,6 +443,6 @@ pub(crate) fn hub() -> IntegrationName {
     IntegrationName::new(HUB).unwrap_or_else(|_| unreachable!("`{HUB}` is a name"))
 }
 
-fn hub_source() -> SourceName {
+pub(crate) fn hub_source() -> SourceName {
     SourceName::new(HUB).unwrap_or_else(|_| unreachable!("`{HUB}` is a name"))
 }

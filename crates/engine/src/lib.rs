@@ -20,6 +20,7 @@ mod export;
 mod finding;
 mod govern;
 mod intake;
+mod kill;
 mod observe;
 mod operator;
 mod probe;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use bailiwick_connector::seal::{Credential as Secret, SealContext};
 use bailiwick_core::{
     digest::Digest,
+    gate::Shut,
     id::{IntegrationName, OperatorId},
     identity::Identity,
     integration::{Integration, Purpose, Standing},
@@ -78,6 +79,12 @@ impl Engine {
         let stored = get::<Integration>(&mut *tx, self.tenant(), integration.as_str())
             .await?
             .ok_or_else(|| EngineError::NotFound { kind: "integration", name: integration.to_string() })?;
+        if let Standing::Ended { since } = &stored.value.standing {
+            return Err(EngineError::Shut(integration.clone(), Shut::Ended(*since)));
+        }
+        if purpose.is_last() {
+            return Err(EngineError::NotFound { kind: "purpose to set", name: purpose.as_str().into() });
+        }
         let context = SealContext::of(self.tenant(), &stored.value, purpose)?;
         let sealed = self.parts.broker.seal(&context, &secret, self.entropy());
         let credential = Credential {
@@ -85,6 +92,7 @@ impl Engine {
             purpose,
             sealed: serde_json::to_value(&sealed).unwrap_or_default(),
             at: self.now(),
+            accepted: None,
         };
         let mut record = self
             .record(RecordKind::CredentialSealed, "credential")
@@ -109,6 +117,9 @@ impl Engine {
             .ok_or_else(|| EngineError::NotFound { kind: "integration", name: integration.to_string() })?;
         let mut record = self.record(RecordKind::Configured, "release").fact("integration", integration);
         record.actor = by;
+        if let Standing::Ended { since } = &stored.value.standing {
+            return Err(EngineError::Shut(integration.clone(), Shut::Ended(*since)));
+        }
         let released = Integration { standing: Standing::Enabled, ..stored.value };
         let mut updates = vec![Update::new(record).replace(&released, stored.revision, self.entropy())];
         updates.extend(self.close_finding(&mut *tx, "integration-quarantined", integration.as_str()).await?);

@@ -459,7 +459,7 @@ impl Engine {
         }
     }
 
-    async fn close_case(&self, tx: &mut dyn Tx, stored: Stored<Case>) -> Result<()> {
+    pub(crate) async fn close_case(&self, tx: &mut dyn Tx, stored: Stored<Case>) -> Result<()> {
         let now = self.now();
         let id = stored.value.id;
         let mine = Select::from(Table::Cells).filter(Filter::Is("case_id", id.to_string().into()));

@@ -1,7 +1,7 @@
 //! The queue: what work there is, and the loop that does it.
 
 use bailiwick_core::{
-    id::{CaseId, EventId, IdentityId, PlanId, RunId, SystemName, TaskId},
+    id::{CaseId, EventId, IdentityId, IntegrationName, PlanId, RunId, SystemName, TaskId},
     time::Timestamp,
 };
 use bailiwick_store::{NewWork, StoreError, Tx, Work};
@@ -72,6 +72,13 @@ pub enum Job {
         /// Where.
         system: SystemName,
     },
+    /// End and try the grant of a killed integration.
+    Kill {
+        /// Which.
+        integration: IntegrationName,
+        /// Its case.
+        case: CaseId,
+    },
     /// Decide again for everybody, because the rules changed; goes on after `after`.
     Redecide {
         /// What changed, unique.
@@ -97,6 +104,7 @@ impl Job {
             Self::Remind { task } => task.to_string(),
             Self::Lapse { run, .. } => format!("lapse/{run}"),
             Self::Purge { identity, system } => format!("purge/{identity}/{system}"),
+            Self::Kill { integration, .. } => format!("kill/{integration}"),
             Self::Redecide { .. } => "redecide".into(),
         }
     }
@@ -160,6 +168,7 @@ impl Engine {
                     | Job::Remind { .. }
                     | Job::Lapse { .. }
                     | Job::Purge { .. }
+                    | Job::Kill { .. }
                     | Job::Redecide { .. }),
                 ) => {
                     others.push((item, job));
@@ -178,6 +187,7 @@ impl Engine {
                 Job::Remind { task } => self.remind(&item, task).await,
                 Job::Reconcile { system } => self.reconcile_item(&item, &system).await,
                 Job::Purge { identity, system } => self.purge(&item, identity, &system).await,
+                Job::Kill { integration, case } => self.kill_item(&item, &integration, case).await,
                 Job::Redecide { cause, after } => self.redecide(&item, &cause, after).await,
                 Job::Decide { .. } | Job::Apply { .. } | Job::Verify { .. } => Ok(()),
             };

@@ -247,6 +247,8 @@ impl Line {
             "no rule of the scope allows it"
         } else if self.purpose == Purpose::Verify && !operation.reads() {
             "it writes, and the line is for reading back"
+        } else if self.purpose.is_last() {
+            "the credential is kept to end and to try it, and for nothing else"
         } else {
             return Ok(());
         };
@@ -343,7 +345,12 @@ impl Line {
         })
     }
 
-    async fn exchange(&self, call: &Call, origin: &str, request: Request<Bytes>) -> Result<Answer> {
+    pub(super) async fn exchange(
+        &self,
+        call: &Call,
+        origin: &str,
+        request: Request<Bytes>,
+    ) -> Result<Answer> {
         let started = self.now();
         let answer = match self.broker.transport.send(request).await {
             Ok(response) => Ok(answer(response)),
@@ -353,7 +360,7 @@ impl Line {
         answer
     }
 
-    fn request(&self, call: &Call, url: &str) -> Result<Request<Bytes>> {
+    pub(super) fn request(&self, call: &Call, url: &str) -> Result<Request<Bytes>> {
         let bad =
             |what: &str| self.settings(format!("{what} of a `{}` call is not HTTP", call.operation.as_str()));
         if call.method == "READ" {

@@ -14,6 +14,7 @@ mod call;
 mod destination;
 mod file;
 mod http;
+mod kill;
 pub mod ldap;
 mod line;
 mod oauth;
@@ -40,6 +41,7 @@ use bailiwick_core::{
 pub use action::Action;
 pub use call::{Answer, Call};
 pub use http::{HttpLimits, HttpTransport};
+pub use kill::KillLine;
 pub use line::{Line, reserved};
 pub use settings::{Auth, LineSettings};
 pub use sql::{Cell, Rows, Statement, Statements};

@@ -90,6 +90,8 @@ fn bench(settings: Value, tokens: &[(u16, Value)]) -> Bench {
         standing: Standing::Enabled,
         register: Default::default(),
         gates: Default::default(),
+        kill: None,
+        drill: None,
     };
     Bench { wire, clock, key, broker, integration }
 }

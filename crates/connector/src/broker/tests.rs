@@ -72,6 +72,8 @@ fn bench() -> Bench {
         standing: Standing::Enabled,
         register: Default::default(),
         gates: Default::default(),
+        kill: None,
+        drill: None,
     };
     Bench { wire, clock, key, broker, integration }
 }

@@ -93,6 +93,8 @@ fn line() -> Line {
         standing: Standing::Enabled,
         register: Default::default(),
         gates: Default::default(),
+        kill: None,
+        drill: None,
     };
     let transport = Arc::new(HttpTransport::new(&HttpLimits::default()).unwrap());
     let key = Arc::new(SealKey::generate(&Seeded::new(1)));

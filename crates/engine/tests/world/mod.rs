@@ -288,6 +288,8 @@ impl World {
             standing: Standing::Enabled,
             register: register(),
             gates: Default::default(),
+            kill: None,
+            drill: None,
         }
     }
 
@@ -329,6 +331,8 @@ impl World {
             standing: Standing::Enabled,
             register: register(),
             gates: Default::default(),
+            kill: None,
+            drill: None,
         }
     }
 

@@ -151,6 +151,8 @@ pub(super) fn integration<'t>(
             settings,
             standing: Standing::Enabled,
             gates: Gates::default(),
+            kill: None,
+            drill: None,
         })
     };
     let promised = (!promised.is_empty()).then_some(promised);

@@ -494,6 +494,8 @@ impl Toy {
             standing: Standing::Enabled,
             register: Default::default(),
             gates: Default::default(),
+            kill: None,
+            drill: None,
         };
         let key = Arc::new(SealKey::generate(&Seeded::new(1)));
         let context = SealContext::of(&Tenant::single(), &integration, Purpose::Write).unwrap();
