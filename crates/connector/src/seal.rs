@@ -11,7 +11,7 @@ mod secret;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use bailiwick_core::{
-    digest::canonical,
+    digest::{Digest, canonical},
     id::{Entropy, IntegrationName, Tenant},
     integration::{Integration, Purpose},
 };
@@ -38,14 +38,22 @@ pub struct SealContext {
     pub purpose: Purpose,
     /// Scheme, host and port it may be sent to, such as `https://chat.example:443`.
     pub origin: String,
+    /// Identifies the two calls that one may still be used for whose integration has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_calls: Option<Digest>,
 }
 
 impl SealContext {
     /// The context of a credential of `integration` as it is configured now. Fails with `Settings` when
     /// its endpoint is not an address that a credential can be sent to.
     pub fn of(tenant: &Tenant, integration: &Integration, purpose: Purpose) -> crate::Result<Self> {
-        let origin = Destination::parse(integration)?.origin();
-        Ok(Self { tenant: tenant.clone(), integration: integration.name.clone(), purpose, origin })
+        Ok(Self::at(tenant, integration, purpose, Destination::parse(integration)?.origin()))
+    }
+
+    /// The context of one that goes to `origin`.
+    pub(crate) fn at(tenant: &Tenant, integration: &Integration, purpose: Purpose, origin: String) -> Self {
+        let last_calls = purpose.is_last().then(|| Digest::of_value(&integration.kill));
+        Self { tenant: tenant.clone(), integration: integration.name.clone(), purpose, origin, last_calls }
     }
 
     fn associated(&self) -> Vec<u8> {

@@ -77,10 +77,7 @@ impl Behind for Served {
     }
 
     fn way(&self, purpose: Purpose) -> (String, Option<(&'static str, &'static str)>) {
-        let (user, password, _) = match purpose {
-            Purpose::Write => HUB[0],
-            Purpose::Read | Purpose::Verify => HUB[1],
-        };
+        let (user, password, _) = if purpose.writes() { HUB[0] } else { HUB[1] };
         (format!("postgres://127.0.0.1:{}/postgres", self.proxy.port), Some((user, password)))
     }
 

@@ -39,11 +39,14 @@ const TEXTS: [&str; 5] = ["purpose", "owner", "backup", "connector", "endpoint"]
 /// What is declared of an integration, as attributes of its account on the hub: a text for each field.
 pub fn attributes(integration: &Integration) -> AccountAttributes {
     let Integration { name: _, purpose, owner, backup, connector, endpoint, .. } = integration;
-    let Integration { role, register, scope, settings, standing: _, gates: _, .. } = integration;
-    let fields = json!({
+    let Integration { role, register, scope, settings, kill, standing: _, gates: _, .. } = integration;
+    let mut fields = json!({
         "purpose": purpose, "owner": owner, "backup": backup, "connector": connector, "endpoint": endpoint,
         "role": role, "register": register, "scope": scope, "settings": settings,
     });
+    if let Some(kill) = kill {
+        fields["kill"] = json!(kill);
+    }
     let Value::Object(fields) = crate::record::sorted(fields) else { return AccountAttributes::new() };
     let text = |value: Value| match value {
         Value::String(text) => text,
@@ -135,13 +138,14 @@ impl Declaration<'_> {
                 plans.extend(self.certify(id(), cause));
                 plans
             }
-            (_, None) => vec![self.plan(
-                id(),
-                Question::Less,
-                cause,
-                self.shut(Gate::ALL).chain([Op::Delete]).collect(),
-            )],
+            (_, None) => vec![self.retire(id())],
         }
+    }
+
+    /// The plan that ends the integration: both gates go, and nothing of it is used any more.
+    pub fn retire(&self, id: PlanId) -> Plan {
+        let ops = self.shut(Gate::ALL).chain([Op::Delete]).collect();
+        self.plan(id, Question::Less, Cause::Retirement, ops)
     }
 
     /// The plan that asks for the second gate; `None` for an integration that can change nothing.
@@ -340,6 +344,11 @@ impl Plan {
         granted.filter_map(|c| gate_of(&c.op)).collect()
     }
 
+    /// Whether it ends the integration that it is about.
+    pub fn ends(&self) -> bool {
+        self.governs.is_some() && self.changes.iter().any(|change| change.op == Op::Delete)
+    }
+
     /// The gates that it shuts.
     pub fn shuts(&self) -> Vec<Gate> {
         let revoked = self.changes.iter().filter(|c| matches!(c.op, Op::Revoke { .. }));
@@ -428,6 +437,7 @@ mod tests {
                           "attributes": ["department"], "population": {"department": ["Sales"]}},
                 "register": {"boundary": "b", "data_flows": ["d"], "privilege_flows": ["p"], "vendor": "v"},
                 "settings": {"z": 1, "a": {"y": [true, null], "b": "1"}},
+                "kill": {"revoke": "POST /revoke", "probe": "GET /me", "class": "api-tokens"},
             });
             fields.as_object_mut().unwrap().extend(role.as_object().unwrap().clone());
             let declared: Integration = serde_json::from_value(fields).unwrap();

@@ -8,6 +8,7 @@ use crate::{
     digest::Digest,
     gate::Gates,
     id::{IntegrationName, SourceName, SystemName},
+    kill::Kill,
     scope::{Comparison, Scope},
     time::Timestamp,
 };
@@ -22,6 +23,12 @@ pub enum Purpose {
     Read,
     /// Reads it back, independently of the writer and of the daily reader.
     Verify,
+    /// Was for writing; is kept until the provider rejects it, to end and to try it and for nothing else.
+    KillWrite,
+    /// Was for reading; the same.
+    KillRead,
+    /// Was for reading back; the same.
+    KillVerify,
 }
 
 impl Purpose {
@@ -31,6 +38,27 @@ impl Purpose {
             Self::Write => "write",
             Self::Read => "read",
             Self::Verify => "verify",
+            Self::KillWrite => "kill-write",
+            Self::KillRead => "kill-read",
+            Self::KillVerify => "kill-verify",
+        }
+    }
+
+    /// What a credential of this purpose is kept for once its integration has ended.
+    #[must_use]
+    pub const fn last(self) -> Self {
+        match self {
+            Self::Write | Self::KillWrite => Self::KillWrite,
+            Self::Read | Self::KillRead => Self::KillRead,
+            Self::Verify | Self::KillVerify => Self::KillVerify,
+        }
+    }
+
+    /// Whether it is kept only to end and to try it.
+    pub const fn is_last(self) -> bool {
+        match self {
+            Self::Write | Self::Read | Self::Verify => false,
+            Self::KillWrite | Self::KillRead | Self::KillVerify => true,
         }
     }
 
@@ -38,7 +66,7 @@ impl Purpose {
     pub const fn writes(self) -> bool {
         match self {
             Self::Write => true,
-            Self::Read | Self::Verify => false,
+            Self::Read | Self::Verify | Self::KillWrite | Self::KillRead | Self::KillVerify => false,
         }
     }
 }
@@ -195,6 +223,9 @@ pub struct Integration {
     /// Settings for the connector, checked by the connector.
     #[serde(default)]
     pub settings: serde_json::Value,
+    /// How its grant at the provider is ended, and how that is proven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kill: Option<Kill>,
     /// Whether it may be used.
     pub standing: Standing,
     /// What was approved of it.
@@ -203,14 +234,22 @@ pub struct Integration {
 }
 
 impl Integration {
+    /// Whether it was killed or retired.
+    pub const fn has_ended(&self) -> bool {
+        match &self.standing {
+            Standing::Ended { .. } => true,
+            Standing::Enabled | Standing::Quarantined { .. } | Standing::Paused { .. } => false,
+        }
+    }
+
     /// Identifies what is declared of it: everything but how it stands and what was approved.
     pub fn declared(&self) -> Digest {
         let Self { name, purpose, owner, backup, connector, endpoint, .. } = self;
-        let Self { role, register, scope, settings, .. } = self;
+        let Self { role, register, scope, settings, kill, .. } = self;
         // The store may give the keys back in another order.
         let settings = crate::record::sorted(settings.clone());
         Digest::of_value(&(
-            name, purpose, owner, backup, connector, endpoint, role, register, scope, settings,
+            name, purpose, owner, backup, connector, endpoint, role, register, scope, settings, kill,
         ))
     }
 }
@@ -231,6 +270,7 @@ pub fn compare(new: &Integration, certified: &Integration) -> Comparison {
         ("endpoint", new.endpoint != certified.endpoint),
         ("role", new.role != certified.role),
         ("settings", new.settings != certified.settings),
+        ("way of ending its grant", new.kill != certified.kill),
         ("boundary", register.boundary != theirs.boundary),
         ("data flows", register.data_flows != theirs.data_flows),
         ("privilege flows", register.privilege_flows != theirs.privilege_flows),

@@ -27,6 +27,7 @@ pub mod id;
 pub mod identity;
 pub mod index;
 pub mod integration;
+pub mod kill;
 pub mod limit;
 pub mod perform;
 pub mod person;

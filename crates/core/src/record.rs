@@ -41,6 +41,7 @@ pub enum RecordKind {
     Quarantined,
     CallBlocked,
     CredentialSealed,
+    CredentialDestroyed,
     OperatorAdded,
     FactorEnrolled,
     Proved,

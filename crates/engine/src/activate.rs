@@ -12,12 +12,12 @@ use bailiwick_core::{
     authority::Authority,
     automation::Automation,
     exception::GlassCase,
-    gate::{Certificate, Gate, HUB, Shut, covers},
+    gate::{Certificate, Gate, Gates, HUB, Shut, covers},
     govern,
     id::{ApprovalId, IdentityId, IntegrationName, PlanId, RunId, SystemName},
     integration::{Integration, Role, Standing},
     person::Ties,
-    plan::{Op, Plan, Question, Target},
+    plan::{Plan, Question, Target},
     policy::PolicyFile,
     record::RecordKind,
     review,
@@ -310,13 +310,19 @@ impl Engine {
             self.read_what_was_attested(tx, &system).await?;
         }
         let plans = || waiting.iter().map(|r| &r.stored.value.plan).filter(|p| done.contains(&p.id));
+        for plan in plans().filter(|plan| plan.ends()) {
+            let of = plan.governs.as_ref().and_then(|governs| before.integrations.get(&governs.subject));
+            if let Some(integration) = of {
+                jobs.extend(self.follow_end(tx, integration, plan).await?);
+            }
+        }
         let touches_access = plans().any(|plan| {
             govern::entries(plan).iter().any(|(kind, ..)| kind != "policy" && kind != "ties")
                 || plan.governs.as_ref().is_some_and(|g| g.question != Question::Configuration)
         });
         if touches_access {
-            let known =
-                after.systems.keys().map(|system| Job::Reconcile { system: system.clone(), after: None });
+            let reached = after.systems.keys().filter(|system| after.reaches(system));
+            let known = reached.map(|system| Job::Reconcile { system: system.clone(), after: None });
             jobs.extend(known.map(|job| job.work(None, None, false, now)));
         }
         let cause = after.version.short();
@@ -410,9 +416,14 @@ fn integration_after(
     now: bailiwick_core::time::Timestamp,
 ) -> Result<Option<Option<Integration>>> {
     let Some(governs) = &plan.governs else { return Ok(None) };
-    if plan.changes.iter().any(|change| change.op == Op::Delete) {
-        return Ok(Some(None));
+    if plan.ends() {
+        // It stays in the inventory: its grant is not dead because somebody here says so.
+        let Some(before) = before.filter(|before| !before.has_ended()) else { return Ok(None) };
+        let (standing, gates) = (Standing::Ended { since: now }, Gates::default());
+        return Ok(Some(Some(Integration { standing, gates, ..before.clone() })));
     }
+    // One that has ended and is declared anew begins anew.
+    let before = before.filter(|before| !before.has_ended());
     let declares = plan.declares();
     let mut next = match (before, declares.is_empty()) {
         (Some(before), true) => before.clone(),

@@ -14,11 +14,12 @@ use bailiwick_core::{
     gate::{Certificate, Gate, HUB, Permit, Shut, permit},
     govern,
     id::{ApprovalId, EntitlementName, IntegrationName, SourceName, SystemName},
-    integration::{Integration, Purpose, Role},
+    integration::{Integration, Purpose, Role, Standing},
     plan::{EntitlementRule, Rules},
     policy::{AttributeType, EntitlementFacts, PolicyFile, PolicySet, Vocabulary},
     profile::Profile,
     system::{Entitlement, System},
+    time::Timestamp,
     verify::Witness,
     writer::writers,
 };
@@ -34,8 +35,10 @@ pub struct Catalogue {
     pub systems: BTreeMap<SystemName, System>,
     /// All entitlements.
     pub entitlements: BTreeMap<EntitlementName, Entitlement>,
-    /// All integrations.
+    /// All integrations that have not ended.
     pub integrations: BTreeMap<IntegrationName, Integration>,
+    /// When the others ended.
+    ended: BTreeMap<IntegrationName, Timestamp>,
     /// The policies.
     pub policies: PolicySet,
     /// What a plan needs to know of each system.
@@ -61,6 +64,11 @@ impl Catalogue {
             .ok_or_else(|| EngineError::NotFound { kind: "integration to system", name: system.to_string() })
     }
 
+    /// Whether a system is declared and an integration to it is there.
+    pub(crate) fn reaches(&self, system: &SystemName) -> bool {
+        self.systems.contains_key(system) && self.route(system).is_ok()
+    }
+
     /// The integration through which a source is read.
     pub(crate) fn source(&self, source: &SourceName) -> Result<Route<'_>> {
         self.find(|role| matches!(role, Role::Source { source: s, .. } if s == source))
@@ -79,7 +87,8 @@ impl Catalogue {
 
     /// What was approved of an integration; of one that is not known, nothing.
     pub fn permit(&self, integration: &IntegrationName) -> Permit {
-        let nothing = Permit { reads: Err(Shut::NotApproved), writes: Err(Shut::NotApproved) };
+        let shut = self.ended.get(integration).map_or(Shut::NotApproved, |since| Shut::Ended(*since));
+        let nothing = Permit { reads: Err(shut.clone()), writes: Err(shut) };
         self.permits.get(integration).cloned().unwrap_or(nothing)
     }
 
@@ -119,12 +128,13 @@ pub(crate) fn compile(
             })
             .collect(),
     };
-    let contracts = || {
-        integrations.iter().filter_map(|i| match &i.role {
+    let promised = |ended: bool| {
+        integrations.iter().filter(move |i| i.has_ended() == ended).filter_map(|i| match &i.role {
             Role::Source { contract, .. } => Some(contract),
             Role::Target { .. } | Role::Partner { .. } => None,
         })
     };
+    let contracts = || promised(false);
     for (name, rule) in contracts().flat_map(|c| &c.attributes) {
         match vocabulary.identity.insert(name.clone(), rule.kind) {
             Some(other) if other != rule.kind => {
@@ -141,6 +151,10 @@ pub(crate) fn compile(
     // What is written at the door is text, and nobody promises it of everybody.
     for name in writers(integrations).map_err(EngineError::Configuration)?.into_keys() {
         vocabulary.identity.entry(name.clone()).or_insert(AttributeType::Text);
+    }
+    // What policies read of a source that has ended is still known from it, and nobody promises it.
+    for (name, rule) in promised(true).flat_map(|c| &c.attributes) {
+        vocabulary.identity.entry(name.clone()).or_insert(rule.kind);
     }
     let built_in = PolicyFile { path: "built-in/gates.cedar".into(), text: govern::BUILT_IN.into() };
     let all: Vec<PolicyFile> = policies.iter().cloned().chain([built_in]).collect();
@@ -210,6 +224,13 @@ impl Engine {
         let profiles: Vec<Profile> = values(profiles)?;
         let automations: Vec<Automation> = values(automations)?;
         let compiled = compile(&integrations, &entitlements, &policies)?;
+        let ended = integrations.iter().filter_map(|integration| match &integration.standing {
+            Standing::Ended { since } => Some((integration.name.clone(), *since)),
+            Standing::Enabled | Standing::Quarantined { .. } | Standing::Paused { .. } => None,
+        });
+        let ended: BTreeMap<_, _> = ended.collect();
+        let integrations: Vec<Integration> =
+            integrations.into_iter().filter(|integration| !integration.has_ended()).collect();
         let mut connectors = BTreeMap::new();
         for integration in &integrations {
             let connector = (self.parts.build)(&integration.connector, &integration.settings)?;
@@ -256,6 +277,7 @@ impl Engine {
             systems: systems.into_iter().map(|s| (s.name.clone(), s)).collect(),
             entitlements: entitlements.into_iter().map(|e| (e.name.clone(), e)).collect(),
             integrations: integrations.into_iter().map(|i| (i.name.clone(), i)).collect(),
+            ended,
             policies: compiled,
             rules,
             authorities,
@@ -284,7 +306,7 @@ impl Engine {
         let witness = match purpose {
             Purpose::Verify => Witness::Independent,
             Purpose::Read => Witness::Reader,
-            Purpose::Write => Witness::Writer,
+            Purpose::Write | Purpose::KillWrite | Purpose::KillRead | Purpose::KillVerify => Witness::Writer,
         };
         (line, witness)
     }

@@ -157,11 +157,17 @@ impl Engine {
         let mut current = current::<Integration>(tx, tenant).await?;
         current.remove(HUB);
         for integration in &wanted.integrations {
-            let stored = current.remove(integration.name.as_str());
+            let mut stored = current.remove(integration.name.as_str());
+            if stored.as_ref().is_some_and(|stored| stored.value.has_ended()) {
+                if !self.proven_dead(tx, &integration.name).await? {
+                    return Err(EngineError::Unproven(integration.name.clone()));
+                }
+                stored = None;
+            }
             let authority = authorities.get(&integration.name).cloned().unwrap_or_default();
             out.integration(&before, stored, Some(integration.clone()), authority);
         }
-        for (_, stored) in current {
+        for (_, stored) in current.into_iter().filter(|(_, stored)| !stored.value.has_ended()) {
             out.integration(&before, Some(stored), None, Authority::default());
         }
         Ok(out)

@@ -41,6 +41,14 @@ pub enum EngineError {
     /// An integration may not be used for this.
     #[error("`{0}` may not do this: {1}")]
     Shut(IntegrationName, Shut),
+    /// An integration that has ended is declared anew before its old grant is proven dead.
+    #[error(
+        "`{0}` has ended and nothing proves yet that its grant is dead; take it out of the configuration, or wait for its case to close"
+    )]
+    Unproven(IntegrationName),
+    /// The hub is to end itself.
+    #[error("the hub is an integration of itself and does not end itself; stop the process to stop it")]
+    HubStays,
     /// An answer to a task is not accepted.
     #[error("the answer is not accepted")]
     Task(#[from] TaskRefusal),
@@ -119,6 +127,8 @@ impl EngineError {
             Self::Exception(r) => r.code(),
             Self::NotToBeTried(..) => "scope-test-not-due",
             Self::Shut(_, shut) => shut.code(),
+            Self::Unproven(_) => "integration-not-proven-dead",
+            Self::HubStays => "hub-stays",
             Self::Task(r) => r.code(),
             Self::Control(r) => r.code(),
             Self::Door(r) => r.code(),

@@ -372,7 +372,7 @@ impl Engine {
         .await
     }
 
-    async fn amend(
+    pub(crate) async fn amend(
         &self,
         name: &IntegrationName,
         cause: Cause,
@@ -502,6 +502,7 @@ fn own_declaration(owner: &Operator) -> Integration {
         settings: serde_json::json!({}),
         standing: Standing::Enabled,
         gates: Gates::default(),
+        kill: None,
     }
 }
 
@@ -511,6 +512,6 @@ pub(crate) fn hub() -> IntegrationName {
     IntegrationName::new(HUB).unwrap_or_else(|_| unreachable!("`{HUB}` is a name"))
 }
 
-fn hub_source() -> SourceName {
+pub(crate) fn hub_source() -> SourceName {
     SourceName::new(HUB).unwrap_or_else(|_| unreachable!("`{HUB}` is a name"))
 }

@@ -28,6 +28,7 @@ mod factor;
 mod finding;
 mod govern;
 mod intake;
+mod kill;
 mod limits;
 mod observe;
 mod operator;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use bailiwick_connector::seal::{Credential as Secret, SealContext};
 use bailiwick_core::{
     digest::Digest,
+    gate::Shut,
     id::{IntegrationName, OperatorId},
     identity::Identity,
     integration::{Integration, Purpose, Standing},
@@ -79,6 +80,12 @@ impl Engine {
         let stored = get::<Integration>(&mut *tx, self.tenant(), integration.as_str())
             .await?
             .ok_or_else(|| EngineError::NotFound { kind: "integration", name: integration.to_string() })?;
+        if let Standing::Ended { since } = &stored.value.standing {
+            return Err(EngineError::Shut(integration.clone(), Shut::Ended(*since)));
+        }
+        if purpose.is_last() {
+            return Err(EngineError::NotFound { kind: "purpose to set", name: purpose.as_str().into() });
+        }
         let context = SealContext::of(self.tenant(), &stored.value, purpose)?;
         let sealed = self.parts.broker.seal(&context, &secret, self.entropy());
         let credential = Credential {
@@ -86,6 +93,7 @@ impl Engine {
             purpose,
             sealed: serde_json::to_value(&sealed).unwrap_or_default(),
             at: self.now(),
+            accepted: None,
         };
         let mut record = self
             .record(RecordKind::CredentialSealed, "credential")
@@ -110,6 +118,9 @@ impl Engine {
         let stored = get::<Integration>(&mut *tx, self.tenant(), integration.as_str())
             .await?
             .ok_or_else(|| EngineError::NotFound { kind: "integration", name: integration.to_string() })?;
+        if let Standing::Ended { since } = &stored.value.standing {
+            return Err(EngineError::Shut(integration.clone(), Shut::Ended(*since)));
+        }
         let mut updates = self.release_held(&mut *tx, &stored.value, &by).await?;
         if matches!(stored.value.standing, Standing::Quarantined { .. }) {
             let mut record = self.record(RecordKind::Configured, "release").fact("integration", integration);

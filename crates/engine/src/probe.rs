@@ -207,10 +207,10 @@ impl Engine {
     /// schedule: that somebody may make accounts there is for a person to say.
     pub(crate) async fn probe_item(&self, item: &Work, system: &SystemName, after: Timestamp) -> Result<()> {
         let mut tx = self.read().await?;
-        let declared = self.catalogue(&mut *tx).await?.systems.contains_key(system);
+        let reached = self.catalogue(&mut *tx).await?.reaches(system);
         let last = get::<Profile>(&mut *tx, self.tenant(), system.as_str()).await?.map(|s| s.value.at);
         drop(tx);
-        let outcome = match declared && last == Some(after) {
+        let outcome = match reached && last == Some(after) {
             true => self.probe(system, Actor::Hub("probe".into()), &*self.parts.pause).await.map(drop),
             false => Ok(()),
         };

@@ -7,7 +7,7 @@ use bailiwick_core::{
     approval::Refusal,
     id::{IntegrationName, TransferId},
     identity::Lifecycle,
-    integration::{Integration, Purpose},
+    integration::Integration,
     person::{Persons, Ties},
     plan::{Plan, Question},
     record::{Actor, RecordKind},
@@ -358,10 +358,7 @@ impl Engine {
     async fn oldest_credential(&self, tx: &mut dyn Tx, name: &IntegrationName) -> Result<Option<Timestamp>> {
         let asked = Select::from(Table::Credentials).filter(Filter::Is("integration", name.as_str().into()));
         let mine = select::<Credential>(tx, self.tenant(), asked).await?;
-        let used = |credential: &Credential| match credential.purpose {
-            Purpose::Read | Purpose::Write | Purpose::Verify => credential.at,
-        };
-        Ok(mine.iter().map(|stored| used(&stored.value)).min())
+        Ok(mine.iter().map(|stored| stored.value.at).min())
     }
 }
 

@@ -109,6 +109,13 @@ pub enum Job {
         /// The instant that was agreed on; the item of another one does nothing.
         at: Timestamp,
     },
+    /// End and try the grant of a killed integration.
+    Kill {
+        /// Which.
+        integration: IntegrationName,
+        /// Its case.
+        case: CaseId,
+    },
     /// Decide again for everybody, because the rules changed; goes on after `after`.
     Redecide {
         /// What changed, unique.
@@ -144,6 +151,7 @@ impl Job {
             Self::Exception { exception, at } => format!("{exception}/{at}"),
             Self::Purge { identity, system } => format!("purge/{identity}/{system}"),
             Self::Upkeep { integration, at } => format!("upkeep/{integration}/{at}"),
+            Self::Kill { integration, .. } => format!("kill/{integration}"),
             Self::Redecide { .. } => "redecide".into(),
         }
     }
@@ -219,6 +227,7 @@ impl Engine {
                     | Job::Exception { .. }
                     | Job::Purge { .. }
                     | Job::Upkeep { .. }
+                    | Job::Kill { .. }
                     | Job::Redecide { .. }),
                 ) => {
                     others.push((item, job));
@@ -242,6 +251,7 @@ impl Engine {
                 Job::Exception { exception, .. } => self.watch_exception(&item, exception).await,
                 Job::Purge { identity, system } => self.purge(&item, identity, &system).await,
                 Job::Upkeep { integration, at } => self.upkeep(&item, &integration, at).await,
+                Job::Kill { integration, case } => self.kill_item(&item, &integration, case).await,
                 Job::Redecide { cause, after } => self.redecide(&item, &cause, after).await,
                 Job::Decide { .. }
                 | Job::Apply { .. }
@@ -270,6 +280,7 @@ impl Engine {
             | Job::Exception { .. }
             | Job::Purge { .. }
             | Job::Upkeep { .. }
+            | Job::Kill { .. }
             | Job::Redecide { .. } => Ok(()),
         };
         self.settle(&item, outcome).await?;

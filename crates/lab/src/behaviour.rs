@@ -16,7 +16,8 @@ pub enum Behaviour {
     /// No deviation. Adding it to others changes nothing.
     Faithful,
     /// A PATCH or PUT that would deactivate a user answers 200 with the resource as requested (`active` false, a
-    /// new version), and nothing at all of the request is done. DELETE works.
+    /// new version), and nothing at all of the request is done. DELETE works. Ending an integration's own token
+    /// answers 200 too, and the token lives on.
     #[serde(rename = "noop-200")]
     Noop200,
     /// PATCH of a user answers 200 with the unchanged resource and is ignored; PUT is honoured. PATCH of a group
@@ -48,11 +49,13 @@ pub enum Behaviour {
     /// [`Timing::purge_after_ms`](crate::Timing::purge_after_ms), and work again if the user is re-activated before
     /// that. DELETE of a token really revokes it.
     DormantToken,
+    /// Every request but the back door's is answered with 503.
+    Down,
 }
 
 impl Behaviour {
     /// All behaviours, faithful first.
-    pub const ALL: [Behaviour; 10] = [
+    pub const ALL: [Behaviour; 11] = [
         Behaviour::Faithful,
         Behaviour::Noop200,
         Behaviour::PutOnly,
@@ -63,6 +66,7 @@ impl Behaviour {
         Behaviour::StaleRead,
         Behaviour::TimeoutAfterCommit,
         Behaviour::DormantToken,
+        Behaviour::Down,
     ];
 
     /// The name used in configuration and on the command line.
@@ -78,6 +82,7 @@ impl Behaviour {
             Behaviour::StaleRead => "stale-read",
             Behaviour::TimeoutAfterCommit => "timeout-after-commit",
             Behaviour::DormantToken => "dormant-token",
+            Behaviour::Down => "down",
         }
     }
 }

@@ -10,9 +10,9 @@ use axum::{
 };
 
 use crate::{
-    Dropped, Lab,
+    Behaviour, Dropped, Lab,
     ledger::{Cause, Credential},
-    mint,
+    mint, oauth,
     refusal::Refusal,
     reply::{Door, Reply},
     scim,
@@ -79,6 +79,9 @@ impl Lab {
             return reply.unwrap_or_else(|refusal| Reply::refused(door, &refusal)).into_response(door);
         }
         let writes = is_write(parts, rest);
+        if system.is(Behaviour::Down) {
+            return Reply::refused(door, &Refusal::Down).into_response(door);
+        }
         match admitted(&mut system, door, rest, parts, body, now) {
             Ok(Answer::Again(reply)) => reply.with(REPLAYED, "true").into_response(door),
             Ok(Answer::Fresh(reply)) => {
@@ -109,15 +112,14 @@ fn admitted(
     body: &[u8],
     now: i64,
 ) -> Result<Answer, Refusal> {
-    let may_write = match bearer(&parts.headers) {
-        Some(token) if token == system.spec.tokens.write => true,
-        Some(token) if token == system.spec.tokens.read => false,
-        _ => return Err(Refusal::Unauthorized),
-    };
+    let grant = bearer(&parts.headers).and_then(|token| system.truth.grant(token));
+    let may_write = grant.ok_or(Refusal::Unauthorized)?.writes;
     if let Some(retry_after_s) = system.over_limit(now) {
         return Err(Refusal::TooManyRequests { retry_after_s });
     }
-    if parts.method != Method::GET && !may_write {
+    // Whoever holds a token may end it, whatever else it may (RFC 7009 §2.1).
+    let ends = door == Door::Vendor && rest == oauth::REVOKE;
+    if parts.method != Method::GET && !may_write && !ends {
         return Err(Refusal::ReadOnlyToken);
     }
     let writes = is_write(parts, rest);
@@ -134,7 +136,9 @@ fn admitted(
         }
         return Ok(Answer::Again(kept.reply.clone()));
     }
-    check_media_type(&parts.headers, body)?;
+    if !ends {
+        check_media_type(&parts.headers, body)?;
+    }
     let Query(query) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
         .map_err(|_| Refusal::InvalidSyntax("the query is not form-encoded".into()))?;
     let cause = system.cause(parts.method.as_str(), parts.uri.path(), Credential::Write, key.clone());
@@ -150,6 +154,7 @@ fn admitted(
     };
     let reply = match door {
         Door::Scim => scim::route(system, &call)?,
+        Door::Vendor if call.path.first() == Some(&"oauth") => oauth::route(system, &call)?,
         Door::Vendor => vendor::route(system, &call)?,
     };
     // Only what had its effect is kept: a refused request had none, so doing it again is safe.

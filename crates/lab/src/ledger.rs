@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::world::{Change, MemberKind};
+use crate::world::{Change, Grant, MemberKind};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -31,6 +31,8 @@ pub enum Effect {
     TokenRevoked,
     SessionStarted,
     SessionEnded,
+    GrantIssued,
+    GrantRevoked,
 }
 
 /// Who asked.
@@ -116,6 +118,9 @@ impl LedgerEntry {
                 entry.user = Some(user.clone());
                 entry.detail = Some(detail.clone());
             }
+            Change::GrantIssued { grant: Grant { name, .. } } | Change::GrantRevoked { name } => {
+                entry.detail = Some(name.clone());
+            }
             Change::TokenCreated { user, token } => {
                 entry.user = Some(user.clone());
                 entry.detail = Some(token.id.clone());
@@ -152,5 +157,7 @@ fn effect(change: &Change) -> Effect {
         Change::TokenRevoked { .. } | Change::TokenPurged { .. } => Effect::TokenRevoked,
         Change::SessionStarted { .. } => Effect::SessionStarted,
         Change::SessionEnded { .. } => Effect::SessionEnded,
+        Change::GrantIssued { .. } => Effect::GrantIssued,
+        Change::GrantRevoked { .. } => Effect::GrantRevoked,
     }
 }

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `/{system}/scim/v2/…` | SCIM 2.0 with the integration's bearer tokens |
 //! | `/{system}/api/users/{id}/licences\|tokens\|sessions\|effective` | the vendor API, same tokens |
+//! | `/{system}/api/oauth/revoke\|me` | ends the integration's token, and tries it |
 //! | `/{system}/api/whoami` | tries a *user's* token or session secret |
 //! | `/truth/{system}`, `…/ledger`, `…/users/{id}`, `…/try/{credential}` | back door, reading |
 //! | `/truth/{system}/seed`, `…/reset`, `…/behaviours` | back door, acting |
@@ -22,6 +23,7 @@ mod exchange;
 mod ledger;
 mod lifecycle;
 mod mint;
+mod oauth;
 mod refusal;
 mod reply;
 mod scim;

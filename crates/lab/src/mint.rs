@@ -7,6 +7,11 @@
 pub(crate) struct Secret(String);
 
 impl Secret {
+    /// A secret that somebody chose.
+    pub(crate) fn of(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// The secret's text, to hand it out once or to compare it.
     pub(crate) fn expose(&self) -> &str {
         &self.0

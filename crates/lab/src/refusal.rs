@@ -47,6 +47,8 @@ pub(crate) enum Refusal {
     UnsupportedMediaType,
     #[error("this idempotency key was used for another request")]
     IdempotencyKeyReused,
+    #[error("the system is down")]
+    Down,
     #[error("user `{0}` is not active")]
     UserInactive(String),
 }
@@ -72,6 +74,7 @@ impl Refusal {
             Refusal::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Refusal::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
             Refusal::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Refusal::Down => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
         }
     }
@@ -117,6 +120,7 @@ impl Refusal {
             Refusal::UnsupportedMediaType => "unsupported-media-type",
             Refusal::IdempotencyKeyReused => "idempotency-key-reused",
             Refusal::UserInactive(_) => "user-inactive",
+            Refusal::Down => "down",
         }
     }
 }

@@ -13,10 +13,11 @@ use crate::{
     LabError,
     ledger::Cause,
     lifecycle::touched,
+    mint::Secret,
     scim::{document, schema::ResourceKind},
     system::System,
     vendor::{new_session, new_token},
-    world::{Change, MemberKind},
+    world::{Change, Grant, MemberKind},
 };
 
 /// What should be there. Applied in the order of the fields.
@@ -34,6 +35,8 @@ pub struct Seed {
     pub tokens: Vec<SeedToken>,
     /// `userName`s or ids of users to log in.
     pub sessions: Vec<String>,
+    /// Grants of further integrations to issue: name, and what to present as bearer. They may write.
+    pub grants: Vec<(String, String)>,
     /// Memberships to take away: group and member.
     pub leave: Vec<(String, String)>,
     /// `userName`s or ids of users to delete for good.
@@ -138,6 +141,11 @@ impl System {
             let (id, secret) = (session.id.clone(), session.secret.expose().to_owned());
             self.commit(cause, Change::SessionStarted { user: user.clone(), session }, now);
             seeded.sessions.push(SeededCredential { user, id, secret });
+        }
+        for (name, secret) in &seed.grants {
+            let (name, secret) = (name.clone(), Secret::of(secret));
+            let grant = Grant { name, secret, writes: true, alive: true };
+            self.commit(cause, Change::GrantIssued { grant }, now);
         }
         for (group, member) in &seed.leave {
             let (group, _) = self.seeded_member(group)?;

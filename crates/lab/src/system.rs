@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::{
     Behaviour, SystemSpec,
     ledger::{Cause, Credential, LedgerEntry},
-    mint::Mint,
+    mint::{Mint, Secret},
     reply::Reply,
-    world::{Change, MemberKind, World},
+    world::{Change, Grant, MemberKind, World},
 };
 
 /// An answer kept for its idempotency key.
@@ -58,6 +58,13 @@ impl System {
             minute: (0, 0),
             spec,
         };
+        for (name, secret, writes) in
+            [("write", &system.spec.tokens.write, true), ("read", &system.spec.tokens.read, false)]
+        {
+            let (name, secret) = (name.to_owned(), Secret::of(secret));
+            let grant = Grant { name, secret, writes, alive: true };
+            system.truth.apply(&Change::GrantIssued { grant }, 0);
+        }
         let behaviours = system.spec.behaviours.clone();
         system.behave(behaviours);
         system

@@ -2,7 +2,7 @@
 //!
 //! No secrets in it. Lists are ordered by id, so equal states serialize to equal bytes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -23,6 +23,9 @@ pub struct Truth {
     pub users: Vec<TrueUser>,
     /// Every group.
     pub groups: Vec<TrueGroup>,
+    /// The grant of every integration, by name: whether whoever holds its token gets in now.
+    #[serde(default)]
+    pub grants: BTreeMap<String, bool>,
     /// Membership changes that are accepted and have not taken effect yet.
     pub pending: usize,
 }
@@ -119,6 +122,7 @@ impl Truth {
             at_ms: now,
             users: world.all_users().map(|user| true_user(world, user)).collect(),
             groups: world.groups().map(true_group).collect(),
+            grants: world.grants().map(|grant| (grant.name.clone(), grant.alive)).collect(),
             pending: system.pending_members(),
         }
     }

@@ -169,6 +169,22 @@ pub(crate) enum Change {
         user: String,
         session: String,
     },
+    GrantIssued {
+        grant: Grant,
+    },
+    GrantRevoked {
+        name: String,
+    },
+}
+
+/// The grant of one integration: an OAuth token that its vendor issued.
+#[derive(Clone)]
+pub(crate) struct Grant {
+    pub(crate) name: String,
+    pub(crate) secret: Secret,
+    /// Or it may only GET.
+    pub(crate) writes: bool,
+    pub(crate) alive: bool,
 }
 
 /// What a secret belongs to.
@@ -188,6 +204,8 @@ pub(crate) struct World {
     names: BTreeMap<String, String>,
     /// `externalId` to ids, users and groups together.
     external: BTreeMap<String, BTreeSet<String>>,
+    /// The grants of integrations, by name, the revoked ones too.
+    grants: BTreeMap<String, Grant>,
     /// Secret to holder, user id and credential id.
     secrets: BTreeMap<Secret, (Holder, String, String)>,
 }
@@ -254,6 +272,16 @@ impl World {
         }
     }
 
+    /// Every grant, by name.
+    pub(crate) fn grants(&self) -> impl Iterator<Item = &Grant> {
+        self.grants.values()
+    }
+
+    /// The grant behind a secret, if it works now.
+    pub(crate) fn grant(&self, secret: &str) -> Option<&Grant> {
+        self.grants.values().find(|grant| grant.alive && grant.secret.expose() == secret)
+    }
+
     /// The user behind a secret, if the secret works now. Only the credential counts: one that is active on an
     /// inactive or hidden user works, which is what makes leftovers dangerous.
     pub(crate) fn holder(&self, secret: &str) -> Option<(Holder, &User, &str)> {
@@ -310,6 +338,14 @@ impl World {
                     && self.set_token(user, token, TokenStatus::Suspended, TokenStatus::Revoked, None)
             }
             Change::SessionStarted { user, session } => self.add_session(user, session),
+            Change::GrantIssued { grant } => {
+                self.grants.insert(grant.name.clone(), grant.clone());
+                true
+            }
+            Change::GrantRevoked { name } => {
+                let grant = self.grants.get_mut(name).filter(|grant| grant.alive);
+                grant.map(|grant| grant.alive = false).is_some()
+            }
             Change::SessionEnded { user, session } => {
                 let ended = self.users.get_mut(user).and_then(|user| user.sessions.remove(session));
                 ended.is_some_and(|session| self.secrets.remove(&session.secret).is_some())

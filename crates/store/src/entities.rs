@@ -557,6 +557,9 @@ pub struct Credential {
     pub sealed: serde_json::Value,
     /// When it was sealed.
     pub at: Timestamp,
+    /// Of one that is to be ended: when the provider was first seen to let it in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Timestamp>,
 }
 
 impl Credential {

@@ -265,6 +265,8 @@ impl Line {
             "no rule of the scope allows it"
         } else if !operation.reads() && (self.reads_only || !self.purpose.writes()) {
             "it writes, and the line is for reading"
+        } else if self.purpose.is_last() {
+            "the credential is kept to end and to try it, and for nothing else"
         } else {
             self.note_use(operation, verb, target);
             return Ok(());
@@ -350,12 +352,8 @@ impl Line {
                 return Err(self.no_credential("has none; seal one, or set `auth = \"none\"`"));
             }
         };
-        let context = SealContext {
-            tenant: self.broker.tenant.clone(),
-            integration: self.integration.name.clone(),
-            purpose: self.purpose,
-            origin: origin.to_owned(),
-        };
+        let (tenant, purpose) = (&self.broker.tenant, self.purpose);
+        let context = SealContext::at(tenant, &self.integration, purpose, origin.to_owned());
         let opened = self.broker.key.unseal(&context, sealed);
         opened.map(Some).map_err(|e| self.no_credential(&format!("cannot be opened ({}): {e}", e.code())))
     }
@@ -374,7 +372,12 @@ impl Line {
         })
     }
 
-    async fn exchange(&self, call: &Call, origin: &str, request: Request<Bytes>) -> Result<Answer> {
+    pub(super) async fn exchange(
+        &self,
+        call: &Call,
+        origin: &str,
+        request: Request<Bytes>,
+    ) -> Result<Answer> {
         let started = self.now();
         let answer = match self.carry(request).await {
             Ok(response) => Ok(answer(response)),
@@ -399,7 +402,7 @@ impl Line {
         self.broker.transport.send(request).await
     }
 
-    fn request(&self, call: &Call, url: &str) -> Result<Request<Bytes>> {
+    pub(super) fn request(&self, call: &Call, url: &str) -> Result<Request<Bytes>> {
         let bad =
             |what: &str| self.settings(format!("{what} of a `{}` call is not HTTP", call.operation.as_str()));
         if call.method == "READ" {

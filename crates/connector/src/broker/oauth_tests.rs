@@ -90,6 +90,7 @@ fn bench(settings: Value, tokens: &[(u16, Value)]) -> Bench {
         standing: Standing::Enabled,
         register: Default::default(),
         gates: Default::default(),
+        kill: None,
     };
     Bench { wire, clock, key, broker, integration }
 }

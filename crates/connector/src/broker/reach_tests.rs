@@ -108,6 +108,7 @@ fn integration(endpoint: &str, settings: Value) -> Integration {
         standing: Standing::Enabled,
         register: Default::default(),
         gates: Default::default(),
+        kill: None,
     }
 }
 

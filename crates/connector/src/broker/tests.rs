@@ -76,6 +76,7 @@ fn bench() -> Bench {
         standing: Standing::Enabled,
         register: Default::default(),
         gates: Default::default(),
+        kill: None,
     };
     Bench { wire, clock, key, broker, integration }
 }

@@ -93,6 +93,7 @@ fn line() -> Line {
         standing: Standing::Enabled,
         register: Default::default(),
         gates: Default::default(),
+        kill: None,
     };
     let transport = Arc::new(HttpTransport::new(&HttpLimits::default()).unwrap());
     let key = Arc::new(SealKey::generate(&Seeded::new(1)));

@@ -11,6 +11,7 @@ fn context() -> SealContext {
         integration: IntegrationName::new("chat").unwrap(),
         purpose: Purpose::Write,
         origin: "https://chat.example:443".into(),
+        last_calls: None,
     }
 }
 

@@ -123,6 +123,8 @@ fn covers(power: &Power, entry: &LedgerEntry) -> bool {
         Effect::MemberRemoved => (held("direct-groups") || with) && takes,
         Effect::LicenceAssigned => held("licences") && power.can == Can::Give,
         Effect::LicenceRemoved => (held("licences") || with) && takes,
+        // The hub's own grant is the kill's matter, and no operation of a scope.
+        Effect::GrantIssued | Effect::GrantRevoked => false,
         Effect::TokenCreated | Effect::SessionStarted => credentials && power.can == Can::Create,
         // Only whoever changes accounts can bring back what was blocked with them.
         Effect::TokenResumed => with && power.can == Can::Change,

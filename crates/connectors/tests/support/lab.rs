@@ -94,10 +94,7 @@ impl Simulated {
 
     /// A line to it, with the credential for the purpose.
     pub fn line_for(&self, purpose: Purpose) -> Line {
-        let token = match purpose {
-            Purpose::Write => WRITE,
-            Purpose::Read | Purpose::Verify => READ,
-        };
+        let token = if purpose.writes() { WRITE } else { READ };
         super::line::line(self.hiding.clone(), "https://lab.test/app", "/scim/v2", token, purpose)
     }
 }

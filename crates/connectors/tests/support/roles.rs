@@ -99,9 +99,9 @@ impl Roles {
     }
 
     pub fn line_for(&self, purpose: Purpose) -> Line {
-        let user = match purpose {
-            Purpose::Write => ("bailiwick_write", WRITE),
-            Purpose::Read | Purpose::Verify => ("bailiwick_read", READ),
+        let user = match purpose.writes() {
+            true => ("bailiwick_write", WRITE),
+            false => ("bailiwick_read", READ),
         };
         self.line_as(user, purpose)
     }

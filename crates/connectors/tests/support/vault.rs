@@ -145,9 +145,9 @@ impl Admin {
 
     /// A token for the purpose, with the policies of the book.
     pub async fn token_for(&self, purpose: Purpose) -> String {
-        match purpose {
-            Purpose::Read | Purpose::Verify => self.token(&["bailiwick-verify"]).await,
-            Purpose::Write => self.token(&["bailiwick-verify", "bailiwick-write", "bailiwick-canary"]).await,
+        match purpose.writes() {
+            false => self.token(&["bailiwick-verify"]).await,
+            true => self.token(&["bailiwick-verify", "bailiwick-write", "bailiwick-canary"]).await,
         }
     }
 }

@@ -75,6 +75,7 @@ pub fn integration(role: Role, scope: Scope) -> Integration {
         settings: json!(null),
         standing: Standing::Enabled,
         gates: Gates::default(),
+        kill: None,
     }
 }
 

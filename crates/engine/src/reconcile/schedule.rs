@@ -36,10 +36,11 @@ impl Engine {
         after: Option<Timestamp>,
     ) -> Result<()> {
         let mut tx = self.read().await?;
-        let declared = self.catalogue(&mut *tx).await?.systems.contains_key(system);
+        // Where the integration has ended there is nothing to look through; the next one has it looked at.
+        let reached = self.catalogue(&mut *tx).await?.reaches(system);
         let last = get::<Reading>(&mut *tx, self.tenant(), system.as_str()).await?.map(|s| s.value.at);
         drop(tx);
-        let wanted = declared && after.is_none_or(|after| last == Some(after));
+        let wanted = reached && after.is_none_or(|after| last == Some(after));
         let outcome = match wanted {
             true => self.reconcile(system, false).await.map(Some),
             false => Ok(None),

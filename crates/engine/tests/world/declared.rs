@@ -119,6 +119,7 @@ impl World {
             standing: Standing::Enabled,
             register: register(),
             gates: Default::default(),
+            kill: None,
         }
     }
 
@@ -160,6 +161,7 @@ impl World {
             standing: Standing::Enabled,
             register: register(),
             gates: Default::default(),
+            kill: None,
         }
     }
 }

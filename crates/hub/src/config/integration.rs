@@ -135,6 +135,7 @@ pub(super) fn integration<'t>(
             settings,
             standing: Standing::Enabled,
             gates: Gates::default(),
+            kill: None,
         })
     };
     let promised = (!promised.is_empty()).then_some(promised);

@@ -61,6 +61,7 @@ fn integration(endpoint: &str, settings: serde_json::Value) -> Integration {
         standing: Standing::Enabled,
         register: Default::default(),
         gates: Default::default(),
+        kill: None,
     }
 }
 

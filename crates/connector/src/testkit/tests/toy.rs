@@ -494,6 +494,7 @@ impl Toy {
             standing: Standing::Enabled,
             register: Default::default(),
             gates: Default::default(),
+            kill: None,
         };
         let key = Arc::new(SealKey::generate(&Seeded::new(1)));
         let context = SealContext::of(&Tenant::single(), &integration, Purpose::Write).unwrap();

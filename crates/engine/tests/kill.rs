@@ -1,0 +1,229 @@
+//! An integration is killed: judged by whether its vendor still lets its token in.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod world;
+
+use std::collections::BTreeSet;
+
+use bailiwick_connector::seal::{Credential, Secret};
+use bailiwick_core::{
+    id::{IntegrationName, RunId, Tenant},
+    identity::{Identity, IdentityKind, Lifecycle},
+    integration::{Integration, Purpose},
+    kill::Kill,
+    record::Actor,
+    time::SignedDuration,
+};
+use bailiwick_engine::{Configuration, EngineError};
+use bailiwick_lab::{Behaviour, Effect};
+use bailiwick_store::{
+    Entity, Select, Table,
+    entities::{Credential as Kept, Operator, Run},
+    select,
+};
+use world::World;
+
+const PEOPLE: [&str; 2] = ["1,Ann,ann@x.test,Engineering,,active", "2,Bo,bo@x.test,Finance,,active"];
+
+fn chat() -> IntegrationName {
+    IntegrationName::new("chat").unwrap()
+}
+
+/// What the configuration says of ending the grant.
+fn killable(configuration: &mut Configuration) {
+    let body = Some("token={credential}&token_type_hint=access_token");
+    let kill = Kill::new("POST /api/oauth/revoke", body, "GET /api/oauth/me", Some("oauth-consents"));
+    for integration in configuration.integrations.iter_mut().filter(|i| i.name == chat()) {
+        integration.kill = Some(kill.clone().unwrap());
+    }
+}
+
+/// A world in which `chat` is connected and has accounts, and its only administrator.
+async fn connected(seed: u64) -> (World, Operator) {
+    let mut world = World::new(seed, &[("chat", &[])]).await;
+    let admin = world.operator("admin", Some("hr/9")).await;
+    world.configure_with(killable).await;
+    world.deliver(&PEOPLE).await.unwrap();
+    world.quiet().await;
+    assert_eq!(world.effects()["chat UserCreated ann@x.test -"], 1, "{:?}", world.effects());
+    (world, admin)
+}
+
+/// Whether the vendor lets the tokens of the integration in: for writing, for reading.
+fn alive(world: &World) -> (bool, bool) {
+    let grants = world.lab.truth("chat").unwrap().grants;
+    (grants["write"], grants["read"])
+}
+
+fn revoked(world: &World) -> usize {
+    world.lab.ledger("chat").unwrap().iter().filter(|entry| entry.effect == Effect::GrantRevoked).count()
+}
+
+async fn all<T: Entity>(world: &World, table: Table) -> Vec<T> {
+    let mut tx = world.store.read().await.unwrap();
+    let rows = select::<T>(&mut *tx, &Tenant::single(), Select::from(table)).await.unwrap();
+    rows.into_iter().map(|stored| stored.value).collect()
+}
+
+async fn purposes(world: &World) -> BTreeSet<&'static str> {
+    let all: Vec<Kept> = all(world, Table::Credentials).await;
+    all.into_iter().filter(|c| c.integration == chat()).map(|c| c.purpose.as_str()).collect()
+}
+
+async fn findings(world: &World) -> BTreeSet<String> {
+    world.engine.open_findings().await.unwrap().into_iter().map(|finding| finding.code).collect()
+}
+
+#[tokio::test]
+async fn a_killed_integration_ends_at_once_and_its_case_closes_when_the_vendor_rejects_it() {
+    let (mut world, admin) = connected(1).await;
+    let case = world.engine.kill(&chat(), &admin).await.unwrap();
+    // Before any work was done: it has ended, and what it had opens for nothing but its end.
+    assert_eq!(purposes(&world).await, BTreeSet::from(["kill-verify", "kill-write"]));
+    let integrations: Vec<Integration> = all(&world, Table::Integrations).await;
+    let ended = integrations.iter().find(|i| i.name == chat()).unwrap();
+    assert!(ended.has_ended() && ended.gates == Default::default());
+    let known: Vec<Identity> = all(&world, Table::Identities).await;
+    let identity = known.iter().find(|i| i.source_key.to_string() == "bailiwick/chat").unwrap();
+    assert_eq!(identity.kind, IdentityKind::Integration);
+    assert!(matches!(identity.lifecycle, Lifecycle::Left { .. }));
+    assert_eq!((alive(&world), world.open_cases().await), ((true, true), 1));
+
+    world.quiet().await;
+    assert_eq!(alive(&world), (false, false));
+    assert_eq!((world.open_cases().await, purposes(&world).await), (0, BTreeSet::new()));
+    let cells = world.cells().await;
+    for cell in ["chat/oauth-consents", "bailiwick/hub-roles", "bailiwick/automations"] {
+        assert_eq!(cells[cell], "removed", "{cells:?}");
+    }
+    // Killed again: the same case, and nothing happens.
+    assert_eq!(world.engine.kill(&chat(), &admin).await.unwrap().id, case.id);
+    assert_eq!(revoked(&world), 2);
+}
+
+#[tokio::test]
+async fn a_vendor_that_answers_200_and_keeps_the_token_alive_stays_residual() {
+    let (mut world, admin) = connected(2).await;
+    world.lab.behave("chat", [Behaviour::Noop200]).unwrap();
+    world.engine.kill(&chat(), &admin).await.unwrap();
+    world.quiet().await;
+    assert_eq!(alive(&world), (true, true));
+    assert_eq!(
+        (world.cells().await["chat/oauth-consents"].as_str(), world.open_cases().await),
+        ("residual", 1)
+    );
+    assert!(findings(&world).await.contains("residual-access"));
+    // The hub keeps its copy to go on trying, and for nothing else.
+    assert_eq!(purposes(&world).await, BTreeSet::from(["kill-verify", "kill-write"]));
+    let (other, by) = (Credential::bearer(Secret::new("x")), Actor::Hub("test".into()));
+    let refused = world.engine.seal_credential(&chat(), Purpose::Write, other, by).await;
+    assert_eq!(refused.unwrap_err().code(), "integration-ended");
+
+    // The vendor mends it: the next try finds it dead.
+    world.lab.behave("chat", []).unwrap();
+    world.pass(SignedDuration::from_hours(7));
+    world.quiet().await;
+    assert_eq!((alive(&world), world.open_cases().await), ((false, false), 0));
+    assert!(!findings(&world).await.contains("residual-access"));
+}
+
+#[tokio::test]
+async fn a_vendor_that_cannot_be_reached_proves_nothing() {
+    let (mut world, admin) = connected(3).await;
+    world.lab.behave("chat", [Behaviour::Down]).unwrap();
+    world.engine.kill(&chat(), &admin).await.unwrap();
+    world.quiet().await;
+    assert_eq!(
+        (world.cells().await["chat/oauth-consents"].as_str(), world.open_cases().await),
+        ("pending", 1)
+    );
+    world.pass(SignedDuration::from_hours(25));
+    world.quiet().await;
+    assert_eq!(world.cells().await["chat/oauth-consents"], "unobservable");
+    assert!(findings(&world).await.contains("grant-unproven"));
+    world.lab.behave("chat", []).unwrap();
+    world.pass(SignedDuration::from_hours(7));
+    world.quiet().await;
+    assert_eq!((alive(&world), world.open_cases().await), ((false, false), 0));
+}
+
+#[tokio::test]
+async fn what_was_under_way_is_stopped_and_somebody_is_told() {
+    let (mut world, admin) = connected(4).await;
+    // A change is decided and not sent when the kill comes.
+    world.deliver(&[PEOPLE[0], PEOPLE[1], "3,Cy,cy@x.test,Finance,,active"]).await.unwrap();
+    let running = |runs: Vec<Run>| -> BTreeSet<RunId> {
+        runs.into_iter().filter(|run| run.state() == "running").map(|run| run.id).collect()
+    };
+    let under_way = running(all(&world, Table::Runs).await);
+    assert_eq!(under_way.len(), 1);
+    world.engine.kill(&chat(), &admin).await.unwrap();
+    assert!(running(all(&world, Table::Runs).await).is_empty(), "stopped with the kill, not some time later");
+    // That Cy is to have an account is still so, and waits for another integration.
+    world.quiet_before(SignedDuration::from_mins(2)).await;
+    assert!(!world.truth().contains_key("chat/cy@x.test"), "{:?}", world.truth());
+    assert!(findings(&world).await.contains("system-undeclared"));
+    assert!(running(all(&world, Table::Runs).await).is_disjoint(&under_way));
+    let told = world.engine.open_findings().await.unwrap();
+    let told = told.iter().find(|finding| finding.code == "work-stopped").unwrap();
+    assert!(told.message.contains("create account") && told.owner == "desk/1", "{}", told.message);
+}
+
+#[tokio::test]
+async fn what_is_taken_out_of_the_configuration_is_kept_until_its_grant_is_proven_dead() {
+    let (mut world, admin) = connected(5).await;
+    world.lab.behave("chat", [Behaviour::Noop200]).unwrap();
+    let mut without = world.configuration();
+    without.integrations.retain(|i| i.name != chat());
+    let change = world.engine.configuration_change(&without).await.unwrap();
+    world.engine.configure(&without, change.digest, &admin).await.unwrap();
+    world.quiet().await;
+    assert_eq!((alive(&world), world.open_cases().await), ((true, true), 1));
+    assert!(all::<Integration>(&world, Table::Integrations).await.iter().any(|i| i.name == chat()));
+    // The folder that has it no more says nothing new, and the name is not free yet.
+    assert_eq!(world.engine.configuration_change(&without).await.unwrap().lines, []);
+    let again = |world: &World| {
+        let mut with = world.configuration();
+        killable(&mut with);
+        with
+    };
+    let outcome = world.engine.configuration_change(&again(&world)).await;
+    assert!(matches!(&outcome, Err(EngineError::Unproven(name)) if *name == chat()), "{outcome:?}");
+    assert_eq!(outcome.unwrap_err().code(), "integration-not-proven-dead");
+
+    world.lab.behave("chat", []).unwrap();
+    world.pass(SignedDuration::from_hours(7));
+    world.quiet().await;
+    assert_eq!(alive(&world), (false, false));
+    let change = world.engine.configuration_change(&again(&world)).await.unwrap();
+    assert!(change.lines.iter().any(|line| line.sign == '+' && line.name == "chat"), "{:?}", change.lines);
+    world.engine.configure(&again(&world), change.digest, &admin).await.unwrap();
+    let integrations: Vec<Integration> = all(&world, Table::Integrations).await;
+    assert!(!integrations.iter().find(|i| i.name == chat()).unwrap().has_ended());
+}
+
+#[tokio::test]
+async fn killed_between_any_two_lines_it_comes_to_the_same_end() {
+    let points = {
+        let (mut world, admin) = connected(6).await;
+        let before = world.faults.passed();
+        world.engine.kill(&chat(), &admin).await.unwrap();
+        world.quiet().await;
+        world.faults.passed() - before
+    };
+    assert!(points > 10, "{points}");
+    for point in 1..=points {
+        let (mut world, admin) = connected(6).await;
+        world.faults.die_at(point);
+        if world.engine.kill(&chat(), &admin).await.is_err() {
+            world.restart();
+            // Whoever asked has no answer and asks again.
+            world.engine.kill(&chat(), &admin).await.unwrap();
+        }
+        world.quiet().await;
+        assert_eq!(alive(&world), (false, false), "point {point}");
+        assert_eq!(revoked(&world), 2, "point {point}");
+        assert_eq!((world.open_cases().await, purposes(&world).await), (0, BTreeSet::new()), "point {point}");
+    }
+}
