@@ -309,6 +309,10 @@ impl Engine {
         for system in now_readable(before, &after) {
             self.read_what_was_attested(tx, &system).await?;
         }
+        // One that is declared anew after its end may send again in this process.
+        for name in after.integrations.keys().filter(|name| !before.integrations.contains_key(*name)) {
+            self.parts.broker.release(name);
+        }
         let plans = || waiting.iter().map(|r| &r.stored.value.plan).filter(|p| done.contains(&p.id));
         for plan in plans().filter(|plan| plan.ends()) {
             let of = plan.governs.as_ref().and_then(|governs| before.integrations.get(&governs.subject));

@@ -3,7 +3,7 @@
 use bailiwick_connector::ConnectorError;
 use bailiwick_core::{
     approval::Refusal, contract::Breach, control::ControlRefusal, exception::ExceptionRefusal, gate::Shut,
-    id::IntegrationName, policy::PolicyError, review::ReviewRefusal, task::TaskRefusal,
+    id::IntegrationName, kill::NoKill, policy::PolicyError, review::ReviewRefusal, task::TaskRefusal,
     transfer::TransferRefusal,
 };
 use bailiwick_store::StoreError;
@@ -46,6 +46,9 @@ pub enum EngineError {
         "`{0}` has ended and nothing proves yet that its grant is dead; take it out of the configuration, or wait for its case to close"
     )]
     Unproven(IntegrationName),
+    /// The grant of an integration cannot be ended, or that cannot be drilled.
+    #[error("`{0}`: {1}")]
+    NoKill(IntegrationName, NoKill),
     /// The hub is to end itself.
     #[error("the hub is an integration of itself and does not end itself; stop the process to stop it")]
     HubStays,
@@ -128,6 +131,7 @@ impl EngineError {
             Self::NotToBeTried(..) => "scope-test-not-due",
             Self::Shut(_, shut) => shut.code(),
             Self::Unproven(_) => "integration-not-proven-dead",
+            Self::NoKill(_, why) => why.code(),
             Self::HubStays => "hub-stays",
             Self::Task(r) => r.code(),
             Self::Control(r) => r.code(),

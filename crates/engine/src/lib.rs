@@ -70,6 +70,7 @@ pub use door::{DoorRefusal, Written};
 pub use error::{EngineError, Result};
 pub use exception::GlassRequest;
 pub use intake::Imported;
+pub use kill::{Killed, Sweep, Swept};
 pub use observe::{is_so, shown_digest};
 pub use reconcile::{How, Reconciled};
 pub use sequencer::Sequencer;

@@ -108,6 +108,7 @@ impl Engine {
         };
         tx.write(self.tenant(), vec![update], self.entropy()).await?;
         self.wake_watches(&mut *tx, [integration.clone()]).await?;
+        self.end_sweep(&mut *tx, &stored.value.register.vendor).await?;
         Ok(tx.commit().await?)
     }
 

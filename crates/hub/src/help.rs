@@ -7,6 +7,7 @@ mod configuration;
 mod evidence;
 mod feeds;
 mod governance;
+mod kill;
 mod program;
 mod reviews;
 mod store;
@@ -16,11 +17,12 @@ mod systems;
 type Line = (&'static str, &'static str, &'static str);
 
 /// All lines, by family.
-const FAMILIES: [&[Line]; 8] = [
+const FAMILIES: [&[Line]; 9] = [
     configuration::LINES,
     evidence::LINES,
     feeds::LINES,
     governance::LINES,
+    kill::LINES,
     program::LINES,
     reviews::LINES,
     store::LINES,

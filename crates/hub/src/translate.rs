@@ -177,7 +177,11 @@ impl From<EngineError> for Problem {
             EngineError::ConfigurationChanged
             | EngineError::NotGone { .. }
             | EngineError::Busy { .. }
-            | EngineError::NotToBeTried(..) => with(409, error.to_string()),
+            | EngineError::NotToBeTried(..)
+            | EngineError::Shut(..)
+            | EngineError::Unproven(_)
+            | EngineError::NoKill(..)
+            | EngineError::HubStays => with(409, error.to_string()),
             error => with(500, chain(&error)),
         }
     }

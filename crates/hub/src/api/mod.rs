@@ -17,6 +17,7 @@ mod evidence;
 mod findings;
 mod identities;
 mod integrations;
+mod kill;
 mod operators;
 mod page;
 mod plans;
@@ -50,7 +51,7 @@ pub use self::{
     operators::{EnrolRequest, Enrolled, NewOperator, OperatorMade, OperatorView},
     page::Page,
     plans::{ApprovalRequest, PlanView},
-    reviews::{Acceptance, DecisionRequest, Incident, Proposal, ReviewView},
+    reviews::{Acceptance, DecisionRequest, Proposal, ReviewView},
     sources::Delivered,
     status::{Status, SystemStatus},
     systems::{ProfileView, ProgressView, ReconciledView},
@@ -150,7 +151,9 @@ pub fn router(hub: Hub) -> Router {
         .route("/integrations/{integration}/review", get(reviews::show).post(reviews::decide))
         .route("/reviews", get(reviews::list))
         .route("/transfers", get(reviews::transfers))
-        .route("/vendors/{vendor}/incident", post(reviews::incident))
+        .route("/integrations/{integration}/kill", get(kill::show).post(kill::kill))
+        .route("/integrations/{integration}/drill", post(kill::drill))
+        .route("/vendors/{vendor}/sweep", get(kill::swept).post(kill::sweep))
         .route("/operators", get(operators::list).post(operators::add))
         .route("/evidence/checkpoint", get(evidence::checkpoint))
         .route("/evidence/packs/{subject}", get(evidence::export))

@@ -7,6 +7,7 @@
 mod approval;
 mod configuration;
 mod curtain;
+mod endings;
 mod evidence;
 mod governance;
 mod joiners;
@@ -61,5 +62,6 @@ async fn play(narrator: &mut Narrator, stage: &Stage) -> Result<()> {
     matrix::act(narrator, stage, &left).await?;
     approval::act(narrator, stage, &left).await?;
     evidence::act(narrator, stage, &left).await?;
-    truncated::act(narrator, stage).await
+    truncated::act(narrator, stage).await?;
+    endings::act(narrator, stage).await
 }
