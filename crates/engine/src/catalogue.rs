@@ -330,8 +330,11 @@ impl Engine {
 pub(crate) fn validate(engine: &Engine, configuration: &Configuration) -> Result<PolicySet> {
     let mut problems = Vec::new();
     for integration in &configuration.integrations {
-        if integration.name.as_str() == HUB {
-            problems.push(format!("`{HUB}` is the hub itself; give the integration another name"));
+        if integration.name.as_str().starts_with(HUB) {
+            problems.push(format!(
+                "names that begin with `{HUB}` are the hub's own; call integration `{}` something else",
+                integration.name
+            ));
         }
         if let Err(error) = (engine.parts.build)(&integration.connector, &integration.settings) {
             problems.push(format!("integration `{}`: {error}", integration.name));

@@ -168,7 +168,7 @@ async fn a_review_that_nobody_does_bars_after_a_day_pauses_after_eight_and_lifts
     };
     // What decides who exists takes a code of the moment.
     assert_eq!(keep(None).await, Err("step-up-not-enrolled"));
-    let address = scene.world.engine.enrol("governor", &scene.admin, None).await.unwrap();
+    let address = scene.world.engine.enrol("governor", &scene.governor, None).await.unwrap();
     let phone = Phone::reads(address.address());
     assert_eq!(keep(None).await, Err("step-up-needed"));
     keep(Some(phone.code(scene.world.engine.now()))).await.unwrap();

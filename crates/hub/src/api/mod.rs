@@ -48,7 +48,9 @@ pub use self::{
     findings::FindingView,
     identities::{IdentityView, Who, WhyView},
     integrations::{CallerMade, IntegrationView, NewCaller, Withdrawal},
-    operators::{EnrolRequest, Enrolled, NewOperator, OperatorMade, OperatorView},
+    operators::{
+        AskedFor, EnrolRequest, Enrolled, InvitationHalf, Joining, NewOperator, OperatorMade, OperatorView,
+    },
     page::Page,
     plans::{ApprovalRequest, PlanView},
     reviews::{Acceptance, DecisionRequest, Proposal, ReviewView},
@@ -114,6 +116,7 @@ pub fn router(hub: Hub) -> Router {
         .route("/plans", get(plans::list))
         .route("/plans/{plan}", get(plans::show))
         .route("/plans/{plan}/approval", post(plans::approve))
+        .route("/plans/{plan}/invitation", get(operators::invitation))
         .route("/identities", get(identities::list))
         .route("/identities/{identity}", get(identities::show))
         .route("/identities/{identity}/entitlements/{entitlement}", get(identities::why))
@@ -159,7 +162,9 @@ pub fn router(hub: Hub) -> Router {
         .route("/evidence/packs/{subject}", get(evidence::export))
         .route("/evidence/check", post(evidence::check))
         .route("/evidence/erasures", post(evidence::erase))
-        .layer(axum::middleware::from_fn_with_state(hub.clone(), caller::authenticate));
+        .layer(axum::middleware::from_fn_with_state(hub.clone(), caller::authenticate))
+        // Whoever joins has no token yet.
+        .route("/operators/{name}/joining", post(operators::join));
     let door = Router::new()
         .route("/signals", post(door::signal))
         .route("/identities/{source}/{key}", patch(door::write))

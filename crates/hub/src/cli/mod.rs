@@ -43,7 +43,7 @@ pub use self::{
     import::{deliver, read as read_file},
     list::ListArgs,
     matrix::matrix,
-    operator::add as add_operator,
+    operator::ask as ask_operator,
     plan::{describe as describe_plan, get as plan, give as approve, give_proved as approve_proved},
     reconcile::reconcile,
 };
