@@ -309,6 +309,20 @@ async fn a_drill_ends_nothing_and_says_whether_the_kill_would_work() {
     let kept = world.engine.review_shown(&chat()).await.unwrap().drill.unwrap();
     assert_eq!(kept, drill);
 
+    // What cannot be taken back writes nothing, until a drill shows that it can.
+    let shut = async |world: &World| {
+        let mut tx = world.store.read().await.unwrap();
+        let permit = world.engine.catalogue(&mut *tx).await.unwrap().permit(&chat());
+        permit.writes.err().map(|shut| shut.code())
+    };
+    assert_eq!(shut(&world).await, Some("drill-failed"));
+    assert!(findings(&world).await.contains("drill-failed"));
+    world.lab.behave("chat", []).unwrap();
+    assert!(world.engine.drill_kill(&chat(), None, by()).await.unwrap().passed);
+    world.quiet_before(SignedDuration::from_mins(2)).await;
+    assert_eq!(shut(&world).await, None);
+    assert!(!findings(&world).await.contains("drill-failed"));
+
     // What declares no such calls cannot be drilled.
     let refused = world.engine.drill_kill(&IntegrationName::new("hr").unwrap(), None, by()).await;
     assert_eq!(refused.unwrap_err().code(), "kill-undeclared");
