@@ -15,7 +15,11 @@ use bailiwick_core::{
 };
 use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, Work, entities::Operator, get, select};
 
-use crate::{Engine, EngineError, Job, Result, finding::Wrong};
+use crate::{
+    Engine, EngineError, Job, Result,
+    finding::Wrong,
+    kill::{UNPROVEN, about, grant_class},
+};
 
 impl Engine {
     /// Accepts a control for a cell that cannot be seen; gives the cell, and whether the case is closed with it.
@@ -74,6 +78,9 @@ impl Engine {
         let until = control.expires;
         let mut updates = vec![Update::new(record).replace(&cell, stored.revision, self.entropy())];
         updates.extend(self.close_finding(&mut *tx, "control-lapsed", &key).await?);
+        if let Some(killed) = killed.as_ref().filter(|killed| class == grant_class(killed)) {
+            updates.extend(self.close_finding(&mut *tx, UNPROVEN, &about(&killed.name, case)).await?);
+        }
         tx.write(self.tenant(), updates, self.entropy()).await?;
         self.close_case(&mut *tx, stored_case).await?;
         if let Some(killed) = &killed {

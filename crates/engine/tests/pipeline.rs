@@ -4,7 +4,7 @@
 
 mod world;
 
-use bailiwick_core::time::SignedDuration;
+use bailiwick_core::{control::Acceptance, time::SignedDuration, verify::Verdict};
 use bailiwick_lab::Behaviour;
 use serde_json::json;
 use world::World;
@@ -347,9 +347,31 @@ async fn access_on_a_system_that_is_not_declared_any_more_is_said_and_waits() {
     world.quiet().await;
     let codes: Vec<String> =
         world.engine.open_findings().await.unwrap().into_iter().map(|f| f.code).collect();
-    assert_eq!(codes, ["system-undeclared"]);
+    assert_eq!(codes, ["grant-unproven", "system-undeclared"]);
     assert!(world.truth()["chat/ann@x.test"].contains("active=false"));
-    assert_eq!(world.open_cases().await, 1, "nothing is proven about wiki");
+    assert_eq!(
+        world.open_cases().await,
+        2,
+        "nothing is proven about wiki, nor that its integration has ended"
+    );
+    // That one nobody can try: a person answers for it, and only then is the name free again.
+    let again = world.engine.configuration_change(&world.configuration()).await;
+    assert_eq!(again.err().map(|error| error.code()), Some("integration-not-proven-dead"));
+    let ended = world
+        .all_cells()
+        .await
+        .into_iter()
+        .find(|cell| cell.method == "none" && matches!(cell.verdict, Verdict::Unobservable { .. }))
+        .unwrap();
+    let answered = Acceptance {
+        owner: "hr/2".into(),
+        until: "2026-12-01".parse().unwrap(),
+        reason: "its token was taken back at the vendor, by hand".into(),
+    };
+    let by = world.operator("admin", Some("hr/3")).await;
+    let system = "wiki".parse().unwrap();
+    let accepted = world.engine.accept_control(ended.case, &system, ended.class, &answered, &by).await;
+    assert!(accepted.unwrap().1, "the case is closed with it");
     // Declared again, it is swept as well.
     world.configure().await;
     world.pass(SignedDuration::from_secs(3_600));

@@ -9,6 +9,7 @@ mod drill;
 mod prove;
 mod sweep;
 
+pub(crate) use prove::{UNPROVEN, about};
 pub use sweep::{Sweep, Swept};
 
 use std::collections::BTreeMap;
@@ -307,6 +308,7 @@ pub(crate) fn provider(integration: &Integration) -> SystemName {
     }
 }
 
-fn grant_class(integration: &Integration) -> AccessClass {
+/// What kind of access its grant is.
+pub(crate) fn grant_class(integration: &Integration) -> AccessClass {
     integration.kill.as_ref().map_or(AccessClass::ApiTokens, |kill| kill.class)
 }

@@ -31,7 +31,7 @@ const WINDOW_MS: i64 = 24 * 3_600_000;
 /// The finding that a provider still lets a credential in.
 const ALIVE: &str = "residual-access";
 /// The finding that it cannot be seen whether it does.
-const UNPROVEN: &str = "grant-unproven";
+pub(crate) const UNPROVEN: &str = "grant-unproven";
 
 /// What became of each credential, by its key.
 type Fates = BTreeMap<String, Fate>;
@@ -183,7 +183,8 @@ impl Engine {
         let vendor = killing.integration.register.vendor.clone();
         self.close_case(&mut *tx, killing.case).await?;
         self.end_sweep(&mut *tx, &vendor).await?;
-        match matches!(cell.verdict, Verdict::Removed) {
+        // Where nothing declares how to try it, trying again shows nothing else: a person has to answer.
+        match matches!(cell.verdict, Verdict::Removed) || killing.integration.kill.is_none() {
             true => tx.finish(self.tenant(), item).await?,
             false => tx.postpone(self.tenant(), item, due.as_millisecond(), true).await?,
         }
@@ -313,7 +314,7 @@ impl Engine {
         };
         let mut updates = Vec::new();
         for known in [ALIVE, UNPROVEN] {
-            let subject = format!("{name}/{}", cell.case);
+            let subject = about(name, cell.case);
             if code == Some(known) {
                 let wrong = Wrong {
                     code: known,
@@ -411,6 +412,11 @@ fn verdict_of(killing: &Killing, fates: &Fates, due: Timestamp, now: Timestamp) 
         (true, None, Some(_)) => Verdict::Pending { until: due },
         (true, None, None) => Verdict::Removed,
     }
+}
+
+/// What findings about the grant of a killed integration are about.
+pub(crate) fn about(name: &IntegrationName, case: CaseId) -> String {
+    format!("{name}/{case}")
 }
 
 /// The pause before the next try.
