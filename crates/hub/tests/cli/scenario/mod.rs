@@ -55,7 +55,16 @@ scenarios! {
     the_company: "base/the-company.md",
     the_chat: "base/the-chat.md",
     register_and_declare: "01-register-and-declare.md",
+    authority_and_class: "02-authority-and-class.md",
     two_gates: "03-two-gates.md",
+    approvals_that_hold: "04-approvals-that-hold.md",
+    widening_and_narrowing: "05-widening-and-narrowing.md",
+    the_edge: "06-the-edge.md",
+    reviews: "07-reviews.md",
+    the_owner_is_a_person: "08-the-owner-is-a-person.md",
+    blast_radius: "09-blast-radius.md",
+    break_glass: "11-break-glass.md",
+    the_hub_governs_itself: "12-the-hub-governs-itself.md",
 }
 
 #[test]

@@ -29,7 +29,15 @@ impl Names {
             let pad = if rest.starts_with("  ") { word.len().saturating_sub(name.len()) } else { 0 };
             out.push_str(&format!("{name}{}", " ".repeat(pad)));
         }
-        let lines: Vec<&str> = out.lines().map(str::trim_end).collect();
+        // How often something was called is a matter of the moment.
+        let mut pieces = out.split(" calls, last ");
+        let mut counted = pieces.next().unwrap_or_default().to_owned();
+        for piece in pieces {
+            let kept = counted.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+            counted.replace_range(kept.., "N calls, last ");
+            counted.push_str(piece);
+        }
+        let lines: Vec<&str> = counted.lines().map(str::trim_end).collect();
         if lines.is_empty() { String::new() } else { lines.join("\n") + "\n" }
     }
 
@@ -60,6 +68,7 @@ impl Names {
         let kind = match core.split_once('_') {
             Some((kind, id)) if kind.len() == 3 && (id.len() == 26 || hex(id)) => format!("{kind}_"),
             _ if hex(core) => "DIGEST-".to_owned(),
+            _ if is_day(core) => return format!("DAY{tail}"),
             _ => return placeholders(word),
         };
         let name =
@@ -71,6 +80,12 @@ impl Names {
         self.meaning.insert(name.clone(), core.to_owned());
         format!("{name}{tail}")
     }
+}
+
+/// Whether it is a date such as `2026-11-21`.
+fn is_day(word: &str) -> bool {
+    let parts: Vec<&str> = word.split('-').collect();
+    parts.iter().map(|part| part.len()).eq([4, 2, 2]) && parts.concat().bytes().all(|b| b.is_ascii_digit())
 }
 
 #[test]
@@ -87,5 +102,10 @@ fn what_is_printed_again_has_the_same_name_and_means_what_it_was() {
         (two.to_owned(), digest, "chat".to_owned())
     );
     assert_eq!(names.meant("Bearer pln_2"), format!("Bearer {one}"));
+    assert_eq!(
+        names.mask("x 2  (18 calls, last)\ny  (3 calls, last x)\n"),
+        "x 2  (18 calls, last)\ny  (N calls, last x)\n"
+    );
+    assert_eq!(names.mask("on 2026-11-21: 1-2-3\n"), "on DAY: 1-2-3\n");
     assert_eq!(names.mask("hr/1 at 2026-11-21T03:04:05Z, so\n"), "hr/1 at TIME, so\n");
 }
