@@ -424,3 +424,28 @@ fn cut(text: &str) -> String {
         false => text.chars().take(WIDTH - 1).chain(['…']).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_diff_goes_down_to_the_item_that_is_another() {
+        let check = |old: &str, new: &str, expect: &[&str]| {
+            let mut out = Vec::new();
+            differs("x", (!old.is_empty()).then(|| parsed(old)).as_ref(), &parsed(new), &mut out);
+            assert_eq!(out, expect, "{old} → {new}");
+        };
+        check("hr/1", "hr/1", &[]);
+        check("hr/1", "hr/2", &["x: hr/1 → hr/2"]);
+        check(
+            r#"{"a":["b","c"],"d":1}"#,
+            r#"{"a":["c","e"]}"#,
+            &["x.a: - b", "x.a: + e", "x.d: 1 → nothing"],
+        );
+        check(r#"{"a":1}"#, r#"{"a":1,"b":{"c":true}}"#, &[r#"x.b: {"c":true}"#]);
+        check("", r#"{"a":"b"}"#, &[r#"x: {"a":"b"}"#]);
+        let long = "y".repeat(WIDTH - 2);
+        check("", &format!(r#"{{"a":["{long}","z"]}}"#), &[&format!("x.a: + {long}"), "x.a: + z"]);
+    }
+}
