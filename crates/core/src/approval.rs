@@ -116,9 +116,7 @@ pub enum Refusal {
     #[error("there were too many wrong codes; none is looked at before {0}")]
     StepUpSlowed(Timestamp),
     /// The approver has nothing to prove it with.
-    #[error(
-        "this needs a second factor and you have none: let an administrator run `bailiwick operator enrol {0}`"
-    )]
+    #[error("this needs a second factor and you have none: `bailiwick operator enrol {0}` gives you one")]
     NotEnrolled(String),
     /// The review of the integration is overdue.
     #[error("the review of `{0}` is overdue and nothing more is given to it; `bailiwick review show {0}`")]

@@ -73,6 +73,13 @@ pub struct BadKill {
     why: String,
 }
 
+impl BadKill {
+    /// The text that is not understood.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
 impl Kill {
     /// Reads `revoke`, `body`, `probe` and `class` as configuration writes them.
     pub fn new(revoke: &str, body: Option<&str>, probe: &str, class: Option<&str>) -> Result<Self, BadKill> {

@@ -68,6 +68,8 @@ pub enum RecordKind {
     ReviewOpened,
     ReviewDecided,
     UseCounted,
+    KillDrilled,
+    SweepOpened,
     TransferOpened,
     TransferAccepted,
     TransferEnded,

@@ -15,6 +15,7 @@ use crate::{
     id::{FindingId, IntegrationName, ReviewId},
     integration::{self, Integration},
     scope::{Comparison, Operation, Scope, ScopeRule},
+    scope_test::Tried,
     time::{SignedDuration, Timestamp},
 };
 
@@ -247,8 +248,11 @@ pub fn resolves(pinned: Option<&Whereabouts>, now: &Whereabouts) -> Resolves {
 pub struct LastDrill {
     /// When.
     pub at: Timestamp,
-    /// Whether the old credential was rejected.
+    /// Whether something was shown and nothing failed.
     pub passed: bool,
+    /// What was tried, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tried: Vec<Tried>,
 }
 
 /// What is kept of an integration between its reviews.

@@ -55,12 +55,17 @@ pub struct ScopeTest {
     pub seal: String,
 }
 
+/// Whether what was tried works: something was shown, and nothing failed.
+pub fn passed(tried: &[Tried]) -> bool {
+    let works = tried.iter().any(|t| t.shown == Shown::Works);
+    let fails = tried.iter().any(|t| matches!(t.shown, Shown::Fails { .. }));
+    works && !fails
+}
+
 impl ScopeTest {
-    /// Whether it shows that what is declared works: something was tried, and nothing failed.
+    /// Whether it shows that what is declared works.
     pub fn passed(&self) -> bool {
-        let works = self.tried.iter().any(|t| t.shown == Shown::Works);
-        let fails = self.tried.iter().any(|t| matches!(t.shown, Shown::Fails { .. }));
-        works && !fails
+        passed(&self.tried)
     }
 
     /// The bytes that its seal is made over.

@@ -200,11 +200,10 @@ impl Transfer {
 }
 
 /// How an integration stands once it is known which controls are missing; `None` when nothing changes. One that
-/// is stopped or ended stays so, and what a failed drill paused is not lifted here.
+/// is stopped or ended stays so.
 pub fn standing_with(current: &Standing, missing: Option<Control>, now: Timestamp) -> Option<Standing> {
     match (current, missing) {
         (Standing::Quarantined { .. } | Standing::Ended { .. }, _) | (Standing::Enabled, None) => None,
-        (Standing::Paused { control: Control::Drill, .. }, _) => None,
         (Standing::Enabled, Some(control)) => Some(Standing::Paused { since: now, control }),
         (Standing::Paused { control, .. }, Some(missing)) if *control == missing => None,
         (Standing::Paused { .. }, Some(control)) => Some(Standing::Paused { since: now, control }),

@@ -207,7 +207,7 @@ fn a_missing_control_pauses_and_lets_go_and_lifts_nothing_else() {
         (paused(Control::Review), Some(Control::Review), None),
         (paused(Control::Review), Some(Control::Owner), fresh(Control::Owner)),
         (paused(Control::Owner), None, Some(Standing::Enabled)),
-        (paused(Control::Drill), None, None),
+        (paused(Control::Drill), None, Some(Standing::Enabled)),
         (stopped, Some(Control::Owner), None),
         (Standing::Ended { since }, None, None),
     ] {

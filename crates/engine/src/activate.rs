@@ -25,7 +25,7 @@ use bailiwick_core::{
 };
 use bailiwick_store::{
     Entity, Filter, Select, Stored, Table, Tx, Update, Write,
-    entities::{PlanRow, PlanState, Run, Step},
+    entities::{Operator, PlanRow, PlanState, Run, Step},
     get, select,
 };
 
@@ -34,6 +34,7 @@ use crate::{
     catalogue::validate,
     configure::{current, keep_id},
     finding::Wrong,
+    invite::OPERATOR,
 };
 
 /// The finding about a plan that cannot take effect yet.
@@ -62,6 +63,8 @@ struct Force {
     ties: Slots<Ties>,
     glass_cases: Slots<GlassCase>,
     integrations: Slots<Integration>,
+    /// By name.
+    operators: Slots<Operator>,
 }
 
 impl Engine {
@@ -264,6 +267,7 @@ impl Engine {
             ties: slots(current(tx, tenant).await?),
             glass_cases: slots(current(tx, tenant).await?),
             integrations: slots(current(tx, tenant).await?),
+            operators: slots(current::<Operator>(tx, tenant).await?.into_values().map(by_name).collect()),
         })
     }
 
@@ -308,6 +312,10 @@ impl Engine {
         let mut jobs = Vec::new();
         for system in now_readable(before, &after) {
             self.read_what_was_attested(tx, &system).await?;
+        }
+        // One that is declared anew after its end may send again in this process.
+        for name in after.integrations.keys().filter(|name| !before.integrations.contains_key(*name)) {
+            self.parts.broker.release(name);
         }
         let plans = || waiting.iter().map(|r| &r.stored.value.plan).filter(|p| done.contains(&p.id));
         for plan in plans().filter(|plan| plan.ends()) {
@@ -487,6 +495,19 @@ impl Force {
         }
     }
 
+    fn put_operator(
+        &mut self,
+        name: &str,
+        text: Option<&str>,
+        plan: PlanId,
+        engine: &Engine,
+    ) -> Result<Option<Write>> {
+        let Some(text) = text else { return Ok(None) };
+        let slot = self.operators.entry(name.to_owned()).or_insert(Slot { value: None, revision: 0 });
+        let next = engine.invite(slot.value.as_ref(), name, text, plan)?;
+        Ok(slot.set(name, Some(next), engine))
+    }
+
     fn set_parts(&mut self, plan: &Plan, engine: &Engine) -> Result<Vec<Write>> {
         let mut writes = Vec::new();
         for (kind, name, text) in govern::entries(plan) {
@@ -497,6 +518,7 @@ impl Force {
                 "policy" => put(&mut self.policies, &name, text, |_, wanted| wanted, engine)?,
                 "automation" => put(&mut self.automations, &name, text, |_, wanted| wanted, engine)?,
                 "break-glass" => put(&mut self.glass_cases, &name, text, |_, wanted| wanted, engine)?,
+                OPERATOR => self.put_operator(&name, text, plan.id, engine)?,
                 "ties" => put(&mut self.ties, &name, text, |_, wanted| wanted, engine)?,
                 other => {
                     return Err(EngineError::Inconsistent(format!("plan {} changes a `{other}`", plan.id)));
@@ -538,6 +560,10 @@ impl<T: Entity> Slot<T> {
         self.value = next;
         Some(write)
     }
+}
+
+fn by_name(stored: Stored<Operator>) -> (String, Stored<Operator>) {
+    (stored.value.name.clone(), stored)
 }
 
 fn slots<T>(current: BTreeMap<String, Stored<T>>) -> Slots<T> {

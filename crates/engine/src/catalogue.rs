@@ -134,8 +134,7 @@ pub(crate) fn compile(
             Role::Target { .. } | Role::Partner { .. } => None,
         })
     };
-    let contracts = || promised(false);
-    for (name, rule) in contracts().flat_map(|c| &c.attributes) {
+    for (name, rule) in promised(false).flat_map(|c| &c.attributes) {
         match vocabulary.identity.insert(name.clone(), rule.kind) {
             Some(other) if other != rule.kind => {
                 let problem = format!("two sources declare `{name}` with different types");
@@ -143,18 +142,20 @@ pub(crate) fn compile(
             }
             Some(_) | None => {}
         }
-        // Policies may rely on an attribute only when every source promises it.
-        if contracts().all(|c| c.attributes.get(name).is_some_and(|r| r.required)) {
-            vocabulary.required.insert(name.clone());
-        }
     }
+    // Who came from a source that has ended is still known from it: that it ends invalidates no policy.
+    for (name, rule) in promised(true).flat_map(|c| &c.attributes) {
+        vocabulary.identity.entry(name.clone()).or_insert(rule.kind);
+    }
+    // Policies may rely on an attribute only when every source promises it.
+    let promises = |name: &String| {
+        let mut all = promised(false).chain(promised(true));
+        all.all(|c| c.attributes.get(name).is_some_and(|r| r.required))
+    };
+    vocabulary.required = vocabulary.identity.keys().filter(|name| promises(name)).cloned().collect();
     // What is written at the door is text, and nobody promises it of everybody.
     for name in writers(integrations).map_err(EngineError::Configuration)?.into_keys() {
         vocabulary.identity.entry(name.clone()).or_insert(AttributeType::Text);
-    }
-    // What policies read of a source that has ended is still known from it, and nobody promises it.
-    for (name, rule) in promised(true).flat_map(|c| &c.attributes) {
-        vocabulary.identity.entry(name.clone()).or_insert(rule.kind);
     }
     let built_in = PolicyFile { path: "built-in/gates.cedar".into(), text: govern::BUILT_IN.into() };
     let all: Vec<PolicyFile> = policies.iter().cloned().chain([built_in]).collect();
@@ -329,8 +330,11 @@ impl Engine {
 pub(crate) fn validate(engine: &Engine, configuration: &Configuration) -> Result<PolicySet> {
     let mut problems = Vec::new();
     for integration in &configuration.integrations {
-        if integration.name.as_str() == HUB {
-            problems.push(format!("`{HUB}` is the hub itself; give the integration another name"));
+        if integration.name.as_str().starts_with(HUB) {
+            problems.push(format!(
+                "names that begin with `{HUB}` are the hub's own; call integration `{}` something else",
+                integration.name
+            ));
         }
         if let Err(error) = (engine.parts.build)(&integration.connector, &integration.settings) {
             problems.push(format!("integration `{}`: {error}", integration.name));

@@ -38,10 +38,14 @@ impl Engine {
         let stored_case = stored_case.ok_or_else(|| missing("case", case.to_string()))?;
         let stored = get::<Cell>(&mut *tx, self.tenant(), &key).await?;
         let stored = stored.ok_or_else(|| missing("cell", key.clone()))?;
-        let integration_owner = match catalogue.route(system) {
-            Ok(route) => self.person(&mut *tx, Some(&route.integration.owner)).await?,
-            Err(_) => None,
+        // Of an integration that was killed, who answered for it says nothing.
+        let killed = self.integration_that_is(&mut *tx, stored_case.value.identity).await?;
+        let owner = match (&killed, catalogue.route(system)) {
+            (Some(killed), _) => Some(&killed.owner),
+            (None, Ok(route)) => Some(&route.integration.owner),
+            (None, Err(_)) => None,
         };
+        let integration_owner = self.person(&mut *tx, owner).await?;
         let owner: Option<Stored<Identity>> = self.by_source_key(&mut *tx, &asked.owner).await?;
         let cell = accept(
             asked,
@@ -72,6 +76,9 @@ impl Engine {
         updates.extend(self.close_finding(&mut *tx, "control-lapsed", &key).await?);
         tx.write(self.tenant(), updates, self.entropy()).await?;
         self.close_case(&mut *tx, stored_case).await?;
+        if let Some(killed) = &killed {
+            self.end_sweep(&mut *tx, &killed.register.vendor).await?;
+        }
         let job = Job::ControlEnds { case, system: system.clone(), class, until };
         self.enqueue(&mut *tx, vec![job.work(None, None, false, until)]).await?;
         let closed = get::<Case>(&mut *tx, self.tenant(), &case.to_string()).await?;

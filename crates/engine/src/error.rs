@@ -3,7 +3,7 @@
 use bailiwick_connector::ConnectorError;
 use bailiwick_core::{
     approval::Refusal, contract::Breach, control::ControlRefusal, exception::ExceptionRefusal, gate::Shut,
-    id::IntegrationName, policy::PolicyError, review::ReviewRefusal, task::TaskRefusal,
+    id::IntegrationName, kill::NoKill, policy::PolicyError, review::ReviewRefusal, task::TaskRefusal,
     transfer::TransferRefusal,
 };
 use bailiwick_store::StoreError;
@@ -46,6 +46,20 @@ pub enum EngineError {
         "`{0}` has ended and nothing proves yet that its grant is dead; take it out of the configuration, or wait for its case to close"
     )]
     Unproven(IntegrationName),
+    /// The grant of an integration cannot be ended, or that cannot be drilled.
+    #[error("`{0}`: {1}")]
+    NoKill(IntegrationName, NoKill),
+    /// Somebody else is to be given a first factor.
+    #[error(
+        "the first factor of `{0}` is made by themselves: `bailiwick operator enrol {0}` with their own profile"
+    )]
+    OwnFactor(String),
+    /// An operator cannot have the name.
+    #[error("an operator cannot be called so: {0}")]
+    OperatorName(String),
+    /// An invitation is not taken over.
+    #[error("there is no such invitation, or the two halves are not its halves, or it was taken over before")]
+    Invitation,
     /// The hub is to end itself.
     #[error("the hub is an integration of itself and does not end itself; stop the process to stop it")]
     HubStays,
@@ -128,6 +142,10 @@ impl EngineError {
             Self::NotToBeTried(..) => "scope-test-not-due",
             Self::Shut(_, shut) => shut.code(),
             Self::Unproven(_) => "integration-not-proven-dead",
+            Self::NoKill(_, why) => why.code(),
+            Self::OwnFactor(_) => "factor-is-ones-own",
+            Self::OperatorName(_) => "operator-name",
+            Self::Invitation => "invitation-refused",
             Self::HubStays => "hub-stays",
             Self::Task(r) => r.code(),
             Self::Control(r) => r.code(),

@@ -22,6 +22,12 @@ impl Engine {
     pub async fn enrol(&self, name: &str, by: &Operator, code: Option<&str>) -> Result<Enrolment> {
         let operator = self.operator_named(name).await?;
         let before = self.factor_of(operator.id).await?;
+        let mut tx = self.read().await?;
+        // Whoever knows the secret of somebody's first factor could prove to be them.
+        if before.is_none() && operator.id != by.id && !self.bootstrapping(&mut *tx).await? {
+            return Err(EngineError::OwnFactor(operator.name));
+        }
+        drop(tx);
         if before.is_some() {
             bailiwick_core::approval::proved(self.prove(by, code).await?, &by.name)?;
         }

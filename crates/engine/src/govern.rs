@@ -32,6 +32,7 @@ use bailiwick_store::{
 use crate::{
     Catalogue, Engine, EngineError, Requester, Result, Waiting,
     configure::{Declared, Difference},
+    invite::persons_in,
 };
 
 /// How long an approval by the hub's own rules can be used, milliseconds; it is used at once.
@@ -299,6 +300,7 @@ impl Engine {
             own.push((identity.value.source_key.to_string(), Conflict::Beneficiary));
             own.extend(identity.value.owner.map(|owner| (owner.to_string(), Conflict::Owner)));
         }
+        own.extend(persons_in(&row.plan).into_iter().map(|person| (person, Conflict::Beneficiary)));
         if let Some(governs) = &row.plan.governs {
             own.extend(governs.owners.iter().map(|owner| (owner.clone(), Conflict::Owner)));
             own.extend(self.other_gate(tx, row).await?.map(|person| (person, Conflict::OtherGate)));

@@ -10,10 +10,10 @@ use bailiwick_core::{
     identity::Identity,
     integration::{Integration, Purpose, Standing},
     record::{Actor, RecordKind},
-    time::SignedDuration,
+    time::{SignedDuration, Timestamp},
 };
 use bailiwick_store::{
-    Entity, Filter, Select, Stored, Table, Update,
+    Entity, Filter, Select, Stored, Table, Tx, Update,
     entities::{Credential, Operator},
     get, select,
 };
@@ -30,32 +30,57 @@ impl Engine {
         days: u16,
         by: Actor,
     ) -> Result<(Operator, String)> {
+        let mut tx = self.begin().await?;
+        let added = self.add_operator_in(&mut *tx, name, (roles, person), days, by).await?;
+        tx.commit().await?;
+        Ok(added)
+    }
+
+    /// The same in a transaction that does more.
+    pub(crate) async fn add_operator_in(
+        &self,
+        tx: &mut dyn Tx,
+        name: &str,
+        (roles, person): (BTreeSet<String>, Option<String>),
+        days: u16,
+        by: Actor,
+    ) -> Result<(Operator, String)> {
         let now = self.now();
-        let mut random = [0u8; 32];
-        self.entropy().fill(&mut random);
-        let token = format!("bwk_{}", Digest(random));
-        let expires = now.saturating_add(SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(now);
-        let operator = Operator {
+        let token = self.new_token();
+        let operator = self.sealed_operator(Operator {
             id: OperatorId::new(now, self.entropy()),
             name: name.to_owned(),
             roles,
             person,
             token: Digest::of(token.as_bytes()),
-            expires,
-        };
+            expires: in_days(now, days),
+            invited: None,
+            seal: String::new(),
+        });
         let mut record = self
             .record(RecordKind::OperatorAdded, "operator")
             .fact("operator", operator.id)
             .fact("roles", &operator.roles)
             .personal("name", name);
         record.actor = by;
-        let mut tx = self.begin().await?;
         let mut updates = vec![Update::new(record).insert(&operator, self.entropy())];
-        updates.extend(self.note_bootstrap(&mut *tx, &operator).await?);
+        updates.extend(self.note_bootstrap(tx, &operator).await?);
         tx.write(self.tenant(), updates, self.entropy()).await?;
-        self.register_hub(&mut *tx, &operator).await?;
-        tx.commit().await?;
+        self.register_hub(tx, &operator).await?;
         Ok((operator, token))
+    }
+
+    /// A token that nobody has.
+    pub(crate) fn new_token(&self) -> String {
+        let mut random = [0u8; 32];
+        self.entropy().fill(&mut random);
+        format!("bwk_{}", Digest(random))
+    }
+
+    /// The operator with the hub's seal: a row that somebody else writes opens nothing.
+    pub(crate) fn sealed_operator(&self, operator: Operator) -> Operator {
+        let seal = self.parts.broker.attest(&operator.sealed_bytes());
+        Operator { seal, ..operator }
     }
 
     /// Who holds the token, if it is one and has not expired. Looks up a digest, so that the time it
@@ -65,7 +90,9 @@ impl Engine {
         let mut tx = self.read().await?;
         let asked = Select::from(Table::Operators).filter(Filter::Is("token_digest", digest.into()));
         let found = select::<Operator>(&mut *tx, self.tenant(), asked).await?.pop();
-        Ok(found.map(|s| s.value).filter(|o| o.expires > self.now()))
+        let counts =
+            |o: &Operator| o.expires > self.now() && self.parts.broker.attested(&o.sealed_bytes(), &o.seal);
+        Ok(found.map(|s| s.value).filter(counts))
     }
 
     /// Seals a credential for an integration, bound to it, its purpose and its endpoint.
@@ -108,6 +135,7 @@ impl Engine {
         };
         tx.write(self.tenant(), vec![update], self.entropy()).await?;
         self.wake_watches(&mut *tx, [integration.clone()]).await?;
+        self.end_sweep(&mut *tx, &stored.value.register.vendor).await?;
         Ok(tx.commit().await?)
     }
 
@@ -156,4 +184,9 @@ impl Engine {
         }
         Err(EngineError::NotFound { kind: "identity", name: text.to_owned() })
     }
+}
+
+/// So many days from an instant.
+pub(crate) fn in_days(from: Timestamp, days: u16) -> Timestamp {
+    from.saturating_add(SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(from)
 }

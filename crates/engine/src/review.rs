@@ -19,8 +19,8 @@ use bailiwick_core::{
     person::Conflict,
     record::{Actor, RecordKind},
     review::{
-        self, BARS_AFTER, CallbackLine, Decision, FindingLine, LastDrill, NotNarrower, Outcome, Review,
-        ReviewRefusal, Shown, Trigger, Watch, Whereabouts, days_after,
+        self, BARS_AFTER, CallbackLine, Decision, FindingLine, NotNarrower, Outcome, Review, ReviewRefusal,
+        Shown, Trigger, Watch, Whereabouts, days_after,
     },
     time::Timestamp,
 };
@@ -102,48 +102,6 @@ impl Engine {
         let time = days_after(due, BARS_AFTER).duration_since(now);
         updates.extend(self.open_finding_within(tx, wrong, time).await?);
         Ok(tx.write(self.tenant(), updates, self.entropy()).await?)
-    }
-
-    /// Opens reviews of everything that is of a vendor, because of an incident there. Gives their names.
-    pub async fn vendor_incident(
-        &self,
-        vendor: &str,
-        by: impl Into<Requester>,
-    ) -> Result<Vec<IntegrationName>> {
-        let by = by.into();
-        let mut tx = self.begin().await?;
-        let catalogue = self.catalogue(&mut *tx).await?;
-        let theirs = catalogue.integrations.values().filter(|i| i.register.vendor == vendor);
-        let names: Vec<IntegrationName> = theirs.map(|i| i.name.clone()).collect();
-        if names.is_empty() {
-            return Err(EngineError::NotFound { kind: "vendor", name: vendor.to_owned() });
-        }
-        let mut record = self
-            .record(RecordKind::ReviewOpened, "incident")
-            .fact("integrations", &names)
-            .fact("vendor", vendor);
-        record.actor = by.actor;
-        tx.write(self.tenant(), vec![Update::new(record)], self.entropy()).await?;
-        for name in &names {
-            self.open_review(&mut *tx, name, Trigger::VendorIncident, self.now()).await?;
-        }
-        tx.commit().await?;
-        Ok(names)
-    }
-
-    /// Notes how a drill of an integration's revocation went; one that failed opens a review.
-    pub async fn note_drill(&self, name: &IntegrationName, passed: bool) -> Result<()> {
-        let now = self.now();
-        let mut tx = self.begin().await?;
-        self.wake_watches(&mut *tx, [name.clone()]).await?;
-        if let Some(known) = get::<Watch>(&mut *tx, self.tenant(), name.as_str()).await? {
-            let watch = Watch { drill: Some(LastDrill { at: now, passed }), ..known.value };
-            let record =
-                self.record(RecordKind::Observed, "drill").fact("integration", name).fact("passed", passed);
-            let update = Update::new(record).replace(&watch, known.revision, self.entropy());
-            tx.write(self.tenant(), vec![update], self.entropy()).await?;
-        }
-        Ok(tx.commit().await?)
     }
 
     /// What a reviewer is shown of an integration, as it is now.

@@ -175,6 +175,10 @@ impl Engine {
         let Some(integration) = integration else { return Ok(lack) };
         if !matches!(integration.standing, Standing::Ended { .. }) {
             self.review_of(tx, &catalogue, integration, watch, &mut lack).await?;
+            // What cannot be taken back must not give more, until a drill shows that it can.
+            if watch.drill.as_ref().is_some_and(|drill| !drill.passed) {
+                lack.missing.push(Control::Drill);
+            }
         }
         self.stand(tx, integration, &lack.missing).await?;
         Ok(lack)
@@ -244,7 +248,7 @@ impl Engine {
         let (name, worst) =
             (&integration.name, missing.iter().min_by_key(|control| rank(**control)).copied());
         let mut updates = Vec::new();
-        for control in [Control::Owner, Control::Rotation] {
+        for control in [Control::Owner, Control::Rotation, Control::Drill] {
             match missing.contains(&control) {
                 true => updates.extend(self.open_finding(tx, lacking(integration, control)).await?),
                 false => updates.extend(self.close_finding(tx, control.code(), name.as_str()).await?),
@@ -289,7 +293,11 @@ fn lacking(integration: &Integration, control: Control) -> Wrong {
             ),
             integration.owner.clone(),
         ),
-        Control::Owner | Control::Review | Control::Drill => (
+        Control::Drill => (
+            format!("the last drill of its kill failed: mend that, then `bailiwick kill {name} --drill` again"),
+            integration.owner.clone(),
+        ),
+        Control::Owner | Control::Review => (
             format!(
                 "nobody has accepted to answer for it in time: `bailiwick integration transfer {name} --to \
                  SOURCE/KEY`, then `bailiwick integration accept {name}` by that person"

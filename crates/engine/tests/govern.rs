@@ -70,7 +70,7 @@ impl Scene {
             operator(&world, "architect", &["integration-approver", "identity-approver"], "hr/4").await;
         let governor =
             operator(&world, "governor", &["identity-approver", "integration-approver"], "hr/5").await;
-        let address = world.engine.enrol("second", &admin, None).await.unwrap();
+        let address = world.engine.enrol("second", &second, None).await.unwrap();
         let phone = Phone::reads(address.address());
         Self { world, admin, second, architect, governor, phone }
     }
@@ -492,7 +492,10 @@ async fn authority_over_identities_takes_a_code_of_the_moment() {
     let row = scene.row(first.plan).await;
     assert_eq!(row.plan.governs.as_ref().unwrap().class, bailiwick_core::authority::Class::Authoritative);
     assert_eq!(scene.approve(first, &scene.architect).await, Err("step-up-not-enrolled"));
-    let address = scene.world.engine.enrol("architect", &scene.admin, None).await.unwrap();
+    // Whoever knows the secret of somebody's factor could prove to be them.
+    let others = scene.world.engine.enrol("architect", &scene.admin, None).await.err().unwrap();
+    assert_eq!(others.code(), "factor-is-ones-own");
+    let address = scene.world.engine.enrol("architect", &scene.architect, None).await.unwrap();
     let phone = Phone::reads(address.address());
     let approve = |code: Option<String>| {
         let (engine, by) = (scene.world.engine.clone(), scene.architect.clone());

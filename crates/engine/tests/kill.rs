@@ -8,20 +8,26 @@ use std::collections::BTreeSet;
 
 use bailiwick_connector::seal::{Credential, Secret};
 use bailiwick_core::{
+    access::AccessClass,
+    case::Case,
+    control::Acceptance,
     id::{IntegrationName, RunId, Tenant},
     identity::{Identity, IdentityKind, Lifecycle},
     integration::{Integration, Purpose},
     kill::Kill,
-    record::Actor,
+    record::{Actor, Record, RecordKind},
+    review::LastDrill,
+    scope_test::Shown,
     time::SignedDuration,
 };
-use bailiwick_engine::{Configuration, EngineError};
+use bailiwick_engine::{Configuration, EngineError, Sweep, Swept};
 use bailiwick_lab::{Behaviour, Effect};
 use bailiwick_store::{
-    Entity, Select, Table,
+    Entity, Select, Table, Update,
     entities::{Credential as Kept, Operator, Run},
-    select,
+    get, select,
 };
+use serde_json::json;
 use world::World;
 
 const PEOPLE: [&str; 2] = ["1,Ann,ann@x.test,Engineering,,active", "2,Bo,bo@x.test,Finance,,active"];
@@ -78,7 +84,7 @@ async fn findings(world: &World) -> BTreeSet<String> {
 #[tokio::test]
 async fn a_killed_integration_ends_at_once_and_its_case_closes_when_the_vendor_rejects_it() {
     let (mut world, admin) = connected(1).await;
-    let case = world.engine.kill(&chat(), &admin).await.unwrap();
+    let case = world.engine.kill(&chat(), &admin).await.unwrap().case;
     // Before any work was done: it has ended, and what it had opens for nothing but its end.
     assert_eq!(purposes(&world).await, BTreeSet::from(["kill-verify", "kill-write"]));
     let integrations: Vec<Integration> = all(&world, Table::Integrations).await;
@@ -98,7 +104,11 @@ async fn a_killed_integration_ends_at_once_and_its_case_closes_when_the_vendor_r
         assert_eq!(cells[cell], "removed", "{cells:?}");
     }
     // Killed again: the same case, and nothing happens.
-    assert_eq!(world.engine.kill(&chat(), &admin).await.unwrap().id, case.id);
+    let closed = world.cases().await[0].closed;
+    assert_eq!(
+        world.engine.kill(&chat(), &admin).await.unwrap().case,
+        case.map(|case| Case { closed, ..case })
+    );
     assert_eq!(revoked(&world), 2);
 }
 
@@ -226,4 +236,175 @@ async fn killed_between_any_two_lines_it_comes_to_the_same_end() {
         assert_eq!(revoked(&world), 2, "point {point}");
         assert_eq!((world.open_cases().await, purposes(&world).await), (0, BTreeSet::new()), "point {point}");
     }
+}
+
+/// Writes what an attacker with the database's password writes, without the hub's key.
+async fn tamper(world: &World, update: Update) {
+    let mut tx = world.store.begin().await.unwrap();
+    tx.write(&Tenant::single(), vec![update], &*world.dice).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_last_calls_are_the_ones_that_were_approved() {
+    let (mut world, admin) = connected(7).await;
+    world.lab.behave("chat", [Behaviour::Down]).unwrap();
+    world.engine.kill(&chat(), &admin).await.unwrap();
+    world.quiet().await;
+    world.lab.behave("chat", []).unwrap();
+    // Whoever writes into the database has the old credential used for something else.
+    let mut tx = world.store.read().await.unwrap();
+    let stored = get::<Integration>(&mut *tx, &Tenant::single(), "chat").await.unwrap().unwrap();
+    drop(tx);
+    let mut other = stored.value;
+    let kill = Kill::new("DELETE /scim/v2/Users/1", None, "GET /scim/v2/Users", Some("oauth-consents"));
+    other.kill = Some(kill.unwrap());
+    let by = Actor::Operator("kim".into());
+    let record = Record::new(RecordKind::Configured, world.clock(), by, &*world.dice);
+    tamper(&world, Update::new(record).replace(&other, stored.revision, &*world.dice)).await;
+    let before = world.lab.ledger("chat").unwrap().len();
+    world.pass(SignedDuration::from_hours(7));
+    world.quiet().await;
+    assert_eq!(world.lab.ledger("chat").unwrap().len(), before, "nothing was sent with it");
+    assert_eq!(world.cells().await["chat/oauth-consents"], "unobservable");
+    assert!(findings(&world).await.contains("grant-unproven"));
+}
+
+#[tokio::test]
+async fn a_drill_ends_nothing_and_says_whether_the_kill_would_work() {
+    let (mut world, _) = connected(8).await;
+    let by = || Actor::Operator("admin".into());
+    let shown = |drill: &LastDrill| -> Vec<(String, bool)> {
+        drill.tried.iter().map(|t| (t.what.clone(), t.shown == Shown::Works)).collect()
+    };
+    let drill = world.engine.drill_kill(&chat(), None, by()).await.unwrap();
+    assert!(drill.passed, "{drill:?}");
+    let own = ["its verify credential is let in", "its write credential is let in"];
+    let turned = "a credential that nobody issued is turned away";
+    let ended = "a credential that is ended is turned away";
+    let expect = |works: &[&str], not: &[&str]| -> Vec<(String, bool)> {
+        let of = |all: &[&str], works| all.iter().map(|w| ((*w).to_owned(), works)).collect::<Vec<_>>();
+        [of(works, true), of(not, false)].concat()
+    };
+    assert_eq!(shown(&drill), expect(&[own[0], own[1], turned], &[ended]));
+    assert_eq!((alive(&world), revoked(&world)), ((true, true), 0));
+
+    // With a spare credential, also that ending one works.
+    world.behind("chat", json!({ "grants": [["spare", "chat-spare"]] }));
+    let drill = world.engine.drill_kill(&chat(), Some(Secret::new("chat-spare")), by()).await.unwrap();
+    assert!(drill.passed, "{drill:?}");
+    let spare = "the spare credential is let in";
+    assert_eq!(shown(&drill), expect(&[own[0], own[1], turned, spare, ended], &[]));
+    assert_eq!((alive(&world), revoked(&world)), ((true, true), 1));
+    assert!(!world.lab.truth("chat").unwrap().grants["spare"]);
+
+    // A vendor that answers 200 and ends nothing is found, and somebody has to look.
+    world.lab.behave("chat", [Behaviour::Noop200]).unwrap();
+    world.behind("chat", json!({ "grants": [["other", "chat-other"]] }));
+    let drill = world.engine.drill_kill(&chat(), Some(Secret::new("chat-other")), by()).await.unwrap();
+    assert!(!drill.passed, "{drill:?}");
+    assert_eq!(shown(&drill), expect(&[own[0], own[1], turned, spare], &[ended]));
+    world.quiet_before(SignedDuration::from_mins(2)).await;
+    assert!(findings(&world).await.contains("review-due"));
+    let kept = world.engine.review_shown(&chat()).await.unwrap().drill.unwrap();
+    assert_eq!(kept, drill);
+
+    // What cannot be taken back writes nothing, until a drill shows that it can.
+    let shut = async |world: &World| {
+        let mut tx = world.store.read().await.unwrap();
+        let permit = world.engine.catalogue(&mut *tx).await.unwrap().permit(&chat());
+        permit.writes.err().map(|shut| shut.code())
+    };
+    assert_eq!(shut(&world).await, Some("drill-failed"));
+    assert!(findings(&world).await.contains("drill-failed"));
+    world.lab.behave("chat", []).unwrap();
+    assert!(world.engine.drill_kill(&chat(), None, by()).await.unwrap().passed);
+    world.quiet_before(SignedDuration::from_mins(2)).await;
+    assert_eq!(shut(&world).await, None);
+    assert!(!findings(&world).await.contains("drill-failed"));
+
+    // What declares no such calls cannot be drilled.
+    let refused = world.engine.drill_kill(&IntegrationName::new("hr").unwrap(), None, by()).await;
+    assert_eq!(refused.unwrap_err().code(), "kill-undeclared");
+}
+
+#[tokio::test]
+async fn a_sweep_is_open_until_every_credential_of_the_vendor_is_dead_or_another() {
+    let (mut world, admin) = connected(9).await;
+    let swept = |sweep: &Sweep| -> Vec<(String, Swept)> {
+        sweep.integrations.iter().map(|(name, swept)| (name.to_string(), *swept)).collect()
+    };
+    let chat_is = |how| vec![("chat".to_owned(), how), ("hr".to_owned(), Swept::Unseen)];
+    let sweep = world.engine.sweep("nobody", false, &admin).await.unwrap();
+    assert_eq!(swept(&sweep), chat_is(Swept::Unrotated));
+    assert!(findings(&world).await.contains("sweep-open"));
+    world.pass(SignedDuration::from_mins(1));
+    for (purpose, token) in [(Purpose::Write, "chat-write"), (Purpose::Verify, "chat-read")] {
+        let one = Credential::bearer(Secret::new(token));
+        world.engine.seal_credential(&chat(), purpose, one, Actor::Operator("admin".into())).await.unwrap();
+        let half = world.engine.swept("nobody").await.unwrap();
+        let expect = if purpose == Purpose::Write { Swept::Unrotated } else { Swept::Rotated };
+        assert_eq!(swept(&half), chat_is(expect));
+    }
+    // What the hub has no credential of keeps it open: nobody here can say that it is another.
+    assert!(findings(&world).await.contains("sweep-open"));
+
+    // Asked again and told to, it kills; a vendor that keeps a token alive keeps the sweep open.
+    world.lab.behave("chat", [Behaviour::Noop200]).unwrap();
+    let sweep = world.engine.sweep("nobody", true, &admin).await.unwrap();
+    let dead_feed = |how| vec![("chat".to_owned(), how), ("hr".to_owned(), Swept::Dead)];
+    assert_eq!(swept(&sweep)[0].1, Swept::Unproven);
+    world.quiet().await;
+    assert_eq!(swept(&world.engine.swept("nobody").await.unwrap()), dead_feed(Swept::Unproven));
+    assert!(findings(&world).await.contains("sweep-open"));
+    world.lab.behave("chat", []).unwrap();
+    world.pass(SignedDuration::from_hours(7));
+    world.quiet().await;
+    assert_eq!(alive(&world), (false, false));
+    assert_eq!(swept(&world.engine.swept("nobody").await.unwrap()), dead_feed(Swept::Dead));
+    assert!(!findings(&world).await.contains("sweep-open"));
+}
+
+#[tokio::test]
+async fn a_callback_that_nobody_can_see_keeps_the_case_open_until_a_person_answers_for_it() {
+    let mut world = World::new(10, &[("chat", &[])]).await;
+    let admin = world.operator("admin", Some("hr/2")).await;
+    let called = |configuration: &mut Configuration| {
+        killable(configuration);
+        for integration in configuration.integrations.iter_mut().filter(|i| i.name == chat()) {
+            integration.register.callbacks = vec!["https://hooks.chat.test/in".into()];
+        }
+    };
+    world.configure_with(called).await;
+    world.deliver(&PEOPLE).await.unwrap();
+    world.quiet().await;
+    let case = world.engine.kill(&chat(), &admin).await.unwrap().case.unwrap();
+    world.quiet().await;
+    assert_eq!(alive(&world), (false, false));
+    assert_eq!(
+        (world.cells().await["chat/automations"].as_str(), world.open_cases().await),
+        ("unobservable", 1)
+    );
+    assert!(
+        !world
+            .engine
+            .sweep("nobody", false, &admin)
+            .await
+            .unwrap()
+            .integrations
+            .contains(&(chat(), Swept::Dead))
+    );
+    let asked = Acceptance {
+        owner: "hr/1".into(),
+        reason: "taken out at the vendor, by hand".into(),
+        until: "2026-10-20".parse().unwrap(),
+    };
+    let system = "chat".parse().unwrap();
+    let (cell, closed) = world
+        .engine
+        .accept_control(case.id, &system, AccessClass::Automations, &asked, &admin)
+        .await
+        .unwrap();
+    assert!(closed, "{cell:?}");
+    assert!(world.engine.swept("nobody").await.unwrap().integrations.contains(&(chat(), Swept::Dead)));
 }

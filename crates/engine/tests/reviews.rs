@@ -11,11 +11,11 @@ use bailiwick_core::{
     id::IntegrationName,
     integration::Purpose,
     record::Actor,
-    review::{Decision, Resolves, Review, Whereabouts},
+    review::{Decision, LastDrill, Resolves, Review, Whereabouts},
     time::SignedDuration,
     transfer::Post,
 };
-use bailiwick_engine::{ConfigChange, Configuration, EngineError, Waiting};
+use bailiwick_engine::{ConfigChange, Configuration, EngineError, Swept, Waiting};
 use bailiwick_store::entities::{Operator, PlanRow};
 use world::{Passing, Phone, World};
 
@@ -168,7 +168,7 @@ async fn a_review_that_nobody_does_bars_after_a_day_pauses_after_eight_and_lifts
     };
     // What decides who exists takes a code of the moment.
     assert_eq!(keep(None).await, Err("step-up-not-enrolled"));
-    let address = scene.world.engine.enrol("governor", &scene.admin, None).await.unwrap();
+    let address = scene.world.engine.enrol("governor", &scene.governor, None).await.unwrap();
     let phone = Phone::reads(address.address());
     assert_eq!(keep(None).await, Err("step-up-needed"));
     keep(Some(phone.code(scene.world.engine.now()))).await.unwrap();
@@ -256,16 +256,17 @@ async fn what_changes_the_authority_and_what_happens_at_a_vendor_opens_a_review(
     let mut scene = Scene::new(3).await;
     assert!(!scene.has("review-due").await);
     assert_eq!(
-        scene.world.engine.vendor_incident("somebody", &scene.admin).await.unwrap_err().code(),
+        scene.world.engine.sweep("somebody", false, &scene.admin).await.unwrap_err().code(),
         "not-found"
     );
-    let theirs = scene.world.engine.vendor_incident("nobody", &scene.admin).await.unwrap();
-    assert!(theirs.contains(&chat()), "{theirs:?}");
+    let theirs = scene.world.engine.sweep("nobody", false, &scene.admin).await.unwrap();
+    assert!(theirs.integrations.contains(&(chat(), Swept::Unrotated)), "{theirs:?}");
     assert!(scene.has("review-due").await);
     scene.decide(Decision::Keep, "not touched by it", &scene.governor).await.unwrap();
     assert!(!scene.has("review-due").await);
     scene.pass(SignedDuration::from_mins(5)).await;
-    scene.world.engine.note_drill(&chat(), false).await.unwrap();
+    let drill = LastDrill { at: scene.world.clock(), passed: false, tried: Vec::new() };
+    scene.world.engine.note_drill(&chat(), drill, Actor::Operator("admin".into())).await.unwrap();
     scene.world.quiet_before(SignedDuration::from_mins(2)).await;
     assert!(scene.has("review-due").await);
     scene.pass(days(1)).await;

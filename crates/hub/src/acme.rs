@@ -19,6 +19,10 @@ pub const SYSTEMS: [&str; 3] = ["chat", "crm", "wiki"];
 pub const LIAR: &str = "crm";
 /// The system that keeps groups on deactivation.
 pub const KEEPER: &str = "wiki";
+/// The system that does what it says.
+pub const FAITHFUL: &str = "chat";
+/// The integration whose owner leaves on the second day.
+pub const ORPHAN: &str = "badges";
 /// Who moves on the second day.
 pub const MOVER: &str = "hr/1042";
 /// Who has left by the second day.

@@ -7,6 +7,8 @@ mod configuration;
 mod evidence;
 mod feeds;
 mod governance;
+mod kill;
+mod operators;
 mod program;
 mod reviews;
 mod store;
@@ -16,11 +18,13 @@ mod systems;
 type Line = (&'static str, &'static str, &'static str);
 
 /// All lines, by family.
-const FAMILIES: [&[Line]; 8] = [
+const FAMILIES: [&[Line]; 10] = [
     configuration::LINES,
     evidence::LINES,
     feeds::LINES,
     governance::LINES,
+    kill::LINES,
+    operators::LINES,
     program::LINES,
     reviews::LINES,
     store::LINES,

@@ -106,6 +106,11 @@ pub fn credential(scheme: CredentialScheme, secret: &str) -> Secret {
     Secret { scheme, secret: SecretBytes::new(secret) }
 }
 
+/// A secret by itself, which is shown as another one is.
+pub fn secret(secret: &str) -> SecretBytes {
+    SecretBytes::new(secret)
+}
+
 fn key_path(folder: &Folder, environment: &Environment) -> PathBuf {
     environment.key_file.clone().unwrap_or_else(|| folder.key())
 }

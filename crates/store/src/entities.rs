@@ -491,6 +491,29 @@ pub struct Operator {
     pub token: Digest,
     /// Until when the token works.
     pub expires: Timestamp,
+    /// That they are still to take the token over that others have approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invited: Option<Invitation>,
+    /// What only the hub can make of the rest, hexadecimal.
+    #[serde(default)]
+    pub seal: String,
+}
+
+/// That somebody may take a token over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invitation {
+    /// The approved plan that says so.
+    pub plan: bailiwick_core::id::PlanId,
+    /// How many days the token is to work.
+    pub days: u16,
+}
+
+impl Operator {
+    /// The bytes that the seal is made over.
+    pub fn sealed_bytes(&self) -> Vec<u8> {
+        let Self { id, name, roles, person, token, expires, invited, seal: _ } = self;
+        bailiwick_core::digest::canonical(&("operator-v1", id, name, roles, person, token, expires, invited))
+    }
 }
 
 impl Entity for Operator {

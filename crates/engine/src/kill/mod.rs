@@ -5,7 +5,11 @@
 //! is tried, ended, and tried again, on a growing schedule, until the provider turns it away; only then is the
 //! hub's copy destroyed. What a provider answers to the call that ends a credential proves nothing.
 
+mod drill;
 mod prove;
+mod sweep;
+
+pub use sweep::{Sweep, Swept};
 
 use std::collections::BTreeMap;
 
@@ -15,9 +19,10 @@ use bailiwick_core::{
     event::Cause,
     gate::Permit,
     govern::Declaration,
-    id::{AccountId, CaseId, IntegrationName, SystemName},
-    identity::SourceKey,
+    id::{AccountId, CaseId, IdentityId, IntegrationName, SystemName},
+    identity::{Identity, SourceKey},
     integration::{Integration, Role},
+    kill::NoKill,
     plan::Plan,
     record::RecordKind,
     time::Timestamp,
@@ -28,13 +33,26 @@ use bailiwick_store::{
     entities::{Credential, PlanRow, Run, Step},
     get, select,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    Engine, EngineError, Job, Requester, Result,
+    Engine, EngineError, Job, Requester, Result, Waiting,
     activate::hub_system,
     finding::Wrong,
     govern::{hub, hub_source},
 };
+
+/// What became of a kill.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Killed {
+    /// Its case; absent while the kill waits for an approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub case: Option<Case>,
+    /// What is known of each kind of access that it had.
+    pub cells: Vec<Cell>,
+    /// The plans that wait.
+    pub waiting: Vec<Waiting>,
+}
 
 /// The finding that says what was stopped.
 const STOPPED: &str = "work-stopped";
@@ -42,22 +60,52 @@ const STOPPED: &str = "work-stopped";
 impl Engine {
     /// Kills an integration: it ends at once, and its case says what became of its grant. Of one that has ended
     /// before, gives the case that there is. One authorised person is enough.
-    pub async fn kill(&self, name: &IntegrationName, by: impl Into<Requester>) -> Result<Case> {
+    ///
+    /// # Errors
+    /// When there is no such integration, and for the hub itself.
+    pub async fn kill(&self, name: &IntegrationName, by: impl Into<Requester>) -> Result<Killed> {
         if *name == hub() {
             return Err(EngineError::HubStays);
         }
-        let ended = self.ended(name).await?;
-        if !ended {
+        let mut waiting = Vec::new();
+        if !self.ended(name).await? {
             let make = |declaration: &Declaration<'_>, _: &Permit, id| Some(declaration.retire(id));
-            self.amend(name, Cause::Retirement, by.into(), make).await?;
-            self.parts.broker.stop(name, "it has ended");
+            waiting = self.amend(name, Cause::Retirement, by.into(), make).await?;
         }
+        if !waiting.is_empty() {
+            return Ok(Killed { case: None, cells: Vec::new(), waiting });
+        }
+        // What is on its way in this process was let through before.
+        self.parts.broker.stop(name, "it has ended");
+        self.killed(name).await
+    }
+
+    /// The case of an integration that has ended, as it stands.
+    ///
+    /// # Errors
+    /// When it has not ended.
+    pub async fn killed(&self, name: &IntegrationName) -> Result<Killed> {
         let mut tx = self.read().await?;
         let case = self.case_of(&mut *tx, name).await?;
-        case.map(|stored| stored.value).ok_or_else(|| EngineError::NotFound {
-            kind: "case of a killed integration; its plan waits for an approval",
-            name: name.to_string(),
-        })
+        let case = case.ok_or_else(|| EngineError::NoKill(name.clone(), NoKill::NotEnded))?.value;
+        let mine = Select::from(Table::Cells).filter(Filter::Is("case_id", case.id.to_string().into()));
+        let cells = select::<Cell>(&mut *tx, self.tenant(), mine).await?;
+        let cells = cells.into_iter().map(|stored| stored.value).collect();
+        Ok(Killed { case: Some(case), cells, waiting: Vec::new() })
+    }
+
+    /// The integration that an identity is, if it is one.
+    pub(crate) async fn integration_that_is(
+        &self,
+        tx: &mut dyn Tx,
+        identity: IdentityId,
+    ) -> Result<Option<Integration>> {
+        let known = get::<Identity>(tx, self.tenant(), &identity.to_string()).await?;
+        let Some(known) = known.filter(|known| known.value.source_key.source == hub_source()) else {
+            return Ok(None);
+        };
+        let key = &known.value.source_key.key;
+        Ok(get::<Integration>(tx, self.tenant(), key).await?.map(|stored| stored.value))
     }
 
     async fn ended(&self, name: &IntegrationName) -> Result<bool> {
@@ -186,7 +234,7 @@ impl Engine {
         Ok(Some(update))
     }
 
-    async fn credentials_of(
+    pub(crate) async fn credentials_of(
         &self,
         tx: &mut dyn Tx,
         name: &IntegrationName,

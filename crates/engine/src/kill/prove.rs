@@ -22,7 +22,7 @@ use bailiwick_store::{
 };
 
 use super::{grant_class, provider};
-use crate::{Engine, EngineError, Job, Result, activate::hub_system, apply::later, finding::Wrong};
+use crate::{Engine, EngineError, Result, activate::hub_system, apply::later, finding::Wrong};
 
 /// The first pause before a credential is tried again, and the longest, milliseconds.
 const PAUSE_MS: (i64, i64) = (60_000, 6 * 3_600_000);
@@ -180,7 +180,9 @@ impl Engine {
         updates.extend(self.own_cells(&mut *tx, &killing).await?);
         updates.extend(self.tell(&mut *tx, &killing, &cell).await?);
         tx.write(self.tenant(), updates, self.entropy()).await?;
+        let vendor = killing.integration.register.vendor.clone();
         self.close_case(&mut *tx, killing.case).await?;
+        self.end_sweep(&mut *tx, &vendor).await?;
         match matches!(cell.verdict, Verdict::Removed) {
             true => tx.finish(self.tenant(), item).await?,
             false => tx.postpone(self.tenant(), item, due.as_millisecond(), true).await?,

@@ -17,6 +17,7 @@ mod evidence;
 mod findings;
 mod identities;
 mod integrations;
+mod kill;
 mod operators;
 mod page;
 mod plans;
@@ -47,10 +48,12 @@ pub use self::{
     findings::FindingView,
     identities::{IdentityView, Who, WhyView},
     integrations::{CallerMade, IntegrationView, NewCaller, Withdrawal},
-    operators::{EnrolRequest, Enrolled, NewOperator, OperatorMade, OperatorView},
+    operators::{
+        AskedFor, EnrolRequest, Enrolled, InvitationHalf, Joining, NewOperator, OperatorMade, OperatorView,
+    },
     page::Page,
     plans::{ApprovalRequest, PlanView},
-    reviews::{Acceptance, DecisionRequest, Incident, Proposal, ReviewView},
+    reviews::{Acceptance, DecisionRequest, Proposal, ReviewView},
     sources::Delivered,
     status::{Status, SystemStatus},
     systems::{ProfileView, ProgressView, ReconciledView},
@@ -113,6 +116,7 @@ pub fn router(hub: Hub) -> Router {
         .route("/plans", get(plans::list))
         .route("/plans/{plan}", get(plans::show))
         .route("/plans/{plan}/approval", post(plans::approve))
+        .route("/plans/{plan}/invitation", get(operators::invitation))
         .route("/identities", get(identities::list))
         .route("/identities/{identity}", get(identities::show))
         .route("/identities/{identity}/entitlements/{entitlement}", get(identities::why))
@@ -150,13 +154,17 @@ pub fn router(hub: Hub) -> Router {
         .route("/integrations/{integration}/review", get(reviews::show).post(reviews::decide))
         .route("/reviews", get(reviews::list))
         .route("/transfers", get(reviews::transfers))
-        .route("/vendors/{vendor}/incident", post(reviews::incident))
+        .route("/integrations/{integration}/kill", get(kill::show).post(kill::kill))
+        .route("/integrations/{integration}/drill", post(kill::drill))
+        .route("/vendors/{vendor}/sweep", get(kill::swept).post(kill::sweep))
         .route("/operators", get(operators::list).post(operators::add))
         .route("/evidence/checkpoint", get(evidence::checkpoint))
         .route("/evidence/packs/{subject}", get(evidence::export))
         .route("/evidence/check", post(evidence::check))
         .route("/evidence/erasures", post(evidence::erase))
-        .layer(axum::middleware::from_fn_with_state(hub.clone(), caller::authenticate));
+        .layer(axum::middleware::from_fn_with_state(hub.clone(), caller::authenticate))
+        // Whoever joins has no token yet.
+        .route("/operators/{name}/joining", post(operators::join));
     let door = Router::new()
         .route("/signals", post(door::signal))
         .route("/identities/{source}/{key}", patch(door::write))

@@ -3,7 +3,11 @@
 use std::collections::BTreeSet;
 
 use axum::{Json, extract::State};
-use bailiwick_core::{id::OperatorId, time::Timestamp};
+use bailiwick_core::{
+    id::{OperatorId, PlanId},
+    time::Timestamp,
+};
+use bailiwick_engine::{OperatorAsked, Waiting};
 use bailiwick_store::entities::Operator;
 use serde::{Deserialize, Serialize};
 
@@ -30,12 +34,15 @@ pub struct OperatorView {
     pub person: Option<String>,
     /// Until when their token works.
     pub expires: Timestamp,
+    /// The plan whose invitation they have not taken over yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invited: Option<PlanId>,
 }
 
 impl From<Operator> for OperatorView {
     fn from(operator: Operator) -> Self {
-        let Operator { id, name, roles, person, token: _, expires } = operator;
-        Self { id, name, roles, person, expires }
+        let Operator { id, name, roles, person, token: _, expires, invited, seal: _ } = operator;
+        Self { id, name, roles, person, expires, invited: invited.map(|invitation| invitation.plan) }
     }
 }
 
@@ -64,6 +71,34 @@ pub struct OperatorMade {
     pub token: String,
 }
 
+/// What came of asking for an operator. No `Debug`: it may hold the token.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "state")]
+pub enum AskedFor {
+    /// They are added.
+    Added(OperatorMade),
+    /// It waits for another administrator.
+    Waiting {
+        /// The plans.
+        waiting: Vec<Waiting>,
+    },
+}
+
+/// One half of an invitation. No `Debug`: both halves together are a secret.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct InvitationHalf {
+    /// It, for the invited person alone.
+    pub half: String,
+}
+
+/// Both halves of an invitation. No `Debug`: they are a secret.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Joining {
+    /// The halves, in any order.
+    pub halves: [String; 2],
+}
+
 /// Who is to have a second factor.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,7 +124,10 @@ pub async fn enrol(
     Segment(name): Segment<String>,
     Body(request): Body<EnrolRequest>,
 ) -> Answer<Enrolled> {
-    caller.may(Right::Govern)?;
+    // One's own needs no right; the engine says who may give one to somebody else.
+    if caller.0.name != name {
+        caller.may(Right::Govern)?;
+    }
     let made = hub.engine.enrol(&name, &caller.0, request.code.as_deref()).await?;
     Ok(Json(Enrolled { operator: name, address: made.address().to_owned() }))
 }
@@ -101,12 +139,8 @@ pub async fn list(State(hub): State<Hub>, _: Caller) -> Answer<Vec<OperatorView>
     Ok(Json(operators.into_iter().map(OperatorView::from).collect()))
 }
 
-/// `POST /operators`
-pub async fn add(
-    State(hub): State<Hub>,
-    caller: Caller,
-    Body(new): Body<NewOperator>,
-) -> Answer<OperatorMade> {
+/// `POST /operators`: adds one, or asks for that.
+pub async fn add(State(hub): State<Hub>, caller: Caller, Body(new): Body<NewOperator>) -> Answer<AskedFor> {
     caller.may(Right::Govern)?;
     let NewOperator { name, roles, person, days } = new;
     if name.trim().is_empty() || roles.is_empty() || !(1..=LONGEST_DAYS).contains(&days) {
@@ -114,7 +148,32 @@ pub async fn add(
             "an operator has a name, at least one role, and 1 to {LONGEST_DAYS} days"
         )));
     }
-    let (operator, token) = hub.engine.add_operator(&name, roles, person, days, caller.actor()).await?;
+    let asked = hub.engine.ask_operator(&name, (roles, person), days, &caller.0).await?;
     hub.worker.nudge();
+    Ok(Json(match asked {
+        OperatorAsked::Added(operator, token) => {
+            AskedFor::Added(OperatorMade { operator: operator.into(), token })
+        }
+        OperatorAsked::Waiting(waiting) => AskedFor::Waiting { waiting },
+    }))
+}
+
+/// `GET /plans/{plan}/invitation`: the half of who asks.
+pub async fn invitation(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Segment(plan): Segment<PlanId>,
+) -> Answer<InvitationHalf> {
+    Ok(Json(InvitationHalf { half: hub.engine.invitation(plan, &caller.0).await? }))
+}
+
+/// `POST /operators/{name}/joining`: takes an invitation over. It takes no token: the halves are the proof.
+pub async fn join(
+    State(hub): State<Hub>,
+    Segment(name): Segment<String>,
+    Body(joining): Body<Joining>,
+) -> Answer<OperatorMade> {
+    let [one, other] = &joining.halves;
+    let (operator, token) = hub.engine.join(&name, [one, other]).await?;
     Ok(Json(OperatorMade { operator: operator.into(), token }))
 }

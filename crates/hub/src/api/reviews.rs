@@ -63,13 +63,6 @@ pub struct Acceptance {
     pub backup: Option<String>,
 }
 
-/// What was opened because of an incident.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Incident {
-    /// The integrations of the vendor.
-    pub integrations: Vec<IntegrationName>,
-}
-
 /// Which reviews and transfers.
 #[derive(Debug, Default, Deserialize)]
 pub struct Which {
@@ -121,18 +114,6 @@ pub async fn decide(
     let review = hub.engine.review(&name, decision, &reason, shown, &caller.0, code.as_deref()).await?;
     hub.worker.nudge();
     Ok(Json(review))
-}
-
-/// `POST /vendors/{vendor}/incident`: opens reviews of everything of the vendor.
-pub async fn incident(
-    State(hub): State<Hub>,
-    caller: Caller,
-    Segment(vendor): Segment<String>,
-) -> Answer<Incident> {
-    caller.may(Right::Operate)?;
-    let integrations = hub.engine.vendor_incident(&vendor, &caller.0).await?;
-    hub.worker.nudge();
-    Ok(Json(Incident { integrations }))
 }
 
 /// `POST /integrations/{integration}/transfer`

@@ -204,8 +204,9 @@ fn held(output: Output, name: &str, spending: &Spending) {
     output.table(&["identity", "system", "held", "plan"], rows.collect());
 }
 
-fn tell(output: Output, test: &ScopeTest) {
-    for Tried { what, shown } in &test.tried {
+/// What was tried, line by line.
+pub(super) fn tell_tried(output: Output, tried: &[Tried]) {
+    for Tried { what, shown } in tried {
         match shown {
             Shown::Works => output.toned(Tone::Good, &format!("{what}: works")),
             Shown::Fails { code, message } => {
@@ -216,6 +217,10 @@ fn tell(output: Output, test: &ScopeTest) {
             }
         }
     }
+}
+
+fn tell(output: Output, test: &ScopeTest) {
+    tell_tried(output, &test.tried);
     if let Some(canary) = &test.canary {
         output.toned(Tone::Warn, &format!("the account `{canary}` is still there; the next test removes it"));
     }

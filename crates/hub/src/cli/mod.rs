@@ -18,6 +18,7 @@ mod finding;
 mod identity;
 mod import;
 mod integration;
+mod kill;
 mod list;
 mod matrix;
 mod operator;
@@ -43,7 +44,7 @@ pub use self::{
     import::{deliver, read as read_file},
     list::ListArgs,
     matrix::matrix,
-    operator::add as add_operator,
+    operator::ask as ask_operator,
     plan::{describe as describe_plan, get as plan, give as approve, give_proved as approve_proved},
     reconcile::reconcile,
 };
@@ -150,6 +151,10 @@ enum Command {
     /// What an integration can in effect do
     #[command(subcommand)]
     Authority(authority::AuthorityCommand),
+    /// End an integration for good, and prove that its grant is dead
+    Kill(kill::KillArgs),
+    /// Everything of a vendor that had an incident, until none of its credentials is what it was
+    Sweep(kill::SweepArgs),
     /// What could be done with something that was taken over
     Blast(blast::BlastArgs),
     /// Access for an emergency: two people, an end, a review
@@ -253,6 +258,8 @@ async fn dispatch(context: &Context<'_>, command: Option<Command>) -> Result<Exi
         Command::Integration(command) => integration::run(context, command).await,
         Command::Authority(command) => authority::run(context, command).await,
         Command::Blast(args) => blast::run(context, args).await,
+        Command::Kill(args) => kill::run(context, args).await,
+        Command::Sweep(args) => kill::sweep(context, args).await,
         Command::Review(command) => review::run(context, command).await,
         Command::Connector(command) => connector::run(context, command).await,
         Command::BreakGlass(command) => break_glass::run(context, command).await,

@@ -2,11 +2,15 @@
 
 use std::path::PathBuf;
 
+use bailiwick_core::id::PlanId;
+use bailiwick_engine::Waiting;
 use clap::{Args, Subcommand};
 
-use super::Context;
+use super::{Context, apply::waits};
 use crate::{
-    api::{EnrolRequest, Enrolled, NewOperator, OperatorMade, OperatorView},
+    api::{
+        AskedFor, EnrolRequest, Enrolled, InvitationHalf, Joining, NewOperator, OperatorMade, OperatorView,
+    },
     client::Client,
     failure::{Exit, Failure, Result},
     profile::Profile,
@@ -22,10 +26,24 @@ pub enum OperatorCommand {
     /// Add somebody; their token goes to a profile file, not to the terminal
     #[command(
         after_help = "Roles: `admin` governs configuration, credentials and operators; `operator` delivers \
-        feeds and\nreconciles; others, such as `approver`, mean what the policies say. Reading takes any.\n\n\
-        Example:\n  bailiwick operator add noor --role approver --person hr/1001 --to noor.toml"
+        feeds and\nreconciles; `integration-approver` and `identity-approver` open the two gates of integrations; \
+        `break-glass-approver`\nlets the glass be broken; others, such as `approver`, mean what the policies say. \
+        Reading takes any.\n\nOnce there are two administrators, adding somebody takes both: one asks, the other \
+        approves, and each hands the\ninvited person a half of the invitation (`bailiwick operator invitation PLAN`). \
+        Neither can become them alone.\n\nExample:\n  bailiwick operator add noor --role approver --person hr/1001 --to noor.toml"
     )]
     Add(AddArgs),
+    /// Your half of an invitation, to be handed to the invited person and nobody else
+    #[command(after_help = "Who asked for an operator has one half, who approved it has the other.\n\n\
+        Example:\n  bailiwick operator invitation pln_01jd3v8k5mfa8rsw1r2q9n6x4e")]
+    Invitation {
+        /// The plan that adds the operator
+        plan: PlanId,
+    },
+    /// Take an invitation over with both of its halves; your token goes to a profile file
+    #[command(after_help = "The halves come from the two administrators, by two ways.\n\n\
+        Example:\n  bailiwick operator join noor --url http://127.0.0.1:7460 --halves bwj_… bwj_…")]
+    Join(JoinArgs),
     /// Give somebody a second factor, or a new one; its secret is shown this once
     #[command(
         after_help = "Approving what gives an integration authority over identities takes a code of it, and so does\n\
@@ -63,10 +81,34 @@ pub struct AddArgs {
     show_token: bool,
 }
 
+/// Arguments of `bailiwick operator join`.
+#[derive(Args)]
+pub struct JoinArgs {
+    /// Your name, as the administrators gave it
+    name: String,
+    /// Where the hub is
+    #[arg(long)]
+    url: String,
+    /// Both halves, in any order
+    #[arg(long, num_args = 2, required = true, value_name = "HALF")]
+    halves: Vec<String>,
+    /// The profile file to write [default: NAME.profile.toml]
+    #[arg(long, value_name = "FILE")]
+    to: Option<PathBuf>,
+}
+
 /// Shows or adds operators.
 pub async fn run(context: &Context<'_>, command: OperatorCommand) -> Result<Exit> {
+    if let OperatorCommand::Join(args) = command {
+        return join(context, args).await;
+    }
     let client = context.client()?;
     match command {
+        OperatorCommand::Join(_) => {}
+        OperatorCommand::Invitation { plan } => {
+            let made: InvitationHalf = client.get(&["plans", &plan.to_string(), "invitation"]).send().await?;
+            context.output.result(&made, |output| output.line(&made.half));
+        }
         OperatorCommand::List => {
             let operators: Vec<OperatorView> = client.get(&["operators"]).send().await?;
             context.output.result(&operators, |output| {
@@ -76,7 +118,10 @@ pub async fn run(context: &Context<'_>, command: OperatorCommand) -> Result<Exit
                         Tone::Plain.cell(&operator.name),
                         Tone::Plain.cell(roles.join(", ")),
                         Tone::Plain.cell(operator.person.as_deref().unwrap_or("-")),
-                        Tone::Plain.cell(format!("{:.0}", operator.expires)),
+                        match operator.invited {
+                            Some(_) => Tone::Warn.cell("invited"),
+                            None => Tone::Plain.cell(format!("{:.0}", operator.expires)),
+                        },
                     ]
                 });
                 output.table(&["operator", "roles", "is", "token expires"], rows.collect());
@@ -102,7 +147,21 @@ async fn add_and_tell(context: &Context<'_>, client: &Client, args: AddArgs) -> 
     }
     let url = Profile::read(&context.profile_path()?)?.url;
     let new = NewOperator { name, roles: roles.into_iter().collect(), person, days };
-    let OperatorMade { operator, token } = add(client, &new).await?;
+    let OperatorMade { operator, token } = match ask(client, &new).await? {
+        AskedFor::Added(made) => made,
+        AskedFor::Waiting { waiting } => {
+            context.output.result(&waiting, |output| {
+                waits(output, &waiting);
+                for Waiting { plan, .. } in &waiting {
+                    output.say(&format!(
+                        "then you and who approved each hand {} a half: `bailiwick operator invitation {plan}`",
+                        new.name
+                    ));
+                }
+            });
+            return Ok(());
+        }
+    };
     if show_token {
         context.output.result(&OperatorMade { operator, token: token.clone() }, |output| output.line(&token));
         return Ok(());
@@ -123,7 +182,26 @@ async fn enrol(client: &Client, name: &str, code: Option<String>) -> Result<Enro
     client.post(&["operators", name, "factor"]).json(&EnrolRequest { code }).send().await
 }
 
-/// Adds an operator.
-pub async fn add(client: &Client, new: &NewOperator) -> Result<OperatorMade> {
+/// Adds an operator, or asks for that.
+pub async fn ask(client: &Client, new: &NewOperator) -> Result<AskedFor> {
     client.post(&["operators"]).json(new).send().await
+}
+
+async fn join(context: &Context<'_>, args: JoinArgs) -> Result<Exit> {
+    let JoinArgs { name, url, halves, to } = args;
+    let to = to.unwrap_or_else(|| PathBuf::from(format!("{name}.profile.toml")));
+    if to.exists() {
+        return Err(Failure::usage("profile-exists", format!("there is a profile at `{}`", to.display())));
+    }
+    let Ok(halves) = <[String; 2]>::try_from(halves) else {
+        return Err(Failure::usage("usage", "an invitation has two halves"));
+    };
+    let nobody = Profile { url: url.clone(), operator: name.clone(), token: String::new() };
+    let path = ["operators", &name, "joining"];
+    let made: OperatorMade = Client::new(&nobody)?.post(&path).json(&Joining { halves }).send().await?;
+    Profile { url, operator: made.operator.name.clone(), token: made.token }.write(&to)?;
+    context.output.result(&made.operator, |output| {
+        output.line(&format!("you are {}; your token is in `{}`", made.operator.name, to.display()));
+    });
+    Ok(Exit::Done)
 }

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 
 use super::{Context, list::ListArgs, plan::ask_for_code};
 use crate::{
-    api::{DecisionRequest, Incident, ReviewView},
+    api::{DecisionRequest, ReviewView},
     client::Client,
     failure::{Exit, Result},
     render::{Output, Tone},
@@ -39,12 +39,6 @@ pub enum ReviewCommand {
     /// Shut both gates of an integration
     #[command(after_help = "Example:\n  bailiwick review revoke chat --because 'nobody needs it'")]
     Revoke(DecideArgs),
-    /// Open reviews of everything of a vendor that had an incident
-    #[command(after_help = "Example:\n  bailiwick review incident 'Chatter Inc'")]
-    Incident {
-        /// The vendor, as the register names it
-        vendor: String,
-    },
 }
 
 /// What every decision takes.
@@ -84,12 +78,6 @@ pub async fn run(context: &Context<'_>, command: ReviewCommand) -> Result<Exit> 
         ReviewCommand::Keep(args) => decide(context, &client, Decision::Keep, args).await?,
         ReviewCommand::Narrow(args) => decide(context, &client, Decision::Narrow, args).await?,
         ReviewCommand::Revoke(args) => decide(context, &client, Decision::Revoke, args).await?,
-        ReviewCommand::Incident { vendor } => {
-            let opened: Incident = client.post(&["vendors", &vendor, "incident"]).send().await?;
-            context.output.result(&opened, |output| {
-                opened.integrations.iter().for_each(|name| output.line(&format!("{name} is to be reviewed")));
-            });
-        }
     }
     Ok(Exit::Done)
 }

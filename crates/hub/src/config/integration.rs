@@ -21,6 +21,7 @@ use super::{
     error::{Code, Report},
     fields::{Entry, Fields, Located},
     json,
+    kill::kill,
     register::register,
     scope::{self, scope},
     secret,
@@ -75,6 +76,7 @@ pub(super) fn integration<'t>(
     let source = fields.text("source", report);
     let promise = fields.value("contract");
     let settings = fields.value("settings");
+    let kill = kill(&mut fields, report);
     one_end(&mut fields, partner, (system, source, promise), report);
     fields.finish(report, |missing| {
         if missing.iter().any(|key| matches!(*key, "owner" | "backup")) {
@@ -135,7 +137,7 @@ pub(super) fn integration<'t>(
             settings,
             standing: Standing::Enabled,
             gates: Gates::default(),
-            kill: None,
+            kill: kill.ok()?,
         })
     };
     let promised = (!promised.is_empty()).then_some(promised);

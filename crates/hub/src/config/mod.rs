@@ -85,6 +85,7 @@ mod glass;
 mod governance_tests;
 mod integration;
 mod json;
+mod kill;
 mod person;
 mod references;
 mod register;

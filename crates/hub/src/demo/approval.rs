@@ -11,27 +11,17 @@ use jiff::tz::TimeZone;
 use super::{Narrator, Stage, leavers::Leaver, matrix};
 use crate::{
     acme,
-    api::{NewOperator, PlanView},
+    api::PlanView,
     cli::{self, ListArgs},
     client::Client,
     clock::SystemClock,
     failure::Result,
-    profile::Profile,
 };
 
 /// A second operator approves the drafted plans; the accounts are then really gone.
-pub async fn act(narrator: &mut Narrator, stage: &Stage, left: &[Leaver]) -> Result<()> {
+pub async fn act(narrator: &mut Narrator, stage: &Stage, left: &[Leaver], approver: &Client) -> Result<()> {
     narrator.act("Approval: deleting an account takes a person, bound to what they saw");
-    let (name, person) = acme::APPROVER;
-    let new = NewOperator {
-        name: name.to_owned(),
-        roles: ["approver".to_owned()].into(),
-        person: Some(person.to_owned()),
-        days: 1,
-    };
-    let made = cli::add_operator(&stage.hub, &new).await?;
-    let profile = Profile { token: made.token, operator: made.operator.name, url: stage.profile.url.clone() };
-    let approver = Client::new(&profile)?;
+    let (name, _) = acme::APPROVER;
     let drafted =
         ListArgs::ALL.read::<PlanView>(|| approver.get(&["plans"]).query("state", "drafted")).await?.items;
     let drafted: Vec<PlanView> =
@@ -40,15 +30,15 @@ pub async fn act(narrator: &mut Narrator, stage: &Stage, left: &[Leaver]) -> Res
         let plan = view.row.plan.id;
         if n == 0 {
             narrator.show(|output| cli::describe_plan(output, view));
-            let refused = cli::approve(&approver, plan, Digest::of(b"another plan")).await;
+            let refused = cli::approve(approver, plan, Digest::of(b"another plan")).await;
             let refused = refused.is_err_and(|failure| failure.code() == "approval-digest-mismatch");
             narrator.promise(refused, "an approval of anything but these bytes is refused")?;
         }
-        cli::approve(&approver, plan, view.row.digest).await?;
+        cli::approve(approver, plan, view.row.digest).await?;
         narrator.tell(&format!("$ bailiwick approve {plan}   as {name}, for {}", view.who.name));
     }
     if let Some(view) = drafted.first() {
-        let again = cli::approve(&approver, view.row.plan.id, view.row.digest).await;
+        let again = cli::approve(approver, view.row.plan.id, view.row.digest).await;
         narrator.promise(
             again.is_err_and(|f| f.code() == "approval-used"),
             "the same approval a second time is refused",
@@ -71,7 +61,7 @@ pub async fn act(narrator: &mut Narrator, stage: &Stage, left: &[Leaver]) -> Res
             "all is proven but the consents on crm, which nothing shows: the case stays open, and says so",
         )?;
     }
-    accept(narrator, &approver, left).await
+    accept(narrator, approver, left).await
 }
 
 /// For the first leaver the approver accepts what stands in for seeing; the other case stays as it is.

@@ -6,7 +6,7 @@ use bailiwick_core::{authority::Class, factor::STEP_SECONDS, plan::Question, tim
 use super::{Narrator, Stage};
 use crate::{
     acme,
-    api::{AuthorityView, Bundle, EnrolRequest, Enrolled, IntegrationView, NewOperator, PlanView},
+    api::{AskedFor, AuthorityView, Bundle, EnrolRequest, Enrolled, IntegrationView, NewOperator, PlanView},
     cli,
     client::Client,
     clock::SystemClock,
@@ -15,7 +15,9 @@ use crate::{
 };
 
 /// Explains a hidden path, shows one that is blocked, and one that a change of policy elsewhere raises.
-pub async fn act(narrator: &mut Narrator, stage: &Stage) -> Result<()> {
+///
+/// Gives the operator who approves later: from the second administrator on, adding one takes two.
+pub async fn act(narrator: &mut Narrator, stage: &Stage) -> Result<Client> {
     narrator.act("Integrations are identities: what each can in effect do is computed, not typed in");
     let helpdesk = authority(stage, "helpdesk").await?;
     narrator.tell("$ bailiwick authority explain helpdesk");
@@ -30,7 +32,9 @@ pub async fn act(narrator: &mut Narrator, stage: &Stage) -> Result<()> {
         marketing.writes_shut.as_deref() == Some("integration-understated"),
         "caught: the marketing tool writes `department`, rules read that; declared advisory, it is shut",
     )?;
-    raised(narrator, stage).await
+    let approver = operator(stage, acme::APPROVER, "approver").await?;
+    raised(narrator, stage).await?;
+    Ok(approver)
 }
 
 /// A second administrator exists from here on, so a policy takes two; and the policy raises somebody.
@@ -81,18 +85,31 @@ async fn raised(narrator: &mut Narrator, stage: &Stage) -> Result<()> {
 
 /// The second administrator, and the address that their authenticator took over.
 async fn second_admin(stage: &Stage) -> Result<(Client, String)> {
-    let (name, person) = acme::SECOND_ADMIN;
+    let ines = operator(stage, acme::SECOND_ADMIN, "admin").await?;
+    let (name, _) = acme::SECOND_ADMIN;
+    let enrolled: Enrolled =
+        ines.post(&["operators", name, "factor"]).json(&EnrolRequest::default()).send().await?;
+    Ok((ines, enrolled.address))
+}
+
+/// Somebody with this role; as long as there is one administrator, they are added at once.
+async fn operator(stage: &Stage, (name, person): (&str, &str), role: &str) -> Result<Client> {
     let new = NewOperator {
         name: name.to_owned(),
-        roles: ["admin".to_owned()].into(),
+        roles: [role.to_owned()].into(),
         person: Some(person.to_owned()),
         days: 1,
     };
-    let made = cli::add_operator(&stage.hub, &new).await?;
-    let enrolled: Enrolled =
-        stage.hub.post(&["operators", name, "factor"]).json(&EnrolRequest::default()).send().await?;
-    let profile = Profile { token: made.token, operator: made.operator.name, url: stage.profile.url.clone() };
-    Ok((Client::new(&profile)?, enrolled.address))
+    match cli::ask_operator(&stage.hub, &new).await? {
+        AskedFor::Added(made) => Client::new(&Profile {
+            token: made.token,
+            operator: made.operator.name,
+            url: stage.profile.url.clone(),
+        }),
+        AskedFor::Waiting { .. } => {
+            Err(Failure::refused("promise-broken", format!("`{name}` waits for an approval")))
+        }
+    }
 }
 
 /// What the authenticator shows, so many steps from now.

@@ -7,6 +7,7 @@
 mod approval;
 mod configuration;
 mod curtain;
+mod endings;
 mod evidence;
 mod governance;
 mod joiners;
@@ -55,11 +56,12 @@ pub async fn run(context: &Context<'_>, args: DemoArgs) -> Result<Exit> {
 
 async fn play(narrator: &mut Narrator, stage: &Stage) -> Result<()> {
     configuration::act(narrator, stage).await?;
-    governance::act(narrator, stage).await?;
+    let approver = governance::act(narrator, stage).await?;
     joiners::act(narrator, stage).await?;
     let left = leavers::act(narrator, stage).await?;
     matrix::act(narrator, stage, &left).await?;
-    approval::act(narrator, stage, &left).await?;
+    approval::act(narrator, stage, &left, &approver).await?;
     evidence::act(narrator, stage, &left).await?;
-    truncated::act(narrator, stage).await
+    truncated::act(narrator, stage).await?;
+    endings::act(narrator, stage).await
 }

@@ -209,7 +209,9 @@ fn the_credential_of_an_integration_opens_nothing_here() {
                 .fold(String::new(), |path, part| path + "/" + part.trim_start_matches('/'));
             for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
                 let status = status_of(&address, method, &format!("/api/v1{path}"), token);
-                assert!(matches!(status, 401 | 404 | 405), "{method} {path} with {token}: {status}");
+                // Whoever joins has no token yet: both halves of the invitation are asked for instead.
+                let joins = *route == "/operators/{name}/joining" && status == 400;
+                assert!(joins || matches!(status, 401 | 404 | 405), "{method} {path} with {token}: {status}");
                 let door = status_of(&address, method, &format!("/door/v1{path}"), token);
                 assert!(matches!(door, 401 | 404 | 405), "{method} {path} at the door with {token}: {door}");
             }

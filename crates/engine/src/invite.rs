@@ -1,0 +1,225 @@
+//! Operators are part of the hub's own configuration: who may approve is as much as what is approved.
+//!
+//! Once a second administrator exists, adding one takes two. What is approved is an invitation. The secret that
+//! takes it over has two halves, one for who asked and one for who approved, so that neither alone can become
+//! whom they added. Nothing of it is kept: a half is what only the hub can make of the plan.
+
+use std::collections::BTreeSet;
+
+use bailiwick_core::{
+    approval::{Approval, Approver, Refusal},
+    digest::{Digest, canonical},
+    event::Cause,
+    gate::HUB,
+    govern::{self, Entries},
+    id::{IntegrationName, OperatorId, PlanId},
+    plan::Question,
+    record::{Actor, RecordKind},
+};
+use bailiwick_store::{
+    Select, Stored, Table, Tx, Update,
+    entities::{Invitation, Operator, PlanRow, PlanState},
+    get, select,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{Engine, EngineError, Requester, Result, Waiting, operator::in_days};
+
+/// The kind of entry that an operator is in a plan about the hub's configuration.
+pub(crate) const OPERATOR: &str = "operator";
+
+/// Which half of an invitation.
+#[derive(Clone, Copy)]
+enum Half {
+    /// For who asked.
+    Asked,
+    /// For who approved.
+    Approved,
+}
+
+/// An operator as a plan says it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WantedOperator {
+    pub roles: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
+    pub days: u16,
+}
+
+/// What came of asking for an operator.
+pub enum OperatorAsked {
+    /// They are added, and this is their token.
+    Added(Operator, String),
+    /// It waits for another administrator.
+    Waiting(Vec<Waiting>),
+}
+
+impl Engine {
+    /// Asks for an operator, or for other roles or a new token of one that there is. While a single administrator
+    /// sets the hub up it is done at once, and a second administrator can always be added by the only one.
+    ///
+    /// # Errors
+    /// When the name is none that a plan can be about.
+    pub async fn ask_operator(
+        &self,
+        name: &str,
+        wanted: (BTreeSet<String>, Option<String>),
+        days: u16,
+        by: &Operator,
+    ) -> Result<OperatorAsked> {
+        let subject = IntegrationName::new(&format!("{HUB}-{OPERATOR}-{name}"))
+            .map_err(|error| EngineError::OperatorName(error.to_string()))?;
+        let mut tx = self.begin().await?;
+        let all = select::<Operator>(&mut *tx, self.tenant(), Select::from(Table::Operators)).await?;
+        let admins = all.iter().filter(|o| o.value.roles.contains("admin")).count();
+        let known = all.into_iter().map(|s| s.value).find(|o| o.name == name);
+        let second = admins <= 1 && wanted.0.contains("admin") && known.is_none();
+        if second || (known.is_none() && self.bootstrapping(&mut *tx).await?) {
+            let by = Actor::Operator(by.name.clone());
+            let (operator, token) = self.add_operator_in(&mut *tx, name, wanted, days, by).await?;
+            tx.commit().await?;
+            return Ok(OperatorAsked::Added(operator, token));
+        }
+        let text = |roles, person, days| serde_json::to_string(&WantedOperator { roles, person, days }).ok();
+        let key = format!("{OPERATOR}/{name}");
+        let before = known.map(|o| text(o.roles, o.person, 0));
+        let before = Entries::from([(key.clone(), before.flatten())]);
+        let wanted = Entries::from([(key, text(wanted.0, wanted.1, days))]);
+        let by = Requester::from(by);
+        let (now, version) = (self.now(), self.catalogue(&mut *tx).await?.policies.version());
+        let id = PlanId::new(now, self.entropy());
+        let rows = self
+            .draft(&mut *tx, &subject, Cause::Configuration, None, &by, |event, identity| {
+                let who = (identity.id, identity.generation, version);
+                vec![govern::configuration(id, event, who, &before, &wanted, now)]
+            })
+            .await?;
+        let waiting = self.decide_governed(&mut *tx, rows, &by).await?;
+        tx.commit().await?;
+        Ok(OperatorAsked::Waiting(waiting))
+    }
+
+    /// The half of an invitation that belongs to the operator: to who asked for it, or who approved it.
+    ///
+    /// # Errors
+    /// When the plan is about no operator, and for everybody else.
+    pub async fn invitation(&self, plan: PlanId, by: &Operator) -> Result<String> {
+        let mut tx = self.read().await?;
+        let missing = || EngineError::NotFound { kind: "plan about an operator", name: plan.to_string() };
+        let row =
+            get::<PlanRow>(&mut *tx, self.tenant(), &plan.to_string()).await?.ok_or_else(missing)?.value;
+        if operators_in(&row.plan).is_empty() {
+            return Err(missing());
+        }
+        if row.requester == Some(by.id) {
+            return Ok(self.half(plan, Half::Asked));
+        }
+        let approval = match row.state {
+            PlanState::Done { approval } => {
+                get::<Approval>(&mut *tx, self.tenant(), &approval.to_string()).await?.map(|s| s.value)
+            }
+            PlanState::Drafted
+            | PlanState::Waiting { .. }
+            | PlanState::Approved { .. }
+            | PlanState::Superseded { .. } => None,
+        };
+        match approval.filter(|a| self.genuine(a)).map(|a| a.by) {
+            Some(Approver::Operator { id, .. }) if id == by.id => Ok(self.half(plan, Half::Approved)),
+            Some(_) | None => Err(Refusal::NotAllowed(by.name.clone()).into()),
+        }
+    }
+
+    /// Takes an invitation over with both of its halves, in any order; gives the token, this once.
+    ///
+    /// # Errors
+    /// [`EngineError::Invitation`] whatever is wrong: nobody learns which.
+    pub async fn join(&self, name: &str, halves: [&str; 2]) -> Result<(Operator, String)> {
+        let mut tx = self.begin().await?;
+        let known = self.operator_called(&mut *tx, name).await?;
+        let invited = known.and_then(|known| Some((known.value.invited.clone()?, known)));
+        let (invitation, known) = invited.ok_or(EngineError::Invitation)?;
+        let is = |half, text: &str| {
+            let text = text.trim().strip_prefix("bwj_").unwrap_or_default();
+            self.parts.broker.attested(&half_bytes(invitation.plan, half), text)
+        };
+        let [one, other] = halves;
+        let straight = is(Half::Asked, one) & is(Half::Approved, other);
+        let crossed = is(Half::Asked, other) & is(Half::Approved, one);
+        if !(straight | crossed) {
+            return Err(EngineError::Invitation);
+        }
+        let token = self.new_token();
+        let operator = self.sealed_operator(Operator {
+            token: Digest::of(token.as_bytes()),
+            expires: in_days(self.now(), invitation.days),
+            invited: None,
+            ..known.value
+        });
+        let mut record = self
+            .record(RecordKind::OperatorAdded, "join")
+            .plan(invitation.plan)
+            .fact("operator", operator.id)
+            .fact("roles", &operator.roles)
+            .personal("name", name);
+        record.actor = Actor::Operator(name.to_owned());
+        let update = Update::new(record).replace(&operator, known.revision, self.entropy());
+        tx.write(self.tenant(), vec![update], self.entropy()).await?;
+        tx.commit().await?;
+        Ok((operator, token))
+    }
+
+    /// The operator as an approved plan makes them: known, and with a token only once they have joined.
+    pub(crate) fn invite(
+        &self,
+        before: Option<&Operator>,
+        name: &str,
+        text: &str,
+        plan: PlanId,
+    ) -> Result<Operator> {
+        let wanted: WantedOperator = serde_json::from_str(text)
+            .map_err(|error| EngineError::Inconsistent(format!("operator `{name}`: {error}")))?;
+        let WantedOperator { roles, person, days } = wanted;
+        let now = self.now();
+        let invited = Some(Invitation { plan, days });
+        let (id, token, expires) = match before {
+            Some(before) => (before.id, before.token, before.expires),
+            // Nobody has a token with this digest.
+            None => (OperatorId::new(now, self.entropy()), Digest::of(self.new_token().as_bytes()), now),
+        };
+        let name = name.to_owned();
+        let seal = String::new();
+        Ok(self.sealed_operator(Operator { id, name, roles, person, token, expires, invited, seal }))
+    }
+
+    async fn operator_called(&self, tx: &mut dyn Tx, name: &str) -> Result<Option<Stored<Operator>>> {
+        let all = select::<Operator>(tx, self.tenant(), Select::from(Table::Operators)).await?;
+        let genuine = |o: &Operator| self.parts.broker.attested(&o.sealed_bytes(), &o.seal);
+        Ok(all.into_iter().find(|stored| stored.value.name == name && genuine(&stored.value)))
+    }
+
+    fn half(&self, plan: PlanId, half: Half) -> String {
+        format!("bwj_{}", self.parts.broker.attest(&half_bytes(plan, half)))
+    }
+}
+
+fn half_bytes(plan: PlanId, half: Half) -> Vec<u8> {
+    let which = match half {
+        Half::Asked => "asked",
+        Half::Approved => "approved",
+    };
+    canonical(&("operator-invitation-v1", plan, which))
+}
+
+/// The persons whom a plan makes operators.
+pub(crate) fn persons_in(plan: &bailiwick_core::plan::Plan) -> Vec<String> {
+    operators_in(plan).into_iter().filter_map(|wanted| wanted.person).collect()
+}
+
+fn operators_in(plan: &bailiwick_core::plan::Plan) -> Vec<WantedOperator> {
+    if plan.governs.as_ref().is_none_or(|g| g.question != Question::Configuration) {
+        return Vec::new();
+    }
+    let entries = govern::entries(plan).into_iter().filter(|(kind, ..)| kind == OPERATOR);
+    entries.filter_map(|(_, _, text)| serde_json::from_str(&text?).ok()).collect()
+}

@@ -1,0 +1,162 @@
+//! Who may approve is as much as what is approved: adding an operator takes two once there are two.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod world;
+
+use std::collections::BTreeSet;
+
+use bailiwick_core::{
+    digest::Digest,
+    id::{OperatorId, PlanId, Tenant},
+    record::{Actor, Record, RecordKind},
+    time::SignedDuration,
+};
+use bailiwick_engine::OperatorAsked;
+use bailiwick_store::{Update, entities::Operator};
+use world::{Phone, World};
+
+const PEOPLE: [&str; 3] =
+    ["3,Cy,cy@x.test,Finance,,active", "4,Di,di@x.test,Finance,,active", "5,Ed,ed@x.test,Finance,,active"];
+
+fn roles(all: &[&str]) -> BTreeSet<String> {
+    all.iter().map(ToString::to_string).collect()
+}
+
+/// A hub with two administrators who have a second factor.
+struct Scene {
+    world: World,
+    first: Operator,
+    second: Operator,
+    phone: Phone,
+}
+
+impl Scene {
+    async fn new(seed: u64) -> Self {
+        let world = World::new(seed, &[("chat", &[])]).await;
+        world.configure().await;
+        world.deliver(&PEOPLE).await.unwrap();
+        let by = || Actor::Hub("init".into());
+        let (first, _) = world
+            .engine
+            .add_operator("first", roles(&["admin"]), Some("hr/3".into()), 90, by())
+            .await
+            .unwrap();
+        let asked = world.engine.ask_operator("second", (roles(&["admin"]), Some("hr/4".into())), 90, &first);
+        let OperatorAsked::Added(second, _) = asked.await.unwrap() else { panic!("the second one waits") };
+        let address = world.engine.enrol("second", &second, None).await.unwrap();
+        let phone = Phone::reads(address.address());
+        Self { world, first, second, phone }
+    }
+
+    /// Asks for an operator, who then waits for the second administrator.
+    async fn ask(&self, name: &str, all: &[&str], person: &str) -> PlanId {
+        let wanted = (roles(all), Some(person.to_owned()));
+        match self.world.engine.ask_operator(name, wanted, 30, &self.first).await.unwrap() {
+            OperatorAsked::Waiting(waiting) => waiting[0].plan,
+            OperatorAsked::Added(..) => panic!("`{name}` was added by one person alone"),
+        }
+    }
+
+    async fn approve(&self, plan: PlanId, by: &Operator) -> Result<(), &'static str> {
+        self.world.pass(SignedDuration::from_secs(30));
+        let row = self.world.plans().await.into_iter().find(|row| row.plan.id == plan).unwrap();
+        let code = (by.id == self.second.id).then(|| self.phone.code(self.world.engine.now()));
+        let given = self.world.engine.approve_with(plan, row.digest, by, code.as_deref()).await;
+        given.map(drop).map_err(|error| error.code())
+    }
+
+    async fn half(&self, plan: PlanId, by: &Operator) -> Result<String, &'static str> {
+        self.world.engine.invitation(plan, by).await.map_err(|error| error.code())
+    }
+
+    async fn join(&self, name: &str, one: &str, other: &str) -> Result<(Operator, String), &'static str> {
+        self.world.engine.join(name, [one, other]).await.map_err(|error| error.code())
+    }
+}
+
+#[tokio::test]
+async fn adding_an_operator_takes_two_and_neither_can_become_them() {
+    let scene = Scene::new(1).await;
+    let plan = scene.ask("noor", &["identity-approver"], "hr/5").await;
+    let asked = scene.half(plan, &scene.first).await.unwrap();
+    assert_eq!(scene.half(plan, &scene.second).await, Err("approval-not-allowed"), "nothing is approved yet");
+    assert_eq!(scene.join("noor", &asked, &asked).await.err(), Some("invitation-refused"));
+    assert_eq!(scene.approve(plan, &scene.first).await, Err("approval-by-requester"));
+    scene.approve(plan, &scene.second).await.unwrap();
+    let approved = scene.half(plan, &scene.second).await.unwrap();
+    assert_ne!(asked, approved);
+
+    // One half twice, a half of another invitation, and another name open nothing.
+    assert_eq!(scene.join("noor", &asked, &asked).await.err(), Some("invitation-refused"));
+    assert_eq!(scene.join("noor", &approved, &approved).await.err(), Some("invitation-refused"));
+    assert_eq!(scene.join("first", &asked, &approved).await.err(), Some("invitation-refused"));
+    let other = scene.ask("kim", &["approver"], "hr/5").await;
+    let foreign = scene.half(other, &scene.first).await.unwrap();
+    assert_eq!(scene.join("noor", &foreign, &approved).await.err(), Some("invitation-refused"));
+
+    let (noor, token) = scene.join("noor", &approved, &asked).await.unwrap();
+    assert_eq!(noor.roles, roles(&["identity-approver"]));
+    assert_eq!(scene.world.engine.operator_by_token(&token).await.unwrap().unwrap().id, noor.id);
+    assert_eq!(scene.join("noor", &asked, &approved).await.err(), Some("invitation-refused"), "once");
+}
+
+#[tokio::test]
+async fn other_roles_take_two_as_well_and_nobody_approves_their_own() {
+    let scene = Scene::new(2).await;
+    let plan = scene.ask("second", &["admin", "identity-approver"], "hr/4").await;
+    assert_eq!(scene.approve(plan, &scene.second).await, Err("approval-by-beneficiary"));
+    // One who is to be somebody else's second self does not approve it either.
+    let plan = scene.ask("shadow", &["admin"], "hr/4").await;
+    assert_eq!(scene.approve(plan, &scene.second).await, Err("approval-by-beneficiary"));
+    let plan = scene.ask("first", &["admin", "operator"], "hr/3").await;
+    scene.approve(plan, &scene.second).await.unwrap();
+    let changed = scene.world.engine.invitation(plan, &scene.first).await.unwrap();
+    let (first, _) =
+        scene.join("first", &changed, &scene.half(plan, &scene.second).await.unwrap()).await.unwrap();
+    assert_eq!((first.id, first.roles), (scene.first.id, roles(&["admin", "operator"])));
+}
+
+#[tokio::test]
+async fn a_name_must_be_one_and_the_only_administrator_can_always_get_a_second() {
+    let world = World::new(3, &[("chat", &[])]).await;
+    let by = Actor::Hub("init".into());
+    let (first, _) =
+        world.engine.add_operator("first", roles(&["admin"]), Some("hr/3".into()), 90, by).await.unwrap();
+    let bad = world.engine.ask_operator("No Name", (roles(&["admin"]), None), 1, &first).await;
+    assert_eq!(bad.err().unwrap().code(), "operator-name");
+    // After the deadline one alone adds nobody but a second administrator.
+    world.pass(SignedDuration::from_hours(15 * 24));
+    let wanted = (roles(&["approver"]), Some("hr/5".to_owned()));
+    let asked = world.engine.ask_operator("helper", wanted, 30, &first).await.unwrap();
+    assert!(matches!(asked, OperatorAsked::Waiting(_)));
+    let wanted = (roles(&["admin"]), Some("hr/4".to_owned()));
+    let asked = world.engine.ask_operator("second", wanted.clone(), 30, &first).await.unwrap();
+    assert!(matches!(asked, OperatorAsked::Added(..)));
+    let asked = world.engine.ask_operator("third", wanted, 30, &first).await.unwrap();
+    assert!(matches!(asked, OperatorAsked::Waiting(_)));
+}
+
+#[tokio::test]
+async fn an_operator_whom_somebody_wrote_into_the_database_is_nobody() {
+    let scene = Scene::new(4).await;
+    let token = "bwk_of-an-attacker";
+    let now = scene.world.clock();
+    let forged = Operator {
+        id: OperatorId::new(now, &*scene.world.dice),
+        name: "mallory".into(),
+        roles: roles(&["admin", "identity-approver"]),
+        person: Some("hr/5".into()),
+        token: Digest::of(token.as_bytes()),
+        expires: now.saturating_add(SignedDuration::from_hours(24)).unwrap(),
+        invited: None,
+        seal: scene.second.seal.clone(),
+    };
+    let by = Actor::Operator("mallory".into());
+    let record = Record::new(RecordKind::OperatorAdded, now, by, &*scene.world.dice);
+    let mut tx = scene.world.store.begin().await.unwrap();
+    let update = Update::new(record).insert(&forged, &*scene.world.dice);
+    tx.write(&Tenant::single(), vec![update], &*scene.world.dice).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(scene.world.engine.operator_by_token(token).await.unwrap().is_none());
+}

@@ -1,0 +1,83 @@
+//! `/integrations/{integration}/kill`, its drill, and `/vendors/{vendor}/sweep`: ending integrations, and proof
+//! that they have ended.
+
+use axum::{Json, extract::State};
+use bailiwick_core::{id::IntegrationName, review::LastDrill};
+use bailiwick_engine::{Killed, Sweep};
+use serde::Deserialize;
+
+use super::{
+    Hub,
+    answer::{Answer, Params, Raw, Segment, malformed},
+    caller::{Caller, Right},
+    wait::Wait,
+};
+
+/// What a sweep is to do.
+#[derive(Debug, Default, Deserialize)]
+pub struct How {
+    #[serde(default)]
+    kill: bool,
+}
+
+/// `GET /integrations/{integration}/kill`: how it is with one that has ended.
+pub async fn show(
+    State(hub): State<Hub>,
+    _: Caller,
+    Segment(name): Segment<IntegrationName>,
+) -> Answer<Killed> {
+    Ok(Json(hub.engine.killed(&name).await?))
+}
+
+/// `POST /integrations/{integration}/kill?wait=SECONDS`: ends it at once; the case that proves it, or the plan that
+/// waits.
+pub async fn kill(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Segment(name): Segment<IntegrationName>,
+    Params(wait): Params<Wait>,
+) -> Answer<Killed> {
+    caller.may(Right::Govern)?;
+    let killed = hub.engine.kill(&name, &caller.0).await?;
+    wait.for_quiet(&hub).await;
+    match killed.case {
+        Some(_) => Ok(Json(hub.engine.killed(&name).await?)),
+        None => Ok(Json(killed)),
+    }
+}
+
+/// `POST /integrations/{integration}/drill`: shows that killing it would work; the body may be the secret of a
+/// spare credential, which is ended.
+pub async fn drill(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Segment(name): Segment<IntegrationName>,
+    Raw(bytes): Raw,
+) -> Answer<LastDrill> {
+    caller.may(Right::Govern)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| malformed("the credential is not text"))?.trim();
+    if text.chars().any(char::is_control) {
+        return Err(malformed("the credential has control characters in it"));
+    }
+    let spare = (!text.is_empty()).then(|| crate::open::secret(text));
+    Ok(Json(hub.engine.drill_kill(&name, spare, caller.actor()).await?))
+}
+
+/// `GET /vendors/{vendor}/sweep`: how far it is.
+pub async fn swept(State(hub): State<Hub>, _: Caller, Segment(vendor): Segment<String>) -> Answer<Sweep> {
+    Ok(Json(hub.engine.swept(&vendor).await?))
+}
+
+/// `POST /vendors/{vendor}/sweep?kill=BOOL&wait=SECONDS`: opens one, or goes on with it.
+pub async fn sweep(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Segment(vendor): Segment<String>,
+    Params(how): Params<How>,
+    Params(wait): Params<Wait>,
+) -> Answer<Sweep> {
+    caller.may(Right::Govern)?;
+    hub.engine.sweep(&vendor, how.kill, &caller.0).await?;
+    wait.for_quiet(&hub).await;
+    Ok(Json(hub.engine.swept(&vendor).await?))
+}

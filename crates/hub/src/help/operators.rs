@@ -1,0 +1,22 @@
+//! Codes of who works with the hub.
+
+use super::Line;
+
+/// Code, meaning and what to do, by code.
+pub(super) const LINES: &[Line] = &[
+    (
+        "factor-is-ones-own",
+        "an administrator wants to make the first second factor of somebody else",
+        "let them run `bailiwick operator enrol NAME` with their own profile",
+    ),
+    (
+        "invitation-refused",
+        "there is no such invitation, its halves are others, or it was taken over before",
+        "get both halves again with `bailiwick operator invitation PLAN`, one from each administrator",
+    ),
+    (
+        "operator-name",
+        "an operator cannot be called so",
+        "use small letters, digits and hyphens, and begin with a letter",
+    ),
+];
