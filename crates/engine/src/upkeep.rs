@@ -294,7 +294,9 @@ fn lacking(integration: &Integration, control: Control) -> Wrong {
             integration.owner.clone(),
         ),
         Control::Drill => (
-            format!("the last drill of its kill failed: mend that, then `bailiwick kill {name} --drill` again"),
+            format!(
+                "the last drill of its kill failed: mend that, then `bailiwick kill {name} --drill` again"
+            ),
             integration.owner.clone(),
         ),
         Control::Owner | Control::Review => (

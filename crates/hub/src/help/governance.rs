@@ -47,7 +47,7 @@ pub(super) const LINES: &[Line] = &[
     (
         "drill-failed",
         "the last drill of the integration's revocation failed, so its writes are off",
-        "mend what the drill found, then drill it again",
+        "mend what the drill found, then run `bailiwick kill NAME --drill` again",
     ),
     (
         "hub-bootstrap",
