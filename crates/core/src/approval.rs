@@ -99,7 +99,8 @@ pub enum Refusal {
     Delegate,
     /// It is not known which person the approver is, or they have left.
     #[error(
-        "only a person who is known and here can approve this; say who you are with `operator add --person`"
+        "only a person who is known and here can approve this; who an operator is, is said with \
+         `bailiwick operator add NAME --person SOURCE/KEY`"
     )]
     NoPerson,
     /// What is wider than before was not tried.

@@ -251,7 +251,10 @@ pub enum ExceptionRefusal {
     #[error("who asked, approved or profited, and who acts for them, cannot review it")]
     Involved,
     /// It is not known which person the reviewer is.
-    #[error("only a person who is known and here can review; say who you are with `operator add --person`")]
+    #[error(
+        "only a person who is known and here can review; who an operator is, is said with \
+         `bailiwick operator add NAME --person SOURCE/KEY`"
+    )]
     NoPerson,
 }
 

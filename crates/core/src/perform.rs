@@ -25,7 +25,7 @@ pub enum Outside {
     #[error("`{0}` is not among the entitlements that it may give and take")]
     Entitlement(Taken),
     /// The identity is not of those whose access it may change.
-    #[error("it is not for the people whose access it may change")]
+    #[error("the person is not among those whose access it may change")]
     Population,
 }
 

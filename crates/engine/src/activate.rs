@@ -336,6 +336,10 @@ impl Engine {
         let cause = after.version.short();
         jobs.push(Job::Redecide { cause, after: None }.work(None, None, false, now));
         self.enqueue(tx, jobs).await?;
+        let routed = after.systems.keys().filter(|system| after.route(system).is_ok());
+        let mended: Vec<_> = routed.map(|system| ("system-undeclared", system.to_string())).collect();
+        let closed = self.close_findings(tx, &mended).await?;
+        tx.write(self.tenant(), closed, self.entropy()).await?;
         self.to_be_reviewed(tx, before, &after, plans()).await?;
         self.tell_what_is_void(tx, &after).await
     }

@@ -21,8 +21,12 @@ use bailiwick_core::{
 };
 use bailiwick_store::{Entity, Select, Stored, Tx, entities::Operator, select};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{Catalogue, Engine, EngineError, Result, catalogue::validate};
+
+/// The widest that a value is shown in a diff.
+const WIDTH: usize = 80;
 
 /// Everything that is declared.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -257,7 +261,7 @@ impl Difference {
             let name = value.key();
             match before.remove(&name) {
                 None => {
-                    self.line(kind, &name, '+', detail(&serde_json::Value::Null, value));
+                    self.line(kind, &name, '+', detail(&Value::Null, value));
                     self.part(kind, &name, None, Some(value));
                 }
                 Some(stored) => {
@@ -318,19 +322,57 @@ impl Difference {
 /// The fields of a declaration that differ.
 fn declared_detail(before: Option<&Integration>, wanted: &Integration) -> Vec<String> {
     let old = before.map(attributes).unwrap_or_default();
-    let fields = attributes(wanted).into_iter().filter(|(field, value)| old.get(field) != Some(value));
-    let mut out: Vec<String> = fields
-        .map(|(field, value)| match old.get(&field) {
-            Some(old) => format!("{field}: {} → {}", cut(&old.to_string()), cut(&value.to_string())),
-            None => format!("{field}: {}", cut(&value.to_string())),
-        })
-        .collect();
+    let mut out = Vec::new();
+    for (field, value) in attributes(wanted) {
+        let old = old.get(&field).map(|old| parsed(&old.to_string()));
+        differs(&field, old.as_ref(), &parsed(&value.to_string()), &mut out);
+    }
     if let Some(before) = before
         && let Comparison::Wider { beyond } = integration::compare(wanted, before)
     {
         out.extend(beyond.into_iter().map(|what| format!("beyond what was certified: {what}")));
     }
     out
+}
+
+/// The value that an attribute holds as JSON; any other is a text.
+fn parsed(text: &str) -> Value {
+    match serde_json::from_str(text) {
+        Ok(value @ (Value::Object(_) | Value::Array(_))) => value,
+        Ok(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | Err(_) => text.into(),
+    }
+}
+
+/// What is another in a field, down to the member of an object and the item of a list.
+fn differs(field: &str, old: Option<&Value>, new: &Value, out: &mut Vec<String>) {
+    match (old, new) {
+        (Some(old), new) if old == new => {}
+        (Some(Value::Array(old)), Value::Array(new)) => {
+            let of = |sign: char, these: &[Value], others: &[Value]| -> Vec<String> {
+                let only = these.iter().filter(|item| !others.contains(item));
+                only.map(|item| format!("{field}: {sign} {}", brief(item))).collect()
+            };
+            out.extend(of('-', old, new));
+            out.extend(of('+', new, old));
+        }
+        (Some(Value::Object(old)), Value::Object(new)) => {
+            for (name, value) in new {
+                differs(&format!("{field}.{name}"), old.get(name), value, out);
+            }
+            let gone = old.iter().filter(|(name, _)| !new.contains_key(*name));
+            out.extend(gone.map(|(name, value)| format!("{field}.{name}: {} → nothing", brief(value))));
+        }
+        (Some(old), new) => out.push(format!("{field}: {} → {}", brief(old), brief(new))),
+        (None, Value::Array(items)) if new.to_string().chars().count() > WIDTH => {
+            out.extend(items.iter().map(|item| format!("{field}: + {}", brief(item))));
+        }
+        (None, Value::Object(members)) if new.to_string().chars().count() > WIDTH => {
+            for (name, value) in members {
+                differs(&format!("{field}.{name}"), None, value, out);
+            }
+        }
+        (None, new) => out.push(format!("{field}: {}", brief(new))),
+    }
 }
 
 /// What a change does to the authority of an integration, in words.
@@ -354,8 +396,8 @@ fn effect(name: &str, before: &Authority, after: &Authority, stays: bool) -> Vec
 }
 
 /// The fields of `value` that differ from `before`, as `name: old → new`.
-fn detail<T: Serialize>(before: &serde_json::Value, value: &T) -> Vec<String> {
-    let Ok(serde_json::Value::Object(after)) = serde_json::to_value(value) else { return Vec::new() };
+fn detail<T: Serialize>(before: &Value, value: &T) -> Vec<String> {
+    let Ok(Value::Object(after)) = serde_json::to_value(value) else { return Vec::new() };
     after
         .iter()
         .filter(|(name, _)| !matches!(name.as_str(), "name" | "path"))
@@ -368,14 +410,42 @@ fn detail<T: Serialize>(before: &serde_json::Value, value: &T) -> Vec<String> {
         .collect()
 }
 
-fn brief(value: &serde_json::Value) -> String {
+fn brief(value: &Value) -> String {
     match value {
-        serde_json::Value::String(text) if text.contains('\n') => format!("{} lines", text.lines().count()),
-        serde_json::Value::String(text) => cut(text),
+        Value::String(text) if text.contains('\n') => format!("{} lines", text.lines().count()),
+        Value::String(text) => cut(text),
         other => cut(&other.to_string()),
     }
 }
 
 fn cut(text: &str) -> String {
-    if text.chars().count() <= 80 { text.to_owned() } else { text.chars().take(79).chain(['…']).collect() }
+    match text.chars().count() <= WIDTH {
+        true => text.to_owned(),
+        false => text.chars().take(WIDTH - 1).chain(['…']).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_diff_goes_down_to_the_item_that_is_another() {
+        let check = |old: &str, new: &str, expect: &[&str]| {
+            let mut out = Vec::new();
+            differs("x", (!old.is_empty()).then(|| parsed(old)).as_ref(), &parsed(new), &mut out);
+            assert_eq!(out, expect, "{old} → {new}");
+        };
+        check("hr/1", "hr/1", &[]);
+        check("hr/1", "hr/2", &["x: hr/1 → hr/2"]);
+        check(
+            r#"{"a":["b","c"],"d":1}"#,
+            r#"{"a":["c","e"]}"#,
+            &["x.a: - b", "x.a: + e", "x.d: 1 → nothing"],
+        );
+        check(r#"{"a":1}"#, r#"{"a":1,"b":{"c":true}}"#, &[r#"x.b: {"c":true}"#]);
+        check("", r#"{"a":"b"}"#, &[r#"x: {"a":"b"}"#]);
+        let long = "y".repeat(WIDTH - 2);
+        check("", &format!(r#"{{"a":["{long}","z"]}}"#), &[&format!("x.a: + {long}"), "x.a: + z"]);
+    }
 }

@@ -84,7 +84,7 @@ impl Engine {
         Update::new(record).insert(&finding, self.entropy())
     }
 
-    /// There is access on a system that configuration does not declare (any more): it cannot be reached.
+    /// Access is known or wanted on a system that no integration reaches, or does any more.
     pub(crate) fn undeclared(&self, system: &SystemName, identity: Option<IdentityId>) -> Wrong {
         Wrong {
             code: "system-undeclared",
@@ -92,8 +92,9 @@ impl Engine {
             identity,
             system: Some(system.clone()),
             message: format!(
-                "there is access on `{system}`, which the configuration does not declare or reaches by no \
-                 integration: declare it again, or end the access there by hand"
+                "access on `{system}` is known or wanted, and no integration that is declared and approved reaches \
+                 it: declare it, have it approved (`bailiwick plan list --state drafted`), or end the access \
+                 there by hand"
             ),
             owner: "operator".into(),
         }

@@ -38,4 +38,6 @@ pub fn of(code: &str) -> Option<&'static str> {
 }
 
 #[cfg(test)]
+mod command_tests;
+#[cfg(test)]
 mod tests;

@@ -3,6 +3,8 @@
 //! A tick names the run that it follows. When there was another run meanwhile, that one has put its own tick,
 //! and this one is dropped: however many runs there are, one schedule goes on.
 
+use std::error::Error;
+
 use bailiwick_core::{
     id::SystemName,
     time::{SignedDuration, Timestamp},
@@ -62,7 +64,8 @@ impl Engine {
                 Ok(tx.commit().await?)
             }
             Err(error) => {
-                let message = format!("`{system}` cannot be compared: {}: {error:#}", error.code());
+                let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+                let message = format!("`{system}` cannot be compared: {why} [{}]", error.code());
                 let opened = self.about(&mut *tx, system, "cannot-reconcile", message).await?;
                 let opened = self.open_finding(&mut *tx, opened).await?.into_iter().collect();
                 tx.write(self.tenant(), opened, self.entropy()).await?;

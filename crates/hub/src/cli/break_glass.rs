@@ -112,6 +112,7 @@ fn show(output: Output, view: &GlassView) {
         ]
     });
     if !view.exceptions.is_empty() {
+        output.line("");
         output.table(&["exception", "case", "for", "state", "review"], opened.collect());
     }
 }

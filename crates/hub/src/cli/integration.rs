@@ -1,7 +1,7 @@
 //! `bailiwick integration`
 
 use bailiwick_core::{
-    gate::Gate,
+    gate::{Gate, HUB},
     integration::{Role, Standing},
     scope_test::{ScopeTest, Shown, Tried},
     transfer::{Post, Transfer},
@@ -233,6 +233,7 @@ fn show(output: Output, views: &[IntegrationView]) {
             Role::Source { source, .. } => format!("source {source}"),
             Role::Target { system } => format!("system {system}"),
             Role::Partner { system: Some(system) } => format!("partner on {system}"),
+            Role::Partner { system: None } if integration.name.as_str() == HUB => "the hub itself".to_owned(),
             Role::Partner { system: None } => "partner".to_owned(),
         };
         let credentials: Vec<&str> = credentials.iter().map(|line| line.purpose.as_str()).collect();

@@ -5,6 +5,7 @@
 
 mod account;
 mod apply;
+mod asked;
 mod authority;
 mod blast;
 mod break_glass;
@@ -270,7 +271,7 @@ async fn dispatch(context: &Context<'_>, command: Option<Command>) -> Result<Exi
 }
 
 /// The whole command line, for completions and the tests of its help.
-fn definition() -> clap::Command {
+pub fn definition() -> clap::Command {
     <Line as clap::CommandFactory>::command()
 }
 

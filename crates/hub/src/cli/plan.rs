@@ -10,7 +10,7 @@ use bailiwick_core::{
 use bailiwick_store::entities::{PlanState, Step};
 use clap::{Args, Subcommand};
 
-use super::{Context, list::ListArgs};
+use super::{Context, asked, list::ListArgs};
 use crate::{
     api::{ApprovalRequest, PlanView},
     client::Client,
@@ -82,7 +82,15 @@ pub async fn run(context: &Context<'_>, command: PlanCommand) -> Result<Exit> {
         }
         PlanCommand::Show { plan } => {
             let view = get(&client, plan).await?;
-            context.output.result(&view, |output| describe(output, &view));
+            context.output.result(&view, |output| {
+                describe(output, &view);
+                if view.row.state == PlanState::Drafted {
+                    output.say(&format!(
+                        "it waits for an approval: `bailiwick approve {} --digest {}`",
+                        view.row.plan.id, view.row.digest
+                    ));
+                }
+            });
         }
     }
     Ok(Exit::Done)
@@ -154,6 +162,9 @@ pub fn describe(output: Output, view: &PlanView) {
     output.line(&format!("plan {} for {} ({}), {}", plan.id, view.who.name, view.who.key, plan.cause));
     output.line(&format!("  state   {}", output.paint(state_tone(state), state.name())));
     output.line(&format!("  digest  {}", view.row.digest));
+    if let Some(question) = asked::question(plan) {
+        output.line(&format!("  asks    {question}"));
+    }
     if plan.privileged {
         output.toned(Tone::Warn, "  it gives power over other access");
     }
@@ -163,6 +174,9 @@ pub fn describe(output: Output, view: &PlanView) {
         let (sign, tone) = sign(&change.op);
         let step = steps.get(&change.seq).map_or(String::new(), |step| format!("  [{}]", step_words(step)));
         output.line(&format!("{}{step}", output.paint(tone, &format!("{sign} {}", words(change)))));
+        for line in asked::declared(plan, &change.op) {
+            output.toned(Tone::Dim, &format!("    {line}"));
+        }
     }
     if plan.changes.is_empty() {
         output.line("  nothing to change");
@@ -173,12 +187,6 @@ pub fn describe(output: Output, view: &PlanView) {
     for (name, policies) in &plan.decision.forbidden {
         let policies: Vec<String> = policies.iter().map(ToString::to_string).collect();
         output.toned(Tone::Warn, &format!("! {name} is forbidden by {}", policies.join(", ")));
-    }
-    if *state == PlanState::Drafted {
-        output.say(&format!(
-            "it waits for an approval: `bailiwick approve {} --digest {}`",
-            plan.id, view.row.digest
-        ));
     }
 }
 

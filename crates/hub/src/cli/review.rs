@@ -146,7 +146,8 @@ fn describe(output: Output, view: &ReviewView) {
     shown.authority.iter().for_each(|line| output.line(&format!("  can {line}")));
     for rule in &shown.rules {
         let with = match &rule.with {
-            Some(with) => format!("{} calls, last {:.0}", with.calls, with.last),
+            Some(with) if rule.used => format!("{} calls, last {:.0}", with.calls, with.last),
+            Some(with) => format!("not used since the last review: last {:.0}", with.last),
             None => "never used".to_owned(),
         };
         let tone = if rule.used { Tone::Plain } else { Tone::Warn };

@@ -292,6 +292,8 @@ fn names_that_nothing_bears_are_found_by_place() {
         "\"attribute departmnt\"]",
         &["config-dangling @:31: no source promises the attribute `departmnt` (did you mean `department`?)"],
     );
+    // What no source promises, an integration may bring; policies and populations then have it.
+    check("\"attribute department\"]", "\"attribute badge\"]", &[]);
     check(
         "\"object chat/ticket\", ",
         "\"object chatt/ticket\", \"account itsm\", ",

@@ -12,6 +12,7 @@ use super::{
     error::{Code, Report, Spot},
     fields::Located,
     integration::Draft,
+    suggest::nearest,
 };
 
 /// What is declared. A thing that is `None` is declared, and something of it is wrong.
@@ -33,7 +34,7 @@ impl<'d, 't> Declared<'d, 't> {
         let sources = self.sources(report);
         self.served(report);
         self.people(&sources, report);
-        let attributes = self.promised();
+        let attributes = self.attributes();
         let account = self.of_accounts();
         for used in uses {
             attribute(&used.value, used.spot, &attributes, report);
@@ -137,6 +138,20 @@ impl<'d, 't> Declared<'d, 't> {
                 }
             }
         }
+    }
+
+    /// The attributes that people have: what sources promise, and what integrations write at the door. A name that
+    /// is nearly a promised one is taken for a slip. `None` when no promise could be read.
+    fn attributes(&self) -> Option<BTreeSet<&'d str>> {
+        let mut known = self.promised()?;
+        for touch in self.drafts.iter().flat_map(|draft| &draft.named.acts) {
+            if let Touch::Attribute(name) = &touch.value
+                && nearest(name, known.iter().copied()).is_none()
+            {
+                known.insert(name);
+            }
+        }
+        Some(known)
     }
 
     /// The attributes that sources promise; `None` when no promise could be read.

@@ -17,7 +17,7 @@ pub(super) const LINES: &[Line] = &[
     (
         "config-no-owner",
         "nobody, or only one person, answers for the integration",
-        "name an `owner` and somebody else as `backup`",
+        "name an `owner`, somebody else as `backup`, and whatever else the message says is missing",
     ),
     ("config-read", "a file or the folder cannot be read", "check its path and that you may read it"),
     (

@@ -57,12 +57,12 @@ pub(super) const LINES: &[Line] = &[
     (
         "identity-authority-missing",
         "nobody has approved that the integration changes who has access; it only reads",
-        "let an identity-approver approve its plan (`bailiwick plan list --state drafted`)",
+        "let an identity-approver approve its plan (`bailiwick plan list --state drafted`); where there is none, ask with `bailiwick integration certify NAME`",
     ),
     (
         "integration-approval-missing",
         "nobody has approved that the integration is connected",
-        "let an integration-approver approve its plan (`bailiwick plan list --state drafted`)",
+        "let an integration-approver approve its plan (`bailiwick plan list --state drafted`); where there is none, ask with `bailiwick integration certify NAME`",
     ),
     ("integration-ended", "the integration was killed or retired", "declare another one under another name"),
     (

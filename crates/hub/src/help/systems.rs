@@ -296,8 +296,8 @@ pub(super) const LINES: &[Line] = &[
     ),
     (
         "system-undeclared",
-        "there is access on a system that the configuration does not declare",
-        "declare the system again, so that the access can be removed",
+        "access is known or wanted on a system that no integration reaches",
+        "declare the system and its integration, and have it approved, so that the access can be changed",
     ),
     (
         "system-unreachable",

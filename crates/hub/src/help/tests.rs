@@ -65,6 +65,28 @@ fn sources(path: &Path, out: &mut Vec<String>) {
     }
 }
 
+/// The sources, for what their messages tell people to do.
+pub(super) fn messages(out: &mut Vec<(String, String)>) {
+    for room in ROOMS {
+        let mut texts = Vec::new();
+        sources(&crates().join(room), &mut texts);
+        // A text that goes on in the next line is one text.
+        out.extend(texts.into_iter().map(|text| (room.to_owned(), joined(&text))));
+    }
+}
+
+/// A source with each text in one line.
+fn joined(source: &str) -> String {
+    let mut out = String::new();
+    for line in source.lines() {
+        match out.strip_suffix('\\') {
+            Some(before) => out = before.to_owned() + line.trim_start(),
+            None => out = out + "\n" + line,
+        }
+    }
+    out
+}
+
 fn is_code(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_lowercase())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')

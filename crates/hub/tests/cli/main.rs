@@ -15,6 +15,7 @@ mod feeds;
 mod golden;
 mod manual;
 mod probe;
+mod scenario;
 mod surroundings;
 mod tour;
 mod world;

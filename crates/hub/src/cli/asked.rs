@@ -1,0 +1,95 @@
+//! What a plan about the hub itself asks for, so that whoever approves it reads what they approve.
+
+use bailiwick_core::{
+    exception::{Because, Terms},
+    plan::{Governs, Op, Plan},
+};
+use serde_json::Value;
+
+/// How wide a line may be before its value is taken apart.
+const WIDTH: usize = 100;
+
+/// The question that the plan asks; `None` for a plan of access that policies give.
+pub fn question(plan: &Plan) -> Option<String> {
+    let hub = |governs: &Governs| {
+        format!("{} for {}, which is {}", governs.question.as_str(), governs.subject, governs.class)
+    };
+    let exception = |terms: &Terms| {
+        let Because::BreakGlass { case, reason } = &terms.because;
+        format!("break-glass `{case}` for {} minutes: {reason}", terms.minutes)
+    };
+    plan.governs.as_ref().map(hub).or(plan.exception.as_ref().map(exception))
+}
+
+/// What a change of the plan declares, line by line; nothing of what is personal to people.
+pub fn declared(plan: &Plan, op: &Op) -> Vec<String> {
+    let Some(governs) = &plan.governs else { return Vec::new() };
+    let attributes = match op {
+        Op::CreateAccount { attributes, .. } | Op::SetAttributes { attributes } => attributes,
+        Op::Enable
+        | Op::Disable { .. }
+        | Op::Delete
+        | Op::Grant { .. }
+        | Op::Revoke { .. }
+        | Op::RevokeAll { .. } => return Vec::new(),
+    };
+    let mut lines = Vec::new();
+    for (name, declared) in attributes {
+        match plan.certifies().filter(|_| name == "authority") {
+            Some(authority) => {
+                lines.extend(authority.explain(&governs.subject).iter().map(|way| format!("can {way}")));
+            }
+            None => say(name, &value(&declared.to_string()), &mut lines),
+        }
+    }
+    lines
+}
+
+/// Values that are more than a text are kept as JSON.
+fn value(text: &str) -> Value {
+    match serde_json::from_str(text) {
+        Ok(value @ (Value::Object(_) | Value::Array(_))) => value,
+        Ok(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | Err(_) => text.into(),
+    }
+}
+
+fn say(name: &str, value: &Value, lines: &mut Vec<String>) {
+    match value {
+        Value::String(text) if text.contains('\n') => {
+            lines.push(format!("{name}:"));
+            lines.extend(text.lines().map(|line| format!("  {line}")));
+        }
+        Value::String(text) => lines.push(format!("{name}: {text}")),
+        Value::Object(members) if !members.is_empty() => {
+            members.iter().for_each(|(member, value)| say(&format!("{name}.{member}"), value, lines));
+        }
+        Value::Array(items) if format!("{name}: {value}").chars().count() > WIDTH => {
+            lines.push(format!("{name}:"));
+            let text = |item: &Value| item.as_str().map_or_else(|| item.to_string(), str::to_owned);
+            lines.extend(items.iter().map(|item| format!("  {}", text(item))));
+        }
+        Value::Object(_) | Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {
+            lines.push(format!("{name}: {value}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_declared_is_read_whole() {
+        let check = |text: &str, expect: &[&str]| {
+            let mut lines = Vec::new();
+            say("x", &value(text), &mut lines);
+            assert_eq!(lines, expect, "{text}");
+        };
+        check("hr/5", &["x: hr/5"]);
+        check("true", &["x: true"]);
+        check("one\ntwo", &["x:", "  one", "  two"]);
+        check(r#"{"a":{"b":["c"]},"d":"e\nf"}"#, &[r#"x.a.b: ["c"]"#, "x.d:", "  e", "  f"]);
+        let long = "y".repeat(WIDTH);
+        check(&format!(r#"{{"rules":["{long}",1]}}"#), &["x.rules:", &format!("  {long}"), "  1"]);
+    }
+}
