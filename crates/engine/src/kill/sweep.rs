@@ -116,6 +116,10 @@ impl Engine {
         for name in live.iter().filter(|_| kill) {
             failed = self.kill(name, by.clone()).await.err().or(failed);
         }
+        // Where nothing of it is left to do, it ends as it begins.
+        let mut tx = self.begin().await?;
+        self.end_sweep(&mut *tx, vendor).await?;
+        tx.commit().await?;
         match failed {
             Some(error) => Err(error),
             None => self.swept(vendor).await,

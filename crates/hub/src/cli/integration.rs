@@ -245,7 +245,7 @@ fn show(output: Output, views: &[IntegrationView]) {
             },
             Standing::Quarantined { reason, .. } => Tone::Bad.cell(format!("stopped: {reason}")),
             Standing::Paused { control, .. } => Tone::Bad.cell(format!("writes off: {}", control.code())),
-            Standing::Ended { since } => Tone::Plain.cell(format!("ended {since}")),
+            Standing::Ended { since } => Tone::Plain.cell(format!("ended {since:.0}")),
         };
         let credentials = if credentials.is_empty() { "none".to_owned() } else { credentials.join(", ") };
         vec![

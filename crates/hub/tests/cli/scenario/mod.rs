@@ -63,6 +63,7 @@ scenarios! {
     reviews: "07-reviews.md",
     the_owner_is_a_person: "08-the-owner-is-a-person.md",
     blast_radius: "09-blast-radius.md",
+    kill_retire_sweep: "10-kill-retire-sweep.md",
     break_glass: "11-break-glass.md",
     the_hub_governs_itself: "12-the-hub-governs-itself.md",
 }
