@@ -97,6 +97,13 @@ pub struct Declaration<'a> {
     pub now: Timestamp,
 }
 
+/// Whether there is anything that an integration could change, and so a second gate to open for it. What only
+/// leaves notes has none.
+pub fn can_write(integration: &Integration, authority: &Authority) -> bool {
+    let acts = integration.scope.acts.iter().any(|touch| *touch != Touch::Signal);
+    authority.class > Class::Advisory || acts
+}
+
 /// Why an integration is changed, if it is.
 pub fn cause(before: Option<&Integration>, wanted: Option<&Integration>) -> Option<Cause> {
     match (before, wanted) {
@@ -150,8 +157,7 @@ impl Declaration<'_> {
 
     /// The plan that asks for the second gate; `None` for an integration that can change nothing.
     pub fn certify(&self, id: PlanId, cause: Cause) -> Option<Plan> {
-        let writes = |i: &&Integration| i.scope.acts.iter().any(|touch| *touch != Touch::Signal);
-        let wanted = self.wanted.filter(|i| self.authority.class > Class::Advisory || writes(i))?;
+        let wanted = self.wanted.filter(|i| can_write(i, self.authority))?;
         let ops = vec![certified(self.authority), self.open(Gate::IdentityAuthorityApproved, wanted)];
         Some(self.plan(id, Question::IdentityAuthorityApproved, cause, ops))
     }

@@ -7,6 +7,7 @@ use bailiwick_connector::{Sleep, seal::CredentialScheme};
 use bailiwick_core::{
     authority::Class,
     gate::{Gate, Shut},
+    govern,
     id::IntegrationName,
     integration::{Integration, Purpose},
     scope_test::ScopeTest,
@@ -74,11 +75,14 @@ pub async fn list(State(hub): State<Hub>, _: Caller) -> Answer<Vec<IntegrationVi
     let code = |shut: Result<(), Shut>| shut.err().map(|shut| shut.code().to_owned());
     let view = |integration: Integration| {
         let permit = catalogue.permit(&integration.name);
+        let authority = catalogue.authority(&integration.name).cloned().unwrap_or_default();
+        // Where there is nothing to write, that writing is not approved is no news.
+        let idle = permit.writes == Err(Shut::NoAuthority) && !govern::can_write(&integration, &authority);
         IntegrationView {
             credentials: of(&integration.name),
-            class: catalogue.authority(&integration.name).map(|a| a.class).unwrap_or_default(),
+            class: authority.class,
             reads_shut: code(permit.reads),
-            writes_shut: code(permit.writes),
+            writes_shut: code(permit.writes).filter(|_| !idle),
             integration,
         }
     };

@@ -118,7 +118,8 @@ pub async fn show(
     let catalogue = hub.engine.catalogue(&mut *tx).await?;
     let code =
         |i: &Integration| Some((i.name.to_string(), catalogue.permit(&i.name).reads.err()?.code().into()));
-    let shut = integrations.iter().filter_map(code).collect();
+    // What has ended is shut for good; its case says how far that is proven.
+    let shut = integrations.iter().filter(|i| !i.has_ended()).filter_map(code).collect();
     let stopped =
         |i: Integration| matches!(i.standing, Standing::Quarantined { .. }).then(|| i.name.to_string());
     let (_, written) = tx.entry_counts().await?;
