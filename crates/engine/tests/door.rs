@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use bailiwick_core::{
     authority::Touch,
     gate::{Gate, covers},
-    id::{IntegrationName, SourceName},
+    id::{IntegrationName, SourceName, Tenant},
     integration::{Integration, Standing},
     limit::Population,
     policy::AttributeValue,
@@ -20,6 +20,7 @@ use bailiwick_core::{
 };
 use bailiwick_engine::{Configuration, EngineError, Written};
 use bailiwick_lab::Behaviour;
+use bailiwick_store::{Select, Table, entities::Caller, select};
 use serde_json::json;
 use world::World;
 
@@ -365,4 +366,23 @@ impl World {
         tx.write(&tenant, vec![update], &*self.dice).await.unwrap();
         tx.commit().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_partner_that_was_killed_has_no_token_any_more_and_nobody_can_say_that_its_grant_is_dead() {
+    let mut world = world(10, vec![partner("badges", &["attribute badge"])]).await;
+    let by = Actor::Operator("admin".into());
+    let (_, token) = world.engine.admit_caller(&name("badges"), 30, by).await.unwrap();
+    assert!(world.engine.caller_by_token(&token).await.unwrap().is_some());
+    let admin = world.operator("admin", Some("hr/2")).await;
+    world.engine.kill(&name("badges"), &admin).await.unwrap();
+    // At once, before any work was done.
+    assert!(world.engine.caller_by_token(&token).await.unwrap().is_none());
+    assert_eq!(refused(&world, "badges", "1", &[("badge", "gold")]).await, "not-found");
+    let mut tx = world.store.read().await.unwrap();
+    let kept = Select::from(Table::Callers);
+    assert!(select::<Caller>(&mut *tx, &Tenant::single(), kept).await.unwrap().is_empty());
+    drop(tx);
+    world.quiet().await;
+    assert_eq!((findings(&world, "grant-unproven").await, world.open_cases().await), (1, 1));
 }

@@ -25,13 +25,13 @@ use bailiwick_core::{
     integration::{Integration, Role},
     kill::NoKill,
     plan::Plan,
-    record::RecordKind,
+    record::{Actor, RecordKind},
     time::Timestamp,
     verify::Verdict,
 };
 use bailiwick_store::{
     Entity, Filter, NewWork, Select, Stored, Table, Tx, Update,
-    entities::{Credential, PlanRow, Run, Step},
+    entities::{Caller, Credential, PlanRow, Run, Step},
     get, select,
 };
 use serde::{Deserialize, Serialize};
@@ -160,6 +160,8 @@ impl Engine {
         let mut updates = vec![opened];
         updates.extend(self.keep_last(tx, before, &case).await?);
         updates.extend(self.stop_work(tx, before, &case).await?);
+        let caller = get::<Caller>(tx, self.tenant(), before.name.as_str()).await?;
+        updates.extend(caller.map(|token| self.dismissal(&token, Actor::Hub("kill".into()))));
         tx.write(self.tenant(), updates, self.entropy()).await?;
         let job = Job::Kill { integration: before.name.clone(), case: case.id };
         Ok(vec![job.work(None, None, true, now)])
