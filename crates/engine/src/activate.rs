@@ -394,17 +394,26 @@ fn void(code: &'static str, integration: &Integration, catalogue: &Catalogue, sh
     let certified = integration.gates.authority.as_ref().map(|c| c.authority.clone()).unwrap_or_default();
     let paths = computed.paths.difference(&certified.paths).cloned().collect();
     let new = Authority { class: computed.class, paths }.explain(name);
+    let new = if new.is_empty() { String::new() } else { format!(". New: {}", new.join("; ")) };
+    let todo = match shut {
+        Shut::Void => {
+            format!(". Certify it anew with `bailiwick integration certify {name}`, or take from its scope")
+        }
+        // These say themselves what to do.
+        Shut::Understated { .. }
+        | Shut::Ended(_)
+        | Shut::Quarantined(_)
+        | Shut::Incomplete(_)
+        | Shut::NotApproved
+        | Shut::NoAuthority
+        | Shut::Paused(_) => String::new(),
+    };
     Wrong {
         code,
         subject: name.to_string(),
         identity: None,
         system: None,
-        message: format!(
-            "`{name}` ({}): {shut}. New: {}. Certify it anew with `bailiwick integration certify {name}`, or take \
-             from its scope",
-            computed.class,
-            if new.is_empty() { "nothing by itself".to_owned() } else { new.join("; ") },
-        ),
+        message: format!("`{name}` ({}): {shut}{new}{todo}", computed.class),
         owner: integration.owner.clone(),
     }
 }
