@@ -52,7 +52,7 @@ impl Index {
     /// Notes that the account holds the entitlement with this number; `false` when the account is not
     /// expected, so that the caller has to remember it otherwise.
     pub fn hold(&mut self, external_id: &str, entitlement: usize) -> bool {
-        let Ok(at) = self.find(external_id) else { return false };
+        let Some(at) = self.find(external_id) else { return false };
         self.held[at * self.width + entitlement / 64] |= 1 << (entitlement % 64);
         true
     }
@@ -60,8 +60,8 @@ impl Index {
     /// The numbers of the entitlements that an expected account was seen to hold, ascending.
     pub fn held_by(&self, external_id: &str) -> impl Iterator<Item = usize> {
         let words = match self.find(external_id) {
-            Ok(at) => &self.held[at * self.width..(at + 1) * self.width],
-            Err(_) => &[],
+            Some(at) => &self.held[at * self.width..(at + 1) * self.width],
+            None => &[],
         };
         words.iter().enumerate().flat_map(|(word, bits)| {
             (0..64).filter(move |bit| bits & (1 << bit) != 0).map(move |bit| word * 64 + bit)
@@ -70,7 +70,7 @@ impl Index {
 
     /// Compares an account that was shown, and notes that it was.
     pub fn see(&mut self, external_id: &str, state: &Digest) -> Match {
-        let Ok(at) = self.find(external_id) else { return Match::New };
+        let Some(at) = self.find(external_id) else { return Match::New };
         let bit = 1 << (at % 64);
         if self.seen[at / 64] & bit == 0 {
             self.seen[at / 64] |= bit;
@@ -81,7 +81,7 @@ impl Index {
 
     /// Whether the account was expected and not shown.
     pub fn is_missing(&self, external_id: &str) -> bool {
-        self.find(external_id).is_ok_and(|at| self.seen[at / 64] & (1 << (at % 64)) == 0)
+        self.find(external_id).is_some_and(|at| self.seen[at / 64] & (1 << (at % 64)) == 0)
     }
 
     /// How many expected accounts were not shown.
@@ -95,10 +95,42 @@ impl Index {
             + (self.seen.capacity() + self.held.capacity()) * 8
     }
 
-    fn find(&self, external_id: &str) -> Result<usize, usize> {
-        let place = place(external_id);
-        self.entries.binary_search_by_key(&place, |(p, _)| *p)
+    /// Where an account stands. Digests are spread evenly, so its value says about where: a few steps by that get
+    /// near, and touch far less memory than halving does.
+    fn find(&self, external_id: &str) -> Option<usize> {
+        let wanted = place(external_id);
+        let last = self.entries.len().checked_sub(1)?;
+        let mut at = ahead(wanted.0, last + 1).min(last);
+        for _ in 0..LEAPS {
+            let here = self.entries[at].0.0;
+            at = match here <= wanted.0 {
+                true => at.saturating_add(ahead(wanted.0 - here, last + 1)).min(last),
+                false => at.saturating_sub(ahead(here - wanted.0, last + 1)),
+            };
+        }
+        // From there on outwards, until it must be in between.
+        let (mut low, mut high, mut step) = (at, at, 1);
+        while 0 < low && wanted < self.entries[low].0 {
+            low = low.saturating_sub(step);
+            step *= 2;
+        }
+        step = 1;
+        while high < last && self.entries[high].0 < wanted {
+            high = high.saturating_add(step).min(last);
+            step *= 2;
+        }
+        let found = self.entries[low..=high].binary_search_by_key(&wanted, |(place, _)| *place);
+        found.ok().map(|found| low + found)
     }
+}
+
+/// How often the place is reckoned before it is looked for.
+const LEAPS: usize = 3;
+
+/// How many of `count` evenly spread words lie within a distance.
+fn ahead(distance: u64, count: usize) -> usize {
+    let places = u128::from(distance) * count as u128;
+    usize::try_from(places >> 64).unwrap_or(usize::MAX)
 }
 
 /// The first 16 bytes of the digest of an account's id, as two words.
@@ -160,6 +192,22 @@ mod tests {
         assert_eq!(index.see("u7", &state("a")), Match::Same);
         assert_eq!(index.unseen(), 998);
         assert!(!index.is_missing("u8") && index.is_missing("u9") && !index.is_missing("U8"));
+    }
+
+    #[test]
+    fn each_account_is_found_and_no_stranger_however_many_there_are() {
+        let state = Digest::of(b"x");
+        for count in [0_usize, 1, 2, 3, 10, 63, 64, 65, 1_000, 20_000] {
+            let mut index = Index::with_capacity(count);
+            (0..count).for_each(|n| index.expect(&format!("account-{n}"), &state));
+            index.seal(0);
+            for n in 0..count {
+                assert_eq!(index.see(&format!("account-{n}"), &state), Match::Same, "{n} of {count}");
+                assert_eq!(index.see(&format!("stranger-{n}"), &state), Match::New, "{n} of {count}");
+            }
+            assert_eq!(index.see("nobody", &state), Match::New);
+            assert_eq!(index.unseen(), 0);
+        }
     }
 
     #[test]
