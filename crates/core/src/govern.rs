@@ -55,6 +55,14 @@ pub fn attributes(integration: &Integration) -> AccountAttributes {
     fields.into_iter().map(|(name, value)| (name, AccountValue::Text(text(value)))).collect()
 }
 
+/// A value that is declared: an object or a list where the text is one, else the text.
+pub fn declared_value(text: &str) -> Value {
+    match serde_json::from_str(text) {
+        Ok(value @ (Value::Object(_) | Value::Array(_))) => value,
+        Ok(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | Err(_) => text.into(),
+    }
+}
+
 /// The integration that attributes declare. Fails with the field that is missing or not understood.
 pub fn integration(name: &IntegrationName, attributes: &AccountAttributes) -> Result<Integration, String> {
     let mut fields = serde_json::Map::new();

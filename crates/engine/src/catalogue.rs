@@ -64,6 +64,12 @@ impl Catalogue {
             .ok_or_else(|| EngineError::NotFound { kind: "integration to system", name: system.to_string() })
     }
 
+    /// The integration, if it is declared and has not ended.
+    pub(crate) fn integration(&self, name: &IntegrationName) -> Result<&Integration> {
+        let known = self.integrations.get(name);
+        known.ok_or_else(|| EngineError::NotFound { kind: "integration", name: name.to_string() })
+    }
+
     /// Whether a system is declared and an integration to it is there.
     pub(crate) fn reaches(&self, system: &SystemName) -> bool {
         self.systems.contains_key(system) && self.route(system).is_ok()

@@ -9,7 +9,7 @@ use bailiwick_core::{
     digest::{Digest, canonical},
     exception::GlassCase,
     gate::HUB,
-    govern::{Entries, attributes, cause},
+    govern::{Entries, attributes, cause, declared_value},
     id::{IntegrationName, PlanId, Tenant},
     integration::{self, Integration},
     person::Ties,
@@ -324,8 +324,8 @@ fn declared_detail(before: Option<&Integration>, wanted: &Integration) -> Vec<St
     let old = before.map(attributes).unwrap_or_default();
     let mut out = Vec::new();
     for (field, value) in attributes(wanted) {
-        let old = old.get(&field).map(|old| parsed(&old.to_string()));
-        differs(&field, old.as_ref(), &parsed(&value.to_string()), &mut out);
+        let old = old.get(&field).map(|old| declared_value(&old.to_string()));
+        differs(&field, old.as_ref(), &declared_value(&value.to_string()), &mut out);
     }
     if let Some(before) = before
         && let Comparison::Wider { beyond } = integration::compare(wanted, before)
@@ -333,14 +333,6 @@ fn declared_detail(before: Option<&Integration>, wanted: &Integration) -> Vec<St
         out.extend(beyond.into_iter().map(|what| format!("beyond what was certified: {what}")));
     }
     out
-}
-
-/// The value that an attribute holds as JSON; any other is a text.
-fn parsed(text: &str) -> Value {
-    match serde_json::from_str(text) {
-        Ok(value @ (Value::Object(_) | Value::Array(_))) => value,
-        Ok(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | Err(_) => text.into(),
-    }
 }
 
 /// What is another in a field, down to the member of an object and the item of a list.
@@ -433,7 +425,12 @@ mod tests {
     fn a_diff_goes_down_to_the_item_that_is_another() {
         let check = |old: &str, new: &str, expect: &[&str]| {
             let mut out = Vec::new();
-            differs("x", (!old.is_empty()).then(|| parsed(old)).as_ref(), &parsed(new), &mut out);
+            differs(
+                "x",
+                (!old.is_empty()).then(|| declared_value(old)).as_ref(),
+                &declared_value(new),
+                &mut out,
+            );
             assert_eq!(out, expect, "{old} → {new}");
         };
         check("hr/1", "hr/1", &[]);

@@ -57,6 +57,9 @@ pub enum EngineError {
     /// An operator cannot have the name.
     #[error("an operator cannot be called so: {0}")]
     OperatorName(String),
+    /// Somebody asks for a half of an invitation that is not theirs.
+    #[error("a half of it is for who asked, and one for who approved once that is so; you are neither")]
+    NoHalf,
     /// An invitation is not taken over.
     #[error("there is no such invitation, or the two halves are not its halves, or it was taken over before")]
     Invitation,
@@ -145,6 +148,7 @@ impl EngineError {
             Self::NoKill(_, why) => why.code(),
             Self::OwnFactor(_) => "factor-is-ones-own",
             Self::OperatorName(_) => "operator-name",
+            Self::NoHalf => "invitation-not-yours",
             Self::Invitation => "invitation-refused",
             Self::HubStays => "hub-stays",
             Self::Task(r) => r.code(),

@@ -30,7 +30,7 @@ use bailiwick_store::{
 };
 
 use crate::{
-    Catalogue, Engine, EngineError, Requester, Result, Waiting,
+    Catalogue, Engine, Requester, Result, Waiting,
     configure::{Declared, Difference},
     invite::persons_in,
 };
@@ -383,9 +383,7 @@ impl Engine {
     ) -> Result<Vec<Waiting>> {
         let mut tx = self.begin().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
-        let Some(integration) = catalogue.integrations.get(name) else {
-            return Err(EngineError::NotFound { kind: "integration", name: name.to_string() });
-        };
+        let integration = catalogue.integration(name)?;
         let rows = self.amended(&mut *tx, &catalogue, integration, cause, &by, make).await?;
         let waiting = self.decide_governed(&mut *tx, rows, &by).await?;
         tx.commit().await?;

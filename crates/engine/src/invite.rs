@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use bailiwick_core::{
-    approval::{Approval, Approver, Refusal},
+    approval::{Approval, Approver},
     digest::{Digest, canonical},
     event::Cause,
     gate::HUB,
@@ -126,7 +126,7 @@ impl Engine {
         };
         match approval.filter(|a| self.genuine(a)).map(|a| a.by) {
             Some(Approver::Operator { id, .. }) if id == by.id => Ok(self.half(plan, Half::Approved)),
-            Some(_) | None => Err(Refusal::NotAllowed(by.name.clone()).into()),
+            Some(_) | None => Err(EngineError::NoHalf),
         }
     }
 

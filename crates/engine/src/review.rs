@@ -109,12 +109,12 @@ impl Engine {
         self.record_use().await?;
         let mut tx = self.read().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
-        let callbacks = declared(&catalogue, name)?.register.callbacks.clone();
+        let callbacks = catalogue.integration(name)?.register.callbacks.clone();
         drop(tx);
         let places = self.places(&callbacks).await;
         let mut tx = self.read().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
-        let integration = declared(&catalogue, name)?;
+        let integration = catalogue.integration(name)?;
         let watch = get::<Watch>(&mut *tx, self.tenant(), name.as_str()).await?;
         let watch = watch.map_or_else(|| Watch::new(name.clone(), self.now()), |known| known.value);
         let line = |(address, now): (String, Whereabouts)| {
@@ -183,7 +183,7 @@ impl Engine {
         let now = self.now();
         let mut tx = self.begin().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
-        let integration = declared(&catalogue, name)?;
+        let integration = catalogue.integration(name)?;
         let person = self.reviewer(&mut *tx, integration, by).await?;
         if self.review_open(&mut *tx, name).await?.is_none() {
             self.open_review(&mut *tx, name, Trigger::Asked, now).await?;
@@ -311,9 +311,4 @@ impl Engine {
         let rows = self.amended(tx, catalogue, integration, Cause::Withdrawal, &by, make).await?;
         self.decide_governed(tx, rows, &by).await.map(drop)
     }
-}
-
-fn declared<'c>(catalogue: &'c Catalogue, name: &IntegrationName) -> Result<&'c Integration> {
-    let known = catalogue.integrations.get(name);
-    known.ok_or_else(|| EngineError::NotFound { kind: "integration", name: name.to_string() })
 }

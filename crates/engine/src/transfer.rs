@@ -176,7 +176,7 @@ impl Engine {
     ) -> Result<Transfer> {
         let mut tx = self.begin().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
-        let integration = known(&catalogue, name)?;
+        let integration = catalogue.integration(name)?;
         if !self.is_here(&mut *tx, to).await? {
             return Err(TransferRefusal::Unknown(to.to_owned()).into());
         }
@@ -199,7 +199,7 @@ impl Engine {
     ) -> Result<Vec<Waiting>> {
         let mut tx = self.begin().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
-        let integration = known(&catalogue, name)?;
+        let integration = catalogue.integration(name)?;
         let persons = self.persons(&mut *tx).await?;
         let person = self.person_of(&mut *tx, &persons, by).await?.ok_or(Refusal::NoPerson)?;
         let mut mine = None;
@@ -389,9 +389,4 @@ fn unaccepted(integration: &Integration, transfer: &Transfer) -> Wrong {
         message: format!("the {} of `{name}` {why}; {who}", transfer.post),
         owner: other.clone(),
     }
-}
-
-fn known<'c>(catalogue: &'c Catalogue, name: &IntegrationName) -> Result<&'c Integration> {
-    let known = catalogue.integrations.get(name);
-    known.ok_or_else(|| EngineError::NotFound { kind: "integration", name: name.to_string() })
 }

@@ -80,7 +80,7 @@ async fn adding_an_operator_takes_two_and_neither_can_become_them() {
     let scene = Scene::new(1).await;
     let plan = scene.ask("noor", &["identity-approver"], "hr/5").await;
     let asked = scene.half(plan, &scene.first).await.unwrap();
-    assert_eq!(scene.half(plan, &scene.second).await, Err("approval-not-allowed"), "nothing is approved yet");
+    assert_eq!(scene.half(plan, &scene.second).await, Err("invitation-not-yours"), "nothing is approved yet");
     assert_eq!(scene.join("noor", &asked, &asked).await.err(), Some("invitation-refused"));
     assert_eq!(scene.approve(plan, &scene.first).await, Err("approval-by-requester"));
     scene.approve(plan, &scene.second).await.unwrap();

@@ -36,10 +36,7 @@ impl Engine {
         let catalogue = self.catalogue(&mut *tx).await?;
         let held = self.credentials_of(&mut *tx, name).await?;
         drop(tx);
-        let integration = catalogue
-            .integrations
-            .get(name)
-            .ok_or_else(|| EngineError::NotFound { kind: "integration", name: name.to_string() })?;
+        let integration = catalogue.integration(name)?;
         let permit = kill::drill_calls(integration, &catalogue.permit(name))
             .map_err(|why| EngineError::NoKill(name.clone(), why))?;
         let mut tried = Vec::new();

@@ -71,6 +71,15 @@ pub struct Sweep {
     pub integrations: Vec<(IntegrationName, Swept)>,
 }
 
+/// What the finding is about: the vendor, however it is written.
+fn subject(vendor: &str) -> String {
+    vendor.to_ascii_lowercase()
+}
+
+fn key(vendor: &str) -> String {
+    format!("{OPEN}:{}", subject(vendor))
+}
+
 impl Engine {
     /// Opens a sweep of a vendor, or goes on with the one that is open: everything of it is to be reviewed, and is
     /// killed if `kill` says so.
@@ -87,7 +96,7 @@ impl Engine {
         }
         let live: Vec<IntegrationName> =
             theirs.iter().filter(|i| !i.has_ended()).map(|i| i.name.clone()).collect();
-        if self.open_with(&mut *tx, &format!("{OPEN}:{vendor}")).await?.is_none() {
+        if self.open_with(&mut *tx, &key(vendor)).await?.is_none() {
             let mut record = self
                 .record(RecordKind::SweepOpened, "sweep")
                 .fact("integrations", theirs.iter().map(|i| &i.name).collect::<Vec<_>>())
@@ -95,7 +104,7 @@ impl Engine {
             record.actor = by.actor.clone();
             let wrong = Wrong {
                 code: OPEN,
-                subject: vendor.to_owned(),
+                subject: subject(vendor),
                 identity: None,
                 system: None,
                 message: format!(
@@ -129,7 +138,7 @@ impl Engine {
     /// How far the sweep of a vendor is.
     pub async fn swept(&self, vendor: &str) -> Result<Sweep> {
         let mut tx = self.read().await?;
-        let open = self.open_with(&mut *tx, &format!("{OPEN}:{vendor}")).await?;
+        let open = self.open_with(&mut *tx, &key(vendor)).await?;
         let opened = open.map(|stored: Stored<Finding>| stored.value.opened);
         let integrations = self.standings(&mut *tx, vendor, opened).await?;
         match integrations.is_empty() {
@@ -140,12 +149,12 @@ impl Engine {
 
     /// Closes the sweep of a vendor, if it is open and nothing of it is left to do.
     pub(crate) async fn end_sweep(&self, tx: &mut dyn Tx, vendor: &str) -> Result<()> {
-        let Some(open) = self.open_with(tx, &format!("{OPEN}:{vendor}")).await? else { return Ok(()) };
+        let Some(open) = self.open_with(tx, &key(vendor)).await? else { return Ok(()) };
         let all = self.standings(tx, vendor, Some(open.value.opened)).await?;
         if !all.iter().all(|(_, swept)| swept.is_done()) {
             return Ok(());
         }
-        let closed = self.close_finding(tx, OPEN, vendor).await?.into_iter().collect();
+        let closed = self.close_finding(tx, OPEN, &subject(vendor)).await?.into_iter().collect();
         Ok(tx.write(self.tenant(), closed, self.entropy()).await?)
     }
 

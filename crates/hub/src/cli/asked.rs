@@ -2,6 +2,7 @@
 
 use bailiwick_core::{
     exception::{Because, Terms},
+    govern::declared_value,
     plan::{Governs, Op, Plan},
 };
 use serde_json::Value;
@@ -39,18 +40,10 @@ pub fn declared(plan: &Plan, op: &Op) -> Vec<String> {
             Some(authority) => {
                 lines.extend(authority.explain(&governs.subject).iter().map(|way| format!("can {way}")));
             }
-            None => say(name, &value(&declared.to_string()), &mut lines),
+            None => say(name, &declared_value(&declared.to_string()), &mut lines),
         }
     }
     lines
-}
-
-/// Values that are more than a text are kept as JSON.
-fn value(text: &str) -> Value {
-    match serde_json::from_str(text) {
-        Ok(value @ (Value::Object(_) | Value::Array(_))) => value,
-        Ok(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | Err(_) => text.into(),
-    }
 }
 
 fn say(name: &str, value: &Value, lines: &mut Vec<String>) {
@@ -82,7 +75,7 @@ mod tests {
     fn what_is_declared_is_read_whole() {
         let check = |text: &str, expect: &[&str]| {
             let mut lines = Vec::new();
-            say("x", &value(text), &mut lines);
+            say("x", &declared_value(text), &mut lines);
             assert_eq!(lines, expect, "{text}");
         };
         check("hr/5", &["x: hr/5"]);

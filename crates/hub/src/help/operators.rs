@@ -10,6 +10,11 @@ pub(super) const LINES: &[Line] = &[
         "let them run `bailiwick operator enrol NAME` with their own profile",
     ),
     (
+        "invitation-not-yours",
+        "a half of an invitation is asked for by somebody who neither asked for the operator nor approved them",
+        "let who asked and who approved run `bailiwick operator invitation PLAN`, each for themselves",
+    ),
+    (
         "invitation-refused",
         "there is no such invitation, its halves are others, or it was taken over before",
         "get both halves again with `bailiwick operator invitation PLAN`, one from each administrator",
