@@ -1,7 +1,8 @@
 //! Automations: what systems do by themselves once something is written to them.
 //!
 //! They are the edges of hidden authority: a ticket opens a group, a group is inside of another, a claim
-//! becomes a role. Configuration declares them; what is discovered is declared by whoever found it.
+//! becomes a role. Configuration declares them. Groups in groups are found by looking at the system, too
+//! ([`crate::nesting`]).
 
 use serde::{Deserialize, Serialize};
 
@@ -47,17 +48,6 @@ impl AutomationKind {
     }
 }
 
-/// How it came to be known.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Origin {
-    /// Somebody declared it.
-    #[default]
-    Declared,
-    /// It was found on the system.
-    Discovered,
-}
-
 /// One automation: whoever can do `from` does `to` as well.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Automation {
@@ -74,7 +64,4 @@ pub struct Automation {
     /// Whether a person decides in between.
     #[serde(default)]
     pub by_person: bool,
-    /// How it came to be known.
-    #[serde(default)]
-    pub origin: Origin,
 }

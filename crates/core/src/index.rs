@@ -57,6 +57,11 @@ impl Index {
         true
     }
 
+    /// Whether the account is expected.
+    pub fn expects(&self, external_id: &str) -> bool {
+        self.find(external_id).is_some()
+    }
+
     /// The numbers of the entitlements that an expected account was seen to hold, ascending.
     pub fn held_by(&self, external_id: &str) -> impl Iterator<Item = usize> {
         let words = match self.find(external_id) {

@@ -29,6 +29,7 @@ pub mod index;
 pub mod integration;
 pub mod kill;
 pub mod limit;
+pub mod nesting;
 pub mod perform;
 pub mod person;
 pub mod plan;

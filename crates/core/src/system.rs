@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     access::AccessClass,
     id::{EntitlementName, SystemName},
+    nesting::Inside,
 };
 
 /// What is done to the account of a leaver.
@@ -73,4 +74,21 @@ pub struct Entitlement {
     /// The system's own id for it, once it was seen there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
+    /// The declared groups that it is in, as was seen there: whoever gets it gets those as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inside: Vec<Inside>,
+}
+
+impl Entitlement {
+    /// As it is declared, with what was learned of it on the system while its label is the same.
+    pub fn knowing(&self, before: &Self) -> Self {
+        match before.label == self.label {
+            true => Self {
+                external_id: before.external_id.clone(),
+                inside: before.inside.clone(),
+                ..self.clone()
+            },
+            false => self.clone(),
+        }
+    }
 }

@@ -149,14 +149,20 @@ impl Engine {
             wanted.clone()
         });
         // What the system called it is not configuration; a new label has to be found again.
-        out.compare("entitlement", current::<Entitlement>(tx, tenant).await?, &wanted.entitlements, keep_id);
+        let known = current::<Entitlement>(tx, tenant).await?;
+        let learned = |wanted: &Entitlement| match known.get(wanted.name.as_str()) {
+            Some(before) => wanted.knowing(&before.value),
+            None => wanted.clone(),
+        };
+        let entitlements: Vec<Entitlement> = wanted.entitlements.iter().map(learned).collect();
+        out.compare("entitlement", known, &entitlements, |_, wanted| wanted.clone());
         out.compare("policy", current::<PolicyFile>(tx, tenant).await?, &wanted.policies, |_, w| w.clone());
         let known = current::<Automation>(tx, tenant).await?;
         out.compare("automation", known, &wanted.automations, |_, wanted| wanted.clone());
         out.compare("ties", current::<Ties>(tx, tenant).await?, &wanted.ties, |_, wanted| wanted.clone());
         let known = current::<GlassCase>(tx, tenant).await?;
         out.compare("break-glass", known, &wanted.glass_cases, |_, wanted| wanted.clone());
-        let authorities = authorities(self, wanted, policies)?;
+        let authorities = authorities(self, wanted, &entitlements, policies)?;
         let before = self.catalogue(tx).await?;
         let mut current = current::<Integration>(tx, tenant).await?;
         current.remove(HUB);
@@ -178,16 +184,12 @@ impl Engine {
     }
 }
 
-/// An entitlement keeps what the system calls it while its label stays.
-pub(crate) fn keep_id(before: &Entitlement, wanted: &Entitlement) -> Entitlement {
-    let external_id = before.external_id.clone().filter(|_| before.label == wanted.label);
-    Entitlement { external_id, ..wanted.clone() }
-}
-
-/// What every integration of a configuration can in effect do.
+/// What every integration of a configuration can in effect do; `entitlements` are its own, with what was learned
+/// of them.
 pub(crate) fn authorities(
     engine: &Engine,
     configuration: &Configuration,
+    entitlements: &[Entitlement],
     policies: &PolicySet,
 ) -> Result<BTreeMap<IntegrationName, Authority>> {
     let mut out = BTreeMap::new();
@@ -196,7 +198,7 @@ pub(crate) fn authorities(
         let semantics = semantics(connector.capability());
         let world = World {
             semantics: &semantics,
-            entitlements: &configuration.entitlements,
+            entitlements,
             policies: policies.reads(),
             automations: &configuration.automations,
         };

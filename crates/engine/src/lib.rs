@@ -26,6 +26,7 @@ mod exception;
 mod export;
 mod factor;
 mod finding;
+mod follow_up;
 mod govern;
 mod intake;
 mod invite;

@@ -291,7 +291,8 @@ impl Engine {
         })?;
         let mut all = self.declared_now(tx).await?;
         all.integrations.iter_mut().filter(|i| i.name == *name).for_each(|i| *i = less.clone());
-        let authority = authorities(self, &all, &catalogue.policies)?.remove(name).unwrap_or_default();
+        let authority =
+            authorities(self, &all, &all.entitlements, &catalogue.policies)?.remove(name).unwrap_or_default();
         let before = get::<Integration>(tx, self.tenant(), name.as_str()).await?;
         let declared = Declared { before, wanted: Some(less), authority };
         let by = Requester::from(by);

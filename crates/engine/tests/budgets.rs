@@ -56,12 +56,6 @@ fn accounts(world: &World) -> usize {
     world.truth().len()
 }
 
-/// The messages of the open findings with a code.
-async fn findings(world: &World, code: &str) -> Vec<String> {
-    let open = world.engine.open_findings().await.unwrap();
-    open.into_iter().filter(|f| f.code == code).map(|f| f.message).collect()
-}
-
 async fn release(world: &World) {
     world.engine.release(&chat(), Actor::Operator("ada".into())).await.unwrap();
 }
@@ -72,7 +66,7 @@ async fn a_delivery_changes_as_many_accounts_as_it_may_and_the_rest_waits_for_a_
     deliver(&world, &people(8, "Engineering")).await;
     world.quiet().await;
     assert_eq!(accounts(&world), 3);
-    let told = findings(&world, "budget-exceeded").await;
+    let told = world.findings("budget-exceeded").await;
     // Five people are left, with an account and two groups each.
     let says = "`chat` has used 3 of 3 of `objects_per_run` and is stopped: 15 changes are held";
     assert!(told.len() == 1 && told[0].starts_with(says), "{told:?}");
@@ -95,7 +89,7 @@ async fn a_delivery_changes_as_many_accounts_as_it_may_and_the_rest_waits_for_a_
     release(&world).await;
     world.quiet().await;
     assert_eq!(accounts(&world), 9, "all that was held at that moment, once");
-    assert_eq!(findings(&world, "budget-exceeded").await, Vec::<String>::new());
+    assert_eq!(world.findings("budget-exceeded").await, Vec::<String>::new());
     assert_eq!(world.engine.spending(&chat()).await.unwrap().held, vec![]);
 
     // The next piece of work has a budget of its own, and the same limit.
@@ -104,7 +98,7 @@ async fn a_delivery_changes_as_many_accounts_as_it_may_and_the_rest_waits_for_a_
     lines[8] = person(9, "Finance");
     deliver(&world, &lines).await;
     world.quiet().await;
-    assert_eq!((accounts(&world), findings(&world, "budget-exceeded").await.len()), (12, 1));
+    assert_eq!((accounts(&world), world.findings("budget-exceeded").await.len()), (12, 1));
     let kinds = world.record_kinds().await;
     assert!(kinds.contains("budgeted") && kinds.contains("budget-released"), "{kinds:?}");
 }
@@ -127,12 +121,12 @@ async fn a_share_of_the_known_accounts_is_changed_in_a_day_and_each_counts_once(
     (lines[0], lines[1]) = (person(1, "Sales"), person(2, "Sales"));
     deliver(&world, &lines).await;
     world.quiet().await;
-    assert_eq!((moved(&world), findings(&world, "budget-exceeded").await.len()), (0, 0));
+    assert_eq!((moved(&world), world.findings("budget-exceeded").await.len()), (0, 0));
     lines[2] = person(3, "Finance");
     deliver(&world, &lines).await;
     world.quiet().await;
     assert_eq!(moved(&world), 0);
-    let told = findings(&world, "budget-exceeded").await;
+    let told = world.findings("budget-exceeded").await;
     assert!(told[0].contains("used 2 of 2 of `population_percent`"), "{told:?}");
 
     // Everybody leaves at once, as a poisoned feed would have it: nobody is cut off.
@@ -177,7 +171,7 @@ async fn privileged_entitlements_are_given_so_many_times_a_day() {
     deliver(&world, &lines).await;
     world.quiet().await;
     assert_eq!(admins(&world), 2);
-    assert!(findings(&world, "budget-exceeded").await[0].contains("2 of 2 of `privileged_per_day`"));
+    assert!(world.findings("budget-exceeded").await[0].contains("2 of 2 of `privileged_per_day`"));
     release(&world).await;
     world.quiet().await;
     assert_eq!((admins(&world), accounts(&world)), (5, 7));
@@ -190,12 +184,12 @@ async fn writes_of_a_minute_stop_a_run_in_its_middle_and_what_was_done_stays() {
     world.quiet().await;
     let writes: u64 = world.effects().values().sum();
     assert!(writes <= 4, "{:?}", world.effects());
-    let told = findings(&world, "budget-exceeded").await;
+    let told = world.findings("budget-exceeded").await;
     assert!(told.len() == 1 && told[0].contains("4 of 4 of `writes_per_minute`"), "{told:?}");
     world.pass(SignedDuration::from_hours(2));
     world.quiet().await;
     assert_eq!(world.effects().values().sum::<u64>(), writes, "time alone lets nothing go");
-    assert_eq!(findings(&world, "system-stuck").await, Vec::<String>::new());
+    assert_eq!(world.findings("system-stuck").await, Vec::<String>::new());
     release(&world).await;
     world.quiet().await;
     assert_eq!(accounts(&world), 3);
@@ -221,7 +215,7 @@ async fn kill_the_process_anywhere_and_the_budget_is_kept() {
             world.restart();
         }
         world.quiet().await;
-        assert_eq!((accounts(&world), findings(&world, "budget-exceeded").await.len()), (2, 1), "point {at}");
+        assert_eq!((accounts(&world), world.findings("budget-exceeded").await.len()), (2, 1), "point {at}");
         assert!(world.effects().values().all(|times| *times == 1), "point {at}: {:?}", world.effects());
     }
 }
@@ -242,7 +236,7 @@ async fn two_nodes_share_one_budget() {
         };
         tokio::join!(busy(&world.engine), busy(&second));
         world.quiet().await;
-        assert_eq!((accounts(&world), findings(&world, "budget-exceeded").await.len()), (5, 1));
+        assert_eq!((accounts(&world), world.findings("budget-exceeded").await.len()), (5, 1));
         assert_eq!(world.engine.spending(&chat()).await.unwrap().held.len(), 35 * 3);
     }
 }
@@ -261,7 +255,7 @@ async fn what_is_outside_of_the_limits_is_refused_and_said() {
         truth.len() == 2 && truth.values().all(|line| line.contains(r#"groups={"Everyone"}"#)),
         "{truth:?}"
     );
-    let told = findings(&world, "out-of-scope").await;
+    let told = world.findings("out-of-scope").await;
     assert!(
         told.len() == 2 && told[0].contains("`chat/engineering` is not among the entitlements"),
         "{told:?}"
@@ -278,7 +272,7 @@ async fn what_is_outside_of_the_limits_is_refused_and_said() {
     deliver(&world, &lines).await;
     world.quiet().await;
     assert_eq!(accounts(&world), 2);
-    let told = findings(&world, "out-of-scope").await;
+    let told = world.findings("out-of-scope").await;
     assert!(told.iter().any(|m| m.contains("the attribute `displayName` is not among")), "{told:?}");
 }
 
@@ -290,10 +284,10 @@ async fn nobody_outside_of_the_population_is_touched() {
     deliver(&world, &lines).await;
     world.quiet().await;
     assert_eq!(world.truth().keys().collect::<Vec<_>>(), ["chat/p1@x.test"]);
-    assert_eq!(findings(&world, "out-of-scope").await.len(), 3);
+    assert_eq!(world.findings("out-of-scope").await.len(), 3);
     // Who leaves the population is not touched either: somebody must decide.
     deliver(&world, &[person(1, "Engineering"), person(2, "Engineering")]).await;
     world.quiet().await;
     assert!(world.truth()["chat/p1@x.test"].contains("Finance"));
-    assert_eq!(findings(&world, "out-of-scope").await.len(), 5);
+    assert_eq!(world.findings("out-of-scope").await.len(), 5);
 }

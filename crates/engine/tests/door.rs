@@ -97,10 +97,6 @@ fn note(text: &str) -> Note {
     Note { kind: "badge-lost".into(), about: Some("hr/1".into()), text: text.into() }
 }
 
-async fn findings(world: &World, code: &str) -> usize {
-    world.engine.open_findings().await.unwrap().iter().filter(|f| f.code == code).count()
-}
-
 fn builds(world: &World, who: &str) -> bool {
     world.truth()[&format!("chat/{who}@x.test")].contains("Engineering")
 }
@@ -157,7 +153,7 @@ async fn a_certified_write_is_an_event_and_survives_the_next_delivery() {
     assert_eq!(written.changed, ["badge"]);
     world.quiet().await;
     assert!(!builds(&world, "ann"));
-    assert_eq!(findings(&world, "integration-quarantined").await, 0);
+    assert_eq!(world.findings("integration-quarantined").await.len(), 0);
     let why = world.engine.why("hr/1", &"chat/engineering".parse().unwrap()).await.unwrap().to_string();
     assert!(why.contains("changed (integration badges)"), "{why}");
 }
@@ -179,7 +175,7 @@ async fn a_write_outside_of_the_scope_is_refused_recorded_and_stops_the_integrat
         assert_eq!(refused(&world, "badges", key, &pairs).await, "out-of-scope", "{key} {pairs:?}");
         world.quiet().await;
         assert_eq!(world.truth(), before, "{key} {pairs:?}");
-        assert_eq!(findings(&world, "integration-quarantined").await, 1);
+        assert_eq!(world.findings("integration-quarantined").await.len(), 1);
         assert!(world.record_kinds().await.contains("call-blocked"));
         // It is stopped for everything, also in a new process.
         world.restart();
@@ -211,7 +207,7 @@ async fn without_both_gates_there_is_no_write_and_without_the_first_no_note() {
     }
     // What is not approved is no trespass: nobody is stopped for asking.
     world.quiet().await;
-    assert_eq!(findings(&world, "integration-quarantined").await, 0);
+    assert_eq!(world.findings("integration-quarantined").await.len(), 0);
     world.certify(&name("badges"), &Gate::ALL).await;
     write(&world, "badges", "1", &[("badge", "gold")]).await.unwrap();
     // Notes change nothing; they wait for somebody to read them.
@@ -240,7 +236,7 @@ async fn what_cannot_be_taken_is_said_and_changes_nothing() {
     assert_eq!(long.code(), "request-malformed");
     world.quiet().await;
     assert_eq!(world.truth(), before);
-    assert_eq!(findings(&world, "integration-quarantined").await, 0);
+    assert_eq!(world.findings("integration-quarantined").await.len(), 0);
 }
 
 #[tokio::test]
@@ -384,5 +380,5 @@ async fn a_partner_that_was_killed_has_no_token_any_more_and_nobody_can_say_that
     assert!(select::<Caller>(&mut *tx, &Tenant::single(), kept).await.unwrap().is_empty());
     drop(tx);
     world.quiet().await;
-    assert_eq!((findings(&world, "grant-unproven").await, world.open_cases().await), (1, 1));
+    assert_eq!((world.findings("grant-unproven").await.len(), world.open_cases().await), (1, 1));
 }

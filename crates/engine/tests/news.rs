@@ -4,7 +4,10 @@
 
 mod world;
 
-use bailiwick_core::{id::SystemName, time::SignedDuration};
+use bailiwick_core::{
+    id::{IntegrationName, SystemName},
+    time::SignedDuration,
+};
 use bailiwick_engine::{How, Reconciled};
 use serde_json::json;
 use world::{World, newsy};
@@ -148,6 +151,42 @@ async fn everything_is_listed_when_news_cannot_tell() {
         })
         .await;
     assert_eq!(listed(&world, false).await.0, How::Listed);
+}
+
+#[tokio::test]
+async fn a_group_that_comes_into_a_declared_one_is_found_by_news_and_leads_there() {
+    for (seed, mode) in (140..).zip(MODES) {
+        let mut world = world(seed, mode, 6).await;
+        heard(&world).await;
+        let nested = async |world: &World| {
+            let name = IntegrationName::new("hr").unwrap();
+            let (_, authority) = world.engine.authority(&name).await.unwrap();
+            let paths = authority.explain(&name);
+            let shut = world.findings("certification-void").await.len();
+            let told = world.findings("entitlement-nested-privileged").await.len();
+            (paths.into_iter().filter(|path| path.contains("seen to be in")).collect::<Vec<_>>(), shut, told)
+        };
+        assert_eq!(nested(&world).await, (vec![], 0, 0));
+        world.behind("chat", json!({ "groups": [{ "name": "Builders", "members": ["Engineering"] }] }));
+        world.behind(
+            "chat",
+            json!({ "groups": [{ "name": "Admins", "members": ["Builders", "p1@x.test"] }] }),
+        );
+        let found = world.engine.reconcile(&chat(), false).await.unwrap();
+        assert_eq!((found.how, found.changed), (How::Listed, 1), "{mode}: {found:?}");
+        let rest =
+            "chat-eng → seen to be in, through Builders → entitlement chat/admins: nobody else decides";
+        let paths = ["identity", "attribute department"].map(|start| format!("hr → {start} → {rest}"));
+        assert_eq!(nested(&world).await, (paths.to_vec(), 1, 1), "{mode}");
+        world.quiet().await;
+        world.pass(SignedDuration::from_secs(60));
+        heard(&world).await;
+        // It leaves: that is news of a declared group, too.
+        world.behind("chat", json!({ "leave": [["Admins", "Builders"]] }));
+        let found = world.engine.reconcile(&chat(), false).await.unwrap();
+        assert_eq!((found.how, found.changed), (How::Listed, 0), "{mode}: {found:?}");
+        assert_eq!(nested(&world).await, (vec![], 0, 0), "{mode}");
+    }
 }
 
 #[tokio::test]

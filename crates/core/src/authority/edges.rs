@@ -19,18 +19,26 @@ pub(super) struct Edge {
 /// All edges.
 pub(super) struct Edges<'a> {
     world: World<'a>,
-    /// What follows from a touch by policy. Automations are few and are asked one by one.
-    by_policy: BTreeMap<Touch, BTreeSet<Edge>>,
+    /// What follows from a touch by policy and by nesting. Automations are few and are asked one by one.
+    known: BTreeMap<Touch, BTreeSet<Edge>>,
 }
 
 impl<'a> Edges<'a> {
     pub(super) fn new(world: World<'a>) -> Self {
-        Self { world, by_policy: by_policy(world) }
+        let mut known = by_policy(world);
+        for (inner, inside) in world.entitlements.iter().flat_map(|e| e.inside.iter().map(|i| (&e.name, i))) {
+            known.entry(Touch::Entitlement(inner.clone())).or_default().insert(Edge {
+                because: Because::Nested { through: inside.through.clone() },
+                to: Touch::Entitlement(inside.of.clone()),
+                by_person: false,
+            });
+        }
+        Self { world, known }
     }
 
     /// What follows from `touch`, in order.
     pub(super) fn from(&self, touch: &Touch) -> BTreeSet<Edge> {
-        let mut edges = self.by_policy.get(touch).cloned().unwrap_or_default();
+        let mut edges = self.known.get(touch).cloned().unwrap_or_default();
         let set_off = self.world.automations.iter().filter(|automation| self.sets_off(touch, automation));
         edges.extend(set_off.map(|automation| Edge {
             because: Because::Automation { name: automation.name.clone(), title: automation.title.clone() },

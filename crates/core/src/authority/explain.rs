@@ -17,10 +17,12 @@ impl Effect {
 
 impl Because {
     /// What people call it.
-    pub fn title(&self) -> &str {
+    pub fn title(&self) -> String {
         match self {
-            Self::Policy(policy) => policy.as_str(),
-            Self::Automation { title, .. } => title,
+            Self::Policy(policy) => policy.to_string(),
+            Self::Automation { title, .. } => title.clone(),
+            Self::Nested { through } if through.is_empty() => "seen to be in".to_owned(),
+            Self::Nested { through } => format!("seen to be in, through {}", through.join(", ")),
         }
     }
 }
@@ -29,7 +31,7 @@ impl Path {
     /// The way in one line: who, what it touches, by what, what is reached.
     pub fn explain(&self, integration: &IntegrationName) -> String {
         let mut words = vec![integration.to_string(), self.start.to_string()];
-        words.extend(self.steps.iter().map(|(because, _)| because.title().to_owned()));
+        words.extend(self.steps.iter().map(|(because, _)| because.title()));
         if !self.steps.is_empty() {
             words.push(self.end().to_string());
         }

@@ -84,6 +84,11 @@ pub enum Because {
         /// What people call it.
         title: String,
     },
+    /// The group was seen in another on its system.
+    Nested {
+        /// What the groups in between are called, from the inner one outwards.
+        through: Vec<String>,
+    },
 }
 
 /// One way from an integration to an effect.

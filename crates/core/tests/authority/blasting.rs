@@ -9,7 +9,7 @@ use bailiwick_core::{
         blast::{Blast, Part, Primitive, Subject, blast},
         compute,
     },
-    automation::{Automation, AutomationKind, Origin},
+    automation::{Automation, AutomationKind},
     id::AutomationName,
     integration::{Integration, Purpose, Role},
     limit::Population,
@@ -78,7 +78,6 @@ fn automation(from: &str, to: &str, by_person: bool) -> Automation {
         from: from.parse().unwrap(),
         to: to.parse().unwrap(),
         by_person,
-        origin: Origin::Declared,
     }
 }
 

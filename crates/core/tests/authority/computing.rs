@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use bailiwick_core::{
     access::AccessClass,
     authority::{Class, Semantics, World, compute},
-    automation::{Automation, AutomationKind, Origin},
+    automation::{Automation, AutomationKind},
     id::{AutomationName, IntegrationName},
     integration::Role,
     limit::Limit,
+    nesting::Inside,
     policy::{Action, PolicyId, PolicyReads},
     scope::Scope,
 };
@@ -43,7 +44,6 @@ fn automation(title: &str, from: &str, to: &str) -> Automation {
         from: from.parse().unwrap(),
         to: to.parse().unwrap(),
         by_person: false,
-        origin: Origin::Declared,
     }
 }
 
@@ -281,4 +281,31 @@ fn a_partner_decides_what_it_does_by_itself() {
         check(partner(), acts(&[act]), &Around::default(), class, &[&format!("it → {act}: {words}")]);
     }
     check(partner(), Scope::default(), &Around::default(), Class::Advisory, &[]);
+}
+
+#[test]
+fn a_group_that_was_seen_in_another_leads_there() {
+    let mut entitlements = declared();
+    let inside = |of: &str, through: &[&str]| Inside {
+        of: entitlement(of),
+        through: through.iter().map(|label| (*label).to_owned()).collect(),
+    };
+    let [tx, sx] =
+        ["t/x", "s/x"].map(|name| entitlements.iter().position(|e| e.name.as_str() == name).unwrap());
+    entitlements[tx].inside = vec![inside("t/y", &["Everybody"])];
+    entitlements[sx].inside = vec![inside("t/x", &[])];
+    let rule = automation("rule 12", "object s/ticket", "entitlement s/x");
+    let around = Around { automations: vec![rule], ..Around::default() };
+    let world = World {
+        semantics: &around.semantics,
+        entitlements: &entitlements,
+        policies: &around.policies,
+        automations: &around.automations,
+    };
+    let authority = compute(&integration(partner(), acts(&["object s/ticket"])), world);
+    assert_eq!(
+        authority.explain(&IntegrationName::new("it").unwrap())[2],
+        "it → object s/ticket → rule 12 → seen to be in → seen to be in, through Everybody → entitlement t/y: \
+         nobody else decides"
+    );
 }

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use bailiwick_core::{
     access::AccessClass,
     authority::{Semantics, Touch, World},
-    automation::{Automation, AutomationKind, Origin},
+    automation::{Automation, AutomationKind},
     contract::SourceContract,
     gate::Gates,
     id::{AutomationName, EntitlementName, IntegrationName, SourceName, SystemName},
     integration::{Integration, Register, Role, Standing},
     limit::{Limit, Population},
+    nesting::Inside,
     policy::{Action, PolicyId, PolicyReads},
     scope::{Scope, ScopeRule},
     system::Entitlement,
@@ -57,6 +58,7 @@ pub fn declared() -> Vec<Entitlement> {
         label: name.into(),
         privileged: false,
         external_id: None,
+        inside: Vec::new(),
     };
     ENTITLEMENTS.map(one).into()
 }
@@ -117,7 +119,6 @@ pub fn automations() -> impl Strategy<Value = Vec<Automation>> {
             from,
             to,
             by_person,
-            origin: Origin::Declared,
         };
         ends.into_iter().enumerate().map(one).collect()
     })
@@ -143,13 +144,26 @@ pub fn policy() -> impl Strategy<Value = PolicyReads> {
 pub fn surroundings() -> impl Strategy<Value = Surroundings> {
     let classes = || btree_set(select(vec![AccessClass::DirectGroups, AccessClass::Roles]), 0..=2);
     let policies = proptest::collection::vec(policy(), 0..4);
-    (classes(), classes(), policies, automations()).prop_map(|(grants, removes, policies, automations)| {
-        Surroundings {
+    (classes(), classes(), policies, automations(), nested()).prop_map(
+        |(grants, removes, policies, automations, entitlements)| Surroundings {
             semantics: Semantics { writes_accounts: true, grants, removes, issues: BTreeSet::new() },
-            entitlements: declared(),
+            entitlements,
             policies,
             automations,
-        }
+        },
+    )
+}
+
+/// The entitlements, some of them seen to be in others.
+fn nested() -> impl Strategy<Value = Vec<Entitlement>> {
+    let inside = || subsequence(ENTITLEMENTS.to_vec(), 0..=1);
+    [inside(), inside(), inside(), inside()].prop_map(|all| {
+        let around = |of: &str| Inside { of: entitlement(of), through: Vec::new() };
+        let with = |(one, inside): (Entitlement, Vec<&str>)| Entitlement {
+            inside: inside.into_iter().map(around).filter(|inside| inside.of != one.name).collect(),
+            ..one
+        };
+        declared().into_iter().zip(all).map(with).collect()
     })
 }
 

@@ -8,6 +8,7 @@ use bailiwick_core::{
     integration::{Integration, Role},
     policy::{Action, AttributeValue, Attributes},
     scope::{Comparison, Operation, Scope},
+    system::Entitlement,
 };
 use proptest::prelude::*;
 
@@ -61,7 +62,8 @@ fn allowed(scope: &Scope) -> BTreeSet<String> {
 /// Everything that is reached, by going round until nothing is new.
 fn closure(integration: &Integration, around: &Surroundings) -> BTreeMap<Touch, Effect> {
     let mut reached: BTreeSet<(Touch, Effect)> = BTreeSet::new();
-    let alone = Surroundings { policies: Vec::new(), automations: Vec::new(), ..around.clone() };
+    let mut alone = Surroundings { policies: Vec::new(), automations: Vec::new(), ..around.clone() };
+    alone.entitlements.iter_mut().for_each(|entitlement| entitlement.inside.clear());
     for path in compute(integration, alone.world()).paths {
         let issued = matches!(path.start, Touch::Credential(_));
         let by_itself = integration.scope.acts.contains(&path.start);
@@ -72,6 +74,10 @@ fn closure(integration: &Integration, around: &Surroundings) -> BTreeMap<Touch, 
     loop {
         let before = reached.len();
         for (touch, most) in reached.clone() {
+            let of = |e: &&Entitlement| matches!(&touch, Touch::Entitlement(name) if *name == e.name);
+            for inside in around.entitlements.iter().filter(of).flat_map(|e| &e.inside) {
+                reached.insert((Touch::Entitlement(inside.of.clone()), most));
+            }
             for automation in &around.automations {
                 let account = matches!((&touch, &automation.from), (Touch::Entitlement(e), Touch::Account(s))
                     if e.as_str() == "s/account" && s.as_str() == "s");
@@ -174,6 +180,10 @@ proptest! {
             fewer.automations.remove(drop);
         }
         prop_assert!(compute(&it, fewer.world()).within(&authority));
+        let mut flatter = around.clone();
+        let last = flatter.entitlements.len() - 1;
+        flatter.entitlements[drop.min(last)].inside.clear();
+        prop_assert!(compute(&it, flatter.world()).within(&authority));
         let mut ruled = around.clone();
         ruled.policies.push(more);
         prop_assert!(authority.within(&compute(&it, ruled.world())));

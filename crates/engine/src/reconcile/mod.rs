@@ -5,6 +5,7 @@
 //! begin and when to look again are written in one transaction: an answer that was lost in between is
 //! asked for again. Nothing is mended here. What was shown only in part proves nothing.
 
+mod learn;
 mod news;
 mod record;
 mod schedule;
@@ -22,6 +23,7 @@ use bailiwick_core::{
     digest::Digest,
     id::{EntitlementName, SystemName},
     integration::Integration,
+    nesting::Inside,
     system::System,
     time::{SignedDuration, Timestamp},
 };
@@ -119,6 +121,8 @@ struct Found {
     gone: Gone,
     /// Label → the system's id, for groups.
     groups: BTreeMap<String, String>,
+    /// Which declared groups are in which; absent where that was not seen in full.
+    inside: Option<BTreeMap<EntitlementName, Vec<Inside>>>,
     /// Groups whose members are others than were known.
     members: Vec<Membership>,
     /// Where the next news begin, if they can.
@@ -153,6 +157,14 @@ impl Comparing<'_> {
     fn labels(&self) -> BTreeMap<&str, usize> {
         let label = |(n, name)| Some((self.catalogue.entitlements.get(name)?.label.as_str(), n));
         self.numbered.iter().enumerate().filter_map(label).collect()
+    }
+
+    /// Which declared groups those with these ids are, given the ids by label.
+    fn declared_groups(&self, ids: &BTreeMap<String, String>) -> BTreeMap<String, EntitlementName> {
+        let name = |(label, number): (&str, usize)| {
+            Some((ids.get(label)?.clone(), self.numbered.get(number)?.clone()))
+        };
+        self.labels().into_iter().filter_map(name).collect()
     }
 
     /// Whether only a person can look at it.

@@ -2,7 +2,8 @@
 //!
 //! A group in the news is shown with its members; who has left it is known from [`Membership`], and, where the
 //! hub itself gave or took it since, from the accounts that it changed. Whatever cannot be told from the news
-//! for certain is not told: then everything is listed.
+//! for certain is not told: then everything is listed. So it is when a group comes into a declared one or leaves
+//! it; among groups that are not declared that is noticed when everything is listed the next time.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -230,6 +231,12 @@ impl Engine {
             self.remember(&mut *tx, asked, &mut known).await?;
         }
         drop(tx);
+        // A group came into a group or left one, as far as can be told: where that leads to is seen in all groups.
+        let gone: BTreeSet<&String> = heard.gone.iter().collect();
+        let account = |id: &String| known.contains_key(id) || heard.named.has(id) || gone.contains(id);
+        if !regrouped.iter().flat_map(Regrouped::differing).all(account) {
+            return Ok(None);
+        }
         let mut different = Vec::new();
         let mut strangers = Vec::new();
         for mut one in heard.shown {
@@ -244,7 +251,6 @@ impl Engine {
                 None => strangers.push(one),
             }
         }
-        let gone: BTreeSet<&String> = heard.gone.iter().collect();
         let is_gone = |id: &String| gone.contains(id) || (heard.rest_gone && !heard.named.has(id));
         for account in known.into_values().filter(|account| !is_gone(&account.external_id)) {
             let entitlements = holds(comparing, regrouped, &account);
@@ -271,7 +277,7 @@ impl Engine {
             (false, true) => Gone::Nobody,
             (false, false) => Gone::These(heard.gone),
         };
-        Ok(Some(Found { report, different, gone, groups, members: Vec::new(), since: None }))
+        Ok(Some(Found { report, different, gone, groups, inside: None, members: Vec::new(), since: None }))
     }
 
     async fn remember(

@@ -10,7 +10,6 @@ use bailiwick_core::{
     id::{AccountId, IdentityId, SystemName},
     identity::Identity,
     record::{Record, RecordKind},
-    system::Entitlement,
 };
 use bailiwick_store::{
     Filter, Select, Stored, Table, Tx, Update,
@@ -26,10 +25,10 @@ const NAMED: usize = 25;
 
 impl Engine {
     pub(super) async fn write_found(&self, comparing: &Comparing<'_>, found: Found) -> Result<Reconciled> {
-        let Found { mut report, different, gone, groups, members, since } = found;
-        let Comparing { catalogue, system, .. } = *comparing;
+        let Found { mut report, different, gone, groups, inside, members, since } = found;
+        let Comparing { system, .. } = *comparing;
         let mut tx = self.begin().await?;
-        self.learn_entitlements(&mut *tx, catalogue, system, &groups).await?;
+        self.learn_entitlements(&mut *tx, comparing, &groups, inside.as_ref()).await?;
         // What was not shown in full would look like lost memberships and lost accounts: nothing is concluded.
         if report.partial.is_none() {
             for chunk in different.chunks(CHUNK) {
@@ -121,46 +120,6 @@ impl Engine {
                 None => update.insert(&membership, self.entropy()),
             };
             tx.write(self.tenant(), vec![update], self.entropy()).await?;
-        }
-        Ok(())
-    }
-
-    /// Notes the system's ids of declared groups; what is held by name alone (licences) needs none.
-    async fn learn_entitlements(
-        &self,
-        tx: &mut dyn Tx,
-        catalogue: &Catalogue,
-        system: &SystemName,
-        groups: &BTreeMap<String, String>,
-    ) -> Result<()> {
-        let mut updates = Vec::new();
-        let mut learned = false;
-        for declared in catalogue.entitlements.values().filter(|e| e.name.system() == *system) {
-            let seen = match declared.class {
-                AccessClass::DirectGroups => groups.get(&declared.label).cloned(),
-                _ => Some(declared.label.clone()),
-            };
-            let Some(stored) = get::<Entitlement>(tx, self.tenant(), declared.name.as_str()).await? else {
-                continue;
-            };
-            if stored.value.external_id == seen || seen.is_none() {
-                continue;
-            }
-            learned = true;
-            let fresh = Entitlement { external_id: seen, ..stored.value };
-            let record = self
-                .record(RecordKind::Observed, "reconcile")
-                .fact("entitlement", &fresh.name)
-                .fact("external_id", &fresh.external_id);
-            updates.push(Update::new(record).replace(&fresh, stored.revision, self.entropy()));
-            updates.extend(self.close_finding(tx, "entitlement-missing", fresh.name.as_str()).await?);
-        }
-        tx.write(self.tenant(), updates, self.entropy()).await?;
-        if learned {
-            // What could not be given before can be given now.
-            let cause = format!("{system}@{}", self.now().as_millisecond());
-            let job = crate::Job::Redecide { cause, after: None };
-            self.enqueue(tx, vec![job.work(None, None, false, self.now())]).await?;
         }
         Ok(())
     }

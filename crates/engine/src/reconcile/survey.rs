@@ -13,6 +13,7 @@ use bailiwick_core::{
     digest::Digest,
     id::{EntitlementName, SystemName},
     index::{Index, Match},
+    nesting::Nesting,
 };
 use bailiwick_store::{
     Filter, Select, Table,
@@ -28,6 +29,7 @@ struct Survey {
     report: Reconciled,
     different: Vec<Shown>,
     groups: BTreeMap<String, String>,
+    nesting: Nesting,
     /// Expected accounts and what they were seen to hold.
     index: Index,
     /// What accounts hold that were not expected.
@@ -85,6 +87,7 @@ impl Engine {
             report: Reconciled { how: How::Listed, ..Reconciled::default() },
             different: Vec::new(),
             groups: BTreeMap::new(),
+            nesting: Nesting::default(),
             index: self.expected(comparing.system, &comparing.numbered).await?,
             others: BTreeMap::new(),
             members: Members::default(),
@@ -95,7 +98,7 @@ impl Engine {
         } else {
             self.accounts(comparing, &mut survey).await?
         };
-        let Survey { report, different, groups: labels, index, members, .. } = survey;
+        let Survey { report, different, groups: labels, nesting, index, members, .. } = survey;
         let (members, ambiguous) = members.finish();
         let whole = groups.is_some() || !comparing.connector.capability().groups;
         let since = accounts.filter(|_| report.partial.is_none() && whole && !ambiguous);
@@ -104,7 +107,8 @@ impl Engine {
             (Some(_), _) | (None, 0) => Gone::Nobody,
             (None, _) => Gone::All(Box::new(move |id| index.is_missing(id))),
         };
-        Ok(Found { report, different, gone, groups: labels, members, since })
+        let inside = report.partial.is_none().then(|| nesting.inside(&comparing.declared_groups(&labels)));
+        Ok(Found { report, different, gone, groups: labels, inside, members, since })
     }
 
     /// What a listing of the system is compared with: the digests of what is known of its accounts, loaded page
@@ -175,12 +179,18 @@ impl Engine {
             return Ok(None);
         }
         survey.members = self.known_members(comparing).await?;
-        let Survey { report, groups, index, others, members, .. } = &mut *survey;
+        let Survey { report, groups, nesting, index, others, members, .. } = &mut *survey;
         let mut visit = |object: Object<'_>, news| {
             report.groups += 1;
-            let Some(number) = labels.get(object.name.as_ref()) else { return };
+            nesting.group(&object.id, &object.name);
+            let Some(number) = labels.get(object.name.as_ref()) else {
+                let strangers = object.links.iter().filter(|member| !index.expects(member));
+                strangers.for_each(|member| nesting.member(&object.id, member));
+                return;
+            };
             groups.insert(object.name.to_string(), object.id.to_string());
             for member in object.links.iter().filter(|m| !index.hold(m, *number)) {
+                nesting.member(&object.id, member);
                 others.entry(member.to_string()).or_default().push(*number);
             }
             if let Some(entitlement) = comparing.numbered.get(*number).filter(|_| news) {

@@ -386,6 +386,12 @@ impl World {
         cases.iter().filter(|c| c.closed.is_none()).count()
     }
 
+    /// The messages of the open findings with a code.
+    pub async fn findings(&self, code: &str) -> Vec<String> {
+        let open = self.engine.open_findings().await.unwrap();
+        open.into_iter().filter(|finding| finding.code == code).map(|finding| finding.message).collect()
+    }
+
     /// All plans.
     pub async fn plans(&self) -> Vec<PlanRow> {
         self.all(Table::Plans).await

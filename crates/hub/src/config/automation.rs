@@ -2,7 +2,7 @@
 
 use bailiwick_core::{
     authority::Touch,
-    automation::{Automation, AutomationKind, Origin},
+    automation::{Automation, AutomationKind},
     id::AutomationName,
 };
 
@@ -45,15 +45,7 @@ pub(super) fn automation<'t>(
         let message = format!("automation `{name}` leads from `{start}` to itself");
         report.add(Code::Value, to.map_or(entry.key.spot, |to| to.spot), message);
     }
-    Some(Automation {
-        name,
-        title: title?,
-        kind: kind?,
-        from: start,
-        to: end,
-        by_person,
-        origin: Origin::Declared,
-    })
+    Some(Automation { name, title: title?, kind: kind?, from: start, to: end, by_person })
 }
 
 fn kind(text: Located<'_, &str>, report: &mut Report) -> Option<AutomationKind> {

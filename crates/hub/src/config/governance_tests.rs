@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use bailiwick_core::{
     authority::Class,
-    automation::{AutomationKind, Origin},
+    automation::AutomationKind,
     integration::{Assurance, Role},
     limit::Limit,
 };
@@ -127,10 +127,7 @@ fn everything_that_is_governed_is_read() {
     assert!(matches!(hr.role, Role::Source { .. }));
     let [rule] = &read.automations[..] else { panic!("one automation") };
     assert_eq!((rule.name.as_str(), rule.title.as_str()), ("sales-tickets", "chat rule 12"));
-    assert_eq!(
-        (rule.kind, rule.origin, rule.by_person),
-        (AutomationKind::TicketRule, Origin::Declared, true)
-    );
+    assert_eq!((rule.kind, rule.by_person), (AutomationKind::TicketRule, true));
     assert_eq!(
         (rule.from.to_string(), rule.to.to_string()),
         ("object chat/ticket".into(), "entitlement chat/sales".into())

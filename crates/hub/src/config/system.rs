@@ -215,7 +215,7 @@ pub(super) fn entitlement(
         report.add(Code::Value, text.spot, message);
     }
     let label = label.unwrap_or_else(|| name.as_str()[system.as_str().len() + 1..].to_owned());
-    Some(Entitlement { name, class, label, privileged, external_id: None })
+    Some(Entitlement { name, class, label, privileged, external_id: None, inside: Vec::new() })
 }
 
 #[cfg(test)]

@@ -191,6 +191,11 @@ pub(super) const LINES: &[Line] = &[
         "make it there, or correct its `label`, then run `bailiwick reconcile SYSTEM`",
     ),
     (
+        "entitlement-nested-privileged",
+        "a group gives a privileged entitlement to whoever is in it, because it is in that group on the system",
+        "take the one group out of the other on the system, or declare the inner one as `privileged` too, so that it is approved as such",
+    ),
+    (
         "identity-undecidable",
         "the policies cannot decide about somebody",
         "complete the facts that the finding names at the source",

@@ -118,7 +118,10 @@ impl Stage {
     fn meant(&mut self, word: &str, operator: &str) -> String {
         match word {
             "CODE" => self.code(operator),
-            _ => self.names.meant(word).replace(ADDRESSES.0, &self.hub()),
+            _ => {
+                let word = self.names.meant(word).replace(ADDRESSES.0, &self.hub());
+                word.replace(ADDRESSES.1, self.world.lab())
+            }
         }
     }
 
@@ -148,12 +151,11 @@ impl Stage {
                 other => url = other,
             }
         }
-        let hub = self.hub();
-        let path = url.strip_prefix("http://").and_then(|url| url.strip_prefix(&hub)).unwrap();
-        let mut stream = TcpStream::connect(&hub).unwrap();
+        let (host, path) = url.strip_prefix("http://").and_then(|url| url.split_once('/')).unwrap();
+        let mut stream = TcpStream::connect(host).unwrap();
         write!(
             stream,
-            "{method} {path} HTTP/1.1\r\nHost: {hub}\r\n{headers}Content-Type: application/json\r\n\
+            "{method} /{path} HTTP/1.1\r\nHost: {host}\r\n{headers}Content-Type: application/json\r\n\
              Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
             body.len()
         )
