@@ -105,6 +105,9 @@ pub enum Shut {
     /// It was stopped.
     #[error("it is stopped: {0}")]
     Quarantined(String),
+    /// This program cannot make its connector from the settings that are in force.
+    #[error("its connector cannot be made: {0}")]
+    Unusable(String),
     /// Something must be on record and is not.
     #[error("the register lacks {}", .0.join(", "))]
     Incomplete(Vec<&'static str>),
@@ -136,6 +139,7 @@ impl Shut {
         match self {
             Self::Ended(_) => "integration-ended",
             Self::Quarantined(_) => "integration-quarantined",
+            Self::Unusable(_) => "connector-unusable",
             Self::Incomplete(_) => "integration-incomplete",
             Self::Understated { .. } => "integration-understated",
             Self::NotApproved => "integration-approval-missing",

@@ -37,6 +37,9 @@ pub struct Catalogue {
     pub entitlements: BTreeMap<EntitlementName, Entitlement>,
     /// All integrations that have not ended.
     pub integrations: BTreeMap<IntegrationName, Integration>,
+    /// Why the connector of some cannot be made: they were approved, and this program does not take their settings.
+    /// Nothing is planned for their systems meanwhile.
+    unusable: BTreeMap<IntegrationName, String>,
     /// When the others ended.
     ended: BTreeMap<IntegrationName, Timestamp>,
     /// The policies.
@@ -93,7 +96,11 @@ impl Catalogue {
 
     /// What was approved of an integration; of one that is not known, nothing.
     pub fn permit(&self, integration: &IntegrationName) -> Permit {
-        let shut = self.ended.get(integration).map_or(Shut::NotApproved, |since| Shut::Ended(*since));
+        let shut = match (self.ended.get(integration), self.unusable.get(integration)) {
+            (Some(since), _) => Shut::Ended(*since),
+            (None, Some(why)) => Shut::Unusable(why.clone()),
+            (None, None) => Shut::NotApproved,
+        };
         let nothing = Permit { reads: Err(shut.clone()), writes: Err(shut) };
         self.permits.get(integration).cloned().unwrap_or(nothing)
     }
@@ -238,9 +245,16 @@ impl Engine {
         let ended: BTreeMap<_, _> = ended.collect();
         let integrations: Vec<Integration> =
             integrations.into_iter().filter(|integration| !integration.has_ended()).collect();
-        let mut connectors = BTreeMap::new();
+        let (mut connectors, mut unusable) = (BTreeMap::new(), BTreeMap::new());
         for integration in &integrations {
-            let connector = (self.parts.build)(&integration.connector, &integration.settings)?;
+            let connector = match (self.parts.build)(&integration.connector, &integration.settings) {
+                Ok(connector) => connector,
+                // It stands still by itself: the others go on, and each of them can be ended.
+                Err(error) => {
+                    unusable.insert(integration.name.clone(), error.to_string());
+                    continue;
+                }
+            };
             if let Some(profile) = profiles
                 .iter()
                 .find(|profile| profile.integration == integration.name && profile.is_of(basis(integration)))
@@ -284,6 +298,7 @@ impl Engine {
             systems: systems.into_iter().map(|s| (s.name.clone(), s)).collect(),
             entitlements: entitlements.into_iter().map(|e| (e.name.clone(), e)).collect(),
             integrations: integrations.into_iter().map(|i| (i.name.clone(), i)).collect(),
+            unusable,
             ended,
             policies: compiled,
             rules,

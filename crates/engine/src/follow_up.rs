@@ -52,7 +52,7 @@ impl Engine {
         let closed = self.close_findings(tx, &mended).await?;
         tx.write(self.tenant(), closed, self.entropy()).await?;
         self.to_be_reviewed(tx, before, &after, plans).await?;
-        self.tell_what_is_void(tx, &after).await
+        self.permits_changed(tx, before, &after).await
     }
 
     /// Opens the reviews that follow from what took effect, and has what is certified now looked at.
@@ -80,9 +80,24 @@ impl Engine {
         Ok(())
     }
 
+    /// Lets go on what may write from now on, and tells of what may not.
+    pub(crate) async fn permits_changed(
+        &self,
+        tx: &mut dyn Tx,
+        before: &Catalogue,
+        after: &Catalogue,
+    ) -> Result<()> {
+        for (name, integration) in &after.integrations {
+            if before.permit(name).writes.is_err() && after.permit(name).writes.is_ok() {
+                self.wake_runs(tx, integration).await?;
+            }
+        }
+        self.tell_what_is_void(tx, after).await
+    }
+
     /// Tells of integrations that can do more than was certified, or are taken for less than they are, and has
     /// the former looked at.
-    pub(crate) async fn tell_what_is_void(&self, tx: &mut dyn Tx, catalogue: &Catalogue) -> Result<()> {
+    async fn tell_what_is_void(&self, tx: &mut dyn Tx, catalogue: &Catalogue) -> Result<()> {
         let mut updates = Vec::new();
         for (name, integration) in &catalogue.integrations {
             let shut = catalogue.permit(name).writes.err();
@@ -116,6 +131,7 @@ fn void(code: &'static str, integration: &Integration, catalogue: &Catalogue, sh
         Shut::Understated { .. }
         | Shut::Ended(_)
         | Shut::Quarantined(_)
+        | Shut::Unusable(_)
         | Shut::Incomplete(_)
         | Shut::NotApproved
         | Shut::NoAuthority

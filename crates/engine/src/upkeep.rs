@@ -265,6 +265,9 @@ impl Engine {
             if let Some(control) = worst {
                 record = record.fact("control", control.code());
             }
+            if worst.is_none() {
+                self.wake_runs(tx, integration).await?;
+            }
             let next = Integration { standing, ..stored.value };
             updates.push(Update::new(record).replace(&next, stored.revision, self.entropy()));
         }

@@ -4,9 +4,10 @@ use bailiwick_core::{
     access::AccessClass,
     case::Cell,
     id::{CaseId, EventId, ExceptionId, IdentityId, IntegrationName, PlanId, RunId, SystemName, TaskId},
+    integration::{Integration, Role},
     time::Timestamp,
 };
-use bailiwick_store::{NewWork, StoreError, Tx, Work};
+use bailiwick_store::{Filter, NewWork, Select, StoreError, Table, Tx, Work, entities::Run, select};
 use serde::{Deserialize, Serialize};
 
 use crate::{Engine, EngineError, Result, finding::Wrong};
@@ -329,6 +330,27 @@ impl Engine {
             Ok(()) => Ok(tx.commit().await?),
             Err(StoreError::LostLease { .. }) => Ok(()),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Has the runs of an integration that were put off looked at now: what kept them may be over.
+    pub(crate) async fn wake_runs(&self, tx: &mut dyn Tx, integration: &Integration) -> Result<()> {
+        let Role::Target { system } = &integration.role else { return Ok(()) };
+        let now = self.now();
+        let mut after = None;
+        loop {
+            let asked = Select::from(Table::Runs)
+                .filter(Filter::Is("system", system.as_str().into()))
+                .filter(Filter::Is("state", "running".into()))
+                .page(after.take(), TAKE);
+            let runs = select::<Run>(tx, self.tenant(), asked).await?;
+            let lane = |run: &Run| Job::Apply { run: run.id }.lane(Some(run.identity), Some(system), now);
+            let lanes: Vec<String> = runs.iter().map(|stored| lane(&stored.value)).collect();
+            tx.wake(self.tenant(), &lanes, now.as_millisecond()).await?;
+            match runs.last().filter(|_| runs.len() == TAKE as usize) {
+                Some(last) => after = Some(last.value.id.to_string()),
+                None => return Ok(()),
+            }
         }
     }
 

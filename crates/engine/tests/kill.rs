@@ -271,6 +271,30 @@ async fn the_last_calls_are_the_ones_that_were_approved() {
 }
 
 #[tokio::test]
+async fn a_kill_needs_nothing_but_what_it_kills() {
+    for broken in ["chat", "hr"] {
+        let (mut world, admin) = connected(20).await;
+        // A newer program does not take what an older one stored: of the killed one itself, or of another.
+        let mut tx = world.store.read().await.unwrap();
+        let stored = get::<Integration>(&mut *tx, &Tenant::single(), broken).await.unwrap().unwrap();
+        drop(tx);
+        let other = Integration { settings: json!({ "no-such-setting": true }), ..stored.value };
+        let by = Actor::Operator("kim".into());
+        let record = Record::new(RecordKind::Configured, world.clock(), by, &*world.dice);
+        tamper(&world, Update::new(record).replace(&other, stored.revision, &*world.dice)).await;
+        world.restart();
+        let mut tx = world.store.read().await.unwrap();
+        let permit = world.engine.catalogue(&mut *tx).await.unwrap().permit(&other.name);
+        drop(tx);
+        assert_eq!(permit.reads.map_err(|shut| shut.code()), Err("connector-unusable"), "{broken}");
+        world.engine.kill(&chat(), &admin).await.unwrap();
+        world.quiet().await;
+        assert_eq!(alive(&world), (false, false), "{broken}");
+        assert_eq!(world.cells().await["chat/oauth-consents"], "removed", "{broken}");
+    }
+}
+
+#[tokio::test]
 async fn a_drill_ends_nothing_and_says_whether_the_kill_would_work() {
     let (mut world, _) = connected(8).await;
     let by = || Actor::Operator("admin".into());

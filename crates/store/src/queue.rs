@@ -146,6 +146,28 @@ pub(crate) async fn postpone<L: Link>(
     Ok(())
 }
 
+pub(crate) async fn wake<L: Link>(link: &mut L, tenant: &Tenant, lanes: &[String], now: i64) -> Result<()> {
+    let tenant = tenant.as_str();
+    // In order of lane, so that two who touch the same lanes lock them in the same order.
+    let sql = format!(
+        "SELECT lane FROM lanes WHERE tenant = $1 AND holder IS NULL AND ready > $2 AND {} ORDER BY lane{}",
+        L::DIALECT.one_of("lane", 3),
+        L::DIALECT.for_update("lanes", false)
+    );
+    let asked = lanes.iter().map(String::as_str).collect();
+    let mut asleep = Vec::new();
+    for row in link.fetch(sql.text(), &[tenant.into(), now.into(), Value::Texts(asked)]).await? {
+        asleep.push(row.cell::<String>(0)?);
+    }
+    if asleep.is_empty() {
+        return Ok(());
+    }
+    let sql = format!("UPDATE lanes SET ready = $1 WHERE tenant = $2 AND {}", L::DIALECT.one_of("lane", 3));
+    let asleep = asleep.iter().map(String::as_str).collect();
+    link.execute(sql.text(), &[now.into(), tenant.into(), Value::Texts(asleep)]).await?;
+    Ok(())
+}
+
 pub(crate) async fn next_due<L: Link>(link: &mut L, tenant: &Tenant) -> Result<(Option<i64>, i64)> {
     let sql = "SELECT (SELECT min(ready) FROM lanes WHERE tenant = $1), (SELECT count(*) FROM work WHERE tenant = $1)";
     let rows = link.fetch(sql.text(), &[tenant.as_str().into()]).await?;

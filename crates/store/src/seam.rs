@@ -174,6 +174,10 @@ pub trait Tx: Send {
     /// unless the fence is current.
     async fn postpone(&mut self, tenant: &Tenant, work: &Work, due: i64, failed: bool) -> Result<()>;
 
+    /// Makes the first item of each of the lanes due at `now` where it was put off until later; nothing where
+    /// there is no such lane or somebody holds it.
+    async fn wake(&mut self, tenant: &Tenant, lanes: &[String], now: i64) -> Result<()>;
+
     /// When the next item that is first in its lane becomes due or its lease runs out; `None` when
     /// nothing is queued. Also gives the number of items queued.
     async fn next_due(&mut self, tenant: &Tenant) -> Result<(Option<i64>, i64)>;

@@ -111,6 +111,10 @@ impl<L: Link> Tx for Transaction<L> {
         call!(self.enter_writing, queue::postpone, tenant, work, due, failed)
     }
 
+    async fn wake(&mut self, tenant: &Tenant, lanes: &[String], now: i64) -> Result<()> {
+        call!(self.enter_writing, queue::wake, tenant, lanes, now)
+    }
+
     async fn next_due(&mut self, tenant: &Tenant) -> Result<(Option<i64>, i64)> {
         call!(self.enter, queue::next_due, tenant)
     }

@@ -48,7 +48,7 @@ impl Engine {
         tx.write(self.tenant(), updates, self.entropy()).await?;
         if nested {
             let catalogue = self.catalogue(tx).await?;
-            self.tell_what_is_void(tx, &catalogue).await?;
+            self.permits_changed(tx, comparing.catalogue, &catalogue).await?;
         }
         if identified {
             // What could not be given before can be given now.

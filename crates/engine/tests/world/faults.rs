@@ -181,6 +181,11 @@ impl Tx for BreakableTx {
         self.inner.postpone(tenant, work, due, failed).await
     }
 
+    async fn wake(&mut self, tenant: &Tenant, lanes: &[String], now: i64) -> Result<()> {
+        self.alive()?;
+        self.inner.wake(tenant, lanes, now).await
+    }
+
     async fn next_due(&mut self, tenant: &Tenant) -> Result<(Option<i64>, i64)> {
         self.alive()?;
         self.inner.next_due(tenant).await

@@ -66,6 +66,11 @@ pub(super) const LINES: &[Line] = &[
     ),
     ("integration-ended", "the integration was killed or retired", "declare another one under another name"),
     (
+        "connector-unusable",
+        "this program cannot make the connector of an integration from the settings that are in force",
+        "correct its settings as the message says and `bailiwick apply`, or go back to the program that took them; it can be killed all the same",
+    ),
+    (
         "integration-incomplete",
         "something must be on record of the integration and is not",
         "add what the message names to its table, then `bailiwick apply`",

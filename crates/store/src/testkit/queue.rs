@@ -133,6 +133,32 @@ pub async fn an_item_put_off_comes_back_first_in_its_lane(bed: &Bed) {
     assert_eq!((bodies(&held).as_str(), held[0].attempts), ("a", 2));
 }
 
+/// "Makes the first item of each of the lanes due at `now` where it was put off until later."
+pub async fn what_was_put_off_is_woken_and_what_is_held_or_due_is_not_touched(bed: &Bed) {
+    let (tenant, store) = (Tenant::single(), &*bed.store);
+    let lanes = ["due", "held", "later", "other", "put-off"];
+    let due = |lane: &str| if lane == "later" || lane == "other" { 100 } else { 0 };
+    enqueue(bed, &tenant, lanes.map(|lane| item(lane, 0, due(lane), lane)).into()).await;
+    let held = lease(store, &tenant, "w", 0, 9).await;
+    let mut tx = begin(bed).await;
+    for (lane, until) in [("due", 5), ("put-off", 500)] {
+        let work = held.iter().find(|work| work.lane == lane).unwrap();
+        tx.postpone(&tenant, work, until, true).await.unwrap();
+    }
+    let asked = ["due", "held", "later", "put-off", "no-such-lane"].map(str::to_owned);
+    tx.wake(&tenant, &asked, 10).await.unwrap();
+    tx.wake(&tenant, &[], 10).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(read(bed).await.next_due(&tenant).await.unwrap().0, Some(5), "it comes no later than before");
+    assert_eq!(bodies(&lease(store, &tenant, "v", 9, 9).await), "due");
+    let mut woken = bodies(&lease(store, &tenant, "v", 10, 9).await);
+    assert_eq!(woken, "later put-off");
+    let still = held.iter().find(|work| work.lane == "held").unwrap();
+    finish(store, &tenant, still).await.unwrap();
+    woken = bodies(&lease(store, &tenant, "v", 100, 9).await);
+    assert_eq!(woken, "other", "it was not asked for");
+}
+
 /// "For many items of different lanes: all or none."
 pub async fn many_are_finished_all_or_none(bed: &Bed) {
     let (tenant, store) = (Tenant::single(), &*bed.store);
