@@ -52,16 +52,23 @@ async fn find(address: &str) -> Result<Whereabouts, String> {
         .first()
         .filter(|_| secure && found.iter().all(|address| Place::of(address.ip()) == Place::Public));
     let certificate = match open {
-        Some(address) => shown(*address, host).await,
+        Some(address) => match believing_as_this_machine() {
+            Some(config) => shown(*address, host, config).await,
+            None => None,
+        },
         None => None,
     };
     Ok(Whereabouts::Found { hosts, certificate })
 }
 
-async fn shown(address: SocketAddr, host: String) -> Option<Digest> {
+fn believing_as_this_machine() -> Option<ClientConfig> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().ok()?;
-    let config = config.with_platform_verifier().ok()?.with_no_client_auth();
+    Some(config.with_platform_verifier().ok()?.with_no_client_auth())
+}
+
+/// The digest of the certificate that is shown for the host at an address, if it is one to believe.
+pub(super) async fn shown(address: SocketAddr, host: String, config: ClientConfig) -> Option<Digest> {
     let socket = TcpStream::connect(address).await.ok()?;
     let name = ServerName::try_from(host).ok()?;
     let stream = TlsConnector::from(Arc::new(config)).connect(name, socket).await.ok()?;

@@ -13,10 +13,13 @@ use tokio_rustls::{
     rustls::{
         ServerConfig,
         crypto::aws_lc_rs,
-        pki_types::{CertificateDer, PrivatePkcs8KeyDer},
+        pki_types::{CertificateDer, PrivatePkcs8KeyDer, pem::PemObject},
     },
 };
 
+use bailiwick_core::review::Whereabouts;
+
+use super::places::{self, NetworkPlaces, Places};
 use super::{HttpLimits, HttpTransport, Transport, TransportError, TransportErrorKind, TrustAnchor};
 
 /// An authority: its certificate in PEM, and what signs with it.
@@ -134,4 +137,47 @@ async fn only_the_named_authority_vouches_for_a_system_and_nothing_goes_in_plain
     refused(Some(&right), address(), "certificate").await;
     std::fs::write(&wrong, &ours.pem).unwrap();
     assert_eq!(send(&transport, address(), Some(&wrong)).await.unwrap(), "hi");
+}
+
+#[tokio::test]
+async fn the_certificate_at_a_callback_is_known_again_and_only_one_to_believe_counts() {
+    let (ours, other) = (Authority::new(), Authority::new());
+    let (first, second) = (ours.serve("callback.example").await, ours.serve("callback.example").await);
+    let config = |authority: &Authority| {
+        let mut roots = rustls::RootCertStore::empty();
+        let certificate = CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap();
+        roots.add(certificate).unwrap();
+        rustls::ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth()
+    };
+    let shown = async |port: u16, host: &str, authority: &Authority| {
+        places::shown(([127, 0, 0, 1], port).into(), host.to_owned(), config(authority)).await
+    };
+    let pinned = shown(first, "callback.example", &ours).await;
+    assert!(pinned.is_some());
+    assert_eq!(shown(first, "callback.example", &ours).await, pinned, "the same place shows the same");
+    assert_ne!(shown(second, "callback.example", &ours).await, pinned, "another place is not taken for it");
+    assert_eq!(shown(first, "another.example", &ours).await, None, "it is for another name");
+    assert_eq!(shown(first, "callback.example", &other).await, None, "nobody vouches for it");
+
+    // Inside, a name is looked up, and nobody knocks.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    match NetworkPlaces.place(&format!("https://localhost:{port}/hook")).await {
+        Whereabouts::Found { hosts, certificate } => {
+            assert!(hosts.contains("127.0.0.1"), "{hosts:?}");
+            assert_eq!(certificate, None);
+        }
+        lost @ Whereabouts::Lost { .. } => panic!("{lost:?}"),
+    }
+    tokio::select! {
+        biased;
+        came = listener.accept() => panic!("{came:?}"),
+        () = std::future::ready(()) => {}
+    }
+    let lost = NetworkPlaces.place("https://no-such-name.invalid/").await;
+    assert!(matches!(lost, Whereabouts::Lost { .. }), "{lost:?}");
 }
