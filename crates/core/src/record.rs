@@ -43,6 +43,7 @@ pub enum RecordKind {
     CredentialSealed,
     CredentialDestroyed,
     OperatorAdded,
+    OperatorRevoked,
     FactorEnrolled,
     Proved,
     ScopeTestBegun,

@@ -57,6 +57,9 @@ pub enum EngineError {
     /// An operator cannot have the name.
     #[error("an operator cannot be called so: {0}")]
     OperatorName(String),
+    /// Nobody else could govern the hub.
+    #[error("`{0}` is the last administrator who can sign in, so nobody could govern the hub any more")]
+    LastAdmin(String),
     /// Somebody asks for a half of an invitation that is not theirs.
     #[error("a half of it is for who asked, and one for who approved once that is so; you are neither")]
     NoHalf,
@@ -148,6 +151,7 @@ impl EngineError {
             Self::NoKill(_, why) => why.code(),
             Self::OwnFactor(_) => "factor-is-ones-own",
             Self::OperatorName(_) => "operator-name",
+            Self::LastAdmin(_) => "operator-last-admin",
             Self::NoHalf => "invitation-not-yours",
             Self::Invitation => "invitation-refused",
             Self::HubStays => "hub-stays",

@@ -7,7 +7,7 @@ use bailiwick_core::{
     digest::Digest,
     gate::Shut,
     id::{IntegrationName, OperatorId},
-    identity::Identity,
+    identity::{Identity, Lifecycle},
     integration::{Integration, Purpose, Standing},
     record::{Actor, RecordKind},
     time::{SignedDuration, Timestamp},
@@ -83,16 +83,60 @@ impl Engine {
         Operator { seal, ..operator }
     }
 
-    /// Who holds the token, if it is one and has not expired. Looks up a digest, so that the time it
+    /// Ends the token of an operator, and an invitation that they have not taken over; their name and roles stay, so
+    /// that ending one of two administrators leaves nobody who decides alone. One authorised person is enough.
+    ///
+    /// # Errors
+    /// When there is no such operator, and [`EngineError::LastAdmin`] when nobody else could govern the hub then.
+    pub async fn revoke_operator(&self, name: &str, by: &Operator) -> Result<Operator> {
+        let mut tx = self.begin().await?;
+        let all = select::<Operator>(&mut *tx, self.tenant(), Select::from(Table::Operators)).await?;
+        let now = self.now();
+        let known = all.iter().find(|stored| stored.value.name == name);
+        let known = known.ok_or_else(|| EngineError::NotFound { kind: "operator", name: name.into() })?;
+        let mut others = false;
+        for other in all.iter().map(|stored| &stored.value).filter(|o| o.name != name) {
+            others |= other.roles.contains("admin") && self.counts(&mut *tx, other).await?;
+        }
+        if !others {
+            return Err(EngineError::LastAdmin(name.into()));
+        }
+        let ended = Operator { expires: now.min(known.value.expires), invited: None, ..known.value.clone() };
+        let ended = self.sealed_operator(ended);
+        let mut record = self
+            .record(RecordKind::OperatorRevoked, "operator")
+            .fact("operator", ended.id)
+            .personal("name", name);
+        record.actor = Actor::Operator(by.name.clone());
+        let update = Update::new(record).replace(&ended, known.revision, self.entropy());
+        tx.write(self.tenant(), vec![update], self.entropy()).await?;
+        tx.commit().await?;
+        Ok(ended)
+    }
+
+    /// Whether an operator may do anything: the hub's seal is on the row, the token has not expired, and the person
+    /// whom they are, if that is known, has not left.
+    async fn counts(&self, tx: &mut dyn Tx, operator: &Operator) -> Result<bool> {
+        if operator.expires <= self.now()
+            || !self.parts.broker.attested(&operator.sealed_bytes(), &operator.seal)
+        {
+            return Ok(false);
+        }
+        let Some(person) = &operator.person else { return Ok(true) };
+        let person = self.by_source_key(tx, person).await?;
+        Ok(person.is_none_or(|person| !matches!(person.value.lifecycle, Lifecycle::Left { .. })))
+    }
+
+    /// Who holds the token, if it is one and they may do anything. Looks up a digest, so that the time it
     /// takes says nothing about tokens.
     pub async fn operator_by_token(&self, token: &str) -> Result<Option<Operator>> {
         let digest = Digest::of(token.as_bytes()).to_string();
         let mut tx = self.read().await?;
         let asked = Select::from(Table::Operators).filter(Filter::Is("token_digest", digest.into()));
-        let found = select::<Operator>(&mut *tx, self.tenant(), asked).await?.pop();
-        let counts =
-            |o: &Operator| o.expires > self.now() && self.parts.broker.attested(&o.sealed_bytes(), &o.seal);
-        Ok(found.map(|s| s.value).filter(counts))
+        let Some(found) = select::<Operator>(&mut *tx, self.tenant(), asked).await?.pop() else {
+            return Ok(None);
+        };
+        Ok(self.counts(&mut *tx, &found.value).await?.then_some(found.value))
     }
 
     /// Seals a credential for an integration, bound to it, its purpose and its endpoint.

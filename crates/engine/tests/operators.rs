@@ -138,6 +138,43 @@ async fn a_name_must_be_one_and_the_only_administrator_can_always_get_a_second()
 }
 
 #[tokio::test]
+async fn who_is_revoked_or_has_left_may_do_nothing_and_the_last_administrator_stays() {
+    let mut scene = Scene::new(5).await;
+    let plan = scene.ask("noor", &["approver"], "hr/5").await;
+    scene.approve(plan, &scene.second).await.unwrap();
+    let asked = scene.half(plan, &scene.first).await.unwrap();
+    let approved = scene.half(plan, &scene.second).await.unwrap();
+    let (_, token) = scene.join("noor", &asked, &approved).await.unwrap();
+    let known = async |scene: &Scene| scene.world.engine.operator_by_token(&token).await.unwrap().is_some();
+    assert!(known(&scene).await);
+    // HR says that Ed has left.
+    let left = [PEOPLE[0], PEOPLE[1], "5,Ed,ed@x.test,Finance,2026-01-01,left"];
+    scene.world.deliver(&left).await.unwrap();
+    scene.world.quiet().await;
+    assert!(!known(&scene).await, "whoever has left opens nothing");
+    scene.world.deliver(&PEOPLE).await.unwrap();
+
+    let revoke = async |scene: &Scene, name: &str| {
+        let ended = scene.world.engine.revoke_operator(name, &scene.first).await;
+        ended.map(drop).map_err(|error| error.code())
+    };
+    assert_eq!(revoke(&scene, "nobody").await, Err("not-found"));
+    revoke(&scene, "second").await.unwrap();
+    assert_eq!(revoke(&scene, "first").await, Err("operator-last-admin"));
+    // One of two is gone, and the other still decides nothing alone.
+    let wanted = (roles(&["admin"]), Some("hr/5".to_owned()));
+    let asked = scene.world.engine.ask_operator("third", wanted, 30, &scene.first).await.unwrap();
+    assert!(matches!(asked, OperatorAsked::Waiting(_)));
+    // An invitation that nobody took over ends with it.
+    let plan = match asked {
+        OperatorAsked::Waiting(waiting) => waiting[0].plan,
+        OperatorAsked::Added(..) => unreachable!(),
+    };
+    assert!(scene.half(plan, &scene.first).await.is_ok());
+    assert_eq!(revoke(&scene, "third").await, Err("not-found"));
+}
+
+#[tokio::test]
 async fn an_operator_whom_somebody_wrote_into_the_database_is_nobody() {
     let scene = Scene::new(4).await;
     let token = "bwk_of-an-attacker";

@@ -173,6 +173,7 @@ impl From<EngineError> for Problem {
             EngineError::NotFound { .. } => with(404, error.to_string()),
             EngineError::Ambiguous { .. } => with(409, error.to_string()),
             EngineError::Undecidable(_) | EngineError::OperatorName(_) => with(422, error.to_string()),
+            EngineError::LastAdmin(_) => with(409, error.to_string()),
             EngineError::Invitation | EngineError::NoHalf | EngineError::OwnFactor(_) => {
                 with(403, error.to_string())
             }

@@ -34,7 +34,7 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     http::StatusCode,
-    routing::{get, patch, post, put},
+    routing::{delete, get, patch, post, put},
 };
 use bailiwick_engine::{Engine, Sequencer};
 
@@ -149,6 +149,7 @@ pub fn router(hub: Hub) -> Router {
         .route("/break-glass/{case}", post(break_glass::open))
         .route("/break-glass/exceptions/{exception}/review", post(break_glass::review))
         .route("/operators/{name}/factor", post(operators::enrol))
+        .route("/operators/{name}/token", delete(operators::revoke))
         .route("/integrations/{integration}/transfer", post(reviews::propose))
         .route("/integrations/{integration}/acceptance", post(reviews::accept))
         .route("/integrations/{integration}/review", get(reviews::show).post(reviews::decide))

@@ -158,6 +158,19 @@ pub async fn add(State(hub): State<Hub>, caller: Caller, Body(new): Body<NewOper
     }))
 }
 
+/// `DELETE /operators/{name}/token`: ends the token of an operator.
+pub async fn revoke(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Segment(name): Segment<String>,
+) -> Answer<OperatorView> {
+    // One's own needs no right.
+    if caller.0.name != name {
+        caller.may(Right::Govern)?;
+    }
+    Ok(Json(hub.engine.revoke_operator(&name, &caller.0).await?.into()))
+}
+
 /// `GET /plans/{plan}/invitation`: the half of who asks.
 pub async fn invitation(
     State(hub): State<Hub>,

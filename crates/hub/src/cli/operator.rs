@@ -44,6 +44,17 @@ pub enum OperatorCommand {
     #[command(after_help = "The halves come from the two administrators, by two ways.\n\n\
         Example:\n  bailiwick operator join noor --url http://127.0.0.1:7460 --halves bwj_… bwj_…")]
     Join(JoinArgs),
+    /// End somebody's token at once; their name and roles stay on record
+    #[command(
+        after_help = "One administrator is enough, and everybody may end their own. Whoever has left, as a source \
+        says, needs no\nending: their token opens nothing. One of two administrators who stays behind can change nothing \
+        alone, so add a third\nbefore. To let somebody in again, run `bailiwick operator add` for them: that takes two.\n\n\
+        Example:\n  bailiwick operator revoke noor"
+    )]
+    Revoke {
+        /// Their name
+        name: String,
+    },
     /// Give somebody a second factor, or a new one; its secret is shown this once
     #[command(
         after_help = "Approving what gives an integration authority over identities takes a code of it, and so does\n\
@@ -132,6 +143,15 @@ pub async fn run(context: &Context<'_>, command: OperatorCommand) -> Result<Exit
             context.output.result(&made, |output| {
                 output.say("add this to an authenticator program; it is not shown again:");
                 output.line(&made.address);
+            });
+        }
+        OperatorCommand::Revoke { name } => {
+            let ended: OperatorView = client.delete(&["operators", &name, "token"]).send().await?;
+            context.output.result(&ended, |output| {
+                output.line(&format!(
+                    "{name} can do nothing any more; their token ended at {:.0}",
+                    ended.expires
+                ));
             });
         }
         OperatorCommand::Add(args) => add_and_tell(context, &client, args).await?,

@@ -20,6 +20,11 @@ pub(super) const LINES: &[Line] = &[
         "get both halves again with `bailiwick operator invitation PLAN`, one from each administrator",
     ),
     (
+        "operator-last-admin",
+        "an operator is to be ended, and nobody who could govern the hub would be left",
+        "add another administrator first with `bailiwick operator add NAME --role admin`",
+    ),
+    (
         "operator-name",
         "an operator cannot be called so",
         "use small letters, digits and hyphens, and begin with a letter",
