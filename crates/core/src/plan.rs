@@ -529,6 +529,14 @@ fn revoke(name: &EntitlementName, rule: &Rules, ops: &mut Vec<Step>) {
 }
 
 /// The account is there and not wanted: credentials, account, the rest.
+/// What is done to an account that should hold nothing, in order: as [`make`] plans it for a leaver.
+pub fn departure(account: &KnownAccount, system: &SystemName, rule: &Rules, sweep: &Sweep) -> Vec<Op> {
+    let mut ops = Vec::new();
+    remove(account, system, rule, sweep, &mut ops);
+    ops.sort_by_key(|(_, op, _)| op.rank());
+    ops.into_iter().map(|(_, op, _)| op).collect()
+}
+
 fn remove(account: &KnownAccount, system: &SystemName, rule: &Rules, sweep: &Sweep, ops: &mut Vec<Step>) {
     let bare = !account.state.active && account.state.entitlements.is_empty();
     if bare && !sweep.thorough {

@@ -54,6 +54,8 @@ pub enum RecordKind {
     ExceptionReviewed,
     TaskAsked,
     TaskAnswered,
+    DrillBegun,
+    Drilled,
     ProbeBegun,
     Probed,
     Reconciled,

@@ -20,6 +20,7 @@ mod configure;
 mod control;
 mod decide;
 mod door;
+mod drill;
 mod erase;
 mod error;
 mod exception;

@@ -298,7 +298,12 @@ impl Bench<'_> {
     }
 
     /// Makes the canary, and gives its id.
-    async fn make_canary(&self, marker: &str, name: &str, attributes: &AccountAttributes) -> Result<String> {
+    pub(crate) async fn make_canary(
+        &self,
+        marker: &str,
+        name: &str,
+        attributes: &AccountAttributes,
+    ) -> Result<String> {
         let create = Op::CreateAccount { marker: marker.to_owned(), attributes: attributes.clone() };
         let made = self.change(None, &create, &format!("{name}.create")).await?;
         self.settle().await?;
@@ -470,7 +475,7 @@ impl Bench<'_> {
 }
 
 /// The code of a refusal; anything that says nothing about the system's mind goes up.
-fn refusal(error: ConnectorError) -> Result<String, ConnectorError> {
+pub(crate) fn refusal(error: ConnectorError) -> Result<String, ConnectorError> {
     match error.kind {
         ErrorKind::Forbidden
         | ErrorKind::NotFound

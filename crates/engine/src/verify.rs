@@ -13,6 +13,7 @@ use bailiwick_core::{
     account::Account,
     case::{Case, Cell, closes},
     digest::Digest,
+    drill::Drill,
     event::EventKind,
     id::{AccountId, CaseId, PlanId, RunId, SystemName},
     identity::Identity,
@@ -56,6 +57,8 @@ struct Task {
     witness: Witness,
     /// What a person attested, where nothing else can look.
     attested: Option<Attested>,
+    /// The last drill of the system, which says what of a reading is to be believed.
+    drill: Option<Drill>,
 }
 
 /// What reading gave.
@@ -96,8 +99,14 @@ impl Engine {
                 Some(_) => self.attested(&mut *tx, &run.value).await?,
                 None => None,
             };
+            let drill = match case {
+                Some(_) => {
+                    get::<Drill>(&mut *tx, self.tenant(), system.name.as_str()).await?.map(|s| s.value)
+                }
+                None => None,
+            };
             let (run, row) = (run.value, Arc::new(row.value));
-            let task = Task { item, run, row, case, changed, system, witness, attested };
+            let task = Task { item, run, row, case, changed, system, witness, attested, drill };
             let (connector, now) = (route.connector.clone(), self.now());
             under_way.spawn(async move { look(&*connector, &line, task, now).await });
         }
@@ -439,6 +448,10 @@ impl Engine {
                         Verdict::Blocked { purges_at: purge_date(&task.system, task.changed) }
                     }
                     other => other,
+                };
+                let verdict = match &task.drill {
+                    Some(drill) => drill.believed(class, verdict),
+                    None => verdict,
                 };
                 (verdict, seen.method.clone(), Some(seen.witness), Some(seen.digest))
             }

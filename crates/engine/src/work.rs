@@ -66,6 +66,20 @@ pub enum Job {
         /// The probe that this one follows.
         after: Timestamp,
     },
+    /// Drill a system again.
+    Drill {
+        /// Which.
+        system: SystemName,
+        /// The drill that this one follows.
+        after: Timestamp,
+    },
+    /// Look at what was read of a system in the light of its last drill; goes on after `after`.
+    Distrust {
+        /// Which.
+        system: SystemName,
+        /// The last cell that was looked at.
+        after: Option<String>,
+    },
     /// See whether a person has done what they were asked.
     Remind {
         /// Which task.
@@ -144,6 +158,8 @@ impl Job {
                 format!("reconcile/{system}/{}", due.as_millisecond())
             }
             Self::Probe { system, .. } => format!("probe/{system}/{}", due.as_millisecond()),
+            Self::Drill { system, .. } => format!("drill/{system}/{}", due.as_millisecond()),
+            Self::Distrust { system, .. } => format!("distrust/{system}"),
             Self::Remind { task } => task.to_string(),
             Self::Lapse { run, .. } => format!("lapse/{run}"),
             Self::ControlEnds { case, system, class, until } => {
@@ -229,11 +245,14 @@ impl Engine {
                     | Job::Purge { .. }
                     | Job::Upkeep { .. }
                     | Job::Kill { .. }
+                    | Job::Distrust { .. }
                     | Job::Redecide { .. }),
                 ) => {
                     others.push((item, job));
                 }
-                Ok(job @ (Job::Reconcile { .. } | Job::Probe { .. })) => slow.push(Slow { item, job }),
+                Ok(job @ (Job::Reconcile { .. } | Job::Probe { .. } | Job::Drill { .. })) => {
+                    slow.push(Slow { item, job })
+                }
                 // Made by a newer program, or by nobody: it waits, and stops nothing else.
                 Err(_) => self.not_understood(&item).await?,
             }
@@ -253,12 +272,14 @@ impl Engine {
                 Job::Purge { identity, system } => self.purge(&item, identity, &system).await,
                 Job::Upkeep { integration, at } => self.upkeep(&item, &integration, at).await,
                 Job::Kill { integration, case } => self.kill_item(&item, &integration, case).await,
+                Job::Distrust { system, after } => self.distrust(&item, &system, after).await,
                 Job::Redecide { cause, after } => self.redecide(&item, &cause, after).await,
                 Job::Decide { .. }
                 | Job::Apply { .. }
                 | Job::Verify { .. }
                 | Job::Reconcile { .. }
-                | Job::Probe { .. } => Ok(()),
+                | Job::Probe { .. }
+                | Job::Drill { .. } => Ok(()),
             };
             self.settle(&item, outcome).await?;
         }
@@ -271,6 +292,7 @@ impl Engine {
         let outcome = match job {
             Job::Reconcile { system, after } => self.reconcile_item(&item, &system, after).await,
             Job::Probe { system, after } => self.probe_item(&item, &system, after).await,
+            Job::Drill { system, after } => self.drill_item(&item, &system, after).await,
             Job::Decide { .. }
             | Job::Wake { .. }
             | Job::Apply { .. }
@@ -282,6 +304,7 @@ impl Engine {
             | Job::Purge { .. }
             | Job::Upkeep { .. }
             | Job::Kill { .. }
+            | Job::Distrust { .. }
             | Job::Redecide { .. } => Ok(()),
         };
         self.settle(&item, outcome).await?;

@@ -15,6 +15,7 @@ use bailiwick_core::{
     case::{Case, Cell},
     contract::Breach,
     digest::Digest,
+    drill::Drill,
     event::Event,
     exception::{Exception, GlassCase},
     factor::Factor,
@@ -169,6 +170,16 @@ impl Entity for Task {
 
 impl Entity for Profile {
     const TABLE: Table = Table::Profiles;
+    fn key(&self) -> String {
+        self.system.to_string()
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        vec![]
+    }
+}
+
+impl Entity for Drill {
+    const TABLE: Table = Table::Drills;
     fn key(&self) -> String {
         self.system.to_string()
     }

@@ -23,6 +23,7 @@ pub enum Table {
     Findings,
     Tasks,
     Profiles,
+    Drills,
     Automations,
     Ties,
     Readings,
@@ -98,7 +99,7 @@ pub struct Row {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::Identities,
         Self::Accounts,
         Self::Systems,
@@ -117,6 +118,7 @@ impl Table {
         Self::Findings,
         Self::Tasks,
         Self::Profiles,
+        Self::Drills,
         Self::Automations,
         Self::Ties,
         Self::Readings,
@@ -154,6 +156,7 @@ impl Table {
             Self::Findings => "findings",
             Self::Tasks => "tasks",
             Self::Profiles => "profiles",
+            Self::Drills => "drills",
             Self::Automations => "automations",
             Self::Ties => "ties",
             Self::Readings => "readings",
@@ -193,6 +196,7 @@ impl Table {
             | Self::Integrations
             | Self::Policies
             | Self::Profiles
+            | Self::Drills
             | Self::Automations
             | Self::Ties
             | Self::Readings

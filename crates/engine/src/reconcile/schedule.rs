@@ -26,6 +26,7 @@ impl Engine {
         // What was learned of another connector, endpoint or settings says nothing of these.
         if comparing.before.as_ref().is_none_or(|before| before.value.basis != comparing.basis) {
             jobs.extend(self.stale_profile(tx, comparing.integration, comparing.system).await?);
+            jobs.extend(self.stale_drill(tx, comparing.integration, comparing.system).await?);
         }
         self.enqueue(tx, jobs).await
     }

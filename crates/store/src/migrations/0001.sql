@@ -226,6 +226,15 @@ CREATE TABLE profiles (
   PRIMARY KEY (tenant, id)
 ) STRICT;
 
+CREATE TABLE drills (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+
 CREATE TABLE automations (
   tenant TEXT NOT NULL,
   id TEXT NOT NULL,
