@@ -17,6 +17,7 @@ pub mod control;
 pub mod decide;
 pub mod digest;
 pub mod dn;
+pub mod effective;
 pub mod event;
 pub mod exception;
 pub mod factor;
