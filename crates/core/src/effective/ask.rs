@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Account, Graph, Group,
-    set::{Marks, Set},
+    set::{Marks, Met, Set},
 };
 
 impl Graph {
@@ -17,17 +17,13 @@ impl Graph {
         groups
     }
 
-    /// Shows each account that is in a group, ascending, with all groups that it is in effectively, ascending.
+    /// Shows each account that is in a group, ascending, with all groups that it is in effectively, each once, in
+    /// no order that means anything.
     pub fn each(&self, mut visit: impl FnMut(Account, &[Group])) {
-        let mut marks = Marks::new(self.nesting.count());
-        let mut groups = Vec::new();
-        for account in (0..self.groups.len() as u32).map(Account) {
-            self.mark(account, &mut marks);
-            marks.drain(|group| groups.push(Group(group)));
-            if !groups.is_empty() {
-                visit(account, &groups);
-                groups.clear();
-            }
+        let mut met = Met::new(self.nesting.count());
+        for (direct, account) in self.groups.iter().zip((0..).map(Account)).filter(|(direct, _)| !direct.is_empty()) {
+            direct.iter().for_each(|group| met.add_all(self.nesting.above(*group)));
+            met.show(|groups| visit(account, groups));
         }
     }
 

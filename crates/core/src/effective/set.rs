@@ -4,6 +4,8 @@
 //! is those bits. So what a group is nested in costs four bytes for each group above it, which are a few dozen
 //! in practice, and never more than an eighth of a byte for each group that there is.
 
+use super::Group;
+
 /// Numbers, ascending.
 #[derive(Debug, Clone)]
 pub(super) enum Set {
@@ -132,6 +134,49 @@ impl Marks {
         let mut numbers = Vec::with_capacity(count);
         self.drain(|number| numbers.push(number));
         Set::Few(numbers)
+    }
+}
+
+/// Sets of groups put together, in the order in which groups were met. For many small sets that is much quicker than
+/// [`Marks`]: a byte for each group instead of a bit means that no step waits for the one before, and it is the
+/// same work whether a group was met before or not.
+#[derive(Debug)]
+pub(super) struct Met {
+    met: Vec<u8>,
+    /// As many as there can be, and one more, where a group is put that was met before.
+    order: Vec<Group>,
+    count: usize,
+}
+
+impl Met {
+    /// For groups below `count`.
+    pub(super) fn new(count: usize) -> Self {
+        Self { met: vec![0; count], order: vec![Group(0); count + 1], count: 0 }
+    }
+
+    pub(super) fn add_all(&mut self, set: &Set) {
+        // Locals: a count in memory would make each step wait for the one before.
+        let (met, order, mut count) = (self.met.as_mut_slice(), self.order.as_mut_slice(), self.count);
+        let mut add = |number: u32| {
+            order[count] = Group(number);
+            let met = &mut met[number as usize];
+            count += usize::from(*met ^ 1);
+            *met = 1;
+        };
+        match set {
+            Set::Few(numbers) => numbers.iter().for_each(|number| add(*number)),
+            Set::Many(_) => set.iter().for_each(&mut add),
+        }
+        self.count = count;
+    }
+
+    /// Shows what was met, each group once, and forgets it.
+    pub(super) fn show<T>(&mut self, visit: impl FnOnce(&[Group]) -> T) -> T {
+        let met = &self.order[..self.count];
+        let shown = visit(met);
+        met.iter().for_each(|group| self.met[group.at()] = 0);
+        self.count = 0;
+        shown
     }
 }
 
