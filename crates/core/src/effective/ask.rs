@@ -21,7 +21,9 @@ impl Graph {
     /// no order that means anything.
     pub fn each(&self, mut visit: impl FnMut(Account, &[Group])) {
         let mut met = Met::new(self.nesting.count());
-        for (direct, account) in self.groups.iter().zip((0..).map(Account)).filter(|(direct, _)| !direct.is_empty()) {
+        for (direct, account) in
+            self.groups.iter().zip((0..).map(Account)).filter(|(direct, _)| !direct.is_empty())
+        {
             direct.iter().for_each(|group| met.add_all(self.nesting.above(*group)));
             met.show(|groups| visit(account, groups));
         }
@@ -56,7 +58,7 @@ impl Graph {
 
     /// The accounts that are in one of these, as a list while that is the smaller.
     pub(super) fn together<'a>(&self, all: impl Iterator<Item = &'a BTreeSet<Account>> + Clone) -> Set {
-        let accounts = self.groups.len();
+        let accounts = self.groups.count();
         let most: usize = all.clone().map(BTreeSet::len).sum();
         if most * u32::BITS as usize <= accounts {
             let mut few: Vec<u32> = all.flatten().map(|account| account.0).collect();

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, mem};
 
 use super::{
     Account, Change, Graph, Group, Way,
-    nesting::{Moved, insert, remove},
+    nesting::Moved,
     set::{Marks, Set},
 };
 
@@ -12,11 +12,9 @@ impl Graph {
     /// Puts an account in a group. Gives the groups that it is in by that and was not in before, ascending.
     pub fn join(&mut self, account: Account, group: Group) -> Vec<Group> {
         self.fit(group);
-        if self.groups.len() <= account.at() {
-            self.groups.resize_with(account.at() + 1, Vec::new);
-        }
+        self.groups.fit(account.at() + 1);
         let gained = self.only_by(account, group);
-        if insert(&mut self.groups[account.at()], group) {
+        if self.groups.insert(account.at(), group) {
             self.members[group.at()].insert(account);
         }
         gained
@@ -24,7 +22,7 @@ impl Graph {
 
     /// Takes an account out of a group. Gives the groups that it is in no more, ascending.
     pub fn leave(&mut self, account: Account, group: Group) -> Vec<Group> {
-        if !self.groups.get_mut(account.at()).is_some_and(|groups| remove(groups, group)) {
+        if !self.groups.remove(account.at(), group) {
             return Vec::new();
         }
         self.members[group.at()].remove(&account);
@@ -58,7 +56,7 @@ impl Graph {
     /// be handed out again.
     pub fn remove_account(&mut self, account: Account) -> Vec<Group> {
         let lost = self.groups_of(account);
-        for group in self.groups.get_mut(account.at()).map(mem::take).unwrap_or_default() {
+        for group in self.groups.take(account.at()) {
             self.members[group.at()].remove(&account);
         }
         lost
@@ -74,7 +72,7 @@ impl Graph {
         let mut moved = self.nesting.leave(&edges);
         let members: BTreeSet<Account> = self.members.get_mut(group.at()).map(mem::take).unwrap_or_default();
         for account in &members {
-            remove(&mut self.groups[account.at()], group);
+            self.groups.remove(account.at(), group);
         }
         // Who was in it lost it, too. It is by itself now, so nothing moved together with it.
         let alone = || Moved { groups: vec![group], before: Set::Few(vec![group.0]), by: Set::default() };

@@ -12,7 +12,8 @@
 //!
 //! | what | costs |
 //! |---|---|
-//! | [`Graph::new`] | each edge some times; for each component of groups what is directly above it |
+//! | [`Graph::new`] | each membership some times; for each component of groups what the groups directly above have |
+//! | [`Graph::each`] | what is above the groups that each account is in directly |
 //! | [`Graph::groups_of`], [`Graph::join`], [`Graph::leave`] | what is above the groups that the account is in directly |
 //! | [`Graph::is_in`] | a search in what is above each group that it is in directly |
 //! | [`Graph::members`] | the memberships of the group and of all below it |
@@ -21,9 +22,9 @@
 //! | [`Graph::unnest`] | nothing more if another way is left; otherwise the groups below, and all above those that lose |
 //! | [`Change::accounts`] | what is above each account that is directly in a group that gains or loses |
 //!
-//! In memory are 24 bytes for each account and about 10 for each membership; and for each component of groups
-//! 4 bytes for each group above it, at most a bit for each group that there is: where 20,000 groups are nested so
-//! that nearly each is above nearly each other, 50 MB.
+//! In memory are 12 bytes for each account and about 10 for each membership; and for each component of groups
+//! 4 bytes for each group above it, at most a bit for each group that there is: 50 MB where 20,000 groups are nested
+//! so that each has most of the others above it.
 //!
 //! Absent: what a membership is worth, and until when. A membership that comes by a rule of the system is not
 //! known here unless the system shows it.
@@ -32,6 +33,7 @@ mod affected;
 mod ask;
 mod change;
 mod condense;
+mod lists;
 mod names;
 mod nesting;
 mod set;
@@ -42,6 +44,7 @@ use std::collections::BTreeSet;
 pub use affected::{Change, Way};
 pub use names::Names;
 
+use lists::Lists;
 use nesting::Nesting;
 
 /// The number of an account.
@@ -68,7 +71,7 @@ impl Group {
 #[derive(Debug, Clone, Default)]
 pub struct Graph {
     /// The groups that each account is in directly, ascending.
-    groups: Vec<Vec<Group>>,
+    groups: Lists,
     /// The accounts that are directly in each group.
     members: Vec<BTreeSet<Account>>,
     nesting: Nesting,
@@ -81,8 +84,9 @@ impl Graph {
         let of_nesting = nestings.iter().map(|(child, parent)| child.at().max(parent.at()) + 1).max();
         let of_members = memberships.iter().map(|(_, group)| group.at() + 1).max();
         let count = of_nesting.max(of_members).unwrap_or(0);
+        let rooms = counts(count, memberships.iter().map(|(_, group)| group.at()));
         let mut members: Vec<Vec<Account>> =
-            counts(count, memberships.iter().map(|(_, group)| group.at())).map(Vec::with_capacity).collect();
+            rooms.into_iter().map(|room| Vec::with_capacity(room as usize)).collect();
         for (account, group) in memberships {
             members[group.at()].push(*account);
         }
@@ -91,11 +95,10 @@ impl Graph {
             members.dedup();
         }
         let accounts = memberships.iter().map(|(account, _)| account.at() + 1).max().unwrap_or(0);
-        let mut groups: Vec<Vec<Group>> =
-            counts(accounts, members.iter().flatten().map(|a| a.at())).map(Vec::with_capacity).collect();
+        let mut groups = Lists::with_room(&counts(accounts, members.iter().flatten().map(|a| a.at())));
         // Groups ascend, so they do in each list.
         for (members, group) in members.iter().zip((0..).map(Group)) {
-            members.iter().for_each(|account| groups[account.at()].push(group));
+            members.iter().for_each(|account| groups.push(account.at(), group));
         }
         let members = members.into_iter().map(BTreeSet::from_iter).collect();
         Self { groups, members, nesting: Nesting::new(count, nestings) }
@@ -103,7 +106,7 @@ impl Graph {
 
     /// The groups that an account is in directly, ascending.
     pub fn direct(&self, account: Account) -> &[Group] {
-        self.groups.get(account.at()).map_or(&[], Vec::as_slice)
+        self.groups.get(account.at())
     }
 
     /// Makes room for a group. Lists of members and of nesting are of one length.
@@ -116,8 +119,8 @@ impl Graph {
 }
 
 /// How often each number below `count` occurs.
-fn counts(count: usize, numbers: impl Iterator<Item = usize>) -> impl Iterator<Item = usize> {
-    let mut counts = vec![0_u32; count];
+fn counts(count: usize, numbers: impl Iterator<Item = usize>) -> Vec<u32> {
+    let mut counts = vec![0; count];
     numbers.for_each(|number| counts[number] += 1);
-    counts.into_iter().map(|count| count as usize)
+    counts
 }
