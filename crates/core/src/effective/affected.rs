@@ -72,12 +72,9 @@ impl<'a> Change<'a> {
     fn of(&self, account: Account, marks: &mut Marks) -> Vec<Group> {
         let direct = self.graph.direct(account);
         direct.iter().filter_map(|group| self.moved(*group)).for_each(|moved| marks.add_all(&moved.by));
-        if let Some((removed, members)) = &self.removed
-            && members.contains(&account)
-            && let Some(moved) = self.moved(*removed)
-        {
-            marks.add_all(&moved.by);
-        }
+        // Everybody who lost anything was in the group that was removed, if only by another.
+        let removed = self.removed.as_ref().and_then(|(removed, _)| self.moved(*removed));
+        removed.into_iter().for_each(|moved| marks.add_all(&moved.by));
         for group in direct {
             marks.remove_all(match (self.way, self.moved(*group)) {
                 (Way::Gained, Some(moved)) => &moved.before,

@@ -4,6 +4,9 @@
 //! adds `above` of the parent to that of the child and of all below it; one that has the parent already has all of
 //! that, and nothing below it needs a look. What loses an edge is made anew from what is directly above it, and so
 //! is what hangs on it, from above to below, as long as something was lost.
+//!
+//! That an edge is followed no further than where it brings nothing is from G. F. Italiano, *Amortized efficiency of
+//! a path retrieval data structure*, Theor. Comput. Sci. 48, 1986.
 
 use std::{collections::BTreeSet, mem};
 
@@ -165,7 +168,7 @@ impl Nesting {
             }
         }
         let mut moved = Vec::new();
-        for at in self.from_above(&dirty) {
+        for at in self.downwards(&dirty) {
             if dirty.contains(&at)
                 && let Some(one) = self.make_anew(at)
             {
@@ -215,7 +218,7 @@ impl Nesting {
     }
 
     /// The components and all below them, each after everything that it is in.
-    fn from_above(&self, starts: &BTreeSet<u32>) -> Vec<u32> {
+    fn downwards(&self, starts: &BTreeSet<u32>) -> Vec<u32> {
         let (mut entered, mut left) = (BTreeSet::new(), Vec::new());
         let mut todo: Vec<(u32, bool)> = starts.iter().map(|at| (*at, false)).collect();
         while let Some((at, leave)) = todo.pop() {

@@ -2,7 +2,9 @@
 //!
 //! A set is a sorted list while that takes no more bytes than one bit for each number that there is; then it
 //! is those bits. So what a group is nested in costs four bytes for each group above it, which are a few dozen
-//! in practice, and never more than an eighth of a byte for each group that there is.
+//! in practice, and never more than an eighth of a byte for each group that there is. Measured with 31 groups above
+//! each of 10,000 and 20,000 groups in all: bits alone take 7 times as long to show everybody and 3 times as long for
+//! a nesting.
 
 use super::Group;
 

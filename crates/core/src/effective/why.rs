@@ -8,9 +8,9 @@ impl Graph {
     /// The groups from one that the account is in directly to `group`, each in the next; `None` if it is not in
     /// it. It is a shortest way, and of those the one with the lowest numbers.
     pub fn why(&self, account: Account, group: Group) -> Option<Vec<Group>> {
-        // Breadth first, only through what is in the group: each step is the start of a way.
+        // Breadth first, and only to where a way to the group goes on.
         let leads = |at: &Group| self.nesting.above(*at).contains(group.0);
-        let mut layer: Vec<Group> = self.direct(account).iter().copied().filter(leads).collect();
+        let mut layer = self.direct(account).to_vec();
         let mut came_from: BTreeMap<Group, Option<Group>> =
             layer.iter().map(|group| (*group, None)).collect();
         while !layer.is_empty() && !came_from.contains_key(&group) {
