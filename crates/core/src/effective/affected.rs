@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Account, Graph, Group, nesting::Moved, set::Marks};
+use super::{Account, Graph, Group, closure::Moved, set::Marks};
 
 /// Whether something was gained or lost by a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl<'a> Change<'a> {
     /// Each account that gained or lost, ascending, and the groups that it is in now and was not in before, or the
     /// other way round; ascending. They are worked out one after the other.
     pub fn accounts(&self) -> impl Iterator<Item = (Account, Vec<Group>)> {
-        let mut marks = Marks::new(self.graph.nesting.count());
+        let mut marks = Marks::new(self.graph.closure.count());
         let candidates = self.graph.together(self.groups.iter().map(|(group, _)| self.members(*group)));
         candidates.into_iter().map(Account).filter_map(move |account| {
             let groups = self.of(account, &mut marks);
@@ -78,7 +78,7 @@ impl<'a> Change<'a> {
         for group in direct {
             marks.remove_all(match (self.way, self.moved(*group)) {
                 (Way::Gained, Some(moved)) => &moved.before,
-                (Way::Gained, None) | (Way::Lost, _) => self.graph.nesting.above(*group),
+                (Way::Gained, None) | (Way::Lost, _) => self.graph.closure.above(*group),
             });
         }
         let mut groups = Vec::new();

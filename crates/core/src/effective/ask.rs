@@ -10,7 +10,7 @@ use super::{
 impl Graph {
     /// The groups that an account is in effectively, ascending.
     pub fn groups_of(&self, account: Account) -> Vec<Group> {
-        let mut marks = Marks::new(self.nesting.count());
+        let mut marks = Marks::new(self.closure.count());
         self.mark(account, &mut marks);
         let mut groups = Vec::new();
         marks.drain(|group| groups.push(Group(group)));
@@ -20,28 +20,28 @@ impl Graph {
     /// Shows each account that is in a group, ascending, with all groups that it is in effectively, each once, in
     /// no order that means anything.
     pub fn each(&self, mut visit: impl FnMut(Account, &[Group])) {
-        let mut met = Met::new(self.nesting.count());
+        let mut met = Met::new(self.closure.count());
         for (direct, account) in
             self.groups.iter().zip((0..).map(Account)).filter(|(direct, _)| !direct.is_empty())
         {
-            direct.iter().for_each(|group| met.add_all(self.nesting.above(*group)));
+            direct.iter().for_each(|group| met.add_all(self.closure.above(*group)));
             met.show(|groups| visit(account, groups));
         }
     }
 
     fn mark(&self, account: Account, marks: &mut Marks) {
-        self.direct(account).iter().for_each(|group| marks.add_all(self.nesting.above(*group)));
+        self.direct(account).iter().for_each(|group| marks.add_all(self.closure.above(*group)));
     }
 
     /// Whether an account is in a group effectively.
     pub fn is_in(&self, account: Account, group: Group) -> bool {
-        self.direct(account).iter().any(|direct| self.nesting.above(*direct).contains(group.0))
+        self.direct(account).iter().any(|direct| self.closure.above(*direct).contains(group.0))
     }
 
     /// The group, and the groups that whoever is in it is in by that, ascending.
     pub fn above(&self, group: Group) -> Vec<Group> {
-        match group.at() < self.nesting.count() {
-            true => self.nesting.above(group).iter().map(Group).collect(),
+        match group.at() < self.closure.count() {
+            true => self.closure.above(group).iter().map(Group).collect(),
             false => vec![group],
         }
     }
@@ -50,7 +50,7 @@ impl Graph {
     /// at most, whatever is shown.
     pub fn members(&self, group: Group) -> impl Iterator<Item = Account> + use<> {
         let below = match group.at() < self.members.len() {
-            true => self.nesting.below(group),
+            true => self.closure.below(group),
             false => BTreeSet::new(),
         };
         self.together(below.iter().map(|group| &self.members[group.at()])).into_iter().map(Account)

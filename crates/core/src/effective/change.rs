@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, mem};
 
 use super::{
     Account, Change, Graph, Group, Way,
-    nesting::Moved,
+    closure::Moved,
     set::{Marks, Set},
 };
 
@@ -31,9 +31,9 @@ impl Graph {
 
     /// What an account is, or would be, in by one group and by no other that it is in directly.
     fn only_by(&self, account: Account, group: Group) -> Vec<Group> {
-        let mut marks = Marks::new(self.nesting.count());
-        marks.add_all(self.nesting.above(group));
-        self.direct(account).iter().for_each(|other| marks.remove_all(self.nesting.above(*other)));
+        let mut marks = Marks::new(self.closure.count());
+        marks.add_all(self.closure.above(group));
+        self.direct(account).iter().for_each(|other| marks.remove_all(self.closure.above(*other)));
         let mut only = Vec::new();
         marks.drain(|group| only.push(Group(group)));
         only
@@ -42,13 +42,13 @@ impl Graph {
     /// Puts a group in another.
     pub fn nest(&mut self, child: Group, parent: Group) -> Change<'_> {
         self.fit(child.max(parent));
-        let moved = self.nesting.join(child, parent);
+        let moved = self.closure.join(child, parent);
         Change::new(self, Way::Gained, moved, None)
     }
 
     /// Takes a group out of another.
     pub fn unnest(&mut self, child: Group, parent: Group) -> Change<'_> {
-        let moved = self.nesting.leave(&[(child, parent)]);
+        let moved = self.closure.leave(&[(child, parent)]);
         Change::new(self, Way::Lost, moved, None)
     }
 
@@ -65,11 +65,11 @@ impl Graph {
     /// Takes everybody out of a group, and it out of all groups; its number can be handed out again.
     pub fn remove_group(&mut self, group: Group) -> Change<'_> {
         let mut edges = Vec::new();
-        if let (Some(up), Some(down)) = (self.nesting.up.get(group.at()), self.nesting.down.get(group.at())) {
+        if let (Some(up), Some(down)) = (self.closure.up.get(group.at()), self.closure.down.get(group.at())) {
             edges.extend(up.iter().map(|parent| (group, *parent)));
             edges.extend(down.iter().map(|child| (*child, group)));
         }
-        let mut moved = self.nesting.leave(&edges);
+        let mut moved = self.closure.leave(&edges);
         let members: BTreeSet<Account> = self.members.get_mut(group.at()).map(mem::take).unwrap_or_default();
         for account in &members {
             self.groups.remove(account.at(), group);

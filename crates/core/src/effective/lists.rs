@@ -122,7 +122,7 @@ impl Lists {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::nesting::{insert, remove},
+        super::closure::{insert, remove},
         *,
     };
 

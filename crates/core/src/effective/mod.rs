@@ -32,10 +32,10 @@
 mod affected;
 mod ask;
 mod change;
+mod closure;
 mod condense;
 mod lists;
 mod names;
-mod nesting;
 mod set;
 mod why;
 
@@ -44,8 +44,8 @@ use std::collections::BTreeSet;
 pub use affected::{Change, Way};
 pub use names::Names;
 
+use closure::Closure;
 use lists::Lists;
-use nesting::Nesting;
 
 /// The number of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,16 +74,16 @@ pub struct Graph {
     groups: Lists,
     /// The accounts that are directly in each group.
     members: Vec<BTreeSet<Account>>,
-    nesting: Nesting,
+    closure: Closure,
 }
 
 impl Graph {
     /// Computed in full. A membership is an account and the group that it is in, a nesting a group and the group
     /// that it is in; in any order, and as often as one likes.
     pub fn new(memberships: &[(Account, Group)], nestings: &[(Group, Group)]) -> Self {
-        let of_nesting = nestings.iter().map(|(child, parent)| child.at().max(parent.at()) + 1).max();
-        let of_members = memberships.iter().map(|(_, group)| group.at() + 1).max();
-        let count = of_nesting.max(of_members).unwrap_or(0);
+        let of_nestings = nestings.iter().map(|(child, parent)| child.at().max(parent.at()) + 1).max();
+        let of_memberships = memberships.iter().map(|(_, group)| group.at() + 1).max();
+        let count = of_nestings.max(of_memberships).unwrap_or(0);
         let rooms = counts(count, memberships.iter().map(|(_, group)| group.at()));
         let mut members: Vec<Vec<Account>> =
             rooms.into_iter().map(|room| Vec::with_capacity(room as usize)).collect();
@@ -101,7 +101,7 @@ impl Graph {
             members.iter().for_each(|account| groups.push(account.at(), group));
         }
         let members = members.into_iter().map(BTreeSet::from_iter).collect();
-        Self { groups, members, nesting: Nesting::new(count, nestings) }
+        Self { groups, members, closure: Closure::new(count, nestings) }
     }
 
     /// The groups that an account is in directly, ascending.
@@ -111,7 +111,7 @@ impl Graph {
 
     /// Makes room for a group. Lists of members and of nesting are of one length.
     fn fit(&mut self, group: Group) {
-        self.nesting.fit(group.at() + 1);
+        self.closure.fit(group.at() + 1);
         if self.members.len() <= group.at() {
             self.members.resize_with(group.at() + 1, BTreeSet::new);
         }

@@ -16,8 +16,9 @@ use super::{
     set::{Marks, Set},
 };
 
+/// Which groups are in which, directly and by that.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Nesting {
+pub(super) struct Closure {
     /// The groups that each group is in directly, ascending.
     pub(super) up: Vec<Vec<Group>>,
     /// The groups that are directly in each group, ascending.
@@ -45,27 +46,27 @@ pub(super) struct Moved {
     pub(super) by: Set,
 }
 
-impl Nesting {
+impl Closure {
     /// All at once. `edges` are pairs of a child and the parent that it is in.
     pub(super) fn new(count: usize, edges: &[(Group, Group)]) -> Self {
-        let mut nesting = Self { marks: Marks::new(count), component_of: vec![0; count], ..Self::default() };
-        (nesting.up, nesting.down) = (vec![Vec::new(); count], vec![Vec::new(); count]);
+        let mut closure = Self { marks: Marks::new(count), component_of: vec![0; count], ..Self::default() };
+        (closure.up, closure.down) = (vec![Vec::new(); count], vec![Vec::new(); count]);
         for (child, parent) in edges {
-            nesting.up[child.at()].push(*parent);
-            nesting.down[parent.at()].push(*child);
+            closure.up[child.at()].push(*parent);
+            closure.down[parent.at()].push(*child);
         }
-        for groups in nesting.up.iter_mut().chain(&mut nesting.down) {
+        for groups in closure.up.iter_mut().chain(&mut closure.down) {
             groups.sort_unstable();
             groups.dedup();
         }
         let groups: Vec<Group> = (0..count as u32).map(Group).collect();
-        for groups in condense(&groups, &nesting.up) {
-            let at = nesting.components.len() as u32;
-            groups.iter().for_each(|group| nesting.component_of[group.at()] = at);
-            nesting.components.push(Component { groups, above: Set::default() });
-            nesting.components[at as usize].above = nesting.made_anew(at);
+        for groups in condense(&groups, &closure.up) {
+            let at = closure.components.len() as u32;
+            groups.iter().for_each(|group| closure.component_of[group.at()] = at);
+            closure.components.push(Component { groups, above: Set::default() });
+            closure.components[at as usize].above = closure.made_anew(at);
         }
-        nesting
+        closure
     }
 
     pub(super) fn count(&self) -> usize {
