@@ -18,6 +18,7 @@ pub mod decide;
 pub mod digest;
 pub mod dn;
 pub mod drill;
+pub mod effective;
 pub mod event;
 pub mod exception;
 pub mod factor;
