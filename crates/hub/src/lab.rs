@@ -11,7 +11,8 @@ use std::{
 };
 
 use bailiwick_lab::{
-    Behaviour, Lab, LabError, Seed, SeedGroup, SeedLicence, SeedToken, SystemSpec, Tokens, Truth,
+    Behaviour, Lab, LabError, Seed, SeedGroup, SeedLicence, SeedThing, SeedToken, SystemSpec, Tokens,
+    TrueThing, Truth,
 };
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -33,8 +34,9 @@ const SYSTEMS: [(&str, Behaviour); 3] =
 /// Arguments of `bailiwick lab`.
 #[derive(Args)]
 #[command(
-    after_help = "Behaviours: faithful, noop-200, put-only, limited-patch, keeps-groups, soft-delete, async-members, \
-    stale-read,\ntimeout-after-commit, dormant-token. The truth is at http://ADDRESS/truth/SYSTEM.\n\n\
+    after_help = "Behaviours: faithful, noop-200, put-only, limited-patch, half-scim, keeps-groups, soft-delete, \
+    async-members,\nstale-read, timeout-after-commit, dormant-token, bot-survivor, unaffiliated-seat, leasing-vault,\n\
+    retaining-sync, owner-inherits, mailbox, ad, pam, liar, down. The truth is at http://ADDRESS/truth/SYSTEM.\n\n\
     Example:\n  bailiwick lab --system chat=faithful --system crm=noop-200+dormant-token"
 )]
 pub struct LabArgs {
@@ -229,7 +231,21 @@ fn holds(truth: &Truth) -> Seed {
             .map(|(user, token)| SeedToken { user: user.user_name.clone(), name: token.name.clone() })
             .collect(),
         sessions: shown().flat_map(|user| user.sessions.iter().map(|_| user.user_name.clone())).collect(),
+        held: truth.held.iter().map(|thing| thing_again(thing, &names, truth.at_ms)).collect(),
         ..Seed::default()
+    }
+}
+
+/// A thing as a seed makes it again. Who is gone is named by the id that nobody has any more.
+fn thing_again(thing: &TrueThing, names: &BTreeMap<&str, &str>, now_ms: i64) -> SeedThing {
+    let named = |id: &String| names.get(id.as_str()).map(|name| (*name).to_owned());
+    SeedThing {
+        class: thing.class.clone(),
+        holder: named(&thing.holder).unwrap_or_else(|| thing.holder.clone()),
+        name: thing.name.clone(),
+        maker: named(&thing.maker),
+        on: thing.on.as_ref().and_then(named),
+        minutes: thing.ends_at_ms.map(|end| (end - now_ms + 59_999) / 60_000),
     }
 }
 
@@ -246,6 +262,17 @@ mod tests {
         check("crm=noop-200", "crm", &[Behaviour::Noop200]);
         check("crm=noop-200+dormant-token", "crm", &[Behaviour::Noop200, Behaviour::DormantToken]);
         assert!(system("crm=nope").unwrap_err().contains("`nope` is not a behaviour"));
+    }
+
+    #[test]
+    fn the_help_names_every_behaviour() {
+        use clap::Args as _;
+        let help = LabArgs::augment_args(clap::Command::new("lab")).render_long_help().to_string();
+        let listed = help.split_once("Behaviours: ").unwrap().1.split_once(". The truth").unwrap().0;
+        let mut listed: Vec<&str> = listed.split(',').map(str::trim).collect();
+        let mut all = Behaviour::ALL.map(Behaviour::name).to_vec();
+        (listed.sort_unstable(), all.sort_unstable());
+        assert_eq!(listed, all);
     }
 
     #[test]
@@ -267,6 +294,14 @@ mod tests {
             licences: vec![SeedLicence { user: "ada@x".into(), sku: "pro".into() }],
             tokens: vec![SeedToken { user: "ada@x".into(), name: "ci".into() }],
             sessions: vec!["ada@x".into()],
+            held: vec![SeedThing {
+                class: "mailbox-rights".into(),
+                holder: "ada@x".into(),
+                name: "reads".into(),
+                maker: None,
+                on: Some("bob@x".into()),
+                minutes: Some(60),
+            }],
             ..Seed::default()
         };
         lab.seed("chat", &seed).unwrap();
@@ -284,6 +319,12 @@ mod tests {
                 inner.users.contains(&ada.id),
                 truth.group("outer").unwrap().groups.contains(&inner.id),
                 ada.effective_groups.len(),
+                truth
+                    .held
+                    .iter()
+                    .map(|held| (held.name.clone(), held.ends_at_ms.is_some()))
+                    .collect::<Vec<_>>(),
+                truth.held.iter().all(|held| held.holder == ada.id && held.on.is_some()),
             )
         };
         assert_eq!(seen(&again), seen(&lab));

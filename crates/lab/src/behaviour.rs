@@ -1,9 +1,10 @@
 //! How a simulated system deviates from what it promises.
 //!
 //! A faithful system, on deactivation (`active` becomes false by PATCH or PUT): ends the user's sessions, revokes
-//! the user's API tokens, removes the licences and removes the direct group memberships. Re-activation restores
-//! nothing. DELETE does the same and then forgets the user. Each behaviour changes exactly what it says and
-//! leaves the rest faithful; behaviours combine.
+//! the user's API tokens, removes the licences, removes the direct group memberships, and ends everything else
+//! that the user made, holds, or lets others have (see `held`). Re-activation restores nothing. DELETE does the same
+//! and then forgets the user. Each behaviour changes exactly what it says and leaves the rest faithful; behaviours
+//! combine.
 
 use std::{fmt, str::FromStr};
 
@@ -49,13 +50,44 @@ pub enum Behaviour {
     /// [`Timing::purge_after_ms`](crate::Timing::purge_after_ms), and work again if the user is re-activated before
     /// that. DELETE of a token really revokes it.
     DormantToken,
+    /// What runs by itself (class `automations`: bots, webhooks, app connections) goes on when its user is
+    /// deactivated, and passes to somebody else, secret and all, when its user is deleted. Ending one by one works.
+    BotSurvivor,
+    /// A seat stays with its user: deactivation leaves licences in place, and removing one answers 204 and does
+    /// nothing. DELETE of the user frees it.
+    UnaffiliatedSeat,
+    /// Half of SCIM: users without PATCH (501) and filters (501), and no groups (404). The service provider
+    /// configuration still claims all of it.
+    HalfScim,
+    /// Leases (class `vault-tokens`) outlive their user, deactivated or deleted, until their time is over. Ending one
+    /// by one works.
+    LeasingVault,
+    /// What is told is done when the next sync comes, after
+    /// [`Timing::retain_ms`](crate::Timing::retain_ms): deactivation answers as requested, DELETE answers 204, and
+    /// until then the user is there, active, and everything works. Activation before that calls it off.
+    RetainingSync,
+    /// Who owns something (class `owned-nhis`) cannot be deactivated (409). DELETE works, and passes what was owned to
+    /// somebody else, secret and all.
+    OwnerInherits,
+    /// Rights on mailboxes (class `mailbox-rights`), which the user has on others' and others have on the user's,
+    /// outlive the user, deactivated or deleted. Ending one by one works.
+    Mailbox,
+    /// A directory: deactivation leaves group memberships in place, and tickets (class `device-trust`), which
+    /// nobody can recall (501), work until their time is over, whatever becomes of the user.
+    Ad,
+    /// A live session behind the bastion (class `pam-sessions`) goes on when its user is deactivated or deleted,
+    /// until its time is over. Ending one by one works.
+    Pam,
+    /// API tokens are shown as revoked when they were to be, by deactivation or one by one, and work as before. The
+    /// audit log has no word of it. DELETE of the user ends them.
+    Liar,
     /// Every request but the back door's is answered with 503.
     Down,
 }
 
 impl Behaviour {
     /// All behaviours, faithful first.
-    pub const ALL: [Behaviour; 11] = [
+    pub const ALL: [Behaviour; 21] = [
         Behaviour::Faithful,
         Behaviour::Noop200,
         Behaviour::PutOnly,
@@ -66,6 +98,16 @@ impl Behaviour {
         Behaviour::StaleRead,
         Behaviour::TimeoutAfterCommit,
         Behaviour::DormantToken,
+        Behaviour::BotSurvivor,
+        Behaviour::UnaffiliatedSeat,
+        Behaviour::HalfScim,
+        Behaviour::LeasingVault,
+        Behaviour::RetainingSync,
+        Behaviour::OwnerInherits,
+        Behaviour::Mailbox,
+        Behaviour::Ad,
+        Behaviour::Pam,
+        Behaviour::Liar,
         Behaviour::Down,
     ];
 
@@ -82,6 +124,16 @@ impl Behaviour {
             Behaviour::StaleRead => "stale-read",
             Behaviour::TimeoutAfterCommit => "timeout-after-commit",
             Behaviour::DormantToken => "dormant-token",
+            Behaviour::BotSurvivor => "bot-survivor",
+            Behaviour::UnaffiliatedSeat => "unaffiliated-seat",
+            Behaviour::HalfScim => "half-scim",
+            Behaviour::LeasingVault => "leasing-vault",
+            Behaviour::RetainingSync => "retaining-sync",
+            Behaviour::OwnerInherits => "owner-inherits",
+            Behaviour::Mailbox => "mailbox",
+            Behaviour::Ad => "ad",
+            Behaviour::Pam => "pam",
+            Behaviour::Liar => "liar",
             Behaviour::Down => "down",
         }
     }

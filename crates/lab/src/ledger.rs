@@ -31,6 +31,9 @@ pub enum Effect {
     TokenRevoked,
     SessionStarted,
     SessionEnded,
+    ThingMade,
+    ThingPassed,
+    ThingEnded,
     GrantIssued,
     GrantRevoked,
 }
@@ -79,7 +82,7 @@ pub struct LedgerEntry {
     /// Id of the group affected; for a membership, the group that has the member.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
-    /// What in particular: attribute names, licence, token or session id, or the id of a nested group.
+    /// What in particular: attribute names, licence, id of a token, session or thing, or the id of a nested group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
@@ -129,6 +132,14 @@ impl LedgerEntry {
                 entry.user = Some(user.clone());
                 entry.detail = Some(session.id.clone());
             }
+            Change::ThingMade { thing } => {
+                entry.user = Some(thing.holder.clone());
+                entry.detail = Some(thing.id.clone());
+            }
+            Change::ThingPassed { thing, from: holder, .. } | Change::ThingEnded { thing, holder } => {
+                entry.user = Some(holder.clone());
+                entry.detail = Some(thing.clone());
+            }
         }
         entry
     }
@@ -157,6 +168,9 @@ fn effect(change: &Change) -> Effect {
         Change::TokenRevoked { .. } | Change::TokenPurged { .. } => Effect::TokenRevoked,
         Change::SessionStarted { .. } => Effect::SessionStarted,
         Change::SessionEnded { .. } => Effect::SessionEnded,
+        Change::ThingMade { .. } => Effect::ThingMade,
+        Change::ThingPassed { .. } => Effect::ThingPassed,
+        Change::ThingEnded { .. } => Effect::ThingEnded,
         Change::GrantIssued { .. } => Effect::GrantIssued,
         Change::GrantRevoked { .. } => Effect::GrantRevoked,
     }

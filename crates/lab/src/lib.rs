@@ -9,6 +9,8 @@
 //! |---|---|
 //! | `/{system}/scim/v2/…` | SCIM 2.0 with the integration's bearer tokens |
 //! | `/{system}/api/users/{id}/licences\|tokens\|sessions\|effective` | the vendor API, same tokens |
+//! | `/{system}/api/users/{id}/held/{class}`, `/{system}/api/held/{class}/{side}/{id}` | things of every other class |
+//! | `/{system}/api/audit` | the system's own audit log |
 //! | `/{system}/api/oauth/revoke\|me` | ends the integration's token, and tries it |
 //! | `/{system}/api/whoami` | tries a *user's* token or session secret |
 //! | `/truth/{system}`, `…/ledger`, `…/users/{id}`, `…/try/{credential}` | back door, reading |
@@ -16,10 +18,12 @@
 //!
 //! Deliberately absent: persistence, real security (secrets follow from the seed), and any other crate of the workspace.
 
+mod audit;
 mod backdoor;
 mod behaviour;
 mod clock;
 mod exchange;
+mod held;
 mod ledger;
 mod lifecycle;
 mod mint;
@@ -53,10 +57,10 @@ pub use crate::{
     clock::{LabClock, ManualClock},
     ledger::{Cause, Credential, Effect, LedgerEntry},
     reply::Dropped,
-    seed::{Seed, SeedGroup, SeedLicence, SeedToken, Seeded, SeededCredential},
+    seed::{Seed, SeedGroup, SeedLicence, SeedThing, SeedToken, Seeded, SeededCredential},
     serve::serve,
     spec::{LabError, Paging, Rate, SystemSpec, Timing, Tokens},
-    truth::{TrueGroup, TrueToken, TrueUser, Truth},
+    truth::{TrueGroup, TrueThing, TrueToken, TrueUser, Truth},
     world::TokenStatus,
 };
 
@@ -127,14 +131,15 @@ impl Lab {
         self.with(system, |system, _| system.ledger().to_vec())
     }
 
-    /// Whether a user's API token or session gets in now; given as its secret or its id.
+    /// Whether a user's API token, session or other thing gets in now; given as its secret or its id.
     ///
     /// # Errors
     /// [`LabError::NoSystem`].
     pub fn works(&self, system: &str, credential: &str) -> Result<bool, LabError> {
         self.with(system, |system, _| {
             let world = &system.truth;
-            world.holder(credential).is_some()
+            world.entered(credential).is_some()
+                || world.things().any(|thing| thing.id == credential)
                 || world.all_users().any(|user| world.live(&user.id, credential))
         })
     }

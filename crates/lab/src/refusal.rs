@@ -51,6 +51,8 @@ pub(crate) enum Refusal {
     Down,
     #[error("user `{0}` is not active")]
     UserInactive(String),
+    #[error("user `{user}` owns {things} object(s): give them to somebody else first")]
+    OwnsObjects { user: String, things: usize },
 }
 
 impl Refusal {
@@ -65,7 +67,9 @@ impl Refusal {
             | Refusal::InvalidCursor
             | Refusal::ExpiredCursor
             | Refusal::InvalidCount(_) => StatusCode::BAD_REQUEST,
-            Refusal::Uniqueness { .. } | Refusal::UserInactive(_) => StatusCode::CONFLICT,
+            Refusal::Uniqueness { .. } | Refusal::UserInactive(_) | Refusal::OwnsObjects { .. } => {
+                StatusCode::CONFLICT
+            }
             Refusal::PreconditionFailed(_) => StatusCode::PRECONDITION_FAILED,
             Refusal::NotFound(_) => StatusCode::NOT_FOUND,
             Refusal::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -120,6 +124,7 @@ impl Refusal {
             Refusal::UnsupportedMediaType => "unsupported-media-type",
             Refusal::IdempotencyKeyReused => "idempotency-key-reused",
             Refusal::UserInactive(_) => "user-inactive",
+            Refusal::OwnsObjects { .. } => "owns-objects",
             Refusal::Down => "down",
         }
     }

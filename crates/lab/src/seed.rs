@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     LabError,
+    held::{NewThing, new_thing},
     ledger::Cause,
     lifecycle::touched,
     mint::Secret,
@@ -35,6 +36,8 @@ pub struct Seed {
     pub tokens: Vec<SeedToken>,
     /// `userName`s or ids of users to log in.
     pub sessions: Vec<String>,
+    /// Things of other classes to make.
+    pub held: Vec<SeedThing>,
     /// Grants of further integrations to issue: name, and what to present as bearer. They may write.
     pub grants: Vec<(String, String)>,
     /// Memberships to take away: group and member.
@@ -80,6 +83,27 @@ pub struct SeedToken {
     pub name: String,
 }
 
+/// Something of another class to be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeedThing {
+    /// Its class: letters, digits and `-`.
+    pub class: String,
+    /// `userName` or id of whom it lets in or acts for, or whoever else that is.
+    pub holder: String,
+    /// Its name.
+    pub name: String,
+    /// `userName` or id of who made it, if that is somebody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maker: Option<String>,
+    /// `userName` or id of the user on whose things it gives a right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<String>,
+    /// After how many minutes it ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minutes: Option<i64>,
+}
+
 /// What a seed made. No `Debug`: it carries the secrets of the credentials it created.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Seeded {
@@ -91,6 +115,9 @@ pub struct Seeded {
     pub tokens: Vec<SeededCredential>,
     /// The sessions, in the order of the seed.
     pub sessions: Vec<SeededCredential>,
+    /// The things, in the order of the seed; the user is who holds it.
+    #[serde(default)]
+    pub held: Vec<SeededCredential>,
 }
 
 /// A credential that a seed created. No `Debug`.
@@ -142,6 +169,10 @@ impl System {
             self.commit(cause, Change::SessionStarted { user: user.clone(), session }, now);
             seeded.sessions.push(SeededCredential { user, id, secret });
         }
+        for thing in &seed.held {
+            let made = self.seed_thing(thing, cause, now)?;
+            seeded.held.push(made);
+        }
         for (name, secret) in &seed.grants {
             let (name, secret) = (name.clone(), Secret::of(secret));
             let grant = Grant { name, secret, writes: true, alive: true };
@@ -157,6 +188,22 @@ impl System {
             self.commit(cause, Change::UserDeleted { id }, now);
         }
         Ok(seeded)
+    }
+
+    fn seed_thing(
+        &mut self,
+        asked: &SeedThing,
+        cause: &Cause,
+        now: i64,
+    ) -> Result<SeededCredential, LabError> {
+        let holder = self.seeded_user(&asked.holder).unwrap_or_else(|_| asked.holder.clone());
+        let named = |user: &Option<String>| user.as_ref().map(|user| self.seeded_user(user)).transpose();
+        let (maker, on) = (named(&asked.maker)?.unwrap_or_else(|| holder.clone()), named(&asked.on)?);
+        let asked = NewThing { name: asked.name.clone(), on, minutes: asked.minutes, class: &asked.class };
+        let thing = new_thing(self, asked, maker, holder, now);
+        let (user, id, secret) = (thing.holder.clone(), thing.id.clone(), thing.secret.expose().to_owned());
+        self.commit(cause, Change::ThingMade { thing }, now);
+        Ok(SeededCredential { user, id, secret })
     }
 
     fn seed_user(

@@ -42,6 +42,8 @@ pub struct Timing {
     pub timeout_every: u64,
     /// `dormant-token`: how long a suspended token lives before it is revoked for good, in ms.
     pub purge_after_ms: i64,
+    /// `retaining-sync`: how long until what was told is done, in ms.
+    pub retain_ms: i64,
 }
 
 impl Default for Timing {
@@ -51,6 +53,7 @@ impl Default for Timing {
             stale_read_ms: 2_000,
             timeout_every: 5,
             purge_after_ms: 30 * 24 * 3_600 * 1_000,
+            retain_ms: 24 * 3_600 * 1_000,
         }
     }
 }

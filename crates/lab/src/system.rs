@@ -20,6 +20,13 @@ pub(crate) struct Kept {
     pub(crate) reply: Reply,
 }
 
+/// What is still to become of a user.
+pub(crate) struct Retained {
+    pub(crate) due: i64,
+    pub(crate) cause: Cause,
+    pub(crate) deletes: bool,
+}
+
 pub(crate) struct System {
     pub(crate) spec: SystemSpec,
     behaviours: BTreeSet<Behaviour>,
@@ -31,6 +38,10 @@ pub(crate) struct System {
     lagging: VecDeque<(i64, i64, Change)>,
     /// Changes on their way to `truth`, by due time and order of asking.
     pending: BTreeMap<(i64, u64), (Cause, Change)>,
+    /// What the next sync will do to users: when, because of what.
+    pub(crate) retained: BTreeMap<String, Retained>,
+    /// Tokens that are said to be revoked and are not.
+    pub(crate) lied: BTreeSet<String>,
     ledger: Vec<LedgerEntry>,
     /// Answers kept by idempotency key. They live as long as the system.
     pub(crate) kept: BTreeMap<String, Kept>,
@@ -50,6 +61,8 @@ impl System {
             shown: None,
             lagging: VecDeque::new(),
             pending: BTreeMap::new(),
+            retained: BTreeMap::new(),
+            lied: BTreeSet::new(),
             ledger: Vec::new(),
             kept: BTreeMap::new(),
             requests: 0,
@@ -96,6 +109,7 @@ impl System {
 
     /// Lets everything happen that is due by `now`, each at its own time.
     pub(crate) fn settle(&mut self, now: i64) {
+        self.sync(now);
         while let Some(entry) = self.pending.first_entry() {
             let due = entry.key().0;
             if due > now {
@@ -125,6 +139,12 @@ impl System {
                 Change::TokenPurged { user: user.clone(), token: token.clone(), purges_at_ms: *purges_at_ms };
             self.schedule(cause, purge, *purges_at_ms);
         }
+        if let Change::ThingMade { thing } = &change
+            && let Some(end) = thing.ends_at_ms
+        {
+            let ended = Change::ThingEnded { thing: thing.id.clone(), holder: thing.holder.clone() };
+            self.schedule(cause, ended, end);
+        }
         let seq = self.ledger.len() as u64 + 1;
         self.ledger.push(LedgerEntry::of(&change, seq, now, cause.clone()));
         if self.shown.is_some() {
@@ -149,7 +169,10 @@ impl System {
 
     /// Membership changes accepted and not yet true.
     pub(crate) fn pending_members(&self) -> usize {
-        self.pending.values().filter(|(_, change)| !matches!(change, Change::TokenPurged { .. })).count()
+        let of_members = |(_, change): &&(Cause, Change)| {
+            matches!(change, Change::MemberAdded { .. } | Change::MemberRemoved { .. })
+        };
+        self.pending.values().filter(of_members).count()
     }
 
     /// The members of a group once everything accepted has happened.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     system::System,
-    world::{Group, MemberKind, TokenStatus, User, World},
+    world::{Group, MemberKind, Thing, TokenStatus, User, World},
 };
 
 /// The real state of one system.
@@ -23,6 +23,9 @@ pub struct Truth {
     pub users: Vec<TrueUser>,
     /// Every group.
     pub groups: Vec<TrueGroup>,
+    /// Things of every other class; each works while it is there.
+    #[serde(default)]
+    pub held: Vec<TrueThing>,
     /// The grant of every integration, by name: whether whoever holds its token gets in now.
     #[serde(default)]
     pub grants: BTreeMap<String, bool>,
@@ -57,15 +60,19 @@ pub struct TrueUser {
     pub tokens: Vec<TrueToken>,
     /// Ids of the sessions that work.
     pub sessions: BTreeSet<String>,
+    /// Ids of the things that it holds.
+    #[serde(default)]
+    pub held: BTreeSet<String>,
 }
 
 impl TrueUser {
-    /// Whether nothing that gives access is left: inactive, no group, licence or session, no token that works.
+    /// Whether nothing that gives access is left: inactive, no group, licence, session or thing, no token that works.
     pub fn is_stripped(&self) -> bool {
         !self.active
             && self.effective_groups.is_empty()
             && self.licences.is_empty()
             && self.sessions.is_empty()
+            && self.held.is_empty()
             && self.tokens.iter().all(|token| !token.works)
     }
 }
@@ -86,6 +93,29 @@ pub struct TrueToken {
     pub purges_at_ms: Option<i64>,
     /// Whether whoever holds its secret gets in now.
     pub works: bool,
+}
+
+/// One thing of a class that has no words of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrueThing {
+    /// Its id.
+    pub id: String,
+    /// Its class.
+    pub class: String,
+    /// Its name.
+    pub name: String,
+    /// Id of the user who made it.
+    pub maker: String,
+    /// Whom it lets in or acts for now: id of a user, or whoever else.
+    pub holder: String,
+    /// Id of the user on whose things it gives a right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<String>,
+    /// When it was made, in ms.
+    pub created_ms: i64,
+    /// When it ends by itself, in ms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_at_ms: Option<i64>,
 }
 
 /// One group as it really is.
@@ -122,6 +152,7 @@ impl Truth {
             at_ms: now,
             users: world.all_users().map(|user| true_user(world, user)).collect(),
             groups: world.groups().map(true_group).collect(),
+            held: world.things().map(true_thing).collect(),
             grants: world.grants().map(|grant| (grant.name.clone(), grant.alive)).collect(),
             pending: system.pending_members(),
         }
@@ -150,6 +181,20 @@ pub(crate) fn true_user(world: &World, user: &User) -> TrueUser {
         licences: user.licences.clone(),
         tokens: user.tokens.values().map(token).collect(),
         sessions: user.sessions.keys().cloned().collect(),
+        held: world.things().filter(|thing| thing.holder == user.id).map(|thing| thing.id.clone()).collect(),
+    }
+}
+
+fn true_thing(thing: &Thing) -> TrueThing {
+    TrueThing {
+        id: thing.id.clone(),
+        class: thing.class.clone(),
+        name: thing.name.clone(),
+        maker: thing.maker.clone(),
+        holder: thing.holder.clone(),
+        on: thing.on.clone(),
+        created_ms: thing.created_ms,
+        ends_at_ms: thing.ends_at_ms,
     }
 }
 

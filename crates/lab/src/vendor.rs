@@ -1,4 +1,5 @@
-//! The vendor API: what SCIM has no words for. Licences, API tokens, sessions, and effective membership.
+//! The vendor API: what SCIM has no words for. Licences, API tokens, sessions, effective membership; things of every
+//! other class are in `held`, the audit log in `audit`.
 //!
 //! JSON with the integration's bearer tokens, errors as `{"error": code, "message": text}`. `whoami` is the exception:
 //! it is called with a *user's* credential and says whether that works, which is how a probe tries one.
@@ -8,47 +9,57 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    TokenStatus,
+    Behaviour, TokenStatus, audit,
     clock::rfc3339,
     exchange::Call,
+    held::{self, Side},
     refusal::Refusal,
     reply::Reply,
     system::System,
-    world::{Change, Holder, Session, Token, User, World},
+    world::{Change, Entered, Session, Token, User, World},
 };
 
 /// `GET /api/whoami` with a user's API token or session secret as bearer: 200 if it works now, else 401.
 pub(crate) fn whoami(system: &System, secret: Option<&str>) -> Result<Reply, Refusal> {
-    let found = secret.and_then(|secret| system.truth.holder(secret)).ok_or(Refusal::Unauthorized)?;
-    let (holder, user, credential) = found;
-    let kind = match holder {
-        Holder::Token => "token",
-        Holder::Session => "session",
-    };
-    let body =
-        json!({"id": user.id, "userName": user.user_name(), "credential": kind, "credentialId": credential});
+    let found = secret.and_then(|secret| system.truth.entered(secret)).ok_or(Refusal::Unauthorized)?;
+    let Entered { who, kind, credential } = found;
+    let name = system.truth.any_user(who).map(User::user_name);
+    let body = json!({"id": who, "userName": name, "credential": kind, "credentialId": credential});
     Ok(Reply::json(StatusCode::OK, body))
 }
 
 /// Answers a request below a system's vendor API base.
 pub(crate) fn route(system: &mut System, call: &Call) -> Result<Reply, Refusal> {
-    let ["users", user, what @ ..] = &call.path[..] else {
-        return Err(match call.path[..] {
-            ["whoami"] => call.not_allowed(),
-            _ => call.not_found(),
-        });
+    let (user, what) = match &call.path[..] {
+        ["users", user, "held", class, rest @ ..] => {
+            found(&system.truth, user)?;
+            return held::route(system, call, class, Side::For, user, rest);
+        }
+        ["held", class, side, user, rest @ ..] => {
+            let side = side.parse().map_err(|()| call.not_found())?;
+            return held::route(system, call, class, side, user, rest);
+        }
+        ["audit"] => return audit::route(system, call),
+        ["users", user, what @ ..] => (user, what),
+        ["whoami"] => return Err(call.not_allowed()),
+        _ => return Err(call.not_found()),
     };
     match (call.method.as_str(), what) {
-        ("GET", ["licences"]) => list(system, user, "licences", licences),
+        ("GET", ["licences"]) => list(system, user, "licences", |_, _, user| licences(user)),
         ("PUT", ["licences", sku]) => assign_licence(system, call, user, sku),
+        // A seat that was never given up is counted as before.
+        ("DELETE", ["licences", _]) if system.is(Behaviour::UnaffiliatedSeat) => {
+            found(&system.truth, user)?;
+            Ok(Reply::empty(StatusCode::NO_CONTENT))
+        }
         ("DELETE", ["licences", sku]) => {
             let change = Change::LicenceRemoved { user: (*user).to_owned(), sku: (*sku).to_owned() };
             remove(system, call, user, change)
         }
-        ("GET", ["tokens"]) => list(system, user, "tokens", tokens),
+        ("GET", ["tokens"]) => list(system, user, "tokens", |system, _, user| tokens(system, user)),
         ("POST", ["tokens"]) => create_token(system, call, user),
         ("DELETE", ["tokens", token]) => revoke_token(system, call, user, token),
-        ("GET", ["sessions"]) => list(system, user, "sessions", sessions),
+        ("GET", ["sessions"]) => list(system, user, "sessions", |_, _, user| sessions(user)),
         ("POST", ["sessions"]) => start_session(system, call, user),
         ("DELETE", ["sessions"]) => {
             found(&system.truth, user)?;
@@ -59,7 +70,7 @@ pub(crate) fn route(system: &mut System, call: &Call) -> Result<Reply, Refusal> 
             let change = Change::SessionEnded { user: (*user).to_owned(), session: (*session).to_owned() };
             remove(system, call, user, change)
         }
-        ("GET", ["effective"]) => list(system, user, "groups", effective),
+        ("GET", ["effective"]) => list(system, user, "groups", |_, world, user| effective(world, user)),
         (_, ["licences" | "tokens" | "sessions", ..] | ["effective"]) if what.len() <= 2 => {
             Err(call.not_allowed())
         }
@@ -72,7 +83,7 @@ fn found<'a>(world: &'a World, id: &str) -> Result<&'a User, Refusal> {
 }
 
 /// A user of the true state that may be given something.
-fn found_active<'a>(world: &'a World, id: &str) -> Result<&'a User, Refusal> {
+pub(crate) fn found_active<'a>(world: &'a World, id: &str) -> Result<&'a User, Refusal> {
     let user = found(world, id)?;
     match user.active() {
         true => Ok(user),
@@ -80,21 +91,30 @@ fn found_active<'a>(world: &'a World, id: &str) -> Result<&'a User, Refusal> {
     }
 }
 
-fn list(system: &System, user: &str, name: &str, of: fn(&World, &User) -> Value) -> Result<Reply, Refusal> {
+fn list(
+    system: &System,
+    user: &str,
+    name: &str,
+    of: fn(&System, &World, &User) -> Value,
+) -> Result<Reply, Refusal> {
     let world = system.shown();
     let user = found(world, user)?;
-    Ok(Reply::json(StatusCode::OK, json!({"user": user.id, name: of(world, user)})))
+    Ok(Reply::json(StatusCode::OK, json!({"user": user.id, name: of(system, world, user)})))
 }
 
-fn licences(_: &World, user: &User) -> Value {
+fn licences(user: &User) -> Value {
     user.licences.iter().map(|sku| json!({"sku": sku})).collect()
 }
 
-fn tokens(_: &World, user: &User) -> Value {
-    user.tokens.values().map(token_object).collect()
+fn tokens(system: &System, user: &User) -> Value {
+    let said = |token: &Token| match system.lied.contains(&token.id) {
+        true => Token { status: TokenStatus::Revoked, ..token.clone() },
+        false => token.clone(),
+    };
+    user.tokens.values().map(|token| token_object(&said(token))).collect()
 }
 
-fn sessions(_: &World, user: &User) -> Value {
+fn sessions(user: &User) -> Value {
     user.sessions.values().map(session_object).collect()
 }
 
@@ -169,8 +189,12 @@ fn revoke_token(system: &mut System, call: &Call, user: &str, token: &str) -> Re
     if !found(&system.truth, user)?.tokens.contains_key(token) {
         return Err(call.not_found());
     }
-    let change = Change::TokenRevoked { user: user.to_owned(), token: token.to_owned() };
-    system.commit(&call.cause, change, call.now);
+    if system.is(Behaviour::Liar) {
+        system.lied.insert(token.to_owned());
+    } else {
+        let change = Change::TokenRevoked { user: user.to_owned(), token: token.to_owned() };
+        system.commit(&call.cause, change, call.now);
+    }
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }
 

@@ -40,6 +40,32 @@ pub(crate) struct Session {
     pub(crate) secret: Secret,
 }
 
+/// Something of a class that has no words of its own: a bot, a lease, a consent, a right on a mailbox. While it is
+/// there it works.
+#[derive(Clone)]
+pub(crate) struct Thing {
+    pub(crate) id: String,
+    pub(crate) class: String,
+    pub(crate) name: String,
+    pub(crate) created_ms: i64,
+    /// When it ends by itself.
+    pub(crate) ends_at_ms: Option<i64>,
+    /// Id of the user who made it; it stays so when the thing passes to somebody else.
+    pub(crate) maker: String,
+    /// Whom it lets in or acts for: the id of a user, or whoever else it may be.
+    pub(crate) holder: String,
+    /// Id of the user on whose things it gives a right.
+    pub(crate) on: Option<String>,
+    pub(crate) secret: Secret,
+}
+
+impl Thing {
+    /// Whether it ends with this user on a faithful system.
+    pub(crate) fn touches(&self, user: &str) -> bool {
+        self.maker == user || self.holder == user || self.on.as_deref() == Some(user)
+    }
+}
+
 #[derive(Clone)]
 pub(crate) struct User {
     pub(crate) id: String,
@@ -169,6 +195,20 @@ pub(crate) enum Change {
         user: String,
         session: String,
     },
+    ThingMade {
+        thing: Thing,
+    },
+    /// Somebody else has it from now on, with another secret if one is given.
+    ThingPassed {
+        thing: String,
+        from: String,
+        to: String,
+        secret: Option<Secret>,
+    },
+    ThingEnded {
+        thing: String,
+        holder: String,
+    },
     GrantIssued {
         grant: Grant,
     },
@@ -194,6 +234,16 @@ pub(crate) enum Holder {
     Session,
 }
 
+/// Whom a secret lets in, and by what.
+pub(crate) struct Entered<'a> {
+    /// Id of the user, or who else it is.
+    pub(crate) who: &'a str,
+    /// What it is: `token`, `session`, or the class of a thing.
+    pub(crate) kind: &'a str,
+    /// Its id.
+    pub(crate) credential: &'a str,
+}
+
 #[derive(Clone, Default)]
 pub(crate) struct World {
     users: BTreeMap<String, User>,
@@ -206,6 +256,8 @@ pub(crate) struct World {
     external: BTreeMap<String, BTreeSet<String>>,
     /// The grants of integrations, by name, the revoked ones too.
     grants: BTreeMap<String, Grant>,
+    /// Things of every other class, by id.
+    things: BTreeMap<String, Thing>,
     /// Secret to holder, user id and credential id.
     secrets: BTreeMap<Secret, (Holder, String, String)>,
 }
@@ -282,12 +334,29 @@ impl World {
         self.grants.values().find(|grant| grant.alive && grant.secret.expose() == secret)
     }
 
-    /// The user behind a secret, if the secret works now. Only the credential counts: one that is active on an
-    /// inactive or hidden user works, which is what makes leftovers dangerous.
-    pub(crate) fn holder(&self, secret: &str) -> Option<(Holder, &User, &str)> {
+    /// Everything of a class, by id.
+    pub(crate) fn things_of<'a>(&'a self, class: &'a str) -> impl Iterator<Item = &'a Thing> {
+        self.things.values().filter(move |thing| thing.class == class)
+    }
+
+    /// Every thing, by id.
+    pub(crate) fn things(&self) -> impl Iterator<Item = &Thing> {
+        self.things.values()
+    }
+
+    /// Whom a secret lets in, if it works now. Only the credential counts: one that is active on an inactive, hidden
+    /// or forgotten user works, which is what makes leftovers dangerous.
+    pub(crate) fn entered(&self, secret: &str) -> Option<Entered<'_>> {
+        if let Some(thing) = self.things.values().find(|thing| thing.secret.expose() == secret) {
+            return Some(Entered { who: &thing.holder, kind: &thing.class, credential: &thing.id });
+        }
         let (holder, user, credential) = self.secrets.get(secret)?;
         self.live(user, credential).then_some(())?;
-        Some((*holder, self.users.get(user)?, credential))
+        let kind = match holder {
+            Holder::Token => "token",
+            Holder::Session => "session",
+        };
+        Some(Entered { who: user, kind, credential })
     }
 
     /// Whether a token or session of a user works now.
@@ -338,6 +407,19 @@ impl World {
                     && self.set_token(user, token, TokenStatus::Suspended, TokenStatus::Revoked, None)
             }
             Change::SessionStarted { user, session } => self.add_session(user, session),
+            Change::ThingMade { thing } => {
+                self.things.insert(thing.id.clone(), thing.clone());
+                true
+            }
+            Change::ThingPassed { thing, to, secret, .. } => {
+                let Some(thing) = self.things.get_mut(thing) else { return false };
+                thing.holder.clone_from(to);
+                if let Some(secret) = secret {
+                    thing.secret = secret.clone();
+                }
+                true
+            }
+            Change::ThingEnded { thing, .. } => self.things.remove(thing).is_some(),
             Change::GrantIssued { grant } => {
                 self.grants.insert(grant.name.clone(), grant.clone());
                 true

@@ -75,7 +75,11 @@ impl Reader<'_> {
         let (filtered, place, answer) = match cursor.map(Where::parse).transpose()? {
             None => {
                 let place = self.place(None, size)?;
-                let (filtered, answer) = self.first_page(GROUPS, &filter, &place).await?;
+                let first = self.first_page(GROUPS, &filter, &place).await;
+                // That there are no groups to look at says nothing of the account, as it would be taken to.
+                let kind = |kind| if kind == ErrorKind::NotFound { ErrorKind::Unsupported } else { kind };
+                let (filtered, answer) =
+                    first.map_err(|error| ConnectorError { kind: kind(error.kind), ..error })?;
                 (filtered, place, answer)
             }
             Some(Where { filtered, place }) => {

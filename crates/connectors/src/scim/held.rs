@@ -1,20 +1,26 @@
-//! Access that SCIM has no words for, at endpoints of the vendor's own: licences, API tokens, sessions.
+//! Access that SCIM has no words for, at endpoints of the vendor's own: licences, API tokens, sessions, and
+//! every other class.
 //!
 //! An endpoint answers a JSON list, or an object that has one; the settings say which members of an item
-//! are its id and name and when it works. Absent on purpose: pages. A vendor who cuts such a list in
-//! pieces needs a connector of its own.
+//! are its id and name and when it works. That an account is gone says nothing of what can outlive it. Absent on
+//! purpose: pages. A vendor who cuts such a list in pieces needs a connector of its own.
 
 use std::borrow::Cow;
 
-use bailiwick_connector::{Object, ObjectState, Page, Result, Visit};
-use bailiwick_core::{plan::Op, scope::Operation, time::Timestamp};
+use bailiwick_connector::{
+    Call, ConnectorError, Effect, Entry, ErrorKind, Issued, Object, ObjectState, Page, Result, Visit,
+    seal::{Credential, CredentialScheme, Secret},
+};
+use bailiwick_core::{access::AccessClass, plan::Op, scope::Operation, time::Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
     decode::{json, malformed},
-    exchange::{Exchange, segment},
+    exchange::{Exchange, Kind, refusal, segment},
 };
+
+const JSON: &str = "application/json";
 
 /// The settings of one class.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -31,6 +37,25 @@ pub(super) struct HeldSetting {
     purges: Option<String>,
     revoke: Option<String>,
     grant: Option<String>,
+    /// Whether things of the class can outlive the account; without it, as is usual for the class.
+    outlives: Option<bool>,
+    issue: Option<IssueSetting>,
+    /// The path that whoever holds such a credential may read.
+    #[serde(rename = "try")]
+    attempt: Option<String>,
+}
+
+/// How a canary is given a credential of the class.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IssueSetting {
+    make: String,
+    #[serde(default)]
+    body: Value,
+    /// The member of the answer that is the credential.
+    given: String,
+    #[serde(default = "id")]
+    id: String,
 }
 
 fn id() -> String {
@@ -58,11 +83,13 @@ impl Match {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct HeldApi {
     setting: HeldSetting,
+    class: AccessClass,
     revoke: Option<Route>,
     grant: Option<Route>,
+    issue: Option<Route>,
 }
 
-/// A method, and a path with the places `{id}` and `{item}`.
+/// A method, and a path with the places `{id}` and, but for what makes one, `{item}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Route {
     method: &'static str,
@@ -70,7 +97,16 @@ struct Route {
 }
 
 impl Route {
+    /// To one thing that an account holds.
     fn new(text: &str, usual: &'static str) -> Result<Self, &'static str> {
+        let route = Self::to(text, usual)?;
+        match route.path.contains("{id}") && route.path.contains("{item}") {
+            true => Ok(route),
+            false => Err("the path needs `{id}` for the account and `{item}` for what it holds"),
+        }
+    }
+
+    fn to(text: &str, usual: &'static str) -> Result<Self, &'static str> {
         let (method, path) = match text.split_once(' ') {
             None => (usual, text),
             Some((method, path)) => {
@@ -78,10 +114,7 @@ impl Route {
                 (known.ok_or("the method is one of POST, PUT, PATCH, DELETE")?, path)
             }
         };
-        match path.contains("{id}") && path.contains("{item}") {
-            true => Ok(Self { method, path: checked(path)?.to_owned() }),
-            false => Err("the path needs `{id}` for the account and `{item}` for what it holds"),
-        }
+        Ok(Self { method, path: checked(path)?.to_owned() })
     }
 
     fn fill(&self, account: &str, item: &str) -> Result<String> {
@@ -98,7 +131,10 @@ fn checked(path: &str) -> Result<&str, &'static str> {
 
 impl HeldApi {
     /// From its settings; the error names the part and why it will not do.
-    pub(super) fn new(setting: HeldSetting) -> Result<Self, (&'static str, &'static str)> {
+    pub(super) fn new(
+        class: AccessClass,
+        setting: HeldSetting,
+    ) -> Result<Self, (&'static str, &'static str)> {
         if !checked(&setting.list).map_err(|why| ("list", why))?.contains("{id}") {
             return Err(("list", "the path needs `{id}` for the account"));
         }
@@ -107,7 +143,25 @@ impl HeldApi {
         };
         let revoke = route(&setting.revoke, "revoke", "DELETE")?;
         let grant = route(&setting.grant, "grant", "PUT")?;
-        Ok(Self { setting, revoke, grant })
+        let issue = setting.issue.as_ref().map(|issue| Route::to(&issue.make, "POST")).transpose();
+        let issue = issue.map_err(|why| ("issue.make", why))?;
+        if issue.as_ref().is_some_and(|route| !route.path.contains("{id}")) {
+            return Err(("issue.make", "the path needs `{id}` for the account"));
+        }
+        setting.attempt.as_deref().map(checked).transpose().map_err(|why| ("try", why))?;
+        Ok(Self { setting, class, revoke, grant, issue })
+    }
+
+    /// Whether a canary can be given a credential of the class, and it can be tried.
+    pub(super) fn tries(&self) -> bool {
+        self.issue.is_some() && self.setting.attempt.is_some()
+    }
+
+    /// Whether things of the class may be there when the account is gone. Only what gives nobody entry by itself is
+    /// taken to end with it, unless the settings say more.
+    fn outlives(&self) -> bool {
+        let usual = !matches!(self.class, AccessClass::Licences | AccessClass::Roles);
+        self.setting.outlives.unwrap_or(usual)
     }
 
     /// Whether things of the class can be taken away.
@@ -139,6 +193,66 @@ impl HeldApi {
             }
         };
         route.as_ref().map(|route| Ok((route.method, route.fill(account, item)?))).transpose()
+    }
+
+    /// Shows everything of the class that an account holds; of one that is gone, nothing, which is not all where
+    /// things of the class can outlive it.
+    ///
+    /// # Errors
+    /// `NotFound` if the system says that there is no such account, and with it went what it held.
+    pub(super) async fn survey(
+        &self,
+        exchange: &Exchange<'_>,
+        account: &str,
+        visit: Visit<'_>,
+    ) -> Result<Page> {
+        match self.list(exchange, account, visit).await {
+            Err(error) if error.kind == ErrorKind::NotFound && self.outlives() => {
+                Ok(Page { next: None, complete: false })
+            }
+            other => other,
+        }
+    }
+
+    /// Gives a canary a credential, which the system makes up.
+    pub(super) async fn give(&self, exchange: &Exchange<'_>, account: &str) -> Result<Issued> {
+        let (Some(route), Some(issue)) = (&self.issue, &self.setting.issue) else {
+            return Err(super::unsupported(&format!("issuing {}", self.class)));
+        };
+        let path = route.path.replace("{id}", &segment(account)?);
+        let label = format!("{} {path}", route.method);
+        let mut call = Call::new(Operation::Issue, route.method, path).header("Accept", JSON);
+        if !issue.body.is_null() {
+            call = call.header("Content-Type", JSON).body(issue.body.to_string().into_bytes());
+        }
+        let answer = exchange.line.send(call).await?;
+        if !matches!(answer.status, 200..=299) {
+            return Err(refusal(&label, Kind::Create, &answer));
+        }
+        let lost = || ConnectorError {
+            effect: Effect::Unknown,
+            ..malformed(&format!("a credential was made, and the answer has none at `{}`", issue.given))
+        };
+        let body: Value = json(&answer.body).map_err(|_| lost())?;
+        let given = text(&body[issue.given.as_str()]).filter(|given| !given.is_empty()).ok_or_else(lost)?;
+        let credential =
+            Credential { scheme: CredentialScheme::Bearer, secret: Secret::new(given.into_owned()) };
+        let external_id = text(&body[issue.id.as_str()]).map(Cow::into_owned);
+        Ok(Issued { class: self.class, external_id, credential })
+    }
+
+    /// Tries a credential as its holder would.
+    pub(super) async fn knock(&self, exchange: &Exchange<'_>, issued: &Issued) -> Result<Entry> {
+        let Some(path) = &self.setting.attempt else {
+            return Err(super::unsupported(&format!("trying {}", self.class)));
+        };
+        let call = Call::new(Operation::Try, "GET", path.clone()).header("Accept", JSON);
+        let answer = exchange.line.send_as(call, &issued.credential).await?;
+        match answer.status {
+            200..=299 => Ok(Entry::Accepted),
+            401 | 403 => Ok(Entry::Rejected),
+            _ => Err(refusal(&format!("GET {path}"), Kind::Read, &answer)),
+        }
     }
 
     /// Shows everything of the class that an account holds.
@@ -211,7 +325,21 @@ mod tests {
     use super::*;
 
     fn api(setting: Value) -> HeldApi {
-        HeldApi::new(serde_json::from_value(setting).unwrap()).unwrap()
+        HeldApi::new(AccessClass::ApiTokens, serde_json::from_value(setting).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn only_what_lets_nobody_in_by_itself_is_taken_to_end_with_its_account() {
+        let outlives = |class, setting: Value| {
+            HeldApi::new(class, serde_json::from_value(setting).unwrap()).unwrap().outlives()
+        };
+        let ending: Vec<_> = AccessClass::ALL
+            .into_iter()
+            .filter(|class| !outlives(*class, json!({"list": "/u/{id}"})))
+            .collect();
+        assert_eq!(ending, [AccessClass::Roles, AccessClass::Licences]);
+        assert!(!outlives(AccessClass::Automations, json!({"list": "/u/{id}", "outlives": false})));
+        assert!(outlives(AccessClass::Licences, json!({"list": "/u/{id}", "outlives": true})));
     }
 
     #[test]

@@ -26,8 +26,8 @@ use std::{
 
 use async_trait::async_trait;
 use bailiwick_connector::{
-    self as connector, AccountWrite, Applied, Capability, Connector, ConnectorError, ErrorKind, Line,
-    Listing, Locator, Object, Page, Result, Visit,
+    self as connector, AccountWrite, Applied, Capability, Connector, ConnectorError, Entry, ErrorKind,
+    Issued, Line, Listing, Locator, Object, Page, Result, Visit, seal::Secret,
 };
 use bailiwick_core::{access::AccessClass, plan::Op};
 use serde_json::Value;
@@ -88,7 +88,9 @@ impl Scim {
     /// | `idempotency_header` | `Idempotency-Key` or `X-Idempotency-Key`, if the system honours it | none |
     /// | `attributes` | attribute name → SCIM path, on top of the common ones | the common ones |
     /// | `read_lag_ms` | how long reads may show what was before a write | 0 |
-    /// | `held.CLASS` | where the vendor lists, gives and takes what SCIM has no words for | unobservable |
+    /// | `groups` | `false` for a system that has no groups | it has |
+    /// | `held.CLASS` | where the vendor lists, gives and takes what SCIM has no words for, and how a canary is given one (`issue`) that can be tried (`try`) | unobservable |
+    /// | `held.CLASS.outlives` | whether it can be there when the account is gone, so that the account's end is no proof of its | `false` for licences and roles, else `true` |
     ///
     /// # Errors
     /// `Settings`, naming the setting.
@@ -157,14 +159,16 @@ fn capability(settings: &Settings, learned: &Learned) -> Capability {
         (UpdateSetting::Patch, _) => vec![PATCH_WAY],
         (UpdateSetting::Put, _) | (UpdateSetting::Auto, false) => vec![PUT_WAY],
     };
+    let grouped = |class| Some(class).filter(|_| settings.groups);
+    let seen = [Some(PrimaryAccount), grouped(DirectGroups), grouped(NestedGroups)];
     Capability {
         people: false,
         accounts: true,
-        groups: true,
-        observes: [PrimaryAccount, DirectGroups, NestedGroups].into_iter().chain(held(|_| true)).collect(),
-        removes: [DirectGroups].into_iter().chain(held(HeldApi::revokes)).collect(),
-        grants: [DirectGroups].into_iter().chain(held(HeldApi::grants)).collect(),
-        tries: BTreeSet::new(),
+        groups: settings.groups,
+        observes: seen.into_iter().flatten().chain(held(|_| true)).collect(),
+        removes: grouped(DirectGroups).into_iter().chain(held(HeldApi::revokes)).collect(),
+        grants: grouped(DirectGroups).into_iter().chain(held(HeldApi::grants)).collect(),
+        tries: held(HeldApi::tries).collect(),
         writes: AccountWrite::ALL.into(),
         by_person: None,
         forms: MANNERS
@@ -195,7 +199,13 @@ pub(crate) fn most() -> Capability {
     let every: BTreeSet<AccessClass> = AccessClass::ALL.into();
     let kept = [AccessClass::PrimaryAccount, AccessClass::NestedGroups];
     let given: BTreeSet<_> = every.iter().copied().filter(|class| !kept.contains(class)).collect();
-    Capability { observes: every, removes: given.clone(), grants: given, ..usual.unwrap_or_default() }
+    Capability {
+        observes: every,
+        removes: given.clone(),
+        grants: given.clone(),
+        tries: &given - &[AccessClass::DirectGroups].into(),
+        ..usual.unwrap_or_default()
+    }
 }
 
 #[async_trait]
@@ -254,7 +264,7 @@ impl Connector for Scim {
                 reader.nested_groups(account, visit).await
             }
             Listing::Held { account, class } => {
-                self.held(class)?.list(&reader.exchange, account, visit).await
+                self.held(class)?.survey(&reader.exchange, account, visit).await
             }
         }
     }
@@ -272,6 +282,14 @@ impl Connector for Scim {
         key: &str,
     ) -> Result<Applied> {
         write::apply(self, line, account, op, precondition, key).await
+    }
+
+    async fn issue(&self, line: &Line, account: &str, class: AccessClass, _secret: Secret) -> Result<Issued> {
+        self.held(class)?.give(&self.exchange(line), account).await
+    }
+
+    async fn attempt(&self, line: &Line, issued: &Issued) -> Result<Entry> {
+        self.held(issued.class)?.knock(&self.exchange(line), issued).await
     }
 }
 

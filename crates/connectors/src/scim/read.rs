@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bailiwick_connector::{Answer, Line, Locator, Object, Page, Result, Visit};
+use bailiwick_connector::{Answer, ErrorKind, Line, Locator, Object, Page, Result, Visit};
 use bailiwick_core::scope::Operation;
 use serde_json::Value;
 
@@ -117,7 +117,13 @@ impl<'a> Reader<'a> {
     /// One page of all groups.
     pub(super) async fn groups(&self, cursor: Option<&str>, size: u32, visit: Visit<'_>) -> Result<Page> {
         let place = self.place(cursor, size)?;
-        let answer = self.page(GROUPS, None, &place).await?;
+        let answer = match self.page(GROUPS, None, &place).await {
+            // What a system does not show at all is not shown to be empty.
+            Err(error) if error.kind == ErrorKind::NotFound => {
+                return Ok(Page { next: None, complete: false });
+            }
+            answer => answer?,
+        };
         let mut list = parse_list::<TypedGroup<'_>>(&answer.body)?;
         let verdict = place.judge(&info(&list));
         if !verdict.fresh {

@@ -54,6 +54,8 @@ pub(super) struct Settings {
     /// The attributes that the configuration names itself.
     pub(super) configured: Vec<String>,
     pub(super) read_lag_ms: u64,
+    /// Whether the system has groups at all.
+    pub(super) groups: bool,
     /// Access that SCIM has no words for.
     pub(super) held: BTreeMap<AccessClass, HeldApi>,
 }
@@ -112,6 +114,7 @@ impl Settings {
             configured: attributes.keys().cloned().collect(),
             mapping: mapping(attributes)?,
             read_lag_ms: take(&mut settings, "read_lag_ms")?.unwrap_or_default(),
+            groups: take(&mut settings, "groups")?.unwrap_or(true),
             held: held(take(&mut settings, "held")?.unwrap_or_default())?,
         };
         match settings.keys().next() {
@@ -119,7 +122,7 @@ impl Settings {
             Some(unknown) => Err(wrong(
                 unknown,
                 "there is none of this name; there are base, paging, page_size, update, idempotency_header, \
-                 attributes, read_lag_ms and held",
+                 attributes, read_lag_ms, groups and held",
             )),
         }
     }
@@ -164,7 +167,10 @@ fn held(table: BTreeMap<String, Value>) -> Result<BTreeMap<AccessClass, HeldApi>
             return Err(wrong(&setting, "SCIM itself has this class"));
         }
         let read: HeldSetting = serde_json::from_value(value).map_err(|error| wrong(&setting, error))?;
-        Ok((class, HeldApi::new(read).map_err(|(part, why)| wrong(&format!("{setting}.{part}"), why))?))
+        Ok((
+            class,
+            HeldApi::new(class, read).map_err(|(part, why)| wrong(&format!("{setting}.{part}"), why))?,
+        ))
     };
     table.into_iter().map(entry).collect()
 }
@@ -244,6 +250,12 @@ mod tests {
                 json!({"held": {"sessions": {"list": "/x/{id}", "revoke": "GET /x/{id}/{item}"}}}),
                 "`held.sessions.revoke`",
             ),
+            (json!({"held": {"sessions": {"list": "/x/{id}", "try": "x"}}}), "`held.sessions.try`"),
+            (
+                json!({"held": {"sessions": {"list": "/x/{id}", "issue": {"make": "/x", "given": "s"}}}}),
+                "`held.sessions.issue.make`",
+            ),
+            (json!({"groups": "no"}), "`groups`"),
         ] {
             let error = Settings::new(&settings).unwrap_err();
             assert_eq!(error.kind, ErrorKind::Settings, "{settings}");

@@ -10,10 +10,10 @@ use std::{
 
 use async_trait::async_trait;
 use bailiwick_connector::{
-    Broker, Capability, Connector, ConnectorError, Effect, ErrorKind, Line, Listing, Locator, ObjectState,
-    Outcome,
+    Broker, Capability, Connector, ConnectorError, Effect, Entry, ErrorKind, Line, Listing, Locator,
+    ObjectState, Outcome,
     broker::{Transport, TransportError, TransportErrorKind},
-    seal::SealKey,
+    seal::{SealKey, Secret},
     testkit::{Hands, Seeded},
 };
 use bailiwick_core::{
@@ -124,6 +124,8 @@ impl Stage {
             "grant PUT /Groups/{id}",
             "revoke PUT /Groups/{id}",
             "revoke DELETE /u/{id}/tokens/{token}",
+            "issue POST /u/{id}/tokens",
+            "try GET /me",
         ];
         let integration: Integration = serde_json::from_value(json!({
             "name": "app", "purpose": "test", "owner": "hr/1", "backup": "hr/2", "connector": "scim",

@@ -125,11 +125,15 @@ fn covers(power: &Power, entry: &LedgerEntry) -> bool {
         Effect::LicenceRemoved => (held("licences") || with) && takes,
         // The hub's own grant is the kill's matter, and no operation of a scope.
         Effect::GrantIssued | Effect::GrantRevoked => false,
-        Effect::TokenCreated | Effect::SessionStarted => credentials && power.can == Can::Create,
+        Effect::TokenCreated | Effect::SessionStarted | Effect::ThingMade => {
+            credentials && power.can == Can::Create
+        }
         // Only whoever changes accounts can bring back what was blocked with them.
         Effect::TokenResumed => with && power.can == Can::Change,
         Effect::TokenSuspended | Effect::TokenRevoked => (held("api-tokens") || with) && takes,
         Effect::SessionEnded => (held("sessions") || with) && takes,
+        // They go with their account, or pass to somebody else with it.
+        Effect::ThingPassed | Effect::ThingEnded => with && takes,
     }
 }
 

@@ -118,8 +118,12 @@ pub fn settings() -> Value {
                 "name": "name", "purges": "purges_at",
                 "live": {"field": "status", "equals": "active"},
                 "gone": {"field": "status", "equals": "revoked"},
+                "issue": {"make": "/api/users/{id}/tokens", "body": {"name": "canary"}, "given": "secret"},
+                "try": "/api/whoami",
             })),
-            "sessions": held("sessions", json!({})),
+            "sessions": held("sessions", json!({
+                "issue": {"make": "/api/users/{id}/sessions", "given": "secret"}, "try": "/api/whoami",
+            })),
             "licences": held("licences", json!({"item": "sku", "grant": "/api/users/{id}/licences/{item}"})),
         },
     })

@@ -17,7 +17,7 @@ use bailiwick_core::{
 use serde_json::json;
 
 /// What the connector needs below the base `/BASE` of the SCIM interface and the vendor's `/api`.
-const SCOPE: [&str; 21] = [
+const SCOPE: [&str; 24] = [
     "discover GET /BASE/ServiceProviderConfig",
     "discover GET /BASE/Schemas",
     "list GET /BASE/Users",
@@ -39,6 +39,9 @@ const SCOPE: [&str; 21] = [
     "revoke DELETE /api/users/{id}/tokens/{token}",
     "list GET /api/users/{id}/sessions",
     "revoke DELETE /api/users/{id}/sessions/{session}",
+    "issue POST /api/users/{id}/tokens",
+    "issue POST /api/users/{id}/sessions",
+    "try GET /api/whoami",
 ];
 
 /// A line for `purpose` that shows `token` at `endpoint`.

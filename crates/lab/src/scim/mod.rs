@@ -23,7 +23,7 @@ use self::{
     render::{Projection, etag},
     schema::ResourceKind,
 };
-use crate::{exchange::Call, refusal::Refusal, reply::Reply, system::System};
+use crate::{Behaviour, exchange::Call, refusal::Refusal, reply::Reply, system::System};
 
 /// Answers a request below a system's SCIM base.
 pub(crate) fn route(system: &mut System, call: &Call) -> Result<Reply, Refusal> {
@@ -35,6 +35,7 @@ pub(crate) fn route(system: &mut System, call: &Call) -> Result<Reply, Refusal> 
         ("PUT", ["Users", id]) => users::replace(system, call, id),
         ("PATCH", ["Users", id]) => users::patch(system, call, id),
         ("DELETE", ["Users", id]) => users::delete(system, call, id),
+        (_, ["Groups", ..]) if system.is(Behaviour::HalfScim) => Err(call.not_found()),
         ("GET", ["Groups"]) => groups::list(system, call, &Query::of(call)),
         ("POST", ["Groups"]) => groups::create(system, call),
         ("POST", ["Groups", ".search"]) => groups::list(system, call, &Query::search(call.body)?),

@@ -26,6 +26,9 @@ use crate::{
 const KIND: ResourceKind = ResourceKind::User;
 
 pub(crate) fn list(system: &System, call: &Call, query: &Query) -> Result<Reply, Refusal> {
+    if query.filter.is_some() && system.is(Behaviour::HalfScim) {
+        return Err(Refusal::NotImplemented("filtering"));
+    }
     let filter = filter(query, KIND)?;
     let projection = Projection::parse(KIND, query.attributes.as_deref(), query.excluded.as_deref())?;
     let world = system.shown();
@@ -86,6 +89,9 @@ pub(crate) fn replace(system: &mut System, call: &Call, id: &str) -> Result<Repl
 
 pub(crate) fn patch(system: &mut System, call: &Call, id: &str) -> Result<Reply, Refusal> {
     let projection = projection(call, KIND)?;
+    if system.is(Behaviour::HalfScim) {
+        return Err(Refusal::NotImplemented("PATCH"));
+    }
     let user = found(&system.truth, id)?;
     check_precondition(call, user.version)?;
     let mut attributes = user.attributes.clone();
@@ -122,6 +128,7 @@ fn write(
     check_unique(&system.truth, &attributes, Some(id))?;
     match system.put_user(&call.cause, id, attributes.clone(), call.now) {
         Outcome::Done => answer(system, call, StatusCode::OK, id, projection),
+        Outcome::Owns(things) => Err(Refusal::OwnsObjects { user: id.to_owned(), things }),
         Outcome::Pretend => {
             let mut user = found(&system.truth, id)?.clone();
             user.attributes = attributes;

@@ -12,3 +12,4 @@ mod pages;
 mod patches;
 mod requests;
 mod socket;
+mod survivors;

@@ -191,6 +191,80 @@ async fn a_listing_shows_both_kinds_of_pages_and_says_when_it_is_not_whole() {
 }
 
 #[tokio::test]
+async fn what_a_system_does_not_show_is_not_shown_to_be_empty() {
+    let tokens = |setting: Value| {
+        let mut tokens = json!({"list": "/u/{id}/tokens"});
+        tokens.as_object_mut().unwrap().extend(setting.as_object().unwrap().clone());
+        json!({"held": {"api-tokens": tokens}})
+    };
+    let of_u1 = r#"GET /Groups?startIndex=1&count=2&filter=members.value eq "u1""#;
+    let held = |class| Listing::Held { account: "u1", class };
+    let tokens_of = "GET /u/u1/tokens";
+    for (what, settings, listing, asked, expect) in [
+        ("no groups", json!({}), Listing::Groups, "GET /Groups?startIndex=1&count=2", Ok(false)),
+        (
+            "no groups to be in",
+            json!({}),
+            held(AccessClass::DirectGroups),
+            of_u1,
+            Err(ErrorKind::Unsupported),
+        ),
+        ("an account that is gone", tokens(json!({})), held(AccessClass::ApiTokens), tokens_of, Ok(false)),
+        (
+            "with it went what it held",
+            tokens(json!({"outlives": false})),
+            held(AccessClass::ApiTokens),
+            tokens_of,
+            Err(ErrorKind::NotFound),
+        ),
+    ] {
+        let stage = Stage::new(settings, PLAIN, &[(asked, status(404))]);
+        let page = stage.scim.list(&stage.line, listing, None, 2, &mut |_| panic!("{what}")).await;
+        assert_eq!(page.map(|page| page.complete).map_err(|error| error.kind), expect, "{what}");
+        stage.over();
+    }
+    let capability = |settings: Value| Scim::new(&settings).unwrap().capability().clone();
+    let none = capability(json!({"groups": false}));
+    assert!(!none.groups && none.removes.is_empty() && none.observes == [AccessClass::PrimaryAccount].into());
+}
+
+#[tokio::test]
+async fn a_canary_is_given_what_the_vendor_makes_up_and_it_is_tried_as_its_holder_would() {
+    let settings = json!({"held": {"api-tokens": {
+        "list": "/u/{id}/tokens", "try": "/me",
+        "issue": {"make": "/u/{id}/tokens", "body": {"name": "canary"}, "given": "secret"},
+    }}});
+    assert_eq!(Scim::new(&settings).unwrap().capability().tries, [AccessClass::ApiTokens].into());
+    let make = r#"POST /u/u1/tokens {"name":"canary"}"#;
+    let made = ok(r#"{"id":"t1","secret":"s3cret"}"#);
+    let give = async |script: &[(&str, Reply)]| {
+        let stage = Stage::new(settings.clone(), PLAIN, script);
+        // Neither is SCIM, so the system is not asked about itself.
+        stage.script.0.lock().unwrap().pop_front();
+        let secret = Secret::new(*b"unused");
+        let issued = stage.scim.issue(&stage.line, "u1", AccessClass::ApiTokens, secret).await;
+        (stage, issued)
+    };
+    for (reply, expect) in [(status(204), Effect::Unknown), (status(409), Effect::None)] {
+        let (stage, issued) = give(&[(make, reply)]).await;
+        assert_eq!(issued.err().map(|error| error.effect), Some(expect));
+        stage.over();
+    }
+    for (reply, expect) in [
+        (ok("{}"), Ok(Entry::Accepted)),
+        (status(401), Ok(Entry::Rejected)),
+        (status(500), Err(ErrorKind::SystemFault)),
+    ] {
+        let (stage, issued) = give(&[(make, made), ("GET /me", reply)]).await;
+        let issued = issued.unwrap();
+        assert_eq!(issued.external_id.as_deref(), Some("t1"));
+        let entry = stage.scim.attempt(&stage.line, &issued).await;
+        assert_eq!(entry.map_err(|error| error.kind), expect);
+        stage.over();
+    }
+}
+
+#[tokio::test]
 async fn check_reads_the_schemas_and_tries_the_credential() {
     let schemas = r#"{"Resources":[{"id":"urn:ietf:params:scim:schemas:core:2.0:User","attributes":[{"name":"userName"}]}]}"#;
     let (asks, one) = ("GET /Schemas", "GET /Users?startIndex=1&count=1");
