@@ -3,7 +3,7 @@
 //! Reading back says what a system shows; a credential that is tried says what is so. Where a credential gets in
 //! behind a read that was clean, what is read of that class is not believed any more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,10 @@ pub struct Drill {
     pub ways: u8,
     /// What came of each class that the system has.
     pub drilled: Vec<Drilled>,
+    /// The classes of which a drill got in behind a clean read, and until when that is doubted: the drill that found
+    /// it mended. Until there was one, it is doubted without end.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub doubts: BTreeMap<AccessClass, Option<Timestamp>>,
 }
 
 /// What came of one class.
@@ -135,20 +139,33 @@ impl Drill {
         self.basis == basis
     }
 
-    /// What is to be said of a class in the case of somebody who left, given what was read. What a drill showed
-    /// to be untrue proves nothing.
-    pub fn believed(&self, class: AccessClass, read: Verdict) -> Verdict {
+    /// What is doubted after it, given what was `before`. A class is believed again from the drill on whose
+    /// credential was turned away; what was ended before that may be alive all the same.
+    pub fn doubting(mut self, before: &BTreeMap<AccessClass, Option<Timestamp>>) -> Self {
+        self.doubts = before.clone();
+        for drilled in &self.drilled {
+            match drilled.finding() {
+                Finding::Untrusted => drop(self.doubts.insert(drilled.class, None)),
+                Finding::Proven => {
+                    self.doubts.entry(drilled.class).and_modify(|until| *until = until.or(Some(self.at)));
+                }
+                Finding::Read | Finding::Unseen | Finding::Alive => {}
+            }
+        }
+        self
+    }
+
+    /// What is to be said of a class in the case of somebody whose access was `changed` last then, given what was
+    /// read. What a drill showed to be untrue proves nothing.
+    pub fn believed(&self, class: AccessClass, changed: Timestamp, read: Verdict) -> Verdict {
+        let doubted = self.doubts.get(&class).is_some_and(|until| until.is_none_or(|until| changed < until));
         match read {
-            Verdict::Removed | Verdict::Blocked { .. } if self.untrusted().contains(&class) => {
-                Verdict::Unobservable { why: self.why(class), control: None }
+            Verdict::Removed | Verdict::Blocked { .. } if doubted => {
+                let why = format!("a drill got in behind a clean read of {class}");
+                Verdict::Unobservable { why, control: None }
             }
             read => read,
         }
-    }
-
-    /// Why what is read of a class is not believed.
-    fn why(&self, class: AccessClass) -> String {
-        format!("the drill of {:.0} got in behind a clean read of {class}", self.at)
     }
 }
 
@@ -161,24 +178,54 @@ mod tests {
     fn check(read: Verdict, tried: Tried, expect: Finding) {
         let drilled = Drilled { class: CLASS, read: read.clone(), tried };
         assert_eq!(drilled.finding(), expect, "{drilled:?}");
-        let drill = Drill {
+        let drill = drill(10, vec![drilled]).doubting(&BTreeMap::new());
+        assert_eq!(drill.passed(), expect < Finding::Alive);
+        let believed = drill.believed(CLASS, t(20), read.clone());
+        assert_eq!(believed == read, expect != Finding::Untrusted, "{believed:?}");
+        let other = drill.believed(AccessClass::Sessions, t(20), read.clone());
+        assert_eq!(other, read, "of another class it says nothing");
+    }
+
+    fn t(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn drill(at: i64, drilled: Vec<Drilled>) -> Drill {
+        Drill {
             system: SystemName::new("chat").unwrap(),
             integration: IntegrationName::new("chat").unwrap(),
             basis: Digest::of(b""),
-            at: Timestamp::UNIX_EPOCH,
+            at: t(at),
             by: "ada".into(),
             canary: None,
             ways: 1,
-            drilled: vec![drilled],
-        };
-        assert_eq!(drill.passed(), expect < Finding::Alive);
-        let believed = drill.believed(CLASS, read.clone());
-        assert_eq!(believed == read, expect != Finding::Untrusted, "{believed:?}");
-        assert_eq!(
-            drill.believed(AccessClass::Sessions, read.clone()),
-            read,
-            "of another class it says nothing"
-        );
+            drilled,
+            doubts: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn what_was_ended_while_it_was_doubted_stays_doubted() {
+        let of = |tried| vec![Drilled { class: CLASS, read: Verdict::Removed, tried }];
+        let not = || Tried::Not { why: "it gives none".into() };
+        let lied = drill(10, of(Tried::LetIn)).doubting(&BTreeMap::new());
+        let unsaid = drill(20, of(not())).doubting(&lied.doubts);
+        let mended = drill(30, of(Tried::TurnedAway)).doubting(&unsaid.doubts);
+        let still = drill(40, of(Tried::TurnedAway)).doubting(&mended.doubts);
+        let again = drill(50, of(Tried::LetIn)).doubting(&still.doubts);
+        let believed =
+            |drill: &Drill, changed| drill.believed(CLASS, t(changed), Verdict::Removed) == Verdict::Removed;
+        for (drill, at, expect) in [
+            (&lied, 60, false),
+            (&unsaid, 60, false),
+            (&mended, 29, false),
+            (&mended, 30, true),
+            (&still, 29, false),
+            (&still, 31, true),
+            (&again, 31, false),
+        ] {
+            assert_eq!(believed(drill, at), expect, "{:?} at {at}", drill.at);
+        }
     }
 
     #[test]

@@ -385,7 +385,15 @@ impl Engine {
             cells.iter().filter(|cell| controlled(&cell.value)).map(|cell| cell.value.case).collect();
         let mut jobs = Vec::new();
         for case in cases {
-            jobs.extend(self.verify_again(tx, case, system).await?);
+            let Some(case) = get::<Case>(tx, self.tenant(), &case.to_string()).await? else { continue };
+            let theirs = Select::from(Table::Runs)
+                .filter(Filter::Is("identity", case.value.identity.to_string().into()))
+                .filter(Filter::Is("system", system.as_str().into()));
+            let Some(run) = select::<Run>(tx, self.tenant(), theirs).await?.pop() else { continue };
+            let run = run.value;
+            let changed = self.now();
+            let job = Job::Verify { run: run.id, plan: run.plan, case: Some(case.value.id), changed };
+            jobs.push(job.work(Some(run.identity), Some(&run.system), true, changed));
         }
         self.enqueue(tx, jobs).await
     }

@@ -450,7 +450,7 @@ impl Engine {
                     other => other,
                 };
                 let verdict = match &task.drill {
-                    Some(drill) => drill.believed(class, verdict),
+                    Some(drill) => drill.believed(class, task.changed, verdict),
                     None => verdict,
                 };
                 (verdict, seen.method.clone(), Some(seen.witness), Some(seen.digest))

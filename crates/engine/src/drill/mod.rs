@@ -137,6 +137,7 @@ impl Engine {
             canary,
             ways: 0,
             drilled: Vec::new(),
+            doubts: BTreeMap::new(),
         }
     }
 
@@ -277,7 +278,10 @@ impl Engine {
         by: &Actor,
     ) -> Result<Drill> {
         let (drill, failed) = match outcome {
-            Ok((ways, drilled)) => (Drill { ways, drilled, ..self.undrilled(bench, by, kept) }, None),
+            Ok((ways, drilled)) => {
+                let drill = Drill { ways, drilled, ..self.undrilled(bench, by, kept) };
+                (drill.doubting(&begun.value.doubts), None)
+            }
             // What was known before is still the best that is known.
             Err(error) => (Drill { canary: kept, ..begun.value.clone() }, Some(error)),
         };
@@ -295,7 +299,7 @@ impl Engine {
         if failed.is_none() {
             updates.extend(self.tell_of_drill(&mut *tx, bench, &drill).await?);
             let mut jobs = Vec::new();
-            if drill.untrusted() != begun.value.untrusted() {
+            if !drill.untrusted().is_empty() {
                 let job = Job::Distrust { system: drill.system.clone(), after: None };
                 jobs.push(job.work(None, None, true, drill.at));
             }
@@ -319,7 +323,8 @@ impl Engine {
         };
         let untrusted = format!(
             "on `{system}` a canary that had left still got in by {}, behind a clean read: what is read of that is not \
-             believed, and cases that rest on it are open again; end what is alive there, then `bailiwick drill {system}`",
+             believed, and cases that rest on it are open again; end there what is alive, have it mended, run \
+             `bailiwick drill {system}`, and accept in each case what stands in for reading",
             names(drill.untrusted()),
         );
         let alive = format!(

@@ -130,6 +130,7 @@ pub fn router(hub: Hub) -> Router {
         .route("/tasks/{task}/answer", post(tasks::answer))
         .route("/systems/{system}/check", post(systems::check))
         .route("/systems/{system}/profile", get(systems::profile).post(systems::probe))
+        .route("/systems/{system}/drill", get(systems::drilled).post(systems::drill))
         .route("/systems/{system}/trial", post(systems::trial))
         .route("/systems/{system}/reconciliation", get(systems::progress).post(systems::reconcile))
         .route("/integrations", get(integrations::list))

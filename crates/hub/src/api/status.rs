@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::{Json, extract::State};
 use bailiwick_core::{
+    drill::Drill,
     gate::HUB,
     id::SystemName,
     identity::Identity,
@@ -79,6 +80,9 @@ pub struct SystemStatus {
     /// When it is probed next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe_next: Option<Timestamp>,
+    /// When a canary left it last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drilled: Option<Timestamp>,
 }
 
 /// The evidence log in numbers.
@@ -146,6 +150,7 @@ async fn schedule(hub: &Hub, tx: &mut dyn Tx) -> Result<Vec<SystemStatus>, ApiEr
     let systems: Vec<System> = hub.all(tx, vec![]).await?;
     let readings: Vec<Reading> = hub.all(tx, vec![]).await?;
     let profiles: Vec<Profile> = hub.all(tx, vec![]).await?;
+    let drills: Vec<Drill> = hub.all(tx, vec![]).await?;
     let next = |at: Timestamp, every_ms| at.saturating_add(SignedDuration::from_millis(every_ms)).ok();
     let status = |system: System| {
         let reading = readings.iter().find(|reading| reading.system == system.name);
@@ -153,6 +158,7 @@ async fn schedule(hub: &Hub, tx: &mut dyn Tx) -> Result<Vec<SystemStatus>, ApiEr
         SystemStatus {
             in_part: reading.is_some_and(|reading| reading.partial.is_some()),
             reconcile_next: reconciled.and_then(|at| next(at, system.reconcile_every_ms)),
+            drilled: drills.iter().find(|d| d.system == system.name && !d.drilled.is_empty()).map(|d| d.at),
             probe_next: probed.and_then(|at| next(at, system.probe_every_ms)),
             system: system.name,
             reconciled,

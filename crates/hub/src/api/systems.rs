@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use bailiwick_connector::Sleep;
-use bailiwick_core::{id::SystemName, profile::Profile};
+use bailiwick_core::{drill::Drill, id::SystemName, profile::Profile};
 use bailiwick_engine::{How, Reconciled, Tried};
 use serde::{Deserialize, Serialize};
 
@@ -108,6 +108,33 @@ pub async fn probe(
     caller.may(Right::Govern)?;
     let profile = when_free(|| hub.engine.probe(&system, caller.actor(), &Sleep)).await?;
     Ok(Json(ProfileView { profile, current: true }))
+}
+
+/// `POST /systems/{system}/drill`: a canary with real credentials leaves, and each is tried.
+pub async fn drill(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Segment(system): Segment<SystemName>,
+) -> Answer<Drill> {
+    caller.may(Right::Govern)?;
+    let drill = when_free(|| hub.engine.drill(&system, caller.actor(), &Sleep)).await?;
+    hub.worker.nudge();
+    Ok(Json(drill))
+}
+
+/// `GET /systems/{system}/drill`: what the last drill found.
+pub async fn drilled(
+    State(hub): State<Hub>,
+    _: Caller,
+    Segment(system): Segment<SystemName>,
+) -> Answer<Drill> {
+    match hub.engine.last_drill(&system).await?.filter(|drill| !drill.drilled.is_empty()) {
+        Some(drill) => Ok(Json(drill)),
+        None => {
+            let detail = format!("`{system}` was never drilled");
+            Err(Problem::new(404, "not-drilled", detail).into())
+        }
+    }
 }
 
 /// `POST /systems/{system}/trial`: tries the sentences of the contract on a canary.

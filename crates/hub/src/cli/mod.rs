@@ -13,6 +13,7 @@ mod case;
 mod completions;
 mod connector;
 mod credential;
+mod drill;
 mod evidence;
 mod finding;
 mod identity;
@@ -139,6 +140,8 @@ enum Command {
     Reconcile(reconcile::ReconcileArgs),
     /// Learn on a canary how a system really behaves
     Probe(probe::ProbeArgs),
+    /// Show with a canary that leavers lose what they had
+    Drill(drill::DrillArgs),
     /// What is connected
     #[command(subcommand)]
     Integration(integration::IntegrationCommand),
@@ -255,6 +258,7 @@ async fn dispatch(context: &Context<'_>, command: Option<Command>) -> Result<Exi
         Command::Task(command) => task::run(context, command).await,
         Command::Reconcile(args) => reconcile::run(context, args).await,
         Command::Probe(args) => probe::run(context, args).await,
+        Command::Drill(args) => drill::run(context, args).await,
         Command::Integration(command) => integration::run(context, command).await,
         Command::Authority(command) => authority::run(context, command).await,
         Command::Blast(args) => blast::run(context, args).await,

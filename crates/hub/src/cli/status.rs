@@ -92,10 +92,11 @@ fn schedule(output: Output, systems: &[SystemStatus]) {
             next,
             at(one.probed, "never"),
             at(one.probe_next, "when asked"),
+            at(one.drilled, "never"),
         ]
     });
     output.line("");
-    output.table(&["system", "reconciled", "next", "probed", "next"], rows.collect());
+    output.table(&["system", "reconciled", "next", "probed", "next", "drilled"], rows.collect());
 }
 
 /// `500 active, 2 left`, without what there is none of.

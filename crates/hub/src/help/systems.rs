@@ -75,6 +75,11 @@ pub(super) const LINES: &[Line] = &[
         "an operator with the role `admin` makes a new one with `bailiwick integration token NAME`",
     ),
     (
+        "cannot-drill",
+        "a system could not be drilled again on schedule",
+        "mend what the finding names; it is tried again in six hours, or run `bailiwick drill SYSTEM`",
+    ),
+    (
         "cannot-probe",
         "a system could not be probed again on schedule",
         "mend what the finding names; it is tried again in six hours, or run `bailiwick probe SYSTEM`",
@@ -186,6 +191,11 @@ pub(super) const LINES: &[Line] = &[
         "look at the system: something else changes it, or it does not do what it says",
     ),
     (
+        "drill-left-access",
+        "a canary left a system and kept something, so leavers keep it too",
+        "look at `bailiwick drill SYSTEM --show`, mend how it is removed there, then drill again",
+    ),
+    (
         "entitlement-missing",
         "a declared entitlement is not on the system",
         "make it there, or correct its `label`, then run `bailiwick reconcile SYSTEM`",
@@ -230,6 +240,7 @@ pub(super) const LINES: &[Line] = &[
         "the integration has no credential for this",
         "set it with `bailiwick credential set INTEGRATION write`",
     ),
+    ("not-drilled", "no canary has left the system yet", "run `bailiwick drill SYSTEM`"),
     ("not-probed", "nothing was learned about the system yet", "run `bailiwick probe SYSTEM`"),
     (
         "others-depend-on-it",
@@ -371,5 +382,10 @@ pub(super) const LINES: &[Line] = &[
         "vault-standby",
         "this node of the vault does not answer by itself",
         "set `endpoint` to the active node or to what leads there",
+    ),
+    (
+        "verification-untrusted",
+        "a drill got in behind a clean read: what is read of that class on the system proves nothing",
+        "end what is alive there by hand, have the vendor mend it, then `bailiwick drill SYSTEM`; meanwhile cases that rest on it take an accepted control",
     ),
 ];

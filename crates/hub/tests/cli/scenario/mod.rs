@@ -66,6 +66,7 @@ scenarios! {
     kill_retire_sweep: "10-kill-retire-sweep.md",
     break_glass: "11-break-glass.md",
     the_hub_governs_itself: "12-the-hub-governs-itself.md",
+    drills: "13-drills.md",
 }
 
 #[test]
