@@ -11,7 +11,7 @@ use crate::{
     id::{EntitlementName, SystemName},
     identity::Identity,
     plan::{Decision, Desired},
-    policy::{AttributeValue, Holding},
+    policy::Holding,
     system::{Entitlement, System},
 };
 
@@ -113,12 +113,7 @@ fn fill(template: &str, identity: &Identity) -> Result<String, String> {
         let Some((name, tail)) = after.split_once('}') else { break };
         out.push_str(before);
         match identity.attributes.get(name) {
-            Some(AttributeValue::Text(text)) => out.push_str(text),
-            Some(AttributeValue::Number(number)) => out.push_str(&number.to_string()),
-            Some(AttributeValue::Flag(flag)) => out.push_str(if *flag { "true" } else { "false" }),
-            Some(AttributeValue::TextSet(set)) => {
-                out.push_str(&set.iter().map(String::as_str).collect::<Vec<_>>().join(", "));
-            }
+            Some(value) => out.push_str(&value.to_string()),
             None if name == "source_key" => out.push_str(&identity.source_key.key),
             None => return Err(name.to_owned()),
         }

@@ -32,6 +32,7 @@ pub mod integration;
 pub mod kill;
 pub mod limit;
 pub mod nesting;
+pub mod past;
 pub mod perform;
 pub mod person;
 pub mod plan;

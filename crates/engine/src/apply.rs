@@ -405,6 +405,10 @@ impl Engine {
             state,
             seen: now,
         };
+        let Update { record, writes } = update;
+        let record =
+            record.fact("active", account.state.active).fact("entitlements", &account.state.entitlements);
+        let update = Update { record, writes };
         Ok(match stored {
             Some(s) => update.replace(&account, s.revision, self.entropy()),
             None => update.insert(&account, self.entropy()),

@@ -29,6 +29,7 @@ mod factor;
 mod finding;
 mod follow_up;
 mod govern;
+mod holders;
 mod intake;
 mod invite;
 mod kill;
@@ -72,6 +73,7 @@ pub use configure::{ConfigChange, Configuration, DiffLine, Requester, Waiting};
 pub use door::{DoorRefusal, Written};
 pub use error::{EngineError, Result};
 pub use exception::GlassRequest;
+pub use holders::{Holder, Holders};
 pub use intake::Imported;
 pub use invite::OperatorAsked;
 pub use kill::{Killed, Sweep, Swept};
@@ -79,7 +81,7 @@ pub use observe::{is_so, shown_digest};
 pub use reconcile::{How, Reconciled};
 pub use sequencer::Sequencer;
 pub use trial::{Tried, TriedVerdict};
-pub use why::Why;
+pub use why::{Might, Why};
 pub use work::{Job, Quiet, Slow};
 
 /// Makes a connector of a kind from its settings.

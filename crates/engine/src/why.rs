@@ -1,18 +1,29 @@
 //! Why somebody has an entitlement, or has it not: from policies, plans and evidence.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use bailiwick_core::{
     account::Account,
     id::{EntitlementName, IdentityId},
-    policy::PolicyId,
+    identity::Identity,
+    past::Past,
+    policy::{Action, PolicyId, PolicyReads},
     record::{Actor, Logged, RecordKind},
     time::Timestamp,
 };
-use bailiwick_store::{Filter, Select, Table, select};
+use bailiwick_store::{Filter, Select, Table, Tx, select};
 use serde::Serialize;
 
-use crate::{Engine, EngineError, Result, exception::counting};
+use crate::{Catalogue, Engine, EngineError, Result, exception::counting, holders::Ways};
+
+/// A policy that could give the entitlement and does not, and what it looks at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Might {
+    /// The policy.
+    pub policy: PolicyId,
+    /// The attributes that it reads, with what the identity has there.
+    pub reads: BTreeMap<String, Option<String>>,
+}
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,7 +32,10 @@ pub struct Why {
     pub identity: IdentityId,
     /// What it is about.
     pub entitlement: EntitlementName,
-    /// Whether policy gives it now.
+    /// For which time, if not for now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// Whether policy gives it.
     pub wanted: bool,
     /// The policies that give it.
     pub because: Vec<PolicyId>,
@@ -29,8 +43,12 @@ pub struct Why {
     pub forbidden_by: Vec<PolicyId>,
     /// The state of life, when that alone decides.
     pub lifecycle: String,
+    /// The policies that could give it and do not; of a time in the past that is not known any more.
+    pub might: Vec<Might>,
     /// Whether the account was last seen to hold it, and when.
     pub seen: Option<(bool, Timestamp)>,
+    /// The groups by which it is held though not directly, from the one that the account is in.
+    pub through: Vec<String>,
     /// The decisions about the identity's changes, oldest first.
     pub history: Vec<Moment>,
 }
@@ -47,52 +65,127 @@ pub struct Moment {
 }
 
 impl Engine {
-    /// Why `identity` has `entitlement`, or has it not.
-    pub async fn why(&self, identity: &str, entitlement: &EntitlementName) -> Result<Why> {
+    /// Why `identity` has `entitlement`, or has it not: now, or `at` a time in the past, as the log tells it.
+    pub async fn why(
+        &self,
+        identity: &str,
+        entitlement: &EntitlementName,
+        at: Option<Timestamp>,
+    ) -> Result<Why> {
         let identity = self.find_identity(identity).await?.value;
         let mut tx = self.read().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
         if !catalogue.entitlements.contains_key(entitlement) {
             return Err(EngineError::NotFound { kind: "entitlement", name: entitlement.to_string() });
         }
+        let mut history = Vec::new();
+        let mut records = Vec::new();
+        for entry in tx.entries_about(self.tenant(), &identity.id.to_string()).await? {
+            let Ok(logged) = Logged::parse(&entry.bytes) else { continue };
+            if at.is_some_and(|at| logged.at > at) {
+                continue;
+            }
+            if let Some(what) = told(&logged, entitlement) {
+                history.push(Moment { at: logged.at, entry: entry.index, what });
+            }
+            records.push(logged);
+        }
+        match at {
+            Some(at) => Ok(then(&identity, entitlement, at, &records, history)),
+            None => self.now_and_why(&mut *tx, &catalogue, &identity, entitlement, history).await,
+        }
+    }
+
+    async fn now_and_why(
+        &self,
+        tx: &mut dyn Tx,
+        catalogue: &Catalogue,
+        identity: &Identity,
+        entitlement: &EntitlementName,
+        history: Vec<Moment>,
+    ) -> Result<Why> {
         let holding = catalogue
             .policies
             .holds(identity.kind.as_str(), &identity.attributes)
             .map_err(|fault| EngineError::Undecidable(fault.to_string()))?;
         let mut because = holding.held.get(entitlement).cloned().unwrap_or_default();
         let forbidden_by = holding.forbidden.get(entitlement).cloned().unwrap_or_default();
+        let might = might(catalogue, identity, entitlement, &because);
         if forbidden_by.is_empty() {
-            let excepted = self.exceptions_of(&mut *tx, [identity.id]).await?;
+            let excepted = self.exceptions_of(tx, [identity.id]).await?;
             let excepted = counting(excepted.get(&identity.id), None, self.now());
             let gives = excepted.iter().filter(|terms| terms.entitlements.contains(entitlement));
             because.extend(gives.map(|terms| terms.because.policy()));
         }
         let theirs =
             Select::from(Table::Accounts).filter(Filter::Is("identity", identity.id.to_string().into()));
-        let seen = select::<Account>(&mut *tx, self.tenant(), theirs)
+        let account = select::<Account>(tx, self.tenant(), theirs)
             .await?
             .into_iter()
-            .find(|s| s.value.system == entitlement.system())
-            .map(|s| (s.value.state.entitlements.contains(entitlement), s.value.seen));
-        let mut history = Vec::new();
-        for entry in tx.entries_about(self.tenant(), &identity.id.to_string()).await? {
-            if let Ok(logged) = Logged::parse(&entry.bytes)
-                && let Some(what) = told(&logged, entitlement)
-            {
-                history.push(Moment { at: logged.at, entry: entry.index, what });
-            }
-        }
+            .map(|stored| stored.value)
+            .find(|account| account.system == entitlement.system());
+        let ways = Ways::to(catalogue, entitlement);
+        let way = account.as_ref().and_then(|account| ways.of(&account.state));
         Ok(Why {
             identity: identity.id,
             entitlement: entitlement.clone(),
+            at: None,
             wanted: identity.lifecycle.may_hold() && !because.is_empty(),
             because,
             forbidden_by,
+            might,
             lifecycle: identity.lifecycle.name().to_owned(),
-            seen,
+            seen: account.as_ref().map(|account| (way.is_some(), account.seen)),
+            through: way.unwrap_or_default().to_vec(),
             history,
         })
     }
+}
+
+/// How it was at a time, as the log tells it.
+fn then(
+    identity: &Identity,
+    entitlement: &EntitlementName,
+    at: Timestamp,
+    records: &[Logged],
+    history: Vec<Moment>,
+) -> Why {
+    let Past { wanted, forbidden_by, seen } = Past::read(records, entitlement, at);
+    let (wanted, because) = wanted.unwrap_or_default();
+    Why {
+        identity: identity.id,
+        entitlement: entitlement.clone(),
+        at: Some(at),
+        wanted,
+        because,
+        forbidden_by,
+        might: Vec::new(),
+        lifecycle: String::new(),
+        seen,
+        through: Vec::new(),
+        history,
+    }
+}
+
+/// The policies that could give the entitlement and do not.
+fn might(
+    catalogue: &Catalogue,
+    identity: &Identity,
+    entitlement: &EntitlementName,
+    because: &[PolicyId],
+) -> Vec<Might> {
+    let gives = |reads: &&PolicyReads| {
+        reads.action == Action::Hold
+            && !reads.forbids
+            && reads.entitlements.contains(entitlement)
+            && !because.contains(&reads.policy)
+    };
+    let has = |name: &String| (name.clone(), identity.attributes.get(name).map(ToString::to_string));
+    let might = catalogue.policies.reads().iter().filter(gives).map(|reads| Might {
+        policy: reads.policy.clone(),
+        reads: reads.attributes.iter().map(has).collect(),
+    });
+    might.collect()
 }
 
 /// What a record tells about the entitlement, if anything.
@@ -135,6 +228,9 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let list = |ids: &[PolicyId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let name = &self.entitlement;
+        if let Some(at) = self.at {
+            writeln!(f, "as it was at {at:.0}:")?;
+        }
         if self.wanted {
             writeln!(f, "policy gives {name}: {}", list(&self.because))?;
         } else if !self.forbidden_by.is_empty() {
@@ -148,6 +244,18 @@ impl fmt::Display for Why {
             )?;
         } else {
             writeln!(f, "no policy gives {name}")?;
+        }
+        for Might { policy, reads } in &self.might {
+            let has = |(name, value): (&String, &Option<String>)| match value {
+                Some(value) => format!("{name} is {value}"),
+                None => format!("{name} is not known"),
+            };
+            let reads: Vec<String> = reads.iter().map(has).collect();
+            let reads = if reads.is_empty() { String::new() } else { format!(": {}", reads.join(", ")) };
+            writeln!(f, "{policy} would give it, and does not{reads}")?;
+        }
+        if !self.through.is_empty() {
+            writeln!(f, "it is held through {}", self.through.join(" → "))?;
         }
         match &self.seen {
             Some((true, at)) => writeln!(f, "the account was seen to hold it at {at:.0}")?,

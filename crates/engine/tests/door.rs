@@ -154,7 +154,7 @@ async fn a_certified_write_is_an_event_and_survives_the_next_delivery() {
     world.quiet().await;
     assert!(!builds(&world, "ann"));
     assert_eq!(world.findings("integration-quarantined").await.len(), 0);
-    let why = world.engine.why("hr/1", &"chat/engineering".parse().unwrap()).await.unwrap().to_string();
+    let why = world.engine.why("hr/1", &"chat/engineering".parse().unwrap(), None).await.unwrap().to_string();
     assert!(why.contains("changed (integration badges)"), "{why}");
 }
 

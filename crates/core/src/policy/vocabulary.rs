@@ -2,7 +2,10 @@
 //!
 //! A policy that uses any other word is refused at load. Absent on purpose: values of anybody.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +60,20 @@ pub enum AttributeValue {
     Flag(bool),
     /// A set of texts.
     TextSet(BTreeSet<String>),
+}
+
+impl fmt::Display for AttributeValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Flag(flag) => write!(f, "{flag}"),
+            Self::TextSet(set) => {
+                let all: Vec<&str> = set.iter().map(String::as_str).collect();
+                f.write_str(&all.join(", "))
+            }
+        }
+    }
 }
 
 impl AttributeValue {

@@ -8,7 +8,9 @@ use bailiwick_core::{
     case::Case,
     id::{EntitlementName, IdentityId},
     identity::Identity,
+    time::Timestamp,
 };
+use bailiwick_engine::{Holder, Holders};
 use bailiwick_store::{Filter, KeyValue};
 use serde::{Deserialize, Serialize};
 
@@ -95,12 +97,44 @@ pub async fn show(
     Ok(Json(IdentityView { identity, accounts, cases }))
 }
 
-/// `GET /identities/{identity}/entitlements/{entitlement}`: whether, and why.
+/// For which time.
+#[derive(Debug, Default, Deserialize)]
+pub struct When {
+    at: Option<Timestamp>,
+}
+
+/// Somebody who holds an entitlement, and who that is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HolderView {
+    /// Who it is; absent when that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<Who>,
+    /// What they hold it by.
+    #[serde(flatten)]
+    pub holder: Holder,
+}
+
+/// `GET /entitlements/{entitlement}/holders?limit=&after=`: who holds it.
+pub async fn holders(
+    State(hub): State<Hub>,
+    _: Caller,
+    Segment(entitlement): Segment<EntitlementName>,
+    Params(wanted): Params<Wanted>,
+) -> Answer<Page<HolderView>> {
+    let (limit, after) = wanted.parts();
+    let Holders { items, next } = hub.engine.holders(&entitlement, after, limit as usize).await?;
+    let known = hub.who(&mut *hub.read().await?, items.iter().filter_map(|holder| holder.identity)).await?;
+    let view = |holder: Holder| HolderView { who: holder.identity.map(|id| Who::of(&known, id)), holder };
+    Ok(Json(Page { items: items.into_iter().map(view).collect(), next }))
+}
+
+/// `GET /identities/{identity}/entitlements/{entitlement}?at=`: whether, and why.
 pub async fn why(
     State(hub): State<Hub>,
     _: Caller,
     Segment((identity, entitlement)): Segment<(String, EntitlementName)>,
+    Params(when): Params<When>,
 ) -> Answer<WhyView> {
-    let why = hub.engine.why(&identity, &entitlement).await?;
+    let why = hub.engine.why(&identity, &entitlement, when.at).await?;
     Ok(Json(WhyView { text: why.to_string(), why: serde_json::to_value(&why).unwrap_or_default() }))
 }

@@ -46,7 +46,7 @@ pub use self::{
     configuration::Bundle,
     evidence::{CheckRequest, CheckView, EraseRequest, EraseView},
     findings::FindingView,
-    identities::{IdentityView, Who, WhyView},
+    identities::{HolderView, IdentityView, Who, WhyView},
     integrations::{CallerMade, IntegrationView, NewCaller, Withdrawal},
     operators::{
         AskedFor, EnrolRequest, Enrolled, InvitationHalf, Joining, NewOperator, OperatorMade, OperatorView,
@@ -120,6 +120,7 @@ pub fn router(hub: Hub) -> Router {
         .route("/identities", get(identities::list))
         .route("/identities/{identity}", get(identities::show))
         .route("/identities/{identity}/entitlements/{entitlement}", get(identities::why))
+        .route("/entitlements/{entitlement}/holders", get(identities::holders))
         .route("/accounts", get(accounts::list))
         .route("/cases", get(cases::list))
         .route("/cases/{case}", get(cases::show))

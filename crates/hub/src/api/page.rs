@@ -34,6 +34,11 @@ pub struct Wanted {
 }
 
 impl Wanted {
+    /// How many, and after which.
+    pub fn parts(self) -> (u32, Option<String>) {
+        (self.limit.unwrap_or(LENGTH).clamp(1, LONGEST), self.after)
+    }
+
     /// Reads the page of `T` for which the filters hold.
     pub async fn read<T: Entity>(
         self,
@@ -41,8 +46,8 @@ impl Wanted {
         tx: &mut dyn Tx,
         filters: Vec<Filter>,
     ) -> Result<Page<T>, ApiError> {
-        let limit = self.limit.unwrap_or(LENGTH).clamp(1, LONGEST);
-        let wanted = Select { filters, ..Select::from(T::TABLE).page(self.after, limit + 1) };
+        let (limit, after) = self.parts();
+        let wanted = Select { filters, ..Select::from(T::TABLE).page(after, limit + 1) };
         let mut items: Vec<T> = values(select(tx, hub.tenant(), wanted).await?);
         let more = items.len() > limit as usize;
         items.truncate(limit as usize);

@@ -1,9 +1,6 @@
 //! `bailiwick identity`
 
-use bailiwick_core::{
-    identity::{Identity, Lifecycle},
-    policy::AttributeValue,
-};
+use bailiwick_core::identity::{Identity, Lifecycle};
 use clap::Subcommand;
 
 use super::{Context, list::ListArgs};
@@ -73,7 +70,7 @@ fn show(output: Output, view: &IdentityView) {
     ));
     output.line(&format!("  generation  {}", identity.generation));
     for (name, value) in &identity.attributes {
-        output.line(&format!("  {name:<11} {}", text(value)));
+        output.line(&format!("  {name:<11} {value}"));
     }
     if !accounts.is_empty() {
         let rows = accounts.iter().map(|account| {
@@ -116,14 +113,5 @@ fn tone(lifecycle: &Lifecycle) -> Tone {
         Lifecycle::Active { .. } => Tone::Good,
         Lifecycle::Absent { .. } => Tone::Warn,
         Lifecycle::Left { .. } => Tone::Dim,
-    }
-}
-
-fn text(value: &AttributeValue) -> String {
-    match value {
-        AttributeValue::Text(text) => text.clone(),
-        AttributeValue::Number(number) => number.to_string(),
-        AttributeValue::Flag(flag) => flag.to_string(),
-        AttributeValue::TextSet(set) => set.iter().map(String::as_str).collect::<Vec<_>>().join(", "),
     }
 }

@@ -123,7 +123,10 @@ enum Command {
     #[command(subcommand)]
     Account(account::AccountCommand),
     /// Why somebody has an entitlement, or has not
+    #[command(visible_alias = "why-not")]
     Why(why::WhyArgs),
+    /// Who holds an entitlement, by which way, and what gives it to them
+    WhoCan(why::WhoCanArgs),
     /// Leavers, cell by cell
     #[command(subcommand)]
     Case(case::CaseCommand),
@@ -252,6 +255,7 @@ async fn dispatch(context: &Context<'_>, command: Option<Command>) -> Result<Exi
         Command::Identity(command) => identity::run(context, command).await,
         Command::Account(command) => account::run(context, command).await,
         Command::Why(args) => why::run(context, args).await,
+        Command::WhoCan(args) => why::who_can(context, args).await,
         Command::Case(command) => case::run(context, command).await,
         Command::Finding(command) => finding::run(context, command).await,
         Command::Signal(command) => signal::run(context, command).await,

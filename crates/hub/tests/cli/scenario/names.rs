@@ -37,7 +37,18 @@ impl Names {
             counted.replace_range(kept.., "N calls, last ");
             counted.push_str(piece);
         }
-        let lines: Vec<&str> = counted.lines().map(str::trim_end).collect();
+        // Which of two things that happen at once comes first in the log is one, too.
+        let mut pieces = counted.split('#');
+        let mut placed = pieces.next().unwrap_or_default().to_owned();
+        for piece in pieces {
+            let rest = piece.trim_start_matches(|c: char| c.is_ascii_digit());
+            let digits = piece.len() - rest.len();
+            placed.push('#');
+            placed.push_str(&"N".repeat(digits.min(1)));
+            placed.push_str(&" ".repeat(if rest.starts_with(' ') { digits.saturating_sub(1) } else { 0 }));
+            placed.push_str(rest);
+        }
+        let lines: Vec<&str> = placed.lines().map(str::trim_end).collect();
         if lines.is_empty() { String::new() } else { lines.join("\n") + "\n" }
     }
 

@@ -1,0 +1,175 @@
+//! Who can: everybody who holds an entitlement, by which way, and what gives it to them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bailiwick_core::{
+    access::AccessClass,
+    account::{Account, AccountState},
+    id::{EntitlementName, IdentityId},
+    identity::Identity,
+    nesting::Inside,
+    policy::PolicyId,
+    time::Timestamp,
+};
+use bailiwick_store::{Filter, Select, Table, Tx, select};
+use serde::{Deserialize, Serialize};
+
+use crate::{Catalogue, Engine, EngineError, Result, exception::counting};
+
+/// How many accounts are read at a time.
+const PAGE: u32 = 512;
+/// How many accounts one answer looks at, at most.
+const LOOKED_AT: usize = 50_000;
+
+/// Somebody who holds an entitlement.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Whose account it is; absent when that is not known.
+    pub identity: Option<IdentityId>,
+    /// The name people sign in with.
+    pub username: String,
+    /// Whether the account can be used.
+    pub active: bool,
+    /// The groups by which it is held, from the one that the account is in; empty when it is held directly.
+    pub through: Vec<String>,
+    /// The policies and exceptions that give it now; empty when nothing does.
+    pub because: Vec<PolicyId>,
+    /// When that was seen or made so.
+    pub seen: Timestamp,
+}
+
+/// Part of those who hold an entitlement.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Holders {
+    /// They, by the ids of their accounts.
+    pub items: Vec<Holder>,
+    /// Where to go on; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+impl Engine {
+    /// Who holds the entitlement, as far as the system was seen: accounts that hold it, and accounts that hold a
+    /// declared group that was seen in it. `after` is the `next` of the part before. A part may be short: it ends
+    /// after so many accounts that were looked at.
+    ///
+    /// # Errors
+    /// When there is no such entitlement, and when the policies cannot decide about one of them.
+    pub async fn holders(
+        &self,
+        entitlement: &EntitlementName,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Holders> {
+        let mut tx = self.read().await?;
+        let catalogue = self.catalogue(&mut *tx).await?;
+        if !catalogue.entitlements.contains_key(entitlement) {
+            return Err(EngineError::NotFound { kind: "entitlement", name: entitlement.to_string() });
+        }
+        let ways = Ways::to(&catalogue, entitlement);
+        let (mut items, mut after, mut looked) = (Vec::new(), after, 0);
+        loop {
+            let page = Select::from(Table::Accounts)
+                .filter(Filter::Is("system", entitlement.system().as_str().into()))
+                .page(after.take(), PAGE);
+            let accounts = select::<Account>(&mut *tx, self.tenant(), page).await?;
+            let last = accounts.len() < PAGE as usize;
+            let mut holding = Vec::new();
+            for Account { id, state, username, identity, seen, .. } in accounts.into_iter().map(|s| s.value) {
+                looked += 1;
+                after = Some(id.to_string());
+                if let Some(through) = ways.of(&state) {
+                    holding.push(Holder {
+                        identity,
+                        username,
+                        active: state.active,
+                        through: through.to_vec(),
+                        because: Vec::new(),
+                        seen,
+                    });
+                }
+                if items.len() + holding.len() >= limit {
+                    break;
+                }
+            }
+            self.say_why(&mut *tx, &catalogue, entitlement, &mut holding).await?;
+            items.append(&mut holding);
+            if items.len() >= limit || looked >= LOOKED_AT {
+                return Ok(Holders { items, next: after });
+            }
+            if last {
+                return Ok(Holders { items, next: None });
+            }
+        }
+    }
+
+    /// Says of each what gives it to them now.
+    async fn say_why(
+        &self,
+        tx: &mut dyn Tx,
+        catalogue: &Catalogue,
+        entitlement: &EntitlementName,
+        holding: &mut [Holder],
+    ) -> Result<()> {
+        let ids: BTreeSet<IdentityId> = holding.iter().filter_map(|holder| holder.identity).collect();
+        let texts = ids.iter().map(|id| id.to_string().into()).collect();
+        let asked = Select::from(Table::Identities).filter(Filter::In("id", texts));
+        let people: BTreeMap<IdentityId, Identity> = select::<Identity>(tx, self.tenant(), asked)
+            .await?
+            .into_iter()
+            .map(|stored| (stored.value.id, stored.value))
+            .collect();
+        let exceptions = self.exceptions_of(tx, ids).await?;
+        let mut bulk = catalogue.policies.bulk();
+        for holder in holding {
+            let Some(person) = holder.identity.and_then(|id| people.get(&id)) else { continue };
+            if !person.lifecycle.may_hold() {
+                continue;
+            }
+            let holds = bulk.holds(person.kind.as_str(), &person.attributes);
+            let holds = holds.map_err(|fault| EngineError::Undecidable(fault.to_string()))?;
+            if holds.forbidden.contains_key(entitlement) {
+                continue;
+            }
+            holder.because = holds.held.get(entitlement).cloned().unwrap_or_default();
+            let given = counting(exceptions.get(&person.id), None, self.now());
+            let given = given.iter().filter(|terms| terms.entitlements.contains(entitlement));
+            holder.because.extend(given.map(|terms| terms.because.policy()));
+        }
+        Ok(())
+    }
+}
+
+/// What an account may hold to have an entitlement, and the groups on the way.
+pub(crate) struct Ways<'c> {
+    /// The entitlement is the account itself: whoever has one has it.
+    account: bool,
+    by: BTreeMap<&'c EntitlementName, Vec<String>>,
+}
+
+impl<'c> Ways<'c> {
+    /// To the entitlement: itself, and every declared group that was seen in it.
+    pub(crate) fn to(catalogue: &'c Catalogue, entitlement: &'c EntitlementName) -> Self {
+        let mut by = BTreeMap::from([(entitlement, Vec::new())]);
+        for inner in catalogue.entitlements.values() {
+            let way = |inside: &Inside| {
+                let outer = catalogue.entitlements.get(&inside.of).map(|outer| outer.label.clone());
+                [inner.label.clone()].into_iter().chain(inside.through.clone()).chain(outer).collect()
+            };
+            if let Some(inside) = inner.inside.iter().find(|inside| inside.of == *entitlement) {
+                by.insert(&inner.name, way(inside));
+            }
+        }
+        let class = catalogue.entitlements.get(entitlement).map(|declared| declared.class);
+        Self { account: class == Some(AccessClass::PrimaryAccount), by }
+    }
+
+    /// The shortest way by which an account has it; `None` when it has it not.
+    pub(crate) fn of(&self, account: &AccountState) -> Option<&[String]> {
+        if self.account {
+            return account.active.then_some(&[]);
+        }
+        let ways = account.entitlements.iter().filter_map(|held| self.by.get(held));
+        ways.min_by_key(|way| way.len()).map(Vec::as_slice)
+    }
+}

@@ -1,0 +1,139 @@
+//! Why, why not, who can: judged by what is declared and what was put into the lab.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod world;
+
+use bailiwick_core::{id::EntitlementName, time::SignedDuration};
+use bailiwick_engine::{Holder, Why};
+use serde_json::json;
+use world::World;
+
+const ANN: &str = "1,Ann,ann@x.test,Engineering,,active";
+const BO: &str = "2,Bo,bo@x.test,Finance,,active";
+
+fn name(entitlement: &str) -> EntitlementName {
+    EntitlementName::new(entitlement).unwrap()
+}
+
+/// Everybody who holds it, in parts of `limit`: sign-in name, the way, what gives it.
+async fn who(world: &World, entitlement: &str, limit: usize) -> Vec<(String, String, String)> {
+    let (mut all, mut after): (Vec<Holder>, _) = (Vec::new(), None);
+    loop {
+        let part = world.engine.holders(&name(entitlement), after, limit).await.unwrap();
+        assert!(part.items.len() <= limit);
+        all.extend(part.items);
+        match part.next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    let line = |holder: Holder| {
+        let because: Vec<String> = holder.because.iter().map(ToString::to_string).collect();
+        (holder.username, holder.through.join(" > "), because.join(" "))
+    };
+    let mut all: Vec<_> = all.into_iter().map(line).collect();
+    all.sort();
+    all
+}
+
+fn told(who: &str, way: &str, because: &str) -> (String, String, String) {
+    (who.into(), way.into(), because.into())
+}
+
+async fn why(world: &World, who: &str, entitlement: &str) -> Why {
+    world.engine.why(who, &name(entitlement), None).await.unwrap()
+}
+
+#[tokio::test]
+async fn who_can_names_everybody_with_the_way_and_what_gives_it() {
+    let mut world = World::new(1, &[("chat", &[])]).await;
+    world.configure().await;
+    world.deliver(&[ANN, BO]).await.unwrap();
+    world.quiet().await;
+    // Somebody unknown is put into a group, and a group into another, through a third.
+    world.behind(
+        "chat",
+        json!({
+            "users": [{ "userName": "ghost@x.test", "active": true }],
+            "groups": [
+                { "name": "Admins", "members": ["ghost@x.test"] },
+                { "name": "Builders", "members": ["Engineering"] }
+            ]
+        }),
+    );
+    world.behind("chat", json!({ "groups": [{ "name": "Admins", "members": ["Builders"] }] }));
+    world.pass(SignedDuration::from_secs(60));
+    world.engine.reconcile(&"chat".parse().unwrap(), true).await.unwrap();
+    for limit in [1, 2, 100] {
+        assert_eq!(
+            who(&world, "chat/admins", limit).await,
+            [told("ann@x.test", "Engineering > Builders > Admins", ""), told("ghost@x.test", "", "")],
+        );
+        assert_eq!(who(&world, "chat/engineering", limit).await, [told("ann@x.test", "", "chat-eng")]);
+        assert_eq!(
+            who(&world, "chat/account", limit).await,
+            [
+                told("ann@x.test", "", "chat-all"),
+                told("bo@x.test", "", "chat-all"),
+                told("ghost@x.test", "", "")
+            ]
+        );
+    }
+    let unknown = world.engine.holders(&name("chat/nothing"), None, 9).await.unwrap_err();
+    assert_eq!(unknown.code(), "not-found");
+
+    let admins = why(&world, "hr/1", "chat/admins").await;
+    assert_eq!((admins.wanted, admins.seen.unwrap().0), (false, true));
+    assert_eq!(admins.through, ["Engineering", "Builders", "Admins"]);
+}
+
+#[tokio::test]
+async fn why_not_says_what_the_policies_look_at() {
+    let mut world = World::new(2, &[("chat", &[])]).await;
+    world.configure().await;
+    world.deliver(&[ANN, BO]).await.unwrap();
+    world.quiet().await;
+    let not = why(&world, "hr/2", "chat/engineering").await;
+    assert!(!not.wanted && not.because.is_empty());
+    let [might] = &not.might[..] else { panic!("{:?}", not.might) };
+    assert_eq!(might.policy.as_str(), "chat-eng");
+    assert_eq!(might.reads, [("department".to_owned(), Some("Finance".to_owned()))].into());
+    let text = not.to_string();
+    assert!(text.contains("chat-eng would give it, and does not: department is Finance"), "{text}");
+    assert_eq!(why(&world, "hr/1", "chat/engineering").await.might, []);
+    assert_eq!(why(&world, "hr/1", "chat/account").await.seen.map(|(seen, _)| seen), Some(true));
+}
+
+#[tokio::test]
+async fn what_was_so_at_a_time_is_told_from_the_log() {
+    let mut world = World::new(3, &[("chat", &[])]).await;
+    world.configure().await;
+    let before = world.clock();
+    world.pass(SignedDuration::from_hours(1));
+    world.deliver(&[ANN, BO]).await.unwrap();
+    world.quiet().await;
+    let engineer = world.clock();
+    world.pass(SignedDuration::from_hours(1));
+    world.deliver(&[&ANN.replace("Engineering", "Finance"), BO]).await.unwrap();
+    world.quiet().await;
+    let financier = world.clock();
+    world.pass(SignedDuration::from_hours(1));
+    world.deliver(&[&ANN.replace(",,active", ",2026-01-01,left"), BO]).await.unwrap();
+    world.quiet().await;
+    let gone = world.clock();
+    for (at, entitlement, wanted, because, seen) in [
+        (before, "chat/engineering", false, "", None),
+        (engineer, "chat/engineering", true, "chat-eng", Some(true)),
+        (engineer, "chat/finance", false, "", Some(false)),
+        (financier, "chat/engineering", false, "", Some(false)),
+        (financier, "chat/finance", true, "chat-fin", Some(true)),
+        (gone, "chat/finance", false, "", Some(false)),
+    ] {
+        let then = world.engine.why("hr/1", &name(entitlement), Some(at)).await.unwrap();
+        let policies: Vec<String> = then.because.iter().map(ToString::to_string).collect();
+        let shown = (then.wanted, policies.join(" "), then.seen.map(|(seen, _)| seen));
+        assert_eq!(shown, (wanted, because.to_owned(), seen), "{entitlement} at {at}");
+        assert!(then.history.iter().all(|moment| moment.at <= at), "{:?}", then.history);
+    }
+}
