@@ -40,6 +40,7 @@ mod probe;
 mod progress;
 mod quarantine;
 mod reconcile;
+mod rehire;
 mod review;
 mod scope_test;
 mod sequencer;

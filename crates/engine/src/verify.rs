@@ -21,7 +21,7 @@ use bailiwick_core::{
     record::RecordKind,
     system::{OnLeave, System},
     time::{SignedDuration, Timestamp},
-    verify::{Observation, Verdict, Witness, judge},
+    verify::{Coverage, Observation, Verdict, Witness, judge},
 };
 use bailiwick_store::{
     Filter, Select, Stored, Table, Tx, Update, Work,
@@ -41,7 +41,7 @@ use crate::{
 };
 
 /// How long after a residue that nothing more can be done about the cell is read again, milliseconds.
-const RECHECK_MS: i64 = 3_600_000;
+pub(crate) const RECHECK_MS: i64 = 3_600_000;
 
 /// One item to verify.
 pub(crate) type Item = (Work, RunId, PlanId, Option<CaseId>, Timestamp);
@@ -302,11 +302,16 @@ impl Engine {
         let tried = tried_of(task, ways);
         let mut updates = Vec::new();
         let mut fresh = Vec::new();
+        let gone = cells.iter().any(|(class, seen)| *class == AccessClass::PrimaryAccount && is_gone(seen));
         for (class, observed) in cells {
             let account = account.as_ref().map_or(AccountId::from_bytes([0; 16]), |a| a.value.id);
             let cell = self.cell(task, case, *class, account, observed, tried);
             let before = get::<Cell>(tx, self.tenant(), &cell.key()).await?;
             let cell = with_control(cell, before.as_ref().map(|stored| &stored.value));
+            let cell = match &before {
+                Some(stored) if gone && stays_removed(&stored.value, &cell) => stored.value.clone(),
+                Some(_) | None => cell,
+            };
             if !matches!(cell.verdict, Verdict::Unobservable { .. }) {
                 // It can be seen from now on: nothing has to stand in.
                 updates.extend(self.close_finding(tx, "control-lapsed", &cell.key()).await?);
@@ -352,6 +357,7 @@ impl Engine {
             Some(due) => Ok(tx.postpone(self.tenant(), &task.item, due.as_millisecond(), false).await?),
             None => {
                 self.schedule_purge(tx, task, &fresh, now).await?;
+                self.schedule_clearing(tx, case, &task.run.system, &fresh).await?;
                 Ok(tx.finish(self.tenant(), &task.item).await?)
             }
         }
@@ -540,6 +546,17 @@ impl Engine {
         tx.finish(self.tenant(), item).await?;
         Ok(tx.commit().await?)
     }
+}
+
+/// Whether the account was looked for and is not there.
+fn is_gone(seen: &Result<Observation, ConnectorError>) -> bool {
+    seen.as_ref().is_ok_and(|seen| seen.held.is_empty() && seen.coverage == Coverage::Complete)
+}
+
+/// Of an account that is gone a system may show nothing any more. What was seen to be gone before stays so: nothing is
+/// given to an account that is not there.
+fn stays_removed(before: &Cell, now: &Cell) -> bool {
+    before.verdict == Verdict::Removed && matches!(now.verdict, Verdict::Unobservable { .. })
 }
 
 fn purge_date(system: &System, from: Timestamp) -> Option<Timestamp> {
