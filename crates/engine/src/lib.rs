@@ -38,6 +38,7 @@ mod operator;
 mod outcome;
 mod probe;
 mod progress;
+mod purge;
 mod quarantine;
 mod reconcile;
 mod rehire;

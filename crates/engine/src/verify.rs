@@ -15,12 +15,12 @@ use bailiwick_core::{
     digest::Digest,
     drill::Drill,
     event::EventKind,
-    id::{AccountId, CaseId, PlanId, RunId, SystemName},
+    id::{AccountId, CaseId, PlanId, RunId},
     identity::Identity,
     plan::Op,
     record::RecordKind,
-    system::{OnLeave, System},
-    time::{SignedDuration, Timestamp},
+    system::System,
+    time::Timestamp,
     verify::{Coverage, Observation, Verdict, Witness, judge},
 };
 use bailiwick_store::{
@@ -31,11 +31,12 @@ use bailiwick_store::{
 use tokio::task::JoinSet;
 
 use crate::{
-    Catalogue, Engine, EngineError, Job, Result,
+    Catalogue, Engine, EngineError, Result,
     apply::{UNDECLARED_MS, later},
     control::with_control,
     finding::Wrong,
     observe::{held, is_so},
+    purge::purge_date,
     task::Attested,
     work::backoff_ms,
 };
@@ -289,7 +290,6 @@ impl Engine {
         seen: &Seen,
     ) -> Result<()> {
         let Seen { task, cells, .. } = seen;
-        let now = self.now();
         let Some(stored_case) = get::<Case>(tx, self.tenant(), &case.to_string()).await? else {
             return Ok(tx.finish(self.tenant(), &task.item).await?);
         };
@@ -356,7 +356,7 @@ impl Engine {
         match next {
             Some(due) => Ok(tx.postpone(self.tenant(), &task.item, due.as_millisecond(), false).await?),
             None => {
-                self.schedule_purge(tx, task, &fresh, now).await?;
+                self.schedule_purge(tx, task.run.identity, &task.system, &fresh).await?;
                 self.schedule_clearing(tx, case, &task.run.system, &fresh).await?;
                 Ok(tx.finish(self.tenant(), &task.item).await?)
             }
@@ -511,41 +511,6 @@ impl Engine {
         let update = Update::new(record).replace(&closed, stored.revision, self.entropy());
         Ok(tx.write(self.tenant(), vec![update], self.entropy()).await?)
     }
-
-    /// A disabled account that is only kept is deleted when its time has come.
-    async fn schedule_purge(
-        &self,
-        tx: &mut dyn Tx,
-        task: &Task,
-        cells: &[Cell],
-        now: Timestamp,
-    ) -> Result<()> {
-        let due = cells.iter().find_map(|c| match (&c.verdict, c.class) {
-            (Verdict::Blocked { purges_at: Some(at) }, AccessClass::PrimaryAccount) => Some(*at),
-            _ => None,
-        });
-        let Some(due) = due.filter(|_| task.system.on_leave == OnLeave::Disable) else { return Ok(()) };
-        let job = Job::Purge { identity: task.run.identity, system: task.run.system.clone() };
-        self.enqueue(tx, vec![job.work(None, None, false, due.max(now))]).await
-    }
-
-    /// Files the event by which a disabled account is deleted, if the identity is still gone.
-    pub(crate) async fn purge(
-        &self,
-        item: &Work,
-        identity: bailiwick_core::id::IdentityId,
-        system: &SystemName,
-    ) -> Result<()> {
-        use bailiwick_core::identity::Lifecycle;
-        let mut tx = self.begin().await?;
-        let stored = get::<Identity>(&mut *tx, self.tenant(), &identity.to_string()).await?;
-        if let Some(stored) = stored.filter(|s| matches!(s.value.lifecycle, Lifecycle::Left { .. })) {
-            let key = format!("purge/{identity}/{system}/{}", item.seq);
-            self.file(&mut *tx, stored, key, EventKind::Purge { system: system.clone() }, None).await?;
-        }
-        tx.finish(self.tenant(), item).await?;
-        Ok(tx.commit().await?)
-    }
 }
 
 /// Whether the account was looked for and is not there.
@@ -557,10 +522,6 @@ fn is_gone(seen: &Result<Observation, ConnectorError>) -> bool {
 /// given to an account that is not there.
 fn stays_removed(before: &Cell, now: &Cell) -> bool {
     before.verdict == Verdict::Removed && matches!(now.verdict, Verdict::Unobservable { .. })
-}
-
-fn purge_date(system: &System, from: Timestamp) -> Option<Timestamp> {
-    from.checked_add(SignedDuration::from_hours(24 * i64::from(system.retention_days))).ok()
 }
 
 /// How many ways of removing were tried, this run included: disabling counts by its way, deleting comes
