@@ -238,7 +238,7 @@ impl Engine {
             // Nothing was changed just now: what is shown is how it is.
             let verdict = judge(&seen, Timestamp::UNIX_EPOCH, 0);
             let verdict = match &drill {
-                Some(drill) => drill.believed(before.class, verdict),
+                Some(drill) => drill.believed(before.class, before.at, verdict),
                 None => verdict,
             };
             let known = before.verdict.clone();
