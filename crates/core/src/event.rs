@@ -69,6 +69,11 @@ pub enum EventKind {
         /// Where.
         system: SystemName,
     },
+    /// What was only blocked on a system when somebody left is gone for good, and they may use it again.
+    Cleared {
+        /// Where.
+        system: SystemName,
+    },
     /// What is declared of the hub itself or of an integration is to be changed.
     Governed {
         /// Why: `registration`, `widening`, `narrowing`, `withdrawal`, `retirement`, `configuration`, `review`.
@@ -145,6 +150,7 @@ impl EventKind {
             Self::Drifted { .. } => "drifted",
             Self::Residue { .. } => "residue",
             Self::Purge { .. } => "purge",
+            Self::Cleared { .. } => "cleared",
             Self::Governed { .. } => "governed",
             Self::ExceptionAsked { .. } => "exception-asked",
             Self::ExceptionOver { .. } => "exception-over",
@@ -156,7 +162,7 @@ impl EventKind {
     /// `exception-end`, `request`.
     pub const fn cause(&self) -> &'static str {
         match self {
-            Self::Joined | Self::Returned => "joiner",
+            Self::Joined | Self::Returned | Self::Cleared { .. } => "joiner",
             Self::Changed { .. } | Self::PolicyChanged => "mover",
             Self::Left => "leaver",
             Self::Absent => "absent",

@@ -225,6 +225,7 @@ pub fn departure(kind: &EventKind) -> Option<Departure> {
         | EventKind::Drifted { .. }
         | EventKind::Residue { .. }
         | EventKind::Purge { .. }
+        | EventKind::Cleared { .. }
         | EventKind::Governed { .. }
         | EventKind::ExceptionAsked { .. }
         | EventKind::ExceptionOver { .. }

@@ -20,7 +20,7 @@ use bailiwick_store::{
     get, select,
 };
 
-use crate::{Catalogue, Engine, Job, Result, exception::counting, finding::Wrong};
+use crate::{Catalogue, Engine, Job, Result, exception::counting, finding::Wrong, rehire::FormerCase};
 
 /// How many identities are decided in one transaction.
 const CHUNK: usize = 512;
@@ -35,11 +35,13 @@ type Item = (Work, IdentityId, EventId);
 /// What is known about identities, read at once.
 #[derive(Default)]
 pub(crate) struct Known {
-    accounts: BTreeMap<IdentityId, Vec<Account>>,
+    pub(crate) accounts: BTreeMap<IdentityId, Vec<Account>>,
     runs: BTreeMap<IdentityId, Vec<Stored<Run>>>,
     /// Plans that wait for an approval or are being carried out.
     plans: BTreeMap<IdentityId, Vec<Stored<PlanRow>>>,
     cases: BTreeMap<IdentityId, Case>,
+    /// Their last cases, of those who have accounts that are not in use.
+    pub(crate) former: BTreeMap<IdentityId, FormerCase>,
     /// What is asked for or given although no policy gives it.
     exceptions: BTreeMap<IdentityId, Vec<Exception>>,
 }
@@ -117,6 +119,7 @@ impl Engine {
         for stored in select::<Case>(tx, self.tenant(), in_state(Table::Cases, "open")).await? {
             known.cases.insert(stored.value.identity, stored.value);
         }
+        known.former = self.former_cases(tx, &known.accounts).await?;
         known.exceptions = self.exceptions_of(tx, ids).await?;
         Ok(known)
     }
@@ -153,7 +156,9 @@ impl Engine {
             out.mended.push(("identity-undecidable", subject));
         }
         let sweep = sweep(identity, event, catalogue);
-        let Unsettled { systems: unsettled, soon } = self.supersede(known, identity, event, &sweep.only, out);
+        let Unsettled { systems: mut unsettled, soon } =
+            self.supersede(known, identity, event, &sweep.only, out);
+        unsettled.extend(self.not_yet_back(catalogue, known, &decision, out));
         let case = self.open_case(known, identity, event, out);
         let accounts = known.accounts.get(&identity.id).map(Vec::as_slice).unwrap_or_default();
         for account in accounts.iter().filter(|a| !catalogue.rules.contains_key(&a.system)) {
@@ -556,6 +561,7 @@ fn sweep(identity: &Identity, event: &Event, catalogue: &Catalogue) -> Sweep {
             sweep.only.insert(system.clone());
             sweep.delete.insert(system.clone());
         }
+        EventKind::Cleared { system } => drop(sweep.only.insert(system.clone())),
         EventKind::Joined
         | EventKind::Changed { .. }
         | EventKind::Left

@@ -398,6 +398,7 @@ pub(crate) fn counting(of: Option<&Vec<Exception>>, event: Option<&Event>, now: 
         | EventKind::Drifted { .. }
         | EventKind::Residue { .. }
         | EventKind::Purge { .. }
+        | EventKind::Cleared { .. }
         | EventKind::Governed { .. }
         | EventKind::ExceptionOver { .. }
         | EventKind::Requested { .. } => None,

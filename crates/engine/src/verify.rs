@@ -15,13 +15,13 @@ use bailiwick_core::{
     digest::Digest,
     drill::Drill,
     event::EventKind,
-    id::{AccountId, CaseId, PlanId, RunId, SystemName},
+    id::{AccountId, CaseId, PlanId, RunId},
     identity::Identity,
     plan::Op,
     record::RecordKind,
-    system::{OnLeave, System},
-    time::{SignedDuration, Timestamp},
-    verify::{Observation, Verdict, Witness, judge},
+    system::System,
+    time::Timestamp,
+    verify::{Coverage, Observation, Verdict, Witness, judge},
 };
 use bailiwick_store::{
     Filter, Select, Stored, Table, Tx, Update, Work,
@@ -31,17 +31,18 @@ use bailiwick_store::{
 use tokio::task::JoinSet;
 
 use crate::{
-    Catalogue, Engine, EngineError, Job, Result,
+    Catalogue, Engine, EngineError, Result,
     apply::{UNDECLARED_MS, later},
     control::with_control,
     finding::Wrong,
     observe::{held, is_so},
+    purge::purge_date,
     task::Attested,
     work::backoff_ms,
 };
 
 /// How long after a residue that nothing more can be done about the cell is read again, milliseconds.
-const RECHECK_MS: i64 = 3_600_000;
+pub(crate) const RECHECK_MS: i64 = 3_600_000;
 
 /// One item to verify.
 pub(crate) type Item = (Work, RunId, PlanId, Option<CaseId>, Timestamp);
@@ -289,7 +290,6 @@ impl Engine {
         seen: &Seen,
     ) -> Result<()> {
         let Seen { task, cells, .. } = seen;
-        let now = self.now();
         let Some(stored_case) = get::<Case>(tx, self.tenant(), &case.to_string()).await? else {
             return Ok(tx.finish(self.tenant(), &task.item).await?);
         };
@@ -302,11 +302,16 @@ impl Engine {
         let tried = tried_of(task, ways);
         let mut updates = Vec::new();
         let mut fresh = Vec::new();
+        let gone = cells.iter().any(|(class, seen)| *class == AccessClass::PrimaryAccount && is_gone(seen));
         for (class, observed) in cells {
             let account = account.as_ref().map_or(AccountId::from_bytes([0; 16]), |a| a.value.id);
             let cell = self.cell(task, case, *class, account, observed, tried);
             let before = get::<Cell>(tx, self.tenant(), &cell.key()).await?;
             let cell = with_control(cell, before.as_ref().map(|stored| &stored.value));
+            let cell = match &before {
+                Some(stored) if gone && stays_removed(&stored.value, &cell) => stored.value.clone(),
+                Some(_) | None => cell,
+            };
             if !matches!(cell.verdict, Verdict::Unobservable { .. }) {
                 // It can be seen from now on: nothing has to stand in.
                 updates.extend(self.close_finding(tx, "control-lapsed", &cell.key()).await?);
@@ -351,7 +356,8 @@ impl Engine {
         match next {
             Some(due) => Ok(tx.postpone(self.tenant(), &task.item, due.as_millisecond(), false).await?),
             None => {
-                self.schedule_purge(tx, task, &fresh, now).await?;
+                self.schedule_purge(tx, task.run.identity, &task.system, &fresh).await?;
+                self.schedule_clearing(tx, case, &task.run.system, &fresh).await?;
                 Ok(tx.finish(self.tenant(), &task.item).await?)
             }
         }
@@ -505,45 +511,17 @@ impl Engine {
         let update = Update::new(record).replace(&closed, stored.revision, self.entropy());
         Ok(tx.write(self.tenant(), vec![update], self.entropy()).await?)
     }
-
-    /// A disabled account that is only kept is deleted when its time has come.
-    async fn schedule_purge(
-        &self,
-        tx: &mut dyn Tx,
-        task: &Task,
-        cells: &[Cell],
-        now: Timestamp,
-    ) -> Result<()> {
-        let due = cells.iter().find_map(|c| match (&c.verdict, c.class) {
-            (Verdict::Blocked { purges_at: Some(at) }, AccessClass::PrimaryAccount) => Some(*at),
-            _ => None,
-        });
-        let Some(due) = due.filter(|_| task.system.on_leave == OnLeave::Disable) else { return Ok(()) };
-        let job = Job::Purge { identity: task.run.identity, system: task.run.system.clone() };
-        self.enqueue(tx, vec![job.work(None, None, false, due.max(now))]).await
-    }
-
-    /// Files the event by which a disabled account is deleted, if the identity is still gone.
-    pub(crate) async fn purge(
-        &self,
-        item: &Work,
-        identity: bailiwick_core::id::IdentityId,
-        system: &SystemName,
-    ) -> Result<()> {
-        use bailiwick_core::identity::Lifecycle;
-        let mut tx = self.begin().await?;
-        let stored = get::<Identity>(&mut *tx, self.tenant(), &identity.to_string()).await?;
-        if let Some(stored) = stored.filter(|s| matches!(s.value.lifecycle, Lifecycle::Left { .. })) {
-            let key = format!("purge/{identity}/{system}/{}", item.seq);
-            self.file(&mut *tx, stored, key, EventKind::Purge { system: system.clone() }, None).await?;
-        }
-        tx.finish(self.tenant(), item).await?;
-        Ok(tx.commit().await?)
-    }
 }
 
-fn purge_date(system: &System, from: Timestamp) -> Option<Timestamp> {
-    from.checked_add(SignedDuration::from_hours(24 * i64::from(system.retention_days))).ok()
+/// Whether the account was looked for and is not there.
+fn is_gone(seen: &Result<Observation, ConnectorError>) -> bool {
+    seen.as_ref().is_ok_and(|seen| seen.held.is_empty() && seen.coverage == Coverage::Complete)
+}
+
+/// Of an account that is gone a system may show nothing any more. What was seen to be gone before stays so: nothing is
+/// given to an account that is not there.
+fn stays_removed(before: &Cell, now: &Cell) -> bool {
+    before.verdict == Verdict::Removed && matches!(now.verdict, Verdict::Unobservable { .. })
 }
 
 /// How many ways of removing were tried, this run included: disabling counts by its way, deleting comes

@@ -117,6 +117,13 @@ pub enum Job {
         /// Where.
         system: SystemName,
     },
+    /// See whether what was only blocked is gone for good.
+    Clear {
+        /// Of which case.
+        case: CaseId,
+        /// On which system.
+        system: SystemName,
+    },
     /// Look at an integration: its review, who answers for it, its credentials.
     Upkeep {
         /// Which.
@@ -167,6 +174,7 @@ impl Job {
             }
             Self::Exception { exception, at } => format!("{exception}/{at}"),
             Self::Purge { identity, system } => format!("purge/{identity}/{system}"),
+            Self::Clear { case, system } => format!("clear/{case}/{system}/{}", due.as_millisecond()),
             Self::Upkeep { integration, at } => format!("upkeep/{integration}/{at}"),
             Self::Kill { integration, .. } => format!("kill/{integration}"),
             Self::Redecide { .. } => "redecide".into(),
@@ -243,6 +251,7 @@ impl Engine {
                     | Job::ControlEnds { .. }
                     | Job::Exception { .. }
                     | Job::Purge { .. }
+                    | Job::Clear { .. }
                     | Job::Upkeep { .. }
                     | Job::Kill { .. }
                     | Job::Distrust { .. }
@@ -270,6 +279,7 @@ impl Engine {
                 Job::Remind { task } => self.remind(&item, task).await,
                 Job::Exception { exception, .. } => self.watch_exception(&item, exception).await,
                 Job::Purge { identity, system } => self.purge(&item, identity, &system).await,
+                Job::Clear { case, system } => self.clear(&item, case, &system).await,
                 Job::Upkeep { integration, at } => self.upkeep(&item, &integration, at).await,
                 Job::Kill { integration, case } => self.kill_item(&item, &integration, case).await,
                 Job::Distrust { system, after } => self.distrust(&item, &system, after).await,
@@ -302,6 +312,7 @@ impl Engine {
             | Job::ControlEnds { .. }
             | Job::Exception { .. }
             | Job::Purge { .. }
+            | Job::Clear { .. }
             | Job::Upkeep { .. }
             | Job::Kill { .. }
             | Job::Distrust { .. }

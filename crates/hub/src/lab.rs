@@ -271,7 +271,8 @@ mod tests {
         let listed = help.split_once("Behaviours: ").unwrap().1.split_once(". The truth").unwrap().0;
         let mut listed: Vec<&str> = listed.split(',').map(str::trim).collect();
         let mut all = Behaviour::ALL.map(Behaviour::name).to_vec();
-        (listed.sort_unstable(), all.sort_unstable());
+        listed.sort_unstable();
+        all.sort_unstable();
         assert_eq!(listed, all);
     }
 

@@ -112,8 +112,10 @@ impl System {
     /// Puts off to the next sync what was told of a user.
     fn retain(&mut self, cause: &Cause, id: &str, deletes: bool, now: i64) {
         let due = now + self.spec.timing.retain_ms;
-        let retained = Retained { due, cause: cause.clone(), deletes };
-        self.retained.insert(id.to_owned(), retained);
+        let told = Retained { due, cause: cause.clone(), deletes };
+        let kept = self.retained.entry(id.to_owned()).or_insert(told);
+        // Told twice, it is done when it was first to be; what goes further is done.
+        kept.deletes |= deletes;
     }
 
     /// Does what was put off and is due.

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
+    held::Thing,
     system::System,
-    world::{Group, MemberKind, Thing, TokenStatus, User, World},
+    world::{Group, MemberKind, TokenStatus, User, World},
 };
 
 /// The real state of one system.

@@ -12,11 +12,11 @@ use crate::{
     Behaviour, TokenStatus, audit,
     clock::rfc3339,
     exchange::Call,
-    held::{self, Side},
+    held::{self, Entered, Side},
     refusal::Refusal,
     reply::Reply,
     system::System,
-    world::{Change, Entered, Session, Token, User, World},
+    world::{Change, Session, Token, User, World},
 };
 
 /// `GET /api/whoami` with a user's API token or session secret as bearer: 200 if it works now, else 401.

@@ -9,7 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::mint::Secret;
+use crate::{
+    held::{Entered, Thing},
+    mint::Secret,
+};
 
 /// Life of an API token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,32 +41,6 @@ pub(crate) struct Session {
     pub(crate) id: String,
     pub(crate) created_ms: i64,
     pub(crate) secret: Secret,
-}
-
-/// Something of a class that has no words of its own: a bot, a lease, a consent, a right on a mailbox. While it is
-/// there it works.
-#[derive(Clone)]
-pub(crate) struct Thing {
-    pub(crate) id: String,
-    pub(crate) class: String,
-    pub(crate) name: String,
-    pub(crate) created_ms: i64,
-    /// When it ends by itself.
-    pub(crate) ends_at_ms: Option<i64>,
-    /// Id of the user who made it; it stays so when the thing passes to somebody else.
-    pub(crate) maker: String,
-    /// Whom it lets in or acts for: the id of a user, or whoever else it may be.
-    pub(crate) holder: String,
-    /// Id of the user on whose things it gives a right.
-    pub(crate) on: Option<String>,
-    pub(crate) secret: Secret,
-}
-
-impl Thing {
-    /// Whether it ends with this user on a faithful system.
-    pub(crate) fn touches(&self, user: &str) -> bool {
-        self.maker == user || self.holder == user || self.on.as_deref() == Some(user)
-    }
 }
 
 #[derive(Clone)]
@@ -232,16 +209,6 @@ pub(crate) struct Grant {
 pub(crate) enum Holder {
     Token,
     Session,
-}
-
-/// Whom a secret lets in, and by what.
-pub(crate) struct Entered<'a> {
-    /// Id of the user, or who else it is.
-    pub(crate) who: &'a str,
-    /// What it is: `token`, `session`, or the class of a thing.
-    pub(crate) kind: &'a str,
-    /// Its id.
-    pub(crate) credential: &'a str,
 }
 
 #[derive(Clone, Default)]

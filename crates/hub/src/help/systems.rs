@@ -263,6 +263,11 @@ pub(super) const LINES: &[Line] = &[
         "wait; it is tried again when the system says",
     ),
     (
+        "rehire-held",
+        "somebody is back, and on a system something of before is only blocked and would wake with the account",
+        "end it on the system, or wait until it is purged; it is read again every hour, and goes on by itself",
+    ),
+    (
         "residual-access",
         "somebody left and still has access",
         "remove it on the system, or approve the plan that waits; it is read back by itself",
