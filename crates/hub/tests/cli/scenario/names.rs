@@ -79,6 +79,7 @@ impl Names {
         let kind = match core.split_once('_') {
             Some((kind, id)) if kind.len() == 3 && (id.len() == 26 || hex(id)) => format!("{kind}_"),
             _ if hex(core) => "DIGEST-".to_owned(),
+            _ if is_uuid(core) => "UUID-".to_owned(),
             _ if is_day(core) => return format!("DAY{tail}"),
             _ => return placeholders(word),
         };
@@ -97,6 +98,13 @@ impl Names {
 fn is_day(word: &str) -> bool {
     let parts: Vec<&str> = word.split('-').collect();
     parts.iter().map(|part| part.len()).eq([4, 2, 2]) && parts.concat().bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Whether it is a UUID, as the lab gives them to what it makes.
+fn is_uuid(word: &str) -> bool {
+    let parts: Vec<&str> = word.split('-').collect();
+    parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12])
+        && parts.concat().bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 #[test]
