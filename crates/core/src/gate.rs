@@ -134,7 +134,23 @@ pub enum Shut {
 }
 
 impl Shut {
-    /// The stable code.
+    /// All codes.
+    pub const CODES: [&str; 12] = [
+        "integration-ended",
+        "integration-quarantined",
+        "connector-unusable",
+        "integration-incomplete",
+        "integration-understated",
+        "integration-approval-missing",
+        "identity-authority-missing",
+        "certification-void",
+        Control::Review.code(),
+        Control::Owner.code(),
+        Control::Rotation.code(),
+        Control::Drill.code(),
+    ];
+
+    /// The stable code, one of [`CODES`](Self::CODES).
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Ended(_) => "integration-ended",

@@ -2,8 +2,8 @@
 //! finding, and never left out in silence.
 
 use bailiwick_core::{
-    gate::Shut, identity::Identity, integration::Integration, perform::permits, plan::Plan,
-    policy::Attributes, record::RecordKind,
+    gate::Shut, id::IntegrationName, identity::Identity, integration::Integration, perform::permits,
+    plan::Plan, policy::Attributes, record::RecordKind,
 };
 use bailiwick_store::{
     Tx, Update,
@@ -83,11 +83,16 @@ pub(crate) fn outside(run: &Run, seq: u16, words: &str, reason: &str, owner: &st
     }
 }
 
+/// What the finding is about that changes wait for an integration.
+pub(crate) fn waiting(integration: &IntegrationName) -> String {
+    format!("{integration}/waiting")
+}
+
 /// What is waiting to be sent by an integration that may not write.
 pub(crate) fn shut_out(integration: &Integration, shut: &Shut) -> Wrong {
     Wrong {
         code: shut.code(),
-        subject: integration.name.to_string(),
+        subject: waiting(&integration.name),
         identity: None,
         system: None,
         message: format!("changes wait for `{}`, which may not write: {shut}", integration.name),

@@ -3,6 +3,7 @@
 use bailiwick_core::{
     access::AccessClass,
     case::Cell,
+    gate::Shut,
     id::{CaseId, EventId, ExceptionId, IdentityId, IntegrationName, PlanId, RunId, SystemName, TaskId},
     integration::{Integration, Role},
     time::Timestamp,
@@ -10,7 +11,7 @@ use bailiwick_core::{
 use bailiwick_store::{Filter, NewWork, Select, StoreError, Table, Tx, Work, entities::Run, select};
 use serde::{Deserialize, Serialize};
 
-use crate::{Engine, EngineError, Result, finding::Wrong};
+use crate::{Engine, EngineError, Result, finding::Wrong, limits::waiting};
 
 /// How long a worker holds what it took, milliseconds; after that another may take it.
 const LEASE_MS: i64 = 60_000;
@@ -371,6 +372,10 @@ impl Engine {
     pub(crate) async fn wake_runs(&self, tx: &mut dyn Tx, integration: &Integration) -> Result<()> {
         let Role::Target { system } = &integration.role else { return Ok(()) };
         let now = self.now();
+        // What still may not go out says so again.
+        let told: Vec<_> = Shut::CODES.map(|code| (code, waiting(&integration.name))).into();
+        let closed = self.close_findings(tx, &told).await?;
+        tx.write(self.tenant(), closed, self.entropy()).await?;
         let mut after = None;
         loop {
             let asked = Select::from(Table::Runs)

@@ -19,7 +19,7 @@ use super::{
 };
 
 /// What a line to them needs.
-const ROLES: [&str; 21] = [
+pub const ROLES: [&str; 21] = [
     "discover EXEC check",
     "discover EXEC ways-in",
     "list EXEC list",
@@ -44,10 +44,10 @@ const ROLES: [&str; 21] = [
 ];
 
 /// What giving a canary a password and trying it needs on top.
-const TRYING: [&str; 2] = ["issue EXEC set-password", "try EXEC sign-in"];
+pub const TRYING: [&str; 2] = ["issue EXEC set-password", "try EXEC sign-in"];
 
 pub const WRITE: &str = "the-write-password";
-const READ: &str = "the-read-password";
+pub const READ: &str = "the-read-password";
 /// What the first account signs in with.
 pub const ANN: &str = "of-ann";
 

@@ -481,7 +481,7 @@ fn engine(
 ) -> Engine {
     let transport = Arc::new(transport::InProcess::new(lab.router(), faults.clone()));
     let broker = Broker::new(Tenant::single(), transport, hands.clone(), key.clone());
-    let broker = broker.with_places(places.clone());
+    let broker = bailiwick_connectors::sql::with_dialects(broker.with_places(places.clone())).unwrap();
     Engine::new(Parts {
         store: store.clone(),
         tenant: Tenant::single(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::{Router, body::Body};
-use bailiwick_connector::broker::{Transport, TransportError, TransportErrorKind};
+use bailiwick_connector::broker::{HttpLimits, HttpTransport, Transport, TransportError, TransportErrorKind};
 use bailiwick_lab::Dropped;
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -12,15 +12,19 @@ use tower::ServiceExt;
 
 use super::Faults;
 
-/// The lab's router, as a transport.
+/// Where the lab is.
+const LAB: &str = "127.0.0.1:9";
+
+/// The lab's router, as a transport. What is elsewhere is a real server.
 pub struct InProcess {
     router: Router,
     faults: Arc<Faults>,
+    outside: HttpTransport,
 }
 
 impl InProcess {
     pub fn new(router: Router, faults: Arc<Faults>) -> Self {
-        Self { router, faults }
+        Self { router, faults, outside: HttpTransport::new(&HttpLimits::default()).unwrap() }
     }
 }
 
@@ -34,6 +38,9 @@ impl Transport for InProcess {
     async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, TransportError> {
         if self.faults.point() {
             return Err(lost(false));
+        }
+        if request.uri().authority().is_some_and(|authority| authority.as_str() != LAB) {
+            return self.outside.send(request).await;
         }
         let response = self.router.clone().oneshot(request.map(Body::from)).await.map_err(|_| lost(true))?;
         if response.extensions().get::<Dropped>().is_some() || self.faults.point() {
