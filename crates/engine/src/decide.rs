@@ -16,7 +16,7 @@ use bailiwick_core::{
 };
 use bailiwick_store::{
     Filter, NewWork, Ready, Select, Stored, Table, Tx, Update, Work,
-    entities::{PlanRow, PlanState, Run, Step},
+    entities::{Operator, PlanRow, PlanState, Run, Step},
     get, select,
 };
 
@@ -42,6 +42,7 @@ pub(crate) struct Known {
     cases: BTreeMap<IdentityId, Case>,
     /// Their last cases, of those who have accounts that are not in use.
     pub(crate) former: BTreeMap<IdentityId, FormerCase>,
+    pub(crate) operators: Vec<Stored<Operator>>,
     /// What is asked for or given although no policy gives it.
     exceptions: BTreeMap<IdentityId, Vec<Exception>>,
 }
@@ -120,6 +121,7 @@ impl Engine {
             known.cases.insert(stored.value.identity, stored.value);
         }
         known.former = self.former_cases(tx, &known.accounts).await?;
+        known.operators = select(tx, self.tenant(), Select::from(Table::Operators)).await?;
         known.exceptions = self.exceptions_of(tx, ids).await?;
         Ok(known)
     }
@@ -292,14 +294,16 @@ impl Engine {
             return None;
         }
         let now = self.now();
+        let id = CaseId::new(now, self.entropy());
+        let ended = self.end_hub_roles(known, identity, id, out);
         let case = Case {
-            id: CaseId::new(now, self.entropy()),
+            id,
             identity: identity.id,
             event: event.id,
             opened: now,
             effective: at.at,
-            // Somebody without an account anywhere has nothing to prove.
-            closed: (!known.accounts.contains_key(&identity.id)).then_some(now),
+            // Somebody without an account anywhere has nothing more to prove.
+            closed: (ended && !known.accounts.contains_key(&identity.id)).then_some(now),
         };
         let record = self
             .record(RecordKind::CaseOpened, "decide")

@@ -30,6 +30,7 @@ mod finding;
 mod follow_up;
 mod govern;
 mod holders;
+mod hub_roles;
 mod intake;
 mod invite;
 mod kill;

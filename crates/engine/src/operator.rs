@@ -91,7 +91,6 @@ impl Engine {
     pub async fn revoke_operator(&self, name: &str, by: &Operator) -> Result<Operator> {
         let mut tx = self.begin().await?;
         let all = select::<Operator>(&mut *tx, self.tenant(), Select::from(Table::Operators)).await?;
-        let now = self.now();
         let known = all.iter().find(|stored| stored.value.name == name);
         let known = known.ok_or_else(|| EngineError::NotFound { kind: "operator", name: name.into() })?;
         let mut others = false;
@@ -101,8 +100,7 @@ impl Engine {
         if !others {
             return Err(EngineError::LastAdmin(name.into()));
         }
-        let ended = Operator { expires: now.min(known.value.expires), invited: None, ..known.value.clone() };
-        let ended = self.sealed_operator(ended);
+        let ended = self.ended_operator(&known.value);
         let mut record = self
             .record(RecordKind::OperatorRevoked, "operator")
             .fact("operator", ended.id)
@@ -110,12 +108,19 @@ impl Engine {
         record.actor = Actor::Operator(by.name.clone());
         let update = Update::new(record).replace(&ended, known.revision, self.entropy());
         tx.write(self.tenant(), vec![update], self.entropy()).await?;
+        let person = match &ended.person {
+            Some(person) => self.by_source_key(&mut *tx, person).await?,
+            None => None,
+        };
+        if let Some(person) = person {
+            self.ended_in_case(&mut *tx, ended.id, person.value.id).await?;
+        }
         tx.commit().await?;
         Ok(ended)
     }
 
     /// Whether an operator may do anything: the hub's seal is on the row, the token has not expired, and the person
-    /// whom they are, if that is known, has not left.
+    /// whom they are, if that is known, has not left. The last administrator may all the same.
     async fn counts(&self, tx: &mut dyn Tx, operator: &Operator) -> Result<bool> {
         if operator.expires <= self.now()
             || !self.parts.broker.attested(&operator.sealed_bytes(), &operator.seal)
@@ -124,7 +129,11 @@ impl Engine {
         }
         let Some(person) = &operator.person else { return Ok(true) };
         let person = self.by_source_key(tx, person).await?;
-        Ok(person.is_none_or(|person| !matches!(person.value.lifecycle, Lifecycle::Left { .. })))
+        if person.is_none_or(|person| !matches!(person.value.lifecycle, Lifecycle::Left { .. })) {
+            return Ok(true);
+        }
+        let all = select::<Operator>(tx, self.tenant(), Select::from(Table::Operators)).await?;
+        Ok(self.is_last_admin(&all, operator))
     }
 
     /// Who holds the token, if it is one and they may do anything. Looks up a digest, so that the time it

@@ -152,7 +152,12 @@ async fn who_is_revoked_or_has_left_may_do_nothing_and_the_last_administrator_st
     scene.world.deliver(&left).await.unwrap();
     scene.world.quiet().await;
     assert!(!known(&scene).await, "whoever has left opens nothing");
+    assert_eq!(scene.world.cells().await["bailiwick/hub-roles"], "removed");
+    assert_eq!(scene.world.open_cases().await, 0);
+    // Whoever is back is no operator again.
     scene.world.deliver(&PEOPLE).await.unwrap();
+    scene.world.quiet().await;
+    assert!(!known(&scene).await);
 
     let revoke = async |scene: &Scene, name: &str| {
         let ended = scene.world.engine.revoke_operator(name, &scene.first).await;
@@ -172,6 +177,29 @@ async fn who_is_revoked_or_has_left_may_do_nothing_and_the_last_administrator_st
     };
     assert!(scene.half(plan, &scene.first).await.is_ok());
     assert_eq!(revoke(&scene, "third").await, Err("not-found"));
+}
+
+#[tokio::test]
+async fn the_only_administrator_who_leaves_is_told_of_and_stays_until_there_is_another() {
+    let mut world = World::new(6, &[("chat", &[])]).await;
+    world.configure().await;
+    world.deliver(&PEOPLE).await.unwrap();
+    let by = Actor::Hub("init".into());
+    let admin = (roles(&["admin"]), Some("hr/3".to_owned()));
+    let (first, token) = world.engine.add_operator("first", admin.0, admin.1, 90, by).await.unwrap();
+    world.deliver(&["3,Cy,cy@x.test,Finance,2026-01-01,left", PEOPLE[1], PEOPLE[2]]).await.unwrap();
+    world.quiet().await;
+    assert!(world.engine.operator_by_token(&token).await.unwrap().is_some());
+    assert_eq!(world.findings("hub-last-admin-left").await.len(), 1);
+    assert_eq!((&world.cells().await["bailiwick/hub-roles"][..], world.open_cases().await), ("residual", 1));
+    let wanted = (roles(&["admin"]), Some("hr/4".to_owned()));
+    let asked = world.engine.ask_operator("second", wanted, 90, &first).await.unwrap();
+    let OperatorAsked::Added(second, _) = asked else { panic!("the second one waits") };
+    assert!(world.engine.operator_by_token(&token).await.unwrap().is_none(), "there is another one now");
+    world.engine.revoke_operator("first", &second).await.unwrap();
+    assert_eq!(world.findings("hub-last-admin-left").await, Vec::<String>::new());
+    world.quiet().await;
+    assert_eq!((&world.cells().await["bailiwick/hub-roles"][..], world.open_cases().await), ("removed", 0));
 }
 
 #[tokio::test]

@@ -10,6 +10,11 @@ pub(super) const LINES: &[Line] = &[
         "let them run `bailiwick operator enrol NAME` with their own profile",
     ),
     (
+        "hub-last-admin-left",
+        "a source says that the only administrator of the hub has left, and nobody else could govern it",
+        "let them add another one with `bailiwick operator add NAME --role admin`, then end theirs with `bailiwick operator revoke NAME`",
+    ),
+    (
         "invitation-not-yours",
         "a half of an invitation is asked for by somebody who neither asked for the operator nor approved them",
         "let who asked and who approved run `bailiwick operator invitation PLAN`, each for themselves",

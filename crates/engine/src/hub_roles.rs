@@ -1,0 +1,134 @@
+//! What a leaver could do in the hub itself: their tokens end with the event, and the case says so.
+
+use bailiwick_core::{
+    access::AccessClass,
+    case::{Case, Cell},
+    id::{AccountId, CaseId, IdentityId, OperatorId},
+    identity::Identity,
+    record::RecordKind,
+    verify::{Verdict, Witness},
+};
+use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, entities::Operator, get, select};
+
+use crate::{
+    Engine, Result,
+    activate::hub_system,
+    decide::{Known, Outcome},
+    finding::Wrong,
+};
+
+/// The finding that the only administrator has left.
+const LAST: &str = "hub-last-admin-left";
+
+impl Engine {
+    /// Ends the tokens of somebody who left, in the transaction that opens their case. The last administrator keeps
+    /// theirs, and that is loud: nobody could govern the hub otherwise. Gives whether all of it has ended.
+    pub(crate) fn end_hub_roles(
+        &self,
+        known: &Known,
+        identity: &Identity,
+        case: CaseId,
+        out: &mut Outcome,
+    ) -> bool {
+        let key = identity.source_key.to_string();
+        let mut mine = known.operators.iter().filter(|o| o.value.person.as_deref() == Some(&key)).peekable();
+        if mine.peek().is_none() {
+            return true;
+        }
+        let mut kept = Vec::new();
+        for stored in mine {
+            if self.is_last_admin(&known.operators, &stored.value) {
+                kept.push(stored.value.name.clone());
+                out.wrongs.push(last_admin(&stored.value));
+                continue;
+            }
+            let ended = self.ended_operator(&stored.value);
+            let record = self
+                .record(RecordKind::OperatorRevoked, "decide")
+                .identity(identity.id)
+                .case(case)
+                .fact("operator", ended.id);
+            out.updates.push(Update::new(record).replace(&ended, stored.revision, self.entropy()));
+        }
+        let cell = self.hub_roles(case, kept);
+        let ended = cell.verdict == Verdict::Removed;
+        let record = self
+            .record(RecordKind::Verified, "decide")
+            .identity(identity.id)
+            .case(case)
+            .fact("class", cell.class)
+            .fact("system", &cell.system)
+            .fact("verdict", cell.verdict.name());
+        out.updates.push(Update::new(record).insert(&cell, self.entropy()));
+        ended
+    }
+
+    /// The operator without a token that works, and without an invitation.
+    pub(crate) fn ended_operator(&self, operator: &Operator) -> Operator {
+        let expires = self.now().min(operator.expires);
+        self.sealed_operator(Operator { expires, invited: None, ..operator.clone() })
+    }
+
+    /// Whether nobody else has the role of an administrator and a token that has not expired.
+    pub(crate) fn is_last_admin(&self, all: &[Stored<Operator>], operator: &Operator) -> bool {
+        let now = self.now();
+        let admin = |o: &Operator| o.roles.contains("admin") && o.expires > now;
+        admin(operator) && !all.iter().any(|other| other.value.id != operator.id && admin(&other.value))
+    }
+
+    fn hub_roles(&self, case: CaseId, kept: Vec<String>) -> Cell {
+        Cell {
+            case,
+            system: hub_system(),
+            class: AccessClass::HubRoles,
+            account: AccountId::from_bytes([0; 16]),
+            verdict: if kept.is_empty() { Verdict::Removed } else { Verdict::Residual { what: kept } },
+            at: self.now(),
+            method: "the hub's own operators".into(),
+            witness: Some(Witness::Independent),
+            answer: None,
+            tried: 1,
+        }
+    }
+
+    /// What the end of an operator's token means for the case of the person, if they have one that is open.
+    pub(crate) async fn ended_in_case(
+        &self,
+        tx: &mut dyn Tx,
+        ended: OperatorId,
+        person: IdentityId,
+    ) -> Result<()> {
+        let open = Select::from(Table::Cases)
+            .filter(Filter::Is("identity", person.to_string().into()))
+            .filter(Filter::Is("state", "open".into()));
+        let Some(case) = select::<Case>(tx, self.tenant(), open).await?.pop() else { return Ok(()) };
+        let cell = self.hub_roles(case.value.id, Vec::new());
+        let Some(before) = get::<Cell>(tx, self.tenant(), &cell.key()).await? else { return Ok(()) };
+        let record = self
+            .record(RecordKind::Verified, "operator")
+            .identity(person)
+            .case(case.value.id)
+            .fact("class", cell.class)
+            .fact("system", &cell.system)
+            .fact("verdict", cell.verdict.name());
+        let mut updates = vec![Update::new(record).replace(&cell, before.revision, self.entropy())];
+        updates.extend(self.close_finding(tx, LAST, &ended.to_string()).await?);
+        tx.write(self.tenant(), updates, self.entropy()).await?;
+        self.close_case(tx, case).await
+    }
+}
+
+fn last_admin(operator: &Operator) -> Wrong {
+    Wrong {
+        code: LAST,
+        subject: operator.id.to_string(),
+        identity: None,
+        system: None,
+        message: format!(
+            "`{0}` is the only administrator and has left: add another one with `bailiwick operator add NAME --role \
+             admin`, then end this one with `bailiwick operator revoke {0}`",
+            operator.name
+        ),
+        owner: "operator".into(),
+    }
+}
