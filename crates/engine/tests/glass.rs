@@ -53,14 +53,8 @@ fn outage() -> GlassCase {
     }
 }
 
-async fn operator(world: &World, name: &str, role: &str, person: Option<&str>) -> Operator {
-    let by = Actor::Hub("test".into());
-    let roles = BTreeSet::from([role.to_owned()]);
-    world.engine.add_operator(name, roles, person.map(str::to_owned), 365, by).await.unwrap().0
-}
-
 async fn enrolled(world: &World, name: &str, person: &str) -> Somebody {
-    let operator = operator(world, name, "break-glass-approver", Some(person)).await;
+    let operator = world.operator_with(name, &["break-glass-approver"], Some(person), 365).await;
     let address = world.engine.enrol(name, &operator, None).await.unwrap();
     Somebody { phone: Phone::reads(address.address()), operator }
 }
@@ -77,7 +71,7 @@ impl Scene {
             .await;
         world.deliver(&PEOPLE).await.unwrap();
         world.quiet_before(SignedDuration::from_mins(2)).await;
-        let asker = operator(&world, "asker", "operator", Some("hr/3")).await;
+        let asker = world.operator_with("asker", &["operator"], Some("hr/3"), 365).await;
         let approver = enrolled(&world, "approver", "hr/4").await;
         let scene = Self { world, asker, approver };
         assert!(!scene.holds());
@@ -154,7 +148,7 @@ async fn it_takes_two_people_ends_by_itself_and_is_reviewed_by_a_third() {
     let truth = scene.world.truth()["chat/ann@x.test"].clone();
     assert!(truth.contains("Anna") && truth.contains("Finance") && scene.holds(), "{truth}");
 
-    let third = operator(&scene.world, "third", "auditor", Some("hr/6")).await;
+    let third = scene.world.operator_with("third", &["auditor"], Some("hr/6"), 365).await;
     assert_eq!(scene.review(id, &third).await, Err("break-glass-running"));
     // The process dies, and nothing in memory knows of the end any more.
     scene.world.restart();
@@ -165,10 +159,10 @@ async fn it_takes_two_people_ends_by_itself_and_is_reviewed_by_a_third() {
     assert!(matches!(scene.state().await, ExceptionState::Ended { .. }), "{:?}", scene.state().await);
     assert!(!scene.codes().await.contains("break-glass-not-ended"));
 
-    let delegate = operator(&scene.world, "delegate", "auditor", Some("hr/5")).await;
-    let beneficiary = operator(&scene.world, "beneficiary", "auditor", Some("hr/91")).await;
-    let asker_again = operator(&scene.world, "asker-again", "auditor", Some("hr/3")).await;
-    let unknown = operator(&scene.world, "unknown", "auditor", None).await;
+    let delegate = scene.world.operator_with("delegate", &["auditor"], Some("hr/5"), 365).await;
+    let beneficiary = scene.world.operator_with("beneficiary", &["auditor"], Some("hr/91"), 365).await;
+    let asker_again = scene.world.operator_with("asker-again", &["auditor"], Some("hr/3"), 365).await;
+    let unknown = scene.world.operator_with("unknown", &["auditor"], None, 365).await;
     for by in [&scene.asker, &scene.approver.operator, &delegate, &beneficiary, &asker_again] {
         assert_eq!(scene.review(id, by).await, Err("review-by-involved"), "{}", by.name);
     }
@@ -234,7 +228,7 @@ async fn a_code_is_of_its_operator_of_the_moment_and_counts_once() {
     let mut scene = Scene::new(4).await;
     let (_, plan) = scene.open().await.unwrap();
     let by = &scene.approver.operator;
-    let bare = operator(&scene.world, "bare", "break-glass-approver", Some("hr/6")).await;
+    let bare = scene.world.operator_with("bare", &["break-glass-approver"], Some("hr/6"), 365).await;
     let now = || scene.world.engine.now();
     assert_eq!(scene.approve(plan, by, None).await, Err("step-up-needed"));
     assert_eq!(scene.approve(plan, &bare, Some("123456")).await, Err("step-up-not-enrolled"));

@@ -49,12 +49,6 @@ fn chat() -> IntegrationName {
     IntegrationName::new("chat").unwrap()
 }
 
-async fn operator(world: &World, name: &str, roles: &[&str], person: &str) -> Operator {
-    let roles: BTreeSet<String> = roles.iter().map(ToString::to_string).collect();
-    let by = Actor::Hub("test".into());
-    world.engine.add_operator(name, roles, Some(person.into()), 365, by).await.unwrap().0
-}
-
 impl Scene {
     /// The feed is set up, the system `chat` is not.
     async fn new(seed: u64) -> Self {
@@ -63,13 +57,21 @@ impl Scene {
         world.configure_with(|c| c.integrations.retain(|i| i.name.as_str() != "chat")).await;
         world.quiet_before(SignedDuration::from_mins(2)).await;
         world.deliver(&[ANN, BO, CY, DI, ED]).await.unwrap();
-        let admin =
-            operator(&world, "admin", &["admin", "integration-approver", "identity-approver"], "hr/3").await;
-        let second = operator(&world, "second", &["admin"], "hr/5").await;
-        let architect =
-            operator(&world, "architect", &["integration-approver", "identity-approver"], "hr/4").await;
-        let governor =
-            operator(&world, "governor", &["identity-approver", "integration-approver"], "hr/5").await;
+        let admin = world
+            .operator_with(
+                "admin",
+                &["admin", "integration-approver", "identity-approver"],
+                Some("hr/3"),
+                365,
+            )
+            .await;
+        let second = world.operator_with("second", &["admin"], Some("hr/5"), 365).await;
+        let architect = world
+            .operator_with("architect", &["integration-approver", "identity-approver"], Some("hr/4"), 365)
+            .await;
+        let governor = world
+            .operator_with("governor", &["identity-approver", "integration-approver"], Some("hr/5"), 365)
+            .await;
         let address = world.engine.enrol("second", &second, None).await.unwrap();
         let phone = Phone::reads(address.address());
         Self { world, admin, second, architect, governor, phone }
@@ -227,7 +229,7 @@ async fn nobody_approves_what_is_theirs_and_no_one_person_opens_both_gates() {
         ("other-gate-only", &["identity-approver"][..], "hr/4", "approval-not-allowed"),
         ("nobody-in-particular", &["approver", "admin"][..], "hr/4", "approval-not-allowed"),
     ] {
-        let by = operator(&scene.world, name, roles, person).await;
+        let by = scene.world.operator_with(name, roles, Some(person), 365).await;
         assert_eq!(scene.approve(first, &by).await, Err(expect), "{name}");
     }
     let by = scene.world.engine.add_operator(
@@ -241,7 +243,7 @@ async fn nobody_approves_what_is_theirs_and_no_one_person_opens_both_gates() {
 
     scene.approve(first, &scene.architect).await.unwrap();
     assert_eq!(scene.approve(second, &scene.architect).await, Err("approval-by-same-person"));
-    let again = operator(&scene.world, "architect-again", &both, "hr/4").await;
+    let again = scene.world.operator_with("architect-again", &both, Some("hr/4"), 365).await;
     assert_eq!(scene.approve(second, &again).await, Err("approval-by-same-person"));
     scene.approve(second, &scene.governor).await.unwrap();
     assert_eq!(scene.shut().await, (None, None));
@@ -268,12 +270,6 @@ async fn an_approval_is_for_one_plan_once_and_in_time() {
 }
 
 /// Writes what an attacker with the database's password writes, without the hub's key.
-async fn tamper(scene: &Scene, update: Update) {
-    let mut tx = scene.world.store.begin().await.unwrap();
-    tx.write(&Tenant::single(), vec![update], &*scene.world.dice).await.unwrap();
-    tx.commit().await.unwrap();
-}
-
 fn record(scene: &Scene) -> bailiwick_core::record::Record {
     use bailiwick_core::record::{Record, RecordKind};
     let now = scene.world.engine.now();
@@ -310,7 +306,7 @@ async fn an_approval_put_into_the_database_by_hand_is_found_and_does_not_count()
         let approval = forged(&scene, &row);
         let changed = PlanRow { state: PlanState::Waiting { approval: approval.id }, ..row };
         let update = Update::new(record(&scene)).insert(&approval, &*scene.world.dice);
-        tamper(&scene, update.replace(&changed, 1, &*scene.world.dice)).await;
+        scene.world.tamper(update.replace(&changed, 1, &*scene.world.dice)).await;
     }
     // The next thing that is approved looks at all that waits.
     scene.approve(configuration[0], &scene.second).await.unwrap();
@@ -331,7 +327,10 @@ async fn a_scope_widened_in_the_database_shuts_the_integration() {
     drop(tx);
     let mut wider = stored.value.clone();
     wider.scope.rules.push("grant PUT /api/admins/{id}".parse().unwrap());
-    tamper(&scene, Update::new(record(&scene)).replace(&wider, stored.revision, &*scene.world.dice)).await;
+    scene
+        .world
+        .tamper(Update::new(record(&scene)).replace(&wider, stored.revision, &*scene.world.dice))
+        .await;
     assert_eq!(scene.shut().await.0, Some("integration-approval-missing"));
 }
 
@@ -354,7 +353,10 @@ async fn a_plan_altered_after_its_approval_is_not_carried_out() {
     let stored =
         bailiwick_store::get::<PlanRow>(&mut *tx, &Tenant::single(), &row.key()).await.unwrap().unwrap();
     drop(tx);
-    tamper(&scene, Update::new(record(&scene)).replace(&altered, stored.revision, &*scene.world.dice)).await;
+    scene
+        .world
+        .tamper(Update::new(record(&scene)).replace(&altered, stored.revision, &*scene.world.dice))
+        .await;
     scene.world.pass(SignedDuration::from_mins(20));
     scene.world.quiet_before(SignedDuration::from_mins(2)).await;
     assert!(!scene.world.truth().keys().any(|who| who.contains("mallory")), "{:?}", scene.world.truth());
@@ -407,7 +409,7 @@ async fn less_takes_one_person_and_is_in_force_at_once_while_more_takes_two() {
 #[tokio::test]
 async fn a_single_administrator_changes_nothing_alone_once_a_second_one_exists() {
     let world = World::new(8, &[("chat", &[])]).await;
-    let first = operator(&world, "first", &["admin"], "hr/3").await;
+    let first = world.operator_with("first", &["admin"], Some("hr/3"), 365).await;
     let findings = world.engine.open_findings().await.unwrap();
     assert!(findings.iter().any(|f| f.code == "hub-bootstrap" && f.owner == "first"), "{findings:?}");
     let ask = |configuration: Configuration| {
@@ -418,7 +420,7 @@ async fn a_single_administrator_changes_nothing_alone_once_a_second_one_exists()
         }
     };
     assert_eq!(ask(world.configuration()).await, []);
-    operator(&world, "second", &["admin"], "hr/4").await;
+    world.operator_with("second", &["admin"], Some("hr/4"), 365).await;
     assert!(!world.engine.open_findings().await.unwrap().iter().any(|f| f.code == "hub-bootstrap"));
     let mut other = world.configuration();
     other.policies.push(PolicyFile {
@@ -438,7 +440,7 @@ async fn a_single_administrator_changes_nothing_alone_once_a_second_one_exists()
 #[tokio::test]
 async fn the_bootstrap_ends_at_its_deadline() {
     let world = World::new(9, &[("chat", &[])]).await;
-    let first = operator(&world, "first", &["admin"], "hr/3").await;
+    let first = world.operator_with("first", &["admin"], Some("hr/3"), 365).await;
     world.pass(SignedDuration::from_hours(15 * 24));
     let configuration = world.configuration();
     let change = world.engine.configuration_change(&configuration).await.unwrap();
@@ -474,7 +476,7 @@ async fn a_test_is_of_exactly_what_is_declared_and_a_forged_one_does_not_count()
     };
     let tried = vec![Tried { what: "everything".into(), shown: Shown::Works }];
     let forged = ScopeTest { declared, tried, ..trial };
-    tamper(&scene, Update::new(record(&scene)).insert(&forged, &*scene.world.dice)).await;
+    scene.world.tamper(Update::new(record(&scene)).insert(&forged, &*scene.world.dice)).await;
     assert_eq!(scene.approve(second, &scene.governor).await, Err("scope-untested"));
 }
 

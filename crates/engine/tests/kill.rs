@@ -239,12 +239,6 @@ async fn killed_between_any_two_lines_it_comes_to_the_same_end() {
 }
 
 /// Writes what an attacker with the database's password writes, without the hub's key.
-async fn tamper(world: &World, update: Update) {
-    let mut tx = world.store.begin().await.unwrap();
-    tx.write(&Tenant::single(), vec![update], &*world.dice).await.unwrap();
-    tx.commit().await.unwrap();
-}
-
 #[tokio::test]
 async fn the_last_calls_are_the_ones_that_were_approved() {
     let (mut world, admin) = connected(7).await;
@@ -261,7 +255,7 @@ async fn the_last_calls_are_the_ones_that_were_approved() {
     other.kill = Some(kill.unwrap());
     let by = Actor::Operator("kim".into());
     let record = Record::new(RecordKind::Configured, world.clock(), by, &*world.dice);
-    tamper(&world, Update::new(record).replace(&other, stored.revision, &*world.dice)).await;
+    world.tamper(Update::new(record).replace(&other, stored.revision, &*world.dice)).await;
     let before = world.lab.ledger("chat").unwrap().len();
     world.pass(SignedDuration::from_hours(7));
     world.quiet().await;
@@ -281,7 +275,7 @@ async fn a_kill_needs_nothing_but_what_it_kills() {
         let other = Integration { settings: json!({ "no-such-setting": true }), ..stored.value };
         let by = Actor::Operator("kim".into());
         let record = Record::new(RecordKind::Configured, world.clock(), by, &*world.dice);
-        tamper(&world, Update::new(record).replace(&other, stored.revision, &*world.dice)).await;
+        world.tamper(Update::new(record).replace(&other, stored.revision, &*world.dice)).await;
         world.restart();
         let mut tx = world.store.read().await.unwrap();
         let permit = world.engine.catalogue(&mut *tx).await.unwrap().permit(&other.name);

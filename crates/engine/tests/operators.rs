@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use bailiwick_core::{
     digest::Digest,
-    id::{OperatorId, PlanId, Tenant},
+    id::{OperatorId, PlanId},
     record::{Actor, Record, RecordKind},
     time::SignedDuration,
 };
@@ -219,9 +219,6 @@ async fn an_operator_whom_somebody_wrote_into_the_database_is_nobody() {
     };
     let by = Actor::Operator("mallory".into());
     let record = Record::new(RecordKind::OperatorAdded, now, by, &*scene.world.dice);
-    let mut tx = scene.world.store.begin().await.unwrap();
-    let update = Update::new(record).insert(&forged, &*scene.world.dice);
-    tx.write(&Tenant::single(), vec![update], &*scene.world.dice).await.unwrap();
-    tx.commit().await.unwrap();
+    scene.world.tamper(Update::new(record).insert(&forged, &*scene.world.dice)).await;
     assert!(scene.world.engine.operator_by_token(token).await.unwrap().is_none());
 }

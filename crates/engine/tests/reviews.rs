@@ -53,16 +53,6 @@ struct Scene {
     backup: Operator,
 }
 
-async fn operator(world: &World, name: &str, roles: &[&str], person: &str) -> Operator {
-    let roles: BTreeSet<String> = roles.iter().map(ToString::to_string).collect();
-    world
-        .engine
-        .add_operator(name, roles, Some(person.into()), 3650, Actor::Hub("test".into()))
-        .await
-        .unwrap()
-        .0
-}
-
 impl Scene {
     async fn new(seed: u64) -> Self {
         let mut world = World::new(seed, &[("chat", &[])]).await;
@@ -71,12 +61,13 @@ impl Scene {
         world.deliver(&PEOPLE).await.unwrap();
         world.pass(SignedDuration::from_mins(20));
         world.quiet().await;
-        let admin = operator(&world, "admin", &["admin"], "hr/3").await;
-        operator(&world, "second", &["admin"], "hr/5").await;
-        let architect = operator(&world, "architect", &["integration-approver"], "hr/4").await;
-        let governor = operator(&world, "governor", &["identity-approver"], "hr/5").await;
-        let owner = operator(&world, "owner", &["operator", "identity-approver"], "hr/1").await;
-        let backup = operator(&world, "backup", &["operator"], "hr/2").await;
+        let admin = world.operator_with("admin", &["admin"], Some("hr/3"), 3650).await;
+        world.operator_with("second", &["admin"], Some("hr/5"), 3650).await;
+        let architect = world.operator_with("architect", &["integration-approver"], Some("hr/4"), 3650).await;
+        let governor = world.operator_with("governor", &["identity-approver"], Some("hr/5"), 3650).await;
+        let owner =
+            world.operator_with("owner", &["operator", "identity-approver"], Some("hr/1"), 3650).await;
+        let backup = world.operator_with("backup", &["operator"], Some("hr/2"), 3650).await;
         world.quiet_before(SignedDuration::from_mins(2)).await;
         let scene = Self { world, admin, architect, governor, owner, backup };
         assert_eq!(scene.writes_shut().await, None);
@@ -316,7 +307,7 @@ async fn a_leaving_owner_is_followed_by_who_accepts_and_changes_the_credentials(
     assert_eq!(scene.owner_is().await, ("hr/1".into(), "hr/2".into()), "nothing is in force by itself");
     // The new backup has not accepted either.
     assert_eq!(scene.approve(&waiting[0], &scene.architect).await, Err("owner-not-accepted"));
-    let sixth = operator(&scene.world, "sixth", &["operator"], "hr/6").await;
+    let sixth = scene.world.operator_with("sixth", &["operator"], Some("hr/6"), 3650).await;
     let again = scene.world.engine.accept_transfer(&chat(), None, &sixth).await.unwrap();
     assert_eq!(
         again.iter().map(|w| w.plan).collect::<Vec<_>>(),
@@ -388,7 +379,7 @@ async fn a_file_with_another_owner_is_a_request_that_they_must_accept() {
     assert_eq!(change.waiting.len(), 2);
     assert_eq!(scene.approve(&change.waiting[0], &scene.architect).await, Err("owner-not-accepted"));
     assert_eq!(scene.owner_is().await.0, "hr/1");
-    let sixth = operator(&scene.world, "sixth", &["operator"], "hr/6").await;
+    let sixth = scene.world.operator_with("sixth", &["operator"], Some("hr/6"), 3650).await;
     scene.world.engine.accept_transfer(&chat(), None, &sixth).await.unwrap();
     scene.approve(&change.waiting[0], &scene.architect).await.unwrap();
     scene.approve(&change.waiting[1], &scene.governor).await.unwrap();

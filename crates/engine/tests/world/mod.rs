@@ -41,7 +41,7 @@ use bailiwick_core::{
 use bailiwick_engine::{Configuration, Engine, EngineError, Parts, Slow};
 use bailiwick_lab::{Behaviour, Lab, LabClock, Seed, SystemSpec, Tokens};
 use bailiwick_store::{
-    Entity, Select, Store, Table,
+    Entity, Select, Store, Table, Update,
     entities::{Operator, PlanRow, PlanState},
     select,
 };
@@ -402,11 +402,29 @@ impl World {
         self.plans().await.into_iter().filter(|p| p.state == PlanState::Drafted).collect()
     }
 
-    /// A new operator with a role, and the person they are.
+    /// A new operator with the role that they are called by, for a day, and the person they are.
     pub async fn operator(&self, role: &str, person: Option<&str>) -> Operator {
-        let (roles, person) = (BTreeSet::from([role.to_owned()]), person.map(str::to_owned));
+        self.operator_with(role, &[role], person, 1).await
+    }
+
+    /// A new operator with these roles, for so many days, and the person they are.
+    pub async fn operator_with(
+        &self,
+        name: &str,
+        roles: &[&str],
+        person: Option<&str>,
+        days: u16,
+    ) -> Operator {
+        let roles = roles.iter().map(ToString::to_string).collect();
         let by = Actor::Operator("test".into());
-        self.engine.add_operator(role, roles, person, 1, by).await.unwrap().0
+        self.engine.add_operator(name, roles, person.map(str::to_owned), days, by).await.unwrap().0
+    }
+
+    /// Somebody writes into the database, past every rule of the hub.
+    pub async fn tamper(&self, update: Update) {
+        let mut tx = self.store.begin().await.unwrap();
+        tx.write(&Tenant::single(), vec![update], &*self.dice).await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     /// The instant it is now.
