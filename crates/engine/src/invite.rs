@@ -13,6 +13,7 @@ use bailiwick_core::{
     gate::HUB,
     govern::{self, Entries},
     id::{IntegrationName, OperatorId, PlanId},
+    identity::Lifecycle,
     plan::Question,
     record::{Actor, RecordKind},
 };
@@ -57,7 +58,8 @@ pub enum OperatorAsked {
 
 impl Engine {
     /// Asks for an operator, or for other roles or a new token of one that there is. While a single administrator
-    /// sets the hub up it is done at once, and a second administrator can always be added by the only one.
+    /// sets the hub up it is done at once, and a second administrator can always be added by the only one, also when
+    /// the others have left.
     ///
     /// # Errors
     /// When the name is none that a plan can be about.
@@ -72,7 +74,7 @@ impl Engine {
             .map_err(|error| EngineError::OperatorName(error.to_string()))?;
         let mut tx = self.begin().await?;
         let all = select::<Operator>(&mut *tx, self.tenant(), Select::from(Table::Operators)).await?;
-        let admins = all.iter().filter(|o| o.value.roles.contains("admin")).count();
+        let admins = self.admins_here(&mut *tx, &all).await?;
         let known = all.into_iter().map(|s| s.value).find(|o| o.name == name);
         let second = admins <= 1 && wanted.0.contains("admin") && known.is_none();
         if second || (known.is_none() && self.bootstrapping(&mut *tx).await?) {
@@ -98,6 +100,20 @@ impl Engine {
         let waiting = self.decide_governed(&mut *tx, rows, &by).await?;
         tx.commit().await?;
         Ok(OperatorAsked::Waiting(waiting))
+    }
+
+    /// How many administrators there are, those not counted of whom a source says that they have left. One who was
+    /// only revoked counts: nobody gets to decide alone by revoking the other.
+    async fn admins_here(&self, tx: &mut dyn Tx, all: &[Stored<Operator>]) -> Result<usize> {
+        let mut here = 0;
+        for admin in all.iter().map(|stored| &stored.value).filter(|o| o.roles.contains("admin")) {
+            let person = match &admin.person {
+                Some(person) => self.by_source_key(tx, person).await?,
+                None => None,
+            };
+            here += usize::from(person.is_none_or(|p| !matches!(p.value.lifecycle, Lifecycle::Left { .. })));
+        }
+        Ok(here)
     }
 
     /// The half of an invitation that belongs to the operator: to who asked for it, or who approved it.

@@ -180,6 +180,21 @@ async fn who_is_revoked_or_has_left_may_do_nothing_and_the_last_administrator_st
 }
 
 #[tokio::test]
+async fn when_the_other_administrator_has_left_a_second_one_can_be_added_and_still_nobody_decides_alone() {
+    let mut scene = Scene::new(7).await;
+    let gone = [PEOPLE[0], "4,Di,di@x.test,Finance,2026-01-01,left", PEOPLE[2]];
+    scene.world.deliver(&gone).await.unwrap();
+    scene.world.quiet().await;
+    let plan = scene.ask("helper", &["approver"], "hr/5").await;
+    assert_eq!(scene.approve(plan, &scene.first).await, Err("approval-by-requester"));
+    let wanted = (roles(&["admin"]), Some("hr/5".to_owned()));
+    let asked = scene.world.engine.ask_operator("third", wanted.clone(), 30, &scene.first).await.unwrap();
+    assert!(matches!(asked, OperatorAsked::Added(..)));
+    let asked = scene.world.engine.ask_operator("fourth", wanted, 30, &scene.first).await.unwrap();
+    assert!(matches!(asked, OperatorAsked::Waiting(_)), "now there are two again");
+}
+
+#[tokio::test]
 async fn the_only_administrator_who_leaves_is_told_of_and_stays_until_there_is_another() {
     let mut world = World::new(6, &[("chat", &[])]).await;
     world.configure().await;
