@@ -54,6 +54,16 @@ impl Purpose {
         }
     }
 
+    /// What a credential that is kept for its end was for.
+    #[must_use]
+    pub const fn first(self) -> Self {
+        match self {
+            Self::Write | Self::KillWrite => Self::Write,
+            Self::Read | Self::KillRead => Self::Read,
+            Self::Verify | Self::KillVerify => Self::Verify,
+        }
+    }
+
     /// Whether it is kept only to end and to try it.
     pub const fn is_last(self) -> bool {
         match self {

@@ -128,7 +128,8 @@ impl<'de> Deserialize<'de> for Kill {
     }
 }
 
-/// That the two calls may be sent, and nothing else. Only [`last_calls`] and [`drill_calls`] make one.
+/// That the two calls may be sent, and nothing else. Only [`last_calls`], [`drill_calls`] and [`rotated_calls`] make
+/// one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KillPermit {
     kill: Kill,
@@ -189,6 +190,11 @@ pub fn drill_calls(integration: &Integration, permit: &Permit) -> Result<KillPer
     permit.reads.clone().map_err(NoKill::Shut)?;
     let kill = integration.kill.clone().ok_or(NoKill::Undeclared)?;
     Ok(KillPermit { kill, rehearsal: true })
+}
+
+/// What may be sent for an integration that is in use with a credential that another has taken the place of.
+pub fn rotated_calls(integration: &Integration, permit: &Permit) -> Result<KillPermit, NoKill> {
+    drill_calls(integration, permit).map(|permit| KillPermit { rehearsal: false, ..permit })
 }
 
 /// What the answer to a probe says of the credential that it was sent with.

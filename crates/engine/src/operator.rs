@@ -174,6 +174,7 @@ impl Engine {
             sealed: serde_json::to_value(&sealed).unwrap_or_default(),
             at: self.now(),
             accepted: None,
+            retired: None,
         };
         let mut record = self
             .record(RecordKind::CredentialSealed, "credential")
@@ -182,11 +183,15 @@ impl Engine {
         record.actor = by;
         let before = get::<Credential>(&mut *tx, self.tenant(), &credential.key()).await?;
         let update = Update::new(record);
+        let replaced = before.as_ref().map(|before| before.value.clone());
         let update = match before {
             Some(b) => update.replace(&credential, b.revision, self.entropy()),
             None => update.insert(&credential, self.entropy()),
         };
         tx.write(self.tenant(), vec![update], self.entropy()).await?;
+        if let Some(old) = replaced {
+            self.retire_credential(&mut *tx, &stored.value, old).await?;
+        }
         self.wake_watches(&mut *tx, [integration.clone()]).await?;
         self.wake_runs(&mut *tx, &stored.value).await?;
         self.end_sweep(&mut *tx, &stored.value.register.vendor).await?;

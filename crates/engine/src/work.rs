@@ -139,6 +139,13 @@ pub enum Job {
         /// Its case.
         case: CaseId,
     },
+    /// End and try a credential that was replaced.
+    Rotated {
+        /// Whose.
+        integration: IntegrationName,
+        /// Its key.
+        credential: String,
+    },
     /// Decide again for everybody, because the rules changed; goes on after `after`.
     Redecide {
         /// What changed, unique.
@@ -178,6 +185,7 @@ impl Job {
             Self::Clear { case, system } => format!("clear/{case}/{system}/{}", due.as_millisecond()),
             Self::Upkeep { integration, at } => format!("upkeep/{integration}/{at}"),
             Self::Kill { integration, .. } => format!("kill/{integration}"),
+            Self::Rotated { credential, .. } => format!("rotated/{credential}"),
             Self::Redecide { .. } => "redecide".into(),
         }
     }
@@ -255,6 +263,7 @@ impl Engine {
                     | Job::Clear { .. }
                     | Job::Upkeep { .. }
                     | Job::Kill { .. }
+                    | Job::Rotated { .. }
                     | Job::Distrust { .. }
                     | Job::Redecide { .. }),
                 ) => {
@@ -283,6 +292,9 @@ impl Engine {
                 Job::Clear { case, system } => self.clear(&item, case, &system).await,
                 Job::Upkeep { integration, at } => self.upkeep(&item, &integration, at).await,
                 Job::Kill { integration, case } => self.kill_item(&item, &integration, case).await,
+                Job::Rotated { integration, credential } => {
+                    self.rotated_item(&item, &integration, &credential).await
+                }
                 Job::Distrust { system, after } => self.distrust(&item, &system, after).await,
                 Job::Redecide { cause, after } => self.redecide(&item, &cause, after).await,
                 Job::Decide { .. }
@@ -316,6 +328,7 @@ impl Engine {
             | Job::Clear { .. }
             | Job::Upkeep { .. }
             | Job::Kill { .. }
+            | Job::Rotated { .. }
             | Job::Distrust { .. }
             | Job::Redecide { .. } => Ok(()),
         };

@@ -547,6 +547,9 @@ pub struct Credential {
     /// Of one that is to be ended: when the provider was first seen to let it in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<Timestamp>,
+    /// Of one that another has taken the place of: when. It is kept until the provider rejects it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retired: Option<Timestamp>,
 }
 
 impl Credential {
@@ -562,7 +565,11 @@ impl Credential {
 impl Entity for Credential {
     const TABLE: Table = Table::Credentials;
     fn key(&self) -> String {
-        Self::key_of(&self.integration, self.purpose)
+        let key = Self::key_of(&self.integration, self.purpose);
+        match self.retired {
+            Some(at) => format!("{key}/{}", at.as_millisecond()),
+            None => key,
+        }
     }
     fn keys(&self) -> Vec<KeyValue> {
         vec![self.integration.as_str().into()]

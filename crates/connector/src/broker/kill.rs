@@ -1,8 +1,8 @@
 //! The last line of an integration: two declared calls, with the credential that they end and try.
 //!
 //! A connector never gets one. It sends nothing but the call that ends the credential and the call that tries
-//! it, each exactly as it is declared, and only with a [`KillPermit`]: the integration has ended, or it is a
-//! drill, and then nothing ends the integration's own credential.
+//! it, each exactly as it is declared, and only with a [`KillPermit`]: the integration has ended, or another credential
+//! has taken the place of this one, or it is a drill, and then nothing ends the integration's own credential.
 
 use bailiwick_core::{
     id::Entropy,
@@ -25,6 +25,7 @@ use crate::{
 /// Ends and tries one credential at the provider of an integration.
 pub struct KillLine {
     line: Line,
+    purpose: Purpose,
     permit: KillPermit,
 }
 
@@ -37,7 +38,23 @@ impl Broker {
         sealed: Option<&Sealed>,
         permit: KillPermit,
     ) -> KillLine {
-        KillLine { line: Line::new(self.inner.clone(), integration, purpose, sealed), permit }
+        KillLine { line: Line::new(self.inner.clone(), integration, purpose, sealed), purpose, permit }
+    }
+
+    /// Whether two sealed credentials are one secret. What does not open is like nothing.
+    pub fn same_secret(
+        &self,
+        one: (&Integration, Purpose, &Sealed),
+        other: (&Integration, Purpose, &Sealed),
+    ) -> bool {
+        let open = |(integration, purpose, sealed): (&Integration, Purpose, &Sealed)| {
+            let context = SealContext::of(&self.inner.tenant, integration, purpose).ok()?;
+            self.inner.key.unseal(&context, sealed).ok()
+        };
+        match (open(one), open(other)) {
+            (Some(one), Some(other)) => one.secret.same(&other.secret),
+            (_, _) => false,
+        }
     }
 
     /// Seals a credential anew for the purpose that it has once its integration has ended: it opens for
@@ -66,9 +83,9 @@ impl Broker {
 impl KillLine {
     /// Ends the credential that was kept. A lost answer is `Unknown`: only trying tells.
     pub async fn revoke(&self) -> Result<Answer> {
-        if self.permit.rehearsal() {
+        if self.permit.rehearsal() || !self.purpose.is_last() {
             let message =
-                format!("a drill does not end the credential of `{}`", self.line.integration().name);
+                format!("nothing ends a credential of `{}` that is in use", self.line.integration().name);
             return Err(ConnectorError::none(ErrorKind::OutOfScope, message));
         }
         let credential = self.kept()?;

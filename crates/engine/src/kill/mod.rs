@@ -7,6 +7,7 @@
 
 mod drill;
 mod prove;
+mod rotate;
 mod sweep;
 
 pub(crate) use prove::{UNPROVEN, about};
@@ -214,7 +215,7 @@ impl Engine {
             .fact("kept", living.iter().map(|c| c.value.purpose.last()).collect::<Vec<_>>());
         let mut update = Update::new(record);
         for stored in living {
-            let Credential { integration, purpose, sealed, at, accepted: _ } = &stored.value;
+            let Credential { integration, purpose, sealed, at, .. } = &stored.value;
             update = update.delete::<Credential>(&stored.value.key(), stored.revision);
             // One that does not open is kept as it is: it says that there is a grant of which nothing is known.
             let last = serde_json::from_value(sealed.clone())
@@ -227,6 +228,7 @@ impl Engine {
                 sealed: last.unwrap_or_else(|| sealed.clone()),
                 at: *at,
                 accepted: None,
+                retired: None,
             };
             let same = held.iter().find(|c| c.value.key() == kept.key());
             update = match same {

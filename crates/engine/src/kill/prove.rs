@@ -27,7 +27,7 @@ use crate::{Engine, EngineError, Result, activate::hub_system, apply::later, fin
 /// The first pause before a credential is tried again, and the longest, milliseconds.
 const PAUSE_MS: (i64, i64) = (60_000, 6 * 3_600_000);
 /// How long it may stay unknown whether a provider rejects a credential, milliseconds.
-const WINDOW_MS: i64 = 24 * 3_600_000;
+pub(super) const WINDOW_MS: i64 = 24 * 3_600_000;
 /// The finding that a provider still lets a credential in.
 const ALIVE: &str = "residual-access";
 /// The finding that it cannot be seen whether it does.
@@ -348,7 +348,7 @@ fn has_grant(integration: &Integration) -> bool {
 }
 
 /// Tries the credential of a line; gives what the provider said, and the digest of that.
-async fn tried(line: &KillLine, accepted: bool) -> Result<(Tried, Digest), ConnectorError> {
+pub(super) async fn tried(line: &KillLine, accepted: bool) -> Result<(Tried, Digest), ConnectorError> {
     let answer = line.probe().await?;
     Ok((kill::judge(answer.status, accepted), answer.digest()))
 }
@@ -420,7 +420,7 @@ pub(crate) fn about(name: &IntegrationName, case: CaseId) -> String {
 }
 
 /// The pause before the next try.
-fn pause_ms(attempts: i64) -> i64 {
+pub(super) fn pause_ms(attempts: i64) -> i64 {
     let (first, longest) = PAUSE_MS;
     first.saturating_mul(1_i64 << attempts.clamp(0, 16)).min(longest)
 }

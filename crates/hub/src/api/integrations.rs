@@ -68,7 +68,8 @@ pub async fn list(State(hub): State<Hub>, _: Caller) -> Answer<Vec<IntegrationVi
     let integrations: Vec<Integration> = hub.all(&mut *tx, vec![]).await?;
     let credentials: Vec<Credential> = hub.all(&mut *tx, vec![]).await?;
     let of = |name: &IntegrationName| {
-        let mine = credentials.iter().filter(|credential| credential.integration == *name);
+        // What was replaced is kept for its end alone, and is nothing that it has.
+        let mine = credentials.iter().filter(|c| c.integration == *name && c.retired.is_none());
         mine.map(|credential| CredentialLine { purpose: credential.purpose, at: credential.at }).collect()
     };
     let catalogue = hub.engine.catalogue(&mut *tx).await?;

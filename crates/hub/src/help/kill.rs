@@ -5,6 +5,21 @@ use super::Line;
 /// Code, meaning and what to do, by code.
 pub(super) const LINES: &[Line] = &[
     (
+        "rotated-credential-alive",
+        "a credential was replaced and ended, and its provider lets it in all the same",
+        "end it at the provider by hand; it is tried again by itself until it is rejected",
+    ),
+    (
+        "rotation-refused",
+        "a credential was replaced, and its provider does not let the new one in; the old one is left as it is",
+        "set one that works with `bailiwick credential set NAME PURPOSE`",
+    ),
+    (
+        "rotation-unproven",
+        "a credential was replaced, and for a day nothing has said whether the old one is dead",
+        "look at the provider; declare `[integration.NAME.kill]` if nothing says how it is ended and tried",
+    ),
+    (
         "credential-accepted",
         "the provider lets a credential in that is or should be dead",
         "end it at the provider by hand, and mend `[integration.NAME.kill]` so that its `probe` tells dead from living",
