@@ -103,6 +103,22 @@ async fn the_old_one_is_left_until_the_new_one_works() {
 }
 
 #[tokio::test]
+async fn an_old_one_that_is_put_back_is_not_ended() {
+    let mut world = connected(7).await;
+    set(&world, Purpose::Write, "chat-mistyped").await;
+    world.quiet_before(SignedDuration::from_mins(2)).await;
+    assert_eq!((world.findings("rotation-refused").await.len(), kept(&world).await), (1, 1));
+    set(&world, Purpose::Write, "chat-write").await;
+    world.pass(SignedDuration::from_hours(7));
+    world.quiet().await;
+    assert!(alive(&world)["write"], "it is what the hub writes with");
+    assert_eq!((world.findings("rotation-refused").await.len(), kept(&world).await), (0, 0));
+    world.deliver(&["1,Ann,ann@x.test,Finance,,active"]).await.unwrap();
+    world.quiet().await;
+    assert!(world.truth()["chat/ann@x.test"].contains("Finance"));
+}
+
+#[tokio::test]
 async fn a_secret_that_is_still_in_use_is_not_ended() {
     let mut world = connected(4).await;
     // The same one once more.

@@ -2,11 +2,13 @@
 //!
 //! It is sealed anew, so that it opens for the two declared calls and for nothing else. First the new one must be let
 //! in; until it is, both stay valid and somebody is told. Then the old one is tried, ended, and tried again. A secret that
-//! is still in use, for another purpose or by another integration, is not ended: it is when its last use is replaced.
+//! is still in use, for another purpose or by another integration, or that was put back, is not ended: it is when its
+//! last use is replaced.
 //! Where no `kill` is declared nothing is kept, and a rotation proves nothing.
 
 use bailiwick_connector::seal::Sealed;
 use bailiwick_core::{
+    digest::Digest,
     id::IntegrationName,
     integration::Integration,
     kill::{self, Tried},
@@ -27,11 +29,13 @@ const UNPROVEN: &str = "rotation-unproven";
 /// What became of a credential that was replaced.
 enum End {
     /// The provider rejects it.
-    Dead(bailiwick_core::digest::Digest),
+    Dead(Digest),
     /// Not yet, or not known: what somebody is told.
     Told(&'static str, String),
     /// Asked again before anybody is told.
     Later,
+    /// It was put back and is in use: nothing is to be ended.
+    Kept,
 }
 
 impl Engine {
@@ -145,6 +149,12 @@ impl Engine {
             .fact("integration", &integration.name)
             .fact("purpose", credential.purpose);
         let mut tx = self.begin().await?;
+        // Whoever put the old one back, because the new one was refused, needs it.
+        if let Some(sealed) = &sealed
+            && self.in_use(&mut *tx, integration, credential, sealed).await?
+        {
+            return Ok(End::Kept);
+        }
         tx.write(self.tenant(), vec![Update::new(record)], self.entropy()).await?;
         tx.commit().await?;
         // Whatever it answers, and if it answers nothing: only trying tells.
@@ -222,6 +232,17 @@ impl Engine {
                 updates.extend(self.open_finding(&mut *tx, wrong).await?);
             }
             End::Later => {}
+            End::Kept => {
+                let record = self
+                    .record(RecordKind::CredentialSealed, "rotate")
+                    .fact("integration", &integration.name)
+                    .fact("back_in_use", stored.value.purpose.first());
+                updates.push(Update::new(record).delete::<Credential>(&key, stored.revision));
+                updates.extend(self.close_findings(&mut *tx, &mended(&[ALIVE, REFUSED, UNPROVEN])).await?);
+                tx.write(self.tenant(), updates, self.entropy()).await?;
+                tx.finish(self.tenant(), item).await?;
+                return Ok(tx.commit().await?);
+            }
         }
         tx.write(self.tenant(), updates, self.entropy()).await?;
         let due = later(self.now(), pause_ms(item.attempts));
