@@ -228,3 +228,28 @@ fn writable(
     // What shrank since was approved along with the rest.
     if authority.within(&certificate.authority) { Ok(()) } else { Err(Shut::Void) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_of_being_shut_has_one_of_the_codes() {
+        let why = || "it".to_owned();
+        let all = [
+            Shut::Ended(Timestamp::UNIX_EPOCH),
+            Shut::Quarantined(why()),
+            Shut::Unusable(why()),
+            Shut::Incomplete(vec!["vendor"]),
+            Shut::Understated { declared: Class::Advisory, computed: Class::Authoritative },
+            Shut::NotApproved,
+            Shut::NoAuthority,
+            Shut::Void,
+            Shut::Paused(Control::Review),
+            Shut::Paused(Control::Owner),
+            Shut::Paused(Control::Rotation),
+            Shut::Paused(Control::Drill),
+        ];
+        assert_eq!(all.map(|shut| shut.code()), Shut::CODES);
+    }
+}

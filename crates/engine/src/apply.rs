@@ -164,7 +164,7 @@ impl Engine {
         }
         // A doubtful change is read back only when a reader can be expected to see it.
         let Ok(route) = catalogue.route(&run.value.system) else {
-            let undeclared = self.undeclared(&run.value.system, Some(run.value.identity));
+            let undeclared = self.unreached(catalogue, &run.value.system, Some(run.value.identity));
             let opened = self.open_finding(tx, undeclared).await?.into_iter().collect();
             tx.write(self.tenant(), opened, self.entropy()).await?;
             return Ok(Next::Later(item, later(self.now(), UNDECLARED_MS).as_millisecond()));

@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use bailiwick_connector::{
-    AccountWrite, Connector, ConnectorError, ErrorKind, Line, Locator, ObjectState, Pause,
+    AccountWrite, Connector, ConnectorError, Entry, ErrorKind, Issued, Line, Locator, ObjectState, Pause,
+    seal::Secret,
 };
 use bailiwick_core::{
     access::AccessClass,
@@ -18,7 +19,7 @@ use bailiwick_core::{
     record::{Actor, RecordKind},
     system::System,
 };
-use bailiwick_store::{Stored, Update};
+use bailiwick_store::{Stored, Update, Work};
 
 use crate::{Catalogue, Engine, EngineError, Result, alone::Alone, apply::on_canary, probe::blank};
 
@@ -29,6 +30,28 @@ pub(crate) const MARKER: &str = "bailiwick/canary-";
 pub(crate) fn second(marker: &str) -> String {
     format!("{marker}-2")
 }
+
+/// The credentials that a canary was given.
+#[derive(Default)]
+pub(crate) struct Given {
+    /// Those that got in.
+    pub working: Vec<Issued>,
+    /// Why of other classes there is none.
+    pub not: Vec<(AccessClass, String)>,
+}
+
+/// What is said where a canary cannot be made on schedule.
+pub(crate) struct Cannot {
+    /// The code of the finding.
+    pub code: &'static str,
+    /// What cannot be done to the system.
+    pub done: &'static str,
+}
+
+/// When to try again after what was done on schedule failed, milliseconds: each try makes a canary.
+const FAILED_MS: i64 = 6 * 3_600_000;
+/// When to ask again for a system that somebody is at, milliseconds.
+const BUSY_MS: i64 = 60_000;
 
 /// What a canary is made and changed with.
 #[derive(Clone)]
@@ -80,6 +103,46 @@ impl Engine {
             engine: self,
             alone,
         })
+    }
+
+    /// Does on schedule what makes a canary, unless it is not wanted any more or the system is not reached.
+    pub(crate) async fn on_schedule(
+        &self,
+        item: &Work,
+        system: &SystemName,
+        cannot: Cannot,
+        wanted: bool,
+        run: impl AsyncFnOnce() -> Result<()>,
+    ) -> Result<()> {
+        let catalogue = self.catalogue(&mut *self.read().await?).await?;
+        if catalogue.standing_still(system).is_some() {
+            return self.stands_still(item, &catalogue, system).await;
+        }
+        let outcome = if wanted && catalogue.reaches(system) { run().await } else { Ok(()) };
+        self.record_incidents().await?;
+        let mut tx = self.begin().await?;
+        let later = |ms| self.now().as_millisecond().saturating_add(ms);
+        let updates = match outcome {
+            Ok(()) => self.close_findings(&mut *tx, &[(cannot.code, system.to_string())]).await?,
+            Err(EngineError::Busy { .. }) => {
+                tx.postpone(self.tenant(), item, later(BUSY_MS), false).await?;
+                return Ok(tx.commit().await?);
+            }
+            // There is nothing (any more) that a canary could show there.
+            Err(EngineError::Connector(error)) if error.kind == ErrorKind::Unsupported => Vec::new(),
+            Err(error @ EngineError::Store(_)) => return Err(error),
+            Err(error) => {
+                let message = format!("`{system}` cannot be {}: {}: {error:#}", cannot.done, error.code());
+                let wrong = self.about(&mut *tx, system, cannot.code, message).await?;
+                let opened = self.open_finding(&mut *tx, wrong).await?.into_iter().collect();
+                tx.write(self.tenant(), opened, self.entropy()).await?;
+                tx.postpone(self.tenant(), item, later(FAILED_MS), true).await?;
+                return Ok(tx.commit().await?);
+            }
+        };
+        tx.write(self.tenant(), updates, self.entropy()).await?;
+        tx.finish(self.tenant(), item).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Records that a canary is about to be made.
@@ -159,6 +222,27 @@ impl Bench<'_> {
             }
         }
     }
+
+    /// Gives the canary a credential of each class that can be tried, and says which of them work.
+    pub async fn credentials(&self, account: &str, entropy: &dyn Entropy) -> Result<Given> {
+        let (mut given, mut issued) = (Given::default(), Vec::new());
+        for class in self.connector.capability().tries.clone() {
+            // Long, with every kind of sign: what policies on passwords ask for.
+            let secret = Secret::new(format!("Canary-{}-{}", suffix(entropy), suffix(entropy)));
+            match self.connector.issue(&self.line, account, class, secret).await {
+                Ok(one) => issued.push(one),
+                Err(error) => given.not.push((class, refusal(error)?)),
+            }
+        }
+        self.settle().await?;
+        for one in issued {
+            match self.connector.attempt(&self.line, &one).await? {
+                Entry::Accepted => given.working.push(one),
+                Entry::Rejected => given.not.push((one.class, "it did not work when it was new".into())),
+            }
+        }
+        Ok(given)
+    }
 }
 
 /// Whether a canary can be made, and goes again.
@@ -190,4 +274,28 @@ pub(crate) fn canary_attributes(system: &System, name: &str) -> AccountAttribute
         (attribute.clone(), AccountValue::Text(value))
     });
     filled.collect()
+}
+
+/// The code of a refusal; anything that says nothing about the system's mind goes up.
+pub(crate) fn refusal(error: ConnectorError) -> Result<String, ConnectorError> {
+    match error.kind {
+        ErrorKind::Forbidden
+        | ErrorKind::NotFound
+        | ErrorKind::AlreadyExists
+        | ErrorKind::Stale
+        | ErrorKind::Invalid
+        | ErrorKind::Unsupported
+        | ErrorKind::OutOfScope => Ok(error.code().to_owned()),
+        ErrorKind::Unreachable
+        | ErrorKind::Timeout
+        | ErrorKind::Unauthorized
+        | ErrorKind::RateLimited
+        | ErrorKind::SystemFault
+        | ErrorKind::Malformed
+        | ErrorKind::OverBudget
+        | ErrorKind::Quarantined
+        | ErrorKind::Shut
+        | ErrorKind::NoCredential
+        | ErrorKind::Settings => Err(error),
+    }
 }

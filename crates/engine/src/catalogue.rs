@@ -78,6 +78,13 @@ impl Catalogue {
         self.systems.contains_key(system) && self.route(system).is_ok()
     }
 
+    /// Why the connector to a system cannot be made, if it is declared and cannot: it stands still meanwhile.
+    pub(crate) fn standing_still(&self, system: &SystemName) -> Option<&str> {
+        let to = |role: &Role| matches!(role, Role::Target { system: s } if s == system);
+        let (name, _) = self.integrations.iter().find(|(_, integration)| to(&integration.role))?;
+        self.unusable.get(name).map(String::as_str)
+    }
+
     /// The integration through which a source is read.
     pub(crate) fn source(&self, source: &SourceName) -> Result<Route<'_>> {
         self.find(|role| matches!(role, Role::Source { source: s, .. } if s == source))

@@ -8,7 +8,7 @@ use bailiwick_core::{
     decide::{self, Catalogue as Declared},
     event::{Event, EventKind},
     exception::{Exception, ExceptionState, Terms},
-    id::{AccountId, CaseId, EventId, IdentityId, PlanId, SystemName},
+    id::{AccountId, CaseId, EventId, IdentityId, OperatorId, PlanId, SystemName},
     identity::{Identity, IdentityKind, Lifecycle},
     plan::{self, Decision, Inputs, KnownAccount, Plan, Standpoint, Sweep},
     policy::Bulk,
@@ -55,6 +55,8 @@ pub(crate) struct Outcome {
     pub wrongs: Vec<Wrong>,
     /// Findings that are no longer true: code and subject.
     pub mended: Vec<(&'static str, String)>,
+    /// The operators whose tokens it ends.
+    pub ended: BTreeSet<OperatorId>,
 }
 
 impl Engine {
@@ -164,7 +166,14 @@ impl Engine {
         let case = self.open_case(known, identity, event, out);
         let accounts = known.accounts.get(&identity.id).map(Vec::as_slice).unwrap_or_default();
         for account in accounts.iter().filter(|a| !catalogue.rules.contains_key(&a.system)) {
-            out.wrongs.push(self.undeclared(&account.system, Some(identity.id)));
+            out.wrongs.push(self.unreached(catalogue, &account.system, Some(identity.id)));
+        }
+        // What a connector cannot do that cannot be made is not known: nothing is planned there. Once it can, the
+        // next reading of the system has everybody decided again.
+        let concerned = accounts.iter().map(|account| &account.system).chain(decision.desired.keys());
+        for system in concerned.filter(|system| catalogue.standing_still(system).is_some()) {
+            out.wrongs.push(self.unreached(catalogue, system, None));
+            unsettled.insert(system.clone());
         }
         let standpoints = standpoints(&decision, accounts, &unsettled);
         let mut planned = plan::make(Inputs {

@@ -10,7 +10,7 @@ use bailiwick_core::{
 };
 use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, select};
 
-use crate::{Engine, Result};
+use crate::{Catalogue, Engine, Result};
 
 /// How long an owner has.
 const DEADLINE: SignedDuration = SignedDuration::from_hours(24);
@@ -24,6 +24,9 @@ pub(crate) struct Wrong {
     pub message: String,
     pub owner: String,
 }
+
+/// The finding that a system stands still because its connector cannot be made.
+pub(crate) const STANDS_STILL: &str = "connector-unusable";
 
 impl Engine {
     /// Opens a finding unless the same is open; gives the update to be written, if any.
@@ -84,20 +87,34 @@ impl Engine {
         Update::new(record).insert(&finding, self.entropy())
     }
 
-    /// Access is known or wanted on a system that no integration reaches, or does any more.
-    pub(crate) fn undeclared(&self, system: &SystemName, identity: Option<IdentityId>) -> Wrong {
-        Wrong {
-            code: "system-undeclared",
-            subject: system.to_string(),
-            identity,
-            system: Some(system.clone()),
-            message: format!(
-                "access on `{system}` is known or wanted, and no integration that is declared and approved reaches \
-                 it: declare it, have it approved (`bailiwick plan list --state drafted`), or end the access \
-                 there by hand"
+    /// Access is known or wanted on a system that no integration reaches, or does any more, or not with this program.
+    pub(crate) fn unreached(
+        &self,
+        catalogue: &Catalogue,
+        system: &SystemName,
+        identity: Option<IdentityId>,
+    ) -> Wrong {
+        let (code, message) = match catalogue.standing_still(system) {
+            Some(why) => (
+                STANDS_STILL,
+                format!(
+                    "nothing is planned, changed or read on `{system}`: this program cannot make its connector: {why}; \
+                     correct the settings and apply them, or go back to the program that took them"
+                ),
             ),
-            owner: "operator".into(),
-        }
+            None => (
+                "system-undeclared",
+                format!(
+                    "access on `{system}` is known or wanted, and no integration that is declared and approved reaches \
+                     it: declare it, have it approved (`bailiwick plan list --state drafted`), or end the access \
+                     there by hand"
+                ),
+            ),
+        };
+        // What stands still stands still for everybody.
+        let identity = identity.filter(|_| code != STANDS_STILL);
+        let (subject, system) = (system.to_string(), Some(system.clone()));
+        Wrong { code, subject, identity, system, message, owner: "operator".into() }
     }
 
     /// Closes the open finding with this code and subject, if there is one.

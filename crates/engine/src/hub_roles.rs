@@ -5,7 +5,7 @@ use bailiwick_core::{
     case::{Case, Cell},
     id::{AccountId, CaseId, IdentityId, OperatorId},
     identity::Identity,
-    record::RecordKind,
+    record::{Record, RecordKind},
     verify::{Verdict, Witness},
 };
 use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, entities::Operator, get, select};
@@ -37,7 +37,9 @@ impl Engine {
         }
         let mut kept = Vec::new();
         for stored in mine {
-            if self.is_last_admin(&known.operators, &stored.value) {
+            // Of several who leave at once the last one is the last.
+            let others = known.operators.iter().filter(|o| !out.ended.contains(&o.value.id));
+            if self.is_last_admin(others, &stored.value) {
                 kept.push(stored.value.name.clone());
                 out.wrongs.push(last_admin(&stored.value));
                 continue;
@@ -49,17 +51,12 @@ impl Engine {
                 .case(case)
                 .fact("operator", ended.id);
             out.updates.push(Update::new(record).replace(&ended, stored.revision, self.entropy()));
+            out.ended.insert(ended.id);
         }
         let cell = self.hub_roles(case, kept);
         let ended = cell.verdict == Verdict::Removed;
-        let record = self
-            .record(RecordKind::Verified, "decide")
-            .identity(identity.id)
-            .case(case)
-            .fact("class", cell.class)
-            .fact("system", &cell.system)
-            .fact("verdict", cell.verdict.name());
-        out.updates.push(Update::new(record).insert(&cell, self.entropy()));
+        let judged = Update::new(self.judged_roles("decide", identity.id, &cell));
+        out.updates.push(judged.insert(&cell, self.entropy()));
         ended
     }
 
@@ -70,10 +67,14 @@ impl Engine {
     }
 
     /// Whether nobody else has the role of an administrator and a token that has not expired.
-    pub(crate) fn is_last_admin(&self, all: &[Stored<Operator>], operator: &Operator) -> bool {
+    pub(crate) fn is_last_admin<'o>(
+        &self,
+        all: impl IntoIterator<Item = &'o Stored<Operator>>,
+        operator: &Operator,
+    ) -> bool {
         let now = self.now();
         let admin = |o: &Operator| o.roles.contains("admin") && o.expires > now;
-        admin(operator) && !all.iter().any(|other| other.value.id != operator.id && admin(&other.value))
+        admin(operator) && !all.into_iter().any(|other| other.value.id != operator.id && admin(&other.value))
     }
 
     fn hub_roles(&self, case: CaseId, kept: Vec<String>) -> Cell {
@@ -91,6 +92,15 @@ impl Engine {
         }
     }
 
+    fn judged_roles(&self, step: &str, person: IdentityId, cell: &Cell) -> Record {
+        self.record(RecordKind::Verified, step)
+            .identity(person)
+            .case(cell.case)
+            .fact("class", cell.class)
+            .fact("system", &cell.system)
+            .fact("verdict", cell.verdict.name())
+    }
+
     /// What the end of an operator's token means for the case of the person, if they have one that is open.
     pub(crate) async fn ended_in_case(
         &self,
@@ -104,14 +114,8 @@ impl Engine {
         let Some(case) = select::<Case>(tx, self.tenant(), open).await?.pop() else { return Ok(()) };
         let cell = self.hub_roles(case.value.id, Vec::new());
         let Some(before) = get::<Cell>(tx, self.tenant(), &cell.key()).await? else { return Ok(()) };
-        let record = self
-            .record(RecordKind::Verified, "operator")
-            .identity(person)
-            .case(case.value.id)
-            .fact("class", cell.class)
-            .fact("system", &cell.system)
-            .fact("verdict", cell.verdict.name());
-        let mut updates = vec![Update::new(record).replace(&cell, before.revision, self.entropy())];
+        let judged = Update::new(self.judged_roles("operator", person, &cell));
+        let mut updates = vec![judged.replace(&cell, before.revision, self.entropy())];
         updates.extend(self.close_finding(tx, LAST, &ended.to_string()).await?);
         tx.write(self.tenant(), updates, self.entropy()).await?;
         self.close_case(tx, case).await

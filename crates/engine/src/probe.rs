@@ -13,9 +13,7 @@ use std::{
     sync::Arc,
 };
 
-use bailiwick_connector::{
-    Connector, ConnectorError, Entry, ErrorKind, Issued, Locator, ObjectState, Pause, seal::Secret,
-};
+use bailiwick_connector::{Connector, ConnectorError, Entry, ErrorKind, Issued, Locator, ObjectState, Pause};
 use bailiwick_core::{
     access::AccessClass,
     account::{AccountAttributes, AccountValue},
@@ -33,15 +31,10 @@ use bailiwick_store::{NewWork, Stored, Tx, Update, Work, get};
 use crate::{
     Engine, EngineError, Job, Result,
     alone::Alone,
-    canary::{Bench, MARKER, canary_attributes, suffix},
+    canary::{Bench, Cannot, MARKER, canary_attributes, refusal, suffix},
     observe::{bears, held},
     reconcile::next,
 };
-
-/// When to probe again after a probe on schedule failed, milliseconds: each try makes a canary.
-const FAILED_MS: i64 = 6 * 3_600_000;
-/// When to ask again for a system that somebody is at, milliseconds.
-const BUSY_MS: i64 = 60_000;
 
 impl Engine {
     /// Learns how a system behaves. It takes as long as the system needs to show each change; `pause` waits.
@@ -207,37 +200,12 @@ impl Engine {
     /// schedule: that somebody may make accounts there is for a person to say.
     pub(crate) async fn probe_item(&self, item: &Work, system: &SystemName, after: Timestamp) -> Result<()> {
         let mut tx = self.read().await?;
-        let reached = self.catalogue(&mut *tx).await?.reaches(system);
         let last = get::<Profile>(&mut *tx, self.tenant(), system.as_str()).await?.map(|s| s.value.at);
         drop(tx);
-        let outcome = match reached && last == Some(after) {
-            true => self.probe(system, Actor::Hub("probe".into()), &*self.parts.pause).await.map(drop),
-            false => Ok(()),
-        };
-        self.record_incidents().await?;
-        let mut tx = self.begin().await?;
-        let later = |ms| self.now().as_millisecond().saturating_add(ms);
-        let updates = match outcome {
-            Ok(()) => self.close_findings(&mut *tx, &[("cannot-probe", system.to_string())]).await?,
-            Err(EngineError::Busy { .. }) => {
-                tx.postpone(self.tenant(), item, later(BUSY_MS), false).await?;
-                return Ok(tx.commit().await?);
-            }
-            // There is nothing (any more) that a probe could learn there.
-            Err(EngineError::Connector(error)) if error.kind == ErrorKind::Unsupported => Vec::new(),
-            Err(error @ EngineError::Store(_)) => return Err(error),
-            Err(error) => {
-                let message = format!("`{system}` cannot be probed: {}: {error:#}", error.code());
-                let wrong = self.about(&mut *tx, system, "cannot-probe", message).await?;
-                let opened = self.open_finding(&mut *tx, wrong).await?.into_iter().collect();
-                tx.write(self.tenant(), opened, self.entropy()).await?;
-                tx.postpone(self.tenant(), item, later(FAILED_MS), true).await?;
-                return Ok(tx.commit().await?);
-            }
-        };
-        tx.write(self.tenant(), updates, self.entropy()).await?;
-        tx.finish(self.tenant(), item).await?;
-        Ok(tx.commit().await?)
+        let probe =
+            async || self.probe(system, Actor::Hub("probe".into()), &*self.parts.pause).await.map(drop);
+        let cannot = Cannot { code: "cannot-probe", done: "probed" };
+        self.on_schedule(item, system, cannot, last == Some(after), probe).await
     }
 }
 
@@ -346,7 +314,7 @@ impl Bench<'_> {
             let _ = self.change(Some(account), &grant, &format!("{name}.grant")).await;
         }
         let issued = self.credentials(account, entropy).await?;
-        let (ways, keeps) = self.ways(account, name, &issued).await?;
+        let (ways, keeps) = self.ways(account, name, &issued.working).await?;
         let deletes = match self.change(Some(account), &Op::Delete, &format!("{name}.delete")).await {
             Err(error) => Deletion::Refused { code: refusal(error)? },
             Ok(_) => {
@@ -390,27 +358,6 @@ impl Bench<'_> {
             changed.zip(found.as_ref()).is_some_and(|(changed, object)| bears(object, &changed))
         };
         Ok(sent.into_iter().map(|(attribute, changed)| (attribute, there(changed))).collect())
-    }
-
-    /// Gives the canary a credential of each class that can be tried, and keeps those that work.
-    async fn credentials(&self, account: &str, entropy: &dyn Entropy) -> Result<Vec<Issued>> {
-        let mut issued = Vec::new();
-        for class in self.connector.capability().tries.clone() {
-            // Long, with every kind of sign: what policies on passwords ask for.
-            let secret = Secret::new(format!("Canary-{}-{}", suffix(entropy), suffix(entropy)));
-            match self.connector.issue(&self.line, account, class, secret).await {
-                Ok(one) => issued.push(one),
-                Err(error) => drop(refusal(error)?),
-            }
-        }
-        self.settle().await?;
-        let mut working = Vec::new();
-        for one in issued {
-            if self.connector.attempt(&self.line, &one).await? == Entry::Accepted {
-                working.push(one);
-            }
-        }
-        Ok(working)
     }
 
     async fn ways(
@@ -471,29 +418,5 @@ impl Bench<'_> {
             }
         }
         Ok(kept)
-    }
-}
-
-/// The code of a refusal; anything that says nothing about the system's mind goes up.
-pub(crate) fn refusal(error: ConnectorError) -> Result<String, ConnectorError> {
-    match error.kind {
-        ErrorKind::Forbidden
-        | ErrorKind::NotFound
-        | ErrorKind::AlreadyExists
-        | ErrorKind::Stale
-        | ErrorKind::Invalid
-        | ErrorKind::Unsupported
-        | ErrorKind::OutOfScope => Ok(error.code().to_owned()),
-        ErrorKind::Unreachable
-        | ErrorKind::Timeout
-        | ErrorKind::Unauthorized
-        | ErrorKind::RateLimited
-        | ErrorKind::SystemFault
-        | ErrorKind::Malformed
-        | ErrorKind::OverBudget
-        | ErrorKind::Quarantined
-        | ErrorKind::Shut
-        | ErrorKind::NoCredential
-        | ErrorKind::Settings => Err(error),
     }
 }

@@ -92,7 +92,7 @@ impl Engine {
             };
             let declared = catalogue.systems.get(&run.value.system).cloned();
             let (Ok(route), Some(system)) = (catalogue.route(&run.value.system), declared) else {
-                orphans.push((item, self.undeclared(&run.value.system, Some(run.value.identity))));
+                orphans.push((item, self.unreached(&catalogue, &run.value.system, Some(run.value.identity))));
                 continue;
             };
             let (line, witness) = self.witnessing(&catalogue, route.integration);

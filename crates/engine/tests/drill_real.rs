@@ -1,5 +1,5 @@
-//! Drills on real servers: OpenLDAP by binding, PostgreSQL by signing in, OpenBao by a token. What is found is judged
-//! by whether the server lets the credential in, also where somebody tampered with it.
+//! Drills on real servers: OpenLDAP by binding, PostgreSQL by signing in, OpenBao by a token. Each credential is tried
+//! on the server; that nothing of a canary is left there is asked of the server past the connector.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
@@ -114,6 +114,9 @@ async fn a_canary_that_left_openldap_cannot_bind() {
         )
         .await;
         let drill = drill(&world).await;
+        let left =
+            slapd.tool("ldapsearch", &["-b", "dc=acme,dc=example", "(uid=*canary*)", "dn"], "").unwrap();
+        assert!(!left.contains("dn: "), "{left}");
         assert_eq!(found(&drill, AccessClass::PrimaryAccount), Finding::Proven, "{drill:#?}");
     }
 }
@@ -137,6 +140,10 @@ async fn a_canary_that_left_postgresql_cannot_sign_in() {
     let drill = drill(&world).await;
     assert!(drill.passed(), "{drill:#?}");
     assert_eq!(found(&drill, AccessClass::PrimaryAccount), Finding::Proven, "{drill:#?}");
+    let mut admin = server.server.admin("postgres").await;
+    let asked = sqlx::query_scalar("SELECT count(*) FROM pg_roles WHERE rolname LIKE '%canary%'");
+    let left: i64 = asked.fetch_one(&mut admin).await.unwrap();
+    assert_eq!(left, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,4 +170,5 @@ async fn the_token_of_a_canary_that_left_openbao_is_turned_away() {
     let drill = drill(&world).await;
     assert!(drill.passed(), "{drill:#?}");
     assert_eq!(found(&drill, AccessClass::VaultTokens), Finding::Proven, "{drill:#?}");
+    assert_eq!(admin.keys("identity/entity/name").await, Vec::<String>::new());
 }

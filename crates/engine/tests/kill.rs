@@ -289,6 +289,42 @@ async fn a_kill_needs_nothing_but_what_it_kills() {
 }
 
 #[tokio::test]
+async fn what_stands_still_goes_on_with_a_program_that_takes_its_settings() {
+    let (mut world, _) = connected(21).await;
+    world.behind("chat", json!({ "tokens": [{ "user": "ann@x.test", "name": "ci" }] }));
+    let settings = async |world: &mut World, settings: serde_json::Value| {
+        let mut tx = world.store.read().await.unwrap();
+        let stored = get::<Integration>(&mut *tx, &Tenant::single(), "chat").await.unwrap().unwrap();
+        drop(tx);
+        let before = stored.value.settings.clone();
+        let other = Integration { settings, ..stored.value };
+        let by = Actor::Operator("kim".into());
+        let record = Record::new(RecordKind::Configured, world.clock(), by, &*world.dice);
+        world.tamper(Update::new(record).replace(&other, stored.revision, &*world.dice)).await;
+        world.restart();
+        before
+    };
+    let good = settings(&mut world, json!({ "no-such-setting": true })).await;
+    world.deliver(&["1,Ann,ann@x.test,Engineering,2026-01-01,left", PEOPLE[1]]).await.unwrap();
+    world.quiet_before(SignedDuration::from_mins(2)).await;
+    // What its connector could take away is not known, so nothing is planned, and nothing is said to be gone.
+    let planned = world.plans().await.into_iter().filter(|p| p.plan.cause == "leaver");
+    assert_eq!(planned.flat_map(|row| row.plan.changes).count(), 0);
+    assert_eq!((world.findings("connector-unusable").await.len(), world.open_cases().await), (1, 1));
+    assert!(world.truth()["chat/ann@x.test"].contains("active=true"));
+
+    // Ticks were not lost meanwhile.
+    world.pass(SignedDuration::from_hours(13));
+    world.quiet_before(SignedDuration::from_mins(2)).await;
+    settings(&mut world, good).await;
+    world.pass(SignedDuration::from_mins(16));
+    world.quiet().await;
+    let ann = world.lab.truth("chat").unwrap().user("ann@x.test").unwrap().clone();
+    assert!(ann.is_stripped(), "{ann:?}");
+    assert_eq!((world.findings("connector-unusable").await.len(), world.open_cases().await), (0, 0));
+}
+
+#[tokio::test]
 async fn a_drill_ends_nothing_and_says_whether_the_kill_would_work() {
     let (mut world, _) = connected(8).await;
     let by = || Actor::Operator("admin".into());

@@ -218,6 +218,20 @@ async fn the_only_administrator_who_leaves_is_told_of_and_stays_until_there_is_a
 }
 
 #[tokio::test]
+async fn of_two_administrators_who_leave_at_once_one_stays_until_there_is_another() {
+    let mut scene = Scene::new(8).await;
+    let left =
+        ["3,Cy,cy@x.test,Finance,2026-01-01,left", "4,Di,di@x.test,Finance,2026-01-01,left", PEOPLE[2]];
+    scene.world.deliver(&left).await.unwrap();
+    scene.world.quiet().await;
+    let cells = scene.world.all_cells().await;
+    let roles: Vec<&str> =
+        cells.iter().filter(|c| c.class.as_str() == "hub-roles").map(|c| c.verdict.name()).collect();
+    assert!(roles.contains(&"removed") && roles.contains(&"residual"), "{roles:?}");
+    assert_eq!(scene.world.findings("hub-last-admin-left").await.len(), 1);
+}
+
+#[tokio::test]
 async fn an_operator_whom_somebody_wrote_into_the_database_is_nobody() {
     let scene = Scene::new(4).await;
     let token = "bwk_of-an-attacker";

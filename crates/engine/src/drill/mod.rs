@@ -11,7 +11,7 @@ mod item;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bailiwick_connector::{Entry, Issued, Pause, seal::Secret};
+use bailiwick_connector::{Entry, Pause};
 use bailiwick_core::{
     access::AccessClass,
     account::AccountState,
@@ -20,24 +20,24 @@ use bailiwick_core::{
     id::{AccountId, SystemName},
     plan::{self, KnownAccount, Op, Rules, Sweep},
     record::{Actor, RecordKind},
-    system::OnLeave,
     time::Timestamp,
-    verify::{Verdict, Witness, judge},
+    verify::{Verdict, judge},
 };
 use bailiwick_store::{Stored, Tx, Update, get};
 
 use crate::{
     Catalogue, Engine, EngineError, Job, Result,
     alone::Alone,
-    canary::{Bench, MARKER, canary_attributes, suffix},
+    canary::{Bench, Given, MARKER, canary_attributes, refusal, suffix},
     finding::Wrong,
     observe::held,
-    probe::{basis, refusal},
+    probe::basis,
+    purge::purge_date,
     reconcile::next,
 };
 
 /// The finding that what is read of a system is not to be believed.
-pub(crate) const UNTRUSTED: &str = "verification-untrusted";
+const UNTRUSTED: &str = "verification-untrusted";
 /// The finding that something of a canary was left.
 const ALIVE: &str = "drill-left-access";
 
@@ -45,10 +45,7 @@ const ALIVE: &str = "drill-left-access";
 struct Canary {
     name: String,
     account: String,
-    /// The credentials that got in.
-    working: Vec<Issued>,
-    /// Why of other classes nothing is tried.
-    not: Vec<(AccessClass, String)>,
+    given: Given,
 }
 
 impl Engine {
@@ -175,26 +172,13 @@ impl Engine {
         let account = bench.make_canary(marker, &name, &attributes).await?;
         if let Some(group) = &bench.group {
             let grant = Op::Grant { class: AccessClass::DirectGroups, external_id: group.clone() };
-            bench.change(Some(&account), &grant, &format!("{name}.grant")).await?;
-        }
-        let mut canary = Canary { name, account, working: Vec::new(), not: Vec::new() };
-        let mut issued = Vec::new();
-        for class in bench.connector.capability().tries.clone() {
-            // Long, with every kind of sign: what policies on passwords ask for.
-            let secret = Secret::new(format!("Canary-{}-{}", suffix(self.entropy()), suffix(self.entropy())));
-            match bench.connector.issue(&bench.line, &canary.account, class, secret).await {
-                Ok(one) => issued.push(one),
-                Err(error) => canary.not.push((class, refusal(error)?)),
+            // That no group can be given is not what is drilled.
+            if let Err(error) = bench.change(Some(&account), &grant, &format!("{name}.grant")).await {
+                refusal(error)?;
             }
         }
-        bench.settle().await?;
-        for one in issued {
-            match bench.connector.attempt(&bench.line, &one).await? {
-                Entry::Accepted => canary.working.push(one),
-                Entry::Rejected => canary.not.push((one.class, "it did not work when it was new".into())),
-            }
-        }
-        Ok(canary)
+        let given = bench.credentials(&account, self.entropy()).await?;
+        Ok(Canary { name, account, given })
     }
 
     /// Does what a plan for a leaver would.
@@ -241,20 +225,16 @@ impl Engine {
         canary: &Canary,
         changed: Timestamp,
     ) -> Result<Vec<(AccessClass, Verdict)>> {
-        let (line, witness): (_, Witness) = self.witnessing(catalogue, bench.integration);
+        let (line, witness) = self.witnessing(catalogue, bench.integration);
         let mut read = Vec::new();
         for class in &bench.system.classes {
             let verdict = match bench.connector.capability().observes.contains(class) {
                 true => {
                     let seen = held(&*bench.connector, &line, witness, &canary.account, *class, self.now());
                     match judge(&seen.await?, changed, bench.system.convergence_ms) {
-                        // Kept disabled, as configured, until it is deleted.
-                        Verdict::Blocked { purges_at: None }
-                            if *class == AccessClass::PrimaryAccount
-                                && bench.system.on_leave == OnLeave::Disable =>
-                        {
-                            let kept = i64::from(bench.system.retention_days) * 24 * 3_600_000;
-                            Verdict::Blocked { purges_at: Some(next(changed, kept)) }
+                        // A disabled account is kept for so long, then deleted.
+                        Verdict::Blocked { purges_at: None } if *class == AccessClass::PrimaryAccount => {
+                            Verdict::Blocked { purges_at: purge_date(bench.system, changed) }
                         }
                         verdict => verdict,
                     }
@@ -356,7 +336,7 @@ impl Bench<'_> {
     /// Tries every credential that had worked, and puts what came of it beside what was read.
     async fn try_all(&self, canary: &Canary, read: Vec<(AccessClass, Verdict)>) -> Result<Vec<Drilled>> {
         let mut tried: Vec<(AccessClass, Tried)> = Vec::new();
-        for one in &canary.working {
+        for one in &canary.given.working {
             let entry = match self.connector.attempt(&self.line, one).await {
                 Ok(Entry::Accepted) => Tried::LetIn,
                 Ok(Entry::Rejected) => Tried::TurnedAway,
@@ -365,7 +345,7 @@ impl Bench<'_> {
             };
             tried.push((one.class, entry));
         }
-        for (class, why) in &canary.not {
+        for (class, why) in &canary.given.not {
             tried.push((*class, Tried::Not { why: why.clone() }));
         }
         let mut drilled = Vec::new();

@@ -12,7 +12,11 @@ use bailiwick_core::{
 use bailiwick_store::{Tx, Work, entities::Reading, get};
 
 use super::{Comparing, Reconciled};
-use crate::{Engine, EngineError, Job, Result, finding::Wrong};
+use crate::{
+    Catalogue, Engine, EngineError, Job, Result,
+    apply::{UNDECLARED_MS, later},
+    finding::{STANDS_STILL, Wrong},
+};
 
 /// When to ask again for a system that somebody is at, milliseconds.
 const BUSY_MS: i64 = 10_000;
@@ -39,8 +43,13 @@ impl Engine {
         after: Option<Timestamp>,
     ) -> Result<()> {
         let mut tx = self.read().await?;
+        let catalogue = self.catalogue(&mut *tx).await?;
+        if catalogue.standing_still(system).is_some() {
+            drop(tx);
+            return self.stands_still(item, &catalogue, system).await;
+        }
         // Where the integration has ended there is nothing to look through; the next one has it looked at.
-        let reached = self.catalogue(&mut *tx).await?.reaches(system);
+        let reached = catalogue.reaches(system);
         let last = get::<Reading>(&mut *tx, self.tenant(), system.as_str()).await?.map(|s| s.value.at);
         drop(tx);
         let wanted = reached && after.is_none_or(|after| last == Some(after));
@@ -54,7 +63,13 @@ impl Engine {
                 let partial = found.and_then(|found: Reconciled| found.partial);
                 self.tell_partial(&mut *tx, system, partial).await?;
                 let mended = [("cannot-reconcile", system.to_string())];
-                let closed = self.close_findings(&mut *tx, &mended).await?;
+                let mut closed = self.close_findings(&mut *tx, &mended).await?;
+                if let Some(goes_on) = self.close_finding(&mut *tx, STANDS_STILL, system.as_str()).await? {
+                    closed.push(goes_on);
+                    let cause = format!("{system}@{}", self.now().as_millisecond());
+                    let job = Job::Redecide { cause, after: None };
+                    self.enqueue(&mut *tx, vec![job.work(None, None, false, self.now())]).await?;
+                }
                 tx.write(self.tenant(), closed, self.entropy()).await?;
                 tx.finish(self.tenant(), item).await?;
                 Ok(tx.commit().await?)
@@ -74,6 +89,22 @@ impl Engine {
                 Err(error)
             }
         }
+    }
+
+    /// Puts off what is to be done about a system that stands still, and says so.
+    pub(crate) async fn stands_still(
+        &self,
+        item: &Work,
+        catalogue: &Catalogue,
+        system: &SystemName,
+    ) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let wrong = self.unreached(catalogue, system, None);
+        let opened = self.open_finding(&mut *tx, wrong).await?.into_iter().collect();
+        tx.write(self.tenant(), opened, self.entropy()).await?;
+        let due = later(self.now(), UNDECLARED_MS).as_millisecond();
+        tx.postpone(self.tenant(), item, due, false).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Something is wrong with a whole system; its integration's owner has to act.
