@@ -294,7 +294,7 @@ impl Watch {
     }
 
     /// The rules of a scope that were used since `since`.
-    fn used_since<'s>(&self, scope: &'s Scope, since: Option<Timestamp>) -> Vec<&'s ScopeRule> {
+    pub fn used_since<'s>(&self, scope: &'s Scope, since: Option<Timestamp>) -> Vec<&'s ScopeRule> {
         let fresh = |used: &Use| since.is_none_or(|since| since <= used.last);
         scope.rules.iter().filter(|rule| self.used.get(&rule.to_string()).is_some_and(fresh)).collect()
     }

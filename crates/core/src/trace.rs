@@ -120,6 +120,8 @@ pub struct Hop {
 pub struct Trace {
     /// The event.
     pub event: EventId,
+    /// As of when.
+    pub now: Timestamp,
     /// What happened, as its record says.
     pub kind: String,
     /// Whom it is about.
@@ -138,7 +140,7 @@ impl Trace {
         let mine = Mine::of(event, records)?;
         let hops = hops::all(&mine, now);
         let (kind, identity, case) = (mine.kind.to_owned(), mine.identity, mine.case);
-        Some(Self { event, kind, identity, case, hops })
+        Some(Self { event, now, kind, identity, case, hops })
     }
 
     /// Whether nothing is late or stuck.

@@ -314,12 +314,15 @@ impl Engine {
             // Somebody without an account anywhere has nothing more to prove.
             closed: (ended && !known.accounts.contains_key(&identity.id)).then_some(now),
         };
-        let record = self
+        let mut record = self
             .record(RecordKind::CaseOpened, "decide")
             .event(event.id)
             .identity(identity.id)
             .case(case.id)
             .fact("effective", at.at);
+        if case.closed.is_some() {
+            record = record.fact("closed", true);
+        }
         out.updates.push(Update::new(record).insert(&case, self.entropy()));
         case.closed.is_none().then_some(case.id)
     }

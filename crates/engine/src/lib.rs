@@ -35,6 +35,7 @@ mod intake;
 mod invite;
 mod kill;
 mod limits;
+mod metrics;
 mod observe;
 mod operator;
 mod outcome;
@@ -48,6 +49,7 @@ mod review;
 mod scope_test;
 mod sequencer;
 mod task;
+mod trace;
 mod transfer;
 mod trial;
 mod upkeep;
@@ -83,6 +85,7 @@ pub use kill::{Killed, Sweep, Swept};
 pub use observe::{is_so, shown_digest};
 pub use reconcile::{How, Reconciled};
 pub use sequencer::Sequencer;
+pub use trace::Traces;
 pub use trial::{Tried, TriedVerdict};
 pub use why::{Might, Why};
 pub use work::{Job, Quiet, Slow};
@@ -120,6 +123,7 @@ pub struct Engine {
     pace: Arc<Mutex<BTreeMap<IntegrationName, Window>>>,
     /// When the use of scopes was last written down.
     counted: Arc<Mutex<Option<Timestamp>>>,
+    meter: Arc<tokio::sync::Mutex<metrics::Meter>>,
 }
 
 impl Engine {
@@ -131,6 +135,7 @@ impl Engine {
             progress: Arc::default(),
             pace: Arc::default(),
             counted: Arc::default(),
+            meter: Arc::default(),
         }
     }
 

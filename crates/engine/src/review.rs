@@ -67,15 +67,22 @@ impl Engine {
         due: Timestamp,
     ) -> Result<()> {
         let now = self.now();
-        let record = |because: &BTreeSet<Trigger>| {
-            self.record(RecordKind::ReviewOpened, "review").fact("because", because).fact("integration", name)
+        let record = |because: &BTreeSet<Trigger>, due: Timestamp| {
+            self.record(RecordKind::ReviewOpened, "review")
+                .fact("because", because)
+                .fact("due", due)
+                .fact("integration", name)
         };
         if let Some(open) = self.review_open(tx, name).await? {
             let mut review = open.value;
             if !review.because.insert(trigger) {
                 return Ok(());
             }
-            let update = Update::new(record(&review.because)).replace(&review, open.revision, self.entropy());
+            let update = Update::new(record(&review.because, review.due)).replace(
+                &review,
+                open.revision,
+                self.entropy(),
+            );
             return Ok(tx.write(self.tenant(), vec![update], self.entropy()).await?);
         }
         let review = Review {
@@ -86,7 +93,8 @@ impl Engine {
             because: BTreeSet::from([trigger]),
             outcome: None,
         };
-        let mut updates = vec![Update::new(record(&review.because)).insert(&review, self.entropy())];
+        let mut updates =
+            vec![Update::new(record(&review.because, review.due)).insert(&review, self.entropy())];
         let wrong = Wrong {
             code: "review-due",
             subject: name.to_string(),
@@ -229,9 +237,7 @@ impl Engine {
         self.wake_watches(tx, [name.clone()]).await?;
         if let Some(known) = get::<Watch>(tx, self.tenant(), name.as_str()).await? {
             let watch = Watch { reviewed: Some(now), ..known.value };
-            let record =
-                self.record(RecordKind::UseCounted, "review").fact("integration", name).fact("reviewed", now);
-            let update = Update::new(record).replace(&watch, known.revision, self.entropy());
+            let update = self.watched(tx, &watch, Some(known.revision)).await?;
             tx.write(self.tenant(), vec![update], self.entropy()).await?;
         }
         Ok(())

@@ -53,21 +53,33 @@ impl Engine {
     /// Keeps a watch, and an item of work for when it is to be looked at.
     async fn keep_watch(&self, tx: &mut dyn Tx, watch: Watch, revision: Option<i64>) -> Result<()> {
         let job = Job::Upkeep { integration: watch.integration.clone(), at: watch.next };
-        let update = self.watched(&watch, revision);
+        let update = self.watched(tx, &watch, revision).await?;
         tx.write(self.tenant(), vec![update], self.entropy()).await?;
         self.enqueue(tx, vec![job.work(None, None, false, watch.next)]).await
     }
 
-    fn watched(&self, watch: &Watch, revision: Option<i64>) -> Update {
-        let record = self
+    /// The update that keeps a watch. Its record says how many rules of the scope were used since the last review.
+    pub(crate) async fn watched(
+        &self,
+        tx: &mut dyn Tx,
+        watch: &Watch,
+        revision: Option<i64>,
+    ) -> Result<Update> {
+        let mut record = self
             .record(RecordKind::UseCounted, "review")
             .fact("integration", &watch.integration)
-            .fact("next", watch.next)
-            .fact("rules", watch.used.len());
-        match revision {
+            .fact("next", watch.next);
+        if let Some(integration) = self.catalogue(tx).await?.integrations.get(&watch.integration) {
+            let used = watch.used_since(&integration.scope, watch.reviewed).len();
+            record = record.fact("used", used).fact("declared", integration.scope.rules.len());
+        }
+        if let Some(reviewed) = watch.reviewed {
+            record = record.fact("reviewed", reviewed);
+        }
+        Ok(match revision {
             Some(revision) => Update::new(record).replace(watch, revision, self.entropy()),
             None => Update::new(record).insert(watch, self.entropy()),
-        }
+        })
     }
 
     /// Writes down the use of rules since the last time, unless that was a moment ago.
@@ -107,7 +119,7 @@ impl Engine {
             match fresh {
                 true => self.keep_watch(&mut *tx, watch, revision).await?,
                 false => {
-                    let update = self.watched(&watch, revision);
+                    let update = self.watched(&mut *tx, &watch, revision).await?;
                     tx.write(self.tenant(), vec![update], self.entropy()).await?;
                 }
             }
@@ -130,7 +142,7 @@ impl Engine {
             match lack.next.into_iter().filter(|next| *next > now).min() {
                 Some(next) => self.keep_watch(&mut *tx, Watch { next, ..watch }, revision).await?,
                 None => {
-                    let update = self.watched(&watch, revision);
+                    let update = self.watched(&mut *tx, &watch, revision).await?;
                     tx.write(self.tenant(), vec![update], self.entropy()).await?;
                 }
             }

@@ -18,6 +18,7 @@ mod problem;
 mod profile;
 mod render;
 mod serve;
+mod span;
 mod translate;
 mod worker;
 

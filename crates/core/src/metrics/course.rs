@@ -65,6 +65,11 @@ impl Course {
         }
     }
 
+    /// There was no account anywhere: it was closed when it was opened.
+    pub(super) const fn nothing_to_prove(&mut self, at: Timestamp) {
+        (self.empty, self.closed, self.gone, self.was_closed) = (true, Some(at), Some(at), true);
+    }
+
     pub(super) const fn reopen(&mut self) {
         self.closed = None;
     }

@@ -181,8 +181,12 @@ impl Fold {
             Some(_) => logged.at,
             None => accepted.max(effective),
         };
-        self.open.insert(identity, case);
-        self.courses.insert(case, Course::new(identity, event, start, effective.min(start)));
+        let mut course = Course::new(identity, event, start, effective.min(start));
+        match fact(logged, "closed") {
+            Some(_) => course.nothing_to_prove(logged.at),
+            None => drop(self.open.insert(identity, case)),
+        }
+        self.courses.insert(case, course);
     }
 
     fn case_closed(&mut self, logged: &Logged) {

@@ -14,10 +14,12 @@ mod cases;
 mod configuration;
 mod door;
 mod evidence;
+mod exposition;
 mod findings;
 mod identities;
 mod integrations;
 mod kill;
+mod metrics;
 mod operators;
 mod page;
 mod plans;
@@ -26,6 +28,7 @@ mod sources;
 mod status;
 mod systems;
 mod tasks;
+mod traces;
 mod wait;
 
 use std::sync::Arc;
@@ -58,6 +61,7 @@ pub use self::{
     status::{Status, SystemStatus},
     systems::{ProfileView, ProgressView, ReconciledView},
     tasks::TaskView,
+    traces::TraceView,
 };
 use crate::{folder::Folder, problem::Problem, worker::Worker};
 
@@ -161,6 +165,9 @@ pub fn router(hub: Hub) -> Router {
         .route("/integrations/{integration}/drill", post(kill::drill))
         .route("/vendors/{vendor}/sweep", get(kill::swept).post(kill::sweep))
         .route("/operators", get(operators::list).post(operators::add))
+        .route("/metrics", get(metrics::show))
+        .route("/traces", get(traces::list))
+        .route("/traces/{event}", get(traces::show))
         .route("/evidence/checkpoint", get(evidence::checkpoint))
         .route("/evidence/packs/{subject}", get(evidence::export))
         .route("/evidence/check", post(evidence::check))
@@ -168,6 +175,9 @@ pub fn router(hub: Hub) -> Router {
         .layer(axum::middleware::from_fn_with_state(hub.clone(), caller::authenticate))
         // Whoever joins has no token yet.
         .route("/operators/{name}/joining", post(operators::join));
+    let scraped = Router::new()
+        .route("/metrics", get(exposition::show))
+        .layer(axum::middleware::from_fn_with_state(hub.clone(), caller::authenticate));
     let door = Router::new()
         .route("/signals", post(door::signal))
         .route("/identities/{source}/{key}", patch(door::write))
@@ -176,6 +186,7 @@ pub fn router(hub: Hub) -> Router {
     Router::new()
         .nest("/api/v1", routes)
         .nest("/door/v1", door)
+        .merge(scraped)
         .route("/healthz", get(|| async { StatusCode::NO_CONTENT }))
         .fallback(|| async {
             answer::ApiError::from(Problem::new(404, "no-such-resource", "there is no such resource"))

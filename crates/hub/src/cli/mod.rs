@@ -22,6 +22,7 @@ mod integration;
 mod kill;
 mod list;
 mod matrix;
+mod metrics;
 mod operator;
 mod plan;
 mod probe;
@@ -30,6 +31,7 @@ mod review;
 mod signal;
 mod status;
 mod task;
+mod trace;
 mod welcome;
 mod why;
 
@@ -127,6 +129,10 @@ enum Command {
     Why(why::WhyArgs),
     /// Who holds an entitlement, by which way, and what gives it to them
     WhoCan(why::WhoCanArgs),
+    /// Every hop of an event from its source to the proof, and what is late or stuck
+    Trace(trace::TraceArgs),
+    /// How fast access ends, how long it outlives people, what is overdue; from the log
+    Metrics(metrics::MetricsArgs),
     /// Leavers, cell by cell
     #[command(subcommand)]
     Case(case::CaseCommand),
@@ -256,6 +262,8 @@ async fn dispatch(context: &Context<'_>, command: Option<Command>) -> Result<Exi
         Command::Account(command) => account::run(context, command).await,
         Command::Why(args) => why::run(context, args).await,
         Command::WhoCan(args) => why::who_can(context, args).await,
+        Command::Trace(args) => trace::run(context, args).await,
+        Command::Metrics(args) => metrics::run(context, args).await,
         Command::Case(command) => case::run(context, command).await,
         Command::Finding(command) => finding::run(context, command).await,
         Command::Signal(command) => signal::run(context, command).await,

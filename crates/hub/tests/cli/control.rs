@@ -1,6 +1,9 @@
 //! What stands in for seeing, and what a live system keeps of the contract, as people see it.
 
-use crate::{golden, world::World};
+use crate::{
+    golden,
+    world::{World, tool},
+};
 
 #[test]
 fn what_cannot_be_seen_is_accepted_by_somebody_who_answers_for_it() {
@@ -104,23 +107,14 @@ scope = [
 settings = { base = "/v2" }
 "#;
 
-/// Where the tools of the tests are.
-#[allow(clippy::disallowed_methods, reason = "where the tests' tools are is a matter of the machine")]
-fn provider() -> std::path::PathBuf {
-    let tools = std::env::var_os("BAILIWICK_TOOLS").map(std::path::PathBuf::from);
-    let usual = || std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.tools/venv"));
-    tools.unwrap_or_else(usual).join("bin/scim2-server")
-}
-
 #[test]
 fn a_real_service_provider_is_tried_on_a_canary() {
     use std::{
         io::{BufRead, BufReader},
         process::{Command, Stdio},
     };
-    assert!(provider().exists(), "`{}` is missing: run `./test`", provider().display());
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
-    let mut server = Command::new(provider())
+    let mut server = Command::new(tool("scim2-server"))
         .args(["--hostname", "127.0.0.1", "--port", &port, "--bearer-token", "real-token"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

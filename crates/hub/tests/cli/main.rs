@@ -14,6 +14,7 @@ mod evidence;
 mod feeds;
 mod golden;
 mod manual;
+mod metrics;
 mod probe;
 mod scenario;
 mod surroundings;

@@ -237,13 +237,46 @@ impl World {
         serde_json::json!(status)
     }
 
+    /// A value of the profile.
+    fn profile(&self, name: &str) -> String {
+        let profile = fs::read_to_string(self.path("profile.toml")).unwrap();
+        let line = profile.lines().find_map(|line| line.strip_prefix(&format!("{name} = "))).unwrap();
+        line.trim_matches('"').to_owned()
+    }
+
+    /// What the hub has at a path, for the operator of the profile.
+    pub fn fetch(&self, path: &str) -> Vec<u8> {
+        let (first, body) = self.get(path, Some(&self.profile("token")));
+        assert!(first.starts_with("HTTP/1.1 200"), "{first}");
+        body
+    }
+
+    /// The first line of the hub's answer to a request with this token.
+    pub fn answer_to(&self, path: &str, token: Option<&str>) -> String {
+        self.get(path, token).0
+    }
+
+    fn get(&self, path: &str, token: Option<&str>) -> (String, Vec<u8>) {
+        get(self.profile("url").trim_start_matches("http://"), path, token)
+    }
+
     /// The truth of a system, without the instant of looking.
     pub fn truth(&self, system: &str) -> serde_json::Value {
         let mut truth: serde_json::Value =
-            serde_json::from_slice(&get(self.lab(), &format!("/truth/{system}"))).unwrap();
+            serde_json::from_slice(&get(self.lab(), &format!("/truth/{system}"), None).1).unwrap();
         truth.as_object_mut().unwrap().remove("at_ms");
         truth
     }
+}
+
+/// A program among the tools of the tests.
+#[allow(clippy::disallowed_methods, reason = "where the tests' tools are is a matter of the machine")]
+pub fn tool(name: &str) -> PathBuf {
+    let tools = std::env::var_os("BAILIWICK_TOOLS").map(PathBuf::from);
+    let usual = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.tools/venv"));
+    let tool = tools.unwrap_or_else(usual).join("bin").join(name);
+    assert!(tool.exists(), "`{}` is missing: run `./test`", tool.display());
+    tool
 }
 
 /// Starts a process and waits until it says, on standard error or output, where it listens.
@@ -276,12 +309,14 @@ fn start(mut command: Command, says: &str) -> (Process, String) {
     panic!("it ended without saying `{says}`: {}", heard.join("\n"));
 }
 
-/// A plain HTTP GET.
-fn get(address: &str, path: &str) -> Vec<u8> {
+/// A plain HTTP GET: the first line of the answer, and its body.
+fn get(address: &str, path: &str, token: Option<&str>) -> (String, Vec<u8>) {
     let mut stream = std::net::TcpStream::connect(address).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let token = token.map_or_else(String::new, |token| format!("Authorization: Bearer {token}\r\n"));
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\n{token}Connection: close\r\n\r\n").unwrap();
     let mut reader = BufReader::new(stream);
-    let (mut line, mut length) = (String::new(), 0);
+    let (mut first, mut line, mut length) = (String::new(), String::new(), 0);
+    reader.read_line(&mut first).unwrap();
     loop {
         line.clear();
         reader.read_line(&mut line).unwrap();
@@ -295,7 +330,7 @@ fn get(address: &str, path: &str) -> Vec<u8> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
-    body
+    (first, body)
 }
 
 fn copy(from: &Path, to: &Path, change: &dyn Fn(String) -> String) {

@@ -67,6 +67,7 @@ scenarios! {
     break_glass: "11-break-glass.md",
     the_hub_governs_itself: "12-the-hub-governs-itself.md",
     drills: "13-drills.md",
+    metrics_and_traces: "14-metrics-and-traces.md",
     why_and_who_can: "15-why-and-who-can.md",
 }
 

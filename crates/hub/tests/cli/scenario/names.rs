@@ -27,6 +27,8 @@ impl Names {
             let name = self.name(word);
             // Columns of a table stay where they are.
             let pad = if rest.starts_with("  ") { word.len().saturating_sub(name.len()) } else { 0 };
+            let blanks = rest.len() - rest.trim_start_matches(' ').len();
+            rest = &rest[name.len().saturating_sub(word.len()).min(blanks.saturating_sub(1))..];
             out.push_str(&format!("{name}{}", " ".repeat(pad)));
         }
         // How often something was called is a matter of the moment.
@@ -80,6 +82,7 @@ impl Names {
             Some((kind, id)) if kind.len() == 3 && (id.len() == 26 || hex(id)) => format!("{kind}_"),
             _ if hex(core) => "DIGEST-".to_owned(),
             _ if is_uuid(core) => "UUID-".to_owned(),
+            _ if is_span(core) => return format!("SPAN{tail}"),
             _ if is_day(core) => return format!("DAY{tail}"),
             _ => return placeholders(word),
         };
@@ -98,6 +101,14 @@ impl Names {
 fn is_day(word: &str) -> bool {
     let parts: Vec<&str> = word.split('-').collect();
     parts.iter().map(|part| part.len()).eq([4, 2, 2]) && parts.concat().bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Whether it is how long something took, such as `240ms` or `+1.2s`.
+fn is_span(word: &str) -> bool {
+    let number = word.strip_suffix("ms").or_else(|| word.strip_suffix('s')).unwrap_or_default();
+    let number = number.strip_prefix('+').unwrap_or(number);
+    number.starts_with(|c: char| c.is_ascii_digit())
+        && number.bytes().all(|b| b.is_ascii_digit() || b == b'.')
 }
 
 /// Whether it is a UUID, as the lab gives them to what it makes.
@@ -125,6 +136,7 @@ fn what_is_printed_again_has_the_same_name_and_means_what_it_was() {
         names.mask("x 2  (18 calls, last)\ny  (3 calls, last x)\n"),
         "x 2  (18 calls, last)\ny  (N calls, last x)\n"
     );
+    assert_eq!(names.mask("took 5ms   late\ntook +120ms late\n"), "took SPAN  late\ntook SPAN late\n");
     assert_eq!(names.mask("on 2026-11-21: 1-2-3\n"), "on DAY: 1-2-3\n");
     assert_eq!(names.mask("hr/1 at 2026-11-21T03:04:05Z, so\n"), "hr/1 at TIME, so\n");
 }
