@@ -15,6 +15,7 @@ pub mod case;
 pub mod contract;
 pub mod control;
 pub mod decide;
+pub mod difference;
 pub mod digest;
 pub mod dn;
 pub mod drill;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     access::AccessClass,
+    difference::Reconciling,
     id::{EntitlementName, SystemName},
     nesting::Inside,
 };
@@ -43,6 +44,9 @@ pub struct System {
     /// How long after a probe the next one is made, milliseconds.
     #[serde(default = "System::usual_probe_every")]
     pub probe_every_ms: i64,
+    /// What is done about differences.
+    #[serde(default, skip_serializing_if = "Reconciling::is_usual")]
+    pub reconcile: Reconciling,
     /// How an account's attributes are made from an identity's: connector's name → template such as
     /// `{given_name} {family_name}`.
     pub account: BTreeMap<String, String>,

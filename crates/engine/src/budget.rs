@@ -290,7 +290,7 @@ impl Engine {
         Ok(select::<Run>(tx, self.tenant(), running).await?)
     }
 
-    async fn population(&self, tx: &mut dyn Tx, system: &SystemName) -> Result<u64> {
+    pub(crate) async fn population(&self, tx: &mut dyn Tx, system: &SystemName) -> Result<u64> {
         let theirs = Select::from(Table::Accounts).filter(Filter::Is("system", system.as_str().into()));
         Ok(u64::try_from(tx.count(self.tenant(), theirs).await?).unwrap_or(0))
     }
@@ -402,6 +402,8 @@ impl Engine {
     }
 }
 
+/// How the keys of events begin that one comparison of a system files.
+pub(crate) const DRIFT: &str = "drift";
 /// The code of a budget that was used up.
 const EXCEEDED: &str = "budget-exceeded";
 
@@ -435,13 +437,15 @@ fn privileged(catalogue: &Catalogue, taken: &Taken) -> u64 {
     given.filter(|c| c.entitlement.as_ref().is_some_and(power)).count() as u64
 }
 
-/// The piece of work that an event belongs to with others: a delivery of a source, or a change of the rules.
+/// The piece of work that an event belongs to with others: a delivery of a source, a change of the rules, or one
+/// comparison of a system.
 /// What happens to one identity alone is a piece by itself.
 fn piece(event: &Event) -> Option<String> {
     match event.source.as_str() {
         "hub" => {
-            let (cause, _) = event.key.strip_prefix("rules/")?.split_once('/')?;
-            Some(format!("rules/{cause}"))
+            let (kind, rest) = event.key.split_once('/')?;
+            let (cause, _) = rest.split_once('/')?;
+            matches!(kind, "rules" | DRIFT).then(|| format!("{kind}/{cause}"))
         }
         source => Some(format!("{source}@{}", event.accepted)),
     }

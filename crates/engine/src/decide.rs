@@ -13,6 +13,7 @@ use bailiwick_core::{
     plan::{self, Decision, Inputs, KnownAccount, Plan, Standpoint, Sweep},
     policy::Bulk,
     record::RecordKind,
+    time::{Effective, Timestamp},
 };
 use bailiwick_store::{
     Filter, NewWork, Ready, Select, Stored, Table, Tx, Update, Work,
@@ -454,6 +455,17 @@ impl Engine {
         Ok(tx.commit().await?)
     }
 
+    /// What the identity should have now; `None` where that cannot be decided.
+    pub(crate) fn decision(
+        &self,
+        catalogue: &Catalogue,
+        bulk: &mut Bulk<'_>,
+        identity: &Identity,
+        exceptions: &[Terms],
+    ) -> Option<Decision> {
+        judge(catalogue, bulk, identity, &imagined(identity.id, self.now()), exceptions).ok()
+    }
+
     fn would_change(
         &self,
         catalogue: &Catalogue,
@@ -463,15 +475,7 @@ impl Engine {
         exceptions: &[Terms],
     ) -> bool {
         let now = self.now();
-        let event = Event {
-            id: EventId::from_bytes([0; 16]),
-            source: "hub".into(),
-            key: String::new(),
-            identity: identity.id,
-            kind: EventKind::PolicyChanged,
-            effective: bailiwick_core::time::Effective::at(now),
-            accepted: now,
-        };
+        let event = imagined(identity.id, now);
         // What cannot be decided becomes a finding by way of the event.
         let Ok(decision) = judge(catalogue, bulk, identity, &event, exceptions) else { return true };
         let known = standpoints(&decision, accounts, &BTreeSet::new());
@@ -487,6 +491,19 @@ impl Engine {
             now,
         });
         !plan.changes.is_empty()
+    }
+}
+
+/// An event that did not happen, to ask what would follow from one.
+fn imagined(identity: IdentityId, now: Timestamp) -> Event {
+    Event {
+        id: EventId::from_bytes([0; 16]),
+        source: "hub".into(),
+        key: String::new(),
+        identity,
+        kind: EventKind::PolicyChanged,
+        effective: Effective::at(now),
+        accepted: now,
     }
 }
 

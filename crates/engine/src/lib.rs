@@ -83,7 +83,7 @@ pub use intake::Imported;
 pub use invite::OperatorAsked;
 pub use kill::{Killed, Sweep, Swept};
 pub use observe::{is_so, shown_digest};
-pub use reconcile::{How, Reconciled};
+pub use reconcile::{Classes, Differs, How, Overflow, Reconciled};
 pub use sequencer::Sequencer;
 pub use trace::Traces;
 pub use trial::{Tried, TriedVerdict};

@@ -56,6 +56,7 @@ async fn hub(seed: u64, slapd: &Slapd) -> World {
                 on_leave: Default::default(),
                 convergence_ms: 0,
                 retention_days: 30,
+                reconcile: Default::default(),
                 reconcile_every_ms: System::usual_reconcile_every(),
                 probe_every_ms: System::usual_probe_every(),
                 account: [("userName".into(), "{email}".into()), ("title".into(), "{department}".into())]

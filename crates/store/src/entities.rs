@@ -38,7 +38,7 @@ use bailiwick_core::{
 use serde::{Deserialize, Serialize};
 
 pub use self::operator::{Invitation, Operator};
-pub use crate::reading::{Membership, Reading, Since};
+pub use crate::reading::{Held, Membership, Reading, Since};
 use crate::{Entity, KeyValue, Table};
 
 impl Entity for Identity {

@@ -27,6 +27,18 @@ pub struct Reading {
     /// Why not everything was shown, if so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial: Option<String>,
+    /// That a comparison found more than it may set in motion: the rest waits for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Held>,
+}
+
+/// What a comparison found and did nothing about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// Since when.
+    pub since: Timestamp,
+    /// About how many accounts.
+    pub accounts: u64,
 }
 
 /// Tokens of a connector, opaque.

@@ -3,12 +3,16 @@
 //! Where the connector has news, only what is new since the reading before is looked at; otherwise, after a
 //! change of configuration, on demand, and once a day, everything is listed. Differences, where the next news
 //! begin and when to look again are written in one transaction: an answer that was lost in between is
-//! asked for again. Nothing is mended here. What was shown only in part proves nothing.
+//! asked for again. A comparison that would set too much in motion stops there, and a person lets the rest go or
+//! mends what made it look so. Nothing is mended here. What was shown only in part proves nothing.
 
+mod accounts;
+mod classes;
 mod learn;
 mod news;
 mod record;
 mod schedule;
+mod shared;
 mod survey;
 
 use std::{
@@ -20,10 +24,12 @@ use bailiwick_connector::{Connector, Line, Object, ObjectState};
 use bailiwick_core::{
     access::AccessClass,
     account::AccountState,
+    difference::Reconciling,
     digest::Digest,
     id::{EntitlementName, SystemName},
     integration::Integration,
     nesting::Inside,
+    record::Actor,
     system::System,
     time::{SignedDuration, Timestamp},
 };
@@ -34,6 +40,7 @@ use bailiwick_store::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use classes::{Classes, Differs};
 pub(crate) use schedule::next;
 
 use crate::{Catalogue, Engine, Result, alone::Alone, observe::managed, probe};
@@ -77,6 +84,20 @@ pub struct Reconciled {
     pub groups: u64,
     /// Why not everything was shown, if so: then nothing is concluded.
     pub partial: Option<String>,
+    /// The differences by class: what should be, what was last applied, what was observed.
+    #[serde(flatten)]
+    pub classes: Classes,
+    /// What the comparison had no room for, if so.
+    pub held: Option<Overflow>,
+}
+
+/// That a comparison found more than it may set in motion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overflow {
+    /// About how many accounts it filed an event.
+    pub filed: u64,
+    /// About how many it did nothing.
+    pub held: u64,
 }
 
 /// An account as the system showed it.
@@ -134,6 +155,10 @@ struct Comparing<'a> {
     catalogue: &'a Catalogue,
     system: &'a SystemName,
     declared: Option<&'a System>,
+    /// What is done about differences there.
+    rules: Reconciling,
+    /// Who lets everything go that is held, if somebody does.
+    release: Option<Actor>,
     integration: &'a Integration,
     connector: &'a Arc<dyn Connector>,
     line: Line,
@@ -188,9 +213,23 @@ impl Engine {
     /// # Errors
     /// [`crate::EngineError::Busy`] while another run is under way.
     pub async fn reconcile(&self, system: &SystemName, full: bool) -> Result<Reconciled> {
+        self.reconcile_as(system, full, None).await
+    }
+
+    /// The same, and what was held of the comparison before goes out, however much it is: `by` has looked at it.
+    pub async fn release_differences(&self, system: &SystemName, by: Actor) -> Result<Reconciled> {
+        self.reconcile_as(system, true, Some(by)).await
+    }
+
+    async fn reconcile_as(
+        &self,
+        system: &SystemName,
+        full: bool,
+        release: Option<Actor>,
+    ) -> Result<Reconciled> {
         let alone = self.alone("reconcile", system).await?;
         let seen = self.progress.begin(system);
-        let outcome = self.compare(system, full, &alone, seen).await;
+        let outcome = self.compare(system, (full, release), &alone, seen).await;
         self.progress.end(system);
         // Whoever could not write before cannot do it now; the hold runs out by itself.
         let freed = self.let_go(alone).await;
@@ -213,7 +252,7 @@ impl Engine {
     async fn compare(
         &self,
         system: &SystemName,
-        full: bool,
+        (full, release): (bool, Option<Actor>),
         alone: &Alone,
         seen: Arc<AtomicU64>,
     ) -> Result<Reconciled> {
@@ -234,6 +273,8 @@ impl Engine {
             catalogue: &catalogue,
             system,
             declared,
+            rules: declared.map(|system| system.reconcile.clone()).unwrap_or_default(),
+            release,
             integration: route.integration,
             connector: route.connector,
             line: self.reading(&catalogue, route.integration),
@@ -259,8 +300,8 @@ impl Engine {
     }
 }
 
-/// Identifies what a reading rests on: the connector and its settings, what of an account is compared, and which
-/// groups are looked for.
+/// Identifies what a reading rests on: the connector and its settings, what of an account is compared, which
+/// groups are looked for, and which accounts several use.
 fn basis(
     catalogue: &Catalogue,
     integration: &Integration,
@@ -270,5 +311,9 @@ fn basis(
     let attributes: Vec<&String> = declared.map(|s| s.account.keys().collect()).unwrap_or_default();
     let groups: Vec<_> =
         numbered.iter().map(|name| (name, catalogue.entitlements.get(name).map(|e| &e.label))).collect();
-    Digest::of_value(&(probe::basis(integration), attributes, groups))
+    let rests_on = (probe::basis(integration), attributes, groups);
+    match declared.map(|system| &system.reconcile.shared).filter(|shared| !shared.is_empty()) {
+        Some(shared) => Digest::of_value(&(rests_on, shared)),
+        None => Digest::of_value(&rests_on),
+    }
 }

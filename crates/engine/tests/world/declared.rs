@@ -44,6 +44,7 @@ impl World {
                 on_leave: OnLeave::Disable,
                 convergence_ms: 5_000,
                 retention_days: 30,
+                reconcile: Default::default(),
                 reconcile_every_ms: System::usual_reconcile_every(),
                 probe_every_ms: System::usual_probe_every(),
                 account: BTreeMap::from([

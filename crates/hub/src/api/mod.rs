@@ -59,7 +59,7 @@ pub use self::{
     reviews::{Acceptance, DecisionRequest, Proposal, ReviewView},
     sources::Delivered,
     status::{Status, SystemStatus},
-    systems::{ProfileView, ProgressView, ReconciledView},
+    systems::{DifferenceView, ProfileView, ProgressView, ReconciledView},
     tasks::TaskView,
     traces::TraceView,
 };

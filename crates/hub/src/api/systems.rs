@@ -1,13 +1,15 @@
 //! `/systems`: reach them, and compare them with what is known.
 
+use std::collections::BTreeMap;
+
 use axum::{Json, extract::State, http::StatusCode};
 use bailiwick_connector::Sleep;
-use bailiwick_core::{drill::Drill, id::SystemName, profile::Profile};
-use bailiwick_engine::{How, Reconciled, Tried};
+use bailiwick_core::{difference::Class, drill::Drill, id::SystemName, profile::Profile};
+use bailiwick_engine::{Classes, Differs, How, Overflow, Reconciled, Tried};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Hub,
+    Hub, Who,
     answer::{Answer, ApiError, Params, Segment},
     caller::{Caller, Right},
     wait::{Wait, when_free},
@@ -36,15 +38,38 @@ pub struct ReconciledView {
     /// Why not everything was shown, if so: then nothing is concluded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial: Option<String>,
+    /// How many differences there are of each class: `ghost`, `rogue`, `missing`, `drifted`, `shared`, `out-of-band`,
+    /// `unmanaged`.
+    #[serde(default)]
+    pub classes: BTreeMap<Class, u64>,
+    /// The differences, as far as they are shown: a thousand.
+    #[serde(default)]
+    pub differences: Vec<DifferenceView>,
+    /// What the comparison had no room for, if so: a person lets it go with `release=true`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Overflow>,
     /// How the queue is after the wait.
     pub queue: Pulse,
 }
 
-/// What is to be looked at.
+/// A difference, and whose account it is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DifferenceView {
+    /// Whose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<Who>,
+    /// What differs, and what is done about it.
+    #[serde(flatten)]
+    pub differs: Differs,
+}
+
+/// What is to be looked at, and whether what was held goes out.
 #[derive(Debug, Default, Deserialize)]
 pub struct Extent {
     #[serde(default)]
     full: bool,
+    #[serde(default)]
+    release: bool,
 }
 
 /// How far a reconciliation is.
@@ -63,7 +88,7 @@ pub async fn progress(
     Json(ProgressView { accounts: hub.engine.seen_so_far(&system) })
 }
 
-/// `POST /systems/{system}/reconciliation?full=BOOL&wait=SECONDS`
+/// `POST /systems/{system}/reconciliation?full=BOOL&release=BOOL&wait=SECONDS`
 pub async fn reconcile(
     State(hub): State<Hub>,
     caller: Caller,
@@ -71,9 +96,36 @@ pub async fn reconcile(
     Params(extent): Params<Extent>,
     Params(wait): Params<Wait>,
 ) -> Answer<ReconciledView> {
-    caller.may(Right::Operate)?;
-    let Reconciled { how, accounts, unchanged, changed, adopted, unmanaged, gone, groups, partial } =
-        when_free(|| hub.engine.reconcile(&system, extent.full)).await?;
+    let found = match extent.release {
+        true => {
+            caller.may(Right::Govern)?;
+            when_free(|| hub.engine.release_differences(&system, caller.actor())).await?
+        }
+        false => {
+            caller.may(Right::Operate)?;
+            when_free(|| hub.engine.reconcile(&system, extent.full)).await?
+        }
+    };
+    let Reconciled {
+        how,
+        accounts,
+        unchanged,
+        changed,
+        adopted,
+        unmanaged,
+        gone,
+        groups,
+        partial,
+        classes,
+        held,
+    } = found;
+    let Classes { counts, differences } = classes;
+    let mut tx = hub.read().await?;
+    let who = hub.who(&mut *tx, differences.iter().filter_map(|one| one.identity)).await?;
+    drop(tx);
+    let view =
+        |differs: Differs| DifferenceView { who: differs.identity.map(|id| Who::of(&who, id)), differs };
+    let differences = differences.into_iter().map(view).collect();
     let queue = wait.for_quiet(&hub).await;
     Ok(Json(ReconciledView {
         how,
@@ -85,6 +137,9 @@ pub async fn reconcile(
         gone,
         groups,
         partial,
+        classes: counts,
+        differences,
+        held,
         queue,
     }))
 }

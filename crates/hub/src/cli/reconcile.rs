@@ -1,20 +1,29 @@
 //! `bailiwick reconcile`
 
-use bailiwick_engine::How;
+use bailiwick_core::difference::{Answer, Class};
+use bailiwick_engine::{How, Overflow};
 use clap::Args;
 
 use super::{Context, PATIENCE};
 use crate::{
-    api::{ProgressView, ReconciledView},
+    api::{DifferenceView, ProgressView, ReconciledView},
     client::Client,
     failure::{Exit, Result},
     render::{Output, Tone, count},
 };
 
+/// How many differences the table shows; `--json` has more.
+const ROWS: usize = 50;
+
 /// Arguments of `bailiwick reconcile`.
 #[derive(Args)]
-#[command(after_help = "Exit code 1 when the system could be seen only in part: that proves no absence.\n\n\
-    Example:\n  bailiwick reconcile chat\n  bailiwick reconcile directory --full")]
+#[command(
+    after_help = "Each difference has a class, by what should be, what was last applied and what was observed: `ghost`,\n\
+    `rogue`, `missing`, `drifted`, `shared`, `out-of-band`, `unmanaged`. What is done about a class is said in the\n\
+    configuration of the system.\n\n\
+    Exit code 1 when the system could be seen only in part, which proves no absence, and when differences are held.\n\n\
+    Example:\n  bailiwick reconcile chat\n  bailiwick reconcile directory --full\n  bailiwick reconcile chat --release"
+)]
 pub struct ReconcileArgs {
     /// The system, as the configuration names it
     system: String,
@@ -24,6 +33,9 @@ pub struct ReconcileArgs {
     /// List everything, though the system can tell what is new
     #[arg(long)]
     full: bool,
+    /// Let everything go, once, that a comparison before had no room for
+    #[arg(long, conflicts_with = "check")]
+    release: bool,
 }
 
 /// Compares it.
@@ -43,16 +55,21 @@ pub async fn run(context: &Context<'_>, args: ReconcileArgs) -> Result<Exit> {
         let accounts = progress.ok()?.accounts.filter(|accounts| *accounts > 0)?;
         Some(format!("reading {system}: {}", count(accounts, "account", "accounts")))
     };
-    let found = waiting.watching(reconcile(&client, system, args.full), ask).await?;
+    let found = waiting.watching(reconcile_as(&client, system, args.full, args.release), ask).await?;
     drop(waiting);
     context.output.result(&found, |output| show(output, &found));
-    Ok(if found.partial.is_some() { Exit::Refused } else { Exit::Done })
+    Ok(if found.partial.is_some() || found.held.is_some() { Exit::Refused } else { Exit::Done })
 }
 
 /// Compares a system and waits until what follows is done.
 pub async fn reconcile(client: &Client, system: &str, full: bool) -> Result<ReconciledView> {
+    reconcile_as(client, system, full, false).await
+}
+
+async fn reconcile_as(client: &Client, system: &str, full: bool, release: bool) -> Result<ReconciledView> {
     let path = ["systems", system, "reconciliation"];
-    client.post(&path).query("full", full).query("wait", PATIENCE).send().await
+    let asked = client.post(&path).query("full", full).maybe("release", release.then_some(true));
+    asked.query("wait", PATIENCE).send().await
 }
 
 fn show(output: Output, found: &ReconciledView) {
@@ -72,5 +89,57 @@ fn show(output: Output, found: &ReconciledView) {
     ));
     if let Some(why) = &found.partial {
         output.toned(Tone::Warn, &format!("seen only in part, which proves no absence: {why}"));
+    }
+    differences(output, found);
+    if let Some(Overflow { filed, held }) = found.held {
+        output.toned(
+            Tone::Bad,
+            &format!(
+                "{} held: only {filed} had room, and nothing is done about the rest; `--release` lets it go",
+                count(held, "account is", "accounts are")
+            ),
+        );
+    }
+}
+
+/// How many of each class, and which.
+fn differences(output: Output, found: &ReconciledView) {
+    if found.classes.is_empty() {
+        return;
+    }
+    let rows = found.differences.iter().take(ROWS).map(|DifferenceView { who, differs }| {
+        let class = differs.difference.class;
+        vec![
+            tone(class).cell(class),
+            Tone::Plain.cell(&differs.username),
+            match who {
+                Some(who) => Tone::Plain.cell(format!("{} ({})", who.name, who.key)),
+                None => Tone::Dim.cell("nobody known"),
+            },
+            Tone::Plain.cell(&differs.difference.aspect),
+            if differs.held { Tone::Bad.cell("held") } else { Tone::Plain.cell(done(differs.answer)) },
+        ]
+    });
+    output.table(&["class", "account", "whose", "what", "done"], rows.collect());
+    let counts: Vec<String> = found.classes.iter().map(|(class, count)| format!("{count} {class}")).collect();
+    output.line(&counts.join(", "));
+}
+
+fn done(answer: Answer) -> String {
+    match answer {
+        Answer::Revert => "put back".into(),
+        Answer::Adopt => "asked whether it stays".into(),
+        Answer::Except { days } => {
+            format!("asked whether it stays for {}", count(u64::from(days), "day", "days"))
+        }
+        Answer::Tell => "told".into(),
+    }
+}
+
+const fn tone(class: Class) -> Tone {
+    match class {
+        Class::Ghost | Class::Rogue => Tone::Bad,
+        Class::Missing | Class::Drifted | Class::Unmanaged => Tone::Warn,
+        Class::Shared | Class::OutOfBand => Tone::Dim,
     }
 }

@@ -14,6 +14,12 @@
 //! retention_days = 30                       # how long a leaver's disabled account is kept; the default
 //! account = { userName = "{email}", title = "?{title}" }     # `?`: left out when there is no value
 //!
+//! [system.chat.reconcile]                   # what is done about differences; these are the defaults
+//! rogue = "revert"                          # or "adopt", or "except 30d": a person is asked whether it stays
+//! max_change_percent = 30                   # of the known accounts, in one comparison; the rest is held
+//! always_allowed = 25                       # so many always, whatever the share
+//! shared = { "desk@acme.example" = "hr/1002" }     # used by several, looked after by somebody
+//!
 //! [entitlement."chat/engineering"]
 //! class = "direct-groups"
 //! label = "Engineering"                     # its name on the system; the default is `engineering`
@@ -87,6 +93,7 @@ mod integration;
 mod json;
 mod kill;
 mod person;
+mod reconcile;
 mod references;
 mod register;
 mod scope;
@@ -150,10 +157,10 @@ fn parse_with(
     let complete = documents.len() == bundle.keys().filter(|path| configures(path)).count();
     let tables = Tables::of(&documents, &mut report);
 
-    let mut uses = Vec::new();
+    let (mut uses, mut people) = (Vec::new(), Vec::new());
     let mut systems: BTreeMap<SystemName, Option<System>> = BTreeMap::new();
     for (name, entry) in unique(&tables.systems, SystemName::new, &mut report) {
-        let read = system::system(name.clone(), entry, &mut uses, &mut report);
+        let read = system::system(name.clone(), entry, &mut uses, &mut people, &mut report);
         systems.insert(name, read);
     }
     let mut drafts: Vec<Draft<'_>> = Vec::new();
@@ -170,7 +177,7 @@ fn parse_with(
     for (name, entry) in unique(&tables.automations, AutomationName::new, &mut report) {
         automations.extend(automation::automation(name, entry, &mut touches, &mut report));
     }
-    let (mut ties, mut people) = (Vec::new(), Vec::new());
+    let mut ties = Vec::new();
     for (name, entry) in unique(&tables.people, any_name, &mut report) {
         ties.extend(person::person(name, entry, &mut people, &mut report));
     }

@@ -13,6 +13,7 @@ use toml::de::DeValue;
 use super::{
     error::{Code, Report},
     fields::{Entry, Fields, Located},
+    reconcile,
 };
 use crate::span::{self, DAY_MS};
 
@@ -26,11 +27,12 @@ fn saturated(number: u64) -> u32 {
 /// The attributes of identities that the account templates of a system use.
 pub(super) type Uses<'t> = Vec<Located<'t, String>>;
 
-/// Reads one system. What its templates use goes to `uses`.
+/// Reads one system. What its templates use goes to `uses`, whom it names to `people`.
 pub(super) fn system<'t>(
     name: SystemName,
     entry: &Entry<'_, 't>,
     uses: &mut Uses<'t>,
+    people: &mut Vec<Located<'t, String>>,
     report: &mut Report,
 ) -> Option<System> {
     let mut fields = Fields::of(format!("system `{name}`"), entry.key.spot, entry.value, report)?;
@@ -61,6 +63,7 @@ pub(super) fn system<'t>(
     let retention_days = fields.number("retention_days", 0, 3_650, report).map_or(RETENTION_DAYS, saturated);
     let reconcile_every = every(&mut fields, "reconcile_every", System::usual_reconcile_every(), report);
     let probe_every = every(&mut fields, "probe_every", System::usual_probe_every(), report);
+    let reconcile = reconcile::reconciling(&mut fields, people, report);
     if !fields.has("account") {
         fields.lacks("account");
     }
@@ -89,6 +92,7 @@ pub(super) fn system<'t>(
         retention_days,
         reconcile_every_ms: reconcile_every?,
         probe_every_ms: probe_every?,
+        reconcile: reconcile?,
         account,
     })
 }

@@ -186,6 +186,11 @@ pub(super) const LINES: &[Line] = &[
         "name the range in `networks` if the system is there, or find out who answers for the name",
     ),
     (
+        "differences-held",
+        "a comparison found more than it may set in motion, and nothing is done about the rest",
+        "see with `bailiwick reconcile SYSTEM` whether it is so; mend what made it look so, or let it go with `bailiwick reconcile SYSTEM --release`",
+    ),
+    (
         "diverged",
         "a change was answered with success and reading back shows something else",
         "look at the system: something else changes it, or it does not do what it says",
@@ -278,6 +283,11 @@ pub(super) const LINES: &[Line] = &[
         "raise what limits the integration's credential there; until then nothing is said to differ or to be gone",
     ),
     ("stale", "the object was changed by somebody else meanwhile", "try again; it is read anew"),
+    (
+        "shared-account-unattended",
+        "nobody who is here looks after accounts that several use",
+        "name somebody else under `shared` in the system's `reconcile`, run `bailiwick apply`, and change what these accounts sign in with",
+    ),
     (
         "statement-for-other-operation",
         "a rule of a scope has a statement stand behind an operation that it is not for; it was not executed",

@@ -1,0 +1,303 @@
+//! Accounts that differ, are new or are gone: what is known of them from now on, and the events.
+
+use std::collections::BTreeMap;
+
+use bailiwick_core::{
+    access::AccessClass,
+    account::{Account, AccountState},
+    difference::{Answer, Class, Difference},
+    event::EventKind,
+    id::{AccountId, IdentityId},
+    identity::Identity,
+    record::{Record, RecordKind},
+};
+use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, get, select};
+
+use super::{
+    CHUNK, Comparing, Gone, Reconciled, Shown,
+    classes::{Room, Seen, words},
+};
+use crate::{Engine, Result, budget::DRIFT, finding::Wrong};
+
+/// How many unmanaged accounts become findings of their own; the rest is counted.
+pub(super) const NAMED: usize = 25;
+/// The finding about an account that belongs to nobody known.
+pub(super) const UNMANAGED: &str = "account-unmanaged";
+
+/// That something differs about an account of somebody.
+struct Drift {
+    identity: IdentityId,
+    account: AccountId,
+    /// That the observation wrote: what was put right and drifts again in the same way is a new event.
+    revision: i64,
+    what: String,
+}
+
+impl Engine {
+    pub(super) async fn write_different(
+        &self,
+        tx: &mut dyn Tx,
+        comparing: &Comparing<'_>,
+        shown: &[Shown],
+        report: &mut Reconciled,
+        room: &mut Room,
+    ) -> Result<()> {
+        let known = self.known_accounts(tx, comparing, shown).await?;
+        let theirs = known.values().filter_map(|stored| stored.value.identity);
+        let markers = shown.iter().filter_map(|one| one.marker.clone());
+        let owners = self.owners(tx, theirs, markers).await?;
+        let mut bulk = comparing.catalogue.policies.bulk();
+        let (mut updates, mut drifted) = (Vec::new(), Vec::new());
+        for one in shown {
+            let stored = known.get(&one.external_id);
+            if stored.is_some_and(|s| s.value.seen > comparing.began) {
+                // The hub changed it while the system was being read: the next reading compares it.
+                continue;
+            }
+            let before = stored.map(|stored| &stored.value);
+            let identity = before.and_then(|account| account.identity).or(owners.marked(one.marker.as_ref()));
+            let account = self.as_shown(comparing, one, before, identity);
+            let seen = Seen {
+                identity,
+                username: &one.username,
+                marker: one.marker.as_ref(),
+                stored: before,
+                observed: Some(&account.state),
+            };
+            let differences = self.differences(comparing, &mut bulk, &owners, &seen);
+            let held = stored.is_some() && takes_room(comparing, &differences) && !room.take();
+            report.classes.tell(&comparing.rules, (&account, identity), &differences, held);
+            if held {
+                continue;
+            }
+            let update = self.observed(comparing, &account);
+            match stored {
+                Some(s) => {
+                    report.changed += 1;
+                    updates.push(update.replace(&account, s.revision, self.entropy()));
+                }
+                None => {
+                    *(if identity.is_some() { &mut report.adopted } else { &mut report.unmanaged }) += 1;
+                    updates.push(update.insert(&account, self.entropy()));
+                    if identity.is_none() && report.unmanaged as usize <= NAMED {
+                        updates.extend(self.unmanaged(tx, comparing, &account, &differences).await?);
+                    }
+                }
+            }
+            if let Some(identity) = identity {
+                let (account, revision) = (account.id, stored.map_or(1, |s| s.revision + 1));
+                drifted.push(Drift { identity, account, revision, what: words(&differences) });
+            }
+        }
+        tx.write(self.tenant(), updates, self.entropy()).await?;
+        for drift in drifted {
+            self.drift(tx, comparing, drift).await?;
+        }
+        Ok(())
+    }
+
+    async fn known_accounts(
+        &self,
+        tx: &mut dyn Tx,
+        comparing: &Comparing<'_>,
+        shown: &[Shown],
+    ) -> Result<BTreeMap<String, Stored<Account>>> {
+        let locators = shown.iter().map(|s| format!("{}/{}", comparing.system, s.external_id).into());
+        let asked = Select::from(Table::Accounts).filter(Filter::In("locator", locators.collect()));
+        let known = select::<Account>(tx, self.tenant(), asked).await?;
+        Ok(known.into_iter().map(|s| (s.value.external_id.clone(), s)).collect())
+    }
+
+    /// The account as it is known from now on.
+    fn as_shown(
+        &self,
+        comparing: &Comparing<'_>,
+        one: &Shown,
+        before: Option<&Account>,
+        identity: Option<IdentityId>,
+    ) -> Account {
+        let mut state: AccountState = one.state.clone();
+        if let Some(before) = before {
+            // What the listing does not show stays as it was known.
+            let declared = &comparing.catalogue.entitlements;
+            let kept = before.state.entitlements.iter().filter(|name| {
+                declared.get(*name).is_some_and(|entitlement| entitlement.class != AccessClass::DirectGroups)
+            });
+            state.entitlements.extend(kept.cloned());
+            state.entitlements.sort();
+        }
+        Account {
+            id: before.map_or_else(|| AccountId::new(self.now(), self.entropy()), |account| account.id),
+            system: comparing.system.clone(),
+            external_id: one.external_id.clone(),
+            username: one.username.clone(),
+            identity,
+            state,
+            applied: before.and_then(|account| account.applied.clone()),
+            seen: comparing.began,
+        }
+    }
+
+    fn observed(&self, comparing: &Comparing<'_>, account: &Account) -> Update {
+        let record = self
+            .record(RecordKind::Observed, "reconcile")
+            .fact("active", account.state.active)
+            .fact("entitlements", &account.state.entitlements)
+            .fact("state", account.state.digest())
+            .fact("system", comparing.system)
+            .personal("username", &account.username);
+        Update::new(Record { identity: account.identity, ..record })
+    }
+
+    /// The finding about a new account that belongs to nobody known, unless several are known to use it.
+    async fn unmanaged(
+        &self,
+        tx: &mut dyn Tx,
+        comparing: &Comparing<'_>,
+        account: &Account,
+        differences: &[Difference],
+    ) -> Result<Option<Update>> {
+        let is = |class| differences.iter().any(|one| one.class == class);
+        if is(Class::Shared) {
+            return Ok(None);
+        }
+        let system = comparing.system;
+        let message = match is(Class::Ghost) {
+            true => format!(
+                "an account on `{system}` bears the mark of somebody whom their source does not know: find out who made \
+                 it, then remove it"
+            ),
+            false => {
+                format!("an account on `{system}` belongs to nobody known: give it an owner or remove it")
+            }
+        };
+        let wrong = Wrong {
+            code: "account-unmanaged",
+            subject: account.id.to_string(),
+            identity: None,
+            system: Some(system.clone()),
+            message,
+            owner: comparing.integration.owner.clone(),
+        };
+        self.open_finding(tx, wrong).await
+    }
+
+    /// Accounts that are not there any more.
+    pub(super) async fn write_gone(
+        &self,
+        tx: &mut dyn Tx,
+        comparing: &Comparing<'_>,
+        gone: Gone,
+        report: &mut Reconciled,
+        room: &mut Room,
+    ) -> Result<()> {
+        match gone {
+            Gone::Nobody => {}
+            Gone::These(ids) => {
+                for ids in ids.chunks(CHUNK) {
+                    let locator = |id: &String| format!("{}/{id}", comparing.system).into();
+                    let asked = Select::from(Table::Accounts)
+                        .filter(Filter::In("locator", ids.iter().map(locator).collect()));
+                    for stored in select::<Account>(tx, self.tenant(), asked).await? {
+                        self.write_one_gone(tx, comparing, stored, report, room).await?;
+                    }
+                }
+            }
+            Gone::All(is_missing) => {
+                let mut after = None;
+                loop {
+                    let page = Select::from(Table::Accounts)
+                        .filter(Filter::Is("system", comparing.system.as_str().into()))
+                        .page(after.take(), CHUNK as u32);
+                    let rows = select::<Account>(tx, self.tenant(), page).await?;
+                    let full = rows.len() == CHUNK;
+                    for stored in rows {
+                        after = Some(stored.value.id.to_string());
+                        if is_missing(&stored.value.external_id) {
+                            self.write_one_gone(tx, comparing, stored, report, room).await?;
+                        }
+                    }
+                    if !full {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_one_gone(
+        &self,
+        tx: &mut dyn Tx,
+        comparing: &Comparing<'_>,
+        stored: Stored<Account>,
+        report: &mut Reconciled,
+        room: &mut Room,
+    ) -> Result<()> {
+        let Stored { value: account, revision } = stored;
+        if account.seen > comparing.began {
+            // The hub made it while the system was being read.
+            return Ok(());
+        }
+        let differences = self.of_gone(tx, comparing, &account).await?;
+        let held = takes_room(comparing, &differences) && !room.take();
+        report.classes.tell(&comparing.rules, (&account, account.identity), &differences, held);
+        if held {
+            return Ok(());
+        }
+        report.gone += 1;
+        let record = self
+            .record(RecordKind::Observed, "reconcile")
+            .fact("account", account.id)
+            .fact("gone", true)
+            .fact("system", comparing.system);
+        let record = Record { identity: account.identity, ..record };
+        let key = account.id.to_string();
+        let mut updates = vec![Update::new(record).delete::<Account>(&key, revision)];
+        updates.extend(self.close_finding(tx, UNMANAGED, &key).await?);
+        tx.write(self.tenant(), updates, self.entropy()).await?;
+        let Some(identity) = account.identity else { return Ok(()) };
+        let what = match differences.is_empty() {
+            true => "the account is gone".into(),
+            false => words(&differences),
+        };
+        self.drift(tx, comparing, Drift { identity, account: account.id, revision: revision + 1, what }).await
+    }
+
+    async fn of_gone(
+        &self,
+        tx: &mut dyn Tx,
+        comparing: &Comparing<'_>,
+        account: &Account,
+    ) -> Result<Vec<Difference>> {
+        let Some(identity) = account.identity else { return Ok(Vec::new()) };
+        let owners = self.owners(tx, [identity].into_iter(), std::iter::empty()).await?;
+        let mut bulk = comparing.catalogue.policies.bulk();
+        let seen = Seen {
+            identity: Some(identity),
+            username: &account.username,
+            marker: None,
+            stored: Some(account),
+            observed: None,
+        };
+        Ok(self.differences(comparing, &mut bulk, &owners, &seen))
+    }
+
+    /// Files the event for one observation. One comparison is one piece of work, as budgets count.
+    async fn drift(&self, tx: &mut dyn Tx, comparing: &Comparing<'_>, drift: Drift) -> Result<()> {
+        let Some(stored) = get::<Identity>(tx, self.tenant(), &drift.identity.to_string()).await? else {
+            return Ok(());
+        };
+        let run = format!("{}@{}", comparing.system, comparing.began.as_millisecond());
+        let key = format!("{DRIFT}/{run}/{}/{}", drift.account, drift.revision);
+        let kind = EventKind::Drifted { system: comparing.system.clone(), what: drift.what };
+        self.file(tx, stored, key, kind, None).await?;
+        Ok(())
+    }
+}
+
+/// Whether something would be done about it that can wait: what takes access from somebody who is not here cannot.
+fn takes_room(comparing: &Comparing<'_>, differences: &[Difference]) -> bool {
+    let told = |one: &Difference| comparing.rules.answer(one.class) == Answer::Tell;
+    differences.iter().all(|one| one.class != Class::Ghost) && !differences.iter().all(told)
+}

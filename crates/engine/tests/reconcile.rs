@@ -1,0 +1,305 @@
+//! Comparing a system three ways, judged by what was put into the lab behind the hub's back and by what is there in the
+//! end.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod world;
+
+use bailiwick_core::{
+    difference::{Answer, Class},
+    id::SystemName,
+    record::Actor,
+    time::SignedDuration,
+};
+use bailiwick_engine::{Differs, Reconciled};
+use bailiwick_lab::Behaviour;
+use serde_json::json;
+use world::World;
+
+const ANN: &str = "1,Ann Archer,ann@x.test,Engineering,,active";
+const BOB: &str = "2,Bob Baker,bob@x.test,Finance,,active";
+const CYD: &str = "3,Cyd Cole,cyd@x.test,Engineering,,active";
+const DEE: &str = "4,Dee Dale,dee@x.test,Finance,,active";
+
+fn chat() -> SystemName {
+    SystemName::new("chat").unwrap()
+}
+
+fn ada() -> Actor {
+    Actor::Operator("ada".into())
+}
+
+fn told(found: &Reconciled) -> Vec<String> {
+    let line = |one: &Differs| {
+        let held = if one.held { " (held)" } else { "" };
+        format!("{} {}: {}{held}", one.difference.class, one.username, one.difference.aspect)
+    };
+    let mut told: Vec<String> = found.classes.differences.iter().map(line).collect();
+    told.sort();
+    let counted: u64 = found.classes.counts.values().sum();
+    assert_eq!(counted, told.len() as u64);
+    told
+}
+
+async fn settled(seed: u64, lines: &[&str]) -> World {
+    let mut world = World::new(seed, &[("chat", &[])]).await;
+    world.configure().await;
+    world.quiet().await;
+    world.deliver(lines).await.unwrap();
+    world.quiet().await;
+    world
+}
+
+/// What differs is of these classes, and what is there in the end is what policy gives.
+#[tokio::test]
+async fn each_class_is_told_and_put_right_and_a_second_run_is_empty() {
+    let mut world = settled(1, &[ANN, BOB, CYD, DEE]).await;
+    let before = world.truth();
+    world.deliver(&[ANN, BOB, "3,Cyd Cole,cyd@x.test,Engineering,2026-01-01,left", DEE]).await.unwrap();
+    world.quiet().await;
+    let gone = world.truth()["chat/cyd@x.test"].clone();
+    assert!(gone.contains("active=false"), "{gone}");
+
+    world.behind(
+        "chat",
+        json!({
+            "users": [
+                { "userName": "dee@x.test", "displayName": "Queen Dee" },
+                { "userName": "cyd@x.test", "active": true },
+                { "userName": "who@x.test", "active": true },
+                { "userName": "odd@x.test", "active": true, "externalId": "hr/99" },
+                { "userName": "okta@x.test", "active": true, "externalId": "00u1a2b3" }
+            ],
+            "groups": [{ "name": "Admins", "members": ["bob@x.test"] }],
+            "leave": [["Everyone", "bob@x.test"]],
+            "delete": ["ann@x.test"]
+        }),
+    );
+    world.pass(SignedDuration::from_secs(60));
+    let found = world.engine.reconcile(&chat(), false).await.unwrap();
+    assert_eq!(
+        told(&found),
+        [
+            "drifted dee@x.test: displayName",
+            "ghost cyd@x.test: the account",
+            "ghost odd@x.test: the account",
+            "missing ann@x.test: the account",
+            "missing bob@x.test: chat/everyone",
+            "rogue bob@x.test: chat/admins",
+            "unmanaged okta@x.test: the account",
+            "unmanaged who@x.test: the account",
+        ]
+    );
+    assert_eq!(found.held, None);
+    let answers =
+        |class| found.classes.differences.iter().find(|d| d.difference.class == class).unwrap().answer;
+    assert_eq!((answers(Class::Rogue), answers(Class::Unmanaged)), (Answer::Revert, Answer::Tell));
+    assert_eq!(world.findings("account-unmanaged").await.len(), 3);
+
+    world.quiet().await;
+    let again = world.engine.reconcile(&chat(), true).await.unwrap();
+    assert_eq!((told(&again).len(), again.changed, again.gone), (0, 0, 0), "{again:?}");
+    let after = world.truth();
+    for who in ["chat/ann@x.test", "chat/bob@x.test", "chat/dee@x.test"] {
+        assert_eq!(after[who], before[who], "{who}");
+    }
+    assert_eq!(after["chat/cyd@x.test"], gone);
+}
+
+/// What somebody else changed to what should be is told, once, and nothing is done.
+#[tokio::test]
+async fn what_was_done_by_hand_before_the_plan_was_approved_is_out_of_band() {
+    let mut world = World::new(2, &[("chat", &[])]).await;
+    let admins = |configuration: &mut bailiwick_engine::Configuration| {
+        configuration.policies[0].text.push_str(
+            r#"@id("admins") permit(principal, action == Action::"hold", resource == Entitlement::"chat/admins")
+                when { principal.department == "Security" };"#,
+        );
+    };
+    world.configure_with(admins).await;
+    world.quiet().await;
+    world.deliver(&[ANN, BOB]).await.unwrap();
+    world.quiet().await;
+    world.deliver(&["1,Ann Archer,ann@x.test,Security,,active", BOB]).await.unwrap();
+    world.quiet().await;
+    assert_eq!(world.drafted().await.len(), 1, "what gives power waits for a person");
+    world.behind("chat", json!({ "groups": [{ "name": "Admins", "members": ["ann@x.test"] }] }));
+    world.pass(SignedDuration::from_secs(60));
+    let effects = world.effects();
+    let found = world.engine.reconcile(&chat(), false).await.unwrap();
+    assert_eq!(told(&found), ["out-of-band ann@x.test: chat/admins"]);
+    world.quiet().await;
+    assert!(world.truth()["chat/ann@x.test"].contains("Admins"));
+    let added = |effects: &std::collections::BTreeMap<String, u64>| {
+        effects.iter().filter(|(what, _)| what.contains("Admins")).count()
+    };
+    assert_eq!(added(&world.effects()), added(&effects), "nothing was done about it");
+    // What is seen anew about the account does not tell the same again.
+    world.behind("chat", json!({ "users": [{ "userName": "ann@x.test", "displayName": "Queen Ann" }] }));
+    world.pass(SignedDuration::from_secs(60));
+    let again = world.engine.reconcile(&chat(), true).await.unwrap();
+    assert!(!told(&again).iter().any(|line| line.contains("chat/admins")), "{again:?}");
+}
+
+/// Two identities claim one account, or it is declared as shared: it is told, and somebody looks after it.
+#[tokio::test]
+async fn an_account_that_several_use_is_shared() {
+    let mut world = World::new(3, &[("chat", &[])]).await;
+    let shared = |configuration: &mut bailiwick_engine::Configuration| {
+        let shared = &mut configuration.systems[0].reconcile.shared;
+        shared.insert("desk@x.test".into(), "hr/2".into());
+    };
+    world.configure_with(shared).await;
+    world.quiet().await;
+    world.deliver(&[ANN, BOB]).await.unwrap();
+    world.quiet().await;
+    world.behind(
+        "chat",
+        json!({ "users": [
+            { "userName": "desk@x.test", "active": true },
+            { "userName": "ann@x.test", "externalId": "hr/2", "displayName": "Ann and Bob" }
+        ] }),
+    );
+    world.pass(SignedDuration::from_secs(60));
+    let found = world.engine.reconcile(&chat(), false).await.unwrap();
+    assert_eq!(
+        told(&found),
+        [
+            "drifted ann@x.test: displayName",
+            "shared ann@x.test: the account",
+            "shared desk@x.test: the account"
+        ]
+    );
+    assert!(world.findings("account-unmanaged").await.is_empty());
+    assert!(world.findings("shared-account-unattended").await.is_empty());
+    // Who looks after it leaves: somebody else has to.
+    world.deliver(&[ANN, "2,Bob Baker,bob@x.test,Finance,2026-01-01,left"]).await.unwrap();
+    world.quiet().await;
+    world.engine.reconcile(&chat(), false).await.unwrap();
+    assert_eq!(world.findings("shared-account-unattended").await.len(), 1);
+    world
+        .configure_with(|c| {
+            c.systems[0].reconcile.shared.insert("desk@x.test".into(), "hr/1".into());
+        })
+        .await;
+    world.quiet().await;
+    world.engine.reconcile(&chat(), false).await.unwrap();
+    assert!(world.findings("shared-account-unattended").await.is_empty());
+}
+
+/// A comparison that would set too much in motion stops; what is held waits for a person, whatever time passes and
+/// whatever process looks, and a leaver's access is taken all the same.
+#[tokio::test]
+async fn a_comparison_does_as_much_as_it_may_and_the_rest_waits_for_a_person() {
+    let people: Vec<String> =
+        (1..=10).map(|n| format!("{n},P {n},p{n}@x.test,Engineering,,active")).collect();
+    let mut lines: Vec<&str> = people.iter().map(String::as_str).collect();
+    let mut world = World::new(4, &[("chat", &[])]).await;
+    let three = |configuration: &mut bailiwick_engine::Configuration| {
+        configuration.systems[0].reconcile.max_change_percent = 30;
+        configuration.systems[0].reconcile.always_allowed = 0;
+    };
+    world.configure_with(three).await;
+    world.quiet().await;
+    world.deliver(&lines).await.unwrap();
+    world.quiet().await;
+    lines[9] = "10,P 10,p10@x.test,Engineering,2026-01-01,left";
+    world.deliver(&lines).await.unwrap();
+    world.quiet().await;
+    let before = world.truth();
+    // Somebody empties the group, deletes two, and lets the leaver in again.
+    let leave: Vec<_> = (1..=7).map(|n| ["Engineering".to_owned(), format!("p{n}@x.test")]).collect();
+    world.behind(
+        "chat",
+        json!({ "leave": leave, "delete": ["p8@x.test", "p9@x.test"],
+            "users": [{ "userName": "p10@x.test", "active": true }] }),
+    );
+    world.pass(SignedDuration::from_secs(60));
+    let found = world.engine.reconcile(&chat(), false).await.unwrap();
+    let overflow = found.held.unwrap();
+    assert_eq!((overflow.filed, overflow.held), (3, 6), "{found:?}");
+    assert_eq!(found.classes.counts, [(Class::Ghost, 1), (Class::Missing, 9)].into());
+    let held = |found: &Reconciled| found.classes.differences.iter().filter(|one| one.held).count();
+    assert_eq!(held(&found), 6, "the rest is shown");
+    world.quiet().await;
+    let right =
+        |world: &World| world.truth().iter().filter(|(who, line)| before.get(*who) == Some(line)).count();
+    assert_eq!(right(&world), 4, "three, and the leaver: {:?}", world.truth());
+    let told = world.findings("differences-held").await;
+    assert!(told.len() == 1 && told[0].starts_with("6 accounts on `chat` differ"), "{told:?}");
+
+    // Another run, another process, another day: nothing more.
+    world.restart();
+    world.pass(SignedDuration::from_hours(25));
+    world.quiet().await;
+    let again = world.engine.reconcile(&chat(), false).await.unwrap();
+    assert_eq!(again.held.map(|o| (o.filed, o.held)), Some((0, 6)), "{again:?}");
+    world.quiet().await;
+    assert_eq!(right(&world), 4);
+
+    let released = world.engine.release_differences(&chat(), ada()).await.unwrap();
+    assert_eq!((released.held, held(&released)), (None, 0), "{released:?}");
+    world.quiet().await;
+    assert_eq!(world.truth(), before);
+    assert!(world.findings("differences-held").await.is_empty());
+    assert_eq!(world.records("budget-released").await, 1);
+    let last = world.engine.reconcile(&chat(), true).await.unwrap();
+    assert!(last.classes.differences.is_empty() && last.held.is_none(), "{last:?}");
+}
+
+/// What only looked so by a mistake of the system is mended there, and nothing was done.
+#[tokio::test]
+async fn what_is_held_and_is_right_again_is_forgotten() {
+    let mut world = World::new(5, &[("chat", &[])]).await;
+    world
+        .configure_with(|c| {
+            c.systems[0].reconcile.max_change_percent = 1;
+            c.systems[0].reconcile.always_allowed = 0;
+        })
+        .await;
+    world.quiet().await;
+    world.deliver(&[ANN, BOB, CYD, DEE]).await.unwrap();
+    world.quiet().await;
+    let all = ["ann@x.test", "bob@x.test", "cyd@x.test", "dee@x.test"];
+    world.behind("chat", json!({ "leave": all.map(|who| ["Everyone", who]) }));
+    world.pass(SignedDuration::from_secs(60));
+    let (truth, effects) = (world.truth(), world.effects());
+    let first = world.engine.reconcile(&chat(), false).await.unwrap();
+    assert_eq!(first.held.map(|o| (o.filed, o.held)), Some((1, 3)), "{first:?}");
+    world.behind("chat", json!({ "groups": [{ "name": "Everyone", "members": all }] }));
+    world.pass(SignedDuration::from_secs(60));
+    assert_ne!(world.truth(), truth);
+    let second = world.engine.reconcile(&chat(), false).await.unwrap();
+    assert_eq!((second.held, told(&second).iter().filter(|l| l.contains("held")).count()), (None, 0));
+    assert!(world.findings("differences-held").await.is_empty());
+    world.quiet().await;
+    let given = |effects: &std::collections::BTreeMap<String, u64>| effects.values().sum::<u64>();
+    assert!(given(&world.effects()) <= given(&effects) + 1, "only the one that had room");
+}
+
+/// One comparison is one piece of work: what it sets in motion is counted together against the integration's budget.
+#[tokio::test]
+async fn what_one_comparison_puts_back_is_one_piece_of_work_for_the_budget() {
+    let mut world = World::new(6, &[("chat", &[] as &[Behaviour])]).await;
+    world.configure().await;
+    world.quiet().await;
+    world.deliver(&[ANN, BOB, CYD, DEE]).await.unwrap();
+    world.quiet().await;
+    world
+        .configure_with(|c| {
+            let chat = c.integrations.iter_mut().find(|i| i.name.as_str() == "chat").unwrap();
+            chat.scope.objects_per_run = Some(2);
+        })
+        .await;
+    world.quiet().await;
+    let before = world.truth();
+    let all = ["ann@x.test", "bob@x.test", "cyd@x.test", "dee@x.test"];
+    world.behind("chat", json!({ "leave": all.map(|who| ["Everyone", who]) }));
+    world.pass(SignedDuration::from_secs(60));
+    let found = world.engine.reconcile(&chat(), false).await.unwrap();
+    assert_eq!((found.changed, found.held), (4, None));
+    world.quiet().await;
+    let right = world.truth().iter().filter(|(who, line)| before.get(*who) == Some(line)).count();
+    assert_eq!(right, 2, "{:?}", world.truth());
+    assert_eq!(world.findings("budget-exceeded").await.len(), 1);
+}
