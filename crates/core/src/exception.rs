@@ -69,6 +69,11 @@ pub enum Because {
         /// Why, in the words of who asked.
         reason: String,
     },
+    /// It was found on a system though nobody had decided it, and is to stay for now.
+    Found {
+        /// Where.
+        system: SystemName,
+    },
 }
 
 impl Because {
@@ -76,6 +81,7 @@ impl Because {
     pub fn policy(&self) -> PolicyId {
         match self {
             Self::BreakGlass { case, .. } => PolicyId::new(format!("break-glass:{case}")),
+            Self::Found { system } => PolicyId::new(format!("found-on:{system}")),
         }
     }
 
@@ -83,6 +89,15 @@ impl Because {
     pub const fn question(&self) -> &'static str {
         match self {
             Self::BreakGlass { .. } => "break-glass",
+            Self::Found { .. } => "found-access",
+        }
+    }
+
+    /// Whether its approval alone does something, though nothing is to be changed anywhere.
+    pub const fn keeps(&self) -> bool {
+        match self {
+            Self::BreakGlass { .. } => false,
+            Self::Found { .. } => true,
         }
     }
 }
@@ -100,8 +115,9 @@ pub struct Terms {
     pub minutes: u32,
     /// Why.
     pub because: Because,
-    /// Who asks.
-    pub requester: OperatorId,
+    /// Who asks; nobody where the hub does, because it found something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requester: Option<OperatorId>,
 }
 
 impl Terms {
@@ -285,7 +301,10 @@ pub fn ask(
     now: Timestamp,
     lapses: Timestamp,
 ) -> Result<Exception, ExceptionRefusal> {
-    let Because::BreakGlass { reason, .. } = &terms.because;
+    let reason = match &terms.because {
+        Because::BreakGlass { reason, .. } => reason.as_str(),
+        Because::Found { .. } => "",
+    };
     if reason.trim().is_empty() {
         return Err(ExceptionRefusal::NoReason);
     }
@@ -293,6 +312,20 @@ pub fn ask(
         let (case, longest) = (case.name.clone(), case.longest_minutes);
         return Err(ExceptionRefusal::TooLong { case, longest });
     }
+    if !lifecycle.may_hold() {
+        return Err(ExceptionRefusal::NotHere(lifecycle.name()));
+    }
+    Ok(Exception { terms, asked: now, state: ExceptionState::Asked { lapses }, review: None })
+}
+
+/// Asks whether what was found may stay. It lapses at `lapses`, and then it is taken. Nothing is asked for somebody who
+/// may not hold anything.
+pub fn keep(
+    terms: Terms,
+    lifecycle: &Lifecycle,
+    now: Timestamp,
+    lapses: Timestamp,
+) -> Result<Exception, ExceptionRefusal> {
     if !lifecycle.may_hold() {
         return Err(ExceptionRefusal::NotHere(lifecycle.name()));
     }
@@ -344,7 +377,7 @@ impl Exception {
         let ExceptionState::Ended { given, .. } = &self.state else {
             return Err(ExceptionRefusal::NotEnded(self.state.name()));
         };
-        if by == given.approver || by == self.terms.requester {
+        if by == given.approver || Some(by) == self.terms.requester {
             return Err(ExceptionRefusal::Involved);
         }
         match person {
@@ -381,7 +414,7 @@ mod tests {
             entitlements: case.entitlements,
             minutes,
             because: Because::BreakGlass { case: case.name, reason: reason.into() },
-            requester: OperatorId::from_bytes([3; 16]),
+            requester: Some(OperatorId::from_bytes([3; 16])),
         }
     }
 
@@ -440,7 +473,7 @@ mod tests {
             |t| t.minutes = 31,
             |t| t.identity = IdentityId::from_bytes([9; 16]),
             |t| t.entitlements.clear(),
-            |t| t.requester = OperatorId::from_bytes([9; 16]),
+            |t| t.requester = Some(OperatorId::from_bytes([9; 16])),
         ];
         for alter in altered {
             let mut other = terms(30, "down");

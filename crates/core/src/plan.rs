@@ -354,15 +354,23 @@ impl Plan {
         self.changes.iter().map(|c| c.system.clone()).collect()
     }
 
+    /// The systems that it is about: those it changes, and those where its exception gives something.
+    pub fn concerns(&self) -> BTreeSet<SystemName> {
+        self.systems().into_iter().chain(self.exception.iter().flat_map(Terms::systems)).collect()
+    }
+
     /// What approval policies see of it.
     pub fn facts(&self) -> ChangeFacts {
+        let (changed, excepted) =
+            (self.changes.iter().filter_map(|c| c.entitlement.clone()), self.exception.iter());
         ChangeFacts {
             cause: self.cause.clone(),
             privileged: self.privileged,
-            removes_only: self.changes.iter().all(|c| c.op.removes()),
+            // What is to stay takes nothing away, though nothing is changed.
+            removes_only: self.exception.is_none() && self.changes.iter().all(|c| c.op.removes()),
             destructive: self.changes.iter().any(|c| c.op == Op::Delete),
-            entitlements: self.changes.iter().filter_map(|c| c.entitlement.clone()).collect(),
-            systems: self.systems(),
+            entitlements: changed.chain(excepted.flat_map(|terms| terms.entitlements.clone())).collect(),
+            systems: self.concerns(),
             changes: i64::try_from(self.changes.len()).unwrap_or(i64::MAX),
             question: self.question().to_owned(),
             class: self.governs.as_ref().map_or("", |g| g.class.as_str()).to_owned(),

@@ -118,7 +118,7 @@ fn breaking_the_glass_takes_a_known_person_and_a_fresh_proof() {
         entitlements: [EntitlementName::new("chat/admins").unwrap()].into(),
         minutes: 30,
         because: Because::BreakGlass { case: GlassName::new("outage").unwrap(), reason: "down".into() },
-        requester: OperatorId::from_bytes([8; 16]),
+        requester: Some(OperatorId::from_bytes([8; 16])),
     };
     let plan = Plan { exception: Some(terms.clone()), ..plan() };
     let approver =
@@ -129,7 +129,7 @@ fn breaking_the_glass_takes_a_known_person_and_a_fresh_proof() {
             plan: &plan,
             seen: plan.digest(),
             by: by.clone(),
-            requester: Some(terms.requester),
+            requester: terms.requester,
             person: person.map(str::to_owned),
             conflicts: Default::default(),
             proof,

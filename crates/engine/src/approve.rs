@@ -169,7 +169,12 @@ impl Engine {
         self.give_exception(tx, &stored.value.plan, &approval, by).await?;
         let approval = approval.consume(&stored.value.plan, now)?;
         let approval_id = approval.id;
-        let row = PlanRow { state: PlanState::Approved { approval: approval.id }, ..stored.value };
+        // What only stays needs nothing to be sent.
+        let state = match stored.value.plan.changes.is_empty() {
+            true => PlanState::Done { approval: approval.id },
+            false => PlanState::Approved { approval: approval.id },
+        };
+        let row = PlanRow { state, ..stored.value };
         let open = Select::from(Table::Cases)
             .filter(Filter::Is("identity", row.plan.decision.identity.to_string().into()))
             .filter(Filter::Is("state", "open".into()));

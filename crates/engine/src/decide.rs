@@ -197,7 +197,8 @@ impl Engine {
         for missing in &planned.missing {
             out.wrongs.push(self.missing(catalogue, missing));
         }
-        if !planned.changes.is_empty() {
+        let keeps = planned.exception.as_ref().is_some_and(|terms| terms.because.keeps());
+        if keeps || !planned.changes.is_empty() {
             self.plan_row(bulk, planned, case, event, out);
         }
         if soon {
@@ -255,7 +256,7 @@ impl Engine {
         }
         for stored in known.plans.get(&identity.id).into_iter().flatten() {
             let plan = &stored.value.plan;
-            let elsewhere = !only.is_empty() && !plan.systems().is_subset(only);
+            let elsewhere = !only.is_empty() && !plan.concerns().is_subset(only);
             if plan.decision.generation >= identity.generation || under_way.contains(&plan.id) || elsewhere {
                 continue;
             }
@@ -376,7 +377,7 @@ impl Engine {
             .fact("digest", digest)
             .fact("rests_on", planned.rests_on);
         record.case = case;
-        let requester = planned.exception.as_ref().map(|terms| terms.requester);
+        let requester = planned.exception.as_ref().and_then(|terms| terms.requester);
         let row = PlanRow { plan: planned, digest, requester, state: PlanState::Drafted };
         let approval = self.approve_by_rule(bulk, &row).unwrap_or_else(|fault| {
             out.wrongs.push(Wrong {

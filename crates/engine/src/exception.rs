@@ -78,7 +78,7 @@ impl Engine {
             entitlements: case.value.entitlements.clone(),
             minutes: asked.minutes,
             because: Because::BreakGlass { case: asked.case, reason: asked.reason },
-            requester: by.id,
+            requester: Some(by.id),
         };
         let lapses = now.saturating_add(SignedDuration::from_mins(LAPSES_MINS)).unwrap_or(now);
         let made = exception::ask(&case.value, terms, &identity.value.lifecycle, now, lapses)?;
@@ -105,16 +105,21 @@ impl Engine {
         Ok(all.into_iter().map(|s| s.value).collect())
     }
 
-    async fn not_twice(&self, tx: &mut dyn Tx, made: &Exception) -> Result<()> {
+    pub(crate) async fn not_twice(&self, tx: &mut dyn Tx, made: &Exception) -> Result<()> {
         let of = self.exceptions_of(tx, [made.terms.identity]).await?;
-        let Because::BreakGlass { case: wanted, .. } = &made.terms.because;
-        for other in of.into_values().flatten() {
-            let Because::BreakGlass { case, .. } = &other.terms.because;
-            if case == wanted {
-                return Err(ExceptionRefusal::Already(other.terms.exception).into());
+        // Of one case, or of one system.
+        let same = |other: &&Exception| match (&made.terms.because, &other.terms.because) {
+            (Because::BreakGlass { case, .. }, Because::BreakGlass { case: another, .. }) => case == another,
+            (Because::Found { system }, Because::Found { system: another }) => {
+                system == another && made.terms.entitlements.is_subset(&other.terms.entitlements)
             }
+            (Because::BreakGlass { .. }, Because::Found { .. })
+            | (Because::Found { .. }, Because::BreakGlass { .. }) => false,
+        };
+        match of.values().flatten().find(same) {
+            Some(other) => Err(ExceptionRefusal::Already(other.terms.exception).into()),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     async fn plan_of(
@@ -131,17 +136,22 @@ impl Engine {
         Ok(rows.into_iter().map(|s| s.value).find(mine).map(|row| row.plan.id))
     }
 
-    fn exception_record(&self, kind: RecordKind, of: &Exception) -> bailiwick_core::record::Record {
-        let Because::BreakGlass { case, reason } = &of.terms.because;
-        self.record(kind, "exception")
-            .identity(of.terms.identity)
-            .fact("case", case)
+    pub(crate) fn exception_record(
+        &self,
+        kind: RecordKind,
+        of: &Exception,
+    ) -> bailiwick_core::record::Record {
+        let record = self.record(kind, "exception").identity(of.terms.identity);
+        let record = match &of.terms.because {
+            Because::BreakGlass { case, reason } => record.fact("case", case).personal("reason", reason),
+            Because::Found { system } => record.fact("found", system),
+        };
+        record
             .fact("entitlements", &of.terms.entitlements)
             .fact("exception", of.terms.exception)
             .fact("minutes", of.terms.minutes)
             .fact("requester", of.terms.requester)
             .fact("state", of.state.name())
-            .personal("reason", reason)
     }
 
     /// The exceptions that are asked for or count, of these identities. One whose approval is not ours, or is
@@ -202,10 +212,12 @@ impl Engine {
             .fact("approval", approval.id)
             .fact("until", until);
         let mut updates = vec![Update::new(record).replace(&given, stored.revision, self.entropy())];
-        let catalogue = self.catalogue(tx).await?;
-        let wrong = to_be_reviewed(&catalogue, &given);
-        let time = SignedDuration::from_hours(REVIEW_HOURS) + until.duration_since(self.now());
-        updates.extend(self.open_finding_within(tx, wrong, time).await?);
+        if let Because::BreakGlass { case, .. } = &given.terms.because {
+            let catalogue = self.catalogue(tx).await?;
+            let wrong = to_be_reviewed(&catalogue, &given, case);
+            let time = SignedDuration::from_hours(REVIEW_HOURS) + until.duration_since(self.now());
+            updates.extend(self.open_finding_within(tx, wrong, time).await?);
+        }
         tx.write(self.tenant(), updates, self.entropy()).await?;
         self.enqueue(tx, vec![watch(id, until)]).await
     }
@@ -361,8 +373,7 @@ impl Engine {
         let persons = Persons::new(&ties);
         let mut own: Vec<(String, Conflict)> = Vec::new();
         let approver = stored.value.state.given().map(|given| given.approver);
-        for (operator, conflict) in
-            [(Some(terms.requester), Conflict::Requester), (approver, Conflict::OtherGate)]
+        for (operator, conflict) in [(terms.requester, Conflict::Requester), (approver, Conflict::OtherGate)]
         {
             let Some(operator) = operator else { continue };
             let known = get::<Operator>(&mut *tx, self.tenant(), &operator.to_string()).await?;
@@ -431,7 +442,7 @@ fn provable(catalogue: &Catalogue, case: &GlassCase) -> Result<()> {
     Ok(())
 }
 
-fn watch(exception: ExceptionId, at: Timestamp) -> NewWork {
+pub(crate) fn watch(exception: ExceptionId, at: Timestamp) -> NewWork {
     Job::Exception { exception, at }.work(None, None, true, at)
 }
 
@@ -442,9 +453,8 @@ fn owner_of(catalogue: &Catalogue, terms: &Terms) -> String {
     route.map_or_else(|| "operator".to_owned(), |route| route.integration.owner.clone())
 }
 
-fn to_be_reviewed(catalogue: &Catalogue, given: &Exception) -> Wrong {
+fn to_be_reviewed(catalogue: &Catalogue, given: &Exception, case: &GlassName) -> Wrong {
     let id = given.terms.exception;
-    let Because::BreakGlass { case, .. } = &given.terms.because;
     Wrong {
         code: "break-glass-review",
         subject: id.to_string(),

@@ -303,3 +303,135 @@ async fn what_one_comparison_puts_back_is_one_piece_of_work_for_the_budget() {
     assert_eq!(right, 2, "{:?}", world.truth());
     assert_eq!(world.findings("budget-exceeded").await.len(), 1);
 }
+
+/// A world where it is asked whether access that nobody decided stays, and Bob is in a group by hand.
+async fn asked(seed: u64, rogue: Answer, group: &str) -> (World, Reconciled) {
+    let mut world = World::new(seed, &[("chat", &[])]).await;
+    world.configure_with(|c| drop(c.systems[0].reconcile.answers.insert(Class::Rogue, rogue))).await;
+    world.quiet().await;
+    world.deliver(&[ANN, BOB, CYD, DEE]).await.unwrap();
+    world.quiet().await;
+    world.behind("chat", json!({ "groups": [{ "name": group, "members": ["bob@x.test"] }] }));
+    world.pass(SignedDuration::from_secs(60));
+    let found = world.engine.reconcile(&chat(), false).await.unwrap();
+    world.quiet().await;
+    (world, found)
+}
+
+fn holds(world: &World, group: &str) -> bool {
+    world.truth()["chat/bob@x.test"].contains(group)
+}
+
+/// Somebody who may approve, with the code of the moment, approves what waits.
+async fn approved(world: &World, person: &str) -> Result<(), &'static str> {
+    let name = format!("approver-{}", person.replace('/', "-"));
+    let roles = ["approver", "break-glass-approver"];
+    let operator = world.operator_with(&name, &roles, Some(person), 365).await;
+    let address = world.engine.enrol(&name, &operator, None).await.unwrap();
+    let phone = world::Phone::reads(address.address());
+    world.pass(SignedDuration::from_secs(30));
+    let [row] = &world.drafted().await[..] else { panic!("one plan waits") };
+    let code = phone.code(world.engine.now());
+    let outcome = world.engine.approve_with(row.plan.id, row.digest, &operator, Some(&code)).await;
+    outcome.map(drop).map_err(|error| error.code())
+}
+
+#[tokio::test]
+async fn what_nobody_decided_stays_when_a_person_approves_it_and_until_its_end() {
+    let (mut world, found) = asked(11, Answer::Except { days: 7 }, "Engineering").await;
+    assert_eq!(told(&found), ["rogue bob@x.test: chat/engineering"]);
+    assert_eq!(found.classes.differences[0].answer, Answer::Except { days: 7 });
+    assert!(holds(&world, "Engineering"), "nothing is taken while somebody is asked");
+    assert_eq!(approved(&world, "hr/2").await, Err("approval-by-beneficiary"));
+    assert_eq!(approved(&world, "hr/1").await, Ok(()));
+    // Whatever else happens to him, it stays.
+    world.deliver(&[ANN, "2,Bob Baker-Bly,bob@x.test,Finance,,active", CYD, DEE]).await.unwrap();
+    world.quiet().await;
+    world.pass(SignedDuration::from_hours(6 * 24));
+    world.quiet().await;
+    assert!(holds(&world, "Engineering") && holds(&world, "Baker-Bly"), "{:?}", world.truth());
+    let again = world.engine.reconcile(&chat(), true).await.unwrap();
+    assert!(told(&again).is_empty(), "{again:?}");
+    let name = bailiwick_core::id::EntitlementName::new("chat/engineering").unwrap();
+    let who = world.engine.holders(&name, None, 10).await.unwrap().items;
+    let bob = who.iter().find(|one| one.username == "bob@x.test").unwrap();
+    assert_eq!(bob.because.iter().map(ToString::to_string).collect::<Vec<_>>(), ["found-on:chat"]);
+    // At the end it is taken, whoever approved it.
+    world.pass(SignedDuration::from_hours(25));
+    world.quiet().await;
+    assert!(!holds(&world, "Engineering"), "{:?}", world.truth());
+    assert!(world.engine.open_findings().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_nobody_decided_goes_when_nobody_approves_it() {
+    let (mut world, _) = asked(12, Answer::Adopt, "Engineering").await;
+    assert_eq!(world.drafted().await.len(), 1);
+    // It is looked at again and again meanwhile, and asked once.
+    world.engine.reconcile(&chat(), true).await.unwrap();
+    world.quiet().await;
+    assert_eq!((world.drafted().await.len(), holds(&world, "Engineering")), (1, true));
+    world.pass(SignedDuration::from_hours(73));
+    world.quiet().await;
+    assert!(!holds(&world, "Engineering"), "{:?}", world.truth());
+    assert!(world.drafted().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_gives_power_is_taken_whatever_may_stay_and_so_is_all_beside_something_to_be_put_right() {
+    let (world, found) = asked(13, Answer::Adopt, "Admins").await;
+    assert_eq!(found.classes.differences[0].answer, Answer::Revert);
+    assert!(!holds(&world, "Admins") && world.drafted().await.is_empty(), "{:?}", world.truth());
+
+    let (mut world, _) = asked(14, Answer::Adopt, "Builders").await;
+    world.behind(
+        "chat",
+        json!({ "groups": [{ "name": "Engineering", "members": ["bob@x.test"] }],
+            "leave": [["Everyone", "bob@x.test"]] }),
+    );
+    world.pass(SignedDuration::from_secs(60));
+    let found = world.engine.reconcile(&chat(), true).await.unwrap();
+    assert_eq!(told(&found), ["missing bob@x.test: chat/everyone", "rogue bob@x.test: chat/engineering"]);
+    assert!(found.classes.differences.iter().all(|one| one.answer == Answer::Revert), "{found:?}");
+    world.quiet().await;
+    assert!(!holds(&world, "Engineering") && holds(&world, "Everyone"), "{:?}", world.truth());
+}
+
+/// Killed at any point between finding and the end, each effect happens once and the end is the same.
+#[tokio::test]
+async fn asking_survives_a_crash_at_every_point() {
+    async fn story(world: &mut World) {
+        world.behind("chat", json!({ "groups": [{ "name": "Engineering", "members": ["bob@x.test"] }] }));
+        world.pass(SignedDuration::from_secs(60));
+        while world.engine.reconcile(&chat(), false).await.is_err() {
+            assert!(world.faults.died());
+            world.restart();
+            world.pass(SignedDuration::from_secs(120));
+        }
+        world.quiet().await;
+        world.pass(SignedDuration::from_hours(73));
+        world.quiet().await;
+    }
+    async fn begin() -> World {
+        let mut world = World::new(15, &[("chat", &[])]).await;
+        world
+            .configure_with(|c| drop(c.systems[0].reconcile.answers.insert(Class::Rogue, Answer::Adopt)))
+            .await;
+        world.quiet().await;
+        world.deliver(&[ANN, BOB]).await.unwrap();
+        world.quiet().await;
+        world
+    }
+    let mut calm = begin().await;
+    let from = calm.faults.passed();
+    story(&mut calm).await;
+    let points = calm.faults.passed() - from;
+    assert!(points > 10 && !holds(&calm, "Engineering"), "{points}");
+    let ends = (calm.truth(), calm.effects());
+    for point in 1..=points {
+        let mut world = begin().await;
+        world.faults.die_at(point);
+        story(&mut world).await;
+        assert_eq!((world.truth(), world.effects()), ends, "point {point} of {points}");
+    }
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bailiwick_core::{
     access::AccessClass,
     account::{Account, AccountState},
-    difference::{Answer, Class, Difference},
+    difference::{Answer, Class},
     event::EventKind,
     id::{AccountId, IdentityId},
     identity::Identity,
@@ -15,7 +15,8 @@ use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, get, select};
 
 use super::{
     CHUNK, Comparing, Gone, Reconciled, Shown,
-    classes::{Room, Seen, words},
+    classes::{Judged, Room, Seen, words},
+    keep::Keep,
 };
 use crate::{Engine, Result, budget::DRIFT, finding::Wrong};
 
@@ -47,7 +48,7 @@ impl Engine {
         let markers = shown.iter().filter_map(|one| one.marker.clone());
         let owners = self.owners(tx, theirs, markers).await?;
         let mut bulk = comparing.catalogue.policies.bulk();
-        let (mut updates, mut drifted) = (Vec::new(), Vec::new());
+        let (mut updates, mut drifted, mut kept) = (Vec::new(), Vec::new(), Vec::new());
         for one in shown {
             let stored = known.get(&one.external_id);
             if stored.is_some_and(|s| s.value.seen > comparing.began) {
@@ -65,8 +66,8 @@ impl Engine {
                 observed: Some(&account.state),
             };
             let differences = self.differences(comparing, &mut bulk, &owners, &seen);
-            let held = stored.is_some() && takes_room(comparing, &differences) && !room.take();
-            report.classes.tell(&comparing.rules, (&account, identity), &differences, held);
+            let held = stored.is_some() && takes_room(&differences) && !room.take();
+            report.classes.tell((&account, identity), &differences, held);
             if held {
                 continue;
             }
@@ -84,12 +85,19 @@ impl Engine {
                     }
                 }
             }
-            if let Some(identity) = identity {
-                let (account, revision) = (account.id, stored.map_or(1, |s| s.revision + 1));
-                drifted.push(Drift { identity, account, revision, what: words(&differences) });
+            let Some(identity) = identity else { continue };
+            match Keep::of(comparing, identity, &differences) {
+                Some(keep) => kept.push(keep),
+                None => {
+                    let (account, revision) = (account.id, stored.map_or(1, |s| s.revision + 1));
+                    drifted.push(Drift { identity, account, revision, what: words(&differences) });
+                }
             }
         }
         tx.write(self.tenant(), updates, self.entropy()).await?;
+        for keep in kept {
+            self.ask_to_keep(tx, comparing, keep).await?;
+        }
         for drift in drifted {
             self.drift(tx, comparing, drift).await?;
         }
@@ -155,9 +163,9 @@ impl Engine {
         tx: &mut dyn Tx,
         comparing: &Comparing<'_>,
         account: &Account,
-        differences: &[Difference],
+        differences: &[Judged],
     ) -> Result<Option<Update>> {
-        let is = |class| differences.iter().any(|one| one.class == class);
+        let is = |class| differences.iter().any(|one| one.difference.class == class);
         if is(Class::Shared) {
             return Ok(None);
         }
@@ -240,8 +248,8 @@ impl Engine {
             return Ok(());
         }
         let differences = self.of_gone(tx, comparing, &account).await?;
-        let held = takes_room(comparing, &differences) && !room.take();
-        report.classes.tell(&comparing.rules, (&account, account.identity), &differences, held);
+        let held = takes_room(&differences) && !room.take();
+        report.classes.tell((&account, account.identity), &differences, held);
         if held {
             return Ok(());
         }
@@ -269,7 +277,7 @@ impl Engine {
         tx: &mut dyn Tx,
         comparing: &Comparing<'_>,
         account: &Account,
-    ) -> Result<Vec<Difference>> {
+    ) -> Result<Vec<Judged>> {
         let Some(identity) = account.identity else { return Ok(Vec::new()) };
         let owners = self.owners(tx, [identity].into_iter(), std::iter::empty()).await?;
         let mut bulk = comparing.catalogue.policies.bulk();
@@ -297,7 +305,7 @@ impl Engine {
 }
 
 /// Whether something would be done about it that can wait: what takes access from somebody who is not here cannot.
-fn takes_room(comparing: &Comparing<'_>, differences: &[Difference]) -> bool {
-    let told = |one: &Difference| comparing.rules.answer(one.class) == Answer::Tell;
-    differences.iter().all(|one| one.class != Class::Ghost) && !differences.iter().all(told)
+fn takes_room(differences: &[Judged]) -> bool {
+    differences.iter().all(|one| one.difference.class != Class::Ghost)
+        && differences.iter().any(|one| one.answer == Answer::Revert)
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bailiwick_core::{
     account::{Account, AccountState},
-    difference::{Answer, Class, Compared, Difference, Owner, Reconciling, classify},
+    difference::{Answer, Class, Compared, Difference, Owner, classify},
     exception::{Exception, Terms},
     id::IdentityId,
     identity::{Identity, Lifecycle},
@@ -64,14 +64,13 @@ impl Classes {
     /// What was told of an account.
     pub(super) fn tell(
         &mut self,
-        rules: &Reconciling,
         (account, identity): (&Account, Option<IdentityId>),
-        differences: &[Difference],
+        differences: &[Judged],
         held: bool,
     ) {
-        for difference in differences {
+        for Judged { difference, answer } in differences {
             self.add(Differs {
-                answer: rules.answer(difference.class),
+                answer: *answer,
                 difference: difference.clone(),
                 username: account.username.clone(),
                 account: account.external_id.clone(),
@@ -80,6 +79,12 @@ impl Classes {
             });
         }
     }
+}
+
+/// A difference, and what is done about it.
+pub(super) struct Judged {
+    pub(super) difference: Difference,
+    pub(super) answer: Answer,
 }
 
 /// About how many accounts one comparison may file something, and did.
@@ -181,7 +186,7 @@ impl Engine {
         bulk: &mut Bulk<'_>,
         owners: &Owners,
         seen: &Seen<'_>,
-    ) -> Vec<Difference> {
+    ) -> Vec<Judged> {
         let owner = owners.owner(comparing, seen);
         let mut desired: Option<Desired> = None;
         if let Some(person) = seen.identity.and_then(|id| owners.person(id)) {
@@ -192,13 +197,18 @@ impl Engine {
             };
             desired = decision.desired.remove(comparing.system);
         }
-        classify(&Compared {
+        let differences = classify(&Compared {
             owner,
             desired: desired.as_ref(),
             applied: seen.stored.and_then(|account| account.applied.as_ref()),
             known: seen.stored.map(|account| &account.state),
             observed: seen.observed,
-        })
+        });
+        let may_hold = seen
+            .identity
+            .and_then(|id| owners.person(id))
+            .is_some_and(|person| person.value.lifecycle.may_hold());
+        comparing.judge(differences, may_hold)
     }
 }
 
@@ -213,10 +223,11 @@ fn of_a_source(catalogue: &Catalogue, marker: &str) -> bool {
 }
 
 /// The differences in words, for events.
-pub(super) fn words(differences: &[Difference]) -> String {
+pub(super) fn words(differences: &[Judged]) -> String {
     if differences.is_empty() {
         return "the account differs from what was known of it".into();
     }
-    let words: Vec<String> = differences.iter().map(|one| format!("{} {}", one.class, one.aspect)).collect();
+    let words: Vec<String> =
+        differences.iter().map(|one| format!("{} {}", one.difference.class, one.difference.aspect)).collect();
     words.join(", ")
 }

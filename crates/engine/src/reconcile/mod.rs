@@ -8,6 +8,7 @@
 
 mod accounts;
 mod classes;
+mod keep;
 mod learn;
 mod news;
 mod record;

@@ -10,14 +10,26 @@ use serde_json::Value;
 /// How wide a line may be before its value is taken apart.
 const WIDTH: usize = 100;
 
+/// How many minutes a day has.
+const MINUTES_A_DAY: u32 = 24 * 60;
+
 /// The question that the plan asks; `None` for a plan of access that policies give.
 pub fn question(plan: &Plan) -> Option<String> {
     let hub = |governs: &Governs| {
         format!("{} for {}, which is {}", governs.question.as_str(), governs.subject, governs.class)
     };
     let exception = |terms: &Terms| {
-        let Because::BreakGlass { case, reason } = &terms.because;
-        format!("break-glass `{case}` for {} minutes: {reason}", terms.minutes)
+        let names: Vec<&str> = terms.entitlements.iter().map(|name| name.as_str()).collect();
+        match &terms.because {
+            Because::BreakGlass { case, reason } => {
+                format!("break-glass `{case}` for {} minutes: {reason}", terms.minutes)
+            }
+            Because::Found { .. } => format!(
+                "may {} stay for {} days? it was found there and nobody decided it",
+                names.join(", "),
+                terms.minutes / MINUTES_A_DAY
+            ),
+        }
     };
     plan.governs.as_ref().map(hub).or(plan.exception.as_ref().map(exception))
 }

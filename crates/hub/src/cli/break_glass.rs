@@ -102,7 +102,10 @@ fn show(output: Output, view: &GlassView) {
     }
     let opened = view.exceptions.iter().map(|view| {
         let Exception { terms, state, review, .. } = &view.exception;
-        let Because::BreakGlass { case, .. } = &terms.because;
+        let case = match &terms.because {
+            Because::BreakGlass { case, .. } => case.to_string(),
+            Because::Found { system } => format!("found on {system}"),
+        };
         vec![
             Tone::Plain.cell(terms.exception),
             Tone::Plain.cell(case),
