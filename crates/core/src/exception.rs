@@ -1,6 +1,7 @@
 //! Exceptions: entitlements that somebody holds until an end although no policy gives them.
 //!
-//! Break-glass is the first kind: a named case, two people, a time box, and a review by a third. What
+//! Break-glass is one kind: a named case, two people, a time box, and a review by a third. Access that was asked for is
+//! another: for a time, or kept beyond a change of the job. What was found and stays for now is the third. What
 //! is asked for is bound into the plan that is approved ([`Terms::digest`]); an exception counts only from that
 //! approval to its end. Absent on purpose: prolonging. Who needs longer asks again.
 
@@ -20,6 +21,10 @@ use crate::{
 
 /// The longest that any case may be open, minutes.
 pub const LONGEST_MINUTES: u32 = 24 * 60;
+/// The longest that anything may be asked for, minutes.
+pub const LONGEST_ASKED: u32 = 90 * 24 * 60;
+/// The longest that power over other access may be asked for, minutes.
+pub const LONGEST_POWER: u32 = 24 * 60;
 
 /// A named case in which the glass may be broken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +74,11 @@ pub enum Because {
         /// Why, in the words of who asked.
         reason: String,
     },
+    /// Somebody asked for it: for a time, or to keep it beyond a change.
+    Asked {
+        /// Why, in the words of who asked.
+        reason: String,
+    },
     /// It was found on a system though nobody had decided it, and is to stay for now.
     Found {
         /// Where.
@@ -81,6 +91,7 @@ impl Because {
     pub fn policy(&self) -> PolicyId {
         match self {
             Self::BreakGlass { case, .. } => PolicyId::new(format!("break-glass:{case}")),
+            Self::Asked { .. } => PolicyId::new("asked-for"),
             Self::Found { system } => PolicyId::new(format!("found-on:{system}")),
         }
     }
@@ -89,6 +100,7 @@ impl Because {
     pub const fn question(&self) -> &'static str {
         match self {
             Self::BreakGlass { .. } => "break-glass",
+            Self::Asked { .. } => "asked-access",
             Self::Found { .. } => "found-access",
         }
     }
@@ -97,7 +109,7 @@ impl Because {
     pub const fn keeps(&self) -> bool {
         match self {
             Self::BreakGlass { .. } => false,
-            Self::Found { .. } => true,
+            Self::Asked { .. } | Self::Found { .. } => true,
         }
     }
 }
@@ -135,6 +147,11 @@ impl Terms {
     pub fn until(&self, from: Timestamp) -> Timestamp {
         from.saturating_add(SignedDuration::from_mins(i64::from(self.minutes))).unwrap_or(from)
     }
+}
+
+/// What exceptions give together.
+pub fn given_by(all: &[Terms]) -> BTreeSet<EntitlementName> {
+    all.iter().flat_map(|terms| terms.entitlements.iter().cloned()).collect()
 }
 
 /// That an exception was approved.
@@ -237,6 +254,25 @@ pub enum ExceptionRefusal {
         /// Its longest.
         longest: u32,
     },
+    /// Longer than may be asked for.
+    #[error("{what} can be asked for {longest} at most")]
+    Longer {
+        /// What.
+        what: &'static str,
+        /// How long.
+        longest: &'static str,
+    },
+    /// Policies forbid it.
+    #[error("they may not hold `{entitlement}`: {} forbids it", policies.join(", "))]
+    Forbidden {
+        /// What.
+        entitlement: EntitlementName,
+        /// By which policies.
+        policies: Vec<String>,
+    },
+    /// Nothing of it counts.
+    #[error("it is {0}; only what counts can be ended")]
+    NotGiven(&'static str),
     /// Nobody says why.
     #[error("say why: a reason cannot be empty")]
     NoReason,
@@ -244,7 +280,7 @@ pub enum ExceptionRefusal {
     #[error("they are {0} and may not hold anything")]
     NotHere(&'static str),
     /// It is open already.
-    #[error("the same case is asked for or open for them already: {0}")]
+    #[error("the same is asked for or open for them already: {0}")]
     Already(ExceptionId),
     /// There is nothing to give.
     #[error(
@@ -279,12 +315,15 @@ impl ExceptionRefusal {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::TooLong { .. } => "break-glass-too-long",
+            Self::Longer { .. } => "access-too-long",
+            Self::Forbidden { .. } => "access-forbidden",
+            Self::NotGiven(_) => "access-not-open",
             Self::NoReason => "reason-missing",
             Self::NotHere(_) => "identity-not-active",
-            Self::Already(_) => "break-glass-open",
+            Self::Already(_) => "access-asked-already",
             Self::Nothing => "break-glass-nothing",
-            Self::Unprovable(_) => "break-glass-unprovable",
-            Self::NotAsked(_) => "break-glass-over",
+            Self::Unprovable(_) => "access-unprovable",
+            Self::NotAsked(_) => "access-asked-over",
             Self::NotEnded(_) => "break-glass-running",
             Self::Reviewed(_) => "review-done",
             Self::Involved => "review-by-involved",
@@ -301,21 +340,39 @@ pub fn ask(
     now: Timestamp,
     lapses: Timestamp,
 ) -> Result<Exception, ExceptionRefusal> {
-    let reason = match &terms.because {
-        Because::BreakGlass { reason, .. } => reason.as_str(),
-        Because::Found { .. } => "",
-    };
-    if reason.trim().is_empty() {
-        return Err(ExceptionRefusal::NoReason);
-    }
+    because_of(&terms)?;
     if !(1..=case.longest_minutes).contains(&terms.minutes) {
         let (case, longest) = (case.name.clone(), case.longest_minutes);
         return Err(ExceptionRefusal::TooLong { case, longest });
     }
-    if !lifecycle.may_hold() {
-        return Err(ExceptionRefusal::NotHere(lifecycle.name()));
+    keep(terms, lifecycle, now, lapses)
+}
+
+/// Asks for access, for a time. `power` says whether it gives power over other access. It lapses at `lapses`.
+pub fn ask_for(
+    terms: Terms,
+    power: bool,
+    lifecycle: &Lifecycle,
+    now: Timestamp,
+    lapses: Timestamp,
+) -> Result<Exception, ExceptionRefusal> {
+    because_of(&terms)?;
+    let (longest, what, words) = match power {
+        true => (LONGEST_POWER, "power over other access", "a day"),
+        false => (LONGEST_ASKED, "access", "90 days"),
+    };
+    if !(1..=longest).contains(&terms.minutes) {
+        return Err(ExceptionRefusal::Longer { what, longest: words });
     }
-    Ok(Exception { terms, asked: now, state: ExceptionState::Asked { lapses }, review: None })
+    keep(terms, lifecycle, now, lapses)
+}
+
+fn because_of(terms: &Terms) -> Result<(), ExceptionRefusal> {
+    let reason = match &terms.because {
+        Because::BreakGlass { reason, .. } | Because::Asked { reason } => reason.as_str(),
+        Because::Found { .. } => "",
+    };
+    if reason.trim().is_empty() { Err(ExceptionRefusal::NoReason) } else { Ok(()) }
 }
 
 /// Asks whether what was found may stay. It lapses at `lapses`, and then it is taken. Nothing is asked for somebody who
@@ -359,6 +416,17 @@ impl Exception {
                 Ok(Self { state, ..self })
             }
             other => Err(ExceptionRefusal::NotAsked(other.name())),
+        }
+    }
+
+    /// It is ended before its time. Whether something is left is proven as at any end.
+    pub fn end(self, now: Timestamp) -> Result<Self, ExceptionRefusal> {
+        match self.state {
+            ExceptionState::Given(given) => {
+                let state = ExceptionState::Ending(Given { until: given.until.min(now), ..given });
+                Ok(Self { state, ..self })
+            }
+            other => Err(ExceptionRefusal::NotGiven(other.name())),
         }
     }
 
@@ -458,12 +526,12 @@ mod tests {
             asked().give(ApprovalId::from_bytes([4; 16]), OperatorId::from_bytes([5; 16]), at(minute))
         };
         assert!(asked().live(at(1)).is_none());
-        assert_eq!(given(60).unwrap_err().code(), "break-glass-over");
+        assert_eq!(given(60).unwrap_err().code(), "access-asked-over");
         let open = given(10).unwrap();
         assert!(open.live(at(39)).is_some());
         assert!(open.live(at(40)).is_none());
         let again = open.give(ApprovalId::from_bytes([6; 16]), OperatorId::from_bytes([5; 16]), at(11));
-        assert_eq!(again.unwrap_err().code(), "break-glass-over");
+        assert_eq!(again.unwrap_err().code(), "access-asked-over");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use bailiwick_core::{
     case::Case,
     decide::{self, Catalogue as Declared},
     event::{Event, EventKind},
-    exception::{Exception, ExceptionState, Terms},
+    exception::{Exception, ExceptionState, Terms, given_by},
     id::{AccountId, CaseId, EventId, IdentityId, OperatorId, PlanId, SystemName},
     identity::{Identity, IdentityKind, Lifecycle},
     plan::{self, Decision, Inputs, KnownAccount, Plan, Standpoint, Sweep},
@@ -517,7 +517,7 @@ fn judge(
     exceptions: &[Terms],
 ) -> Result<Decision, String> {
     let holding = bulk
-        .holds(identity.kind.as_str(), &identity.attributes)
+        .holds_beside(identity.kind.as_str(), &identity.attributes, &given_by(exceptions))
         .map_err(|fault| format!("the policies cannot decide: {fault}"))?;
     let declared = Declared {
         systems: &catalogue.systems,

@@ -17,7 +17,7 @@ use bailiwick_core::{
     identity::{Identity, Lifecycle},
     person::{Conflict, Persons, Ties},
     plan::{Op, Plan},
-    record::{Actor, RecordKind},
+    record::{Actor, Record, RecordKind},
     time::{SignedDuration, Timestamp},
 };
 use bailiwick_store::{
@@ -37,7 +37,7 @@ const LOOK_MS: i64 = 5_000;
 /// How long there is for a review, hours.
 const REVIEW_HOURS: i64 = 72;
 /// The findings.
-const NOT_ENDED: &str = "break-glass-not-ended";
+const NOT_ENDED: &str = "access-not-ended";
 const REVIEW: &str = "break-glass-review";
 
 /// What somebody asks for.
@@ -70,7 +70,7 @@ impl Engine {
         let identity = get::<Identity>(&mut *tx, self.tenant(), &who.to_string())
             .await?
             .ok_or_else(|| EngineError::NotFound { kind: "identity", name: asked.identity.clone() })?;
-        provable(&catalogue, &case.value)?;
+        provable(&catalogue, &case.value.entitlements)?;
         let now = self.now();
         let terms = Terms {
             exception: ExceptionId::new(now, self.entropy()),
@@ -82,20 +82,32 @@ impl Engine {
         };
         let lapses = now.saturating_add(SignedDuration::from_mins(LAPSES_MINS)).unwrap_or(now);
         let made = exception::ask(&case.value, terms, &identity.value.lifecycle, now, lapses)?;
-        self.not_twice(&mut *tx, &made).await?;
-        let mut record = self.exception_record(RecordKind::ExceptionAsked, &made);
-        record.actor = Actor::Operator(by.name.clone());
-        tx.write(self.tenant(), vec![Update::new(record).insert(&made, self.entropy())], self.entropy())
-            .await?;
-        let (id, systems) = (made.terms.exception, made.terms.systems());
-        let key = format!("exception/{id}/asked");
-        self.file(&mut *tx, identity, key, EventKind::ExceptionAsked { exception: id, systems }, None)
-            .await?;
-        // What cannot be given leaves nothing behind: the transaction is dropped.
-        let plan = self.plan_of(&mut *tx, id, who).await?.ok_or(ExceptionRefusal::Nothing)?;
-        self.enqueue(&mut *tx, vec![watch(id, lapses)]).await?;
+        let plan = self.ask_exception(&mut *tx, identity, &made, lapses, by).await?;
         tx.commit().await?;
         Ok((made, plan))
+    }
+
+    /// Files what is asked for; gives the plan that waits for a second person. What cannot be given is an error, and
+    /// leaves nothing behind when the transaction is dropped.
+    pub(crate) async fn ask_exception(
+        &self,
+        tx: &mut dyn Tx,
+        identity: Stored<Identity>,
+        made: &Exception,
+        lapses: Timestamp,
+        by: &Operator,
+    ) -> Result<PlanId> {
+        self.not_twice(tx, made).await?;
+        let mut record = self.exception_record(RecordKind::ExceptionAsked, made);
+        record.actor = Actor::Operator(by.name.clone());
+        let update = Update::new(record).insert(made, self.entropy());
+        tx.write(self.tenant(), vec![update], self.entropy()).await?;
+        let (id, systems) = (made.terms.exception, made.terms.systems());
+        let (who, key) = (identity.value.id, format!("exception/{id}/asked"));
+        self.file(tx, identity, key, EventKind::ExceptionAsked { exception: id, systems }, None).await?;
+        let plan = self.plan_of(tx, id, who).await?.ok_or(ExceptionRefusal::Nothing)?;
+        self.enqueue(tx, vec![watch(id, lapses)]).await?;
+        Ok(plan)
     }
 
     /// All exceptions, oldest first.
@@ -107,14 +119,15 @@ impl Engine {
 
     pub(crate) async fn not_twice(&self, tx: &mut dyn Tx, made: &Exception) -> Result<()> {
         let of = self.exceptions_of(tx, [made.terms.identity]).await?;
-        // Of one case, or of one system.
+        // Of one case, or nothing that another does not give.
         let same = |other: &&Exception| match (&made.terms.because, &other.terms.because) {
             (Because::BreakGlass { case, .. }, Because::BreakGlass { case: another, .. }) => case == another,
-            (Because::Found { system }, Because::Found { system: another }) => {
-                system == another && made.terms.entitlements.is_subset(&other.terms.entitlements)
-            }
-            (Because::BreakGlass { .. }, Because::Found { .. })
-            | (Because::Found { .. }, Because::BreakGlass { .. }) => false,
+            (
+                Because::Found { .. } | Because::Asked { .. },
+                Because::Found { .. } | Because::Asked { .. },
+            ) => made.terms.entitlements.is_subset(&other.terms.entitlements),
+            (Because::BreakGlass { .. }, Because::Found { .. } | Because::Asked { .. })
+            | (Because::Found { .. } | Because::Asked { .. }, Because::BreakGlass { .. }) => false,
         };
         match of.values().flatten().find(same) {
             Some(other) => Err(ExceptionRefusal::Already(other.terms.exception).into()),
@@ -136,14 +149,11 @@ impl Engine {
         Ok(rows.into_iter().map(|s| s.value).find(mine).map(|row| row.plan.id))
     }
 
-    pub(crate) fn exception_record(
-        &self,
-        kind: RecordKind,
-        of: &Exception,
-    ) -> bailiwick_core::record::Record {
+    pub(crate) fn exception_record(&self, kind: RecordKind, of: &Exception) -> Record {
         let record = self.record(kind, "exception").identity(of.terms.identity);
         let record = match &of.terms.because {
             Because::BreakGlass { case, reason } => record.fact("case", case).personal("reason", reason),
+            Because::Asked { reason } => record.personal("reason", reason),
             Because::Found { system } => record.fact("found", system),
         };
         record
@@ -242,12 +252,8 @@ impl Engine {
                 Ok(tx.commit().await?)
             }
             ExceptionState::Given(given) if given.until <= now => {
-                let over = Exception { state: ExceptionState::Ending(given), ..stored.value };
-                let record = self.exception_record(RecordKind::ExceptionEnded, &over);
-                let update = Update::new(record).replace(&over, stored.revision, self.entropy());
-                tx.write(self.tenant(), vec![update], self.entropy()).await?;
-                let kind = EventKind::ExceptionOver { exception: id, systems: over.terms.systems() };
-                self.decide_anew(&mut *tx, &over, "over", kind).await?;
+                let record = |over: &Exception| self.exception_record(RecordKind::ExceptionEnded, over);
+                self.end_now(&mut *tx, stored, record).await?;
                 tx.postpone(self.tenant(), item, now.as_millisecond() + LOOK_MS, false).await?;
                 Ok(tx.commit().await?)
             }
@@ -263,6 +269,43 @@ impl Engine {
                 Ok(tx.commit().await?)
             }
         }
+    }
+
+    /// An exception is over: what it gave is taken, and that nothing is left is to be proven.
+    async fn end_now(
+        &self,
+        tx: &mut dyn Tx,
+        stored: Stored<Exception>,
+        record: impl Fn(&Exception) -> Record,
+    ) -> Result<Exception> {
+        let over = stored.value.end(self.now())?;
+        let update = Update::new(record(&over)).replace(&over, stored.revision, self.entropy());
+        tx.write(self.tenant(), vec![update], self.entropy()).await?;
+        let kind =
+            EventKind::ExceptionOver { exception: over.terms.exception, systems: over.terms.systems() };
+        self.decide_anew(tx, &over, "over", kind).await?;
+        Ok(over)
+    }
+
+    /// Ends an exception before its time: less takes one person.
+    ///
+    /// # Errors
+    /// When there is no such exception, or nothing of it counts.
+    pub async fn end_exception(&self, id: ExceptionId, by: &Operator) -> Result<Exception> {
+        let mut tx = self.begin().await?;
+        let stored = get::<Exception>(&mut *tx, self.tenant(), &id.to_string())
+            .await?
+            .ok_or_else(|| EngineError::NotFound { kind: "exception", name: id.to_string() })?;
+        let record = |over: &Exception| {
+            let mut record = self.exception_record(RecordKind::ExceptionEnded, over);
+            record.actor = Actor::Operator(by.name.clone());
+            record
+        };
+        let over = self.end_now(&mut *tx, stored, record).await?;
+        // The item that waits for its end would come then; this one looks at once.
+        self.enqueue(&mut *tx, vec![watch(id, self.now())]).await?;
+        tx.commit().await?;
+        Ok(over)
     }
 
     async fn decide_anew(&self, tx: &mut dyn Tx, of: &Exception, why: &str, kind: EventKind) -> Result<()> {
@@ -305,7 +348,7 @@ impl Engine {
         if now.as_millisecond() >= given.until.as_millisecond() + NOT_ENDED_MS {
             let catalogue = self.catalogue(&mut *tx).await?;
             let wrong = Wrong {
-                code: "break-glass-not-ended",
+                code: "access-not-ended",
                 subject: id.to_string(),
                 identity: Some(stored.value.terms.identity),
                 system: None,
@@ -424,16 +467,19 @@ pub(crate) fn counting(of: Option<&Vec<Exception>>, event: Option<&Event>, now: 
 /// What the identity is to hold without the exception that ends.
 fn wanted(catalogue: &Catalogue, identity: &Identity, others: &[Terms]) -> BTreeSet<EntitlementName> {
     let mut bulk = catalogue.policies.bulk();
-    let Ok(held) = bulk.holds(identity.kind.as_str(), &identity.attributes) else { return BTreeSet::new() };
+    let excepted = exception::given_by(others);
+    let holding = bulk.holds_beside(identity.kind.as_str(), &identity.attributes, &excepted);
+    let Ok(holding) = holding else { return BTreeSet::new() };
     if !identity.lifecycle.may_hold() {
         return BTreeSet::new();
     }
-    let excepted = others.iter().flat_map(|terms| terms.entitlements.iter().cloned());
-    held.held.keys().cloned().chain(excepted).collect()
+    let excepted = excepted.into_iter().filter(|name| !holding.forbidden.contains_key(name));
+    holding.held.keys().cloned().chain(excepted).collect()
 }
 
-fn provable(catalogue: &Catalogue, case: &GlassCase) -> Result<()> {
-    for name in &case.entitlements {
+/// Refuses what only a person could look at.
+pub(crate) fn provable(catalogue: &Catalogue, entitlements: &BTreeSet<EntitlementName>) -> Result<()> {
+    for name in entitlements {
         let route = catalogue.route(&name.system())?;
         if route.connector.capability().by_person.is_some() {
             return Err(ExceptionRefusal::Unprovable(name.clone()).into());

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bailiwick_core::{
     access::AccessClass,
     account::{Account, AccountState},
+    exception::given_by,
     id::{EntitlementName, IdentityId},
     identity::Identity,
     nesting::Inside,
@@ -126,13 +127,13 @@ impl Engine {
             if !person.lifecycle.may_hold() {
                 continue;
             }
-            let holds = bulk.holds(person.kind.as_str(), &person.attributes);
+            let given = counting(exceptions.get(&person.id), None, self.now());
+            let holds = bulk.holds_beside(person.kind.as_str(), &person.attributes, &given_by(&given));
             let holds = holds.map_err(|fault| EngineError::Undecidable(fault.to_string()))?;
             if holds.forbidden.contains_key(entitlement) {
                 continue;
             }
             holder.because = holds.held.get(entitlement).cloned().unwrap_or_default();
-            let given = counting(exceptions.get(&person.id), None, self.now());
             let given = given.iter().filter(|terms| terms.entitlements.contains(entitlement));
             holder.because.extend(given.map(|terms| terms.because.policy()));
         }

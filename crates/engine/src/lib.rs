@@ -7,6 +7,7 @@
 //! Absent on purpose: any knowledge of a protocol (connectors), of SQL (store), of HTTP (hub).
 
 mod accept;
+mod access;
 mod activate;
 mod alone;
 mod apply;
@@ -70,6 +71,7 @@ use bailiwick_core::{
 };
 use bailiwick_store::{Store, Tx};
 
+pub use access::AccessRequest;
 pub use approve::Decided;
 pub use budget::{HeldChange, Spending};
 pub use catalogue::Catalogue;

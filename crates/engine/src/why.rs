@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use bailiwick_core::{
     account::Account,
+    exception::given_by,
     id::{EntitlementName, IdentityId},
     identity::Identity,
     past::Past,
@@ -104,16 +105,16 @@ impl Engine {
         entitlement: &EntitlementName,
         history: Vec<Moment>,
     ) -> Result<Why> {
+        let excepted = self.exceptions_of(tx, [identity.id]).await?;
+        let excepted = counting(excepted.get(&identity.id), None, self.now());
         let holding = catalogue
             .policies
-            .holds(identity.kind.as_str(), &identity.attributes)
+            .holds_beside(identity.kind.as_str(), &identity.attributes, &given_by(&excepted))
             .map_err(|fault| EngineError::Undecidable(fault.to_string()))?;
         let mut because = holding.held.get(entitlement).cloned().unwrap_or_default();
         let forbidden_by = holding.forbidden.get(entitlement).cloned().unwrap_or_default();
         let might = might(catalogue, identity, entitlement, &because);
         if forbidden_by.is_empty() {
-            let excepted = self.exceptions_of(tx, [identity.id]).await?;
-            let excepted = counting(excepted.get(&identity.id), None, self.now());
             let gives = excepted.iter().filter(|terms| terms.entitlements.contains(entitlement));
             because.extend(gives.map(|terms| terms.because.policy()));
         }

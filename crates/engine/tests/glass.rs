@@ -157,7 +157,7 @@ async fn it_takes_two_people_ends_by_itself_and_is_reviewed_by_a_third() {
     assert!(!scene.holds(), "{:?}", scene.world.truth());
     assert!(scene.world.truth()["chat/ann@x.test"].contains("Finance"));
     assert!(matches!(scene.state().await, ExceptionState::Ended { .. }), "{:?}", scene.state().await);
-    assert!(!scene.codes().await.contains("break-glass-not-ended"));
+    assert!(!scene.codes().await.contains("access-not-ended"));
 
     let delegate = scene.world.operator_with("delegate", &["auditor"], Some("hr/5"), 365).await;
     let beneficiary = scene.world.operator_with("beneficiary", &["auditor"], Some("hr/91"), 365).await;
@@ -202,7 +202,7 @@ async fn an_end_that_does_not_come_in_truth_is_told() {
     scene.settle().await;
     assert!(scene.holds());
     assert!(matches!(scene.state().await, ExceptionState::Ending(_)), "{:?}", scene.state().await);
-    assert!(scene.codes().await.contains("break-glass-not-ended"), "{:?}", scene.codes().await);
+    assert!(scene.codes().await.contains("access-not-ended"), "{:?}", scene.codes().await);
 }
 
 #[tokio::test]
@@ -219,7 +219,7 @@ async fn nobody_approves_what_they_asked_for_or_get() {
         let code = by.phone.code(scene.world.engine.now());
         assert_eq!(scene.approve(plan, &by.operator, Some(&code)).await, Err(expect), "{name}");
     }
-    assert_eq!(scene.open().await.map(drop), Err("break-glass-open"));
+    assert_eq!(scene.open().await.map(drop), Err("access-asked-already"));
     assert!(!scene.holds());
 }
 

@@ -72,12 +72,15 @@ impl From<ExceptionRefusal> for Problem {
     fn from(refusal: ExceptionRefusal) -> Self {
         let status = match refusal {
             ExceptionRefusal::TooLong { .. }
+            | ExceptionRefusal::Longer { .. }
+            | ExceptionRefusal::Forbidden { .. }
             | ExceptionRefusal::NoReason
             | ExceptionRefusal::NotHere(_)
             | ExceptionRefusal::Unprovable(_) => 422,
             ExceptionRefusal::Already(_)
             | ExceptionRefusal::Nothing
             | ExceptionRefusal::NotAsked(_)
+            | ExceptionRefusal::NotGiven(_)
             | ExceptionRefusal::NotEnded(_)
             | ExceptionRefusal::Reviewed(_) => 409,
             ExceptionRefusal::Involved | ExceptionRefusal::NoPerson => 403,

@@ -5,9 +5,13 @@
 //! for everybody makes every identity its own question. So it is with approvals: changes that look the same to
 //! policies get the same answer.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{ApprovalAnswer, ApproverFacts, Attributes, ChangeFacts, Holding, PolicyFault, PolicySet};
+use crate::id::EntitlementName;
 
 /// What was answered to one approver.
 type Answers = BTreeMap<ChangeFacts, Result<ApprovalAnswer, PolicyFault>>;
@@ -42,9 +46,24 @@ impl<'a> Bulk<'a> {
             return known.clone();
         }
         self.evaluations += 1;
-        let answer = self.policies.hold.decide(kind, attributes).map(Arc::new);
+        let answer = self.policies.holds(kind, attributes).map(Arc::new);
         self.known.insert(self.tuple.as_slice().into(), answer.clone());
         answer
+    }
+
+    /// The same answer as [`PolicySet::holds_beside`]; what exceptions give is not shared by many, so each question that
+    /// has some is evaluated.
+    pub fn holds_beside(
+        &mut self,
+        kind: &str,
+        attributes: &Attributes,
+        excepted: &BTreeSet<EntitlementName>,
+    ) -> Result<Arc<Holding>, PolicyFault> {
+        if excepted.is_empty() {
+            return self.holds(kind, attributes);
+        }
+        self.evaluations += 1;
+        self.policies.holds_beside(kind, attributes, excepted).map(Arc::new)
     }
 
     /// The same answer as [`PolicySet::approves`], evaluated only if no change before had the same facts.

@@ -14,6 +14,9 @@
 //! Cedar's cost grows with every policy that it is given, so it is never given the whole set: an entitlement
 //! is decided by the policies that can touch it ([`reach`]) and whose needs the identity meets ([`needs`]).
 //! Where no permit is left, there is no question.
+//!
+//! What an exception gives beside the policies is a candidate like any other: a forbid takes it away as well, and
+//! it counts as held where a policy forbids something else for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,6 +46,8 @@ pub struct Holding {
 /// The policies of `hold`, sliced by entitlement.
 pub(super) struct Hold {
     slices: Vec<Slice>,
+    /// The entitlements that no policy gives and some policy forbids: of interest when an exception gives one.
+    forbidden: Vec<Slice>,
     /// The attributes that are read, as declared.
     attributes: Vec<Attribute>,
     reads_kind: bool,
@@ -87,6 +92,8 @@ struct Question<'a> {
     slice: &'a Slice,
     permits: Vec<&'a cedar_policy::PolicySet>,
     forbids: Vec<&'a cedar_policy::PolicySet>,
+    /// Whether an exception gives it.
+    excepted: bool,
     answer: Answer,
 }
 
@@ -101,7 +108,7 @@ impl Hold {
         let (principal, action) = (reach::principal(), reach::action());
         let nothing = holding([].into_iter())?;
         let needs: Vec<Needs> = policies.iter().map(|(policy, _)| needs::needs(&policy.body)).collect();
-        let mut slices = Vec::new();
+        let (mut slices, mut forbidden) = (Vec::new(), Vec::new());
         for facts in words.entitlements.values() {
             let touching: Vec<(&Checked, &Needs)> = policies
                 .iter()
@@ -110,14 +117,16 @@ impl Hold {
                 .map(|((policy, _), needs)| (*policy, needs))
                 .collect();
             let permits = groups(&touching, Effect::Permit)?;
-            if permits.is_empty() {
-                continue;
-            }
             let forbids = groups(&touching, Effect::Forbid)?;
+            let into = match (permits.is_empty(), forbids.is_empty()) {
+                (false, _) => &mut slices,
+                (true, false) => &mut forbidden,
+                (true, true) => continue,
+            };
             let resource = schema::uid(schema::ENTITLEMENT, facts.name.as_str());
             let first = reach::request(&principal, &action, &resource, nothing.clone())?;
             let looked_at = touching.iter().any(|(policy, _)| policy.looks_at_the_resource());
-            slices.push(Slice {
+            into.push(Slice {
                 entitlement: facts.name.clone(),
                 resource,
                 facts: looked_at.then(|| schema::entitlement(facts)).transpose()?,
@@ -134,24 +143,35 @@ impl Hold {
                 required: words.required.contains(name),
             });
         let attributes = attributes.collect();
-        Ok(Self { slices, attributes, reads_kind: read.contains(KIND), principal, action })
+        Ok(Self { slices, forbidden, attributes, reads_kind: read.contains(KIND), principal, action })
     }
 
-    /// Decides for one identity.
-    pub(super) fn decide(&self, kind: &str, attributes: &Attributes) -> Result<Holding, PolicyFault> {
+    /// Decides for one identity, to which exceptions give `excepted`.
+    pub(super) fn decide(
+        &self,
+        kind: &str,
+        attributes: &Attributes,
+        excepted: &BTreeSet<EntitlementName>,
+    ) -> Result<Holding, PolicyFault> {
         let known = self.known(kind, attributes)?;
-        let mut questions: Vec<Question<'_>> =
-            self.slices.iter().filter_map(|slice| slice.question(&known)).collect();
+        let given = |slice: &Slice| excepted.contains(&slice.entitlement);
+        let beside = self.forbidden.iter().filter(|slice| given(slice));
+        let mut questions: Vec<Question<'_>> = self
+            .slices
+            .iter()
+            .chain(beside)
+            .filter_map(|slice| slice.question(&known, given(slice)))
+            .collect();
         let world = self.world(&known, &questions)?;
         let authorizer = Authorizer::new();
         for question in &mut questions {
             question.answer = question.ask(&authorizer, &question.slice.first, &world)?;
         }
-        let candidates: Vec<&str> = questions
-            .iter()
-            .filter(|q| matches!(q.answer, Answer::Held(_)))
-            .map(|q| q.slice.entitlement.as_str())
-            .collect();
+        let asked: BTreeSet<&EntitlementName> = questions.iter().map(|q| &q.slice.entitlement).collect();
+        let untouched = excepted.iter().filter(|name| !asked.contains(name));
+        let held = questions.iter().filter(|q| matches!(q.answer, Answer::Held(_)));
+        let candidates: Vec<&str> =
+            held.map(|q| &q.slice.entitlement).chain(untouched).map(EntitlementName::as_str).collect();
         if !candidates.is_empty() && questions.iter().any(|q| q.slice.reads_holding) {
             let context = holding(candidates.into_iter())?;
             for question in questions.iter_mut().filter(|q| q.slice.reads_holding) {
@@ -164,6 +184,8 @@ impl Hold {
         for Question { slice, answer, .. } in questions {
             let into = match answer {
                 Answer::Nothing => continue,
+                // Only an exception gives it.
+                Answer::Held(policies) if policies.is_empty() => continue,
                 Answer::Held(policies) => (&mut out.held, policies),
                 Answer::Forbidden(policies) => (&mut out.forbidden, policies),
             };
@@ -232,13 +254,15 @@ impl Hold {
 }
 
 impl Slice {
-    /// The question about this entitlement, if a permit is left for an identity of which this is known.
-    fn question(&self, known: &Attributes) -> Option<Question<'_>> {
+    /// The question about this entitlement, if a permit is left for an identity of which this is known, or an exception
+    /// gives it.
+    fn question(&self, known: &Attributes, excepted: bool) -> Option<Question<'_>> {
         let permits = met(&self.permits, known);
-        (!permits.is_empty()).then(|| Question {
+        (excepted || !permits.is_empty()).then(|| Question {
             slice: self,
             permits,
             forbids: met(&self.forbids, known),
+            excepted,
             answer: Answer::Nothing,
         })
     }
@@ -260,7 +284,7 @@ impl Question<'_> {
         world: &Entities,
     ) -> Result<Answer, PolicyFault> {
         let permits = satisfied(authorizer, request, &self.permits, world)?;
-        if permits.is_empty() {
+        if permits.is_empty() && !self.excepted {
             return Ok(Answer::Nothing);
         }
         let forbids = satisfied(authorizer, request, &self.forbids, world)?;

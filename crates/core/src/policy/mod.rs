@@ -243,7 +243,18 @@ impl PolicySet {
     /// first everything with nothing held, then again with what the first pass gave. Two entitlements that
     /// forbid each other are therefore both gone.
     pub fn holds(&self, kind: &str, attributes: &Attributes) -> Result<Holding, PolicyFault> {
-        self.hold.decide(kind, attributes)
+        self.hold.decide(kind, attributes, &BTreeSet::new())
+    }
+
+    /// The same beside what exceptions give: that is not in the answer, but what forbids it is, and it counts as held
+    /// where policies look at that.
+    pub fn holds_beside(
+        &self,
+        kind: &str,
+        attributes: &Attributes,
+        excepted: &BTreeSet<EntitlementName>,
+    ) -> Result<Holding, PolicyFault> {
+        self.hold.decide(kind, attributes, excepted)
     }
 
     /// Decides for many identities, once for each distinct tuple of attributes read.

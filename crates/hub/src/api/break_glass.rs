@@ -2,27 +2,18 @@
 
 use axum::{Json, extract::State};
 use bailiwick_core::{
-    exception::{Exception, GlassCase},
+    exception::{Because, Exception, GlassCase},
     id::{ExceptionId, GlassName, PlanId},
 };
 use bailiwick_engine::GlassRequest;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Hub, Who,
+    Hub,
+    access::{ExceptionView, views},
     answer::{Answer, Body, Segment},
     caller::Caller,
 };
-
-/// An exception, and who it is for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ExceptionView {
-    /// For whom.
-    pub who: Who,
-    /// The exception and where it stands.
-    #[serde(flatten)]
-    pub exception: Exception,
-}
 
 /// The cases that there are, and what was opened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,12 +56,11 @@ pub struct ReviewRequest {
 
 /// `GET /break-glass`
 pub async fn list(State(hub): State<Hub>, _: Caller) -> Answer<GlassView> {
-    let exceptions = hub.engine.exceptions().await?;
-    let mut tx = hub.read().await?;
-    let cases: Vec<GlassCase> = hub.all(&mut *tx, vec![]).await?;
-    let who = hub.who(&mut *tx, exceptions.iter().map(|e| e.terms.identity)).await?;
-    let view = |e: Exception| ExceptionView { who: Who::of(&who, e.terms.identity), exception: e };
-    Ok(Json(GlassView { cases, exceptions: exceptions.into_iter().map(view).collect() }))
+    let mut exceptions = hub.engine.exceptions().await?;
+    exceptions.retain(|e| matches!(e.terms.because, Because::BreakGlass { .. }));
+    let exceptions = views(&hub, exceptions).await?;
+    let cases: Vec<GlassCase> = hub.all(&mut *hub.read().await?, vec![]).await?;
+    Ok(Json(GlassView { cases, exceptions }))
 }
 
 /// `POST /break-glass/{case}`: any operator may ask; a second person approves the plan.

@@ -5,6 +5,7 @@
 //! resource: what it looks like, then its handlers. A handler translates; what is decided is decided by
 //! the engine. Deliberately absent: any way to change state that is not a call of the engine.
 
+mod access;
 mod accounts;
 mod answer;
 mod authority;
@@ -42,6 +43,7 @@ use axum::{
 use bailiwick_engine::{Engine, Sequencer};
 
 pub use self::{
+    access::{Asked, Asking, ExceptionView},
     accounts::AccountView,
     authority::AuthorityView,
     break_glass::{GlassOpen, GlassOpened, GlassView, ReviewRequest},
@@ -151,6 +153,8 @@ pub fn router(hub: Hub) -> Router {
         .route("/signals", get(door::list))
         .route("/integrations/{integration}/credentials/{purpose}", put(integrations::seal))
         .route("/integrations/{integration}/test", post(integrations::test))
+        .route("/exceptions", get(access::list).post(access::ask))
+        .route("/exceptions/{exception}/end", post(access::end))
         .route("/break-glass", get(break_glass::list))
         .route("/break-glass/{case}", post(break_glass::open))
         .route("/break-glass/exceptions/{exception}/review", post(break_glass::review))

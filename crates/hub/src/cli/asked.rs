@@ -7,6 +7,8 @@ use bailiwick_core::{
 };
 use serde_json::Value;
 
+use crate::span;
+
 /// How wide a line may be before its value is taken apart.
 const WIDTH: usize = 100;
 
@@ -23,6 +25,10 @@ pub fn question(plan: &Plan) -> Option<String> {
         match &terms.because {
             Because::BreakGlass { case, reason } => {
                 format!("break-glass `{case}` for {} minutes: {reason}", terms.minutes)
+            }
+            Because::Asked { reason } => {
+                let time = span::show(i64::from(terms.minutes) * 60_000);
+                format!("{} for {time}: {reason}", names.join(", "))
             }
             Because::Found { .. } => format!(
                 "may {} stay for {} days? it was found there and nobody decided it",

@@ -1,12 +1,15 @@
 //! `bailiwick break-glass`
 
 use bailiwick_core::{
-    exception::{Because, Exception, ExceptionState},
+    exception::Exception,
     id::{ExceptionId, GlassName},
 };
 use clap::{Args, Subcommand};
 
-use super::Context;
+use super::{
+    Context,
+    access::{because, stands},
+};
 use crate::{
     api::{GlassOpen, GlassOpened, GlassView, ReviewRequest},
     failure::{Exit, Result},
@@ -102,32 +105,16 @@ fn show(output: Output, view: &GlassView) {
     }
     let opened = view.exceptions.iter().map(|view| {
         let Exception { terms, state, review, .. } = &view.exception;
-        let case = match &terms.because {
-            Because::BreakGlass { case, .. } => case.to_string(),
-            Because::Found { system } => format!("found on {system}"),
-        };
         vec![
             Tone::Plain.cell(terms.exception),
-            Tone::Plain.cell(case),
+            Tone::Plain.cell(because(&terms.because)),
             Tone::Plain.cell(&view.who.name),
-            words(state),
+            stands(state),
             if review.is_some() { Tone::Good.cell("reviewed") } else { Tone::Plain.cell("-") },
         ]
     });
     if !view.exceptions.is_empty() {
         output.line("");
         output.table(&["exception", "case", "for", "state", "review"], opened.collect());
-    }
-}
-
-fn words(state: &ExceptionState) -> comfy_table::Cell {
-    match state {
-        ExceptionState::Asked { lapses } => Tone::Warn.cell(format!("asked, lapses {lapses:.0}")),
-        ExceptionState::Given(given) => Tone::Warn.cell(format!("open until {:.0}", given.until)),
-        ExceptionState::Ending(given) => {
-            Tone::Bad.cell(format!("over since {:.0}, end not proven", given.until))
-        }
-        ExceptionState::Ended { ended, .. } => Tone::Good.cell(format!("ended, proven {ended:.0}")),
-        ExceptionState::Lapsed { lapsed } => Tone::Plain.cell(format!("lapsed {lapsed:.0}")),
     }
 }

@@ -3,6 +3,7 @@
 //! Every command but `init`, `serve`, `lab`, `demo`, `connector list` and `check`, `evidence verify` and
 //! `completions` talks to a running hub over its HTTP API.
 
+mod access;
 mod account;
 mod apply;
 mod asked;
@@ -169,6 +170,9 @@ enum Command {
     Sweep(kill::SweepArgs),
     /// What could be done with something that was taken over
     Blast(blast::BlastArgs),
+    /// Access for a time that no policy gives: asked for, approved, ended
+    #[command(subcommand)]
+    Access(access::AccessCommand),
     /// Access for an emergency: two people, an end, a review
     #[command(subcommand)]
     BreakGlass(break_glass::GlassCommand),
@@ -278,6 +282,7 @@ async fn dispatch(context: &Context<'_>, command: Option<Command>) -> Result<Exi
         Command::Sweep(args) => kill::sweep(context, args).await,
         Command::Review(command) => review::run(context, command).await,
         Command::Connector(command) => connector::run(context, command).await,
+        Command::Access(command) => access::run(context, command).await,
         Command::BreakGlass(command) => break_glass::run(context, command).await,
         Command::Credential(command) => credential::run(context, command).await,
         Command::Operator(command) => operator::run(context, command).await,

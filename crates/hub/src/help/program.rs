@@ -5,6 +5,37 @@ use super::Line;
 /// Code, meaning and what to do, by code.
 pub(super) const LINES: &[Line] = &[
     (
+        "access-asked-already",
+        "what is asked for is asked for, or open, for the same person",
+        "`bailiwick access list` shows it; when it is over, ask again",
+    ),
+    ("access-asked-over", "what was asked for is not open for an approval any more", "ask again"),
+    (
+        "access-forbidden",
+        "a policy forbids that the person holds it, and no exception gives what is forbidden",
+        "`bailiwick why PERSON ENTITLEMENT` names the policy; ask for something else, or change the policy",
+    ),
+    (
+        "access-not-ended",
+        "the time of an exception is over and access it gave is still there, or cannot be read",
+        "end it on the system by hand; the hub reads again until nothing is left, then the finding closes",
+    ),
+    (
+        "access-not-open",
+        "only an exception that counts can be ended",
+        "`bailiwick access list` shows where it stands",
+    ),
+    (
+        "access-too-long",
+        "nothing is given for so long that no policy gives",
+        "ask for less time, or have a policy give it",
+    ),
+    (
+        "access-unprovable",
+        "only a person can look at the system, so the end of such access could not be proven",
+        "ask for something on a system that is connected by a program, or take the entitlement out of the case",
+    ),
+    (
         "already-initialised",
         "the folder has a hub already",
         "start it with `bailiwick serve --data DIR`, or name another folder",
@@ -42,24 +73,9 @@ pub(super) const LINES: &[Line] = &[
         "nothing is left to do; `bailiwick plan show` says what came of it",
     ),
     (
-        "break-glass-not-ended",
-        "the time of a break-glass is over and access it gave is still there, or cannot be read",
-        "end it on the system by hand; the hub reads again until nothing is left, then the finding closes",
-    ),
-    (
         "break-glass-nothing",
         "there is nothing that the case could give now",
         "look with `bailiwick why PERSON ENTITLEMENT`: it is held already, forbidden, missing on the system, or a change is under way",
-    ),
-    (
-        "break-glass-open",
-        "the same case is asked for or open for the same person",
-        "`bailiwick break-glass list` shows it; when it is over, ask again",
-    ),
-    (
-        "break-glass-over",
-        "what was asked for is not open for an approval any more",
-        "ask again with `bailiwick break-glass open`",
     ),
     (
         "break-glass-review",
@@ -75,11 +91,6 @@ pub(super) const LINES: &[Line] = &[
         "break-glass-too-long",
         "it would be open for longer than its case allows",
         "ask for fewer minutes; `bailiwick break-glass list` shows the longest",
-    ),
-    (
-        "break-glass-unprovable",
-        "only a person can look at the system, so the end of such access could not be proven",
-        "take the entitlement out of the case, or connect the system by a program",
     ),
     (
         "cannot-listen",
