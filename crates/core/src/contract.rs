@@ -114,6 +114,19 @@ pub struct Known {
     pub attributes: Attributes,
     /// Where the identity is in its life.
     pub lifecycle: Lifecycle,
+    /// When they were fired here, while the source has not said that they left.
+    pub fired: Option<Timestamp>,
+}
+
+/// What a source says of those who were fired and of whom it had not said that they left, by key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OfFired {
+    /// It says that they left.
+    pub gone: BTreeSet<String>,
+    /// It says that they are here, which counts for nothing.
+    pub here: BTreeSet<String>,
+    /// It says that they begin on a day after they were fired.
+    pub anew: BTreeSet<String>,
 }
 
 /// What a delivery says about one identity, to be turned into an event.
@@ -232,6 +245,8 @@ pub enum Intake {
         arrivals: Vec<Arrival>,
         /// How many records said nothing new.
         unchanged: u64,
+        /// What it says of those who were fired.
+        fired: OfFired,
     },
     /// Nothing of it.
     Held {
@@ -239,6 +254,8 @@ pub enum Intake {
         breaches: Vec<Breach>,
         /// Positive leavers in it: they flow all the same, by their own lane.
         leavers: Vec<Arrival>,
+        /// Those who were fired and of whom it says that they left.
+        gone: BTreeSet<String>,
     },
 }
 
@@ -258,6 +275,7 @@ pub fn intake(
     let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
     let mut arrivals = Vec::new();
     let mut unchanged = 0;
+    let mut fired = OfFired::default();
     for record in records {
         if record.key.is_empty() {
             breaches.push(Breach::NoKey { line: record.line });
@@ -268,13 +286,25 @@ pub fn intake(
             continue;
         }
         match read(record, contract, known.get(&record.key), kept, now) {
-            Ok(Some(arrival)) => arrivals.push(arrival),
-            Ok(None) => unchanged += 1,
+            Ok(Said::New(arrival)) => arrivals.push(arrival),
+            Ok(Said::Nothing) => unchanged += 1,
+            Ok(Said::GoneToo) => {
+                unchanged += 1;
+                fired.gone.insert(record.key.clone());
+            }
+            Ok(Said::HereStill) => {
+                unchanged += 1;
+                fired.here.insert(record.key.clone());
+            }
+            Ok(Said::Anew(arrival)) => {
+                arrivals.push(arrival);
+                fired.anew.insert(record.key.clone());
+            }
             Err(mut found) => breaches.append(&mut found),
         }
     }
     if !breaches.is_empty() {
-        return Intake::Held { breaches, leavers: Vec::new() };
+        return Intake::Held { breaches, leavers: Vec::new(), gone: BTreeSet::new() };
     }
     // Who is or will be there: whoever can be lost.
     let active: BTreeSet<&str> = known
@@ -296,7 +326,7 @@ pub fn intake(
     limits(records.len() as u64, lost, changed, active.len() as u64, contract, &mut breaches);
     if !breaches.is_empty() {
         arrivals.retain(|a| a.kind == EventKind::Left);
-        return Intake::Held { breaches, leavers: arrivals };
+        return Intake::Held { breaches, leavers: arrivals, gone: fired.gone };
     }
     let grace = SignedDuration::from_hours(24 * i64::from(contract.grace_days));
     arrivals.extend(newly_absent.into_iter().map(|(key, k)| Arrival {
@@ -307,7 +337,7 @@ pub fn intake(
         effective: Effective::at(now),
     }));
     arrivals.sort_by(|a, b| a.key.cmp(&b.key));
-    Intake::Accepted { arrivals, unchanged }
+    Intake::Accepted { arrivals, unchanged, fired }
 }
 
 fn limits(
@@ -332,14 +362,26 @@ fn limits(
     }
 }
 
-/// What one record says; `None` when nothing is new.
+/// What one record says.
+enum Said {
+    Nothing,
+    New(Arrival),
+    /// Of somebody who was fired: they left.
+    GoneToo,
+    /// Of somebody who was fired: they are here.
+    HereStill,
+    /// Of somebody who was fired: they begin on a later day.
+    Anew(Arrival),
+}
+
+/// What one record says.
 fn read(
     record: &SourceRecord,
     contract: &SourceContract,
     known: Option<&Known>,
     kept: &BTreeSet<String>,
     now: Timestamp,
-) -> Result<Option<Arrival>, Vec<Breach>> {
+) -> Result<Said, Vec<Breach>> {
     let mut breaches = Vec::new();
     let mut attributes = values(record, contract, known, &mut breaches);
     let others = |name: &String| kept.contains(name) && !contract.attributes.contains_key(name);
@@ -353,22 +395,32 @@ fn read(
             .map_err(|e| breaches.push(Breach::BadDay { line: record.line, problem: e.to_string() }))
             .ok()
     };
-    let starts = instant(record.starts, Cutoff::StartOfDay);
+    let starts: Option<Effective> = instant(record.starts, Cutoff::StartOfDay);
     let ends = instant(record.ends, Cutoff::EndOfDay);
     if !breaches.is_empty() {
         return Err(breaches);
     }
-    let lifecycle = match (record.terminated, starts) {
+    let lifecycle = match (record.terminated, &starts) {
         // A termination with a last day in the future is an ending that is known, not one that is due.
-        (true, _) => match ends {
+        (true, _) => match ends.clone() {
             Some(end) if end.at > now => Lifecycle::Active { ends: Some(end) },
             Some(end) => Lifecycle::Left { at: end },
             None => Lifecycle::Left { at: Effective::at(now) },
         },
-        (false, Some(starts)) if starts.at > now => Lifecycle::Pending { starts, ends },
+        (false, Some(starts)) if starts.at > now => Lifecycle::Pending { starts: starts.clone(), ends },
         (false, _) => Lifecycle::Active { ends }.at(now),
     };
-    Ok(compare(record, known, attributes, lifecycle, now))
+    let gone = matches!(lifecycle, Lifecycle::Left { .. });
+    let fired = known.and_then(|k| k.fired);
+    let new = compare(record, known, attributes, lifecycle, now);
+    Ok(match (fired, new) {
+        (Some(_), _) if gone => Said::GoneToo,
+        // Whoever was fired is hired anew by a first day after that, and by nothing that was said before.
+        (Some(fired), Some(arrival)) if starts.is_some_and(|first| first.at > fired) => Said::Anew(arrival),
+        (Some(_), _) => Said::HereStill,
+        (None, Some(arrival)) => Said::New(arrival),
+        (None, None) => Said::Nothing,
+    })
 }
 
 fn values(

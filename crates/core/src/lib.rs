@@ -47,6 +47,7 @@ pub mod scope_test;
 pub mod signal;
 pub mod system;
 pub mod task;
+pub mod termination;
 pub mod time;
 pub mod trace;
 pub mod transfer;

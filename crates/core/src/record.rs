@@ -78,6 +78,11 @@ pub enum RecordKind {
     TransferEnded,
     ControlMissing,
     ControlMended,
+    TerminationArmed,
+    TerminationFired,
+    TerminationDisarmed,
+    TerminationLapsed,
+    TerminationAnswered,
 }
 
 /// Who or what caused a record.

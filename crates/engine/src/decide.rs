@@ -21,7 +21,7 @@ use bailiwick_store::{
     get, select,
 };
 
-use crate::{Catalogue, Engine, Job, Result, exception::counting, finding::Wrong, rehire::FormerCase};
+use crate::{Catalogue, Engine, Haste, Job, Result, exception::counting, finding::Wrong, rehire::FormerCase};
 
 /// How many identities are decided in one transaction.
 const CHUNK: usize = 512;
@@ -204,8 +204,35 @@ impl Engine {
         if soon {
             let again = now.saturating_add(bailiwick_core::time::SignedDuration::from_millis(UNSETTLED_MS));
             let job = Job::Decide { identity: identity.id, event: event.id };
-            out.jobs.push(job.work(None, None, identity_left(identity), again.unwrap_or(now)));
+            let haste = if identity_left(identity) { Haste::Leaver } else { Haste::Usual };
+            out.jobs.push(job.work(None, None, haste, again.unwrap_or(now)));
         }
+    }
+
+    /// The plan that `event` would make for `identity` if nothing were under way. Nothing is written.
+    pub(crate) fn foreseen(
+        &self,
+        catalogue: &Catalogue,
+        known: &Known,
+        identity: &Identity,
+        event: &Event,
+    ) -> Result<Plan, String> {
+        let now = self.now();
+        let mut bulk = catalogue.policies.bulk();
+        let decision = judge(catalogue, &mut bulk, identity, event, &[])?;
+        let accounts = known.accounts.get(&identity.id).map(Vec::as_slice).unwrap_or_default();
+        let standpoints = standpoints(&decision, accounts, &BTreeSet::new());
+        Ok(plan::make(Inputs {
+            id: PlanId::new(now, self.entropy()),
+            event,
+            decision,
+            marker: identity.source_key.to_string(),
+            known: &standpoints,
+            rules: &catalogue.rules,
+            sweep: sweep(identity, event, catalogue),
+            new_account: &mut || AccountId::new(now, self.entropy()),
+            now,
+        }))
     }
 
     /// Takes back what older plans have not begun, on the systems that the new plan is for (`only`, or all
@@ -301,7 +328,7 @@ impl Engine {
         if let Some(case) = known.cases.get(&identity.id) {
             return Some(case.id);
         }
-        if event.kind != EventKind::Left {
+        if !event.kind.leaves() {
             return None;
         }
         let now = self.now();
@@ -450,7 +477,7 @@ impl Engine {
         self.file_all(&mut *tx, changed, &EventKind::PolicyChanged, None).await?;
         if full {
             let next = Job::Redecide { cause: cause.to_owned(), after: last };
-            self.enqueue(&mut *tx, vec![next.work(None, None, false, self.now())]).await?;
+            self.enqueue(&mut *tx, vec![next.work(None, None, Haste::Usual, self.now())]).await?;
         }
         tx.finish(self.tenant(), item).await?;
         Ok(tx.commit().await?)
@@ -596,6 +623,7 @@ fn sweep(identity: &Identity, event: &Event, catalogue: &Catalogue) -> Sweep {
             sweep.delete.insert(system.clone());
         }
         EventKind::Cleared { system } => drop(sweep.only.insert(system.clone())),
+        EventKind::Fired { spared, .. } => sweep.spare.clone_from(spared),
         EventKind::Joined
         | EventKind::Changed { .. }
         | EventKind::Left

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bailiwick_connector::{ConnectorError, ErrorKind, Listing, Object, ObjectState, ObjectValue};
 use bailiwick_core::{
-    contract::{Arrival, AttributeRule, Intake, Known, SourceContract, SourceRecord, intake},
+    contract::{Arrival, AttributeRule, Intake, Known, OfFired, SourceContract, SourceRecord, intake},
     digest::Digest,
     event::{Event, EventKind},
     finding::Finding,
@@ -97,17 +97,21 @@ impl Engine {
         let now = self.now();
         let mut tx = self.begin().await?;
         let before = self.known(&mut *tx, source).await?;
+        let owed = self.owed(&mut *tx).await?;
         let known: BTreeMap<String, Known> = before
             .iter()
             .map(|(key, s)| {
                 let (attributes, lifecycle) = (s.value.attributes.clone(), s.value.lifecycle.clone());
-                (key.clone(), Known { attributes, lifecycle })
+                let fired = owed.get(&s.value.id).and_then(|fired| fired.value.owed());
+                (key.clone(), Known { attributes, lifecycle, fired })
             })
             .collect();
         let kept = self.catalogue(&mut *tx).await?.written_at_the_door();
-        let (arrivals, unchanged, breaches) = match intake(records, contract, &known, &kept, now) {
-            Intake::Accepted { arrivals, unchanged } => (arrivals, unchanged, Vec::new()),
-            Intake::Held { breaches, leavers } => (leavers, 0, breaches),
+        let (arrivals, unchanged, breaches, fired) = match intake(records, contract, &known, &kept, now) {
+            Intake::Accepted { arrivals, unchanged, fired } => (arrivals, unchanged, Vec::new(), fired),
+            Intake::Held { breaches, leavers, gone } => {
+                (leavers, 0, breaches, OfFired { gone, ..OfFired::default() })
+            }
         };
         let mut events: BTreeMap<String, u64> = BTreeMap::new();
         for arrival in &arrivals {
@@ -124,6 +128,7 @@ impl Engine {
             breaches,
         };
         self.write_batch(&mut *tx, &batch, owner).await?;
+        self.hear_of_fired(&mut *tx, (source, owner), &fired, &before, owed).await?;
         let accepted =
             arrivals.into_iter().map(|a| self.arrived(source, &batch, before.get(&a.key), a)).collect();
         self.accept(&mut *tx, accepted).await?;

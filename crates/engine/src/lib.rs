@@ -50,6 +50,7 @@ mod review;
 mod scope_test;
 mod sequencer;
 mod task;
+mod termination;
 mod trace;
 mod transfer;
 mod trial;
@@ -87,9 +88,11 @@ pub use kill::{Killed, Sweep, Swept};
 pub use observe::{is_so, shown_digest};
 pub use reconcile::{Classes, Differs, How, Overflow, Reconciled};
 pub use sequencer::Sequencer;
+pub use termination::{ArmRequest, Fired};
 pub use trace::Traces;
 pub use trial::{Tried, TriedVerdict};
 pub use why::{Might, Why};
+pub(crate) use work::Haste;
 pub use work::{Job, Quiet, Slow};
 
 /// Makes a connector of a kind from its settings.

@@ -3,7 +3,8 @@
 use bailiwick_connector::{ConnectorError, ErrorKind};
 use bailiwick_core::{
     approval::Refusal, contract::Breach, control::ControlRefusal, exception::ExceptionRefusal,
-    policy::PolicyError, review::ReviewRefusal, task::TaskRefusal, transfer::TransferRefusal,
+    policy::PolicyError, review::ReviewRefusal, task::TaskRefusal, termination::TerminationRefusal,
+    transfer::TransferRefusal,
 };
 use bailiwick_engine::{DoorRefusal, EngineError};
 use bailiwick_store::StoreError;
@@ -148,6 +149,26 @@ impl From<TransferRefusal> for Problem {
     }
 }
 
+impl From<TerminationRefusal> for Problem {
+    fn from(refusal: TerminationRefusal) -> Self {
+        let status = match refusal {
+            TerminationRefusal::NotAllowed(_)
+            | TerminationRefusal::Own
+            | TerminationRefusal::Unknown
+            | TerminationRefusal::SamePerson => 403,
+            TerminationRefusal::NoReason | TerminationRefusal::TooLong | TerminationRefusal::NoPerson(_) => {
+                422
+            }
+            TerminationRefusal::Gone(_)
+            | TerminationRefusal::Already(..)
+            | TerminationRefusal::NotArmed(..)
+            | TerminationRefusal::Expired(..)
+            | TerminationRefusal::NotOwed(_) => 409,
+        };
+        Self::new(status, refusal.code(), refusal.to_string())
+    }
+}
+
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
         let code = error.code();
@@ -162,6 +183,7 @@ impl From<EngineError> for Problem {
             EngineError::Exception(refusal) => refusal.into(),
             EngineError::Review(refusal) => refusal.into(),
             EngineError::Transfer(refusal) => refusal.into(),
+            EngineError::Termination(refusal) => refusal.into(),
             EngineError::Held(breaches) => {
                 with(422, "the delivery is held whole".into()).faults(breaches.iter().map(breach).collect())
             }

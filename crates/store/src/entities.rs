@@ -32,6 +32,7 @@ use bailiwick_core::{
     signal::Signal,
     system::{Entitlement, System},
     task::Task,
+    termination::{Termination, TerminationState},
     time::{Date, Timestamp},
     transfer::Transfer,
 };
@@ -239,6 +240,20 @@ impl Entity for Transfer {
     fn keys(&self) -> Vec<KeyValue> {
         let open = (!self.state.ended()).then(|| format!("{}/{}", self.integration, self.post));
         vec![open.into(), self.integration.as_str().into(), self.state.name().into()]
+    }
+}
+
+impl Entity for Termination {
+    const TABLE: Table = Table::Terminations;
+    fn key(&self) -> String {
+        self.id.to_string()
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        let armed = matches!(self.state, TerminationState::Armed { .. });
+        let open = armed.then(|| self.identity.to_string());
+        // Those of whom their source owes its word are looked for at each delivery.
+        let state = if self.owed().is_some() { "owed" } else { self.state.name() };
+        vec![open.into(), self.identity.to_string().into(), state.into(), self.plan.id.to_string().into()]
     }
 }
 

@@ -38,6 +38,7 @@ pub enum Table {
     Reviews,
     Transfers,
     Watches,
+    Terminations,
 }
 
 /// The type of a key column.
@@ -99,7 +100,7 @@ pub struct Row {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::Identities,
         Self::Accounts,
         Self::Systems,
@@ -133,6 +134,7 @@ impl Table {
         Self::Reviews,
         Self::Transfers,
         Self::Watches,
+        Self::Terminations,
     ];
 
     /// The table's name in SQL and in evidence.
@@ -171,6 +173,7 @@ impl Table {
             Self::Reviews => "reviews",
             Self::Transfers => "transfers",
             Self::Watches => "watches",
+            Self::Terminations => "terminations",
         }
     }
 
@@ -230,6 +233,13 @@ impl Table {
             Self::Transfers => {
                 &[("open_key", Text, true), ("integration", Text, false), ("state", Text, false)]
             }
+            // The identity while it is armed: nobody is armed twice. An approval names the plan.
+            Self::Terminations => &[
+                ("open_key", Text, true),
+                ("identity", Text, false),
+                ("state", Text, false),
+                ("plan", Text, true),
+            ],
             Self::Tasks => &[("run", Text, false), ("state", Text, false), ("identity", Text, false)],
         }
     }

@@ -161,9 +161,10 @@ impl Tx for BreakableTx {
         now: i64,
         ttl: i64,
         limit: u32,
+        least: i64,
     ) -> Result<Vec<Work>> {
         self.alive()?;
-        self.inner.lease(tenant, holder, now, ttl, limit).await
+        self.inner.lease(tenant, holder, now, ttl, limit, least).await
     }
 
     async fn finish(&mut self, tenant: &Tenant, work: &Work) -> Result<()> {
