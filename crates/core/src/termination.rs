@@ -28,7 +28,7 @@ pub const LIFT_HOURS: i64 = 24;
 
 /// What a source says of somebody who was fired, and what that counts for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "source")]
+#[serde(rename_all = "kebab-case", tag = "word")]
 pub enum SourceWord {
     /// It has not said that they left: that it says they are here counts for nothing.
     Owed,
@@ -89,7 +89,6 @@ pub enum TerminationState {
         #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
         spared: BTreeSet<SystemName>,
         /// What the source says of it.
-        #[serde(flatten)]
         word: SourceWord,
     },
     /// Somebody took it back.
@@ -144,7 +143,6 @@ pub struct Termination {
     /// Whether the plan takes an approval by a person: no rule approves it.
     pub asks: bool,
     /// Where it stands.
-    #[serde(flatten)]
     pub state: TerminationState,
 }
 

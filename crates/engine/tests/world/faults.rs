@@ -1,7 +1,7 @@
 //! Where the process can die: a counter of points, and a store that notices.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
@@ -13,6 +13,7 @@ use bailiwick_core::{
 use bailiwick_store::{
     Entry, LogHead, NewWork, Ready, Result, Row, Select, Store, StoreError, Table, Tx, Update, Work,
 };
+use tokio::sync::Semaphore;
 
 /// Counts the points and kills at one of them.
 #[derive(Default)]
@@ -22,9 +23,24 @@ pub struct Faults {
     at: AtomicU64,
     dead: AtomicBool,
     accounts: AtomicU64,
+    /// What systems are still willing to make; without it they make everything.
+    makes: Mutex<Option<Arc<Semaphore>>>,
 }
 
 impl Faults {
+    /// Systems make `n` more things; what else they are asked to make waits until this is called again.
+    pub fn make(&self, n: usize) {
+        self.makes.lock().unwrap().get_or_insert_with(|| Arc::new(Semaphore::new(0))).add_permits(n);
+    }
+
+    /// Waits until something may be made.
+    pub async fn making(&self) {
+        let gate = self.makes.lock().unwrap().clone();
+        if let Some(gate) = gate {
+            gate.acquire().await.unwrap().forget();
+        }
+    }
+
     /// Dies at the point `n`, counted from now, 1 being the next.
     pub fn die_at(&self, n: u64) {
         self.at.store(self.passed.load(Ordering::SeqCst) + n, Ordering::SeqCst);

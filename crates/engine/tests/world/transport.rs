@@ -39,6 +39,9 @@ impl Transport for InProcess {
         if self.faults.point() {
             return Err(lost(false));
         }
+        if request.method() == http::Method::POST {
+            self.faults.making().await;
+        }
         if request.uri().authority().is_some_and(|authority| authority.as_str() != LAB) {
             return self.outside.send(request).await;
         }
