@@ -29,6 +29,7 @@ mod sources;
 mod status;
 mod systems;
 mod tasks;
+mod terminations;
 mod traces;
 mod wait;
 
@@ -63,6 +64,7 @@ pub use self::{
     status::{Status, SystemStatus},
     systems::{DifferenceView, ProfileView, ProgressView, ReconciledView},
     tasks::TaskView,
+    terminations::{Arming, Because, FiredView, TerminationView, These},
     traces::TraceView,
 };
 use crate::{folder::Folder, problem::Problem, worker::Worker};
@@ -158,6 +160,11 @@ pub fn router(hub: Hub) -> Router {
         .route("/break-glass", get(break_glass::list))
         .route("/break-glass/{case}", post(break_glass::open))
         .route("/break-glass/exceptions/{exception}/review", post(break_glass::review))
+        .route("/terminations", get(terminations::list).post(terminations::arm))
+        .route("/terminations/fire", post(terminations::fire))
+        .route("/terminations/disarm", post(terminations::disarm))
+        .route("/terminations/{termination}", get(terminations::show))
+        .route("/terminations/{termination}/lift", post(terminations::lift))
         .route("/operators/{name}/factor", post(operators::enrol))
         .route("/operators/{name}/token", delete(operators::revoke))
         .route("/integrations/{integration}/transfer", post(reviews::propose))

@@ -32,6 +32,7 @@ mod review;
 mod signal;
 mod status;
 mod task;
+mod termination;
 mod trace;
 mod welcome;
 mod why;
@@ -146,6 +147,9 @@ enum Command {
     /// What people are asked to do, and their answers
     #[command(subcommand)]
     Task(task::TaskCommand),
+    /// People who are made ready to go, and are made to go at once
+    #[command(subcommand)]
+    Termination(termination::TerminationCommand),
     /// Compare a system with what is known of it
     Reconcile(reconcile::ReconcileArgs),
     /// Learn on a canary how a system really behaves
@@ -272,6 +276,7 @@ async fn dispatch(context: &Context<'_>, command: Option<Command>) -> Result<Exi
         Command::Finding(command) => finding::run(context, command).await,
         Command::Signal(command) => signal::run(context, command).await,
         Command::Task(command) => task::run(context, command).await,
+        Command::Termination(command) => termination::run(context, command).await,
         Command::Reconcile(args) => reconcile::run(context, args).await,
         Command::Probe(args) => probe::run(context, args).await,
         Command::Drill(args) => drill::run(context, args).await,
