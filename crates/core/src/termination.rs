@@ -330,3 +330,145 @@ fn deleted(plan: &Plan) -> impl Iterator<Item = (&SystemName, &str)> {
 pub fn deleting(plan: &Plan) -> BTreeSet<SystemName> {
     deleted(plan).map(|(system, _)| system.clone()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        event::FIRED,
+        id::{AccountId, PlanId},
+        plan::{Change, Decision},
+    };
+
+    fn at(hour: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + hour * 3_600).unwrap()
+    }
+
+    fn system(name: &str) -> SystemName {
+        SystemName::new(name).unwrap()
+    }
+
+    /// A plan that disables (`chat`) or deletes (`chat!ID`) accounts.
+    fn plan(changes: &[&str]) -> Plan {
+        let change = |(seq, text): (usize, &&str)| {
+            let (on, id, op) = match text.split_once('!') {
+                Some((on, id)) => (on, id, Op::Delete),
+                None => (*text, "x", Op::Disable { way: 0 }),
+            };
+            let target = Target::Known { account: AccountId::from_bytes([1; 16]), external_id: id.into() };
+            let (system, seq) = (system(on), u16::try_from(seq).unwrap());
+            Change { seq, system, target, entitlement: None, op, because: vec![] }
+        };
+        Plan {
+            id: PlanId::from_bytes([1; 16]),
+            decision: Decision {
+                event: EventId::from_bytes([2; 16]),
+                identity: IdentityId::from_bytes([3; 16]),
+                generation: 2,
+                policy: Digest::of(b""),
+                desired: BTreeMap::new(),
+                forbidden: BTreeMap::new(),
+            },
+            rests_on: Digest::of(b""),
+            cause: FIRED.into(),
+            changes: changes.iter().enumerate().map(change).collect(),
+            missing: vec![],
+            privileged: false,
+            governs: None,
+            exception: None,
+            made: at(0),
+        }
+    }
+
+    fn termination(changes: &[&str], state: TerminationState) -> Termination {
+        let plan = plan(changes);
+        Termination {
+            id: TerminationId::from_bytes([4; 16]),
+            identity: plan.decision.identity,
+            reason: "why".into(),
+            by: operator(1),
+            armed: at(0),
+            digest: plan.digest(),
+            asks: true,
+            plan,
+            state,
+        }
+    }
+
+    fn operator(n: u8) -> OperatorId {
+        OperatorId::from_bytes([n; 16])
+    }
+
+    fn fired(word: SourceWord) -> Termination {
+        let (at, by, event) = (at(1), operator(1), EventId::from_bytes([5; 16]));
+        termination(&[], TerminationState::Fired { at, by, event, spared: BTreeSet::new(), word })
+    }
+
+    #[test]
+    fn an_account_is_deleted_at_once_only_where_exactly_that_was_approved() {
+        let check = |prepared: &[&str], fresh: &[&str], approved, expect: &[&str]| {
+            let armed = termination(prepared, TerminationState::Armed { expires: at(9) });
+            let deletes = [system("chat"), system("wiki")];
+            let spared = armed.spared(&plan(fresh), &deletes, approved);
+            let spared: Vec<&str> = spared.iter().map(|s| s.as_str()).collect();
+            assert_eq!(spared, expect, "{prepared:?} {fresh:?} {approved}");
+        };
+        check(&["chat!1", "wiki!1"], &["chat!1", "wiki!1"], true, &[]);
+        check(&["chat!1", "wiki!1"], &["chat!1", "wiki!1"], false, &["chat", "wiki"]);
+        check(&["chat!1"], &["chat!1", "wiki!1"], true, &["wiki"]);
+        check(&["chat!1"], &["chat!2"], true, &["chat", "wiki"]);
+        check(&["chat!1"], &["chat!1", "chat!2"], true, &["chat", "wiki"]);
+        // What is gone meanwhile needs nothing; what was only to be disabled covers no deletion.
+        check(&["chat!1", "wiki!1"], &["chat!1"], true, &[]);
+        check(&["chat", "wiki!1"], &["chat!1", "wiki!1"], true, &["chat"]);
+    }
+
+    #[test]
+    fn who_may_be_armed() {
+        let here = Lifecycle::Active { ends: None };
+        let left = Lifecycle::Left { at: crate::time::Effective::at(at(0)) };
+        let check = |lifecycle: &Lifecycle, reason: &str, hours, expect: &str| {
+            let told = may_arm("hr/1", lifecycle, reason, hours);
+            assert_eq!(told.map_or_else(|refusal| refusal.code(), |()| "done"), expect);
+        };
+        check(&here, "why", 1, "done");
+        check(&here, "why", LONGEST_HOURS, "done");
+        check(&here, " ", 1, "reason-missing");
+        check(&here, "why", 0, "termination-too-long");
+        check(&here, "why", LONGEST_HOURS + 1, "termination-too-long");
+        check(&left, "why", 1, "termination-gone");
+    }
+
+    #[test]
+    fn it_is_fired_while_it_is_armed() {
+        let check = |of: Termination, now, expect: &str| {
+            assert_eq!(of.armed_at(at(now)).map_or_else(|refusal| refusal.code(), |()| "done"), expect);
+        };
+        let armed = || termination(&[], TerminationState::Armed { expires: at(9) });
+        check(armed(), 8, "done");
+        check(armed(), 9, "termination-expired");
+        check(fired(SourceWord::Owed), 2, "termination-not-armed");
+        check(termination(&[], TerminationState::Lapsed { at: at(9) }), 2, "termination-not-armed");
+    }
+
+    #[test]
+    fn a_source_counts_again_when_a_second_person_says_so_in_time() {
+        let conflicts = BTreeMap::from([("hr/1".to_owned(), Conflict::Requester)]);
+        let check = |of: &Termination, by: u8, person: Option<&str>, now, expect: &str| {
+            let told = of.clone().lift(operator(by), person, &conflicts, at(now));
+            let told = told.map(|lifted| if lifted.owed().is_some() { "asked" } else { "lifted" });
+            assert_eq!(told.unwrap_or_else(|refusal| refusal.code()), expect);
+        };
+        let asked = fired(SourceWord::Owed).lift(operator(1), Some("hr/1"), &BTreeMap::new(), at(2)).unwrap();
+        check(&fired(SourceWord::Owed), 1, Some("hr/1"), 2, "asked");
+        check(&fired(SourceWord::Owed), 1, None, 2, "terminator-unknown");
+        check(&asked, 1, Some("hr/9"), 3, "termination-same-person");
+        check(&asked, 2, Some("hr/1"), 3, "termination-same-person");
+        check(&asked, 2, Some("hr/2"), 3, "lifted");
+        // After a day it is a new wish.
+        check(&asked, 2, Some("hr/2"), 2 + LIFT_HOURS, "asked");
+        check(&fired(SourceWord::Given { at: at(2) }), 2, Some("hr/2"), 3, "termination-not-owed");
+        let armed = termination(&[], TerminationState::Armed { expires: at(9) });
+        check(&armed, 2, Some("hr/2"), 3, "termination-not-owed");
+    }
+}

@@ -70,7 +70,7 @@ fn known(keys: &[(&str, &str)]) -> BTreeMap<String, Known> {
             ("phone".into(), AttributeValue::Text("1".into())),
             ("badge".into(), AttributeValue::Text("b".into())),
         ]);
-        ((*key).to_owned(), Known { attributes, lifecycle })
+        ((*key).to_owned(), Known { attributes, lifecycle, fired: None })
     };
     keys.iter().map(one).collect()
 }
@@ -100,14 +100,14 @@ fn each_record_says_what_happened() {
     let check = |before: &[(&str, &str)], lines: &[&str], expect: &str| {
         let records: Vec<SourceRecord> = lines.iter().enumerate().map(|(n, l)| record(n + 2, l)).collect();
         let told = match intake(&records, &contract(), &known(before), &BTreeSet::new(), now()) {
-            Intake::Accepted { arrivals, unchanged } => {
+            Intake::Accepted { arrivals, unchanged, .. } => {
                 let told: Vec<String> = arrivals
                     .iter()
                     .map(|a| format!("{}:{}:{}", a.key, a.kind.name(), a.lifecycle.name()))
                     .collect();
                 format!("{} +{unchanged}", told.join(" "))
             }
-            Intake::Held { breaches, leavers } => {
+            Intake::Held { breaches, leavers, .. } => {
                 let codes: Vec<&str> = breaches.iter().map(Breach::code).collect();
                 format!("held {} +{}", codes.join(" "), leavers.len())
             }
@@ -157,4 +157,41 @@ fn each_record_says_what_happened() {
     // A positive leaver flows although the batch is held for its quantity; not when it is held for its form.
     check(two, &["a a gone=1"], "held feed-too-few-rows feed-too-much-loss +1");
     check(two, &["a a gone=1", "b -"], "held feed-empty-value +0");
+}
+
+#[test]
+fn who_was_fired_is_hired_by_a_later_first_day_and_by_nothing_else() {
+    let fired: Timestamp = "2026-06-14T09:00:00Z".parse().unwrap();
+    let check = |lines: &[&str], expect: &str| {
+        let mut before = known(&[("a", "left"), ("b", "active"), ("c", "active"), ("d", "active")]);
+        before.get_mut("a").unwrap().fired = Some(fired);
+        let records: Vec<SourceRecord> = lines.iter().enumerate().map(|(n, l)| record(n + 2, l)).collect();
+        let kinds = |arrivals: &[bailiwick_core::contract::Arrival]| {
+            arrivals.iter().map(|a| format!("{}:{}", a.key, a.kind.name())).collect::<Vec<_>>().join(" ")
+        };
+        let told = match intake(&records, &contract(), &before, &BTreeSet::new(), now()) {
+            Intake::Accepted { arrivals, fired, .. } => {
+                format!("[{}] gone {:?} here {:?} anew {:?}", kinds(&arrivals), fired.gone, fired.here, fired.anew)
+            }
+            Intake::Held { leavers, gone, .. } => format!("held [{}] gone {gone:?}", kinds(&leavers)),
+        };
+        assert_eq!(told, expect.replace('_', "{}"), "{lines:?}");
+    };
+    let rest = ["b b phone=1", "c c phone=1", "d d phone=1"];
+    let with = |line: &'static str| [&[line][..], &rest[..]].concat();
+    // Whatever it says of their being here, and of what else is new of them.
+    check(&with("a a phone=1"), r#"[] gone _ here {"a"} anew _"#);
+    check(&with("a z phone=2"), r#"[] gone _ here {"a"} anew _"#);
+    check(&with("a a starts=2019-01-01"), r#"[] gone _ here {"a"} anew _"#);
+    check(&with("a a gone=1 ends=2026-12-31"), r#"[] gone _ here {"a"} anew _"#);
+    // The day of the firing began before it.
+    check(&with("a a starts=2026-06-14"), r#"[] gone _ here {"a"} anew _"#);
+    check(&with("a a starts=2026-06-15"), r#"[a:joined] gone _ here _ anew {"a"}"#);
+    check(&with("a a starts=2026-09-01"), r#"[a:joined] gone _ here _ anew {"a"}"#);
+    check(&with("a a gone=1"), r#"[] gone {"a"} here _ anew _"#);
+    check(&with("a a ends=2026-06-14"), r#"[] gone {"a"} here _ anew _"#);
+    check(&rest, "[] gone _ here _ anew _");
+    // A batch that is held says that somebody left all the same; a day that it says later waits for the next one.
+    check(&["a a gone=1", "b b gone=1"], r#"held [b:left] gone {"a"}"#);
+    check(&["a a starts=2026-09-01", "b b gone=1"], "held [b:left] gone _");
 }
