@@ -13,6 +13,9 @@ use crate::{
 /// The cause of plans for somebody who was fired.
 pub const FIRED: &str = "termination";
 
+/// The names of the kinds by which somebody leaves, as records have them.
+pub const LEAVES: [&str; 2] = ["left", "fired"];
+
 /// Something that happened, accepted once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
@@ -207,5 +210,20 @@ impl EventKind {
             Self::ExceptionOver { .. } => "exception-end",
             Self::Requested { .. } => "request",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_name_what_leaves_as_it_is_named() {
+        let termination = TerminationId::from_bytes([1; 16]);
+        let fired = EventKind::Fired { termination, spared: BTreeSet::new() };
+        assert_eq!(
+            [EventKind::Left, fired].map(|kind| (kind.leaves(), kind.name())),
+            LEAVES.map(|name| (true, name))
+        );
     }
 }

@@ -171,7 +171,13 @@ fn who_was_fired_is_hired_by_a_later_first_day_and_by_nothing_else() {
         };
         let told = match intake(&records, &contract(), &before, &BTreeSet::new(), now()) {
             Intake::Accepted { arrivals, fired, .. } => {
-                format!("[{}] gone {:?} here {:?} anew {:?}", kinds(&arrivals), fired.gone, fired.here, fired.anew)
+                format!(
+                    "[{}] gone {:?} here {:?} anew {:?}",
+                    kinds(&arrivals),
+                    fired.gone,
+                    fired.here,
+                    fired.anew
+                )
             }
             Intake::Held { leavers, gone, .. } => format!("held [{}] gone {gone:?}", kinds(&leavers)),
         };
