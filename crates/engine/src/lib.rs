@@ -45,6 +45,7 @@ mod progress;
 mod purge;
 mod quarantine;
 mod reconcile;
+mod redecide;
 mod rehire;
 mod review;
 mod scope_test;

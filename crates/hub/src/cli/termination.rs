@@ -156,12 +156,11 @@ fn list(output: Output, all: &[TerminationView]) {
         vec![
             Tone::Plain.cell(view.termination.id),
             Tone::Plain.cell(&view.who.name),
-            Tone::Plain.cell(&view.who.key),
             state(&view.termination.state),
             Tone::Plain.cell(source(view)),
         ]
     });
-    output.table(&["termination", "who", "key", "state", "then"], rows.collect());
+    output.table(&["termination", "who", "state", "then"], rows.collect());
 }
 
 fn state(state: &TerminationState) -> comfy_table::Cell {
@@ -183,7 +182,7 @@ fn source(view: &TerminationView) -> String {
             (false, None) => "-".into(),
         },
         TerminationState::Fired { word, .. } => match word {
-            SourceWord::Owed => "the source has not said that they left".into(),
+            SourceWord::Owed => "the source has not said so".into(),
             SourceWord::LiftAsked { .. } => "one person wants it lifted".into(),
             SourceWord::Given { .. } => "the source says so too".into(),
             SourceWord::HiredAnew { .. } => "hired anew".into(),
