@@ -307,7 +307,7 @@ async fn what_one_comparison_puts_back_is_one_piece_of_work_for_the_budget() {
 /// A world where it is asked whether access that nobody decided stays, and Bob is in a group by hand.
 async fn asked(seed: u64, rogue: Answer, group: &str) -> (World, Reconciled) {
     let mut world = World::new(seed, &[("chat", &[])]).await;
-    world.configure_with(|c| _ = c.systems[0].reconcile.answers.insert(Class::Rogue, rogue)).await;
+    world.configure_with(|c| c.systems[0].reconcile.answers = [(Class::Rogue, rogue)].into()).await;
     world.quiet().await;
     world.deliver(&[ANN, BOB, CYD, DEE]).await.unwrap();
     world.quiet().await;
@@ -415,7 +415,7 @@ async fn asking_survives_a_crash_at_every_point() {
     async fn begin() -> World {
         let mut world = World::new(15, &[("chat", &[])]).await;
         world
-            .configure_with(|c| _ = c.systems[0].reconcile.answers.insert(Class::Rogue, Answer::Adopt))
+            .configure_with(|c| c.systems[0].reconcile.answers = [(Class::Rogue, Answer::Adopt)].into())
             .await;
         world.quiet().await;
         world.deliver(&[ANN, BOB]).await.unwrap();

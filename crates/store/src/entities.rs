@@ -39,7 +39,7 @@ use bailiwick_core::{
 use serde::{Deserialize, Serialize};
 
 pub use self::operator::{Invitation, Operator};
-pub use crate::reading::{Held, Membership, Reading, Since};
+pub use crate::reading::{Held, Membership, NestedGroup, Reading, Since};
 use crate::{Entity, KeyValue, Table};
 
 impl Entity for Identity {

@@ -28,6 +28,7 @@ pub enum Table {
     Ties,
     Readings,
     Memberships,
+    NestedGroups,
     Ledgers,
     Callers,
     Signals,
@@ -124,6 +125,7 @@ impl Table {
         Self::Ties,
         Self::Readings,
         Self::Memberships,
+        Self::NestedGroups,
         Self::Ledgers,
         Self::Callers,
         Self::Signals,
@@ -163,6 +165,7 @@ impl Table {
             Self::Ties => "ties",
             Self::Readings => "readings",
             Self::Memberships => "memberships",
+            Self::NestedGroups => "nested_groups",
             Self::Ledgers => "ledgers",
             Self::Callers => "callers",
             Self::Signals => "signals",
@@ -207,7 +210,7 @@ impl Table {
             | Self::Factors
             | Self::GlassCases
             | Self::Watches => &[],
-            Self::Entitlements | Self::Memberships => &[("system", Text, false)],
+            Self::Entitlements | Self::Memberships | Self::NestedGroups => &[("system", Text, false)],
             Self::Credentials | Self::Signals => &[("integration", Text, false)],
             Self::Operators | Self::Callers => &[("token_digest", Text, true)],
             Self::Batches => &[("source", Text, false), ("state", Text, false)],

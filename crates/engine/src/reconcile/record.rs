@@ -15,7 +15,7 @@ const HELD: &str = "differences-held";
 
 impl Engine {
     pub(super) async fn write_found(&self, comparing: &Comparing<'_>, found: Found) -> Result<Reconciled> {
-        let Found { mut report, different, gone, groups, inside, members, since } = found;
+        let Found { mut report, different, gone, groups, inside, nested, members, since } = found;
         let Comparing { system, .. } = *comparing;
         let nothing = different.is_empty() && matches!(gone, Gone::Nobody);
         let mut tx = self.begin().await?;
@@ -28,6 +28,7 @@ impl Engine {
             }
             self.write_gone(&mut *tx, comparing, gone, &mut report, &mut room).await?;
             self.write_members(&mut *tx, comparing, members).await?;
+            self.write_nested(&mut *tx, comparing, nested.unwrap_or_default()).await?;
             let Room { filed, held, .. } = room;
             report.held = (held > 0).then_some(Overflow { filed, held });
             self.tell_held(&mut *tx, comparing, &report).await?;

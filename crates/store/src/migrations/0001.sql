@@ -273,6 +273,17 @@ CREATE TABLE memberships (
 ) STRICT;
 CREATE INDEX memberships_system ON memberships (tenant, system, id) WHERE system IS NOT NULL;
 
+CREATE TABLE nested_groups (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  system TEXT,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+CREATE INDEX nested_groups_system ON nested_groups (tenant, system, id) WHERE system IS NOT NULL;
+
 CREATE TABLE ledgers (
   tenant TEXT NOT NULL,
   id TEXT NOT NULL,
