@@ -96,7 +96,7 @@ impl fmt::Display for Class {
 }
 
 /// What is done about a difference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "answer")]
 pub enum Answer {
     /// It is put back, by an event and a plan like all others.

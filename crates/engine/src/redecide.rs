@@ -62,17 +62,6 @@ impl Engine {
         Ok(tx.commit().await?)
     }
 
-    /// What the identity should have now; `None` where that cannot be decided.
-    pub(crate) fn decision(
-        &self,
-        catalogue: &Catalogue,
-        bulk: &mut Bulk<'_>,
-        identity: &Identity,
-        exceptions: &[Terms],
-    ) -> Option<Decision> {
-        judge(catalogue, bulk, identity, &imagined(identity.id, self.now()), exceptions).ok()
-    }
-
     fn would_change(
         &self,
         catalogue: &Catalogue,
@@ -102,7 +91,7 @@ impl Engine {
 }
 
 /// An event that did not happen, to ask what would follow from one.
-fn imagined(identity: IdentityId, now: Timestamp) -> Event {
+pub(crate) fn imagined(identity: IdentityId, now: Timestamp) -> Event {
     Event {
         id: EventId::from_bytes([0; 16]),
         source: "hub".into(),

@@ -88,7 +88,8 @@ async fn a_signing_key_that_a_leaver_had_read_is_another_before_the_case_closes(
 
 #[tokio::test]
 async fn a_service_account_of_who_left_goes_on_under_somebody_else_with_another_secret() {
-    let mut scene = Scene::new(&[bailiwick_lab::Behaviour::OwnerInherits], &[Held::of("owned-nhis").passed()]).await;
+    let mut scene =
+        Scene::new(&[bailiwick_lab::Behaviour::OwnerInherits], &[Held::of("owned-nhis").passed()]).await;
     scene.deliver(LEFT).await;
     scene.world.quiet().await;
     assert!(!scene.works("owned-nhis"), "who knew its secret is shut out");

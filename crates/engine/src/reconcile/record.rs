@@ -15,7 +15,9 @@ const HELD: &str = "differences-held";
 
 impl Engine {
     pub(super) async fn write_found(&self, comparing: &Comparing<'_>, found: Found) -> Result<Reconciled> {
-        let Found { mut report, different, gone, groups, inside, nested, members, since } = found;
+        let Found { mut report, mut different, gone, groups, inside, nested, members, since } = found;
+        // Which of them have room does not depend on how the system happens to show them.
+        different.sort_unstable_by(|one, other| one.username.cmp(&other.username));
         let Comparing { system, .. } = *comparing;
         let nothing = different.is_empty() && matches!(gone, Gone::Nobody);
         let mut tx = self.begin().await?;
@@ -31,6 +33,7 @@ impl Engine {
             self.write_nested(&mut *tx, comparing, nested.unwrap_or_default()).await?;
             let Room { filed, held, .. } = room;
             report.held = (held > 0).then_some(Overflow { filed, held });
+            report.classes.differences.sort();
             self.tell_held(&mut *tx, comparing, &report).await?;
         }
         self.look_after_shared(&mut *tx, comparing).await?;
@@ -133,10 +136,11 @@ impl Engine {
             let closed = self.close_findings(tx, &[(HELD, system.to_string())]).await?;
             return Ok(tx.write(self.tenant(), closed, self.entropy()).await?);
         };
+        let (accounts, differ) = if held == 1 { ("account", "differs") } else { ("accounts", "differ") };
         let message = format!(
-            "{held} accounts on `{system}` differ from what is known and nothing is done about them: one comparison may \
-             set {}% of the known accounts in motion, and {filed} were. See with `bailiwick reconcile {system}` whether \
-             that is so, then let them go with `bailiwick reconcile {system} --release`",
+            "{held} {accounts} on `{system}` {differ} from what is known, and nothing is done about it: one comparison \
+             may set {}% of the known accounts in motion, and {filed} were. See with `bailiwick reconcile {system}` \
+             whether that is so, then let them go with `bailiwick reconcile {system} --release`",
             comparing.rules.max_change_percent
         );
         let updates = match self.open_with(tx, &format!("{HELD}:{system}")).await? {
