@@ -106,6 +106,40 @@ async fn each_class_is_told_and_put_right_and_a_second_run_is_empty() {
     assert_eq!(after["chat/cyd@x.test"], gone);
 }
 
+/// An account that nobody knew is somebody's once it bears their mark, and an attribute that is managed from now on has not
+/// drifted in everybody at once.
+#[tokio::test]
+async fn what_was_there_before_it_was_managed_is_no_difference() {
+    let mut world = settled(7, &[ANN, BOB]).await;
+    world.behind(
+        "chat",
+        json!({ "users": [
+            { "userName": "dee@x.test", "active": true, "title": "Guest" },
+            { "userName": "ann@x.test", "title": "Queen" }, { "userName": "bob@x.test", "title": "King" }
+        ] }),
+    );
+    world.pass(SignedDuration::from_secs(60));
+    world.engine.reconcile(&chat(), false).await.unwrap();
+    assert_eq!(world.findings("account-unmanaged").await.len(), 1);
+    world.behind(
+        "chat",
+        json!({ "users": [{ "userName": "dee@x.test", "externalId": "hr/4", "displayName": "Dee" }] }),
+    );
+    world.deliver(&[ANN, BOB, DEE]).await.unwrap();
+    world.pass(SignedDuration::from_secs(60));
+    world.configure_with(|c| drop(c.systems[0].account.insert("title".into(), "{department}".into()))).await;
+    let found = world.engine.reconcile(&chat(), true).await.unwrap();
+    assert_eq!(told(&found), [] as [&str; 0], "{found:?}");
+    assert!(world.findings("account-unmanaged").await.is_empty());
+    world.quiet().await;
+    let title = |who: &str| {
+        let truth = world.lab.truth("chat").unwrap();
+        let user = truth.users.iter().find(|user| user.user_name == who).unwrap();
+        user.attributes["title"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(["ann@x.test", "bob@x.test"].map(title), ["Engineering", "Finance"]);
+}
+
 /// What somebody else changed to what should be is told, once, and nothing is done.
 #[tokio::test]
 async fn what_was_done_by_hand_before_the_plan_was_approved_is_out_of_band() {
