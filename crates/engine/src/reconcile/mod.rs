@@ -222,7 +222,7 @@ impl Engine {
         self.reconcile_as(system, full, None).await
     }
 
-    /// The same, and what was held of the comparison before goes out, however much it is: `by` has looked at it.
+    /// The same, and as much goes out as the comparison before held: `by` has looked at it.
     pub async fn release_differences(&self, system: &SystemName, by: Actor) -> Result<Reconciled> {
         self.reconcile_as(system, true, Some(by)).await
     }

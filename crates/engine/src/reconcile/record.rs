@@ -112,20 +112,23 @@ impl Engine {
         Ok(tx.write(self.tenant(), vec![update], self.entropy()).await?)
     }
 
-    /// How much the comparison may set in motion: what is held keeps everything back until somebody lets it go.
+    /// About how many accounts the comparison may set something in motion. What is held keeps everything back until
+    /// somebody lets it go, and then as much goes as was held: what differs beyond that nobody has looked at.
     async fn room(&self, tx: &mut dyn Tx, comparing: &Comparing<'_>, nothing: bool) -> Result<Room> {
         let held = comparing.before.as_ref().and_then(|before| before.value.held.as_ref());
         Ok(Room::new(match (&comparing.release, held) {
-            (Some(by), _) => {
-                let mut record =
-                    self.record(RecordKind::BudgetReleased, "release").fact("system", comparing.system);
+            (Some(by), Some(held)) => {
+                let mut record = self
+                    .record(RecordKind::BudgetReleased, "release")
+                    .fact("accounts", held.accounts)
+                    .fact("system", comparing.system);
                 record.actor = by.clone();
                 tx.write(self.tenant(), vec![Update::new(record)], self.entropy()).await?;
-                u64::MAX
+                held.accounts
             }
             (None, Some(_)) => 0,
-            (None, None) if nothing => 0,
-            (None, None) => comparing.rules.allowed(self.population(tx, comparing.system).await?),
+            (Some(_) | None, None) if nothing => 0,
+            (Some(_) | None, None) => comparing.rules.allowed(self.population(tx, comparing.system).await?),
         }))
     }
 
