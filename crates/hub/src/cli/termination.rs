@@ -182,9 +182,9 @@ fn source(view: &TerminationView) -> String {
             (false, None) => "-".into(),
         },
         TerminationState::Fired { word, .. } => match word {
-            SourceWord::Owed => "the source has not said so".into(),
+            SourceWord::Owed => "source has not said so".into(),
             SourceWord::LiftAsked { .. } => "one person wants it lifted".into(),
-            SourceWord::Given { .. } => "the source says so too".into(),
+            SourceWord::Given { .. } => "source says so too".into(),
             SourceWord::HiredAnew { .. } => "hired anew".into(),
             SourceWord::Lifted { .. } => "lifted".into(),
         },
