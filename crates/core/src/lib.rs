@@ -26,6 +26,7 @@ pub mod factor;
 pub mod finding;
 pub mod gate;
 pub mod govern;
+pub mod guard;
 pub mod id;
 pub mod identity;
 pub mod index;

@@ -78,6 +78,7 @@ pub enum RecordKind {
     TransferEnded,
     ControlMissing,
     ControlMended,
+    BatchReleased,
     TerminationArmed,
     TerminationFired,
     TerminationDisarmed,

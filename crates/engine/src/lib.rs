@@ -27,6 +27,7 @@ mod error;
 mod exception;
 mod export;
 mod factor;
+mod feed;
 mod finding;
 mod follow_up;
 mod govern;

@@ -5,8 +5,8 @@ use bailiwick_core::{
     case::Cell,
     gate::Shut,
     id::{
-        CaseId, EventId, ExceptionId, IdentityId, IntegrationName, PlanId, RunId, SystemName, TaskId,
-        TerminationId,
+        BatchId, CaseId, EventId, ExceptionId, IdentityId, IntegrationName, PlanId, RunId, SourceName,
+        SystemName, TaskId, TerminationId,
     },
     integration::{Integration, Role},
     time::Timestamp,
@@ -154,6 +154,13 @@ pub enum Job {
         /// On which system.
         system: SystemName,
     },
+    /// See whether a delivery of a source followed the one that was accepted.
+    Overdue {
+        /// Which source.
+        source: SourceName,
+        /// Which delivery.
+        batch: BatchId,
+    },
     /// Nobody may fire a termination any more.
     Disarm {
         /// Which.
@@ -217,6 +224,7 @@ impl Job {
             Self::Exception { exception, at } => format!("{exception}/{at}"),
             Self::Purge { identity, system } => format!("purge/{identity}/{system}"),
             Self::Clear { case, system } => format!("clear/{case}/{system}/{}", due.as_millisecond()),
+            Self::Overdue { batch, .. } => format!("overdue/{batch}"),
             Self::Disarm { termination } => termination.to_string(),
             Self::Upkeep { integration, at } => format!("upkeep/{integration}/{at}"),
             Self::Kill { integration, .. } => format!("kill/{integration}"),
@@ -307,6 +315,7 @@ impl Engine {
                     | Job::Exception { .. }
                     | Job::Purge { .. }
                     | Job::Clear { .. }
+                    | Job::Overdue { .. }
                     | Job::Disarm { .. }
                     | Job::Upkeep { .. }
                     | Job::Kill { .. }
@@ -337,6 +346,7 @@ impl Engine {
                 Job::Exception { exception, .. } => self.watch_exception(&item, exception).await,
                 Job::Purge { identity, system } => self.purge(&item, identity, &system).await,
                 Job::Clear { case, system } => self.clear(&item, case, &system).await,
+                Job::Overdue { source, batch } => self.overdue(&item, &source, batch).await,
                 Job::Disarm { termination } => self.lapse_termination(&item, termination).await,
                 Job::Upkeep { integration, at } => self.upkeep(&item, &integration, at).await,
                 Job::Kill { integration, case } => self.kill_item(&item, &integration, case).await,
@@ -374,6 +384,7 @@ impl Engine {
             | Job::Exception { .. }
             | Job::Purge { .. }
             | Job::Clear { .. }
+            | Job::Overdue { .. }
             | Job::Disarm { .. }
             | Job::Upkeep { .. }
             | Job::Kill { .. }

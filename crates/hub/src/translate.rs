@@ -3,8 +3,8 @@
 use bailiwick_connector::{ConnectorError, ErrorKind};
 use bailiwick_core::{
     approval::Refusal, contract::Breach, control::ControlRefusal, exception::ExceptionRefusal,
-    policy::PolicyError, review::ReviewRefusal, task::TaskRefusal, termination::TerminationRefusal,
-    transfer::TransferRefusal,
+    guard::ReleaseRefusal, policy::PolicyError, review::ReviewRefusal, task::TaskRefusal,
+    termination::TerminationRefusal, transfer::TransferRefusal,
 };
 use bailiwick_engine::{DoorRefusal, EngineError};
 use bailiwick_store::StoreError;
@@ -184,6 +184,16 @@ impl From<EngineError> for Problem {
             EngineError::Review(refusal) => refusal.into(),
             EngineError::Transfer(refusal) => refusal.into(),
             EngineError::Termination(refusal) => refusal.into(),
+            EngineError::Release(refusal) => {
+                let status = match refusal {
+                    ReleaseRefusal::NotHeld(_)
+                    | ReleaseRefusal::Form(_)
+                    | ReleaseRefusal::NotSeen
+                    | ReleaseRefusal::Replaced => 409,
+                    ReleaseRefusal::SamePerson | ReleaseRefusal::Beneficiary | ReleaseRefusal::Unknown => 403,
+                };
+                with(status, refusal.to_string())
+            }
             EngineError::Held(breaches) => {
                 with(422, "the delivery is held whole".into()).faults(breaches.iter().map(breach).collect())
             }
@@ -227,14 +237,20 @@ fn mistake(error: &PolicyError) -> Fault {
 }
 
 /// A broken promise of a source; the line is its place.
-fn breach(breach: &Breach) -> Fault {
+pub fn breach(breach: &Breach) -> Fault {
     let line = match breach {
         Breach::NoKey { line }
         | Breach::EmptyValue { line, .. }
         | Breach::WrongType { line, .. }
         | Breach::BadDay { line, .. } => Some(*line),
-        Breach::DuplicateKey { second, .. } => Some(*second),
-        Breach::TooFewRows { .. } | Breach::TooMuchLoss { .. } | Breach::TooMuchChange { .. } => None,
+        Breach::DuplicateKey { second, .. } | Breach::DuplicateValue { second, .. } => Some(*second),
+        Breach::TooFewRows { .. }
+        | Breach::TooMuchLoss { .. }
+        | Breach::TooMuchChange { .. }
+        | Breach::CohortLoss { .. }
+        | Breach::CohortChange { .. }
+        | Breach::PrivilegedChange { .. }
+        | Breach::Stale { .. } => None,
     };
     let fault = Fault::new(breach.code(), breach.to_string());
     match line {

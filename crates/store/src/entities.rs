@@ -20,6 +20,7 @@ use bailiwick_core::{
     exception::{Exception, GlassCase},
     factor::Factor,
     finding::Finding,
+    guard::{Fate, Would},
     id::{ApprovalId, BatchId, EventId, IdentityId, OperatorId, PlanId, RunId, SourceName, SystemName},
     identity::Identity,
     integration::Integration,
@@ -490,8 +491,21 @@ pub struct Batch {
     pub events: u64,
     /// How many records said nothing new.
     pub unchanged: u64,
-    /// Why it is held; empty when it was accepted.
+    /// Why it is held; empty when it was accepted at once.
     pub breaches: Vec<Breach>,
+    /// What it would have done, if it was held for less than its form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub would: Option<Would>,
+    /// What became of it.
+    #[serde(flatten)]
+    pub fate: Fate,
+}
+
+impl Batch {
+    /// What somebody sees of a delivery that is held, and releases.
+    pub fn shown(&self) -> Digest {
+        Digest::of_value(&("batch-v1", self.id, &self.source, self.digest, &self.breaches, &self.would))
+    }
 }
 
 impl Entity for Batch {
@@ -500,8 +514,7 @@ impl Entity for Batch {
         self.id.to_string()
     }
     fn keys(&self) -> Vec<KeyValue> {
-        let state = if self.breaches.is_empty() { "accepted" } else { "held" };
-        vec![self.source.as_str().into(), state.into()]
+        vec![self.source.as_str().into(), self.fate.name().into()]
     }
 }
 

@@ -125,6 +125,7 @@ impl Fold {
             | RecordKind::TransferEnded
             | RecordKind::ControlMissing
             | RecordKind::ControlMended
+            | RecordKind::BatchReleased
             | RecordKind::TerminationArmed
             | RecordKind::TerminationFired
             | RecordKind::TerminationDisarmed

@@ -9,6 +9,7 @@ mod access;
 mod accounts;
 mod answer;
 mod authority;
+mod batches;
 mod break_glass;
 mod caller;
 mod cases;
@@ -47,6 +48,7 @@ pub use self::{
     access::{Asked, Asking, ExceptionView},
     accounts::AccountView,
     authority::AuthorityView,
+    batches::{BatchView, ReleaseRequest},
     break_glass::{GlassOpen, GlassOpened, GlassView, ReviewRequest},
     cases::{Accepted, CaseLine, CaseView},
     configuration::Bundle,
@@ -121,6 +123,9 @@ pub fn router(hub: Hub) -> Router {
         )
         .route("/configuration", put(configuration::replace).layer(DefaultBodyLimit::max(CONFIGURATION)))
         .route("/sources/{source}/deliveries", post(sources::deliver).layer(DefaultBodyLimit::max(DELIVERY)))
+        .route("/batches", get(batches::list))
+        .route("/batches/{batch}", get(batches::show))
+        .route("/batches/{batch}/release", post(batches::release))
         .route("/plans", get(plans::list))
         .route("/plans/{plan}", get(plans::show))
         .route("/plans/{plan}/approval", post(plans::approve))

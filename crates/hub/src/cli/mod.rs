@@ -8,6 +8,7 @@ mod account;
 mod apply;
 mod asked;
 mod authority;
+mod batch;
 mod blast;
 mod break_glass;
 mod case;
@@ -115,6 +116,9 @@ enum Command {
     Apply(apply::ApplyArgs),
     /// Deliver a feed of a source
     Import(import::ImportArgs),
+    /// What was delivered, why a delivery is held, and letting it go
+    #[command(subcommand)]
+    Batch(batch::BatchCommand),
     /// What is to be changed for whom
     #[command(subcommand)]
     Plan(plan::PlanCommand),
@@ -264,6 +268,7 @@ async fn dispatch(context: &Context<'_>, command: Option<Command>) -> Result<Exi
         Command::Status(args) => status::run(context, args).await,
         Command::Apply(args) => apply::run(context, args).await,
         Command::Import(args) => import::run(context, args).await,
+        Command::Batch(command) => batch::run(context, command).await,
         Command::Plan(command) => plan::run(context, command).await,
         Command::Approve(args) => plan::approve(context, args).await,
         Command::Identity(command) => identity::run(context, command).await,
