@@ -139,7 +139,7 @@ pub fn would(arrivals: &[Arrival], known: &BTreeMap<String, Known>, holds: Holds
 
 /// What became of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "fate")]
+#[serde(rename_all = "kebab-case", tag = "state")]
 pub enum Fate {
     /// All of it was accepted.
     Accepted,

@@ -497,7 +497,6 @@ pub struct Batch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub would: Option<Would>,
     /// What became of it.
-    #[serde(flatten)]
     pub fate: Fate,
 }
 
