@@ -8,7 +8,7 @@ use bailiwick_core::{
     exception::Terms,
     id::{AccountId, EventId, IdentityId, PlanId},
     identity::{Identity, IdentityKind},
-    plan::{self, Decision, Inputs, Sweep},
+    plan::{self, Inputs, Sweep},
     policy::Bulk,
     time::{Effective, Timestamp},
 };

@@ -101,7 +101,7 @@ pub struct Row {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::Identities,
         Self::Accounts,
         Self::Systems,
