@@ -41,6 +41,7 @@ mod metrics;
 mod observe;
 mod operator;
 mod outcome;
+mod owned;
 mod probe;
 mod progress;
 mod purge;

@@ -1,6 +1,6 @@
 //! Transfers of integrations: nobody inherits one, and none changes hands silently.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bailiwick_core::{
     account::AccountValue,
@@ -48,7 +48,7 @@ impl Engine {
             return Ok(());
         }
         let hub = Actor::Hub("transfer".into());
-        let persons = self.persons(tx).await?;
+        let (persons, mut left) = (self.persons(tx).await?, BTreeSet::new());
         let departed: BTreeMap<String, Departure> =
             departed.into_iter().map(|(who, why)| (persons.resolve(&who), why)).collect();
         for integration in catalogue.integrations.values() {
@@ -63,9 +63,10 @@ impl Engine {
                     Post::Owner | Post::Backup => None,
                 };
                 self.open_transfer(tx, integration, post, to, (*because, &hub)).await?;
+                left.extend((*because == Departure::Left).then(|| holder.to_owned()));
             }
         }
-        Ok(())
+        self.judge_owned(tx, left).await
     }
 
     /// Whether somebody is known and has not left.
@@ -326,8 +327,10 @@ impl Engine {
     ) -> Result<Lack> {
         let mut lack = Lack::default();
         let oldest = self.oldest_credential(tx, name).await?;
+        let mut left = BTreeSet::new();
         for post in Post::ALL {
             let Some(open) = self.transfer_open(tx, name, post).await? else { continue };
+            left.insert(open.value.from.clone());
             let now = self.now();
             let state = match open.value.step(integration, oldest, now) {
                 Step::Wait(until) => {
@@ -351,6 +354,7 @@ impl Engine {
             updates.extend(self.close_finding(tx, OPEN, &subject(&transfer)).await?);
             tx.write(self.tenant(), updates, self.entropy()).await?;
         }
+        self.judge_owned(tx, left).await?;
         Ok(lack)
     }
 

@@ -8,12 +8,14 @@ use std::collections::BTreeSet;
 
 use bailiwick_connector::seal::{Credential, Secret};
 use bailiwick_core::{
+    access::AccessClass,
     id::IntegrationName,
     integration::Purpose,
     record::Actor,
     review::{Decision, LastDrill, Resolves, Review, Whereabouts},
     time::SignedDuration,
     transfer::Post,
+    verify::Verdict,
 };
 use bailiwick_engine::{ConfigChange, Configuration, EngineError, Swept, Waiting};
 use bailiwick_store::entities::{Operator, PlanRow};
@@ -292,6 +294,13 @@ async fn a_leaving_owner_is_followed_by_who_accepts_and_changes_the_credentials(
     let open = scene.world.engine.open_findings().await.unwrap();
     let finding = open.iter().find(|f| f.code == "transfer-open" && f.subject == "chat/owner").unwrap();
     assert_eq!(finding.owner, "hr/2", "the backup is told");
+    let sub_cases = async |world: &World| {
+        let cells = world.cells().await;
+        let of = |class: &str| cells.get(&format!("bailiwick/{class}")).cloned().unwrap_or_default();
+        ([of("owned-nhis"), of("known-secrets")], world.open_cases().await)
+    };
+    let residual = || ["residual", "residual"].map(str::to_owned);
+    assert_eq!(sub_cases(&scene.world).await, (residual(), 1), "what they own and know is in their case");
     assert_eq!(finding.deadline, bailiwick_core::time::working_days_after(scene.world.engine.now(), 5));
 
     // Nobody else accepts, and the backup must leave somebody behind.
@@ -328,8 +337,13 @@ async fn a_leaving_owner_is_followed_by_who_accepts_and_changes_the_credentials(
     scene.pass(days(7)).await;
     assert_eq!(scene.writes_shut().await, Some("rotation-overdue"));
     assert!(scene.has("rotation-overdue").await);
+    let known = scene.world.all_cells().await.into_iter().find(|c| c.class == AccessClass::KnownSecrets);
+    let what = vec!["chat verify".to_owned()];
+    assert_eq!(known.unwrap().verdict, Verdict::Residual { what }, "the other one is still what they knew");
+    assert_eq!(sub_cases(&scene.world).await, (residual(), 1));
     scene.rotate(&[Purpose::Verify]).await;
     scene.world.quiet_before(SignedDuration::from_mins(2)).await;
+    assert_eq!(sub_cases(&scene.world).await, (["removed", "removed"].map(str::to_owned), 0));
     assert!(!scene.has("rotation-overdue").await);
     assert_ne!(scene.writes_shut().await, Some("rotation-overdue"));
 }

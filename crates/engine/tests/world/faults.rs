@@ -1,8 +1,11 @@
 //! Where the process can die: a counter of points, and a store that notices.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -23,11 +26,35 @@ pub struct Faults {
     at: AtomicU64,
     dead: AtomicBool,
     accounts: AtomicU64,
+    /// How long each call takes, and when each was sent.
+    slow: Mutex<Option<(Duration, Vec<Instant>)>>,
     /// What systems are still willing to make; without it they make everything.
     makes: Mutex<Option<Arc<Semaphore>>>,
 }
 
 impl Faults {
+    /// Each call takes so long from now on, and the instants at which they are sent are kept.
+    pub fn slow(&self, each: Duration) {
+        *self.slow.lock().unwrap() = Some((each, Vec::new()));
+    }
+
+    /// The instants at which calls were sent since the last time.
+    pub fn sent(&self) -> Vec<Instant> {
+        self.slow.lock().unwrap().as_mut().map(|(_, sent)| std::mem::take(sent)).unwrap_or_default()
+    }
+
+    /// Waits as long as a call takes.
+    #[allow(clippy::disallowed_methods, reason = "a benchmark measures time")]
+    pub async fn calling(&self) {
+        let each = self.slow.lock().unwrap().as_mut().map(|(each, sent)| {
+            sent.push(Instant::now());
+            *each
+        });
+        if let Some(each) = each {
+            tokio::time::sleep(each).await;
+        }
+    }
+
     /// Systems make `n` more things; what else they are asked to make waits until this is called again.
     pub fn make(&self, n: usize) {
         self.makes.lock().unwrap().get_or_insert_with(|| Arc::new(Semaphore::new(0))).add_permits(n);

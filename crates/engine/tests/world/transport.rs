@@ -39,6 +39,7 @@ impl Transport for InProcess {
         if self.faults.point() {
             return Err(lost(false));
         }
+        self.faults.calling().await;
         if request.method() == http::Method::POST {
             self.faults.making().await;
         }

@@ -72,6 +72,7 @@ scenarios! {
     two_people_are_fired: "16-two-people-are-fired.md",
     access_for_a_time: "17-access-for-a-time.md",
     differences: "18-differences.md",
+    the_feed_is_guarded: "19-the-feed-is-guarded.md",
 }
 
 #[test]
