@@ -3,6 +3,7 @@
 //! Values that exist in core and need nothing more are kept as they are. The few that the store
 //! wraps ([`PlanRow`], [`Run`], …) are the states of the flow that only storage and engine know.
 
+mod batch;
 mod operator;
 
 use std::collections::BTreeMap;
@@ -13,15 +14,13 @@ use bailiwick_core::{
     automation::Automation,
     budget::Ledger,
     case::{Case, Cell},
-    contract::Breach,
     digest::Digest,
     drill::Drill,
     event::Event,
     exception::{Exception, GlassCase},
     factor::Factor,
     finding::Finding,
-    guard::{Fate, Would},
-    id::{ApprovalId, BatchId, EventId, IdentityId, OperatorId, PlanId, RunId, SourceName, SystemName},
+    id::{ApprovalId, EventId, IdentityId, OperatorId, PlanId, RunId, SystemName},
     identity::Identity,
     integration::Integration,
     person::Ties,
@@ -39,7 +38,10 @@ use bailiwick_core::{
 };
 use serde::{Deserialize, Serialize};
 
-pub use self::operator::{Invitation, Operator};
+pub use self::{
+    batch::Batch,
+    operator::{Invitation, Operator},
+};
 pub use crate::reading::{Held, Membership, NestedGroup, Reading, Since};
 use crate::{Entity, KeyValue, Table};
 
@@ -471,49 +473,6 @@ impl Entity for Run {
             self.system.as_str().into(),
             self.state().into(),
         ]
-    }
-}
-
-/// One delivery of a feed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Batch {
-    /// Its id.
-    pub id: BatchId,
-    /// The source.
-    pub source: SourceName,
-    /// Digest of the delivered bytes: the same delivery twice is one.
-    pub digest: Digest,
-    /// When it came.
-    pub at: Timestamp,
-    /// How many records it has.
-    pub rows: u64,
-    /// How many events came of it.
-    pub events: u64,
-    /// How many records said nothing new.
-    pub unchanged: u64,
-    /// Why it is held; empty when it was accepted at once.
-    pub breaches: Vec<Breach>,
-    /// What it would have done, if it was held for less than its form.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub would: Option<Would>,
-    /// What became of it.
-    pub fate: Fate,
-}
-
-impl Batch {
-    /// What somebody sees of a delivery that is held, and releases.
-    pub fn shown(&self) -> Digest {
-        Digest::of_value(&("batch-v1", self.id, &self.source, self.digest, &self.breaches, &self.would))
-    }
-}
-
-impl Entity for Batch {
-    const TABLE: Table = Table::Batches;
-    fn key(&self) -> String {
-        self.id.to_string()
-    }
-    fn keys(&self) -> Vec<KeyValue> {
-        vec![self.source.as_str().into(), self.fate.name().into()]
     }
 }
 
