@@ -1,8 +1,11 @@
 //! Where the process can die: a counter of points, and a store that notices.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -22,6 +25,22 @@ pub struct Faults {
     at: AtomicU64,
     dead: AtomicBool,
     accounts: AtomicU64,
+    calls: AtomicU64,
+    /// What becomes of a call, by its number.
+    weather: Mutex<BTreeMap<u64, Weather>>,
+}
+
+/// What the way to a system does to one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weather {
+    /// It does not get there.
+    Unreached,
+    /// It gets there, and its answer is lost.
+    AnswerLost,
+    /// Too many requests (429), before it gets there.
+    TooMany,
+    /// Unavailable (503), before it gets there.
+    Unavailable,
 }
 
 impl Faults {
@@ -51,6 +70,23 @@ impl Faults {
     /// How many points were passed.
     pub fn passed(&self) -> u64 {
         self.passed.load(Ordering::SeqCst)
+    }
+
+    /// What becomes of the `n`-th call from now, 1 being the next.
+    pub fn call(&self, n: u64, weather: Weather) {
+        self.weather.lock().unwrap().insert(self.calls.load(Ordering::SeqCst) + n, weather);
+    }
+
+    /// What becomes of this call.
+    pub fn weather(&self) -> Option<Weather> {
+        let here = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        self.weather.lock().unwrap().remove(&here)
+    }
+
+    /// From here on nothing happens any more.
+    pub fn fair(&self) {
+        self.at.store(0, Ordering::SeqCst);
+        self.weather.lock().unwrap().clear();
     }
 
     /// Whether it died.

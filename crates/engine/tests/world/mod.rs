@@ -11,6 +11,7 @@ mod declared;
 mod faults;
 pub mod newsy;
 mod phone;
+pub mod planted;
 mod transport;
 
 use std::{
@@ -49,7 +50,8 @@ use serde_json::json;
 
 #[allow(unused_imports, reason = "each test uses a part of it")]
 pub use declared::{CLASSES, register};
-pub use faults::Faults;
+#[allow(unused_imports, reason = "each test uses a part of it")]
+pub use faults::{Faults, Weather};
 #[allow(unused_imports, reason = "each test uses a part of it")]
 pub use phone::Phone;
 
@@ -464,7 +466,8 @@ impl World {
         entries.iter().filter_map(|e| kind(&e.bytes).ok()?.as_str().map(str::to_owned)).collect()
     }
 
-    async fn all<T: Entity>(&self, table: Table) -> Vec<T> {
+    /// Every row of a kind.
+    pub async fn all<T: Entity>(&self, table: Table) -> Vec<T> {
         let mut tx = self.store.read().await.unwrap();
         let rows = select::<T>(&mut *tx, &Tenant::single(), Select::from(table)).await.unwrap();
         rows.into_iter().map(|s| s.value).collect()

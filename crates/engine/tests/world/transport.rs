@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 
-use super::Faults;
+use super::{Faults, faults::Weather};
 
 /// Where the lab is.
 const LAB: &str = "127.0.0.1:9";
@@ -33,6 +33,11 @@ fn lost(sent: bool) -> TransportError {
     TransportError { kind, sent, cause: "the line is dead".into() }
 }
 
+/// An answer that asks to come again.
+fn refusal(status: u16) -> http::Response<Bytes> {
+    http::Response::builder().status(status).header("Retry-After", "1").body(Bytes::new()).unwrap()
+}
+
 #[async_trait]
 impl Transport for InProcess {
     async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, TransportError> {
@@ -42,8 +47,16 @@ impl Transport for InProcess {
         if request.uri().authority().is_some_and(|authority| authority.as_str() != LAB) {
             return self.outside.send(request).await;
         }
+        let weather = self.faults.weather();
+        match weather {
+            Some(Weather::Unreached) => return Err(lost(false)),
+            Some(Weather::TooMany) => return Ok(refusal(429)),
+            Some(Weather::Unavailable) => return Ok(refusal(503)),
+            Some(Weather::AnswerLost) | None => {}
+        }
         let response = self.router.clone().oneshot(request.map(Body::from)).await.map_err(|_| lost(true))?;
-        if response.extensions().get::<Dropped>().is_some() || self.faults.point() {
+        let dropped = response.extensions().get::<Dropped>().is_some() || weather.is_some();
+        if dropped || self.faults.point() {
             return Err(lost(true));
         }
         let (parts, body) = response.into_parts();

@@ -1,0 +1,143 @@
+//! The simulated world: a script from each seed, played by one or two engines on one store, with systems that
+//! misbehave, calls that are lost and processes that die; judged by oracles that read truth.
+//!
+//! `cargo test -p bailiwick-engine --test sim -- --seeds N --from S`. A failure prints its seed and the shortest
+//! script that still fails.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+#[path = "../world/mod.rs"]
+mod world;
+
+mod oracle;
+mod play;
+mod script;
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    process::ExitCode,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use crate::{oracle::Violation, play::Play, script::Script, world::planted::Bug};
+
+/// How many seeds are played when nobody says.
+const USUAL: u64 = 1_000;
+
+/// Of how many seeds one has its whole log checked, and is compared with itself undisturbed.
+const THOROUGH: u64 = 8;
+
+/// Plays a script and judges it.
+fn judge(script: &Script) -> Result<(), Violation> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let played = catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(async {
+            let play = Play::all(script.clone()).await?;
+            oracle::all(&play).await?;
+            if script.seed % THOROUGH == 0 {
+                oracle::log(&play).await?;
+            }
+            if script.seed % THOROUGH == 1 && script.is_timeless() {
+                let other = Play::all(script.undisturbed()).await?;
+                oracle::same(&play, &other)?;
+            }
+            Ok(())
+        })
+    }));
+    played.unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<String>().cloned();
+        let said = said.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Err(Violation::new("panic", said.unwrap_or_default()))
+    })
+}
+
+/// Leaves out steps for as long as the same oracle says no.
+fn shrunk(mut script: Script, oracle: &str) -> Script {
+    let mut at = script.steps.len();
+    while at > 0 {
+        at -= 1;
+        let mut shorter = script.clone();
+        shorter.steps.remove(at);
+        if judge(&shorter).is_err_and(|violation| violation.oracle == oracle) {
+            script = shorter;
+        }
+    }
+    script
+}
+
+/// The value after a flag.
+fn argument(name: &str) -> Option<u64> {
+    let all: Vec<String> = std::env::args().collect();
+    let at = all.iter().position(|argument| argument == name)?;
+    all.get(at + 1)?.parse().ok()
+}
+
+/// Each planted mistake, and the oracle that must catch it.
+const BUGS: [(Bug, &str); 3] =
+    [(Bug::BelievesOk, "verdict"), (Bug::TrustsPartial, "verdict"), (Bug::Overtaken, "once")];
+
+/// Within how many seeds.
+const CAUGHT_WITHIN: u64 = 400;
+
+/// Whether every planted mistake is caught by its oracle; says by which seed first.
+fn all_bugs_are_caught() -> bool {
+    let mut all = true;
+    for (bug, oracle) in BUGS {
+        let catches = |seed: &u64| {
+            judge(&Script::of(*seed).with(bug)).is_err_and(|violation| violation.oracle == oracle)
+        };
+        match (0..CAUGHT_WITHIN).find(catches) {
+            Some(seed) => println!("planted {}: caught by `{oracle}` with seed {seed}", bug.name()),
+            None => {
+                println!("planted {}: `{oracle}` misses it in {CAUGHT_WITHIN} seeds", bug.name());
+                all = false;
+            }
+        }
+    }
+    all
+}
+
+fn main() -> ExitCode {
+    if std::env::args().any(|argument| argument == "--list") {
+        return ExitCode::SUCCESS;
+    }
+    let (from, seeds) = (argument("--from").unwrap_or(0), argument("--seeds").unwrap_or(USUAL));
+    let next = AtomicU64::new(from);
+    let failed = Mutex::new(Vec::new());
+    std::panic::set_hook(Box::new(|_| {}));
+    let caught = all_bugs_are_caught();
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::SeqCst);
+                    if seed >= from + seeds {
+                        return;
+                    }
+                    if (seed - from) % 500 == 499 {
+                        println!("{} of {seeds} seeds", seed - from + 1);
+                    }
+                    if let Err(violation) = judge(&Script::of(seed)) {
+                        failed.lock().unwrap().push((seed, violation));
+                    }
+                }
+            });
+        }
+    });
+    let mut failed = failed.into_inner().unwrap();
+    failed.sort_by_key(|(seed, _)| *seed);
+    let mut by_oracle = std::collections::BTreeMap::<&str, Vec<u64>>::new();
+    for (seed, violation) in &failed {
+        by_oracle.entry(violation.oracle).or_default().push(*seed);
+    }
+    for (seed, violation) in failed.iter().take(3) {
+        let short = shrunk(Script::of(*seed), violation.oracle);
+        let said = judge(&short).err().map(|violation| violation.what).unwrap_or_default();
+        println!("seed {seed}: {}: {said}\n{short:#?}", violation.oracle);
+    }
+    println!("{seeds} seeds from {from}: {} failed {by_oracle:?}", failed.len());
+    if caught && failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,118 @@
+//! Connectors with a mistake in them, for the oracles of the simulated world to catch. A system opts in by the
+//! setting `planted`.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use bailiwick_connector::{
+    Applied, Capability, Connector, Line, Listing, Locator, Object, ObjectState, Page, Result, Visit,
+};
+use bailiwick_core::plan::Op;
+
+/// A mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bug {
+    /// What was answered OK is taken to be so: accounts that were to be disabled are shown disabled.
+    BelievesOk,
+    /// Of what an account holds nothing is shown, and that is called everything.
+    TrustsPartial,
+    /// What was given last arrives once more, after the account was disabled.
+    Overtaken,
+}
+
+impl Bug {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::BelievesOk, Self::TrustsPartial, Self::Overtaken];
+
+    /// As in settings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BelievesOk => "believes-ok",
+            Self::TrustsPartial => "trusts-partial",
+            Self::Overtaken => "overtaken",
+        }
+    }
+}
+
+/// A connector that makes the mistake.
+pub fn wrap(inner: Arc<dyn Connector>, name: &str) -> Arc<dyn Connector> {
+    let bug = Bug::ALL.into_iter().find(|bug| bug.name() == name).unwrap();
+    Arc::new(Planted { inner, bug, disabled: Mutex::default(), given: Mutex::default() })
+}
+
+struct Planted {
+    inner: Arc<dyn Connector>,
+    bug: Bug,
+    disabled: Mutex<BTreeSet<String>>,
+    given: Mutex<BTreeMap<String, Op>>,
+}
+
+impl Planted {
+    fn shown(&self, mut object: Object<'static>) -> Object<'static> {
+        if self.disabled.lock().unwrap().contains(object.id.as_ref()) {
+            object.state = ObjectState::Blocked;
+        }
+        object
+    }
+}
+
+#[async_trait]
+impl Connector for Planted {
+    fn capability(&self) -> &Capability {
+        self.inner.capability()
+    }
+
+    async fn check(&self, line: &Line) -> Result<()> {
+        self.inner.check(line).await
+    }
+
+    async fn list(
+        &self,
+        line: &Line,
+        listing: Listing<'_>,
+        cursor: Option<&str>,
+        size: u32,
+        visit: Visit<'_>,
+    ) -> Result<Page> {
+        if self.bug == Bug::TrustsPartial && matches!(listing, Listing::Held { .. }) {
+            return Ok(Page { next: None, complete: true });
+        }
+        let mut show = |object: Object<'_>| visit(self.shown(object.into_owned()));
+        self.inner.list(line, listing, cursor, size, &mut show).await
+    }
+
+    async fn get(&self, line: &Line, locator: Locator<'_>) -> Result<Option<Object<'static>>> {
+        Ok(self.inner.get(line, locator).await?.map(|object| self.shown(object)))
+    }
+
+    async fn apply(
+        &self,
+        line: &Line,
+        account: Option<&str>,
+        op: &Op,
+        precondition: Option<&str>,
+        key: &str,
+    ) -> Result<Applied> {
+        let applied = self.inner.apply(line, account, op, precondition, key).await?;
+        let Some(account) = account else { return Ok(applied) };
+        match (self.bug, op) {
+            (Bug::BelievesOk, Op::Disable { .. }) => _ = self.disabled.lock().unwrap().insert(account.into()),
+            (Bug::BelievesOk, Op::Enable) => _ = self.disabled.lock().unwrap().remove(account),
+            (Bug::Overtaken, Op::Grant { .. }) => {
+                self.given.lock().unwrap().insert(account.into(), op.clone());
+            }
+            (Bug::Overtaken, Op::Disable { .. }) => {
+                let late = self.given.lock().unwrap().remove(account);
+                if let Some(late) = late {
+                    // As a write that was under way for long; nobody waits for its answer.
+                    let _ = self.inner.apply(line, Some(account), &late, None, &format!("{key}-late")).await;
+                }
+            }
+            _ => {}
+        }
+        Ok(applied)
+    }
+}
