@@ -32,8 +32,9 @@ impl Violation {
 
 type Judged = Result<(), Violation>;
 
-/// All oracles but the one that reads the whole log.
-pub async fn all(play: &Play) -> Judged {
+/// All oracles but the one that reads the whole log. Says whether truth is what policy says everywhere; where it is
+/// not, the hub says so openly.
+pub async fn all(play: &Play) -> Result<bool, Violation> {
     verdicts(play).await?;
     closed(play).await?;
     once(play).await?;
@@ -55,7 +56,7 @@ fn live(user: &TrueUser, class: AccessClass) -> bool {
 }
 
 /// Nothing that the hub calls removed or blocked is live.
-async fn verdicts(play: &Play) -> Judged {
+pub async fn verdicts(play: &Play) -> Judged {
     let accounts: Vec<Account> = play.world.all(Table::Accounts).await;
     for cell in latest_cells(play).await {
         let gone = matches!(cell.verdict, Verdict::Removed | Verdict::Blocked { .. });
@@ -177,7 +178,8 @@ async fn approved(play: &Play) -> Judged {
 }
 
 /// Truth is what policy says for everybody, or the hub says openly that it is not.
-async fn converged(play: &Play) -> Judged {
+async fn converged(play: &Play) -> Result<bool, Violation> {
+    let mut everywhere = true;
     let now = play.world.clock();
     let open = play.world.engine.open_findings().await.unwrap();
     let waiting = play.world.drafted().await;
@@ -204,6 +206,7 @@ async fn converged(play: &Play) -> Judged {
                 }
             }
             let as_it_should = user.is_some() == person.works(now) && groups == wanted;
+            everywhere &= as_it_should;
             if !as_it_should && !told {
                 let said = format!(
                     "{system}: {who} is {person:?}, wanted {wanted:?}, in truth {user:?} in {groups:?}"
@@ -212,7 +215,7 @@ async fn converged(play: &Play) -> Judged {
             }
         }
     }
-    Ok(())
+    Ok(everywhere)
 }
 
 /// The log verifies, and every row is as its record says.

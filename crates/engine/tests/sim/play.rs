@@ -8,9 +8,9 @@ use bailiwick_lab::Behaviour;
 use serde_json::json;
 
 use crate::{
-    oracle::Violation,
+    oracle::{self, Violation},
     script::{Given, SYSTEMS, Script, Step},
-    world::World,
+    world::{World, planted::Bug},
 };
 
 /// What the source says of somebody.
@@ -60,6 +60,7 @@ impl Play {
         play.world.quiet().await;
         for step in play.script.steps.clone() {
             play.step(step).await?;
+            oracle::verdicts(&play).await?;
         }
         play.settle().await;
         Ok(play)
@@ -223,6 +224,9 @@ impl Play {
                 ));
             }
             let Some(bug) = self.script.bug else { return };
+            if bug == Bug::IgnoresLag {
+                configuration.systems.iter_mut().for_each(|system| system.convergence_ms = 0);
+            }
             for integration in configuration.integrations.iter_mut().filter(|i| i.connector == "scim") {
                 integration.settings["planted"] = bug.name().into();
             }

@@ -19,17 +19,20 @@ pub enum Bug {
     BelievesOk,
     /// Of what an account holds nothing is shown, and that is called everything.
     TrustsPartial,
+    /// It is read back at once, however long the system takes.
+    IgnoresLag,
     /// What was given last arrives once more, after the account was disabled.
     Overtaken,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::BelievesOk, Self::TrustsPartial, Self::Overtaken];
+    pub const ALL: [Self; 4] = [Self::IgnoresLag, Self::BelievesOk, Self::TrustsPartial, Self::Overtaken];
 
     /// As in settings.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::IgnoresLag => "ignores-lag",
             Self::BelievesOk => "believes-ok",
             Self::TrustsPartial => "trusts-partial",
             Self::Overtaken => "overtaken",
@@ -40,11 +43,16 @@ impl Bug {
 /// A connector that makes the mistake.
 pub fn wrap(inner: Arc<dyn Connector>, name: &str) -> Arc<dyn Connector> {
     let bug = Bug::ALL.into_iter().find(|bug| bug.name() == name).unwrap();
-    Arc::new(Planted { inner, bug, disabled: Mutex::default(), given: Mutex::default() })
+    let mut capability = inner.capability().clone();
+    if bug == Bug::IgnoresLag {
+        capability.read_lag_ms = 0;
+    }
+    Arc::new(Planted { inner, capability, bug, disabled: Mutex::default(), given: Mutex::default() })
 }
 
 struct Planted {
     inner: Arc<dyn Connector>,
+    capability: Capability,
     bug: Bug,
     disabled: Mutex<BTreeSet<String>>,
     given: Mutex<BTreeMap<String, Op>>,
@@ -62,7 +70,7 @@ impl Planted {
 #[async_trait]
 impl Connector for Planted {
     fn capability(&self) -> &Capability {
-        self.inner.capability()
+        &self.capability
     }
 
     async fn check(&self, line: &Line) -> Result<()> {
