@@ -123,7 +123,7 @@ impl Play {
     }
 
     fn person(&self, who: usize) -> Person {
-        self.people[who].unwrap_or(Person { engineering: who % 2 == 0, left: false, last: None })
+        self.people[who].unwrap_or(Person { engineering: who.is_multiple_of(2), left: false, last: None })
     }
 
     fn lines(&self) -> Vec<String> {
