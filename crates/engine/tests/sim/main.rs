@@ -1,4 +1,4 @@
-//! The simulated world: a script from each seed, played by one or two engines on one store, with systems that
+//! The simulated world: a script from each seed, played by one to three engines on one store, with systems that
 //! misbehave, calls that are lost and processes that die; judged by oracles that read truth.
 //!
 //! `cargo test -p bailiwick-engine --test sim -- --seeds N --from S`; `--tell` shows how each
@@ -77,10 +77,13 @@ fn argument(name: &str) -> Option<u64> {
 }
 
 /// Each planted mistake, and the oracle that must catch it.
-const BUGS: [(Bug, &str); 4] = [
+const BUGS: [(Bug, &str); Bug::ALL.len()] = [
+    (Bug::RetriesBlindly, "settled"),
     (Bug::IgnoresLag, "verdict"),
-    (Bug::BelievesOk, "verdict"),
     (Bug::TrustsPartial, "verdict"),
+    (Bug::Unapproved, "approved"),
+    (Bug::BelievesOk, "verdict"),
+    (Bug::ResumesBlindly, "settled"),
     (Bug::Overtaken, "once"),
 ];
 

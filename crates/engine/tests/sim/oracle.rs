@@ -7,15 +7,19 @@ use bailiwick_core::{
     access::AccessClass,
     account::Account,
     case::{Case, Cell, closes},
-    id::{CaseId, PlanId, Tenant},
+    id::{CaseId, IdentityId, PlanId, SystemName},
+    identity::Identity,
     plan::Op,
     record::{Logged, RecordKind},
     verify::Verdict,
 };
-use bailiwick_lab::{Behaviour, Credential, Effect, TrueUser};
-use bailiwick_store::{Table, entities::PlanState};
+use bailiwick_lab::{Behaviour, Credential, Effect, TrueThing, Truth};
+use bailiwick_store::Table;
 
-use crate::play::{Play, email};
+use crate::{
+    play::{Play, email},
+    script::FURTHER,
+};
 
 /// An oracle says no.
 #[derive(Debug)]
@@ -37,13 +41,21 @@ type Judged = Result<(), Violation>;
 pub async fn all(play: &Play) -> Result<bool, Violation> {
     verdicts(play).await?;
     closed(play).await?;
+    settled(play)?;
     once(play).await?;
-    approved(play).await?;
     converged(play).await
 }
 
-/// Whether anything of a class is live, in truth.
-fn live(user: &TrueUser, class: AccessClass) -> bool {
+/// Whether anything of a class is live, in truth, of somebody who may be gone.
+fn live(truth: &Truth, id: &str, class: AccessClass) -> bool {
+    if let Some(further) = FURTHER.iter().find(|further| further.class == class.as_str()) {
+        let theirs = |thing: &&TrueThing| match further.class == further.thing {
+            true => thing.maker == id,
+            false => thing.holder == id,
+        };
+        return truth.held.iter().filter(theirs).any(|thing| thing.class == further.thing);
+    }
+    let Some(user) = truth.users.iter().find(|user| user.id == id) else { return false };
     match class.as_str() {
         "primary-account" => user.active,
         "direct-groups" => !user.groups.is_empty(),
@@ -57,16 +69,21 @@ fn live(user: &TrueUser, class: AccessClass) -> bool {
 
 /// Nothing that the hub calls removed or blocked is live.
 pub async fn verdicts(play: &Play) -> Judged {
+    let cells = latest_cells(play).await;
+    if cells.is_empty() {
+        return Ok(());
+    }
     let accounts: Vec<Account> = play.world.all(Table::Accounts).await;
-    for cell in latest_cells(play).await {
+    for cell in cells {
         let gone = matches!(cell.verdict, Verdict::Removed | Verdict::Blocked { .. });
+        // Nothing but a drill finds this lie; the fault grid has it.
         let lies =
             play.script.has(cell.system.as_str(), Behaviour::Liar) && cell.class.as_str() == "api-tokens";
         let account = accounts.iter().find(|account| account.id == cell.account);
         let (true, false, Some(account)) = (gone, lies, account) else { continue };
         let truth = play.world.lab.truth(cell.system.as_str()).unwrap();
-        let user = truth.users.iter().find(|user| user.id == account.external_id);
-        if user.is_some_and(|user| live(user, cell.class)) {
+        if live(&truth, &account.external_id, cell.class) {
+            let user = truth.users.iter().find(|user| user.id == account.external_id);
             return Err(Violation::new("verdict", format!("{cell:?}, and in truth {user:?}")));
         }
     }
@@ -76,7 +93,7 @@ pub async fn verdicts(play: &Play) -> Judged {
 /// The cells of the last case of everybody who has left and is not back.
 async fn latest_cells(play: &Play) -> Vec<Cell> {
     let now = play.world.clock();
-    let identities: Vec<bailiwick_core::identity::Identity> = play.world.all(Table::Identities).await;
+    let identities: Vec<Identity> = play.world.all(Table::Identities).await;
     let left: BTreeSet<String> = identities
         .iter()
         .filter(|identity| {
@@ -111,58 +128,17 @@ async fn closed(play: &Play) -> Judged {
     Ok(())
 }
 
-/// What was made, given, enabled or deleted was planned so often at least, in plans that were approved.
-async fn once(play: &Play) -> Judged {
-    let mut planned: BTreeMap<(String, &'static str), usize> = BTreeMap::new();
-    for row in play.world.plans().await.iter().filter(|row| row.state != PlanState::Drafted) {
-        for change in &row.plan.changes {
-            let verb = match change.op {
-                Op::CreateAccount { .. } => "create",
-                Op::Enable => "enable",
-                Op::Delete => "delete",
-                Op::Grant { .. } => "grant",
-                Op::SetAttributes { .. } | Op::Disable { .. } | Op::Revoke { .. } | Op::RevokeAll { .. } => {
-                    continue;
-                }
-            };
-            *planned.entry((change.system.to_string(), verb)).or_default() += 1;
-        }
-    }
-    for system in &play.world.systems {
-        let mut done: BTreeMap<&'static str, usize> = BTreeMap::new();
-        for entry in play.world.lab.ledger(system).unwrap() {
-            let verb = match entry.effect {
-                Effect::UserCreated => "create",
-                Effect::UserActivated => "enable",
-                Effect::UserDeleted | Effect::UserSoftDeleted => "delete",
-                Effect::MemberAdded | Effect::LicenceAssigned => "grant",
-                _ => continue,
-            };
-            if entry.cause.credential == Credential::Write {
-                *done.entry(verb).or_default() += 1;
-            }
-        }
-        for (verb, done) in done {
-            let planned = planned.get(&(system.clone(), verb)).copied().unwrap_or_default();
-            if done > planned {
-                return Err(Violation::new(
-                    "once",
-                    format!("{system}: {verb} {done} times, planned {planned}"),
-                ));
-            }
-        }
-    }
-    Ok(())
-}
+/// Somebody on a system: what was done to them, and with which group.
+type Done = (String, String, &'static str, String);
 
-/// Nothing was sent of a plan before it was approved.
-async fn approved(play: &Play) -> Judged {
+/// How often each thing was planned, in plans that were approved before anything of them was sent.
+async fn planned(play: &Play) -> Result<BTreeMap<Done, usize>, Violation> {
     let mut tx = play.world.store.read().await.unwrap();
     let entries = tx.written(0, 100_000).await.unwrap();
+    drop(tx);
     let mut approved: BTreeSet<PlanId> = BTreeSet::new();
     for entry in &entries {
         let logged = Logged::parse(&entry.bytes).unwrap();
-        assert_eq!(logged.tenant, Tenant::single());
         match (logged.kind, logged.plan) {
             (RecordKind::Approved, Some(plan)) => _ = approved.insert(plan),
             (RecordKind::Sent, Some(plan)) if !approved.contains(&plan) => {
@@ -174,21 +150,110 @@ async fn approved(play: &Play) -> Judged {
             _ => {}
         }
     }
+    let names = people(play).await;
+    let mut planned = BTreeMap::new();
+    for row in play.world.plans().await.iter().filter(|row| approved.contains(&row.plan.id)) {
+        let Some(who) = names.get(&row.plan.decision.identity) else { continue };
+        for change in &row.plan.changes {
+            let (verb, group) = match &change.op {
+                Op::CreateAccount { .. } => ("create", ""),
+                Op::Enable => ("enable", ""),
+                Op::Delete => ("delete", ""),
+                Op::Grant { external_id, .. } => ("grant", external_id.as_str()),
+                Op::SetAttributes { .. } | Op::Disable { .. } | Op::Revoke { .. } | Op::RevokeAll { .. } => {
+                    continue;
+                }
+            };
+            let key = (change.system.to_string(), email(*who), verb, group.to_owned());
+            *planned.entry(key).or_default() += 1;
+        }
+    }
+    Ok(planned)
+}
+
+/// What was made, given, enabled or deleted is a change of an approved plan, for this person, and is done once for each.
+async fn once(play: &Play) -> Judged {
+    let planned = planned(play).await?;
+    let mut done: BTreeMap<Done, usize> = BTreeMap::new();
+    for system in &play.world.systems {
+        for entry in play.world.lab.ledger(system).unwrap() {
+            let verb = match entry.effect {
+                Effect::UserCreated => "create",
+                Effect::UserActivated => "enable",
+                Effect::UserDeleted | Effect::UserSoftDeleted => "delete",
+                Effect::MemberAdded | Effect::LicenceAssigned => "grant",
+                _ => continue,
+            };
+            let user = entry.user.unwrap_or_default();
+            let name = play.names.get(&(system.clone(), user));
+            let (Some(name), Credential::Write) = (name, entry.cause.credential) else { continue };
+            let what = entry.group.or(entry.detail).filter(|_| verb == "grant").unwrap_or_default();
+            *done.entry((system.clone(), name.clone(), verb, what)).or_default() += 1;
+        }
+    }
+    for (key, done) in done {
+        let (system, who, verb, what) = &key;
+        let planned = planned.get(&key).copied().unwrap_or_default();
+        let oracle = if planned == 0 { "approved" } else { "once" };
+        if done > planned {
+            let said = format!("{system}: {verb} {what} for {who} {done} times, planned {planned}");
+            return Err(Violation::new(oracle, said));
+        }
+    }
     Ok(())
 }
 
-/// Truth is what policy says for everybody, or the hub says openly that it is not.
+/// A write whose answer was lost is not sent again before the system was read.
+fn settled(play: &Play) -> Judged {
+    let mut unknown: BTreeSet<(String, Vec<u8>)> = BTreeSet::new();
+    for call in play.world.faults.sent() {
+        let key = (call.what.clone(), call.body.to_vec());
+        match (call.writes(), call.reached && call.answered) {
+            (true, _) if unknown.contains(&key) => {
+                let said = format!("{} was sent again, and nothing was read in between", call.what);
+                return Err(Violation::new("settled", said));
+            }
+            (true, false) if call.reached => _ = unknown.insert(key),
+            (false, true) => unknown.retain(|(what, _)| {
+                let system = what.split(['/', ' ']).nth(2).unwrap_or_default();
+                system != call.system()
+            }),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Who each identity is.
+async fn people(play: &Play) -> BTreeMap<IdentityId, usize> {
+    let identities: Vec<Identity> = play.world.all(Table::Identities).await;
+    let who = |i: &Identity| i.source_key.key.parse().ok().map(|who| (i.id, who));
+    identities.iter().filter_map(who).collect()
+}
+
+/// Why a system that never answers, or shows no groups, may be other than policy says: the codes of findings about all
+/// of a system that explain it, for what the system is like.
+fn explains(play: &Play, system: &str, code: &str) -> bool {
+    let down = play.script.has(system, Behaviour::Down);
+    let half = play.script.has(system, Behaviour::HalfScim);
+    match code {
+        "system-stuck" | "cannot-verify" | "cannot-reconcile" => down,
+        "entitlement-missing" | "seen-in-part" => half,
+        _ => false,
+    }
+}
+
+/// Truth is what policy says for everybody, or the hub says openly of whom it is not, and where.
 async fn converged(play: &Play) -> Result<bool, Violation> {
     let mut everywhere = true;
     let now = play.world.clock();
     let open = play.world.engine.open_findings().await.unwrap();
     let waiting = play.world.drafted().await;
     let cells = latest_cells(play).await;
+    let cases: BTreeMap<CaseId, IdentityId> =
+        play.world.cases().await.iter().map(|case| (case.id, case.identity)).collect();
+    let ids: BTreeMap<usize, IdentityId> = people(play).await.into_iter().map(|(id, who)| (who, id)).collect();
     for system in &play.world.systems {
-        // Said of the system, or of a person on it.
-        let told = open.iter().any(|f| f.system.as_ref().is_some_and(|s| s.as_str() == system))
-            || waiting.iter().any(|row| row.plan.changes.iter().any(|c| c.system.as_str() == system))
-            || cells.iter().any(|c| c.system.as_str() == system && !c.verdict.closes(now));
         let truth = play.world.lab.truth(system).unwrap();
         let names: BTreeMap<&str, &str> =
             truth.groups.iter().map(|g| (g.id.as_str(), g.display_name.as_str())).collect();
@@ -205,11 +270,26 @@ async fn converged(play: &Play) -> Result<bool, Violation> {
                     wanted.insert("Engineering");
                 }
             }
-            let as_it_should = user.is_some() == person.works(now) && groups == wanted;
-            everywhere &= as_it_should;
-            if !as_it_should && !told {
+            if user.is_some() == person.works(now) && groups == wanted {
+                continue;
+            }
+            everywhere = false;
+            let id = ids.get(&who);
+            let here = |at: &SystemName| at.as_str() == system;
+            let told = open.iter().filter(|f| f.system.as_ref().is_some_and(here)).any(|f| {
+                id.is_some() && f.identity.as_ref() == id
+                    || f.identity.is_none() && explains(play, system, &f.code)
+            });
+            let waits = waiting.iter().any(|row| {
+                Some(&row.plan.decision.identity) == id && row.plan.changes.iter().any(|c| here(&c.system))
+            });
+            let open_cell = cells.iter().any(|cell| {
+                here(&cell.system) && cases.get(&cell.case) == id && !cell.verdict.closes(now)
+            });
+            if !told && !waits && !open_cell {
+                let about: Vec<_> = open.iter().map(|f| (&f.code, &f.subject)).collect();
                 let said = format!(
-                    "{system}: {who} is {person:?}, wanted {wanted:?}, in truth {user:?} in {groups:?}"
+                    "{system}: {who} is {person:?}, wanted {wanted:?}, in truth {user:?} in {groups:?}; open: {about:?}"
                 );
                 return Err(Violation::new("converged", said));
             }

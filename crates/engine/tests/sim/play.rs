@@ -1,16 +1,18 @@
 //! Plays a script: the feed is kept as the source would, and after each step the world becomes quiet.
 
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+
 use bailiwick_core::{
     id::SystemName,
     time::{SignedDuration, Timestamp},
 };
-use bailiwick_lab::Behaviour;
+use bailiwick_engine::Configuration;
 use serde_json::json;
 
 use crate::{
     oracle::{self, Violation},
-    script::{Given, SYSTEMS, Script, Step},
-    world::{World, planted::Bug},
+    script::{FURTHER, Given, SYSTEMS, Script, Step},
+    world::{Template, World, planted::Bug},
 };
 
 /// What the source says of somebody.
@@ -37,6 +39,60 @@ pub struct Play {
     pub people: Vec<Option<Person>>,
     /// Whether Finance may be in Engineering.
     pub wide: bool,
+    /// How somebody signs in, by system and id there, also when they are gone.
+    pub names: BTreeMap<(String, String), String>,
+}
+
+thread_local! {
+    /// What was set up once, by which systems have further classes and what is planted.
+    static TEMPLATES: RefCell<BTreeMap<(Vec<bool>, Option<&'static str>), Rc<Template>>> = RefCell::default();
+}
+
+async fn template(script: &Script) -> Rc<Template> {
+    let key = (script.further(), script.bug.map(Bug::name));
+    let known = TEMPLATES.with_borrow(|all| all.get(&key).cloned());
+    if let Some(known) = known {
+        return known;
+    }
+    let change = |configuration: &mut Configuration| declare(configuration, script, false);
+    // A planted connector remembers: each world has its own.
+    let template = Template::new(&SYSTEMS[..script.systems.len()], script.bug.is_none(), change).await;
+    let template = Rc::new(template);
+    TEMPLATES.with_borrow_mut(|all| all.insert(key, template.clone()));
+    template
+}
+
+/// What a script changes of the usual configuration.
+fn declare(configuration: &mut Configuration, script: &Script, wide: bool) {
+    for (name, _) in SYSTEMS.iter().zip(&script.systems).filter(|_| wide) {
+        configuration.policies[0].text.push_str(&format!(
+            "\n@id(\"{name}-wide\") permit(principal, action == Action::\"hold\", resource == \
+             Entitlement::\"{name}/engineering\") when {{ principal.department == \"Finance\" }};\n"
+        ));
+    }
+    for (name, _) in SYSTEMS.iter().zip(script.further()).filter(|(_, further)| *further) {
+        let system = configuration.systems.iter_mut().find(|s| s.name.as_str() == *name).unwrap();
+        let integration = configuration.integrations.iter_mut().find(|i| i.name.as_str() == *name).unwrap();
+        for further in FURTHER {
+            let side = if further.class == further.thing { "by" } else { "for" };
+            let list = format!("/api/held/{}/{side}/{{id}}", further.thing);
+            system.classes.insert(further.class.parse().unwrap());
+            let mut setting = json!({ "list": list, "name": "name" });
+            integration.scope.rules.push(format!("list GET {list}").parse().unwrap());
+            if further.ends {
+                setting["revoke"] = format!("DELETE {list}/{{item}}").into();
+                integration.scope.rules.push(format!("revoke DELETE {list}/{{item}}").parse().unwrap());
+            }
+            integration.settings["held"][further.class] = setting;
+        }
+    }
+    let Some(bug) = script.bug else { return };
+    if bug == Bug::IgnoresLag {
+        configuration.systems.iter_mut().for_each(|system| system.convergence_ms = 0);
+    }
+    for integration in configuration.integrations.iter_mut().filter(|i| i.connector == "scim") {
+        integration.settings["planted"] = bug.name().into();
+    }
 }
 
 /// How somebody signs in.
@@ -47,23 +103,33 @@ pub fn email(who: usize) -> String {
 impl Play {
     /// Plays all of it, until nothing is left to do.
     pub async fn all(script: Script) -> Result<Self, Violation> {
-        let systems: Vec<(&str, &[Behaviour])> =
-            SYSTEMS.into_iter().zip(script.systems.iter().map(Vec::as_slice)).collect();
-        let world = World::new(script.seed, &systems).await;
+        let mut world = template(&script).await.world(script.seed, &script.systems).await;
+        (1..script.engines).for_each(|_| world.joined());
+        if script.bug == Some(Bug::ResumesBlindly) {
+            world.faults.forget();
+        }
         let mut people = vec![None; script.people];
         people[0] = Some(Person { engineering: true, left: false, last: None });
         people[1] = Some(Person { engineering: false, left: false, last: None });
-        let mut play = Self { people, world, wide: false, script };
-        play.configure().await;
-        play.world.quiet().await;
+        let mut play = Self { people, world, wide: false, names: BTreeMap::new(), script };
         play.deliver().await;
         play.world.quiet().await;
         for step in play.script.steps.clone() {
             play.step(step).await?;
+            play.note_names();
             oracle::verdicts(&play).await?;
         }
         play.settle().await;
+        play.note_names();
         Ok(play)
+    }
+
+    fn note_names(&mut self) {
+        for system in &self.world.systems {
+            for user in self.world.lab.truth(system).unwrap().users {
+                self.names.insert((system.clone(), user.id), user.user_name);
+            }
+        }
     }
 
     async fn step(&mut self, step: Step) -> Result<(), Violation> {
@@ -193,6 +259,18 @@ impl Play {
             Given::Token => json!({ "tokens": [{ "user": user, "name": "ci" }] }),
             Given::Session => json!({ "sessions": [user] }),
             Given::Licence => json!({ "licences": [{ "user": user, "sku": "pro" }] }),
+            Given::Thing(at) => {
+                let further = FURTHER[at];
+                let others = there.users.iter().find(|other| other.user_name != user);
+                let on = others.map(|other| other.user_name.clone()).filter(|_| further.class != further.thing);
+                if !self.script.further()[SYSTEMS.iter().position(|name| *name == system).unwrap()]
+                    || (further.class != further.thing && on.is_none())
+                {
+                    return Ok(());
+                }
+                json!({ "held": [{ "class": further.thing, "holder": user, "name": further.class,
+                    "maker": user, "on": on, "minutes": further.minutes }] })
+            }
             Given::Taken => {
                 let member = there.group("Everyone").is_some_and(|group| {
                     there.user(&user).is_some_and(|user| group.users.contains(&user.id))
@@ -210,28 +288,9 @@ impl Play {
     async fn policy(&mut self) -> Result<(), Violation> {
         self.world.faults.fair();
         self.wide = !self.wide;
-        self.configure().await;
+        self.world.reconfigure(|configuration| declare(configuration, &self.script, self.wide)).await;
         self.world.quiet().await;
         Ok(())
-    }
-
-    async fn configure(&self) {
-        let change = |configuration: &mut bailiwick_engine::Configuration| {
-            for system in self.world.systems.iter().filter(|_| self.wide) {
-                configuration.policies[0].text.push_str(&format!(
-                    "\n@id(\"{system}-wide\") permit(principal, action == Action::\"hold\", resource == \
-                     Entitlement::\"{system}/engineering\") when {{ principal.department == \"Finance\" }};\n"
-                ));
-            }
-            let Some(bug) = self.script.bug else { return };
-            if bug == Bug::IgnoresLag {
-                configuration.systems.iter_mut().for_each(|system| system.convergence_ms = 0);
-            }
-            for integration in configuration.integrations.iter_mut().filter(|i| i.connector == "scim") {
-                integration.settings["planted"] = bug.name().into();
-            }
-        };
-        self.world.configure_with(change).await;
     }
 
     async fn reconcile(&mut self, system: &str) -> Result<(), Violation> {

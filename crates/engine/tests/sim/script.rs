@@ -30,9 +30,72 @@ pub enum Given {
     Token,
     Session,
     Licence,
+    /// Something of a further class.
+    Thing(usize),
     /// Not given but taken: out of everyone.
     Taken,
 }
+
+/// A further class of access, as the simulated systems have it.
+#[derive(Debug, Clone, Copy)]
+pub struct Further {
+    /// What the hub calls it.
+    pub class: &'static str,
+    /// What the system calls it.
+    pub thing: &'static str,
+    /// The behaviour that lets it outlive its user.
+    pub outlives: Behaviour,
+    /// Whether the system ends one of them when told.
+    pub ends: bool,
+    /// After how many minutes one ends by itself.
+    pub minutes: Option<i64>,
+}
+
+/// All of them.
+pub const FURTHER: [Further; 6] = [
+    Further {
+        class: "automations",
+        thing: "automations",
+        outlives: Behaviour::BotSurvivor,
+        ends: true,
+        minutes: None,
+    },
+    Further {
+        class: "vault-tokens",
+        thing: "vault-tokens",
+        outlives: Behaviour::LeasingVault,
+        ends: true,
+        minutes: Some(600),
+    },
+    Further {
+        class: "owned-nhis",
+        thing: "owned-nhis",
+        outlives: Behaviour::OwnerInherits,
+        ends: true,
+        minutes: None,
+    },
+    Further {
+        class: "mailbox-rights-held",
+        thing: "mailbox-rights",
+        outlives: Behaviour::Mailbox,
+        ends: true,
+        minutes: None,
+    },
+    Further {
+        class: "device-trust",
+        thing: "device-trust",
+        outlives: Behaviour::Ad,
+        ends: false,
+        minutes: Some(600),
+    },
+    Further {
+        class: "pam-sessions",
+        thing: "pam-sessions",
+        outlives: Behaviour::Pam,
+        ends: true,
+        minutes: Some(600),
+    },
+];
 
 /// One thing that happens.
 #[derive(Debug, Clone, Copy)]
@@ -66,26 +129,28 @@ pub struct Script {
     pub seed: u64,
     pub systems: Vec<Vec<Behaviour>>,
     pub people: usize,
+    /// How many engines work on the store; the first is the one that dies.
+    pub engines: usize,
     /// A mistake of the connectors, for the oracles to catch.
     pub bug: Option<Bug>,
     pub steps: Vec<Step>,
 }
 
 /// The names of the systems.
-pub const SYSTEMS: [&str; 2] = ["chat", "wiki"];
+pub const SYSTEMS: [&str; 3] = ["chat", "wiki", "desk"];
 
 impl Script {
     /// The script of a seed.
     pub fn of(seed: u64) -> Self {
         let mut draw = Draw(seed);
-        let systems = (0..=draw.below(2))
-            .map(|_| {
-                (0..draw.below(3)).map(|_| Behaviour::ALL[draw.below(Behaviour::ALL.len() - 1)]).collect()
-            })
+        // Many small worlds find more than a few large ones.
+        let systems = (0..[1, 1, 1, 2, 2, 3][draw.below(6)])
+            .map(|_| (0..draw.below(3)).map(|_| Behaviour::ALL[draw.below(Behaviour::ALL.len())]).collect())
             .collect::<Vec<Vec<Behaviour>>>();
-        let people = 2 + draw.below(4);
-        let steps = (0..5 + draw.below(8)).map(|_| step(&mut draw, people, systems.len())).collect();
-        Self { seed, systems, people, bug: None, steps }
+        let people = 2 + draw.below(3);
+        let engines = [1, 1, 1, 2, 2, 3][draw.below(6)];
+        let steps = (0..2 + draw.below(5)).map(|_| step(&mut draw, people, systems.len())).collect();
+        Self { seed, systems, people, engines, bug: None, steps }
     }
 
     /// The same with a mistake planted.
@@ -96,7 +161,8 @@ impl Script {
     /// The same without what can only disturb: nobody dies and every call is answered.
     pub fn undisturbed(&self) -> Self {
         let disturbs = |step: &Step| matches!(step, Step::Crash(_) | Step::Call(..) | Step::Second(_));
-        Self { steps: self.steps.iter().copied().filter(|step| !disturbs(step)).collect(), ..self.clone() }
+        let steps = self.steps.iter().copied().filter(|step| !disturbs(step)).collect();
+        Self { steps, engines: 1, ..self.clone() }
     }
 
     /// Whether nothing in it depends on when it happens, so that it ends the same whatever disturbs it.
@@ -127,6 +193,12 @@ impl Script {
             })
     }
 
+    /// Which systems have access of the further classes.
+    pub fn further(&self) -> Vec<bool> {
+        let outlives = |behaviour: &Behaviour| FURTHER.iter().any(|further| further.outlives == *behaviour);
+        self.systems.iter().map(|behaviours| behaviours.iter().any(outlives)).collect()
+    }
+
     /// Whether a system has a behaviour.
     pub fn has(&self, system: &str, behaviour: Behaviour) -> bool {
         let at = SYSTEMS.iter().position(|name| *name == system).unwrap();
@@ -145,15 +217,25 @@ fn step(draw: &mut Draw, people: usize, systems: usize) -> Step {
         8 | 9 => {
             let given =
                 [Given::Finance, Given::Admins, Given::Token, Given::Session, Given::Licence, Given::Taken];
-            Step::Behind(draw.below(systems), who, given[draw.below(given.len())])
+            let given = match draw.below(given.len() + 3) {
+                at if at < given.len() => given[at],
+                _ => Given::Thing(draw.below(FURTHER.len())),
+            };
+            Step::Behind(draw.below(systems), who, given)
         }
         10 => Step::Policy,
         11 => Step::Reconcile(draw.below(systems)),
         12 => Step::Pass([1, 30, 90, 1_500][draw.below(4)]),
         13 | 14 => Step::Crash(1 + draw.next() % 40),
         15 | 16 => {
-            let weather = [Weather::Unreached, Weather::AnswerLost, Weather::TooMany, Weather::Unavailable];
-            Step::Call(1 + draw.next() % 12, weather[draw.below(4)])
+            let weather = [
+                Weather::Unreached,
+                Weather::AnswerLost,
+                Weather::TooMany,
+                Weather::Unavailable,
+                Weather::Twice,
+            ];
+            Step::Call(1 + draw.next() % 12, weather[draw.below(5)])
         }
         _ => Step::Second(1 + draw.below(3)),
     }

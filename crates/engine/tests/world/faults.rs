@@ -16,6 +16,7 @@ use bailiwick_core::{
 use bailiwick_store::{
     Entry, LogHead, NewWork, Ready, Result, Row, Select, Store, StoreError, Table, Tx, Update, Work,
 };
+use bytes::Bytes;
 
 /// Counts the points and kills at one of them.
 #[derive(Default)]
@@ -25,9 +26,43 @@ pub struct Faults {
     at: AtomicU64,
     dead: AtomicBool,
     accounts: AtomicU64,
+    way: Arc<Way>,
+    /// A planted mistake: what was marked as sent is not known any more.
+    forgets: Arc<AtomicBool>,
+}
+
+/// The way to the systems, the same for all processes.
+#[derive(Default)]
+struct Way {
     calls: AtomicU64,
     /// What becomes of a call, by its number.
     weather: Mutex<BTreeMap<u64, Weather>>,
+    /// Every call that was made.
+    sent: Mutex<Vec<Call>>,
+}
+
+/// A call that was made.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Method, path and query.
+    pub what: String,
+    pub body: Bytes,
+    /// Whether the system got it.
+    pub reached: bool,
+    /// Whether its answer came back.
+    pub answered: bool,
+}
+
+impl Call {
+    /// Whether it asks for a change.
+    pub fn writes(&self) -> bool {
+        !self.what.starts_with("GET ")
+    }
+
+    /// The system it is for.
+    pub fn system(&self) -> &str {
+        self.what.split(['/', ' ']).nth(2).unwrap_or_default()
+    }
 }
 
 /// What the way to a system does to one call.
@@ -41,6 +76,8 @@ pub enum Weather {
     TooMany,
     /// Unavailable (503), before it gets there.
     Unavailable,
+    /// It gets there twice; one answer comes back.
+    Twice,
 }
 
 impl Faults {
@@ -74,19 +111,53 @@ impl Faults {
 
     /// What becomes of the `n`-th call from now, 1 being the next.
     pub fn call(&self, n: u64, weather: Weather) {
-        self.weather.lock().unwrap().insert(self.calls.load(Ordering::SeqCst) + n, weather);
+        self.way.weather.lock().unwrap().insert(self.way.calls.load(Ordering::SeqCst) + n, weather);
     }
 
     /// What becomes of this call.
     pub fn weather(&self) -> Option<Weather> {
-        let here = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
-        self.weather.lock().unwrap().remove(&here)
+        let here = self.way.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        self.way.weather.lock().unwrap().remove(&here)
+    }
+
+    /// A call is made; its number in [`Self::sent`].
+    pub fn sends(&self, request: &http::Request<Bytes>) -> usize {
+        let mut sent = self.way.sent.lock().unwrap();
+        let what =
+            format!("{} {}", request.method(), request.uri().path_and_query().map_or("", |p| p.as_str()));
+        sent.push(Call { what, body: request.body().clone(), reached: false, answered: false });
+        sent.len() - 1
+    }
+
+    /// The system gets it.
+    pub fn reaches(&self, call: usize) {
+        self.way.sent.lock().unwrap()[call].reached = true;
+    }
+
+    /// Its answer comes back.
+    pub fn answered(&self, call: usize) {
+        self.way.sent.lock().unwrap()[call].answered = true;
+    }
+
+    /// Every call that was made, in order.
+    pub fn sent(&self) -> Vec<Call> {
+        self.way.sent.lock().unwrap().clone()
+    }
+
+    /// Those of another process: it dies by itself, and has the same way to the systems.
+    pub fn of_another(&self) -> Self {
+        Self { way: self.way.clone(), forgets: self.forgets.clone(), ..Self::default() }
+    }
+
+    /// From here on it is forgotten that something was sent.
+    pub fn forget(&self) {
+        self.forgets.store(true, Ordering::SeqCst);
     }
 
     /// From here on nothing happens any more.
     pub fn fair(&self) {
         self.at.store(0, Ordering::SeqCst);
-        self.weather.lock().unwrap().clear();
+        self.way.weather.lock().unwrap().clear();
     }
 
     /// Whether it died.
@@ -98,6 +169,18 @@ impl Faults {
     pub fn revive(&self) {
         self.dead.store(false, Ordering::SeqCst);
     }
+}
+
+/// A run as if nothing of it had been sent that has no answer.
+fn forgotten(mut row: Row) -> Row {
+    let mut run: serde_json::Value = serde_json::from_slice(&row.body).unwrap();
+    for step in run["steps"].as_object_mut().unwrap().values_mut() {
+        if matches!(step["step"].as_str(), Some("sent" | "unknown")) {
+            *step = serde_json::json!({ "step": "waiting" });
+        }
+    }
+    row.body = serde_json::to_vec(&run).unwrap();
+    row
 }
 
 fn dead() -> StoreError {
@@ -162,7 +245,9 @@ impl Tx for BreakableTx {
 
     async fn get(&mut self, tenant: &Tenant, table: Table, id: &str) -> Result<Option<Row>> {
         self.alive()?;
-        self.inner.get(tenant, table, id).await
+        let row = self.inner.get(tenant, table, id).await?;
+        let forgets = table == Table::Runs && self.faults.forgets.load(Ordering::SeqCst);
+        Ok(if forgets { row.map(forgotten) } else { row })
     }
 
     async fn select(&mut self, tenant: &Tenant, select: Select) -> Result<Vec<Row>> {

@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use bailiwick_connector::{
-    Applied, Capability, Connector, Line, Listing, Locator, Object, ObjectState, Page, Result, Visit,
+    Applied, Capability, Connector, Effect, Line, Listing, Locator, Object, ObjectState, Page, Result, Visit,
 };
 use bailiwick_core::plan::Op;
 
@@ -23,11 +23,25 @@ pub enum Bug {
     IgnoresLag,
     /// What was given last arrives once more, after the account was disabled.
     Overtaken,
+    /// Whenever something is given, the administrators' group is given too, though no plan says so.
+    Unapproved,
+    /// What has no answer is sent again at once.
+    RetriesBlindly,
+    /// What was marked as sent is sent again without reading. Planted in the store, which forgets the mark.
+    ResumesBlindly,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::IgnoresLag, Self::BelievesOk, Self::TrustsPartial, Self::Overtaken];
+    pub const ALL: [Self; 7] = [
+        Self::RetriesBlindly,
+        Self::IgnoresLag,
+        Self::TrustsPartial,
+        Self::Unapproved,
+        Self::BelievesOk,
+        Self::ResumesBlindly,
+        Self::Overtaken,
+    ];
 
     /// As in settings.
     pub const fn name(self) -> &'static str {
@@ -36,6 +50,9 @@ impl Bug {
             Self::BelievesOk => "believes-ok",
             Self::TrustsPartial => "trusts-partial",
             Self::Overtaken => "overtaken",
+            Self::Unapproved => "unapproved",
+            Self::RetriesBlindly => "retries-blindly",
+            Self::ResumesBlindly => "resumes-blindly",
         }
     }
 }
@@ -104,7 +121,11 @@ impl Connector for Planted {
         precondition: Option<&str>,
         key: &str,
     ) -> Result<Applied> {
-        let applied = self.inner.apply(line, account, op, precondition, key).await?;
+        let mut applied = self.inner.apply(line, account, op, precondition, key).await;
+        if self.bug == Bug::RetriesBlindly && applied.as_ref().is_err_and(|e| e.effect == Effect::Unknown) {
+            applied = self.inner.apply(line, account, op, precondition, key).await;
+        }
+        let applied = applied?;
         let Some(account) = account else { return Ok(applied) };
         match (self.bug, op) {
             (Bug::BelievesOk, Op::Disable { .. }) => _ = self.disabled.lock().unwrap().insert(account.into()),
@@ -118,6 +139,10 @@ impl Connector for Planted {
                     // As a write that was under way for long; nobody waits for its answer.
                     let _ = self.inner.apply(line, Some(account), &late, None, &format!("{key}-late")).await;
                 }
+            }
+            (Bug::Unapproved, Op::Grant { class, .. }) => {
+                let more = Op::Grant { class: *class, external_id: "g-admins".into() };
+                let _ = self.inner.apply(line, Some(account), &more, None, &format!("{key}-more")).await;
             }
             _ => {}
         }

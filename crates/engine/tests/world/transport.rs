@@ -1,6 +1,6 @@
 //! Carries requests to the lab inside the process, and loses them on demand.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use axum::{Router, body::Body};
@@ -19,12 +19,13 @@ const LAB: &str = "127.0.0.1:9";
 pub struct InProcess {
     router: Router,
     faults: Arc<Faults>,
-    outside: HttpTransport,
+    /// Made when something is elsewhere: it reads all certificates that this machine trusts.
+    outside: OnceLock<HttpTransport>,
 }
 
 impl InProcess {
     pub fn new(router: Router, faults: Arc<Faults>) -> Self {
-        Self { router, faults, outside: HttpTransport::new(&HttpLimits::default()).unwrap() }
+        Self { router, faults, outside: OnceLock::new() }
     }
 }
 
@@ -45,20 +46,28 @@ impl Transport for InProcess {
             return Err(lost(false));
         }
         if request.uri().authority().is_some_and(|authority| authority.as_str() != LAB) {
-            return self.outside.send(request).await;
+            let outside = || HttpTransport::new(&HttpLimits::default()).unwrap();
+            return self.outside.get_or_init(outside).send(request).await;
         }
         let weather = self.faults.weather();
+        let number = self.faults.sends(&request);
         match weather {
             Some(Weather::Unreached) => return Err(lost(false)),
             Some(Weather::TooMany) => return Ok(refusal(429)),
             Some(Weather::Unavailable) => return Ok(refusal(503)),
-            Some(Weather::AnswerLost) | None => {}
+            Some(Weather::AnswerLost | Weather::Twice) | None => {}
+        }
+        self.faults.reaches(number);
+        if weather == Some(Weather::Twice) {
+            let _ = self.router.clone().oneshot(request.clone().map(Body::from)).await;
         }
         let response = self.router.clone().oneshot(request.map(Body::from)).await.map_err(|_| lost(true))?;
-        let dropped = response.extensions().get::<Dropped>().is_some() || weather.is_some();
+        let dropped =
+            response.extensions().get::<Dropped>().is_some() || weather == Some(Weather::AnswerLost);
         if dropped || self.faults.point() {
             return Err(lost(true));
         }
+        self.faults.answered(number);
         let (parts, body) = response.into_parts();
         let body = body.collect().await.map_err(|_| lost(true))?.to_bytes();
         Ok(http::Response::from_parts(parts, body))
