@@ -2,7 +2,7 @@
 //! misbehave, calls that are lost and processes that die; judged by oracles that read truth.
 //!
 //! `cargo test -p bailiwick-engine --test sim -- --seeds N --from S`; `--tell` shows how each
-//! planted mistake was caught. A failure prints its seed and the shortest
+//! planted mistake was caught, `--unplanted` leaves them and the fault grid out, `--grid` plays that alone, `--show SEED` prints a script. A failure prints its seed and the shortest
 //! script that still fails.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
@@ -10,6 +10,7 @@
 #[path = "../world/mod.rs"]
 mod world;
 
+mod grid;
 mod oracle;
 mod play;
 mod script;
@@ -19,7 +20,7 @@ use std::{
     process::ExitCode,
     sync::{
         Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -77,7 +78,7 @@ fn argument(name: &str) -> Option<u64> {
 }
 
 /// Each planted mistake, and the oracle that must catch it.
-const BUGS: [(Bug, &str); Bug::ALL.len()] = [
+const BUGS: [(Bug, &str); 7] = [
     (Bug::RetriesBlindly, "settled"),
     (Bug::IgnoresLag, "verdict"),
     (Bug::TrustsPartial, "verdict"),
@@ -92,26 +93,38 @@ const CAUGHT_WITHIN: u64 = 400;
 
 /// Whether every planted mistake is caught by its oracle; says by which seed first.
 fn all_bugs_are_caught(tell: bool) -> bool {
-    let mut all = true;
-    for (bug, oracle) in BUGS {
-        let caught = (0..CAUGHT_WITHIN).find_map(|seed| {
-            let violation = judge(&Script::of(seed).with(bug)).err()?;
-            (violation.oracle == oracle).then_some((seed, violation))
-        });
-        match caught {
-            Some((seed, violation)) => {
-                println!("planted {}: caught by `{oracle}` with seed {seed}", bug.name());
-                if tell {
-                    println!("{}\n{:#?}", violation.what, shrunk(Script::of(seed).with(bug), oracle));
+    let next = AtomicUsize::new(0);
+    let missed = AtomicUsize::new(0);
+    on_all_cores(|| {
+        while let Some((bug, oracle)) = BUGS.get(next.fetch_add(1, Ordering::SeqCst)) {
+            let caught = (0..CAUGHT_WITHIN).find_map(|seed| {
+                let violation = judge(&Script::of(seed).with(*bug)).err()?;
+                (violation.oracle == *oracle).then_some((seed, violation))
+            });
+            match caught {
+                Some((seed, violation)) => {
+                    println!("planted {}: caught by `{oracle}` with seed {seed}", bug.name());
+                    if tell {
+                        let short = shrunk(Script::of(seed).with(*bug), oracle);
+                        println!("{}\n{short:#?}", violation.what);
+                    }
+                }
+                None => {
+                    println!("planted {}: `{oracle}` misses it in {CAUGHT_WITHIN} seeds", bug.name());
+                    missed.fetch_add(1, Ordering::SeqCst);
                 }
             }
-            None => {
-                println!("planted {}: `{oracle}` misses it in {CAUGHT_WITHIN} seeds", bug.name());
-                all = false;
-            }
         }
-    }
-    all
+    });
+    missed.into_inner() == 0
+}
+
+fn on_all_cores(work: impl Fn() + Sync) {
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(&work);
+        }
+    });
 }
 
 fn main() -> ExitCode {
@@ -127,25 +140,30 @@ fn main() -> ExitCode {
     let everywhere = AtomicU64::new(0);
     let failed = Mutex::new(Vec::new());
     std::panic::set_hook(Box::new(|_| {}));
-    let caught = all_bugs_are_caught(std::env::args().any(|argument| argument == "--tell"));
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::SeqCst);
-                    if seed >= from + seeds {
-                        return;
-                    }
-                    if (seed - from) % 500 == 499 {
-                        println!("{} of {seeds} seeds", seed - from + 1);
-                    }
-                    match judge(&Script::of(seed)) {
-                        Ok(true) => _ = everywhere.fetch_add(1, Ordering::SeqCst),
-                        Ok(false) => {}
-                        Err(violation) => failed.lock().unwrap().push((seed, violation)),
-                    }
-                }
-            });
+    if let Some(seed) = argument("--show") {
+        println!("{:#?}", Script::of(seed));
+        return ExitCode::SUCCESS;
+    }
+    let told = |flag: &str| std::env::args().any(|argument| argument == flag);
+    if told("--grid") {
+        return if grid::all() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    let begun = std::time::Instant::now();
+    let caught = told("--unplanted") || all_bugs_are_caught(told("--tell"));
+    on_all_cores(|| {
+        loop {
+            let seed = next.fetch_add(1, Ordering::SeqCst);
+            if seed >= from + seeds {
+                return;
+            }
+            if (seed - from) % 1_000 == 999 {
+                println!("{} of {seeds} seeds after {} s", seed - from + 1, begun.elapsed().as_secs());
+            }
+            match judge(&Script::of(seed)) {
+                Ok(true) => _ = everywhere.fetch_add(1, Ordering::SeqCst),
+                Ok(false) => {}
+                Err(violation) => failed.lock().unwrap().push((seed, violation)),
+            }
         }
     });
     let mut failed = failed.into_inner().unwrap();
@@ -164,5 +182,6 @@ fn main() -> ExitCode {
         everywhere.into_inner()
     );
     println!("{seeds} seeds from {from}: {} failed {by_oracle:?}", failed.len());
-    if caught && failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let whole = told("--unplanted") || grid::all();
+    if whole && caught && failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

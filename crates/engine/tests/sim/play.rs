@@ -7,6 +7,7 @@ use bailiwick_core::{
     time::{SignedDuration, Timestamp},
 };
 use bailiwick_engine::Configuration;
+use bailiwick_lab::Behaviour;
 use serde_json::json;
 
 use crate::{
@@ -113,7 +114,7 @@ impl Play {
         people[1] = Some(Person { engineering: false, left: false, last: None });
         let mut play = Self { people, world, wide: false, names: BTreeMap::new(), script };
         play.deliver().await;
-        play.world.quiet().await;
+        play.quiet().await;
         for step in play.script.steps.clone() {
             play.step(step).await?;
             play.note_names();
@@ -122,6 +123,15 @@ impl Play {
         play.settle().await;
         play.note_names();
         Ok(play)
+    }
+
+    /// Until nothing is due soon; with a system that is down, for two hours.
+    async fn quiet(&mut self) {
+        if self.script.systems.iter().flatten().any(|behaviour| *behaviour == Behaviour::Down) {
+            self.world.quiet_for(SignedDuration::from_hours(2)).await;
+        } else {
+            self.world.quiet().await;
+        }
     }
 
     fn note_names(&mut self) {
@@ -184,7 +194,7 @@ impl Play {
             }
         }
         self.deliver().await;
-        self.world.quiet().await;
+        self.quiet().await;
         Ok(())
     }
 
@@ -230,19 +240,19 @@ impl Play {
     async fn truncated(&mut self, lines: usize) -> Result<(), Violation> {
         self.world.faults.fair();
         self.deliver().await;
-        self.world.quiet().await;
+        self.quiet().await;
         let before = self.world.truth();
         let all = self.lines();
         let some: Vec<&str> = all.iter().take(lines).map(String::as_str).collect();
         // Whether it is held or taken: what is missing has not left.
         let _ = self.world.deliver(&some).await;
-        self.world.quiet().await;
+        self.quiet().await;
         let after = self.world.truth();
         if before != after {
             return Err(Violation::new("truncated", format!("before {before:#?}\nafter {after:#?}")));
         }
         self.deliver().await;
-        self.world.quiet().await;
+        self.quiet().await;
         Ok(())
     }
 
@@ -289,7 +299,7 @@ impl Play {
         self.world.faults.fair();
         self.wide = !self.wide;
         self.world.reconfigure(|configuration| declare(configuration, &self.script, self.wide)).await;
-        self.world.quiet().await;
+        self.quiet().await;
         Ok(())
     }
 
@@ -301,7 +311,7 @@ impl Play {
             // The system was not reached; the schedule comes to it again.
             Err(_) => {}
         }
-        self.world.quiet().await;
+        self.quiet().await;
         Ok(())
     }
 
@@ -313,14 +323,14 @@ impl Play {
         }
         self.deliver().await;
         for _ in 0..2 {
-            self.world.quiet().await;
+            self.quiet().await;
             self.world.pass(SignedDuration::from_mins(61));
         }
-        self.world.quiet().await;
+        self.quiet().await;
         for system in self.world.systems.clone() {
             let _ = self.reconcile(&system).await;
         }
         self.world.pass(SignedDuration::from_mins(61));
-        self.world.quiet().await;
+        self.quiet().await;
     }
 }

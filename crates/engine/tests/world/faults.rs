@@ -37,6 +37,8 @@ struct Way {
     calls: AtomicU64,
     /// What becomes of a call, by its number.
     weather: Mutex<BTreeMap<u64, Weather>>,
+    /// What becomes of all writes, or of all reads.
+    lasting: Mutex<Option<(bool, Weather)>>,
     /// Every call that was made.
     sent: Mutex<Vec<Call>>,
 }
@@ -115,9 +117,15 @@ impl Faults {
     }
 
     /// What becomes of this call.
-    pub fn weather(&self) -> Option<Weather> {
+    pub fn weather(&self, writes: bool) -> Option<Weather> {
         let here = self.way.calls.fetch_add(1, Ordering::SeqCst) + 1;
-        self.way.weather.lock().unwrap().remove(&here)
+        let lasting = self.way.lasting.lock().unwrap().filter(|(of, _)| *of == writes);
+        self.way.weather.lock().unwrap().remove(&here).or(lasting.map(|(_, weather)| weather))
+    }
+
+    /// What becomes of all writes, or of all reads, until it is said otherwise.
+    pub fn lasting(&self, weather: Option<(bool, Weather)>) {
+        *self.way.lasting.lock().unwrap() = weather;
     }
 
     /// A call is made; its number in [`Self::sent`].

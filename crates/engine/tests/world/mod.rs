@@ -313,9 +313,18 @@ impl World {
         self.quiet_before(SignedDuration::from_mins(59)).await;
     }
 
+    /// The same, but at most for so long: with a system that never answers there is always something due soon.
+    pub async fn quiet_for(&mut self, most: SignedDuration) {
+        self.quiet_until(SignedDuration::from_mins(59), self.hands.now() + most).await;
+    }
+
     /// The same with another horizon.
     pub async fn quiet_before(&mut self, horizon: SignedDuration) {
-        for _ in 0..10_000 {
+        self.quiet_until(horizon, Timestamp::MAX).await;
+    }
+
+    async fn quiet_until(&mut self, horizon: SignedDuration, end: Timestamp) {
+        for _ in 0..2_000 {
             let (mine, theirs) = tokio::join!(self.engine.work(), join_all(self.others.iter().map(Engine::work)));
             let mut busy = false;
             for (at, other) in theirs.into_iter().enumerate() {
@@ -337,6 +346,7 @@ impl World {
                 Ok(quiet) => {
                     let now = self.hands.now();
                     match quiet.next {
+                        _ if now >= end => return,
                         Some(next) if next > now && next.duration_since(now) < horizon => {
                             self.pass(next.duration_since(now));
                         }
@@ -346,7 +356,7 @@ impl World {
                 }
             }
         }
-        panic!("seed {}: it does not become quiet", self.seed);
+        panic!("seed {}: it does not become quiet: {:?}", self.seed, self.hands.now());
     }
 
     async fn carry_out(&mut self, slow: Vec<Slow>) {

@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use bailiwick_connector::{
-    Applied, Capability, Connector, Effect, Line, Listing, Locator, Object, ObjectState, Page, Result, Visit,
+    Applied, Capability, Connector, Effect, Line, Listing, Locator, Object, ObjectState, Outcome, Page, Result, Visit,
 };
 use bailiwick_core::plan::Op;
 
@@ -29,11 +29,17 @@ pub enum Bug {
     RetriesBlindly,
     /// What was marked as sent is sent again without reading. Planted in the store, which forgets the mark.
     ResumesBlindly,
+    /// Nothing is sent, and the answer is that it was done. Of the fault grid.
+    DoesNothing,
+    /// Nothing is sent but what changes the account itself. Of the fault grid.
+    DoesHalf,
+    /// What an account holds is shown in part, and called so. Of the fault grid.
+    ShowsPart,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::RetriesBlindly,
         Self::IgnoresLag,
         Self::TrustsPartial,
@@ -41,6 +47,9 @@ impl Bug {
         Self::BelievesOk,
         Self::ResumesBlindly,
         Self::Overtaken,
+        Self::DoesNothing,
+        Self::DoesHalf,
+        Self::ShowsPart,
     ];
 
     /// As in settings.
@@ -53,6 +62,9 @@ impl Bug {
             Self::Unapproved => "unapproved",
             Self::RetriesBlindly => "retries-blindly",
             Self::ResumesBlindly => "resumes-blindly",
+            Self::DoesNothing => "does-nothing",
+            Self::DoesHalf => "does-half",
+            Self::ShowsPart => "shows-part",
         }
     }
 }
@@ -105,6 +117,9 @@ impl Connector for Planted {
         if self.bug == Bug::TrustsPartial && matches!(listing, Listing::Held { .. }) {
             return Ok(Page { next: None, complete: true });
         }
+        if self.bug == Bug::ShowsPart && matches!(listing, Listing::Held { .. }) {
+            return Ok(Page { next: None, complete: false });
+        }
         let mut show = |object: Object<'_>| visit(self.shown(object.into_owned()));
         self.inner.list(line, listing, cursor, size, &mut show).await
     }
@@ -121,6 +136,16 @@ impl Connector for Planted {
         precondition: Option<&str>,
         key: &str,
     ) -> Result<Applied> {
+        let skips = match self.bug {
+            Bug::DoesNothing => op.removes(),
+            Bug::DoesHalf => matches!(op, Op::Revoke { .. } | Op::RevokeAll { .. }),
+            _ => false,
+        };
+        if skips {
+            let answer = bailiwick_core::digest::Digest::of(b"done");
+            let external_id = account.map(str::to_owned);
+            return Ok(Applied { outcome: Outcome::Done, external_id, version: None, answer });
+        }
         let mut applied = self.inner.apply(line, account, op, precondition, key).await;
         if self.bug == Bug::RetriesBlindly && applied.as_ref().is_err_and(|e| e.effect == Effect::Unknown) {
             applied = self.inner.apply(line, account, op, precondition, key).await;

@@ -49,7 +49,7 @@ impl Transport for InProcess {
             let outside = || HttpTransport::new(&HttpLimits::default()).unwrap();
             return self.outside.get_or_init(outside).send(request).await;
         }
-        let weather = self.faults.weather();
+        let weather = self.faults.weather(request.method() != http::Method::GET);
         let number = self.faults.sends(&request);
         match weather {
             Some(Weather::Unreached) => return Err(lost(false)),
