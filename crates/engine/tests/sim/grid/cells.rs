@@ -14,6 +14,7 @@ pub struct Cell {
 }
 
 /// What is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum How {
     /// Something is wrong with the delivery that says that somebody left.
     Feed(Feed),

@@ -1,5 +1,7 @@
 //! A cell, played: a small world in which one thing goes wrong, and what was noticed of it.
 
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+
 use bailiwick_core::{
     event::{Event, EventKind},
     finding::Finding,
@@ -43,19 +45,29 @@ fn tryable(configuration: &mut Configuration) {
     }
 }
 
-/// A world with Ann and Bob, who has a token and a session, on a system that behaves so.
-async fn scene(behaviours: &[Behaviour], bug: Option<Bug>) -> World {
+thread_local! {
+    /// What was set up once, by what is planted.
+    static TEMPLATES: RefCell<BTreeMap<Option<&'static str>, Rc<Template>>> = RefCell::default();
+}
+
+async fn template(bug: Option<Bug>) -> Rc<Template> {
+    let key = bug.map(Bug::name);
+    if let Some(known) = TEMPLATES.with_borrow(|all| all.get(&key).cloned()) {
+        return known;
+    }
     let template = Template::new(&[SYSTEM], bug.is_none(), |configuration| {
         tryable(configuration);
-        if let Some(bug) = bug {
-            let planted = |i: &&mut bailiwick_core::integration::Integration| i.connector == "scim";
-            configuration.integrations.iter_mut().filter(planted).for_each(|integration| {
-                integration.settings["planted"] = bug.name().into();
-            });
-        }
+        let scim = configuration.integrations.iter_mut().filter(|i| i.connector == "scim");
+        scim.zip(key).for_each(|(integration, bug)| integration.settings["planted"] = bug.into());
     });
-    let template = template.await;
-    peopled(template.world(7, &[behaviours.to_vec()]).await).await
+    let template = Rc::new(template.await);
+    TEMPLATES.with_borrow_mut(|all| all.insert(key, template.clone()));
+    template
+}
+
+/// A world with Ann and Bob, who has a token and a session, on a system that behaves so.
+async fn scene(behaviours: &[Behaviour], bug: Option<Bug>) -> World {
+    peopled(template(bug).await.world(7, &[behaviours.to_vec()]).await).await
 }
 
 async fn peopled(mut world: World) -> World {
@@ -221,14 +233,11 @@ async fn died(behaviours: &[Behaviour]) -> Outcome {
         }
         world.quiet().await;
         hours(&mut world, 2).await;
-        if same_truth(&world, &alone) { continue }
-        return Outcome::Undetected;
+        if world.truth() != alone.truth() {
+            return Outcome::Undetected;
+        }
     }
     Outcome::Harmless(format!("at each of {points} points"))
-}
-
-fn same_truth(world: &World, other: &World) -> bool {
-    world.truth() == other.truth()
 }
 
 async fn altered(statement: &'static str) -> Outcome {
@@ -296,7 +305,7 @@ async fn fed(feed: Feed) -> Outcome {
             let people = |status: &str| -> Vec<String> {
                 (0..10).map(|who| format!("{who},P {who},p{who}@y.test,Finance,{status}")).collect()
             };
-            let mut world = Template::new(&[SYSTEM], true, tryable).await.world(8, &[vec![]]).await;
+            let mut world = template(None).await.world(8, &[vec![]]).await;
             let as_lines = |lines: &[String]| lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n");
             let before = as_lines(&people(",active"));
             world.deliver(&before.split('\n').collect::<Vec<_>>()).await.unwrap();
