@@ -252,7 +252,8 @@ async fn converged(play: &Play) -> Result<bool, Violation> {
     let cells = latest_cells(play).await;
     let cases: BTreeMap<CaseId, IdentityId> =
         play.world.cases().await.iter().map(|case| (case.id, case.identity)).collect();
-    let ids: BTreeMap<usize, IdentityId> = people(play).await.into_iter().map(|(id, who)| (who, id)).collect();
+    let ids: BTreeMap<usize, IdentityId> =
+        people(play).await.into_iter().map(|(id, who)| (who, id)).collect();
     for system in &play.world.systems {
         let truth = play.world.lab.truth(system).unwrap();
         let names: BTreeMap<&str, &str> =
@@ -283,9 +284,9 @@ async fn converged(play: &Play) -> Result<bool, Violation> {
             let waits = waiting.iter().any(|row| {
                 Some(&row.plan.decision.identity) == id && row.plan.changes.iter().any(|c| here(&c.system))
             });
-            let open_cell = cells.iter().any(|cell| {
-                here(&cell.system) && cases.get(&cell.case) == id && !cell.verdict.closes(now)
-            });
+            let open_cell = cells
+                .iter()
+                .any(|cell| here(&cell.system) && cases.get(&cell.case) == id && !cell.verdict.closes(now));
             if !told && !waits && !open_cell {
                 let about: Vec<_> = open.iter().map(|f| (&f.code, &f.subject)).collect();
                 let said = format!(

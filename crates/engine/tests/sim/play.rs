@@ -272,7 +272,8 @@ impl Play {
             Given::Thing(at) => {
                 let further = FURTHER[at];
                 let others = there.users.iter().find(|other| other.user_name != user);
-                let on = others.map(|other| other.user_name.clone()).filter(|_| further.class != further.thing);
+                let on =
+                    others.map(|other| other.user_name.clone()).filter(|_| further.class != further.thing);
                 if !self.script.further()[SYSTEMS.iter().position(|name| *name == system).unwrap()]
                     || (further.class != further.thing && on.is_none())
                 {

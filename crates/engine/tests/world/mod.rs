@@ -325,7 +325,8 @@ impl World {
 
     async fn quiet_until(&mut self, horizon: SignedDuration, end: Timestamp) {
         for _ in 0..2_000 {
-            let (mine, theirs) = tokio::join!(self.engine.work(), join_all(self.others.iter().map(Engine::work)));
+            let (mine, theirs) =
+                tokio::join!(self.engine.work(), join_all(self.others.iter().map(Engine::work)));
             let mut busy = false;
             for (at, other) in theirs.into_iter().enumerate() {
                 let quiet = other.unwrap();

@@ -8,7 +8,8 @@ use std::{
 
 use async_trait::async_trait;
 use bailiwick_connector::{
-    Applied, Capability, Connector, Effect, Line, Listing, Locator, Object, ObjectState, Outcome, Page, Result, Visit,
+    Applied, Capability, Connector, Effect, Line, Listing, Locator, Object, ObjectState, Outcome, Page,
+    Result, Visit,
 };
 use bailiwick_core::plan::Op;
 

@@ -35,6 +35,8 @@ const FAULTS: [&str; 7] = ["drop", "delay", "duplicate", "reorder", "no-op", "pa
 pub enum Outcome {
     /// Something said so.
     Detected { by: String, minutes: i64, mended: bool },
+    /// The check of the evidence says so whenever it is run, by this code.
+    Checked(&'static str),
     /// Truth is as without it, and nothing had to be said.
     Harmless(String),
     /// There is no such fault.
@@ -48,7 +50,14 @@ impl Outcome {
         match self {
             Self::Detected { by, minutes, mended } => {
                 let rest = if *mended { "; mended" } else { "" };
-                format!("detected by `{by}` after {minutes} min{rest}")
+                let when = match minutes {
+                    0 => "at once".to_owned(),
+                    minutes => format!("within {minutes} min"),
+                };
+                format!("detected by `{by}` {when}{rest}")
+            }
+            Self::Checked(code) => {
+                format!("detected by `{code}` of `bailiwick evidence check`, whenever that is run")
             }
             Self::Harmless(how) if how.is_empty() => "harmless: same outcome".into(),
             Self::Harmless(how) => format!("harmless: same outcome, {how}"),
@@ -112,7 +121,7 @@ fn page(outcomes: &[(&Cell, &Outcome)]) -> String {
          --grid` writes it anew.\n\n\
          At each hop from a source to a signal, each thing that can go wrong was made to go wrong, in a world with two \
          people of whom one leaves or changes department. *Detected* says which finding, event or hop of a trace said so \
-         first, and after how many minutes of the world's time; *mended* that truth was as policy says in the end, without \
+         first, and within how many minutes of the world's time; *mended* that truth was as policy says in the end, without \
          anybody's help. *Harmless* was judged by the truth of the system, not by what the hub says. A cell that is not \
          detected fails the build, unless it is named below as a gap.\n",
     );

@@ -92,7 +92,9 @@ fn right(world: &World) -> bool {
 async fn noticed(world: &World, since: Timestamp) -> Option<(String, i64)> {
     let mut said: Vec<(Timestamp, String)> = Vec::new();
     let findings: Vec<Finding> = world.all(Table::Findings).await;
-    said.extend(findings.into_iter().map(|finding| (finding.opened, finding.code)));
+    // That an integration is to be reviewed has nothing to do with it.
+    let findings = findings.into_iter().filter(|finding| finding.code != "review-due");
+    said.extend(findings.map(|finding| (finding.opened, finding.code)));
     let events: Vec<Event> = world.all(Table::Events).await;
     for event in events {
         match event.kind {
@@ -249,7 +251,6 @@ async fn altered(statement: &'static str) -> Outcome {
     world.quiet().await;
     let mut world = peopled(world).await;
     left(&mut world).await;
-    let since = world.clock();
     let address = format!("sqlite://{}", file.display());
     let mut connection = sqlx::SqliteConnection::connect(&address).await.unwrap();
     let done = sqlx::query(statement).execute(&mut connection).await.unwrap();
@@ -257,11 +258,7 @@ async fn altered(statement: &'static str) -> Outcome {
     connection.close().await.unwrap();
     let report = world.engine.check_evidence(&world.sequencer(), None).await.unwrap();
     match report.damage {
-        Some(damage) => Outcome::Detected {
-            by: format!("evidence check: {}", damage.code),
-            minutes: minutes(since, world.clock()),
-            mended: false,
-        },
+        Some(damage) => Outcome::Checked(damage.code),
         None => Outcome::Undetected,
     }
 }
@@ -283,7 +280,13 @@ async fn fed(feed: Feed) -> Outcome {
             let last = format!("1,Bob,bob@x.test,Finance,{},active", &today[..10]);
             world.pass(SignedDuration::from_hours(72));
             world.deliver(&[ANN, &last]).await.unwrap();
-            world.quiet().await;
+            hours(&mut world, 2).await;
+            let case = world.cases().await.pop().unwrap();
+            let (by, minutes) = ("a case opened after it took effect", minutes(case.effective, case.opened));
+            return match minutes > 60 {
+                true => Outcome::Detected { by: by.into(), minutes, mended: right(&world) },
+                false => Outcome::Undetected,
+            };
         }
         Feed::Twice => {
             left(&mut world).await;
