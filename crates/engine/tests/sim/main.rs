@@ -89,7 +89,7 @@ const BUGS: [(Bug, &str); 7] = [
 ];
 
 /// Within how many seeds.
-const CAUGHT_WITHIN: u64 = 400;
+const CAUGHT_WITHIN: u64 = 100;
 
 /// Whether every planted mistake is caught by its oracle; says by which seed first.
 fn all_bugs_are_caught(tell: bool) -> bool {

@@ -203,22 +203,28 @@ async fn once(play: &Play) -> Judged {
     Ok(())
 }
 
-/// A write whose answer was lost is not sent again before the system was read.
+/// How long after a write a reading may show what was before it, as the worlds declare it.
+const READ_LAG_MS: i64 = 2_500;
+
+/// A write whose answer was lost is not sent again before a reading can show it, and not before there was one.
 fn settled(play: &Play) -> Judged {
-    let mut unknown: BTreeSet<(String, Vec<u8>)> = BTreeSet::new();
+    let mut unknown: BTreeMap<(String, Vec<u8>), (i64, bool)> = BTreeMap::new();
     for call in play.world.faults.sent() {
         let key = (call.what.clone(), call.body.to_vec());
-        match (call.writes(), call.reached && call.answered) {
-            (true, _) if unknown.contains(&key) => {
-                let said = format!("{} was sent again, and nothing was read in between", call.what);
-                return Err(Violation::new("settled", said));
+        if !call.writes() {
+            for ((what, _), (sent, read)) in &mut unknown {
+                let same = what.split(['/', ' ']).nth(2) == Some(call.system());
+                *read |= same && call.answered && call.at_ms >= *sent + READ_LAG_MS;
             }
-            (true, false) if call.reached => _ = unknown.insert(key),
-            (false, true) => unknown.retain(|(what, _)| {
-                let system = what.split(['/', ' ']).nth(2).unwrap_or_default();
-                system != call.system()
-            }),
-            _ => {}
+            continue;
+        }
+        if unknown.get(&key).is_some_and(|(_, read)| !read) {
+            let said = format!("{} was sent again, and nothing was read that shows it", call.what);
+            return Err(Violation::new("settled", said));
+        }
+        match call.reached && !call.answered {
+            true => _ = unknown.insert(key, (call.at_ms, false)),
+            false => _ = unknown.remove(&key),
         }
     }
     Ok(())

@@ -49,6 +49,7 @@ pub struct Call {
     /// Method, path and query.
     pub what: String,
     pub body: Bytes,
+    pub at_ms: i64,
     /// Whether the system got it.
     pub reached: bool,
     /// Whether its answer came back.
@@ -129,11 +130,11 @@ impl Faults {
     }
 
     /// A call is made; its number in [`Self::sent`].
-    pub fn sends(&self, request: &http::Request<Bytes>) -> usize {
+    pub fn sends(&self, request: &http::Request<Bytes>, at_ms: i64) -> usize {
         let mut sent = self.way.sent.lock().unwrap();
         let what =
             format!("{} {}", request.method(), request.uri().path_and_query().map_or("", |p| p.as_str()));
-        sent.push(Call { what, body: request.body().clone(), reached: false, answered: false });
+        sent.push(Call { what, body: request.body().clone(), at_ms, reached: false, answered: false });
         sent.len() - 1
     }
 

@@ -13,6 +13,7 @@ pub mod newsy;
 mod phone;
 pub mod planted;
 mod template;
+mod together;
 mod transport;
 
 use std::{
@@ -21,7 +22,6 @@ use std::{
         Arc,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
-    task::Poll,
 };
 
 use async_trait::async_trait;
@@ -50,6 +50,7 @@ use bailiwick_store::{
 };
 use serde_json::json;
 
+use self::together::join_all;
 #[allow(unused_imports, reason = "each test uses a part of it")]
 pub use declared::{CLASSES, register};
 #[allow(unused_imports, reason = "each test uses a part of it")]
@@ -357,7 +358,7 @@ impl World {
                 }
             }
         }
-        panic!("seed {}: it does not become quiet: {:?}", self.seed, self.hands.now());
+        panic!("seed {}: it does not become quiet: {:?}", self.seed, self.due().await);
     }
 
     async fn carry_out(&mut self, slow: Vec<Slow>) {
@@ -499,6 +500,14 @@ impl World {
         self.hands.now()
     }
 
+    /// The lanes of what is due now, with how often each was tried.
+    async fn due(&self) -> Vec<(String, i64)> {
+        let mut tx = self.store.begin().await.unwrap();
+        let later = self.hands.now().as_millisecond() + 61_000;
+        let items = tx.lease(&Tenant::single(), "nobody", later, 1, 100).await.unwrap();
+        items.into_iter().map(|item| (item.lane, item.attempts)).collect()
+    }
+
     /// When the next item of the queue is due.
     pub async fn next_due(&self) -> Option<Timestamp> {
         let mut tx = self.store.read().await.unwrap();
@@ -556,24 +565,6 @@ impl World {
     }
 }
 
-/// Waits for all of them, in order.
-async fn join_all<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut under_way: Vec<_> = all.map(Box::pin).collect();
-    let mut out: Vec<Option<F::Output>> = under_way.iter().map(|_| None).collect();
-    std::future::poll_fn(|context| {
-        let mut waits = false;
-        for (future, out) in under_way.iter_mut().zip(&mut out).filter(|(_, out)| out.is_none()) {
-            match future.as_mut().poll(context) {
-                Poll::Ready(done) => *out = Some(done),
-                Poll::Pending => waits = true,
-            }
-        }
-        if waits { Poll::Pending } else { Poll::Ready(()) }
-    })
-    .await;
-    out.into_iter().flatten().collect()
-}
-
 /// Makes the parts of an engine.
 fn parts(
     store: &Arc<dyn Store>,
@@ -584,7 +575,7 @@ fn parts(
     faults: &Arc<Faults>,
     (number, places): (u64, &Arc<Signposts>),
 ) -> Parts {
-    let transport = Arc::new(transport::InProcess::new(lab.router(), faults.clone()));
+    let transport = Arc::new(transport::InProcess::new(lab.router(), faults.clone(), hands.clone()));
     let broker = Broker::new(Tenant::single(), transport, hands.clone(), key.clone());
     let broker = bailiwick_connectors::sql::with_dialects(broker.with_places(places.clone())).unwrap();
     Parts {

@@ -1,6 +1,6 @@
 //! Carries requests to the lab inside the process, and loses them on demand.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, atomic::Ordering};
 
 use async_trait::async_trait;
 use axum::{Router, body::Body};
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 
-use super::{Faults, faults::Weather};
+use super::{Faults, Hands, faults::Weather};
 
 /// Where the lab is.
 const LAB: &str = "127.0.0.1:9";
@@ -19,13 +19,14 @@ const LAB: &str = "127.0.0.1:9";
 pub struct InProcess {
     router: Router,
     faults: Arc<Faults>,
+    hands: Arc<Hands>,
     /// Made when something is elsewhere: it reads all certificates that this machine trusts.
     outside: OnceLock<HttpTransport>,
 }
 
 impl InProcess {
-    pub fn new(router: Router, faults: Arc<Faults>) -> Self {
-        Self { router, faults, outside: OnceLock::new() }
+    pub fn new(router: Router, faults: Arc<Faults>, hands: Arc<Hands>) -> Self {
+        Self { router, faults, hands, outside: OnceLock::new() }
     }
 }
 
@@ -50,7 +51,7 @@ impl Transport for InProcess {
             return self.outside.get_or_init(outside).send(request).await;
         }
         let weather = self.faults.weather(request.method() != http::Method::GET);
-        let number = self.faults.sends(&request);
+        let number = self.faults.sends(&request, self.hands.0.load(Ordering::SeqCst));
         match weather {
             Some(Weather::Unreached) => return Err(lost(false)),
             Some(Weather::TooMany) => return Ok(refusal(429)),

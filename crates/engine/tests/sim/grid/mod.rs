@@ -36,7 +36,7 @@ pub enum Outcome {
     /// Something said so.
     Detected { by: String, minutes: i64, mended: bool },
     /// The check of the evidence says so whenever it is run, by this code.
-    Checked(&'static str),
+    Checked(String),
     /// Truth is as without it, and nothing had to be said.
     Harmless(String),
     /// There is no such fault.
