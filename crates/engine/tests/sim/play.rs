@@ -125,10 +125,10 @@ impl Play {
         Ok(play)
     }
 
-    /// Until nothing is due soon; with a system that is down, for two hours.
+    /// Until nothing is due soon; with a system that is down, for twenty minutes.
     async fn quiet(&mut self) {
         if self.script.systems.iter().flatten().any(|behaviour| *behaviour == Behaviour::Down) {
-            self.world.quiet_for(SignedDuration::from_hours(2)).await;
+            self.world.quiet_for(SignedDuration::from_mins(20)).await;
         } else {
             self.world.quiet().await;
         }

@@ -155,18 +155,18 @@ impl Script {
 
     /// The same with a mistake planted, on one system where it can do harm; at the end somebody leaves.
     pub fn with(mut self, bug: Bug) -> Self {
-        let (behaviour, given) = match bug {
-            Bug::RetriesBlindly | Bug::ResumesBlindly => (Behaviour::TimeoutAfterCommit, None),
-            Bug::IgnoresLag => (Behaviour::StaleRead, Some(Given::Session)),
-            Bug::TrustsPartial | Bug::DoesHalf | Bug::ShowsPart => (Behaviour::KeepsGroups, None),
-            Bug::BelievesOk | Bug::DoesNothing => (Behaviour::Noop200, None),
-            Bug::Unapproved | Bug::Overtaken => (Behaviour::Faithful, None),
+        let (behaviours, given) = match bug {
+            Bug::RetriesBlindly | Bug::ResumesBlindly => (vec![Behaviour::TimeoutAfterCommit], None),
+            Bug::IgnoresLag => (vec![Behaviour::StaleRead, Behaviour::KeepsGroups], Some(Given::Licence)),
+            Bug::TrustsPartial | Bug::DoesHalf | Bug::ShowsPart => (vec![Behaviour::KeepsGroups], None),
+            Bug::BelievesOk | Bug::DoesNothing => (vec![Behaviour::Noop200], None),
+            Bug::Unapproved | Bug::Overtaken => (vec![Behaviour::Faithful], None),
         };
         let here = |step: &Step| !matches!(step, Step::Behind(1.., ..) | Step::Reconcile(1..));
         self.steps.retain(here);
         self.steps.extend(given.map(|given| Step::Behind(0, 0, given)));
         self.steps.push(Step::Leave(0));
-        Self { bug: Some(bug), systems: vec![vec![behaviour]], engines: 1, ..self }
+        Self { bug: Some(bug), systems: vec![behaviours], engines: 1, ..self }
     }
 
     /// The same without what can only disturb: nobody dies and every call is answered.
