@@ -44,9 +44,12 @@ pub struct Play {
     pub names: BTreeMap<(String, String), String>,
 }
 
+/// Which systems have further classes, and what is planted.
+type SetUp = (Vec<bool>, Option<&'static str>);
+
 thread_local! {
-    /// What was set up once, by which systems have further classes and what is planted.
-    static TEMPLATES: RefCell<BTreeMap<(Vec<bool>, Option<&'static str>), Rc<Template>>> = RefCell::default();
+    /// What was set up once.
+    static TEMPLATES: RefCell<BTreeMap<SetUp, Rc<Template>>> = RefCell::default();
 }
 
 async fn template(script: &Script) -> Rc<Template> {
