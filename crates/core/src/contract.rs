@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     event::EventKind,
+    guard,
+    id::EntitlementName,
     identity::Lifecycle,
     policy::{AttributeType, AttributeValue, Attributes},
     time::{Cutoff, Date, Effective, LocalDay, SignedDuration, Timestamp},
@@ -41,6 +43,9 @@ pub struct AttributeRule {
     /// What an empty value means.
     #[serde(default)]
     pub null: NullPolicy,
+    /// Whether no two records have the same value, whatever its case.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unique: bool,
 }
 
 /// What a source promises about each delivery.
@@ -61,6 +66,12 @@ pub struct SourceContract {
     /// How many may always change or leave, whatever the share; so that small companies can work.
     #[serde(default = "five")]
     pub always_allowed: u64,
+    /// The limits on loss and change hold for those alone who have the same value of one of these, too.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub cohorts: BTreeSet<String>,
+    /// A delivery comes at least every so many hours, and one that was accepted longer ago than that is not delivered again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age_hours: Option<u32>,
     /// How long a missing record keeps its access before a person must have decided, in days.
     #[serde(default = "fourteen")]
     pub grace_days: u16,
@@ -114,6 +125,19 @@ pub struct Known {
     pub attributes: Attributes,
     /// Where the identity is in its life.
     pub lifecycle: Lifecycle,
+    /// When they were fired here, while the source has not said that they left.
+    pub fired: Option<Timestamp>,
+}
+
+/// What a source says of those who were fired and of whom it had not said that they left, by key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OfFired {
+    /// It says that they left.
+    pub gone: BTreeSet<String>,
+    /// It says that they are here, which counts for nothing.
+    pub here: BTreeSet<String>,
+    /// It says that they begin on a day after they were fired.
+    pub anew: BTreeSet<String>,
 }
 
 /// What a delivery says about one identity, to be turned into an event.
@@ -165,6 +189,68 @@ pub enum Breach {
         /// How many are allowed.
         allowed: u64,
     },
+    /// Too many of a cohort are missing or leave at once.
+    #[error(
+        "{lost} of {known} people whose `{attribute}` is `{value}` would be missing or leave, at most {allowed} are allowed"
+    )]
+    CohortLoss {
+        /// The attribute.
+        attribute: String,
+        /// Its value.
+        value: String,
+        /// How many.
+        lost: u64,
+        /// Of how many.
+        known: u64,
+        /// How many are allowed.
+        allowed: u64,
+    },
+    /// Too many of a cohort change at once.
+    #[error(
+        "{changed} of {known} people whose `{attribute}` is `{value}` would change, at most {allowed} are allowed"
+    )]
+    CohortChange {
+        /// The attribute.
+        attribute: String,
+        /// Its value.
+        value: String,
+        /// How many.
+        changed: u64,
+        /// Of how many.
+        known: u64,
+        /// How many are allowed.
+        allowed: u64,
+    },
+    /// Somebody would get power over others because an attribute changes.
+    #[error("`{key}` would get `{entitlement}`, which gives power over others, because of `{}`", .attributes.join("`, `"))]
+    PrivilegedChange {
+        /// Who.
+        key: String,
+        /// What changes.
+        attributes: Vec<String>,
+        /// What they would get.
+        entitlement: EntitlementName,
+    },
+    /// It is older than promised.
+    #[error(
+        "the same delivery was accepted at {since:.0}, longer ago than the {hours} hours in which a new one is promised"
+    )]
+    Stale {
+        /// When it was accepted first.
+        since: Timestamp,
+        /// How many hours were promised.
+        hours: u32,
+    },
+    /// Two records share a value that is one person's alone.
+    #[error("lines {first} and {second} have the same `{attribute}`")]
+    DuplicateValue {
+        /// The attribute.
+        attribute: String,
+        /// The first line.
+        first: u64,
+        /// The second line.
+        second: u64,
+    },
     /// The same key more than once.
     #[error("the key `{key}` is on lines {first} and {second}")]
     DuplicateKey {
@@ -214,6 +300,11 @@ impl Breach {
             Self::TooFewRows { .. } => "feed-too-few-rows",
             Self::TooMuchLoss { .. } => "feed-too-much-loss",
             Self::TooMuchChange { .. } => "feed-too-much-change",
+            Self::CohortLoss { .. } => "feed-cohort-loss",
+            Self::CohortChange { .. } => "feed-cohort-change",
+            Self::PrivilegedChange { .. } => "feed-privileged-change",
+            Self::Stale { .. } => "feed-stale",
+            Self::DuplicateValue { .. } => "feed-duplicate-value",
             Self::DuplicateKey { .. } => "feed-duplicate-key",
             Self::NoKey { .. } => "feed-no-key",
             Self::EmptyValue { .. } => "feed-empty-value",
@@ -221,25 +312,48 @@ impl Breach {
             Self::BadDay { .. } => "feed-bad-day",
         }
     }
+
+    /// Whether the records themselves cannot be trusted: then not even those who leave by them do.
+    pub const fn is_of_form(&self) -> bool {
+        match self {
+            Self::DuplicateValue { .. }
+            | Self::DuplicateKey { .. }
+            | Self::NoKey { .. }
+            | Self::EmptyValue { .. }
+            | Self::WrongType { .. }
+            | Self::BadDay { .. } => true,
+            Self::TooFewRows { .. }
+            | Self::TooMuchLoss { .. }
+            | Self::TooMuchChange { .. }
+            | Self::CohortLoss { .. }
+            | Self::CohortChange { .. }
+            | Self::PrivilegedChange { .. }
+            | Self::Stale { .. } => false,
+        }
+    }
 }
 
-/// What becomes of a delivery.
+/// What a delivery says, read against its contract.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Intake {
-    /// All of it, in the order of keys.
-    Accepted {
-        /// What is new.
-        arrivals: Vec<Arrival>,
-        /// How many records said nothing new.
-        unchanged: u64,
-    },
-    /// Nothing of it.
-    Held {
-        /// Every reason.
-        breaches: Vec<Breach>,
-        /// Positive leavers in it: they flow all the same, by their own lane.
-        leavers: Vec<Arrival>,
-    },
+pub struct Intake {
+    /// What is new, in the order of keys; nothing when the form of the delivery is broken.
+    pub arrivals: Vec<Arrival>,
+    /// How many records said nothing new.
+    pub unchanged: u64,
+    /// What it says of those who were fired.
+    pub fired: OfFired,
+    /// Every reason to hold it; none when it may be accepted.
+    pub breaches: Vec<Breach>,
+}
+
+impl Intake {
+    /// What flows although the delivery is held: positive leavers, by their own lane.
+    #[must_use]
+    pub fn held(self) -> Self {
+        let arrivals = self.arrivals.into_iter().filter(|a| a.kind == EventKind::Left).collect();
+        let fired = OfFired { gone: self.fired.gone, ..OfFired::default() };
+        Self { arrivals, unchanged: 0, fired, breaches: self.breaches }
+    }
 }
 
 /// Reads a complete delivery against its contract and what is known. Breaches of form (keys, types,
@@ -258,6 +372,7 @@ pub fn intake(
     let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
     let mut arrivals = Vec::new();
     let mut unchanged = 0;
+    let mut fired = OfFired::default();
     for record in records {
         if record.key.is_empty() {
             breaches.push(Breach::NoKey { line: record.line });
@@ -268,13 +383,29 @@ pub fn intake(
             continue;
         }
         match read(record, contract, known.get(&record.key), kept, now) {
-            Ok(Some(arrival)) => arrivals.push(arrival),
-            Ok(None) => unchanged += 1,
+            Ok(Said::New(arrival)) => arrivals.push(arrival),
+            Ok(Said::Nothing) => unchanged += 1,
+            Ok(Said::GoneToo) => {
+                unchanged += 1;
+                fired.gone.insert(record.key.clone());
+            }
+            Ok(Said::HereStill) => {
+                unchanged += 1;
+                fired.here.insert(record.key.clone());
+            }
+            Ok(Said::Anew(arrival)) => {
+                arrivals.push(arrival);
+                fired.anew.insert(record.key.clone());
+            }
             Err(mut found) => breaches.append(&mut found),
         }
     }
+    for (name, _) in contract.attributes.iter().filter(|(_, rule)| rule.unique) {
+        let values = records.iter().filter_map(|r| Some((r.line, r.values.get(name)?.as_ref()?)));
+        breaches.extend(guard::duplicates(name, values));
+    }
     if !breaches.is_empty() {
-        return Intake::Held { breaches, leavers: Vec::new() };
+        return Intake { arrivals: Vec::new(), unchanged: 0, fired: OfFired::default(), breaches };
     }
     // Who is or will be there: whoever can be lost.
     let active: BTreeSet<&str> = known
@@ -289,15 +420,17 @@ pub fn intake(
                 && matches!(k.lifecycle, Lifecycle::Active { .. } | Lifecycle::Pending { .. })
         })
         .collect();
-    let lost = newly_absent.len() as u64
-        + arrivals.iter().filter(|a| a.kind == EventKind::Left && active.contains(a.key.as_str())).count()
-            as u64;
-    let changed = arrivals.iter().filter(|a| matches!(a.kind, EventKind::Changed { .. })).count() as u64;
-    limits(records.len() as u64, lost, changed, active.len() as u64, contract, &mut breaches);
-    if !breaches.is_empty() {
-        arrivals.retain(|a| a.kind == EventKind::Left);
-        return Intake::Held { breaches, leavers: arrivals };
-    }
+    let leaving = arrivals.iter().filter(|a| a.kind == EventKind::Left).map(|a| a.key.as_str());
+    let lost: BTreeSet<&str> = newly_absent
+        .iter()
+        .map(|(key, _)| key.as_str())
+        .chain(leaving.filter(|key| active.contains(key)))
+        .collect();
+    let changing = arrivals.iter().filter(|a| matches!(a.kind, EventKind::Changed { .. }));
+    let changed: BTreeSet<&str> = changing.map(|a| a.key.as_str()).collect();
+    let (of, rows) = (active.len() as u64, records.len() as u64);
+    limits(rows, lost.len() as u64, changed.len() as u64, of, contract, &mut breaches);
+    breaches.extend(guard::cohorts(contract, known, &lost, &changed));
     let grace = SignedDuration::from_hours(24 * i64::from(contract.grace_days));
     arrivals.extend(newly_absent.into_iter().map(|(key, k)| Arrival {
         key: key.clone(),
@@ -307,7 +440,7 @@ pub fn intake(
         effective: Effective::at(now),
     }));
     arrivals.sort_by(|a, b| a.key.cmp(&b.key));
-    Intake::Accepted { arrivals, unchanged }
+    Intake { arrivals, unchanged, fired, breaches }
 }
 
 fn limits(
@@ -332,14 +465,26 @@ fn limits(
     }
 }
 
-/// What one record says; `None` when nothing is new.
+/// What one record says.
+enum Said {
+    Nothing,
+    New(Arrival),
+    /// Of somebody who was fired: they left.
+    GoneToo,
+    /// Of somebody who was fired: they are here.
+    HereStill,
+    /// Of somebody who was fired: they begin on a later day.
+    Anew(Arrival),
+}
+
+/// What one record says.
 fn read(
     record: &SourceRecord,
     contract: &SourceContract,
     known: Option<&Known>,
     kept: &BTreeSet<String>,
     now: Timestamp,
-) -> Result<Option<Arrival>, Vec<Breach>> {
+) -> Result<Said, Vec<Breach>> {
     let mut breaches = Vec::new();
     let mut attributes = values(record, contract, known, &mut breaches);
     let others = |name: &String| kept.contains(name) && !contract.attributes.contains_key(name);
@@ -353,22 +498,32 @@ fn read(
             .map_err(|e| breaches.push(Breach::BadDay { line: record.line, problem: e.to_string() }))
             .ok()
     };
-    let starts = instant(record.starts, Cutoff::StartOfDay);
+    let starts: Option<Effective> = instant(record.starts, Cutoff::StartOfDay);
     let ends = instant(record.ends, Cutoff::EndOfDay);
     if !breaches.is_empty() {
         return Err(breaches);
     }
-    let lifecycle = match (record.terminated, starts) {
+    let lifecycle = match (record.terminated, &starts) {
         // A termination with a last day in the future is an ending that is known, not one that is due.
-        (true, _) => match ends {
+        (true, _) => match ends.clone() {
             Some(end) if end.at > now => Lifecycle::Active { ends: Some(end) },
             Some(end) => Lifecycle::Left { at: end },
             None => Lifecycle::Left { at: Effective::at(now) },
         },
-        (false, Some(starts)) if starts.at > now => Lifecycle::Pending { starts, ends },
+        (false, Some(starts)) if starts.at > now => Lifecycle::Pending { starts: starts.clone(), ends },
         (false, _) => Lifecycle::Active { ends }.at(now),
     };
-    Ok(compare(record, known, attributes, lifecycle, now))
+    let gone = matches!(lifecycle, Lifecycle::Left { .. });
+    let fired = known.and_then(|k| k.fired);
+    let new = compare(record, known, attributes, lifecycle, now);
+    Ok(match (fired, new) {
+        (Some(_), _) if gone => Said::GoneToo,
+        // Whoever was fired is hired anew by a first day after that, and by nothing that was said before.
+        (Some(fired), Some(arrival)) if starts.is_some_and(|first| first.at > fired) => Said::Anew(arrival),
+        (Some(_), _) => Said::HereStill,
+        (None, Some(arrival)) => Said::New(arrival),
+        (None, None) => Said::Nothing,
+    })
 }
 
 fn values(

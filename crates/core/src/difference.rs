@@ -96,7 +96,7 @@ impl fmt::Display for Class {
 }
 
 /// What is done about a difference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "answer")]
 pub enum Answer {
     /// It is put back, by an event and a plan like all others.
@@ -249,7 +249,8 @@ impl Compared<'_> {
         let wanted = self.desired.iter().flat_map(|desired| &desired.attributes);
         let different = |(name, wanted): (&String, _)| {
             let (before, now) = (value(self.applied, name), value(self.observed, name));
-            if self.applied.is_none() || before == now {
+            // What was never applied is for the flow to set: the account had it before it was managed.
+            if before.is_none() || before == now {
                 return None;
             }
             let class = match now.as_ref() == Some(wanted) {

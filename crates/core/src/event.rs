@@ -6,9 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     access::AccessClass,
-    id::{EventId, ExceptionId, IdentityId, SystemName},
+    id::{EventId, ExceptionId, IdentityId, SystemName, TerminationId},
     time::{Effective, Timestamp},
 };
+
+/// The cause of plans for somebody who was fired.
+pub const FIRED: &str = "termination";
+
+/// The names of the kinds by which somebody leaves, as records have them.
+pub const LEAVES: [&str; 2] = ["left", "fired"];
 
 /// Something that happened, accepted once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +48,14 @@ pub enum EventKind {
     },
     /// Has left, positively said by the source or by a date that came.
     Left,
+    /// Was made to leave by a person here, whatever the source says.
+    Fired {
+        /// By which termination.
+        termination: TerminationId,
+        /// Where the account is disabled although it would be deleted: nobody approved that.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        spared: BTreeSet<SystemName>,
+    },
     /// Missing from a complete delivery of its source.
     Absent,
     /// Back in its source after being absent.
@@ -144,6 +158,7 @@ impl EventKind {
             Self::Joined => "joined",
             Self::Changed { .. } => "changed",
             Self::Left => "left",
+            Self::Fired { .. } => "fired",
             Self::Absent => "absent",
             Self::Returned => "returned",
             Self::PolicyChanged => "policy-changed",
@@ -158,13 +173,34 @@ impl EventKind {
         }
     }
 
-    /// The word that approval policies see: `joiner`, `mover`, `leaver`, `residue`, `drift`, `purge`, `exception`,
+    /// Whether somebody leaves by it.
+    pub const fn leaves(&self) -> bool {
+        match self {
+            Self::Left | Self::Fired { .. } => true,
+            Self::Joined
+            | Self::Changed { .. }
+            | Self::Absent
+            | Self::Returned
+            | Self::PolicyChanged
+            | Self::Drifted { .. }
+            | Self::Residue { .. }
+            | Self::Purge { .. }
+            | Self::Cleared { .. }
+            | Self::Governed { .. }
+            | Self::ExceptionAsked { .. }
+            | Self::ExceptionOver { .. }
+            | Self::Requested { .. } => false,
+        }
+    }
+
+    /// The word that approval policies see: `joiner`, `mover`, `leaver`, `termination`, `residue`, `drift`, `purge`, `exception`,
     /// `exception-end`, `request`.
     pub const fn cause(&self) -> &'static str {
         match self {
             Self::Joined | Self::Returned | Self::Cleared { .. } => "joiner",
             Self::Changed { .. } | Self::PolicyChanged => "mover",
             Self::Left => "leaver",
+            Self::Fired { .. } => FIRED,
             Self::Absent => "absent",
             Self::Drifted { .. } => "drift",
             Self::Residue { .. } => "residue",
@@ -174,5 +210,20 @@ impl EventKind {
             Self::ExceptionOver { .. } => "exception-end",
             Self::Requested { .. } => "request",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_name_what_leaves_as_it_is_named() {
+        let termination = TerminationId::from_bytes([1; 16]);
+        let fired = EventKind::Fired { termination, spared: BTreeSet::new() };
+        assert_eq!(
+            [EventKind::Left, fired].map(|kind| (kind.leaves(), kind.name())),
+            LEAVES.map(|name| (true, name))
+        );
     }
 }

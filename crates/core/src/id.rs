@@ -116,6 +116,8 @@ kinds! {
     ReviewKind ReviewId "rvw";
     /// Identifies the transfer of an integration to somebody else.
     TransferKind TransferId "tfr";
+    /// Identifies somebody being made ready to go, and gone.
+    TerminationKind TerminationId "trm";
 }
 
 /// An identifier of a `K`: a UUIDv7, so ids sort by the time they were made.

@@ -13,7 +13,7 @@ use crate::{
     account::{AccountAttributes, AccountState},
     authority::Class,
     digest::Digest,
-    event::Event,
+    event::{Event, EventKind, FIRED},
     exception::Terms,
     id::{AccountId, EntitlementName, EventId, IdentityId, IntegrationName, PlanId, SystemName},
     policy::{ChangeFacts, PolicyId},
@@ -349,6 +349,11 @@ impl Plan {
         self.exception.is_some() || self.governs.as_ref().is_some_and(authoritative)
     }
 
+    /// Whether it is for somebody who left: it goes before everything else.
+    pub fn is_of_leaver(&self) -> bool {
+        [EventKind::Left.cause(), FIRED].contains(&self.cause.as_str())
+    }
+
     /// The systems it changes.
     pub fn systems(&self) -> BTreeSet<SystemName> {
         self.changes.iter().map(|c| c.system.clone()).collect()
@@ -414,6 +419,8 @@ pub struct Sweep {
     pub only: BTreeSet<SystemName>,
     /// Remove the account instead of disabling it, where nothing else worked.
     pub delete: BTreeSet<SystemName>,
+    /// Disable the account instead of removing it, whatever the system's rule is.
+    pub spare: BTreeSet<SystemName>,
 }
 
 /// Makes the plan that takes what is known to what should be.
@@ -551,7 +558,8 @@ fn remove(account: &KnownAccount, system: &SystemName, rule: &Rules, sweep: &Swe
         return;
     }
     ops.extend(rule.kill.iter().map(|class| (None, Op::RevokeAll { class: *class }, Vec::new())));
-    let delete = rule.on_leave == OnLeave::Delete || sweep.delete.contains(system);
+    let by_rule = rule.on_leave == OnLeave::Delete && !sweep.spare.contains(system);
+    let delete = by_rule || sweep.delete.contains(system);
     if !delete {
         let way = sweep.ways.get(system).copied().unwrap_or(rule.first_way);
         ops.push((None, Op::Disable { way }, Vec::new()));

@@ -78,6 +78,12 @@ pub enum RecordKind {
     TransferEnded,
     ControlMissing,
     ControlMended,
+    BatchReleased,
+    TerminationArmed,
+    TerminationFired,
+    TerminationDisarmed,
+    TerminationLapsed,
+    TerminationAnswered,
 }
 
 /// Who or what caused a record.

@@ -214,7 +214,7 @@ pub fn standing_with(current: &Standing, missing: Option<Control>, now: Timestam
 /// What an event makes of the posts that its person holds, if anything.
 pub fn departure(kind: &EventKind) -> Option<Departure> {
     match kind {
-        EventKind::Left => Some(Departure::Left),
+        EventKind::Left | EventKind::Fired { .. } => Some(Departure::Left),
         EventKind::Changed { attributes } => {
             attributes.iter().any(|name| MOVES.contains(&name.as_str())).then_some(Departure::Moved)
         }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bailiwick_core::{
-    contract::{Breach, Intake, Known, SourceContract, SourceRecord, intake},
+    contract::{Breach, Intake, Known, OfFired, SourceContract, SourceRecord, intake},
     identity::Lifecycle,
     policy::AttributeValue,
     time::{Effective, Timestamp},
@@ -70,7 +70,7 @@ fn known(keys: &[(&str, &str)]) -> BTreeMap<String, Known> {
             ("phone".into(), AttributeValue::Text("1".into())),
             ("badge".into(), AttributeValue::Text("b".into())),
         ]);
-        ((*key).to_owned(), Known { attributes, lifecycle })
+        ((*key).to_owned(), Known { attributes, lifecycle, fired: None })
     };
     keys.iter().map(one).collect()
 }
@@ -87,9 +87,8 @@ fn what_others_write_stays() {
     give("old");
     let kept = ["desk", "phone"].map(str::to_owned).into();
     let records = [record(2, "a new-name phone="), record(3, "b b")];
-    let Intake::Accepted { arrivals, .. } = intake(&records, &contract(), &before, &kept, now()) else {
-        panic!("it is held");
-    };
+    let Intake { arrivals, breaches, .. } = intake(&records, &contract(), &before, &kept, now());
+    assert_eq!(breaches, []);
     let names: Vec<Vec<&str>> =
         arrivals.iter().map(|a| a.attributes.keys().map(String::as_str).collect()).collect();
     assert_eq!(names, [vec!["badge", "desk", "name"], vec!["name"]]);
@@ -99,17 +98,20 @@ fn what_others_write_stays() {
 fn each_record_says_what_happened() {
     let check = |before: &[(&str, &str)], lines: &[&str], expect: &str| {
         let records: Vec<SourceRecord> = lines.iter().enumerate().map(|(n, l)| record(n + 2, l)).collect();
-        let told = match intake(&records, &contract(), &known(before), &BTreeSet::new(), now()) {
-            Intake::Accepted { arrivals, unchanged } => {
-                let told: Vec<String> = arrivals
+        let told = intake(&records, &contract(), &known(before), &BTreeSet::new(), now());
+        let told = match told.breaches.is_empty() {
+            true => {
+                let arrivals: Vec<String> = told
+                    .arrivals
                     .iter()
                     .map(|a| format!("{}:{}:{}", a.key, a.kind.name(), a.lifecycle.name()))
                     .collect();
-                format!("{} +{unchanged}", told.join(" "))
+                format!("{} +{}", arrivals.join(" "), told.unchanged)
             }
-            Intake::Held { breaches, leavers } => {
-                let codes: Vec<&str> = breaches.iter().map(Breach::code).collect();
-                format!("held {} +{}", codes.join(" "), leavers.len())
+            false => {
+                let codes: Vec<&str> = told.breaches.iter().map(Breach::code).collect();
+                let codes = codes.join(" ");
+                format!("held {codes} +{}", told.held().arrivals.len())
             }
         };
         assert_eq!(told, expect, "{lines:?}");
@@ -157,4 +159,100 @@ fn each_record_says_what_happened() {
     // A positive leaver flows although the batch is held for its quantity; not when it is held for its form.
     check(two, &["a a gone=1"], "held feed-too-few-rows feed-too-much-loss +1");
     check(two, &["a a gone=1", "b -"], "held feed-empty-value +0");
+}
+
+#[test]
+fn who_was_fired_is_hired_by_a_later_first_day_and_by_nothing_else() {
+    let fired: Timestamp = "2026-06-14T09:00:00Z".parse().unwrap();
+    let check = |lines: &[&str], expect: &str| {
+        let mut before = known(&[("a", "left"), ("b", "active"), ("c", "active"), ("d", "active")]);
+        before.get_mut("a").unwrap().fired = Some(fired);
+        let records: Vec<SourceRecord> = lines.iter().enumerate().map(|(n, l)| record(n + 2, l)).collect();
+        let kinds = |arrivals: &[bailiwick_core::contract::Arrival]| {
+            arrivals.iter().map(|a| format!("{}:{}", a.key, a.kind.name())).collect::<Vec<_>>().join(" ")
+        };
+        let told = intake(&records, &contract(), &before, &BTreeSet::new(), now());
+        let told = match told.breaches.is_empty() {
+            true => {
+                let OfFired { gone, here, anew } = &told.fired;
+                format!("[{}] gone {gone:?} here {here:?} anew {anew:?}", kinds(&told.arrivals))
+            }
+            false => {
+                let held = told.held();
+                format!("held [{}] gone {:?}", kinds(&held.arrivals), held.fired.gone)
+            }
+        };
+        assert_eq!(told, expect.replace('_', "{}"), "{lines:?}");
+    };
+    let rest = ["b b phone=1", "c c phone=1", "d d phone=1"];
+    let with = |line: &'static str| [&[line][..], &rest[..]].concat();
+    // Whatever it says of their being here, and of what else is new of them.
+    check(&with("a a phone=1"), r#"[] gone _ here {"a"} anew _"#);
+    check(&with("a z phone=2"), r#"[] gone _ here {"a"} anew _"#);
+    check(&with("a a starts=2019-01-01"), r#"[] gone _ here {"a"} anew _"#);
+    check(&with("a a gone=1 ends=2026-12-31"), r#"[] gone _ here {"a"} anew _"#);
+    // The day of the firing began before it.
+    check(&with("a a starts=2026-06-14"), r#"[] gone _ here {"a"} anew _"#);
+    check(&with("a a starts=2026-06-15"), r#"[a:joined] gone _ here _ anew {"a"}"#);
+    check(&with("a a starts=2026-09-01"), r#"[a:joined] gone _ here _ anew {"a"}"#);
+    check(&with("a a gone=1"), r#"[] gone {"a"} here _ anew _"#);
+    check(&with("a a ends=2026-06-14"), r#"[] gone {"a"} here _ anew _"#);
+    check(&rest, "[] gone _ here _ anew _");
+    // A batch that is held says that somebody left all the same; a day that it says later waits for the next one.
+    check(&["a a gone=1", "b b gone=1"], r#"held [b:left] gone {"a"}"#);
+    check(&["a a starts=2026-09-01", "b b gone=1"], "held [b:left] gone _");
+}
+
+#[test]
+fn a_cohort_keeps_the_limits_by_itself() {
+    let contract = SourceContract {
+        cohorts: ["phone".to_owned()].into(),
+        min_rows: 1,
+        max_loss_percent: 50,
+        max_change_percent: 50,
+        ..contract()
+    };
+    // Eight with phone 1 and two with phone 2: less than a half, and all of a small cohort.
+    let keys = ["a", "b", "c", "d", "e", "f", "g", "h", "x", "y"];
+    let mut before = known(&keys.map(|key| (key, "active")));
+    for key in ["x", "y"] {
+        before.get_mut(key).unwrap().attributes.insert("phone".into(), AttributeValue::Text("2".into()));
+    }
+    let check = |lines: &[&str], expect: &[&str]| {
+        let records: Vec<SourceRecord> = lines.iter().enumerate().map(|(n, l)| record(n + 2, l)).collect();
+        let told = intake(&records, &contract, &before, &BTreeSet::new(), now());
+        let told: Vec<String> = told.breaches.iter().map(|b| format!("{}: {b}", b.code())).collect();
+        assert!(
+            told.len() == expect.len() && told.iter().zip(expect).all(|(t, e)| t.contains(e)),
+            "{told:?}"
+        );
+    };
+    let eight: Vec<String> = keys[..8].iter().map(|key| format!("{key} {key}")).collect();
+    let eight: Vec<&str> = eight.iter().map(String::as_str).collect();
+    check(&[&eight[..], &["x x", "y y"]].concat(), &[]);
+    check(&[&eight[..], &["y y"]].concat(), &[]);
+    let lost = "feed-cohort-loss: 2 of 2 people whose `phone` is `2` would be missing or leave, at most 1 are allowed";
+    check(&eight, &[lost]);
+    check(&[&eight[..], &["x x gone=1", "y y gone=1"]].concat(), &[lost]);
+    check(
+        &[&eight[..], &["x new", "y new"]].concat(),
+        &["feed-cohort-change: 2 of 2 people whose `phone` is `2` would change, at most 1 are allowed"],
+    );
+}
+
+#[test]
+fn what_is_one_persons_alone_is_no_others() {
+    let mut contract = contract();
+    contract.attributes.get_mut("name").unwrap().unique = true;
+    let check = |lines: &[&str], expect: &[&str]| {
+        let records: Vec<SourceRecord> = lines.iter().enumerate().map(|(n, l)| record(n + 2, l)).collect();
+        let told = intake(&records, &contract, &BTreeMap::new(), &BTreeSet::new(), now());
+        let told: Vec<String> = told.breaches.iter().map(ToString::to_string).collect();
+        assert_eq!(told, expect);
+    };
+    check(&["a ann", "b bob"], &[]);
+    check(
+        &["a ann", "b Ann", "c ann"],
+        &["lines 2 and 3 have the same `name`", "lines 3 and 4 have the same `name`"],
+    );
 }

@@ -17,7 +17,7 @@ use bailiwick_store::{Ready, Tx, Update};
 use tokio::task::JoinHandle;
 
 use crate::{
-    Catalogue, Engine, EngineError, Job, Result,
+    Catalogue, Engine, EngineError, Haste, Job, Result,
     decide::{Known, Outcome},
 };
 
@@ -80,7 +80,7 @@ impl Engine {
             for Accepted { identity, revision, event, actor } in chunk {
                 out.updates.push(engine.accepted(actor, &event, &identity, revision));
                 if let Some(due) = identity.lifecycle.due() {
-                    out.jobs.push(Job::Wake { identity: identity.id }.work(None, None, true, due));
+                    out.jobs.push(Job::Wake { identity: identity.id }.work(None, None, Haste::Soon, due));
                 }
                 engine.decide_one(&catalogue, &mut bulk, &known, &identity, &event, &mut out);
             }

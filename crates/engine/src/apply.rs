@@ -26,7 +26,7 @@ use bailiwick_store::{
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::{
-    Catalogue, Engine, EngineError, Job, Result,
+    Catalogue, Engine, EngineError, Haste, Job, Result,
     finding::Wrong,
     limits::{OUTSIDE, outside, shut_out},
     observe::is_so,
@@ -35,7 +35,7 @@ use crate::{
 };
 
 /// How many runs are under way at the same time.
-const IN_FLIGHT: usize = 16;
+const IN_FLIGHT: usize = 32;
 /// After how many failed tries somebody is told.
 const PATIENCE: i64 = 3;
 
@@ -180,7 +180,7 @@ impl Engine {
             if asked.steps.values().all(Step::ended) {
                 updates.extend(self.end_plan(tx, &row.value, &asked).await?);
             }
-            let jobs = job.map(|job| job.work(None, None, false, self.now())).into_iter().collect();
+            let jobs = job.map(|job| job.work(None, None, Haste::Usual, self.now())).into_iter().collect();
             return Ok(Next::Asked(item, updates, jobs));
         }
         if let Err(shut) = catalogue.permit(&route.integration.name).writes {
@@ -236,6 +236,7 @@ impl Engine {
         for taken in ready {
             let route = catalogue.route(&taken.run.value.system)?;
             let line = self.writing(catalogue, route.integration);
+            let line = if taken.row.plan.is_of_leaver() { line.for_leaver() } else { line };
             let connector = route.connector.clone();
             let (clock, gate) = (self.parts.clock.clone(), gate.clone());
             under_way.spawn(async move {
@@ -294,7 +295,8 @@ impl Engine {
             run.steps.insert(*seq, step.clone());
         }
         drop_what_cannot_follow(&taken.row.plan, &mut run);
-        let held = stopped.as_ref().is_some_and(|error| self.held_by_the_minute(error, &mut run));
+        let plan = &taken.row.plan;
+        let held = stopped.as_ref().is_some_and(|error| self.held_by_the_minute(error, plan, &mut run));
         let mut record = self
             .record(RecordKind::Applied, "apply")
             .event(run.event)
@@ -341,7 +343,7 @@ impl Engine {
             .filter(Filter::Is("state", "open".into()));
         let case = select::<Case>(tx, self.tenant(), open).await?.pop().map(|s| s.value.id);
         let job = Job::Verify { run: run.id, plan: run.plan, case, changed: self.now() };
-        Ok(job.work(Some(run.identity), Some(&run.system), case.is_some(), self.now()))
+        Ok(job.work(Some(run.identity), Some(&run.system), Haste::soon_if(case.is_some()), self.now()))
     }
 
     /// When the last run of a plan ended, the plan did.

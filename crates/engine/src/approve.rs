@@ -4,6 +4,7 @@ use bailiwick_core::{
     approval::{Approval, Approver, Asked, Refusal, approve},
     case::Case,
     digest::Digest,
+    event::FIRED,
     factor::Proof,
     id::{ApprovalId, CaseId, PlanId, RunId},
     identity::Identity,
@@ -13,11 +14,11 @@ use bailiwick_core::{
 };
 use bailiwick_store::{
     Filter, NewWork, Select, Table, Tx, Update,
-    entities::{Operator, PlanRow, PlanState, Run, Step},
+    entities::{Charge, Operator, PlanRow, PlanState, Run, Step},
     get, select,
 };
 
-use crate::{Engine, EngineError, Job, Result};
+use crate::{Engine, EngineError, Haste, Job, Result};
 
 /// How long an approval by a rule can be used, milliseconds: it is used in the same transaction.
 const RULE_VALID_MS: i64 = 60_000;
@@ -27,6 +28,9 @@ const PERSON_VALID_MS: i64 = 8 * 3_600_000;
 /// The cause of plans that end an exception, and the rule that approves them.
 const EXCEPTION_END: &str = "exception-end";
 const EXCEPTION_ENDS: &str = "hub-exception-ends";
+
+/// The rule that approves the plans of those who were fired.
+const TERMINATION_FIRES: &str = "hub-termination-fires";
 
 /// Who decided on a plan, for callers.
 pub type Decided = (PlanId, ApprovalId);
@@ -41,10 +45,12 @@ impl Engine {
     ) -> Result<Option<Approval>, PolicyFault> {
         let rule = ApproverFacts { kind: ApproverKind::Rule, name: "rule".into(), roles: Default::default() };
         let facts = row.plan.facts();
-        let policies = match facts.removes_only && row.plan.cause == EXCEPTION_END {
+        let policies = match row.plan.cause.as_str() {
             // What was given until an end is taken at the end, whatever the policies say of removing.
-            true => vec![PolicyId::new(EXCEPTION_ENDS)],
-            false => {
+            EXCEPTION_END if facts.removes_only => vec![PolicyId::new(EXCEPTION_ENDS)],
+            // That they go was said by who may say it; what nobody approved to be deleted is not in the plan.
+            FIRED if facts.removes_only => vec![PolicyId::new(TERMINATION_FIRES)],
+            _ => {
                 let answer = bulk.approves(&rule, facts)?;
                 if answer.allowed { answer.policies } else { Vec::new() }
             }
@@ -122,9 +128,9 @@ impl Engine {
         proof: Proof,
     ) -> Result<Decided> {
         let catalogue = self.catalogue(tx).await?;
-        let stored = get::<PlanRow>(tx, self.tenant(), &id.to_string())
-            .await?
-            .ok_or_else(|| EngineError::NotFound { kind: "plan", name: id.to_string() })?;
+        let Some(stored) = get::<PlanRow>(tx, self.tenant(), &id.to_string()).await? else {
+            return self.approve_ahead(tx, id, seen, by).await;
+        };
         let now = self.now();
         match &stored.value.state {
             PlanState::Drafted => {}
@@ -209,7 +215,10 @@ impl Engine {
         let approval = self.sealed(approval);
         let mut record = self.approval_record(plan, &approval);
         record.case = case;
-        let urgent = plan.facts().removes_only;
+        let haste = match plan.is_of_leaver() {
+            true => Haste::Leaver,
+            false => Haste::soon_if(plan.facts().removes_only),
+        };
         let mut update = Update::new(record).insert(&approval, self.entropy());
         let mut jobs = Vec::new();
         for system in plan.systems() {
@@ -226,10 +235,11 @@ impl Engine {
                     bailiwick_core::plan::Target::New { .. } => None,
                 }),
                 system,
-                charge: Default::default(),
+                // Who was fired was let go by a person: no budget has to have room for it.
+                charge: if plan.cause == FIRED { Charge::Released { at: now } } else { Charge::None },
             };
             update = update.insert(&run, self.entropy());
-            jobs.push(Job::Apply { run: run.id }.work(Some(run.identity), Some(&run.system), urgent, now));
+            jobs.push(Job::Apply { run: run.id }.work(Some(run.identity), Some(&run.system), haste, now));
         }
         (update, jobs)
     }

@@ -16,12 +16,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bailiwick_connector::{ConnectorError, ErrorKind};
 use bailiwick_core::{
-    budget::{Breach, Budget, Ledger, Use},
+    budget::{Breach, Budget, Ledger, Use, kept_for_leavers},
     event::Event,
     finding::Finding,
     id::{EventId, IdentityId, IntegrationName, SystemName},
     integration::{Integration, Role},
-    plan::Op,
+    plan::{Op, Plan},
     record::{Actor, RecordKind},
     scope::Scope,
 };
@@ -32,7 +32,7 @@ use bailiwick_store::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Catalogue, Engine, Job, Result, apply::Taken, finding::Wrong};
+use crate::{Catalogue, Engine, Haste, Job, Result, apply::Taken, finding::Wrong};
 
 /// How many runs one record releases; a record has a longest length.
 const RELEASED: usize = 100;
@@ -111,6 +111,7 @@ impl Engine {
                 piece: known.pieces.get(&run.event).cloned().filter(|_| run.charge.is_none()),
                 account: run.external_id.is_some() && !changed.contains(&place),
                 privileged: privileged(catalogue, &taken),
+                leaver: taken.row.plan.is_of_leaver(),
             };
             let ledger = self.ledger(tx, &mut ledgers, &integration.name).await?;
             match ledger.take(&integration.scope, &wanted, population, now) {
@@ -202,10 +203,12 @@ impl Engine {
     }
 
     /// Whether a run that stopped is held because of the writes of a minute. One whose outcome is in doubt is
-    /// not: that must be resolved first. Nor is one that was released.
-    pub(crate) fn held_by_the_minute(&self, error: &ConnectorError, run: &mut Run) -> bool {
+    /// not: that must be resolved first. Nor is one that was released, nor a leaver's: it goes on with the next
+    /// writes, of which some are kept for it.
+    pub(crate) fn held_by_the_minute(&self, error: &ConnectorError, plan: &Plan, run: &mut Run) -> bool {
         let doubtful = |step: &Step| !step.ended() && *step != Step::Waiting;
         let held = error.kind == ErrorKind::OverBudget
+            && !plan.is_of_leaver()
             && !matches!(run.charge, Charge::Released { .. })
             && !run.steps.values().any(doubtful);
         if held {
@@ -224,7 +227,8 @@ impl Engine {
         let integration = catalogue.route(&run.system)?.integration;
         let mut ledgers = Ledgers::default();
         let ledger = self.ledger(tx, &mut ledgers, &integration.name).await?;
-        let limit = u64::from(integration.scope.writes_per_minute.unwrap_or(0));
+        let limit = integration.scope.writes_per_minute.unwrap_or(0);
+        let limit = u64::from(limit - kept_for_leavers(limit));
         let fresh = Breach { budget: Budget::WritesPerMinute, used: limit, limit, since: self.now() };
         let breach = ledger.held.get_or_insert(fresh).clone();
         let mut updates = self.changed_ledgers(ledgers);
@@ -391,7 +395,12 @@ impl Engine {
             let mut update = Update::new(record(some.len()));
             for held in some {
                 let run = Run { charge: Charge::Released { at: now }, ..held.value.clone() };
-                jobs.push(Job::Apply { run: run.id }.work(Some(run.identity), Some(&run.system), false, now));
+                jobs.push(Job::Apply { run: run.id }.work(
+                    Some(run.identity),
+                    Some(&run.system),
+                    Haste::Usual,
+                    now,
+                ));
                 update = update.replace(&run, held.revision, self.entropy());
             }
             updates.push(update);

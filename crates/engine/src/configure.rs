@@ -389,19 +389,23 @@ fn effect(name: &str, before: &Authority, after: &Authority, stays: bool) -> Vec
     out
 }
 
-/// The fields of `value` that differ from `before`, as `name: old → new`.
+/// The fields of `value` that differ from `before`, as `name: old → new`; of objects, their members.
 fn detail<T: Serialize>(before: &Value, value: &T) -> Vec<String> {
     let Ok(Value::Object(after)) = serde_json::to_value(value) else { return Vec::new() };
-    after
-        .iter()
-        .filter(|(name, _)| !matches!(name.as_str(), "name" | "path"))
-        .filter_map(|(name, new)| match before.get(name) {
-            Some(old) if old == new => None,
-            Some(old) => Some(format!("{name}: {} → {}", brief(old), brief(new))),
-            None if new.is_null() => None,
-            None => Some(format!("{name}: {}", brief(new))),
-        })
-        .collect()
+    let mut out = Vec::new();
+    for (name, new) in after.iter().filter(|(name, _)| !matches!(name.as_str(), "name" | "path")) {
+        match (before.get(name), new) {
+            (Some(old), new) if old == new => {}
+            (old, Value::Object(_)) => differs(name, old, new, &mut out),
+            (Some(old), new) => out.push(format!("{name}: {} → {}", brief(old), brief(new))),
+            (None, Value::Null) => {}
+            (None, new) => out.push(format!("{name}: {}", brief(new))),
+        }
+    }
+    let gone = before.as_object().into_iter().flatten().filter(|(name, _)| !after.contains_key(*name));
+    let gone = gone.filter(|(_, old)| old.is_object());
+    out.extend(gone.map(|(name, old)| format!("{name}: {} → nothing", brief(old))));
+    out
 }
 
 fn brief(value: &Value) -> String {

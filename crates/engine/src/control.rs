@@ -16,7 +16,7 @@ use bailiwick_core::{
 use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, Work, entities::Operator, get, select};
 
 use crate::{
-    Engine, EngineError, Job, Result,
+    Engine, EngineError, Haste, Job, Result,
     finding::Wrong,
     kill::{UNPROVEN, about, grant_class},
 };
@@ -87,7 +87,7 @@ impl Engine {
             self.end_sweep(&mut *tx, &killed.register.vendor).await?;
         }
         let job = Job::ControlEnds { case, system: system.clone(), class, until };
-        self.enqueue(&mut *tx, vec![job.work(None, None, false, until)]).await?;
+        self.enqueue(&mut *tx, vec![job.work(None, None, Haste::Usual, until)]).await?;
         let closed = get::<Case>(&mut *tx, self.tenant(), &case.to_string()).await?;
         tx.commit().await?;
         Ok((cell, closed.is_some_and(|case| case.value.closed.is_some())))

@@ -9,11 +9,10 @@ use bailiwick_core::{
     event::{Event, EventKind},
     exception::{Exception, ExceptionState, Terms, given_by},
     id::{AccountId, CaseId, EventId, IdentityId, OperatorId, PlanId, SystemName},
-    identity::{Identity, IdentityKind, Lifecycle},
+    identity::{Identity, Lifecycle},
     plan::{self, Decision, Inputs, KnownAccount, Plan, Standpoint, Sweep},
     policy::Bulk,
     record::RecordKind,
-    time::{Effective, Timestamp},
 };
 use bailiwick_store::{
     Filter, NewWork, Ready, Select, Stored, Table, Tx, Update, Work,
@@ -21,12 +20,10 @@ use bailiwick_store::{
     get, select,
 };
 
-use crate::{Catalogue, Engine, Job, Result, exception::counting, finding::Wrong, rehire::FormerCase};
+use crate::{Catalogue, Engine, Haste, Job, Result, exception::counting, finding::Wrong, rehire::FormerCase};
 
 /// How many identities are decided in one transaction.
 const CHUNK: usize = 512;
-/// How many identities a change of the rules looks at in one item.
-const REDECIDE: u32 = 512;
 /// When to look again at systems whose last change is not settled yet, milliseconds.
 const UNSETTLED_MS: i64 = 2_000;
 
@@ -204,8 +201,35 @@ impl Engine {
         if soon {
             let again = now.saturating_add(bailiwick_core::time::SignedDuration::from_millis(UNSETTLED_MS));
             let job = Job::Decide { identity: identity.id, event: event.id };
-            out.jobs.push(job.work(None, None, identity_left(identity), again.unwrap_or(now)));
+            let haste = if identity_left(identity) { Haste::Leaver } else { Haste::Usual };
+            out.jobs.push(job.work(None, None, haste, again.unwrap_or(now)));
         }
+    }
+
+    /// The plan that `event` would make for `identity` if nothing were under way. Nothing is written.
+    pub(crate) fn foreseen(
+        &self,
+        catalogue: &Catalogue,
+        known: &Known,
+        identity: &Identity,
+        event: &Event,
+    ) -> Result<Plan, String> {
+        let now = self.now();
+        let mut bulk = catalogue.policies.bulk();
+        let decision = judge(catalogue, &mut bulk, identity, event, &[])?;
+        let accounts = known.accounts.get(&identity.id).map(Vec::as_slice).unwrap_or_default();
+        let standpoints = standpoints(&decision, accounts, &BTreeSet::new());
+        Ok(plan::make(Inputs {
+            id: PlanId::new(now, self.entropy()),
+            event,
+            decision,
+            marker: identity.source_key.to_string(),
+            known: &standpoints,
+            rules: &catalogue.rules,
+            sweep: sweep(identity, event, catalogue),
+            new_account: &mut || AccountId::new(now, self.entropy()),
+            now,
+        }))
     }
 
     /// Takes back what older plans have not begun, on the systems that the new plan is for (`only`, or all
@@ -301,7 +325,7 @@ impl Engine {
         if let Some(case) = known.cases.get(&identity.id) {
             return Some(case.id);
         }
-        if event.kind != EventKind::Left {
+        if !event.kind.leaves() {
             return None;
         }
         let now = self.now();
@@ -417,99 +441,10 @@ impl Engine {
             owner,
         }
     }
-
-    /// Looks at everybody after the rules changed, a page at a time, and files an event for each whose
-    /// access would change.
-    pub(crate) async fn redecide(&self, item: &Work, cause: &str, after: Option<IdentityId>) -> Result<()> {
-        let mut tx = self.begin().await?;
-        let catalogue = self.catalogue(&mut *tx).await?;
-        let page = Select::from(Table::Identities).page(after.map(|a| a.to_string()), REDECIDE);
-        let identities: Vec<Stored<Identity>> = select(&mut *tx, self.tenant(), page).await?;
-        let texts = identities.iter().map(|s| s.value.id.to_string().into()).collect();
-        let theirs = Select::from(Table::Accounts).filter(Filter::In("identity", texts));
-        let mut accounts: BTreeMap<IdentityId, Vec<Account>> = BTreeMap::new();
-        for stored in select::<Account>(&mut *tx, self.tenant(), theirs).await? {
-            if let Some(identity) = stored.value.identity {
-                accounts.entry(identity).or_default().push(stored.value);
-            }
-        }
-        let exceptions = self.exceptions_of(&mut *tx, identities.iter().map(|s| s.value.id)).await?;
-        let mut bulk = catalogue.policies.bulk();
-        let mut changed = Vec::new();
-        let last = identities.last().map(|s| s.value.id);
-        let full = identities.len() == REDECIDE as usize;
-        // What integrations hold is not decided by policies of access.
-        for stored in identities.into_iter().filter(|s| s.value.kind != IdentityKind::Integration) {
-            let theirs = accounts.get(&stored.value.id).map(Vec::as_slice).unwrap_or_default();
-            let excepted = counting(exceptions.get(&stored.value.id), None, self.now());
-            if self.would_change(&catalogue, &mut bulk, &stored.value, theirs, &excepted) {
-                let key = format!("rules/{cause}/{}", stored.value.id);
-                changed.push((stored, key));
-            }
-        }
-        self.file_all(&mut *tx, changed, &EventKind::PolicyChanged, None).await?;
-        if full {
-            let next = Job::Redecide { cause: cause.to_owned(), after: last };
-            self.enqueue(&mut *tx, vec![next.work(None, None, false, self.now())]).await?;
-        }
-        tx.finish(self.tenant(), item).await?;
-        Ok(tx.commit().await?)
-    }
-
-    /// What the identity should have now; `None` where that cannot be decided.
-    pub(crate) fn decision(
-        &self,
-        catalogue: &Catalogue,
-        bulk: &mut Bulk<'_>,
-        identity: &Identity,
-        exceptions: &[Terms],
-    ) -> Option<Decision> {
-        judge(catalogue, bulk, identity, &imagined(identity.id, self.now()), exceptions).ok()
-    }
-
-    fn would_change(
-        &self,
-        catalogue: &Catalogue,
-        bulk: &mut Bulk<'_>,
-        identity: &Identity,
-        accounts: &[Account],
-        exceptions: &[Terms],
-    ) -> bool {
-        let now = self.now();
-        let event = imagined(identity.id, now);
-        // What cannot be decided becomes a finding by way of the event.
-        let Ok(decision) = judge(catalogue, bulk, identity, &event, exceptions) else { return true };
-        let known = standpoints(&decision, accounts, &BTreeSet::new());
-        let plan = plan::make(Inputs {
-            id: PlanId::from_bytes([0; 16]),
-            event: &event,
-            decision,
-            marker: String::new(),
-            known: &known,
-            rules: &catalogue.rules,
-            sweep: Sweep::default(),
-            new_account: &mut || AccountId::from_bytes([0; 16]),
-            now,
-        });
-        !plan.changes.is_empty()
-    }
-}
-
-/// An event that did not happen, to ask what would follow from one.
-fn imagined(identity: IdentityId, now: Timestamp) -> Event {
-    Event {
-        id: EventId::from_bytes([0; 16]),
-        source: "hub".into(),
-        key: String::new(),
-        identity,
-        kind: EventKind::PolicyChanged,
-        effective: Effective::at(now),
-        accepted: now,
-    }
 }
 
 /// What the policies and the catalogue say the identity should have; in words, why they cannot say.
-fn judge(
+pub(crate) fn judge(
     catalogue: &Catalogue,
     bulk: &mut Bulk<'_>,
     identity: &Identity,
@@ -553,7 +488,7 @@ struct Unsettled {
 }
 
 /// What is known of every system that matters for the decision, less those where a change is unsettled.
-fn standpoints(
+pub(crate) fn standpoints(
     decision: &Decision,
     accounts: &[Account],
     unsettled: &BTreeSet<SystemName>,
@@ -596,6 +531,7 @@ fn sweep(identity: &Identity, event: &Event, catalogue: &Catalogue) -> Sweep {
             sweep.delete.insert(system.clone());
         }
         EventKind::Cleared { system } => drop(sweep.only.insert(system.clone())),
+        EventKind::Fired { spared, .. } => sweep.spare.clone_from(spared),
         EventKind::Joined
         | EventKind::Changed { .. }
         | EventKind::Left

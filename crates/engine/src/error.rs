@@ -3,8 +3,8 @@
 use bailiwick_connector::ConnectorError;
 use bailiwick_core::{
     approval::Refusal, contract::Breach, control::ControlRefusal, exception::ExceptionRefusal, gate::Shut,
-    id::IntegrationName, kill::NoKill, policy::PolicyError, review::ReviewRefusal, task::TaskRefusal,
-    transfer::TransferRefusal,
+    guard::ReleaseRefusal, id::IntegrationName, kill::NoKill, policy::PolicyError, review::ReviewRefusal,
+    task::TaskRefusal, termination::TerminationRefusal, transfer::TransferRefusal,
 };
 use bailiwick_store::StoreError;
 
@@ -84,6 +84,12 @@ pub enum EngineError {
     /// A transfer of an integration is not proposed or not accepted.
     #[error("the transfer is not made")]
     Transfer(#[from] TransferRefusal),
+    /// Nobody is armed or fired, or nothing is lifted.
+    #[error("it is refused")]
+    Termination(#[from] TerminationRefusal),
+    /// A held delivery is not released.
+    #[error("it is not released")]
+    Release(#[from] ReleaseRefusal),
     /// A delivery of a feed is held.
     #[error("the delivery is held: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Held(Vec<Breach>),
@@ -160,6 +166,8 @@ impl EngineError {
             Self::Door(r) => r.code(),
             Self::Review(r) => r.code(),
             Self::Transfer(r) => r.code(),
+            Self::Termination(r) => r.code(),
+            Self::Release(r) => r.code(),
             Self::Held(breaches) => breaches.first().map_or("feed-held", Breach::code),
             Self::NotFound { .. } => "not-found",
             Self::Ambiguous { .. } => "ambiguous",

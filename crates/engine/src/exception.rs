@@ -26,7 +26,9 @@ use bailiwick_store::{
     get, select,
 };
 
-use crate::{Catalogue, Engine, EngineError, Job, Result, finding::Wrong, observe::is_so, work::backoff_ms};
+use crate::{
+    Catalogue, Engine, EngineError, Haste, Job, Result, finding::Wrong, observe::is_so, work::backoff_ms,
+};
 
 /// How long an approval may be waited for, minutes.
 const LAPSES_MINS: i64 = 60;
@@ -446,6 +448,7 @@ pub(crate) fn counting(of: Option<&Vec<Exception>>, event: Option<&Event>, now: 
         EventKind::Joined
         | EventKind::Changed { .. }
         | EventKind::Left
+        | EventKind::Fired { .. }
         | EventKind::Absent
         | EventKind::Returned
         | EventKind::PolicyChanged
@@ -489,7 +492,7 @@ pub(crate) fn provable(catalogue: &Catalogue, entitlements: &BTreeSet<Entitlemen
 }
 
 pub(crate) fn watch(exception: ExceptionId, at: Timestamp) -> NewWork {
-    Job::Exception { exception, at }.work(None, None, true, at)
+    Job::Exception { exception, at }.work(None, None, Haste::Soon, at)
 }
 
 /// Who answers for the first of the systems where access is given.

@@ -13,7 +13,7 @@ use bailiwick_core::{
 };
 use bailiwick_store::Tx;
 
-use crate::{Catalogue, Engine, Job, Result, finding::Wrong};
+use crate::{Catalogue, Engine, Haste, Job, Result, finding::Wrong};
 
 impl Engine {
     /// What follows from a change of what is in force: people are decided anew, systems looked at, and
@@ -42,10 +42,10 @@ impl Engine {
         if touches_access {
             let reached = after.systems.keys().filter(|system| after.reaches(system));
             let known = reached.map(|system| Job::Reconcile { system: system.clone(), after: None });
-            jobs.extend(known.map(|job| job.work(None, None, false, now)));
+            jobs.extend(known.map(|job| job.work(None, None, Haste::Usual, now)));
         }
         let cause = after.version.short();
-        jobs.push(Job::Redecide { cause, after: None }.work(None, None, false, now));
+        jobs.push(Job::Redecide { cause, after: None }.work(None, None, Haste::Usual, now));
         self.enqueue(tx, jobs).await?;
         let routed = after.systems.keys().filter(|system| after.route(system).is_ok());
         let mended: Vec<_> = routed.map(|system| ("system-undeclared", system.to_string())).collect();

@@ -1,10 +1,13 @@
 //! Who can: everybody who holds an entitlement, by which way, and what gives it to them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use bailiwick_core::{
     access::AccessClass,
-    account::{Account, AccountState},
+    account::Account,
     exception::given_by,
     id::{EntitlementName, IdentityId},
     identity::Identity,
@@ -12,7 +15,7 @@ use bailiwick_core::{
     policy::PolicyId,
     time::Timestamp,
 };
-use bailiwick_store::{Filter, Select, Table, Tx, select};
+use bailiwick_store::{Filter, Select, Table, Tx, entities::NestedGroup, select};
 use serde::{Deserialize, Serialize};
 
 use crate::{Catalogue, Engine, EngineError, Result, exception::counting};
@@ -50,8 +53,8 @@ pub struct Holders {
 }
 
 impl Engine {
-    /// Who holds the entitlement, as far as the system was seen: accounts that hold it, and accounts that hold a
-    /// declared group that was seen in it. `after` is the `next` of the part before. A part may be short: it ends
+    /// Who holds the entitlement, as far as the system was seen: accounts that hold it, and accounts that are in a group
+    /// that was seen in it, declared or not. `after` is the `next` of the part before. A part may be short: it ends
     /// after so many accounts that were looked at.
     ///
     /// # Errors
@@ -67,7 +70,8 @@ impl Engine {
         if !catalogue.entitlements.contains_key(entitlement) {
             return Err(EngineError::NotFound { kind: "entitlement", name: entitlement.to_string() });
         }
-        let ways = Ways::to(&catalogue, entitlement);
+        let nested = self.nested_in(&mut *tx, entitlement).await?;
+        let ways = Ways::to(&catalogue, entitlement, &nested);
         let (mut items, mut after, mut looked) = (Vec::new(), after, 0);
         loop {
             let page = Select::from(Table::Accounts)
@@ -76,18 +80,14 @@ impl Engine {
             let accounts = select::<Account>(&mut *tx, self.tenant(), page).await?;
             let last = accounts.len() < PAGE as usize;
             let mut holding = Vec::new();
-            for Account { id, state, username, identity, seen, .. } in accounts.into_iter().map(|s| s.value) {
+            for account in accounts.into_iter().map(|s| s.value) {
                 looked += 1;
-                after = Some(id.to_string());
-                if let Some(through) = ways.of(&state) {
-                    holding.push(Holder {
-                        identity,
-                        username,
-                        active: state.active,
-                        through: through.to_vec(),
-                        because: Vec::new(),
-                        seen,
-                    });
+                after = Some(account.id.to_string());
+                let through = ways.of(&account).map(<[String]>::to_vec);
+                let Account { state, username, identity, seen, .. } = account;
+                if let Some(through) = through {
+                    let (active, because) = (state.active, Vec::new());
+                    holding.push(Holder { identity, username, active, through, because, seen });
                 }
                 if items.len() + holding.len() >= limit {
                     break;
@@ -102,6 +102,18 @@ impl Engine {
                 return Ok(Holders { items, next: None });
             }
         }
+    }
+
+    /// The groups that nobody declared and that were seen to lie in the entitlement.
+    pub(crate) async fn nested_in(
+        &self,
+        tx: &mut dyn Tx,
+        entitlement: &EntitlementName,
+    ) -> Result<Vec<NestedGroup>> {
+        let theirs = Select::from(Table::NestedGroups)
+            .filter(Filter::Is("system", entitlement.system().as_str().into()));
+        let all = select::<NestedGroup>(tx, self.tenant(), theirs).await?.into_iter().map(|s| s.value);
+        Ok(all.filter(|group| group.inside.iter().any(|inside| inside.of == *entitlement)).collect())
     }
 
     /// Says of each what gives it to them now.
@@ -146,31 +158,52 @@ pub(crate) struct Ways<'c> {
     /// The entitlement is the account itself: whoever has one has it.
     account: bool,
     by: BTreeMap<&'c EntitlementName, Vec<String>>,
+    /// By the system's id of the account: the way by a group that nobody declared.
+    nested: BTreeMap<&'c str, Arc<[String]>>,
 }
 
 impl<'c> Ways<'c> {
-    /// To the entitlement: itself, and every declared group that was seen in it.
-    pub(crate) fn to(catalogue: &'c Catalogue, entitlement: &'c EntitlementName) -> Self {
+    /// To the entitlement: itself, every declared group that was seen in it, and the groups that nobody declared and
+    /// that lie in it.
+    pub(crate) fn to(
+        catalogue: &'c Catalogue,
+        entitlement: &'c EntitlementName,
+        groups: &'c [NestedGroup],
+    ) -> Self {
+        let label =
+            |name: &EntitlementName| catalogue.entitlements.get(name).map(|outer| outer.label.clone());
+        let way = |inner: &String, inside: &Inside| -> Vec<String> {
+            [inner.clone()].into_iter().chain(inside.through.clone()).chain(label(&inside.of)).collect()
+        };
+        let there = |inside: &&Inside| inside.of == *entitlement;
         let mut by = BTreeMap::from([(entitlement, Vec::new())]);
         for inner in catalogue.entitlements.values() {
-            let way = |inside: &Inside| {
-                let outer = catalogue.entitlements.get(&inside.of).map(|outer| outer.label.clone());
-                [inner.label.clone()].into_iter().chain(inside.through.clone()).chain(outer).collect()
-            };
-            if let Some(inside) = inner.inside.iter().find(|inside| inside.of == *entitlement) {
-                by.insert(&inner.name, way(inside));
+            if let Some(inside) = inner.inside.iter().find(there) {
+                by.insert(&inner.name, way(&inner.label, inside));
+            }
+        }
+        let mut nested: BTreeMap<&str, Arc<[String]>> = BTreeMap::new();
+        for group in groups {
+            let Some(inside) = group.inside.iter().find(there) else { continue };
+            let way: Arc<[String]> = way(&group.label, inside).into();
+            for member in &group.members {
+                let known = nested.entry(member).or_insert_with(|| way.clone());
+                if way.len() < known.len() {
+                    *known = way.clone();
+                }
             }
         }
         let class = catalogue.entitlements.get(entitlement).map(|declared| declared.class);
-        Self { account: class == Some(AccessClass::PrimaryAccount), by }
+        Self { account: class == Some(AccessClass::PrimaryAccount), by, nested }
     }
 
     /// The shortest way by which an account has it; `None` when it has it not.
-    pub(crate) fn of(&self, account: &AccountState) -> Option<&[String]> {
+    pub(crate) fn of(&self, account: &Account) -> Option<&[String]> {
         if self.account {
-            return account.active.then_some(&[]);
+            return account.state.active.then_some(&[]);
         }
-        let ways = account.entitlements.iter().filter_map(|held| self.by.get(held));
-        ways.min_by_key(|way| way.len()).map(Vec::as_slice)
+        let declared = account.state.entitlements.iter().filter_map(|held| self.by.get(held));
+        let nested = self.nested.get(account.external_id.as_str());
+        declared.map(Vec::as_slice).chain(nested.map(AsRef::as_ref)).min_by_key(|way| way.len())
     }
 }

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bailiwick_connector::{ConnectorError, ErrorKind, Listing, Object, ObjectState, ObjectValue};
 use bailiwick_core::{
-    contract::{Arrival, AttributeRule, Intake, Known, SourceContract, SourceRecord, intake},
+    contract::{Arrival, AttributeRule, Breach, Intake, Known, SourceContract, SourceRecord, intake},
     digest::Digest,
     event::{Event, EventKind},
     finding::Finding,
+    guard::Fate,
     id::{BatchId, EventId, IdentityId, SourceName},
     identity::{Identity, IdentityKind, Lifecycle, SourceKey},
     integration::Role,
@@ -44,6 +45,24 @@ impl Engine {
     /// Either all of it is accepted, in one transaction, or all of it is held: then this fails with
     /// [`EngineError::Held`], the batch and a finding say why, and only positive leavers flow.
     pub async fn import(&self, source: &SourceName, delivered: Digest) -> Result<Imported> {
+        let (records, owner, contract) = self.read_feed(source, delivered).await?;
+        let mut tx = self.begin().await?;
+        let feed = (source, owner.as_str(), &contract);
+        let (batch, events) = self.take_delivery(&mut *tx, feed, &records, delivered, &[]).await?;
+        tx.commit().await?;
+        if batch.breaches.is_empty() {
+            Ok(Imported { batch: batch.id, rows: batch.rows, events, unchanged: batch.unchanged })
+        } else {
+            Err(EngineError::Held(batch.breaches))
+        }
+    }
+
+    /// Reads what lies in the feed of a source, whole; with who answers for it and what it promises.
+    pub(crate) async fn read_feed(
+        &self,
+        source: &SourceName,
+        delivered: Digest,
+    ) -> Result<(Vec<SourceRecord>, String, SourceContract)> {
         let mut tx = self.read().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
         drop(tx);
@@ -83,32 +102,35 @@ impl Engine {
                 None => break,
             }
         }
-        self.take_delivery(source, contract, &records, delivered, &route.integration.owner).await
+        Ok((records, route.integration.owner.clone(), contract.clone()))
     }
 
-    async fn take_delivery(
+    /// Takes what a delivery says: accepts it, or holds it. `letting` is one that two people let go.
+    pub(crate) async fn take_delivery(
         &self,
-        source: &SourceName,
-        contract: &SourceContract,
+        tx: &mut dyn Tx,
+        (source, owner, contract): (&SourceName, &str, &SourceContract),
         records: &[SourceRecord],
         delivered: Digest,
-        owner: &str,
-    ) -> Result<Imported> {
+        letting: &[Breach],
+    ) -> Result<(Batch, BTreeMap<String, u64>)> {
         let now = self.now();
-        let mut tx = self.begin().await?;
-        let before = self.known(&mut *tx, source).await?;
+        let before = self.known(tx, source).await?;
+        let owed = self.owed(tx).await?;
         let known: BTreeMap<String, Known> = before
             .iter()
             .map(|(key, s)| {
                 let (attributes, lifecycle) = (s.value.attributes.clone(), s.value.lifecycle.clone());
-                (key.clone(), Known { attributes, lifecycle })
+                let fired = owed.get(&s.value.id).and_then(|fired| fired.value.owed());
+                (key.clone(), Known { attributes, lifecycle, fired })
             })
             .collect();
-        let kept = self.catalogue(&mut *tx).await?.written_at_the_door();
-        let (arrivals, unchanged, breaches) = match intake(records, contract, &known, &kept, now) {
-            Intake::Accepted { arrivals, unchanged } => (arrivals, unchanged, Vec::new()),
-            Intake::Held { breaches, leavers } => (leavers, 0, breaches),
-        };
+        let catalogue = self.catalogue(tx).await?;
+        let mut read = intake(records, contract, &known, &catalogue.written_at_the_door(), now);
+        let would = self.guard(tx, &catalogue, (source, contract), &known, delivered, &mut read).await?;
+        read.breaches.retain(|breach| !letting.contains(breach));
+        let held = !read.breaches.is_empty();
+        let Intake { arrivals, unchanged, fired, breaches } = if held { read.held() } else { read };
         let mut events: BTreeMap<String, u64> = BTreeMap::new();
         for arrival in &arrivals {
             *events.entry(arrival.kind.name().to_owned()).or_default() += 1;
@@ -122,17 +144,18 @@ impl Engine {
             events: arrivals.len() as u64,
             unchanged,
             breaches,
+            would: would.filter(|_| held),
+            fate: if held { Fate::Held } else { Fate::Accepted },
         };
-        self.write_batch(&mut *tx, &batch, owner).await?;
+        self.write_batch(tx, &batch, owner).await?;
+        if !held {
+            self.accepted_delivery(tx, &batch, contract).await?;
+        }
+        self.hear_of_fired(tx, (source, owner), &fired, &before, owed).await?;
         let accepted =
             arrivals.into_iter().map(|a| self.arrived(source, &batch, before.get(&a.key), a)).collect();
-        self.accept(&mut *tx, accepted).await?;
-        tx.commit().await?;
-        if batch.breaches.is_empty() {
-            Ok(Imported { batch: batch.id, rows: batch.rows, events, unchanged })
-        } else {
-            Err(EngineError::Held(batch.breaches))
-        }
+        self.accept(tx, accepted).await?;
+        Ok((batch, events))
     }
 
     /// A delivery that cannot even be read: nothing of it is used, and somebody is told.
@@ -169,7 +192,7 @@ impl Engine {
     async fn write_batch(&self, tx: &mut dyn Tx, batch: &Batch, owner: &str) -> Result<()> {
         let held = !batch.breaches.is_empty();
         let kind = if held { RecordKind::BatchHeld } else { RecordKind::BatchAccepted };
-        let codes: Vec<&str> = batch.breaches.iter().map(bailiwick_core::contract::Breach::code).collect();
+        let codes: Vec<&str> = batch.breaches.iter().map(Breach::code).collect();
         let record = Record::new(kind, batch.at, Actor::Source(batch.source.to_string()), self.entropy())
             .fact("batch", batch.id)
             .fact("breaches", codes)
@@ -178,10 +201,15 @@ impl Engine {
         let mut updates = vec![Update::new(record).insert(batch, self.entropy())];
         let subject = batch.source.to_string();
         if held {
+            let form = batch.breaches.iter().any(Breach::is_of_form);
             let message = format!(
-                "a delivery of `{}` is held and nothing of it was used: {}; deliver it again when it is mended",
+                "a delivery of `{}` is held and nothing of it was used: {}; deliver it again when it is mended{}",
                 batch.source,
                 batch.breaches.iter().take(3).map(ToString::to_string).collect::<Vec<_>>().join("; "),
+                match form {
+                    true => String::new(),
+                    false => format!(", or let two people release it: `bailiwick batch show {}`", batch.id),
+                }
             );
             let wrong = Wrong {
                 code: "feed-held",

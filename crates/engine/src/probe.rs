@@ -29,7 +29,7 @@ use bailiwick_core::{
 use bailiwick_store::{NewWork, Stored, Tx, Update, Work, get};
 
 use crate::{
-    Engine, EngineError, Job, Result,
+    Engine, EngineError, Haste, Job, Result,
     alone::Alone,
     canary::{Bench, Cannot, MARKER, canary_attributes, refusal, suffix},
     observe::{bears, held},
@@ -177,7 +177,7 @@ impl Engine {
         if failed.is_none() {
             let job = Job::Probe { system: bench.system.name.clone(), after: profile.at };
             let due = next(profile.at, bench.system.probe_every_ms);
-            self.enqueue(&mut *tx, vec![job.work(None, None, false, due)]).await?;
+            self.enqueue(&mut *tx, vec![job.work(None, None, Haste::Usual, due)]).await?;
         }
         tx.commit().await?;
         Ok(profile)
@@ -193,7 +193,7 @@ impl Engine {
         let profile = get::<Profile>(tx, self.tenant(), system.as_str()).await?.map(|stored| stored.value);
         let stale = profile.filter(|profile| !profile.is_of(basis(integration)));
         let job = stale.map(|profile| Job::Probe { system: system.clone(), after: profile.at });
-        Ok(job.map(|job| job.work(None, None, false, self.now())))
+        Ok(job.map(|job| job.work(None, None, Haste::Usual, self.now())))
     }
 
     /// Probes again, if no other probe was made since that one. A system that was never probed is not probed on

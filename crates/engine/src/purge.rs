@@ -8,13 +8,13 @@ use bailiwick_core::{
     event::EventKind,
     id::{IdentityId, SystemName},
     identity::{Identity, Lifecycle},
-    system::{OnLeave, System},
+    system::System,
     time::{SignedDuration, Timestamp},
     verify::Verdict,
 };
 use bailiwick_store::{Tx, Work, get};
 
-use crate::{Engine, Job, Result};
+use crate::{Engine, Haste, Job, Result};
 
 impl Engine {
     /// A disabled account that is only kept is deleted when its time has come.
@@ -29,9 +29,10 @@ impl Engine {
             (Verdict::Blocked { purges_at: Some(at) }, AccessClass::PrimaryAccount) => Some(*at),
             _ => None,
         });
-        let Some(due) = due.filter(|_| system.on_leave == OnLeave::Disable) else { return Ok(()) };
+        // Where accounts are deleted, one is only kept when nobody had approved that it goes at once.
+        let Some(due) = due else { return Ok(()) };
         let job = Job::Purge { identity, system: system.name.clone() };
-        self.enqueue(tx, vec![job.work(None, None, false, due.max(self.now()))]).await
+        self.enqueue(tx, vec![job.work(None, None, Haste::Usual, due.max(self.now()))]).await
     }
 
     /// Files the event by which a disabled account is deleted, if the identity is still gone.

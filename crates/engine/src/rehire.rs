@@ -23,7 +23,7 @@ use bailiwick_core::{
 use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, Work, get, select};
 
 use crate::{
-    Catalogue, Engine, EngineError, Job, Result,
+    Catalogue, Engine, EngineError, Haste, Job, Result,
     apply::later,
     decide::{Known, Outcome},
     finding::Wrong,
@@ -107,7 +107,7 @@ impl Engine {
                 }
             };
             let job = Job::Clear { case: left.case.id, system: system.clone() };
-            out.jobs.push(job.work(None, None, false, due));
+            out.jobs.push(job.work(None, None, Haste::Usual, due));
             waiting.insert(system.clone());
         }
         waiting
@@ -123,7 +123,7 @@ impl Engine {
     ) -> Result<()> {
         let Former::Blocked { purged: Some(due), .. } = former(cells) else { return Ok(()) };
         let job = Job::Clear { case, system: system.clone() };
-        self.enqueue(tx, vec![job.work(None, None, false, due.max(self.now()))]).await
+        self.enqueue(tx, vec![job.work(None, None, Haste::Usual, due.max(self.now()))]).await
     }
 
     /// When to look again at what is blocked: when it should be gone, and every hour, because somebody may end it by

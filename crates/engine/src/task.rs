@@ -24,7 +24,7 @@ use bailiwick_store::{
     get, select,
 };
 
-use crate::{Catalogue, Engine, EngineError, Job, Result, catalogue::Route, finding::Wrong};
+use crate::{Catalogue, Engine, EngineError, Haste, Job, Result, catalogue::Route, finding::Wrong};
 
 /// The verb and the target by which a scope lets a person be asked.
 const ASK: (&str, &str) = ("ASK", "person");
@@ -155,7 +155,7 @@ impl Engine {
         let mut jobs = vec![self.verify_job(&mut *tx, &after).await?];
         jobs.extend(then.map(|event| {
             let job = Job::Decide { identity: after.identity, event };
-            job.work(None, None, true, self.now())
+            job.work(None, None, Haste::Soon, self.now())
         }));
         self.enqueue(&mut *tx, jobs).await?;
         tx.commit().await?;
@@ -286,7 +286,7 @@ impl Engine {
         let now = self.now();
         if now < attested.until {
             let lapse = Job::Lapse { run: run.id, until: attested.until };
-            return self.enqueue(tx, vec![lapse.work(None, None, false, attested.until)]).await;
+            return self.enqueue(tx, vec![lapse.work(None, None, Haste::Usual, attested.until)]).await;
         }
         let route = catalogue.route(&run.system)?;
         let asked = Select::from(Table::Tasks).filter(Filter::Is("run", run.id.to_string().into()));
@@ -313,7 +313,7 @@ impl Engine {
                     let holder = get::<Identity>(tx, self.tenant(), &run.identity.to_string()).await?;
                     let holder = holder.map(|h| h.value.source_key.to_string());
                     let (update, job) = self.ask_again(&route, person, run, row, holder.as_deref());
-                    (Some(update), Some(job.work(None, None, false, now)))
+                    (Some(update), Some(job.work(None, None, Haste::Usual, now)))
                 }
                 None => (None, None),
             },
@@ -331,7 +331,7 @@ impl Engine {
             let case = self.case_resting_on(&mut *tx, &run.value).await?;
             let (plan, changed) = (run.value.plan, self.now());
             let job = Job::Verify { run: id, plan, case, changed };
-            let job = job.work(Some(run.value.identity), Some(&run.value.system), false, changed);
+            let job = job.work(Some(run.value.identity), Some(&run.value.system), Haste::Usual, changed);
             self.enqueue(&mut *tx, vec![job]).await?;
         }
         tx.finish(self.tenant(), item).await?;
@@ -393,7 +393,7 @@ impl Engine {
             let run = run.value;
             let changed = self.now();
             let job = Job::Verify { run: run.id, plan: run.plan, case: Some(case.value.id), changed };
-            jobs.push(job.work(Some(run.identity), Some(&run.system), true, changed));
+            jobs.push(job.work(Some(run.identity), Some(&run.system), Haste::Soon, changed));
         }
         self.enqueue(tx, jobs).await
     }

@@ -17,7 +17,7 @@ use bailiwick_core::{
 };
 use bailiwick_store::{Stored, Tx, Update, Work, get};
 
-use crate::{Catalogue, Engine, Job, Result, finding::Wrong};
+use crate::{Catalogue, Engine, Haste, Job, Result, finding::Wrong};
 
 /// How often use is written down, at most.
 const BATCH: SignedDuration = SignedDuration::from_mins(15);
@@ -55,7 +55,7 @@ impl Engine {
         let job = Job::Upkeep { integration: watch.integration.clone(), at: watch.next };
         let update = self.watched(tx, &watch, revision).await?;
         tx.write(self.tenant(), vec![update], self.entropy()).await?;
-        self.enqueue(tx, vec![job.work(None, None, false, watch.next)]).await
+        self.enqueue(tx, vec![job.work(None, None, Haste::Usual, watch.next)]).await
     }
 
     /// The update that keeps a watch. Its record says how many rules of the scope were used since the last review.

@@ -125,8 +125,9 @@ impl Engine {
             .into_iter()
             .map(|stored| stored.value)
             .find(|account| account.system == entitlement.system());
-        let ways = Ways::to(catalogue, entitlement);
-        let way = account.as_ref().and_then(|account| ways.of(&account.state));
+        let nested = self.nested_in(tx, entitlement).await?;
+        let ways = Ways::to(catalogue, entitlement, &nested);
+        let way = account.as_ref().and_then(|account| ways.of(account));
         Ok(Why {
             identity: identity.id,
             entitlement: entitlement.clone(),

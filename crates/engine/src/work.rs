@@ -4,7 +4,10 @@ use bailiwick_core::{
     access::AccessClass,
     case::Cell,
     gate::Shut,
-    id::{CaseId, EventId, ExceptionId, IdentityId, IntegrationName, PlanId, RunId, SystemName, TaskId},
+    id::{
+        BatchId, CaseId, EventId, ExceptionId, IdentityId, IntegrationName, PlanId, RunId, SourceName,
+        SystemName, TaskId, TerminationId,
+    },
     integration::{Integration, Role},
     time::Timestamp,
 };
@@ -19,6 +22,32 @@ const LEASE_MS: i64 = 60_000;
 const NOT_UNDERSTOOD_MS: i64 = 3_600_000;
 /// How many items one worker takes at a time; they are committed in groups.
 const TAKE: u32 = 512;
+
+/// How soon a thing is to be done, relative to others that are due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Haste {
+    /// Somebody or something has left: before everything else, and on a lane of its own.
+    Leaver,
+    /// Something else is taken away, or proven.
+    Soon,
+    /// Everything else.
+    Usual,
+}
+
+impl Haste {
+    /// `Soon` if it is so, else `Usual`.
+    pub(crate) const fn soon_if(soon: bool) -> Self {
+        if soon { Self::Soon } else { Self::Usual }
+    }
+
+    const fn priority(self) -> i64 {
+        match self {
+            Self::Leaver => 0,
+            Self::Soon => 5,
+            Self::Usual => 10,
+        }
+    }
+}
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,6 +154,18 @@ pub enum Job {
         /// On which system.
         system: SystemName,
     },
+    /// See whether a delivery of a source followed the one that was accepted.
+    Overdue {
+        /// Which source.
+        source: SourceName,
+        /// Which delivery.
+        batch: BatchId,
+    },
+    /// Nobody may fire a termination any more.
+    Disarm {
+        /// Which.
+        termination: TerminationId,
+    },
     /// Look at an integration: its review, who answers for it, its credentials.
     Upkeep {
         /// Which.
@@ -183,6 +224,8 @@ impl Job {
             Self::Exception { exception, at } => format!("{exception}/{at}"),
             Self::Purge { identity, system } => format!("purge/{identity}/{system}"),
             Self::Clear { case, system } => format!("clear/{case}/{system}/{}", due.as_millisecond()),
+            Self::Overdue { batch, .. } => format!("overdue/{batch}"),
+            Self::Disarm { termination } => termination.to_string(),
             Self::Upkeep { integration, at } => format!("upkeep/{integration}/{at}"),
             Self::Kill { integration, .. } => format!("kill/{integration}"),
             Self::Rotated { credential, .. } => format!("rotated/{credential}"),
@@ -195,12 +238,12 @@ impl Job {
         &self,
         identity: Option<IdentityId>,
         system: Option<&SystemName>,
-        urgent: bool,
+        haste: Haste,
         due: Timestamp,
     ) -> NewWork {
         NewWork {
             lane: self.lane(identity, system, due),
-            priority: if urgent { 0 } else { 10 },
+            priority: haste.priority(),
             due: due.as_millisecond(),
             body: bailiwick_core::digest::canonical(self),
         }
@@ -232,9 +275,20 @@ impl Engine {
     /// pass is put off with growing pauses; nothing is dropped after so many tries.
     pub async fn work(&self) -> Result<Quiet> {
         self.record_use_now_and_then().await?;
+        self.work_on(Haste::Usual).await
+    }
+
+    /// The same for leavers alone: to be called at the same time as [`Engine::work`], so that they never wait
+    /// for what is under way there.
+    pub async fn work_on_leavers(&self) -> Result<Quiet> {
+        self.work_on(Haste::Leaver).await
+    }
+
+    async fn work_on(&self, least: Haste) -> Result<Quiet> {
         let now = self.now();
         let mut tx = self.begin().await?;
-        let taken = tx.lease(self.tenant(), &self.parts.name, now.as_millisecond(), LEASE_MS, TAKE).await?;
+        let (at, least) = (now.as_millisecond(), least.priority());
+        let taken = tx.lease(self.tenant(), &self.parts.name, at, LEASE_MS, TAKE, least).await?;
         if taken.is_empty() {
             let (next, queued) = tx.next_due(self.tenant()).await?;
             let next = next.and_then(|ms| Timestamp::from_millisecond(ms).ok());
@@ -261,6 +315,8 @@ impl Engine {
                     | Job::Exception { .. }
                     | Job::Purge { .. }
                     | Job::Clear { .. }
+                    | Job::Overdue { .. }
+                    | Job::Disarm { .. }
                     | Job::Upkeep { .. }
                     | Job::Kill { .. }
                     | Job::Rotated { .. }
@@ -290,6 +346,8 @@ impl Engine {
                 Job::Exception { exception, .. } => self.watch_exception(&item, exception).await,
                 Job::Purge { identity, system } => self.purge(&item, identity, &system).await,
                 Job::Clear { case, system } => self.clear(&item, case, &system).await,
+                Job::Overdue { source, batch } => self.overdue(&item, &source, batch).await,
+                Job::Disarm { termination } => self.lapse_termination(&item, termination).await,
                 Job::Upkeep { integration, at } => self.upkeep(&item, &integration, at).await,
                 Job::Kill { integration, case } => self.kill_item(&item, &integration, case).await,
                 Job::Rotated { integration, credential } => {
@@ -326,6 +384,8 @@ impl Engine {
             | Job::Exception { .. }
             | Job::Purge { .. }
             | Job::Clear { .. }
+            | Job::Overdue { .. }
+            | Job::Disarm { .. }
             | Job::Upkeep { .. }
             | Job::Kill { .. }
             | Job::Rotated { .. }

@@ -230,3 +230,27 @@ async fn an_answer_that_is_lost_between_reading_the_news_and_recording_them_lose
         }
     }
 }
+
+#[tokio::test]
+async fn who_comes_into_a_group_that_nobody_declared_is_found_at_the_cost_of_that_group() {
+    let admins = bailiwick_core::id::EntitlementName::new("chat/admins").unwrap();
+    for (seed, mode) in (700..).zip(MODES) {
+        let world = world(seed, mode, 60).await;
+        world.behind("chat", json!({ "groups": [{ "name": "Field", "members": ["p1@x.test"] }] }));
+        world.behind("chat", json!({ "groups": [{ "name": "Admins", "members": ["Field"] }] }));
+        world.pass(SignedDuration::from_secs(60));
+        world.engine.reconcile(&chat(), true).await.unwrap();
+        world.pass(SignedDuration::from_secs(60));
+        world.behind("chat", json!({ "groups": [{ "name": "Field", "members": ["p2@x.test"] }] }));
+        world.pass(SignedDuration::from_secs(60));
+        let (found, read) = heard(&world).await;
+        assert_eq!((found.groups, found.changed), (1, 0), "{mode}: {found:?}");
+        // Where the rest is gone, who that is has to be looked for.
+        assert!(read <= 2 || mode == "rest", "{mode}: {read} accounts were read");
+        let who = world.engine.holders(&admins, None, 100).await.unwrap().items;
+        let mut who: Vec<_> = who.into_iter().map(|one| (one.username, one.through.join(" > "))).collect();
+        who.sort();
+        let way = || "Field > Admins".to_owned();
+        assert_eq!(who, [("p1@x.test".to_owned(), way()), ("p2@x.test".to_owned(), way())], "{mode}");
+    }
+}

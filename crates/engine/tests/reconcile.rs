@@ -106,6 +106,40 @@ async fn each_class_is_told_and_put_right_and_a_second_run_is_empty() {
     assert_eq!(after["chat/cyd@x.test"], gone);
 }
 
+/// An account that nobody knew is somebody's once it bears their mark, and an attribute that is managed from now on has not
+/// drifted in everybody at once.
+#[tokio::test]
+async fn what_was_there_before_it_was_managed_is_no_difference() {
+    let mut world = settled(7, &[ANN, BOB]).await;
+    world.behind(
+        "chat",
+        json!({ "users": [
+            { "userName": "dee@x.test", "active": true, "title": "Guest" },
+            { "userName": "ann@x.test", "title": "Queen" }, { "userName": "bob@x.test", "title": "King" }
+        ] }),
+    );
+    world.pass(SignedDuration::from_secs(60));
+    world.engine.reconcile(&chat(), false).await.unwrap();
+    assert_eq!(world.findings("account-unmanaged").await.len(), 1);
+    world.behind(
+        "chat",
+        json!({ "users": [{ "userName": "dee@x.test", "externalId": "hr/4", "displayName": "Dee" }] }),
+    );
+    world.deliver(&[ANN, BOB, DEE]).await.unwrap();
+    world.pass(SignedDuration::from_secs(60));
+    world.configure_with(|c| drop(c.systems[0].account.insert("title".into(), "{department}".into()))).await;
+    let found = world.engine.reconcile(&chat(), true).await.unwrap();
+    assert_eq!(told(&found), [] as [&str; 0], "{found:?}");
+    assert!(world.findings("account-unmanaged").await.is_empty());
+    world.quiet().await;
+    let title = |who: &str| {
+        let truth = world.lab.truth("chat").unwrap();
+        let user = truth.users.iter().find(|user| user.user_name == who).unwrap();
+        user.attributes["title"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(["ann@x.test", "bob@x.test"].map(title), ["Engineering", "Finance"]);
+}
+
 /// What somebody else changed to what should be is told, once, and nothing is done.
 #[tokio::test]
 async fn what_was_done_by_hand_before_the_plan_was_approved_is_out_of_band() {
@@ -237,12 +271,18 @@ async fn a_comparison_does_as_much_as_it_may_and_the_rest_waits_for_a_person() {
     world.quiet().await;
     assert_eq!(right(&world), 4);
 
+    // What came since then nobody has looked at: as many go as were held.
+    world.behind("chat", json!({ "leave": [["Everyone", "p1@x.test"], ["Everyone", "p2@x.test"]] }));
+    world.pass(SignedDuration::from_secs(60));
+    let released = world.engine.release_differences(&chat(), ada()).await.unwrap();
+    assert_eq!(released.held.map(|o| (o.filed, o.held)), Some((6, 2)), "{released:?}");
+    world.quiet().await;
     let released = world.engine.release_differences(&chat(), ada()).await.unwrap();
     assert_eq!((released.held, held(&released)), (None, 0), "{released:?}");
     world.quiet().await;
     assert_eq!(world.truth(), before);
     assert!(world.findings("differences-held").await.is_empty());
-    assert_eq!(world.records("budget-released").await, 1);
+    assert_eq!(world.records("budget-released").await, 2);
     let last = world.engine.reconcile(&chat(), true).await.unwrap();
     assert!(last.classes.differences.is_empty() && last.held.is_none(), "{last:?}");
 }
@@ -307,7 +347,7 @@ async fn what_one_comparison_puts_back_is_one_piece_of_work_for_the_budget() {
 /// A world where it is asked whether access that nobody decided stays, and Bob is in a group by hand.
 async fn asked(seed: u64, rogue: Answer, group: &str) -> (World, Reconciled) {
     let mut world = World::new(seed, &[("chat", &[])]).await;
-    world.configure_with(|c| _ = c.systems[0].reconcile.answers.insert(Class::Rogue, rogue)).await;
+    world.configure_with(|c| c.systems[0].reconcile.answers = [(Class::Rogue, rogue)].into()).await;
     world.quiet().await;
     world.deliver(&[ANN, BOB, CYD, DEE]).await.unwrap();
     world.quiet().await;
@@ -415,7 +455,7 @@ async fn asking_survives_a_crash_at_every_point() {
     async fn begin() -> World {
         let mut world = World::new(15, &[("chat", &[])]).await;
         world
-            .configure_with(|c| _ = c.systems[0].reconcile.answers.insert(Class::Rogue, Answer::Adopt))
+            .configure_with(|c| c.systems[0].reconcile.answers = [(Class::Rogue, Answer::Adopt)].into())
             .await;
         world.quiet().await;
         world.deliver(&[ANN, BOB]).await.unwrap();
@@ -434,4 +474,98 @@ async fn asking_survives_a_crash_at_every_point() {
         story(&mut world).await;
         assert_eq!((world.truth(), world.effects()), ends, "point {point} of {points}");
     }
+}
+
+/// Killed at any point of holding and of letting go, the end is the same and each effect happens once.
+#[tokio::test]
+async fn holding_survives_a_crash_at_every_point() {
+    async fn until_it_is_done(world: &mut World, release: bool) {
+        loop {
+            let found = match release {
+                true => world.engine.release_differences(&chat(), ada()).await,
+                false => world.engine.reconcile(&chat(), false).await,
+            };
+            if found.is_ok() {
+                return world.quiet().await;
+            }
+            assert!(world.faults.died());
+            world.restart();
+            // The dead one's hold and leases run out.
+            world.pass(SignedDuration::from_secs(120));
+        }
+    }
+    async fn begin() -> World {
+        let mut world = World::new(16, &[("chat", &[])]).await;
+        world
+            .configure_with(|c| {
+                c.systems[0].reconcile.max_change_percent = 1;
+                c.systems[0].reconcile.always_allowed = 0;
+            })
+            .await;
+        world.quiet().await;
+        world.deliver(&[ANN, BOB, CYD]).await.unwrap();
+        world.quiet().await;
+        let leave = ["ann@x.test", "bob@x.test", "cyd@x.test"].map(|who| ["Everyone", who]);
+        world.behind("chat", json!({ "leave": leave }));
+        world.pass(SignedDuration::from_secs(60));
+        world
+    }
+    /// How many are right before they are let go, and what is there in the end.
+    async fn story(world: &mut World) -> (usize, std::collections::BTreeMap<String, String>) {
+        until_it_is_done(world, false).await;
+        let right = world.truth().values().filter(|line| line.contains("Everyone")).count();
+        until_it_is_done(world, true).await;
+        (right, world.truth())
+    }
+    let mut calm = begin().await;
+    let from = calm.faults.passed();
+    let ends = (story(&mut calm).await, calm.effects());
+    let points = calm.faults.passed() - from;
+    assert!(points > 10 && ends.0.0 == 1, "{points} points, {ends:?}");
+    for point in 1..=points {
+        let mut world = begin().await;
+        world.faults.die_at(point);
+        assert_eq!((story(&mut world).await, world.effects()), ends, "point {point} of {points}");
+    }
+}
+
+/// What was seen only in part neither files nor holds nor forgets anything.
+#[tokio::test]
+async fn a_partial_listing_says_nothing_of_what_is_held() {
+    let mut world = World::new(17, &[("chat", &[])]).await;
+    world
+        .configure_with(|c| {
+            c.systems[0].reconcile.max_change_percent = 1;
+            c.systems[0].reconcile.always_allowed = 0;
+            let chat = c.integrations.iter_mut().find(|i| i.name.as_str() == "chat").unwrap();
+            chat.settings["news"] = json!("named-917");
+        })
+        .await;
+    world.quiet().await;
+    world.deliver(&[ANN, BOB, CYD, DEE]).await.unwrap();
+    world.quiet().await;
+    let all = ["ann@x.test", "bob@x.test", "cyd@x.test"].map(|who| ["Everyone", who]);
+    world.behind("chat", json!({ "leave": all }));
+    world.pass(SignedDuration::from_secs(60));
+    let first = world.engine.reconcile(&chat(), false).await.unwrap();
+    assert_eq!(first.held.map(|o| (o.filed, o.held)), Some((1, 2)), "{first:?}");
+    world.quiet().await;
+    let (truth, told_of) = (world.truth(), world.findings("differences-held").await);
+    assert_eq!(told_of.len(), 1);
+
+    world::newsy::partial("917", true);
+    world.behind("chat", json!({ "delete": ["dee@x.test"] }));
+    world.pass(SignedDuration::from_secs(60));
+    let part = world.engine.reconcile(&chat(), false).await.unwrap();
+    assert!(part.partial.is_some() && part.held.is_none() && told(&part).is_empty(), "{part:?}");
+    let part = world.engine.release_differences(&chat(), ada()).await.unwrap();
+    assert!(part.partial.is_some() && told(&part).is_empty(), "{part:?}");
+    world.quiet().await;
+    let same = world.truth().iter().filter(|(who, line)| truth.get(*who) == Some(line)).count();
+    assert_eq!((same, world.truth().len()), (3, 3), "nothing was done: {:?}", world.truth());
+    assert_eq!(world.findings("differences-held").await, told_of);
+
+    world::newsy::partial("917", false);
+    let whole = world.engine.reconcile(&chat(), false).await.unwrap();
+    assert_eq!(whole.held.map(|o| (o.filed, o.held)), Some((0, 3)), "still held: {whole:?}");
 }

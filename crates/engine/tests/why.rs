@@ -5,7 +5,7 @@
 mod world;
 
 use bailiwick_core::{id::EntitlementName, time::SignedDuration};
-use bailiwick_engine::{Holder, Why};
+use bailiwick_engine::{Holder, How, Why};
 use serde_json::json;
 use world::World;
 
@@ -135,5 +135,62 @@ async fn what_was_so_at_a_time_is_told_from_the_log() {
         let shown = (then.wanted, policies.join(" "), then.seen.map(|(seen, _)| seen));
         assert_eq!(shown, (wanted, because.to_owned(), seen), "{entitlement} at {at}");
         assert!(then.history.iter().all(|moment| moment.at <= at), "{:?}", then.history);
+    }
+}
+
+/// Groups that nobody declared count as well, directly in a declared one and through others, and so does what changes
+/// in them by the news alone.
+#[tokio::test]
+async fn who_can_names_the_members_of_groups_that_nobody_declared() {
+    for (seed, mode) in (4..).zip(["none", "named", "rest"]) {
+        let mut world = World::new(seed, &[("chat", &[])]).await;
+        let by_news = |configuration: &mut bailiwick_engine::Configuration| {
+            let chat = configuration.integrations.iter_mut().find(|i| i.name.as_str() == "chat").unwrap();
+            if mode != "none" {
+                chat.settings["news"] = json!(format!("{mode}-{seed}"));
+            }
+        };
+        world.configure_with(by_news).await;
+        world.deliver(&[ANN, BO]).await.unwrap();
+        world.quiet().await;
+        // Bo is in `Field`, that in `Crews`, and that in the group of the administrators; `Idle` lies nowhere.
+        for (group, member) in
+            [("Field", "bo@x.test"), ("Crews", "Field"), ("Admins", "Crews"), ("Idle", "ann@x.test")]
+        {
+            world.behind("chat", json!({ "groups": [{ "name": group, "members": [member] }] }));
+        }
+        world.pass(SignedDuration::from_secs(60));
+        world.engine.reconcile(&"chat".parse().unwrap(), true).await.unwrap();
+        let bo = told("bo@x.test", "Field > Crews > Admins", "");
+        assert_eq!(who(&world, "chat/admins", 100).await, std::slice::from_ref(&bo), "{mode}");
+        assert_eq!(who(&world, "chat/admins", 1).await, [bo]);
+        assert_eq!(why(&world, "hr/2", "chat/admins").await.through, ["Field", "Crews", "Admins"]);
+        assert_eq!(why(&world, "hr/1", "chat/admins").await.through, [] as [&str; 0]);
+        let told_of = world.findings("group-nested-privileged").await;
+        assert!(told_of.len() == 2 && told_of.iter().any(|m| m.contains("`Field`")), "{told_of:?}");
+
+        // Somebody comes into it, by the shorter way as well, and somebody leaves it.
+        world.behind(
+            "chat",
+            json!({ "groups": [
+            { "name": "Field", "members": ["ann@x.test"] }, { "name": "Crews", "members": ["ann@x.test"] }
+        ], "leave": [["Field", "bo@x.test"]] }),
+        );
+        world.pass(SignedDuration::from_secs(60));
+        let found = world.engine.reconcile(&"chat".parse().unwrap(), false).await.unwrap();
+        assert_eq!(found.how == How::News, mode != "none", "{found:?}");
+        assert_eq!(
+            who(&world, "chat/admins", 100).await,
+            [told("ann@x.test", "Crews > Admins", "")],
+            "{mode}"
+        );
+
+        // The nesting ends: nobody has it, and nobody is told any more.
+        let crews = world.lab.truth("chat").unwrap().group("Crews").unwrap().id.clone();
+        world.behind("chat", json!({ "leave": [["Admins", crews]] }));
+        world.pass(SignedDuration::from_secs(60));
+        world.engine.reconcile(&"chat".parse().unwrap(), false).await.unwrap();
+        assert_eq!(who(&world, "chat/admins", 100).await, [], "{mode}");
+        assert!(world.findings("group-nested-privileged").await.is_empty());
     }
 }

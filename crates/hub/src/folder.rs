@@ -93,6 +93,19 @@ impl Folder {
             Problem::new(500, "feed-unwritable", format!("the delivery cannot be stored: {}", chain(&error)))
         })
     }
+
+    /// The digest of the delivery of a source that lies there.
+    ///
+    /// # Errors
+    /// `feed-missing`.
+    pub async fn delivered(&self, source: &SourceName) -> Result<Digest, Problem> {
+        let file = self.0.join("feeds").join(source.as_str()).join("current.csv");
+        let read = tokio::task::spawn_blocking(move || fs::read(file)).await;
+        let read = read.unwrap_or_else(|_| Err(std::io::Error::other("the reader stopped")));
+        let missing =
+            |_| Problem::new(404, "feed-missing", format!("there is no delivery of `{source}` to read"));
+        read.map(|bytes| Digest::of(&bytes)).map_err(missing)
+    }
 }
 
 /// Writes a secret to a new file that only its owner can read.

@@ -13,12 +13,13 @@ mod program;
 mod reviews;
 mod store;
 mod systems;
+mod terminations;
 
 /// A code, what it means, and what to do.
 type Line = (&'static str, &'static str, &'static str);
 
 /// All lines, by family.
-const FAMILIES: [&[Line]; 10] = [
+const FAMILIES: [&[Line]; 11] = [
     configuration::LINES,
     evidence::LINES,
     feeds::LINES,
@@ -29,6 +30,7 @@ const FAMILIES: [&[Line]; 10] = [
     reviews::LINES,
     store::LINES,
     systems::LINES,
+    terminations::LINES,
 ];
 
 /// What to do about a code.

@@ -3,7 +3,8 @@
 use bailiwick_connector::{ConnectorError, ErrorKind};
 use bailiwick_core::{
     approval::Refusal, contract::Breach, control::ControlRefusal, exception::ExceptionRefusal,
-    policy::PolicyError, review::ReviewRefusal, task::TaskRefusal, transfer::TransferRefusal,
+    guard::ReleaseRefusal, policy::PolicyError, review::ReviewRefusal, task::TaskRefusal,
+    termination::TerminationRefusal, transfer::TransferRefusal,
 };
 use bailiwick_engine::{DoorRefusal, EngineError};
 use bailiwick_store::StoreError;
@@ -148,6 +149,26 @@ impl From<TransferRefusal> for Problem {
     }
 }
 
+impl From<TerminationRefusal> for Problem {
+    fn from(refusal: TerminationRefusal) -> Self {
+        let status = match refusal {
+            TerminationRefusal::NotAllowed(_)
+            | TerminationRefusal::Own
+            | TerminationRefusal::Unknown
+            | TerminationRefusal::SamePerson => 403,
+            TerminationRefusal::NoReason | TerminationRefusal::TooLong | TerminationRefusal::NoPerson(_) => {
+                422
+            }
+            TerminationRefusal::Gone(_)
+            | TerminationRefusal::Already(..)
+            | TerminationRefusal::NotArmed(..)
+            | TerminationRefusal::Expired(..)
+            | TerminationRefusal::NotOwed(_) => 409,
+        };
+        Self::new(status, refusal.code(), refusal.to_string())
+    }
+}
+
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
         let code = error.code();
@@ -162,6 +183,17 @@ impl From<EngineError> for Problem {
             EngineError::Exception(refusal) => refusal.into(),
             EngineError::Review(refusal) => refusal.into(),
             EngineError::Transfer(refusal) => refusal.into(),
+            EngineError::Termination(refusal) => refusal.into(),
+            EngineError::Release(refusal) => {
+                let status = match refusal {
+                    ReleaseRefusal::NotHeld(_)
+                    | ReleaseRefusal::Form(_)
+                    | ReleaseRefusal::NotSeen
+                    | ReleaseRefusal::Replaced => 409,
+                    ReleaseRefusal::SamePerson | ReleaseRefusal::Beneficiary | ReleaseRefusal::Unknown => 403,
+                };
+                with(status, refusal.to_string())
+            }
             EngineError::Held(breaches) => {
                 with(422, "the delivery is held whole".into()).faults(breaches.iter().map(breach).collect())
             }
@@ -205,14 +237,20 @@ fn mistake(error: &PolicyError) -> Fault {
 }
 
 /// A broken promise of a source; the line is its place.
-fn breach(breach: &Breach) -> Fault {
+pub fn breach(breach: &Breach) -> Fault {
     let line = match breach {
         Breach::NoKey { line }
         | Breach::EmptyValue { line, .. }
         | Breach::WrongType { line, .. }
         | Breach::BadDay { line, .. } => Some(*line),
-        Breach::DuplicateKey { second, .. } => Some(*second),
-        Breach::TooFewRows { .. } | Breach::TooMuchLoss { .. } | Breach::TooMuchChange { .. } => None,
+        Breach::DuplicateKey { second, .. } | Breach::DuplicateValue { second, .. } => Some(*second),
+        Breach::TooFewRows { .. }
+        | Breach::TooMuchLoss { .. }
+        | Breach::TooMuchChange { .. }
+        | Breach::CohortLoss { .. }
+        | Breach::CohortChange { .. }
+        | Breach::PrivilegedChange { .. }
+        | Breach::Stale { .. } => None,
     };
     let fault = Fault::new(breach.code(), breach.to_string());
     match line {

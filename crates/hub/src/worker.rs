@@ -6,7 +6,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -23,6 +23,8 @@ use crate::problem::chain;
 
 /// The longest sleep while there is nothing to do: other hubs on the same store can queue work too.
 const IDLE: Duration = Duration::from_millis(250);
+/// The same for leavers: those who come by this hub are told at once.
+const IDLE_LEAVERS: Duration = Duration::from_secs(1);
 /// The pause after the store failed.
 const FAILED: Duration = Duration::from_secs(1);
 /// How often the last publication is tried while another process publishes, and the pause between.
@@ -31,6 +33,53 @@ const LAST_TRIES: (u32, Duration) = (20, IDLE);
 const LAST_SLOW: Duration = Duration::from_secs(10);
 /// Quiet is when nothing is due this soon.
 const SOON: SignedDuration = SignedDuration::from_secs(5);
+
+/// The loop for leavers, which never wait for what the other one is at.
+#[derive(Default)]
+struct Leavers {
+    nudged: Notify,
+    /// How often it has done something.
+    turns: AtomicU64,
+    busy: AtomicBool,
+    stopped: AtomicBool,
+}
+
+impl Leavers {
+    /// Works until it is stopped. The other loop does leavers too, so that one that cannot get on here is not lost.
+    async fn run(&self, engine: &Engine) {
+        while !self.stopped.load(Ordering::SeqCst) {
+            self.busy.store(true, Ordering::SeqCst);
+            let taken = match engine.work_on_leavers().await {
+                Ok(found) => found.taken,
+                Err(error) => {
+                    tracing::error!(failing = chain(&error), code = error.code(), "cannot work on leavers");
+                    tokio::time::sleep(FAILED).await;
+                    0
+                }
+            };
+            if taken > 0 {
+                self.turns.fetch_add(1, Ordering::SeqCst);
+            }
+            self.busy.store(false, Ordering::SeqCst);
+            if taken == 0 {
+                tokio::select! {
+                    () = self.nudged.notified() => {}
+                    () = tokio::time::sleep(IDLE_LEAVERS) => {}
+                }
+            }
+        }
+    }
+
+    fn stop(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
+        self.nudged.notify_one();
+    }
+
+    /// How often it has done something, and whether it is at it.
+    fn state(&self) -> (u64, bool) {
+        (self.turns.load(Ordering::SeqCst), self.busy.load(Ordering::SeqCst))
+    }
+}
 
 /// What the loop last found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +105,7 @@ pub struct Worker {
     sequencer: Arc<Sequencer>,
     turns: AtomicU64,
     nudged: Notify,
+    leavers: Arc<Leavers>,
     /// What takes long, beside the loop.
     slow: Mutex<JoinSet<()>>,
     pulse: watch::Sender<Pulse>,
@@ -70,6 +120,7 @@ impl Worker {
             sequencer,
             turns: AtomicU64::new(0),
             nudged: Notify::new(),
+            leavers: Arc::default(),
             slow: Mutex::default(),
             pulse,
         }
@@ -77,6 +128,7 @@ impl Worker {
 
     /// Tells the loop that something was queued.
     pub fn nudge(&self) {
+        self.leavers.nudged.notify_one();
         self.nudged.notify_one();
     }
 
@@ -100,6 +152,8 @@ impl Worker {
     /// Works until `stop` resolves; the item at hand is finished and published.
     pub async fn run(&self, stop: impl Future<Output = ()> + Send) {
         tokio::pin!(stop);
+        let (leavers, engine) = (self.leavers.clone(), self.engine.clone());
+        let leavers = tokio::spawn(async move { leavers.run(&engine).await });
         loop {
             let turn = self.turns.fetch_add(1, Ordering::SeqCst) + 1;
             let pause = self.turn(turn).await;
@@ -108,6 +162,10 @@ impl Worker {
                 () = self.nudged.notified() => {}
                 () = tokio::time::sleep(pause) => {}
             }
+        }
+        self.leavers.stop();
+        if leavers.await.is_err() {
+            tracing::error!("the loop for leavers ended abnormally; what it held is taken up again");
         }
         self.end_slow().await;
         match self.publish_last(LAST_TRIES).await {
@@ -119,6 +177,7 @@ impl Worker {
 
     /// Does what is due; gives back how long there is nothing to do.
     async fn turn(&self, turn: u64) -> Duration {
+        let (before, _) = self.leavers.state();
         let found = match self.engine.work().await {
             Ok(found) => found,
             Err(error) => {
@@ -136,7 +195,8 @@ impl Worker {
         }
         let now = self.engine.now();
         let due = found.next.map(|next| next.duration_since(now));
-        let quiet = found.taken == 0 && slow == 0 && due.is_none_or(|due| due > SOON);
+        let leavers = self.leavers.state() == (before, false);
+        let quiet = found.taken == 0 && slow == 0 && leavers && due.is_none_or(|due| due > SOON);
         self.pulse.send_replace(Pulse { turn, quiet, queued: found.queued, next: found.next, failing });
         match due {
             _ if found.taken > 0 => Duration::ZERO,

@@ -20,6 +20,7 @@ use bailiwick_core::{
     exception::{Exception, GlassCase},
     factor::Factor,
     finding::Finding,
+    guard::{Fate, Would},
     id::{ApprovalId, BatchId, EventId, IdentityId, OperatorId, PlanId, RunId, SourceName, SystemName},
     identity::Identity,
     integration::Integration,
@@ -32,13 +33,14 @@ use bailiwick_core::{
     signal::Signal,
     system::{Entitlement, System},
     task::Task,
+    termination::{Termination, TerminationState},
     time::{Date, Timestamp},
     transfer::Transfer,
 };
 use serde::{Deserialize, Serialize};
 
 pub use self::operator::{Invitation, Operator};
-pub use crate::reading::{Held, Membership, Reading, Since};
+pub use crate::reading::{Held, Membership, NestedGroup, Reading, Since};
 use crate::{Entity, KeyValue, Table};
 
 impl Entity for Identity {
@@ -239,6 +241,20 @@ impl Entity for Transfer {
     fn keys(&self) -> Vec<KeyValue> {
         let open = (!self.state.ended()).then(|| format!("{}/{}", self.integration, self.post));
         vec![open.into(), self.integration.as_str().into(), self.state.name().into()]
+    }
+}
+
+impl Entity for Termination {
+    const TABLE: Table = Table::Terminations;
+    fn key(&self) -> String {
+        self.id.to_string()
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        let armed = matches!(self.state, TerminationState::Armed { .. });
+        let open = armed.then(|| self.identity.to_string());
+        // Those of whom their source owes its word are looked for at each delivery.
+        let state = if self.owed().is_some() { "owed" } else { self.state.name() };
+        vec![open.into(), self.identity.to_string().into(), state.into(), self.plan.id.to_string().into()]
     }
 }
 
@@ -475,8 +491,20 @@ pub struct Batch {
     pub events: u64,
     /// How many records said nothing new.
     pub unchanged: u64,
-    /// Why it is held; empty when it was accepted.
+    /// Why it is held; empty when it was accepted at once.
     pub breaches: Vec<Breach>,
+    /// What it would have done, if it was held for less than its form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub would: Option<Would>,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+impl Batch {
+    /// What somebody sees of a delivery that is held, and releases.
+    pub fn shown(&self) -> Digest {
+        Digest::of_value(&("batch-v1", self.id, &self.source, self.digest, &self.breaches, &self.would))
+    }
 }
 
 impl Entity for Batch {
@@ -485,8 +513,7 @@ impl Entity for Batch {
         self.id.to_string()
     }
     fn keys(&self) -> Vec<KeyValue> {
-        let state = if self.breaches.is_empty() { "accepted" } else { "held" };
-        vec![self.source.as_str().into(), state.into()]
+        vec![self.source.as_str().into(), self.fate.name().into()]
     }
 }
 

@@ -37,13 +37,25 @@ pub(crate) async fn enqueue<L: Link>(link: &mut L, tenant: &Tenant, work: &[NewW
         ]);
     }
     batch::insert(link, "work (tenant, lane, priority, due, attempts, body)", "", 6, &items).await?;
-    promote(link, tenant, lanes.into_iter().collect(), " AND head IS NULL").await
+    let lanes: Vec<&str> = lanes.into_iter().collect();
+    promote(link, tenant, lanes.clone(), " AND head IS NULL").await?;
+    // What is behind something less urgent makes the whole lane urgent, or it would wait for that.
+    let sql = format!(
+        "UPDATE lanes SET priority = {URGENCY} WHERE tenant = $1 AND {} AND priority > {URGENCY}",
+        L::DIALECT.one_of("lane", 2)
+    );
+    link.execute(sql.text(), &[tenant.into(), Value::Texts(lanes)]).await?;
+    Ok(())
 }
+
+/// The urgency of a lane: that of its most urgent item.
+const URGENCY: &str =
+    "(SELECT min(priority) FROM work WHERE work.tenant = lanes.tenant AND work.lane = lanes.lane)";
 
 /// Makes the first item of each of the lanes its head; a lane without items gets none.
 async fn promote<L: Link>(link: &mut L, tenant: &str, lanes: Vec<&str>, only: &str) -> Result<()> {
     let sql = format!(
-        "UPDATE lanes SET (head, priority, ready) = (SELECT seq, priority, due FROM work \
+        "UPDATE lanes SET priority = {URGENCY}, (head, ready) = (SELECT seq, due FROM work \
          WHERE work.tenant = lanes.tenant AND work.lane = lanes.lane ORDER BY seq LIMIT 1) \
          WHERE tenant = $1 AND {}{only}",
         L::DIALECT.one_of("lane", 2)
@@ -59,14 +71,17 @@ pub(crate) async fn lease<L: Link>(
     now: i64,
     ttl: i64,
     limit: u32,
+    least: i64,
 ) -> Result<Vec<Work>> {
     let sql = format!(
         "SELECT work.seq, lanes.lane, work.body, work.attempts, lanes.fence \
          FROM lanes JOIN work ON work.seq = lanes.head \
-         WHERE lanes.tenant = $1 AND lanes.ready <= $2 ORDER BY lanes.priority, lanes.head LIMIT $3{}",
+         WHERE lanes.tenant = $1 AND lanes.ready <= $2 AND lanes.priority <= $4 \
+         ORDER BY lanes.priority, lanes.head LIMIT $3{}",
         L::DIALECT.for_update("lanes", true)
     );
-    let rows = link.fetch(sql.text(), &[tenant.as_str().into(), now.into(), i64::from(limit).into()]).await?;
+    let values = [tenant.as_str().into(), now.into(), i64::from(limit).into(), least.into()];
+    let rows = link.fetch(sql.text(), &values).await?;
     let mut leased = Vec::with_capacity(rows.len());
     for row in rows {
         leased.push(Work {

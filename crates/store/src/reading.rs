@@ -3,6 +3,7 @@
 use bailiwick_core::{
     digest::Digest,
     id::{EntitlementName, SystemName},
+    nesting::Inside,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -61,6 +62,38 @@ pub struct Membership {
     pub group: Option<String>,
     /// The system's ids of its members, ascending.
     pub members: Vec<String>,
+}
+
+/// A group that nobody declared and that lies in a declared one: whoever is in it has what that one gives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NestedGroup {
+    /// The system.
+    pub system: SystemName,
+    /// The system's id of the group.
+    pub group: String,
+    /// What it is called there.
+    pub label: String,
+    /// The declared groups around it.
+    pub inside: Vec<Inside>,
+    /// The system's ids of its members, accounts and groups, ascending.
+    pub members: Vec<String>,
+}
+
+impl NestedGroup {
+    /// By what it is found.
+    pub fn key_of(system: &SystemName, group: &str) -> String {
+        format!("{system}/{group}")
+    }
+}
+
+impl Entity for NestedGroup {
+    const TABLE: Table = Table::NestedGroups;
+    fn key(&self) -> String {
+        Self::key_of(&self.system, &self.group)
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        vec![self.system.as_str().into()]
+    }
 }
 
 impl Entity for Reading {

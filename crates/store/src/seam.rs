@@ -153,8 +153,9 @@ pub trait Tx: Send {
     async fn enqueue(&mut self, tenant: &Tenant, work: Vec<NewWork>) -> Result<()>;
 
     /// Takes up to `limit` due items for `holder` until `now + ttl` (milliseconds), at most one for
-    /// each lane and only the first of its lane, by priority and then order. An item whose lease ran
-    /// out is due again. Two workers never hold the same item with the same fence.
+    /// each lane and only the first of its lane, by priority and then order; only those whose priority is at
+    /// most `least`. The priority of a lane is that of its most urgent item, which may not be the first. An item whose lease ran out is due again. Two workers never hold the same item with the
+    /// same fence.
     async fn lease(
         &mut self,
         tenant: &Tenant,
@@ -162,6 +163,7 @@ pub trait Tx: Send {
         now: i64,
         ttl: i64,
         limit: u32,
+        least: i64,
     ) -> Result<Vec<Work>>;
 
     /// Removes a finished item. Fails with `LostLease` unless the fence is current.

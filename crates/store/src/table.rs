@@ -28,6 +28,7 @@ pub enum Table {
     Ties,
     Readings,
     Memberships,
+    NestedGroups,
     Ledgers,
     Callers,
     Signals,
@@ -38,6 +39,7 @@ pub enum Table {
     Reviews,
     Transfers,
     Watches,
+    Terminations,
 }
 
 /// The type of a key column.
@@ -99,7 +101,7 @@ pub struct Row {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 35] = [
         Self::Identities,
         Self::Accounts,
         Self::Systems,
@@ -123,6 +125,7 @@ impl Table {
         Self::Ties,
         Self::Readings,
         Self::Memberships,
+        Self::NestedGroups,
         Self::Ledgers,
         Self::Callers,
         Self::Signals,
@@ -133,6 +136,7 @@ impl Table {
         Self::Reviews,
         Self::Transfers,
         Self::Watches,
+        Self::Terminations,
     ];
 
     /// The table's name in SQL and in evidence.
@@ -161,6 +165,7 @@ impl Table {
             Self::Ties => "ties",
             Self::Readings => "readings",
             Self::Memberships => "memberships",
+            Self::NestedGroups => "nested_groups",
             Self::Ledgers => "ledgers",
             Self::Callers => "callers",
             Self::Signals => "signals",
@@ -171,6 +176,7 @@ impl Table {
             Self::Reviews => "reviews",
             Self::Transfers => "transfers",
             Self::Watches => "watches",
+            Self::Terminations => "terminations",
         }
     }
 
@@ -204,7 +210,7 @@ impl Table {
             | Self::Factors
             | Self::GlassCases
             | Self::Watches => &[],
-            Self::Entitlements | Self::Memberships => &[("system", Text, false)],
+            Self::Entitlements | Self::Memberships | Self::NestedGroups => &[("system", Text, false)],
             Self::Credentials | Self::Signals => &[("integration", Text, false)],
             Self::Operators | Self::Callers => &[("token_digest", Text, true)],
             Self::Batches => &[("source", Text, false), ("state", Text, false)],
@@ -230,6 +236,13 @@ impl Table {
             Self::Transfers => {
                 &[("open_key", Text, true), ("integration", Text, false), ("state", Text, false)]
             }
+            // The identity while it is armed: nobody is armed twice. An approval names the plan.
+            Self::Terminations => &[
+                ("open_key", Text, true),
+                ("identity", Text, false),
+                ("state", Text, false),
+                ("plan", Text, true),
+            ],
             Self::Tasks => &[("run", Text, false), ("state", Text, false), ("identity", Text, false)],
         }
     }

@@ -95,8 +95,9 @@ impl<L: Link> Tx for Transaction<L> {
         now: i64,
         ttl: i64,
         limit: u32,
+        least: i64,
     ) -> Result<Vec<Work>> {
-        call!(self.enter_writing, queue::lease, tenant, holder, now, ttl, limit)
+        call!(self.enter_writing, queue::lease, tenant, holder, now, ttl, limit, least)
     }
 
     async fn finish(&mut self, tenant: &Tenant, work: &Work) -> Result<()> {

@@ -62,4 +62,16 @@ mod tests {
         check(0, &[(0, Err(60)), (600, Err(60))]);
         check(1, &[(1000, Ok(())), (0, Err(60))]);
     }
+
+    #[test]
+    fn what_is_kept_for_leavers_is_theirs_alone() {
+        let at = |s: i64| Timestamp::from_second(1_800_000_000 + s).unwrap();
+        let mut window = Window::default();
+        // Of ten, others may use eight.
+        let taken = (0..20).filter(|_| window.take(at(0), 8).is_ok()).count();
+        assert_eq!(taken, 8);
+        assert_eq!([(); 3].map(|()| window.take(at(1), 10).is_ok()), [true, true, false]);
+        // What leavers used is used: others wait until it is old enough.
+        assert!(window.take(at(59), 8).is_err() && window.take(at(60), 8).is_ok());
+    }
 }

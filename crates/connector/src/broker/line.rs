@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use ::http::{HeaderName, HeaderValue, Method, Request};
 use bailiwick_core::{
+    budget::kept_for_leavers,
     digest::Digest,
     gate::{Permit, Shut},
     integration::{Integration, Purpose, Standing},
@@ -65,6 +66,8 @@ pub struct Line {
     permit: Option<Permit>,
     /// Whether it is for reading, whatever its credential could do.
     reads_only: bool,
+    /// Whether it takes away what a leaver had, and may use what is kept for that.
+    of_leaver: bool,
     pub(super) route: Result<(Destination, LineSettings)>,
     /// Where the name of the endpoint may lead.
     pub(super) guide: Guide,
@@ -107,6 +110,7 @@ impl Line {
             lenient: false,
             permit: None,
             reads_only: false,
+            of_leaver: false,
             route,
             guide,
             database,
@@ -125,6 +129,12 @@ impl Line {
     #[must_use]
     pub fn reading(self) -> Self {
         Self { reads_only: true, ..self }
+    }
+
+    /// The same line for somebody who left: the writes of a minute that are kept for that are theirs too.
+    #[must_use]
+    pub fn for_leaver(self) -> Self {
+        Self { of_leaver: true, ..self }
     }
 
     /// The same line, as far as was approved: a call for which `permit` is shut is not sent.
@@ -425,6 +435,7 @@ impl Line {
         let Some(limit) = self.integration.scope.writes_per_minute.filter(|_| !operation.reads()) else {
             return Ok(());
         };
+        let limit = if self.of_leaver { limit } else { limit - kept_for_leavers(limit) };
         let now = self.now();
         let mut state = self.broker.state();
         let window = state.windows.entry(self.integration.name.clone()).or_default();

@@ -1,7 +1,7 @@
 //! Effective access on one system: accounts in groups, groups in groups, and what follows.
 //!
 //! A [`Graph`] answers which groups an account is in effectively ([`Graph::groups_of`], [`Graph::is_in`]), who is
-//! in a group effectively ([`Graph::members`]) and by which way ([`Graph::why`]); and it takes changes
+//! in a group effectively ([`Graph::members`]) and by which way ([`Graph::why`], [`Graph::around`]); and it takes changes
 //! ([`Graph::join`] and its siblings) and says exactly who gains or loses what by them. Pairs of an account and a
 //! group are made when they are asked for and never kept: there are a hundred times as many of them as there are
 //! memberships.
@@ -18,6 +18,7 @@
 //! | [`Graph::is_in`] | a search in what is above each group that it is in directly |
 //! | [`Graph::members`] | the memberships of the group and of all below it |
 //! | [`Graph::why`] | the edges on all ways from the account to the group |
+//! | [`Graph::around`] | the edges on all ways from the group outwards |
 //! | [`Graph::nest`] | what is gained, and the edges of the groups that gain |
 //! | [`Graph::unnest`] | nothing more if another way is left; otherwise the groups below, and all above those that lose |
 //! | [`Change::accounts`] | what is above each account that is directly in a group that gains or loses |

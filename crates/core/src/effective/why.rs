@@ -1,6 +1,6 @@
-//! The way by which an account is in a group.
+//! The ways by which an account, or a group, is in a group.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::{Account, Graph, Group};
 
@@ -31,5 +31,30 @@ impl Graph {
             way.reverse();
             way
         })
+    }
+
+    /// Of the groups around one, those that are wanted, each with the groups in between, from the inner one outwards.
+    /// It is a shortest way, and of those the one with the lowest numbers. The group is not around itself.
+    pub fn around(&self, group: Group, wanted: impl Fn(Group) -> bool) -> Vec<(Group, Vec<Group>)> {
+        let mut found = Vec::new();
+        let mut came_from = BTreeMap::from([(group, group)]);
+        let mut ahead = VecDeque::from([group]);
+        while let Some(here) = ahead.pop_front() {
+            for parent in self.closure.up.get(here.at()).into_iter().flatten() {
+                if came_from.contains_key(parent) {
+                    continue;
+                }
+                came_from.insert(*parent, here);
+                ahead.push_back(*parent);
+                if wanted(*parent) {
+                    let before = |at: &Group| came_from.get(at).copied();
+                    let back = std::iter::successors(before(parent), before);
+                    let mut between: Vec<Group> = back.take_while(|at| *at != group).collect();
+                    between.reverse();
+                    found.push((*parent, between));
+                }
+            }
+        }
+        found
     }
 }

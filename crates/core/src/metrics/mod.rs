@@ -23,6 +23,7 @@ pub use self::{
     histogram::Histogram,
 };
 use crate::{
+    event::LEAVES,
     id::{CaseId, EventId, IdentityId},
     record::{Logged, RecordKind},
     time::{SignedDuration, Timestamp},
@@ -123,7 +124,13 @@ impl Fold {
             | RecordKind::TransferAccepted
             | RecordKind::TransferEnded
             | RecordKind::ControlMissing
-            | RecordKind::ControlMended => {}
+            | RecordKind::ControlMended
+            | RecordKind::BatchReleased
+            | RecordKind::TerminationArmed
+            | RecordKind::TerminationFired
+            | RecordKind::TerminationDisarmed
+            | RecordKind::TerminationLapsed
+            | RecordKind::TerminationAnswered => {}
         }
     }
 
@@ -144,7 +151,7 @@ impl Fold {
 
     fn accepted(&mut self, logged: &Logged) {
         match (text(logged, "kind"), logged.event, logged.identity) {
-            (Some("left"), Some(event), _) => {
+            (Some(kind), Some(event), _) if LEAVES.contains(&kind) => {
                 let said = text(logged, "effective").and_then(|at| at.parse().ok());
                 self.departures.insert(event, (logged.at, said.unwrap_or(logged.at)));
             }

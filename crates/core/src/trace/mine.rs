@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::{
+    event::LEAVES,
     id::{CaseId, EventId, IdentityId, PlanId},
     record::{Logged, RecordKind},
     time::Timestamp,
@@ -46,7 +47,7 @@ impl<'l> Mine<'l> {
 
     /// Whether somebody has left with it.
     pub(super) fn is_departure(&self) -> bool {
-        self.kind == "left"
+        LEAVES.contains(&self.kind)
     }
 
     /// The records of a kind that name the event.

@@ -84,6 +84,20 @@ impl Edges {
         Some(way)
     }
 
+    /// The groups between one and another around it, by the way that is likewise.
+    fn between(&self, inner: u32, outer: u32, distances: &BTreeMap<u32, usize>) -> Option<Vec<u32>> {
+        distances.get(&inner).filter(|_| inner != outer)?;
+        let (mut between, mut here) = (Vec::new(), inner);
+        loop {
+            let parents = self.parents(here).filter_map(|group| Some((*distances.get(&group)?, group)));
+            here = parents.min()?.1;
+            if here == outer {
+                return Some(between);
+            }
+            between.push(here);
+        }
+    }
+
     /// Asks the graph everything about these accounts and groups.
     pub fn agrees(&self, graph: &Graph, accounts: u32, groups: u32) {
         let access = self.access();
@@ -96,12 +110,28 @@ impl Edges {
             assert!(graph.groups_of(Account(account)).iter().map(|g| &g.0).eq(is_in), "groups of {account}");
             assert!(graph.direct(Account(account)).iter().map(|g| g.0).eq(self.direct(account)));
         }
+        let mut around: BTreeMap<(u32, u32), Vec<u32>> = BTreeMap::new();
+        for inner in 0..groups {
+            // The odd ones are not asked for, and are in between all the same.
+            for (outer, between) in graph.around(Group(inner), |group| group.0 % 2 == 0) {
+                let between = between.into_iter().map(|group| group.0).collect();
+                assert_eq!(
+                    around.insert((inner, outer.0), between),
+                    None,
+                    "{inner} is told once of {outer:?}"
+                );
+            }
+        }
         for group in 0..groups {
             assert!(graph.above(Group(group)).iter().map(|g| g.0).eq(self.above(group)), "above {group}");
             let members =
                 access.iter().filter(|(_, is_in)| is_in.contains(&group)).map(|(account, _)| *account);
             assert!(graph.members(Group(group)).map(|a| a.0).eq(members), "members of {group}");
             let distances = self.distances(group);
+            for inner in 0..groups {
+                let expect = self.between(inner, group, &distances).filter(|_| group % 2 == 0);
+                assert_eq!(around.get(&(inner, group)), expect.as_ref(), "around {inner}: {group}");
+            }
             for account in 0..accounts {
                 let expect = self.why(account, group, &distances);
                 assert_eq!(graph.is_in(Account(account), Group(group)), expect.is_some());

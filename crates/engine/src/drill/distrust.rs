@@ -15,7 +15,7 @@ use bailiwick_core::{
 };
 use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, Work, get, select};
 
-use crate::{Engine, Job, Result};
+use crate::{Engine, Haste, Job, Result};
 
 /// How many cells are gone through at a time.
 const PAGE: u32 = 256;
@@ -58,7 +58,7 @@ impl Engine {
         }
         if last.is_some() {
             let next = Job::Distrust { system: system.clone(), after: last };
-            self.enqueue(&mut *tx, vec![next.work(None, None, true, self.now())]).await?;
+            self.enqueue(&mut *tx, vec![next.work(None, None, Haste::Soon, self.now())]).await?;
         }
         tx.finish(self.tenant(), item).await?;
         Ok(tx.commit().await?)

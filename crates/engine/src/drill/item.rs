@@ -5,7 +5,7 @@ use bailiwick_core::{
 };
 use bailiwick_store::{NewWork, Tx, Work, get};
 
-use crate::{Engine, Job, Result, canary::Cannot, probe::basis};
+use crate::{Engine, Haste, Job, Result, canary::Cannot, probe::basis};
 
 impl Engine {
     /// What there is to do about a drill that was done with another connector, endpoint or settings.
@@ -18,7 +18,7 @@ impl Engine {
         let drill = get::<Drill>(tx, self.tenant(), system.as_str()).await?.map(|stored| stored.value);
         let stale = drill.filter(|drill| !drill.is_of(basis(integration)));
         let job = stale.map(|drill| Job::Drill { system: system.clone(), after: drill.at });
-        Ok(job.map(|job| job.work(None, None, false, self.now())))
+        Ok(job.map(|job| job.work(None, None, Haste::Usual, self.now())))
     }
 
     /// Drills again, if no other drill was done since that one. A system that was never drilled is not drilled on

@@ -26,7 +26,7 @@ use bailiwick_core::{
 use bailiwick_store::{Stored, Tx, Update, get};
 
 use crate::{
-    Catalogue, Engine, EngineError, Job, Result,
+    Catalogue, Engine, EngineError, Haste, Job, Result,
     alone::Alone,
     canary::{Bench, Given, MARKER, canary_attributes, refusal, suffix},
     finding::Wrong,
@@ -211,8 +211,8 @@ impl Engine {
         let sweep = Sweep {
             thorough: true,
             ways: [(system.clone(), way)].into(),
-            only: BTreeSet::new(),
             delete: if delete { [system.clone()].into() } else { BTreeSet::new() },
+            ..Sweep::default()
         };
         plan::departure(&account, system, rules, &sweep)
     }
@@ -281,10 +281,10 @@ impl Engine {
             let mut jobs = Vec::new();
             if !drill.untrusted().is_empty() {
                 let job = Job::Distrust { system: drill.system.clone(), after: None };
-                jobs.push(job.work(None, None, true, drill.at));
+                jobs.push(job.work(None, None, Haste::Soon, drill.at));
             }
             let job = Job::Drill { system: drill.system.clone(), after: drill.at };
-            jobs.push(job.work(None, None, false, next(drill.at, bench.system.probe_every_ms)));
+            jobs.push(job.work(None, None, Haste::Usual, next(drill.at, bench.system.probe_every_ms)));
             self.enqueue(&mut *tx, jobs).await?;
         }
         tx.write(self.tenant(), updates, self.entropy()).await?;

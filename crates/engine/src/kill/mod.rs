@@ -38,7 +38,7 @@ use bailiwick_store::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Engine, EngineError, Job, Requester, Result, Waiting,
+    Engine, EngineError, Haste, Job, Requester, Result, Waiting,
     activate::hub_system,
     finding::Wrong,
     govern::{hub, hub_source},
@@ -165,7 +165,7 @@ impl Engine {
         updates.extend(caller.map(|token| self.dismissal(&token, Actor::Hub("kill".into()))));
         tx.write(self.tenant(), updates, self.entropy()).await?;
         let job = Job::Kill { integration: before.name.clone(), case: case.id };
-        Ok(vec![job.work(None, None, true, now)])
+        Ok(vec![job.work(None, None, Haste::Soon, now)])
     }
 
     /// The cells of a killed integration: its grant at the provider, what calls by itself, its gates here.

@@ -17,7 +17,7 @@ use bailiwick_core::{
 use bailiwick_store::{Entity, Select, Stored, Table, Tx, Update, Work, entities::Credential, get, select};
 
 use super::prove::{WINDOW_MS, pause_ms, tried};
-use crate::{Engine, Job, Result, apply::later, finding::Wrong};
+use crate::{Engine, Haste, Job, Result, apply::later, finding::Wrong};
 
 /// The finding that a provider still lets in what was replaced.
 const ALIVE: &str = "rotated-credential-alive";
@@ -65,7 +65,7 @@ impl Engine {
         let update = Update::new(record).insert(&kept, self.entropy());
         tx.write(self.tenant(), vec![update], self.entropy()).await?;
         let job = Job::Rotated { integration: kept.integration.clone(), credential: kept.key() };
-        self.enqueue(tx, vec![job.work(None, None, false, now)]).await
+        self.enqueue(tx, vec![job.work(None, None, Haste::Usual, now)]).await
     }
 
     /// Whether the secret is that of a credential that is in use.

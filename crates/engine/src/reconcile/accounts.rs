@@ -76,6 +76,9 @@ impl Engine {
                 Some(s) => {
                     report.changed += 1;
                     updates.push(update.replace(&account, s.revision, self.entropy()));
+                    if s.value.identity.is_none() && identity.is_some() {
+                        updates.extend(self.close_finding(tx, UNMANAGED, &account.id.to_string()).await?);
+                    }
                 }
                 None => {
                     *(if identity.is_some() { &mut report.adopted } else { &mut report.unmanaged }) += 1;

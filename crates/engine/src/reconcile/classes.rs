@@ -16,13 +16,13 @@ use bailiwick_store::{Filter, Select, Stored, Table, Tx, select};
 use serde::{Deserialize, Serialize};
 
 use super::Comparing;
-use crate::{Catalogue, Engine, Result, exception::counting};
+use crate::{Catalogue, Engine, Result, decide::judge, exception::counting, redecide::imagined};
 
 /// How many differences are shown; all are counted.
 const SHOWN: usize = 1_000;
 
 /// One difference, as people see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Differs {
     /// Of which class, and what it is about.
     #[serde(flatten)]
@@ -191,7 +191,8 @@ impl Engine {
         let mut desired: Option<Desired> = None;
         if let Some(person) = seen.identity.and_then(|id| owners.person(id)) {
             let exceptions: Vec<Terms> = counting(owners.exceptions.get(&person.value.id), None, self.now());
-            let Some(mut decision) = self.decision(comparing.catalogue, bulk, &person.value, &exceptions)
+            let event = imagined(person.value.id, self.now());
+            let Ok(mut decision) = judge(comparing.catalogue, bulk, &person.value, &event, &exceptions)
             else {
                 return Vec::new();
             };

@@ -8,7 +8,7 @@ use bailiwick_core::{
 use bailiwick_store::{Stored, Tx, Update, get};
 
 use super::Comparing;
-use crate::{Catalogue, Engine, Job, Result, finding::Wrong};
+use crate::{Catalogue, Engine, Haste, Job, Result, finding::Wrong};
 
 /// The finding about an entitlement that gives one with power over others, which nobody declared.
 const PRIVILEGED: &str = "entitlement-nested-privileged";
@@ -54,7 +54,7 @@ impl Engine {
             // What could not be given before can be given now.
             let cause = format!("{system}@{}", self.now().as_millisecond());
             let job = Job::Redecide { cause, after: None };
-            self.enqueue(tx, vec![job.work(None, None, false, self.now())]).await?;
+            self.enqueue(tx, vec![job.work(None, None, Haste::Usual, self.now())]).await?;
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ mod accounts;
 mod classes;
 mod keep;
 mod learn;
+mod nested;
 mod news;
 mod record;
 mod schedule;
@@ -43,6 +44,8 @@ use serde::{Deserialize, Serialize};
 
 pub use classes::{Classes, Differs};
 pub(crate) use schedule::next;
+
+use nested::Nested;
 
 use crate::{Catalogue, Engine, Result, alone::Alone, observe::managed, probe};
 
@@ -145,6 +148,8 @@ struct Found {
     groups: BTreeMap<String, String>,
     /// Which declared groups are in which; absent where that was not seen in full.
     inside: Option<BTreeMap<EntitlementName, Vec<Inside>>>,
+    /// What is known now of groups that nobody declared and that lie in declared ones, where that was seen.
+    nested: Option<Nested>,
     /// Groups whose members are others than were known.
     members: Vec<Membership>,
     /// Where the next news begin, if they can.
@@ -217,7 +222,7 @@ impl Engine {
         self.reconcile_as(system, full, None).await
     }
 
-    /// The same, and what was held of the comparison before goes out, however much it is: `by` has looked at it.
+    /// The same, and as much goes out as the comparison before held: `by` has looked at it.
     pub async fn release_differences(&self, system: &SystemName, by: Actor) -> Result<Reconciled> {
         self.reconcile_as(system, true, Some(by)).await
     }

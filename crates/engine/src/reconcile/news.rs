@@ -2,15 +2,15 @@
 //!
 //! A group in the news is shown with its members; who has left it is known from [`Membership`], and, where the
 //! hub itself gave or took it since, from the accounts that it changed. Whatever cannot be told from the news
-//! for certain is not told: then everything is listed. So it is when a group comes into a declared one or leaves
-//! it; among groups that are not declared that is noticed when everything is listed the next time.
+//! for certain is not told: then everything is listed. So it is when a group comes into a declared one, or into one
+//! that lies in a declared one, or leaves it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::atomic::Ordering,
 };
 
-use bailiwick_connector::{ErrorKind, Listing, News, Object};
+use bailiwick_connector::{ErrorKind, Listing, News};
 use bailiwick_core::{
     access::AccessClass,
     account::{Account, AccountState},
@@ -25,7 +25,11 @@ use bailiwick_store::{
     get, select,
 };
 
-use super::{CHUNK, Comparing, Found, Gone, How, Reconciled, Shown};
+use super::{
+    CHUNK, Comparing, Found, Gone, How, Reconciled, Shown,
+    nested::{Lain, Nested},
+    survey::sorted,
+};
 use crate::{Engine, Result, observe::held};
 
 /// With more news than so many accounts everything is listed: it is compared as it comes.
@@ -35,13 +39,13 @@ const ASKED: usize = 200;
 
 /// What was heard.
 #[derive(Default)]
-struct Heard {
+pub(super) struct Heard {
     shown: Vec<Shown>,
-    /// The groups that were shown, by id: name and, if it is declared, members.
-    groups: BTreeMap<String, (String, Vec<String>)>,
-    groups_named: BTreeSet<String>,
-    groups_gone: BTreeSet<String>,
-    rest_of_groups_gone: bool,
+    /// The groups that were shown, by id: name and members.
+    pub(super) groups: BTreeMap<String, (String, Vec<String>)>,
+    pub(super) groups_named: BTreeSet<String>,
+    pub(super) groups_gone: BTreeSet<String>,
+    pub(super) rest_of_groups_gone: bool,
     named: Named,
     gone: Vec<String>,
     rest_gone: bool,
@@ -94,12 +98,13 @@ impl Engine {
         heard.named.seal();
         let since = Some(Since { accounts, groups });
         let Some(regrouped) = self.regrouped(comparing, &heard).await? else { return Ok(None) };
-        let Some(found) = self.against_known(comparing, before, heard, &regrouped).await? else {
+        let Some(lain) = self.lain(comparing, &heard).await? else { return Ok(None) };
+        let Some(found) = self.against_known(comparing, before, heard, &regrouped, &lain).await? else {
             return Ok(None);
         };
         let members = regrouped.into_iter().filter(|r| r.before.as_ref() != Some(&r.now));
         let members = members.map(|r| r.now).collect();
-        Ok(Some(Found { members, since, ..found }))
+        Ok(Some(Found { members, since, nested: Some(Nested::heard(lain)), ..found }))
     }
 
     async fn hear_groups(
@@ -108,13 +113,10 @@ impl Engine {
         token: &str,
         heard: &mut Heard,
     ) -> Result<Option<String>> {
-        let labels = comparing.labels();
         let mut each = |news: News<'_>| match news {
             News::Shown(group) => {
                 heard.groups_named.insert(group.id.to_string());
-                let declared = labels.contains_key(group.name.as_ref());
-                let members = if declared { sorted(&group) } else { Vec::new() };
-                heard.groups.insert(group.id.to_string(), (group.name.to_string(), members));
+                heard.groups.insert(group.id.to_string(), (group.name.to_string(), sorted(&group)));
             }
             News::Same(id) => drop(heard.groups_named.insert(id.into_owned())),
             News::Gone(id) => drop(heard.groups_gone.insert(id.into_owned())),
@@ -202,7 +204,10 @@ impl Engine {
         before: &Reading,
         heard: Heard,
         regrouped: &[Regrouped],
+        lain: &[Lain],
     ) -> Result<Option<Found>> {
+        let differing =
+            || regrouped.iter().flat_map(Regrouped::differing).chain(lain.iter().flat_map(Lain::differing));
         let mut report = Reconciled {
             how: How::News,
             accounts: heard.shown.len() as u64,
@@ -213,7 +218,7 @@ impl Engine {
         let mut tx = self.read().await?;
         let mut known = BTreeMap::new();
         let shown = heard.shown.iter().map(|one| &one.external_id);
-        let ids: BTreeSet<&String> = shown.chain(regrouped.iter().flat_map(Regrouped::differing)).collect();
+        let ids: BTreeSet<&String> = shown.chain(differing()).collect();
         let ids: Vec<&String> = ids.into_iter().collect();
         for ids in ids.chunks(CHUNK) {
             let locators = ids.iter().map(|id| format!("{}/{id}", comparing.system).into()).collect();
@@ -234,7 +239,7 @@ impl Engine {
         // A group came into a group or left one, as far as can be told: where that leads to is seen in all groups.
         let gone: BTreeSet<&String> = heard.gone.iter().collect();
         let account = |id: &String| known.contains_key(id) || heard.named.has(id) || gone.contains(id);
-        if !regrouped.iter().flat_map(Regrouped::differing).all(account) {
+        if !differing().all(account) {
             return Ok(None);
         }
         let mut different = Vec::new();
@@ -277,7 +282,8 @@ impl Engine {
             (false, true) => Gone::Nobody,
             (false, false) => Gone::These(heard.gone),
         };
-        Ok(Some(Found { report, different, gone, groups, inside: None, members: Vec::new(), since: None }))
+        let (inside, nested, members, since) = (None, None, Vec::new(), None);
+        Ok(Some(Found { report, different, gone, groups, inside, nested, members, since }))
     }
 
     async fn remember(
@@ -327,13 +333,6 @@ fn taken(
         Err(error) if matches!(error.kind, ErrorKind::Invalid | ErrorKind::Unsupported) => Ok(None),
         Err(error) => Err(error.into()),
     }
-}
-
-fn sorted(group: &Object<'_>) -> Vec<String> {
-    let mut members: Vec<String> = group.links.iter().map(ToString::to_string).collect();
-    members.sort_unstable();
-    members.dedup();
-    members
 }
 
 /// The part of a state that a listing shows.

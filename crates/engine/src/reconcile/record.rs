@@ -15,7 +15,9 @@ const HELD: &str = "differences-held";
 
 impl Engine {
     pub(super) async fn write_found(&self, comparing: &Comparing<'_>, found: Found) -> Result<Reconciled> {
-        let Found { mut report, different, gone, groups, inside, members, since } = found;
+        let Found { mut report, mut different, gone, groups, inside, nested, members, since } = found;
+        // Which of them have room does not depend on how the system happens to show them.
+        different.sort_unstable_by(|one, other| one.username.cmp(&other.username));
         let Comparing { system, .. } = *comparing;
         let nothing = different.is_empty() && matches!(gone, Gone::Nobody);
         let mut tx = self.begin().await?;
@@ -28,8 +30,10 @@ impl Engine {
             }
             self.write_gone(&mut *tx, comparing, gone, &mut report, &mut room).await?;
             self.write_members(&mut *tx, comparing, members).await?;
+            self.write_nested(&mut *tx, comparing, nested.unwrap_or_default()).await?;
             let Room { filed, held, .. } = room;
             report.held = (held > 0).then_some(Overflow { filed, held });
+            report.classes.differences.sort();
             self.tell_held(&mut *tx, comparing, &report).await?;
         }
         self.look_after_shared(&mut *tx, comparing).await?;
@@ -108,20 +112,23 @@ impl Engine {
         Ok(tx.write(self.tenant(), vec![update], self.entropy()).await?)
     }
 
-    /// How much the comparison may set in motion: what is held keeps everything back until somebody lets it go.
+    /// About how many accounts the comparison may set something in motion. What is held keeps everything back until
+    /// somebody lets it go, and then as much goes as was held: what differs beyond that nobody has looked at.
     async fn room(&self, tx: &mut dyn Tx, comparing: &Comparing<'_>, nothing: bool) -> Result<Room> {
         let held = comparing.before.as_ref().and_then(|before| before.value.held.as_ref());
         Ok(Room::new(match (&comparing.release, held) {
-            (Some(by), _) => {
-                let mut record =
-                    self.record(RecordKind::BudgetReleased, "release").fact("system", comparing.system);
+            (Some(by), Some(held)) => {
+                let mut record = self
+                    .record(RecordKind::BudgetReleased, "release")
+                    .fact("accounts", held.accounts)
+                    .fact("system", comparing.system);
                 record.actor = by.clone();
                 tx.write(self.tenant(), vec![Update::new(record)], self.entropy()).await?;
-                u64::MAX
+                held.accounts
             }
             (None, Some(_)) => 0,
-            (None, None) if nothing => 0,
-            (None, None) => comparing.rules.allowed(self.population(tx, comparing.system).await?),
+            (Some(_) | None, None) if nothing => 0,
+            (Some(_) | None, None) => comparing.rules.allowed(self.population(tx, comparing.system).await?),
         }))
     }
 
@@ -132,10 +139,11 @@ impl Engine {
             let closed = self.close_findings(tx, &[(HELD, system.to_string())]).await?;
             return Ok(tx.write(self.tenant(), closed, self.entropy()).await?);
         };
+        let (accounts, differ) = if held == 1 { ("account", "differs") } else { ("accounts", "differ") };
         let message = format!(
-            "{held} accounts on `{system}` differ from what is known and nothing is done about them: one comparison may \
-             set {}% of the known accounts in motion, and {filed} were. See with `bailiwick reconcile {system}` whether \
-             that is so, then let them go with `bailiwick reconcile {system} --release`",
+            "{held} {accounts} on `{system}` {differ} from what is known, and nothing is done about it: one comparison \
+             may set {}% of the known accounts in motion, and {filed} were. See with `bailiwick reconcile {system}` \
+             whether that is so, then let them go with `bailiwick reconcile {system} --release`",
             comparing.rules.max_change_percent
         );
         let updates = match self.open_with(tx, &format!("{HELD}:{system}")).await? {

@@ -13,7 +13,7 @@ use bailiwick_store::{Tx, Work, entities::Reading, get};
 
 use super::{Comparing, Reconciled};
 use crate::{
-    Catalogue, Engine, EngineError, Job, Result,
+    Catalogue, Engine, EngineError, Haste, Job, Result,
     apply::{UNDECLARED_MS, later},
     finding::{STANDS_STILL, Wrong},
 };
@@ -26,7 +26,7 @@ impl Engine {
         let Some(declared) = comparing.declared else { return Ok(()) };
         let job = Job::Reconcile { system: comparing.system.clone(), after: Some(comparing.began) };
         let due = next(comparing.began, declared.reconcile_every_ms);
-        let mut jobs = vec![job.work(None, None, false, due)];
+        let mut jobs = vec![job.work(None, None, Haste::Usual, due)];
         // What was learned of another connector, endpoint or settings says nothing of these.
         if comparing.before.as_ref().is_none_or(|before| before.value.basis != comparing.basis) {
             jobs.extend(self.stale_profile(tx, comparing.integration, comparing.system).await?);
@@ -68,7 +68,7 @@ impl Engine {
                     closed.push(goes_on);
                     let cause = format!("{system}@{}", self.now().as_millisecond());
                     let job = Job::Redecide { cause, after: None };
-                    self.enqueue(&mut *tx, vec![job.work(None, None, false, self.now())]).await?;
+                    self.enqueue(&mut *tx, vec![job.work(None, None, Haste::Usual, self.now())]).await?;
                 }
                 tx.write(self.tenant(), closed, self.entropy()).await?;
                 tx.finish(self.tenant(), item).await?;

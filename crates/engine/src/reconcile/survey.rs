@@ -21,7 +21,7 @@ use bailiwick_store::{
     select,
 };
 
-use super::{CHUNK, Comparing, Found, Gone, How, PAGE, Reconciled, Shown};
+use super::{CHUNK, Comparing, Found, Gone, How, PAGE, Reconciled, Shown, nested::Lying};
 use crate::{Engine, Result, observe::shown_digest};
 
 /// What reading a system gave so far.
@@ -35,6 +35,7 @@ struct Survey {
     /// What accounts hold that were not expected.
     others: BTreeMap<String, Vec<usize>>,
     members: Members,
+    lying: Lying,
 }
 
 /// Who is in which declared group, as far as that has to be kept.
@@ -52,9 +53,7 @@ struct Members {
 impl Members {
     fn see(&mut self, entitlement: &EntitlementName, group: &Object<'_>) {
         self.ambiguous |= !self.seen.insert(entitlement.clone());
-        let mut members: Vec<String> = group.links.iter().map(ToString::to_string).collect();
-        members.sort_unstable();
-        members.dedup();
+        let members = sorted(group);
         let id = Some(group.id.to_string());
         if self.known.get(entitlement) != Some(&(id.clone(), Digest::of_value(&members))) {
             self.changed.push(Membership { entitlement: entitlement.clone(), group: id, members });
@@ -73,9 +72,17 @@ impl Members {
     }
 }
 
+/// The members of a group, ascending.
+pub(super) fn sorted(group: &Object<'_>) -> Vec<String> {
+    let mut members: Vec<String> = group.links.iter().map(ToString::to_string).collect();
+    members.sort_unstable();
+    members.dedup();
+    members
+}
+
 /// Where a listing ended.
-struct End {
-    complete: bool,
+pub(super) struct End {
+    pub(super) complete: bool,
     /// Where its news begin.
     next: Option<String>,
 }
@@ -91,6 +98,7 @@ impl Engine {
             index: self.expected(comparing.system, &comparing.numbered).await?,
             others: BTreeMap::new(),
             members: Members::default(),
+            lying: Lying::default(),
         };
         let groups = self.memberships(comparing, &mut survey).await?;
         let accounts = if survey.report.partial.is_some() && !comparing.connector.capability().accounts {
@@ -98,7 +106,7 @@ impl Engine {
         } else {
             self.accounts(comparing, &mut survey).await?
         };
-        let Survey { report, different, groups: labels, nesting, index, members, .. } = survey;
+        let Survey { report, different, groups: labels, nesting, index, members, lying, .. } = survey;
         let (members, ambiguous) = members.finish();
         let whole = groups.is_some() || !comparing.connector.capability().groups;
         let since = accounts.filter(|_| report.partial.is_none() && whole && !ambiguous);
@@ -107,8 +115,14 @@ impl Engine {
             (Some(_), _) | (None, 0) => Gone::Nobody,
             (None, _) => Gone::All(Box::new(move |id| index.is_missing(id))),
         };
-        let inside = report.partial.is_none().then(|| nesting.inside(&comparing.declared_groups(&labels)));
-        Ok(Found { report, different, gone, groups: labels, inside, members, since })
+        let (mut inside, mut nested) = (None, None);
+        if report.partial.is_none() {
+            let mut around = nesting.around(&comparing.declared_groups(&labels));
+            inside = Some(std::mem::take(&mut around.declared));
+            let label = |id: &str| nesting.label(id).cloned().unwrap_or_default();
+            nested = self.nested(comparing, around, lying, label).await?;
+        }
+        Ok(Found { report, different, gone, groups: labels, inside, nested, members, since })
     }
 
     /// What a listing of the system is compared with: the digests of what is known of its accounts, loaded page
@@ -179,11 +193,13 @@ impl Engine {
             return Ok(None);
         }
         survey.members = self.known_members(comparing).await?;
-        let Survey { report, groups, nesting, index, others, members, .. } = &mut *survey;
+        survey.lying = self.known_nested(comparing).await?;
+        let Survey { report, groups, nesting, index, others, members, lying, .. } = &mut *survey;
         let mut visit = |object: Object<'_>, news| {
             report.groups += 1;
             nesting.group(&object.id, &object.name);
             let Some(number) = labels.get(object.name.as_ref()) else {
+                lying.see(&object);
                 let strangers = object.links.iter().filter(|member| !index.expects(member));
                 strangers.for_each(|member| nesting.member(&object.id, member));
                 return;
@@ -220,7 +236,7 @@ impl Engine {
 
     /// Shows everything of a listing, and whether as news: by the news of all there is where the connector has
     /// news, so that the next reading can go on from here, otherwise page by page.
-    async fn everything(
+    pub(super) async fn everything(
         &self,
         comparing: &Comparing<'_>,
         listing: Listing<'_>,

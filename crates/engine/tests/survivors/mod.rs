@@ -1,6 +1,7 @@
 //! One system, Ann who has something of every class there, and what truth says against what the case says.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::collections::BTreeSet;
 

@@ -17,6 +17,7 @@ use bailiwick_store::{
     Entry, LogHead, NewWork, Ready, Result, Row, Select, Store, StoreError, Table, Tx, Update, Work,
 };
 use bytes::Bytes;
+use tokio::sync::Semaphore;
 
 /// Counts the points and kills at one of them.
 #[derive(Default)]
@@ -26,6 +27,8 @@ pub struct Faults {
     at: AtomicU64,
     dead: AtomicBool,
     accounts: AtomicU64,
+    /// What systems are still willing to make; without it they make everything.
+    makes: Mutex<Option<Arc<Semaphore>>>,
     way: Arc<Way>,
     /// A planted mistake: what was marked as sent is not known any more.
     forgets: Arc<AtomicBool>,
@@ -84,6 +87,19 @@ pub enum Weather {
 }
 
 impl Faults {
+    /// Systems make `n` more things; what else they are asked to make waits until this is called again.
+    pub fn make(&self, n: usize) {
+        self.makes.lock().unwrap().get_or_insert_with(|| Arc::new(Semaphore::new(0))).add_permits(n);
+    }
+
+    /// Waits until something may be made.
+    pub async fn making(&self) {
+        let gate = self.makes.lock().unwrap().clone();
+        if let Some(gate) = gate {
+            gate.acquire().await.unwrap().forget();
+        }
+    }
+
     /// Dies at the point `n`, counted from now, 1 being the next.
     pub fn die_at(&self, n: u64) {
         self.at.store(self.passed.load(Ordering::SeqCst) + n, Ordering::SeqCst);
@@ -291,9 +307,10 @@ impl Tx for BreakableTx {
         now: i64,
         ttl: i64,
         limit: u32,
+        least: i64,
     ) -> Result<Vec<Work>> {
         self.alive()?;
-        self.inner.lease(tenant, holder, now, ttl, limit).await
+        self.inner.lease(tenant, holder, now, ttl, limit, least).await
     }
 
     async fn finish(&mut self, tenant: &Tenant, work: &Work) -> Result<()> {

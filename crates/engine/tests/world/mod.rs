@@ -504,7 +504,7 @@ impl World {
     async fn due(&self) -> Vec<(String, i64)> {
         let mut tx = self.store.begin().await.unwrap();
         let later = self.hands.now().as_millisecond() + 61_000;
-        let items = tx.lease(&Tenant::single(), "nobody", later, 1, 100).await.unwrap();
+        let items = tx.lease(&Tenant::single(), "nobody", later, 1, 100, 100).await.unwrap();
         items.into_iter().map(|item| (item.lane, item.attempts)).collect()
     }
 

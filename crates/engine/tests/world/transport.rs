@@ -46,6 +46,9 @@ impl Transport for InProcess {
         if self.faults.point() {
             return Err(lost(false));
         }
+        if request.method() == http::Method::POST {
+            self.faults.making().await;
+        }
         if request.uri().authority().is_some_and(|authority| authority.as_str() != LAB) {
             let outside = || HttpTransport::new(&HttpLimits::default()).unwrap();
             return self.outside.get_or_init(outside).send(request).await;

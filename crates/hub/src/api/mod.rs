@@ -9,6 +9,7 @@ mod access;
 mod accounts;
 mod answer;
 mod authority;
+mod batches;
 mod break_glass;
 mod caller;
 mod cases;
@@ -29,6 +30,7 @@ mod sources;
 mod status;
 mod systems;
 mod tasks;
+mod terminations;
 mod traces;
 mod wait;
 
@@ -46,6 +48,7 @@ pub use self::{
     access::{Asked, Asking, ExceptionView},
     accounts::AccountView,
     authority::AuthorityView,
+    batches::{BatchView, ReleaseRequest},
     break_glass::{GlassOpen, GlassOpened, GlassView, ReviewRequest},
     cases::{Accepted, CaseLine, CaseView},
     configuration::Bundle,
@@ -63,6 +66,7 @@ pub use self::{
     status::{Status, SystemStatus},
     systems::{DifferenceView, ProfileView, ProgressView, ReconciledView},
     tasks::TaskView,
+    terminations::{Arming, Because, FiredView, TerminationView, These},
     traces::TraceView,
 };
 use crate::{folder::Folder, problem::Problem, worker::Worker};
@@ -119,6 +123,9 @@ pub fn router(hub: Hub) -> Router {
         )
         .route("/configuration", put(configuration::replace).layer(DefaultBodyLimit::max(CONFIGURATION)))
         .route("/sources/{source}/deliveries", post(sources::deliver).layer(DefaultBodyLimit::max(DELIVERY)))
+        .route("/batches", get(batches::list))
+        .route("/batches/{batch}", get(batches::show))
+        .route("/batches/{batch}/release", post(batches::release))
         .route("/plans", get(plans::list))
         .route("/plans/{plan}", get(plans::show))
         .route("/plans/{plan}/approval", post(plans::approve))
@@ -158,6 +165,11 @@ pub fn router(hub: Hub) -> Router {
         .route("/break-glass", get(break_glass::list))
         .route("/break-glass/{case}", post(break_glass::open))
         .route("/break-glass/exceptions/{exception}/review", post(break_glass::review))
+        .route("/terminations", get(terminations::list).post(terminations::arm))
+        .route("/terminations/fire", post(terminations::fire))
+        .route("/terminations/disarm", post(terminations::disarm))
+        .route("/terminations/{termination}", get(terminations::show))
+        .route("/terminations/{termination}/lift", post(terminations::lift))
         .route("/operators/{name}/factor", post(operators::enrol))
         .route("/operators/{name}/token", delete(operators::revoke))
         .route("/integrations/{integration}/transfer", post(reviews::propose))

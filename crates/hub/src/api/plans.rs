@@ -68,9 +68,23 @@ pub async fn list(
 }
 
 /// `GET /plans/{plan}`
-pub async fn show(State(hub): State<Hub>, _: Caller, Segment(plan): Segment<PlanId>) -> Answer<PlanView> {
+///
+/// What was prepared for a termination is there for who may see it.
+pub async fn show(
+    State(hub): State<Hub>,
+    Caller(operator): Caller,
+    Segment(plan): Segment<PlanId>,
+) -> Answer<PlanView> {
     let mut tx = hub.read().await?;
-    let row: PlanRow = hub.find(&mut *tx, "plan", &plan.to_string()).await?;
+    let row = match hub.find::<PlanRow>(&mut *tx, "plan", &plan.to_string()).await {
+        Ok(row) => row,
+        Err(missing) => {
+            drop(tx);
+            let prepared = hub.engine.prepared(plan, &operator).await;
+            tx = hub.read().await?;
+            prepared.map_err(|_| missing)?
+        }
+    };
     let runs = hub.all(&mut *tx, vec![Filter::Is("plan", plan.to_string().into())]).await?;
     let identity = row.plan.decision.identity;
     let who = Who::of(&hub.who(&mut *tx, [identity]).await?, identity);

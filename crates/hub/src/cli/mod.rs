@@ -8,6 +8,7 @@ mod account;
 mod apply;
 mod asked;
 mod authority;
+mod batch;
 mod blast;
 mod break_glass;
 mod case;
@@ -32,6 +33,7 @@ mod review;
 mod signal;
 mod status;
 mod task;
+mod termination;
 mod trace;
 mod welcome;
 mod why;
@@ -114,6 +116,9 @@ enum Command {
     Apply(apply::ApplyArgs),
     /// Deliver a feed of a source
     Import(import::ImportArgs),
+    /// What was delivered, why a delivery is held, and letting it go
+    #[command(subcommand)]
+    Batch(batch::BatchCommand),
     /// What is to be changed for whom
     #[command(subcommand)]
     Plan(plan::PlanCommand),
@@ -146,6 +151,9 @@ enum Command {
     /// What people are asked to do, and their answers
     #[command(subcommand)]
     Task(task::TaskCommand),
+    /// People who are made ready to go, and are made to go at once
+    #[command(subcommand)]
+    Termination(termination::TerminationCommand),
     /// Compare a system with what is known of it
     Reconcile(reconcile::ReconcileArgs),
     /// Learn on a canary how a system really behaves
@@ -260,6 +268,7 @@ async fn dispatch(context: &Context<'_>, command: Option<Command>) -> Result<Exi
         Command::Status(args) => status::run(context, args).await,
         Command::Apply(args) => apply::run(context, args).await,
         Command::Import(args) => import::run(context, args).await,
+        Command::Batch(command) => batch::run(context, command).await,
         Command::Plan(command) => plan::run(context, command).await,
         Command::Approve(args) => plan::approve(context, args).await,
         Command::Identity(command) => identity::run(context, command).await,
@@ -272,6 +281,7 @@ async fn dispatch(context: &Context<'_>, command: Option<Command>) -> Result<Exi
         Command::Finding(command) => finding::run(context, command).await,
         Command::Signal(command) => signal::run(context, command).await,
         Command::Task(command) => task::run(context, command).await,
+        Command::Termination(command) => termination::run(context, command).await,
         Command::Reconcile(args) => reconcile::run(context, args).await,
         Command::Probe(args) => probe::run(context, args).await,
         Command::Drill(args) => drill::run(context, args).await,

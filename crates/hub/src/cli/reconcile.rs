@@ -33,7 +33,7 @@ pub struct ReconcileArgs {
     /// List everything, though the system can tell what is new
     #[arg(long)]
     full: bool,
-    /// Let everything go, once, that a comparison before had no room for
+    /// Let go, once, what the comparison before had no room for
     #[arg(long, conflicts_with = "check")]
     release: bool,
 }

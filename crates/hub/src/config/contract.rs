@@ -29,6 +29,7 @@ pub(super) fn contract<'t>(
         ("max_change_percent", 100),
         ("always_allowed", u64::from(u32::MAX)),
         ("grace_days", 3_650),
+        ("max_age_hours", 24 * 366),
     ] {
         if let Some(number) = fields.number(key, 0, most, report) {
             plain.insert(key.into(), number.into());
@@ -44,6 +45,7 @@ pub(super) fn contract<'t>(
             }
         }
     }
+    let cohorts = fields.texts("cohorts", report).unwrap_or_default();
     let listed = fields.entries("attributes", report);
     if listed.is_empty() {
         fields.lacks("attributes");
@@ -53,6 +55,13 @@ pub(super) fn contract<'t>(
         .iter()
         .filter_map(|entry| Some((entry.key.value.to_owned(), attribute(entry, report)?)))
         .collect();
+    for cohort in cohorts.iter().filter(|cohort| !attributes.contains_key(cohort.value)) {
+        let message =
+            format!("`{}` is no attribute of this contract, so nobody has it in common", cohort.value);
+        report.add(Code::Value, cohort.spot, message);
+    }
+    let cohorts: Vec<&str> = cohorts.iter().map(|cohort| cohort.value).collect();
+    plain.insert("cohorts".into(), cohorts.into());
     fields.finish(report, |_| Code::Missing);
     plain.insert("attributes".into(), Value::Object(Map::new()));
     match serde_json::from_value::<SourceContract>(Value::Object(plain)) {
@@ -79,7 +88,7 @@ fn attribute(entry: &Entry<'_, '_>, report: &mut Report) -> Option<AttributeRule
     if !fields.has("type") {
         fields.lacks("type");
     }
-    let places = ["type", "required", "null"].map(|key| (key, fields.value(key)));
+    let places = ["type", "required", "null", "unique"].map(|key| (key, fields.value(key)));
     fields.finish(report, |_| Code::Missing);
     for (key, found) in places {
         let Some(found) = found else { continue };

@@ -326,6 +326,50 @@ fn values() {
     );
 }
 
+/// What a system says of differences, on its line 7 and after.
+fn reconciling(text: &str) -> Result<bailiwick_core::difference::Reconciling, Vec<String>> {
+    let text =
+        SOUND.replace("[entitlement.\"chat/account\"]", &format!("{text}\n\n[entitlement.\"chat/account\"]"));
+    let files = bundle(&[("a.toml", &text)]);
+    match read(&files) {
+        Ok(mut configuration) => Ok(configuration.systems.remove(0).reconcile),
+        Err(_) => Err(problems(&files)),
+    }
+}
+
+#[test]
+fn what_is_done_about_differences() {
+    use bailiwick_core::difference::{Answer, Class, Reconciling};
+    assert_eq!(reconciling(""), Ok(Reconciling::default()));
+    let usual = "[system.chat.reconcile]\nrogue = \"revert\"\nmissing = \"revert\"\nghost = \"revert\"\n\
+        unmanaged = \"tell\"\nout-of-band = \"tell\"\nmax_change_percent = 30\nalways_allowed = 25";
+    assert_eq!(reconciling(usual), Ok(Reconciling::default()));
+    let said = reconciling(
+        "[system.chat.reconcile]\nrogue = \"except 30d\"\nmax_change_percent = 5\nalways_allowed = 0\n\
+            shared = { \"desk@x.test\" = \"hr/1\" }",
+    )
+    .unwrap();
+    assert_eq!(said.answer(Class::Rogue), Answer::Except { days: 30 });
+    assert_eq!((said.max_change_percent, said.always_allowed), (5, 0));
+    assert_eq!(said.shared["desk@x.test"], "hr/1");
+    let wrong = |text: &str, expect: &str| {
+        let problems = reconciling(&format!("[system.chat.reconcile]\n{text}")).unwrap_err();
+        assert!(problems.len() == 1 && problems[0].contains(expect), "{text}: {problems:?}");
+    };
+    wrong("rogue = \"keep\"", "`keep` is nothing that is done about a difference");
+    wrong("rogue = \"except 0d\"", "is nothing that is done about a difference");
+    wrong("rogue = \"except 366d\"", "of up to a year");
+    wrong("rogue = \"tell\"", "what is `rogue` cannot be answered with `tell`");
+    wrong("ghost = \"adopt\"", "nothing is kept for somebody who is not here; the answer is `revert`");
+    wrong("missing = \"adopt\"", "the answer is `revert`");
+    wrong("unmanaged = \"revert\"", "whose it is must be found out by a person; the answer is `tell`");
+    wrong("rouge = \"revert\"", "(did you mean `rogue`?)");
+    wrong("max_change_percent = 0", "write a whole number from 1 to 100");
+    wrong("shared = { \"desk@x.test\" = 3 }", "names nobody who looks after it");
+    wrong("shared = { \"desk@x.test\" = \"nobody\" }", "nobody");
+    wrong("shared = { \"desk@x.test\" = \"sales/1\" }", "sales");
+}
+
 #[test]
 fn endpoints() {
     const FILE: &str = "a `file:` endpoint is a folder in the data folder; write one such as `file:feeds/hr`";

@@ -30,6 +30,16 @@ pub(super) const LINES: &[Line] = &[
     ),
     ("feed-changed", "the file was replaced while it was read", "import again; nothing was changed"),
     (
+        "feed-cohort-change",
+        "more people who have something in common would change than the source promises",
+        "nothing was changed; look at it with `bailiwick batch show`, then correct it, or let two people release it",
+    ),
+    (
+        "feed-cohort-loss",
+        "more people who have something in common would be missing or leave than the source promises",
+        "nothing was changed and nobody loses access; get the complete file, or let two people release it",
+    ),
+    (
         "feed-double-column",
         "the header has a column twice",
         "nothing was changed; remove one of the two at the source",
@@ -38,6 +48,11 @@ pub(super) const LINES: &[Line] = &[
         "feed-duplicate-key",
         "two records have the same key",
         "nothing was changed; remove one of the records at the source and import again",
+    ),
+    (
+        "feed-duplicate-value",
+        "two records share a value that is one person's alone",
+        "nothing was changed; find out whether they are the same person and mend the records at the source",
     ),
     (
         "feed-empty-value",
@@ -57,9 +72,54 @@ pub(super) const LINES: &[Line] = &[
     ),
     ("feed-no-key", "a record has no key", "nothing was changed; give it one at the source and import again"),
     (
+        "feed-not-held",
+        "a delivery is to be released that is not held",
+        "look at it with `bailiwick batch show`; what was accepted later counts",
+    ),
+    (
+        "feed-not-seen",
+        "a delivery is to be released that is not what was seen",
+        "look at it again with `bailiwick batch show`, and release with the digest that it shows",
+    ),
+    (
+        "feed-overdue",
+        "a source promises a delivery every so many hours, and none was accepted for longer",
+        "see that it is delivered; who left since the last one still has their access",
+    ),
+    (
+        "feed-privileged-change",
+        "somebody would get power over others because an attribute changes",
+        "nothing was changed; find out who changed it at the source, then correct it, or let two people release it",
+    ),
+    (
         "feed-ragged-row",
         "a line has more or fewer fields than the header",
         "nothing was changed; look for a separator inside a value, and mend it at the source",
+    ),
+    (
+        "feed-release-beneficiary",
+        "who would get power over others by a delivery wants to release it, or acts for them",
+        "let somebody else release it",
+    ),
+    (
+        "feed-release-form",
+        "what is wrong with a held delivery are its records, and nobody releases that",
+        "mend them at the source and import again",
+    ),
+    (
+        "feed-release-same-person",
+        "one person alone wants to release a held delivery",
+        "let a second person with the role `admin` or `approver` run the same",
+    ),
+    (
+        "feed-replaced",
+        "the feed holds another delivery by now than the one that is to be released",
+        "import the one that is meant again, and look at it",
+    ),
+    (
+        "feed-stale",
+        "the same delivery was accepted before, longer ago than new ones are promised",
+        "nothing was changed; see why the source exports an old state, or let two people release it",
     ),
     ("feed-too-few-rows", "there are fewer records than the source promises", COMPLETE),
     (
@@ -77,5 +137,10 @@ pub(super) const LINES: &[Line] = &[
         "feed-wrong-type",
         "a value is not of the type that is promised",
         "nothing was changed; mend the record at the source and import again",
+    ),
+    (
+        "releaser-unknown",
+        "it is not known which person the operator is who wants to release a delivery",
+        "add the operator again with `--person SOURCE/KEY`",
     ),
 ];

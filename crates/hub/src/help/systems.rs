@@ -211,6 +211,11 @@ pub(super) const LINES: &[Line] = &[
         "take the one group out of the other on the system, or declare the inner one as `privileged` too, so that it is approved as such",
     ),
     (
+        "group-nested-privileged",
+        "a group that nobody declared lies in one that gives power over other access",
+        "see with `bailiwick who-can ENTITLEMENT` who is in it, then take the group out on the system, or declare it as an entitlement",
+    ),
+    (
         "identity-undecidable",
         "the policies cannot decide about somebody",
         "complete the facts that the finding names at the source",

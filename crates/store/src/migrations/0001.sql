@@ -273,6 +273,17 @@ CREATE TABLE memberships (
 ) STRICT;
 CREATE INDEX memberships_system ON memberships (tenant, system, id) WHERE system IS NOT NULL;
 
+CREATE TABLE nested_groups (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  system TEXT,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+CREATE INDEX nested_groups_system ON nested_groups (tenant, system, id) WHERE system IS NOT NULL;
+
 CREATE TABLE ledgers (
   tenant TEXT NOT NULL,
   id TEXT NOT NULL,
@@ -382,6 +393,23 @@ CREATE TABLE watches (
   body BLOB NOT NULL,
   PRIMARY KEY (tenant, id)
 ) STRICT;
+
+CREATE TABLE terminations (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  open_key TEXT,
+  identity TEXT,
+  state TEXT,
+  plan TEXT,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+CREATE UNIQUE INDEX terminations_open_key ON terminations (tenant, open_key) WHERE open_key IS NOT NULL;
+CREATE INDEX terminations_identity ON terminations (tenant, identity, id) WHERE identity IS NOT NULL;
+CREATE INDEX terminations_state ON terminations (tenant, state, id) WHERE state IS NOT NULL;
+CREATE UNIQUE INDEX terminations_plan ON terminations (tenant, plan) WHERE plan IS NOT NULL;
 
 -- Evidence: appended with the rows it explains; `idx` is the place in the published log.
 CREATE TABLE evidence (

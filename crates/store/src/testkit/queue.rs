@@ -23,7 +23,7 @@ async fn enqueue(bed: &Bed, tenant: &Tenant, work: Vec<NewWork>) {
 
 async fn lease(store: &dyn Store, tenant: &Tenant, holder: &str, now: i64, limit: u32) -> Vec<Work> {
     let mut tx = store.begin().await.unwrap();
-    let leased = tx.lease(tenant, holder, now, 100, limit).await.unwrap();
+    let leased = tx.lease(tenant, holder, now, 100, limit, i64::MAX).await.unwrap();
     tx.commit().await.unwrap();
     leased
 }
@@ -68,6 +68,28 @@ pub async fn urgent_lanes_go_first_and_then_older_ones(bed: &Bed) {
     assert_eq!(bodies(&lease(store, &tenant, "w", 0, 0).await), "");
     assert_eq!(bodies(&lease(store, &tenant, "w", 0, 2).await), "leaver a");
     assert_eq!(bodies(&lease(store, &tenant, "w", 0, 9).await), "b c d e");
+}
+
+/// "Only those whose priority is at most `least`." "The priority of a lane is that of its most urgent item."
+pub async fn what_is_not_urgent_enough_is_left(bed: &Bed) {
+    let (tenant, store) = (Tenant::single(), &*bed.store);
+    let work = [("a", 5, "a"), ("b", 10, "b1"), ("c", 0, "c")];
+    enqueue(bed, &tenant, work.map(|(lane, priority, body)| item(lane, priority, 0, body)).into()).await;
+    let urgent = async |least| {
+        let mut tx = store.begin().await.unwrap();
+        let leased = tx.lease(&tenant, "w", 0, 100, 9, least).await.unwrap();
+        tx.commit().await.unwrap();
+        leased
+    };
+    assert_eq!(bodies(&urgent(-1).await), "");
+    assert_eq!(bodies(&urgent(0).await), "c");
+    // Something urgent comes behind something that is not: it is not kept waiting by that.
+    enqueue(bed, &tenant, vec![item("b", 0, 0, "b2")]).await;
+    let first = urgent(0).await;
+    assert_eq!(bodies(&first), "b1");
+    finish(store, &tenant, &first[0]).await.unwrap();
+    assert_eq!(bodies(&urgent(0).await), "b2");
+    assert_eq!(bodies(&urgent(5).await), "a");
 }
 
 /// "Not before this instant"; `next_due` tells when.
@@ -212,7 +234,7 @@ pub async fn work_of_a_dropped_transaction_is_not_there(bed: &Bed) {
     drop(tx);
     enqueue(bed, &tenant, vec![item("l", 0, 0, "there")]).await;
     let mut tx = begin(bed).await;
-    let held = tx.lease(&tenant, "w", 0, 100, 9).await.unwrap();
+    let held = tx.lease(&tenant, "w", 0, 100, 9, i64::MAX).await.unwrap();
     assert_eq!(bodies(&held), "there");
     tx.finish(&tenant, &held[0]).await.unwrap();
     drop(tx);

@@ -69,7 +69,9 @@ scenarios! {
     drills: "13-drills.md",
     metrics_and_traces: "14-metrics-and-traces.md",
     why_and_who_can: "15-why-and-who-can.md",
+    two_people_are_fired: "16-two-people-are-fired.md",
     access_for_a_time: "17-access-for-a-time.md",
+    differences: "18-differences.md",
 }
 
 #[test]

@@ -1,0 +1,266 @@
+//! The feed guard: what a delivery would do that nobody may want, and who lets a delivery go that is held.
+//!
+//! [`crate::contract::intake`] counts people. Here they are counted by cohort, and it is looked at what they would hold: a
+//! small delivery can cost a whole department its access, or give five people power over others. What is wrong with the
+//! form of a delivery is corrected at the source; what is only too much of something two people may release, for exactly
+//! the delivery and the reasons that they saw.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    contract::{Arrival, Breach, Known, SourceContract},
+    digest::Digest,
+    event::EventKind,
+    id::{BatchId, EntitlementName, OperatorId},
+    identity::Lifecycle,
+    person::Conflict,
+    policy::{AttributeValue, Attributes},
+    time::{SignedDuration, Timestamp},
+};
+
+/// How many people are named of those whom a held delivery is about.
+const NAMED: usize = 20;
+/// How long a wish to release waits for a second person, hours.
+pub const RELEASE_HOURS: i64 = 8;
+
+/// The breaches of the limits for each cohort: those who are lost or change, of the known who have the same value.
+pub fn cohorts(
+    contract: &SourceContract,
+    known: &BTreeMap<String, Known>,
+    lost: &BTreeSet<&str>,
+    changed: &BTreeSet<&str>,
+) -> Vec<Breach> {
+    let mut breaches = Vec::new();
+    for attribute in &contract.cohorts {
+        let mut counts: BTreeMap<String, (u64, u64, u64)> = BTreeMap::new();
+        for (key, known) in known.iter().filter(|(_, k)| !matches!(k.lifecycle, Lifecycle::Left { .. })) {
+            let Some(value) = known.attributes.get(attribute) else { continue };
+            let count = counts.entry(value.to_string()).or_default();
+            count.0 += 1;
+            count.1 += u64::from(lost.contains(key.as_str()));
+            count.2 += u64::from(changed.contains(key.as_str()));
+        }
+        for (value, (known, lost, changed)) in counts {
+            let share = |percent: u8| (known * u64::from(percent) / 100).max(contract.always_allowed);
+            let attribute = attribute.clone();
+            let allowed = share(contract.max_loss_percent);
+            if lost > allowed {
+                let (attribute, value) = (attribute.clone(), value.clone());
+                breaches.push(Breach::CohortLoss { attribute, value, lost, known, allowed });
+            }
+            let allowed = share(contract.max_change_percent);
+            if changed > allowed {
+                breaches.push(Breach::CohortChange { attribute, value, changed, known, allowed });
+            }
+        }
+    }
+    breaches
+}
+
+/// Two records that share a value which is one person's alone.
+pub fn duplicates<'r>(
+    attribute: &str,
+    values: impl IntoIterator<Item = (u64, &'r AttributeValue)>,
+) -> Vec<Breach> {
+    let mut seen: BTreeMap<String, u64> = BTreeMap::new();
+    let mut breaches = Vec::new();
+    for (second, value) in values {
+        if let Some(first) = seen.insert(value.to_string().to_lowercase(), second) {
+            breaches.push(Breach::DuplicateValue { attribute: attribute.to_owned(), first, second });
+        }
+    }
+    breaches
+}
+
+/// What somebody is to hold, by attributes.
+pub type Holds<'h> = &'h mut dyn FnMut(&Attributes) -> BTreeSet<EntitlementName>;
+
+/// The breaches of those whose attributes change so that they would hold something that is `privileged` and that they did
+/// not hold before. Joiners are no part of it: what they get is decided when they come.
+pub fn privileged(
+    arrivals: &[Arrival],
+    known: &BTreeMap<String, Known>,
+    is_privileged: &dyn Fn(&EntitlementName) -> bool,
+    holds: Holds<'_>,
+) -> Vec<Breach> {
+    let mut breaches = Vec::new();
+    for arrival in arrivals {
+        let EventKind::Changed { attributes } = &arrival.kind else { continue };
+        let Some(before) = known.get(&arrival.key) else { continue };
+        let (had, gets) = (held(&before.attributes, &before.lifecycle, holds), holds(&arrival.attributes));
+        for entitlement in gets.difference(&had).filter(|name| is_privileged(name)) {
+            let (key, attributes) = (arrival.key.clone(), attributes.clone());
+            breaches.push(Breach::PrivilegedChange { key, attributes, entitlement: entitlement.clone() });
+        }
+    }
+    breaches
+}
+
+fn held(attributes: &Attributes, lifecycle: &Lifecycle, holds: Holds<'_>) -> BTreeSet<EntitlementName> {
+    if lifecycle.may_hold() { holds(attributes) } else { BTreeSet::new() }
+}
+
+/// What a held delivery would have done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Would {
+    /// Events by kind.
+    pub events: BTreeMap<String, u64>,
+    /// How many people would get each entitlement.
+    pub gets: BTreeMap<EntitlementName, u64>,
+    /// How many people would lose each entitlement.
+    pub loses: BTreeMap<EntitlementName, u64>,
+    /// The first of the people, by key, with what would have happened.
+    pub people: Vec<(String, String)>,
+}
+
+/// Works out what the arrivals would do.
+pub fn would(arrivals: &[Arrival], known: &BTreeMap<String, Known>, holds: Holds<'_>) -> Would {
+    let mut would = Would::default();
+    for arrival in arrivals {
+        let kind = arrival.kind.name();
+        *would.events.entry(kind.to_owned()).or_default() += 1;
+        if would.people.len() < NAMED {
+            would.people.push((arrival.key.clone(), kind.to_owned()));
+        }
+        let before = known.get(&arrival.key);
+        let had = before.map(|k| held(&k.attributes, &k.lifecycle, holds)).unwrap_or_default();
+        let gets = held(&arrival.attributes, &arrival.lifecycle, holds);
+        for name in gets.difference(&had) {
+            *would.gets.entry(name.clone()).or_default() += 1;
+        }
+        for name in had.difference(&gets) {
+            *would.loses.entry(name.clone()).or_default() += 1;
+        }
+    }
+    would
+}
+
+/// What became of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "state")]
+pub enum Fate {
+    /// All of it was accepted.
+    Accepted,
+    /// Nothing of it was used but positive leavers.
+    Held,
+    /// One person wants it released, and waits for a second one.
+    ReleaseAsked {
+        /// Who.
+        by: OperatorId,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// Two people let it go.
+    Released {
+        /// Who asked.
+        first: OperatorId,
+        /// Who said so too.
+        second: OperatorId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A later delivery was accepted.
+    Corrected {
+        /// Which.
+        by: BatchId,
+    },
+}
+
+impl Fate {
+    /// The name, kebab-case.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Held | Self::ReleaseAsked { .. } => "held",
+            Self::Released { .. } => "released",
+            Self::Corrected { .. } => "corrected",
+        }
+    }
+}
+
+/// Why a held delivery is not released.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReleaseRefusal {
+    /// It is not held.
+    #[error("the delivery is {0} and not held")]
+    NotHeld(&'static str),
+    /// Its records cannot be trusted.
+    #[error("what is wrong with the records of a delivery is mended at the source: {0}")]
+    Form(String),
+    /// Somebody saw another one.
+    #[error("the delivery is not what was seen; look at it again")]
+    NotSeen,
+    /// The feed holds something else by now.
+    #[error("the feed holds another delivery by now; that one counts")]
+    Replaced,
+    /// One person alone.
+    #[error("a held delivery is released by two people, and you asked for it or act for who did")]
+    SamePerson,
+    /// Who would get power by it.
+    #[error("who would get power over others by a delivery cannot release it, nor who acts for them")]
+    Beneficiary,
+    /// It is not known which person they are.
+    #[error(
+        "only a person who is known and here can release a delivery; who an operator is, is said with \
+         `bailiwick operator add NAME --person SOURCE/KEY`"
+    )]
+    Unknown,
+}
+
+impl ReleaseRefusal {
+    /// The stable code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotHeld(_) => "feed-not-held",
+            Self::Form(_) => "feed-release-form",
+            Self::NotSeen => "feed-not-seen",
+            Self::Replaced => "feed-replaced",
+            Self::SamePerson => "feed-release-same-person",
+            Self::Beneficiary => "feed-release-beneficiary",
+            Self::Unknown => "releaser-unknown",
+        }
+    }
+}
+
+/// Somebody wants a held delivery released. `seen` is the digest of what they saw, `shown` that of what there is; `person`
+/// is who they are, and `conflicts` says who may not: who asked, and who would get power by it.
+pub fn release(
+    fate: &Fate,
+    breaches: &[Breach],
+    (seen, shown): (Digest, Digest),
+    (by, person): (OperatorId, Option<&str>),
+    conflicts: &BTreeMap<String, Conflict>,
+    now: Timestamp,
+) -> Result<Fate, ReleaseRefusal> {
+    let asked = match fate {
+        Fate::Held => None,
+        Fate::ReleaseAsked { by, until } => (*until > now).then_some(*by),
+        Fate::Accepted | Fate::Released { .. } | Fate::Corrected { .. } => {
+            return Err(ReleaseRefusal::NotHeld(fate.name()));
+        }
+    };
+    if let Some(form) = breaches.iter().find(|breach| breach.is_of_form()) {
+        return Err(ReleaseRefusal::Form(form.to_string()));
+    }
+    if seen != shown {
+        return Err(ReleaseRefusal::NotSeen);
+    }
+    let Some(person) = person else { return Err(ReleaseRefusal::Unknown) };
+    match conflicts.get(person) {
+        Some(Conflict::Requester | Conflict::OtherGate) => return Err(ReleaseRefusal::SamePerson),
+        Some(Conflict::Beneficiary | Conflict::Owner | Conflict::Delegate) => {
+            return Err(ReleaseRefusal::Beneficiary);
+        }
+        None if asked == Some(by) => return Err(ReleaseRefusal::SamePerson),
+        None => {}
+    }
+    Ok(match asked {
+        Some(first) => Fate::Released { first, second: by, at: now },
+        None => {
+            let until = now.saturating_add(SignedDuration::from_hours(RELEASE_HOURS)).unwrap_or(now);
+            Fate::ReleaseAsked { by, until }
+        }
+    })
+}

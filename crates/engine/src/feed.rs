@@ -1,0 +1,234 @@
+//! The feed guard: what of a delivery is looked at beyond its records, and how a held one is let go.
+//!
+//! A held delivery stays as it is seen: why, what it would have done, and its digest. Two people release it, as long as
+//! the same bytes lie in the feed; it is then read and judged anew, and only the very reasons that they saw are passed
+//! over. A later delivery that is accepted corrects it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bailiwick_core::{
+    contract::{Breach, Intake, Known, SourceContract},
+    digest::Digest,
+    guard::{self, Fate, ReleaseRefusal, Would, release},
+    id::{BatchId, EntitlementName, SourceName},
+    person::Conflict,
+    policy::Attributes,
+    record::{Actor, RecordKind},
+    time::{SignedDuration, Timestamp},
+};
+use bailiwick_store::{
+    Filter, Select, Stored, Table, Tx, Update, Work,
+    entities::{Batch, Operator},
+    get, select,
+};
+
+use crate::{Catalogue, Engine, EngineError, Haste, Job, Result, finding::Wrong};
+
+/// The finding that nothing came when something should have.
+const OVERDUE: &str = "feed-overdue";
+
+impl Engine {
+    /// Adds to what was read what only the hub can see: that the delivery is an old one, and that somebody would get
+    /// power by an attribute. Gives what it would do, if its form is right.
+    pub(crate) async fn guard(
+        &self,
+        tx: &mut dyn Tx,
+        catalogue: &Catalogue,
+        (source, contract): (&SourceName, &SourceContract),
+        known: &BTreeMap<String, Known>,
+        delivered: Digest,
+        read: &mut Intake,
+    ) -> Result<Option<Would>> {
+        if read.breaches.iter().any(Breach::is_of_form) {
+            return Ok(None);
+        }
+        if let Some(hours) = contract.max_age_hours {
+            let since = self.accepted_before(tx, source, delivered).await?;
+            let old = since.filter(|since| *since < ago(self.now(), hours));
+            read.breaches.extend(old.map(|since| Breach::Stale { since, hours }));
+        }
+        let mut bulk = catalogue.policies.bulk();
+        let mut fault = None;
+        let mut holds = |attributes: &Attributes| -> BTreeSet<EntitlementName> {
+            match bulk.holds("person", attributes) {
+                Ok(holding) => holding.held.keys().cloned().collect(),
+                // Who cannot be decided gets nothing, and a finding says so.
+                Err(found) => {
+                    fault = Some(found);
+                    BTreeSet::new()
+                }
+            }
+        };
+        let power = |name: &EntitlementName| catalogue.entitlements.get(name).is_some_and(|e| e.privileged);
+        read.breaches.extend(guard::privileged(&read.arrivals, known, &power, &mut holds));
+        if read.breaches.is_empty() {
+            return Ok(None);
+        }
+        let would = guard::would(&read.arrivals, known, &mut holds);
+        if let Some(fault) = fault {
+            tracing::warn!(%fault, "what a held delivery would do is not known for everybody");
+        }
+        Ok(Some(would))
+    }
+
+    /// When the same bytes were accepted first.
+    async fn accepted_before(
+        &self,
+        tx: &mut dyn Tx,
+        source: &SourceName,
+        delivered: Digest,
+    ) -> Result<Option<Timestamp>> {
+        let of = Select::from(Table::Batches)
+            .filter(Filter::Is("source", source.as_str().into()))
+            .filter(Filter::In("state", vec!["accepted".into(), "released".into()]));
+        let same = select::<Batch>(tx, self.tenant(), of).await?;
+        Ok(same.into_iter().map(|s| s.value).filter(|b| b.digest == delivered).map(|b| b.at).min())
+    }
+
+    /// What follows from a delivery being accepted: what was held before is corrected by it, and the next one is due.
+    pub(crate) async fn accepted_delivery(
+        &self,
+        tx: &mut dyn Tx,
+        batch: &Batch,
+        contract: &SourceContract,
+    ) -> Result<()> {
+        let source = &batch.source;
+        let held = Select::from(Table::Batches)
+            .filter(Filter::Is("source", source.as_str().into()))
+            .filter(Filter::Is("state", "held".into()));
+        let mut updates: Vec<Update> = Vec::new();
+        for Stored { value, revision } in select::<Batch>(tx, self.tenant(), held).await? {
+            let record = self
+                .record(RecordKind::BatchAccepted, "intake")
+                .fact("batch", value.id)
+                .fact("corrected_by", batch.id);
+            let corrected = Batch { fate: Fate::Corrected { by: batch.id }, ..value };
+            updates.push(Update::new(record).replace(&corrected, revision, self.entropy()));
+        }
+        updates.extend(self.close_finding(tx, OVERDUE, source.as_str()).await?);
+        tx.write(self.tenant(), updates, self.entropy()).await?;
+        let Some(hours) = contract.max_age_hours else { return Ok(()) };
+        let due = batch.at.saturating_add(SignedDuration::from_hours(i64::from(hours))).unwrap_or(batch.at);
+        let job = Job::Overdue { source: source.clone(), batch: batch.id };
+        self.enqueue(tx, vec![job.work(None, None, Haste::Usual, due)]).await
+    }
+
+    /// Tells the owner of a source when nothing came after a delivery for as long as is promised.
+    pub(crate) async fn overdue(&self, item: &Work, source: &SourceName, batch: BatchId) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let catalogue = self.catalogue(&mut *tx).await?;
+        let of = Select::from(Table::Batches)
+            .filter(Filter::Is("source", source.as_str().into()))
+            .filter(Filter::In("state", vec!["accepted".into(), "released".into()]));
+        let last = select::<Batch>(&mut *tx, self.tenant(), of).await?;
+        let last = last.into_iter().map(|s| s.value).max_by_key(|b| (b.at, b.id));
+        if let (Some(last), Ok(route)) = (last.filter(|last| last.id == batch), catalogue.source(source)) {
+            let wrong = Wrong {
+                code: OVERDUE,
+                subject: source.to_string(),
+                identity: None,
+                system: None,
+                message: format!(
+                    "no delivery of `{source}` was accepted since {:.0}, and one is promised sooner than that: who left since \
+                     then still has their access; see that it is delivered",
+                    last.at
+                ),
+                owner: route.integration.owner.clone(),
+            };
+            let opened = self.open_finding(&mut *tx, wrong).await?.into_iter().collect();
+            tx.write(self.tenant(), opened, self.entropy()).await?;
+        }
+        tx.finish(self.tenant(), item).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Somebody wants a held delivery released: the first one asks, and it is done when a second person says so too.
+    /// `lying` is the digest of what lies in the feed now.
+    ///
+    /// # Errors
+    /// When there is no such delivery, when [`ReleaseRefusal`] says why, and with [`EngineError::Held`] when it is held
+    /// for other reasons by now.
+    pub async fn release_batch(
+        &self,
+        id: BatchId,
+        seen: Digest,
+        lying: Digest,
+        by: &Operator,
+    ) -> Result<Batch> {
+        let mut tx = self.begin().await?;
+        let stored = self.held_batch(&mut *tx, id).await?;
+        let fate = self.wanted(&mut *tx, &stored.value, seen, by).await?;
+        if lying != stored.value.digest {
+            return Err(ReleaseRefusal::Replaced.into());
+        }
+        if let Fate::Released { .. } = fate {
+            drop(tx);
+            return self.take_released(stored, fate, by).await;
+        }
+        let asked = Batch { fate, ..stored.value };
+        self.write_fate(&mut *tx, &asked, stored.revision, by).await?;
+        tx.commit().await?;
+        Ok(asked)
+    }
+
+    async fn held_batch(&self, tx: &mut dyn Tx, id: BatchId) -> Result<Stored<Batch>> {
+        let found = get::<Batch>(tx, self.tenant(), &id.to_string()).await?;
+        found.ok_or_else(|| EngineError::NotFound { kind: "delivery", name: id.to_string() })
+    }
+
+    async fn wanted(&self, tx: &mut dyn Tx, batch: &Batch, seen: Digest, by: &Operator) -> Result<Fate> {
+        let persons = self.persons(tx).await?;
+        let mut own: Vec<(String, Conflict)> = Vec::new();
+        if let Fate::ReleaseAsked { by: first, .. } = &batch.fate {
+            let first = get::<Operator>(tx, self.tenant(), &first.to_string()).await?;
+            own.extend(first.and_then(|o| o.value.person).map(|person| (person, Conflict::Requester)));
+        }
+        for breach in &batch.breaches {
+            if let Breach::PrivilegedChange { key, .. } = breach {
+                own.push((format!("{}/{key}", batch.source), Conflict::Beneficiary));
+            }
+        }
+        let conflicts = persons.conflicts(own.iter().map(|(who, why)| (who.as_str(), *why)));
+        let person = self.person_of(tx, &persons, by).await?;
+        let (seen, by) = ((seen, batch.shown()), (by.id, person.as_deref()));
+        Ok(release(&batch.fate, &batch.breaches, seen, by, &conflicts, self.now())?)
+    }
+
+    /// Reads the delivery again and takes it, but for what was seen of it.
+    async fn take_released(&self, stored: Stored<Batch>, fate: Fate, by: &Operator) -> Result<Batch> {
+        let held = stored.value;
+        let (records, owner, contract) = self.read_feed(&held.source, held.digest).await?;
+        let mut tx = self.begin().await?;
+        let released = Batch { fate, ..held.clone() };
+        self.write_fate(&mut *tx, &released, stored.revision, by).await?;
+        let feed = (&held.source, owner.as_str(), &contract);
+        let (taken, _) = self.take_delivery(&mut *tx, feed, &records, held.digest, &held.breaches).await?;
+        if taken.breaches.is_empty() {
+            tx.commit().await?;
+            return Ok(released);
+        }
+        // Nothing of this stays but that it is held again, for what is wrong with it now.
+        drop(tx);
+        let mut tx = self.begin().await?;
+        let (again, _) = self.take_delivery(&mut *tx, feed, &records, held.digest, &[]).await?;
+        tx.commit().await?;
+        Err(EngineError::Held(again.breaches))
+    }
+
+    async fn write_fate(&self, tx: &mut dyn Tx, batch: &Batch, revision: i64, by: &Operator) -> Result<()> {
+        let mut record = self
+            .record(RecordKind::BatchReleased, "feed")
+            .fact("batch", batch.id)
+            .fact("breaches", batch.breaches.iter().map(Breach::code).collect::<Vec<_>>())
+            .fact("delivered", batch.digest)
+            .fact("fate", batch.fate.name())
+            .fact("shown", batch.shown());
+        record.actor = Actor::Operator(by.name.clone());
+        let update = Update::new(record).replace(batch, revision, self.entropy());
+        Ok(tx.write(self.tenant(), vec![update], self.entropy()).await?)
+    }
+}
+
+fn ago(now: Timestamp, hours: u32) -> Timestamp {
+    now.saturating_sub(SignedDuration::from_hours(i64::from(hours))).unwrap_or(now)
+}

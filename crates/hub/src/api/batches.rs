@@ -1,0 +1,87 @@
+//! `/batches`: deliveries of sources: what came, why one is held, what it would have done, and who lets it go.
+
+use axum::{Json, extract::State};
+use bailiwick_core::{digest::Digest, id::BatchId};
+use bailiwick_store::entities::Batch;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Hub, Page,
+    answer::{Answer, Body, Params, Segment},
+    caller::{Caller, Right},
+    page::{Wanted, is},
+};
+use crate::translate::breach;
+
+/// A delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchView {
+    /// The delivery and what became of it.
+    #[serde(flatten)]
+    pub batch: Batch,
+    /// Why it was held, in words, each with its code.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<(String, String)>,
+    /// The digest of what is shown here, to which a release binds.
+    pub shown: Digest,
+}
+
+impl From<Batch> for BatchView {
+    fn from(batch: Batch) -> Self {
+        let reasons = batch.breaches.iter().map(breach);
+        let reasons = reasons.map(|fault| (fault.code, fault.message)).collect();
+        Self { reasons, shown: batch.shown(), batch }
+    }
+}
+
+/// A release: of what was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseRequest {
+    /// The digest of what they saw.
+    pub shown: Digest,
+}
+
+/// Which deliveries.
+#[derive(Debug, Default, Deserialize)]
+pub struct Which {
+    state: Option<String>,
+    source: Option<String>,
+}
+
+/// `GET /batches?state=&source=&limit=&after=`
+pub async fn list(
+    State(hub): State<Hub>,
+    _: Caller,
+    Params(which): Params<Which>,
+    Params(wanted): Params<Wanted>,
+) -> Answer<Page<BatchView>> {
+    let mut tx = hub.read().await?;
+    let filters = [is("state", which.state), is("source", which.source)];
+    let page: Page<Batch> = wanted.read(&hub, &mut *tx, filters.into_iter().flatten().collect()).await?;
+    Ok(Json(page.map(BatchView::from)))
+}
+
+/// `GET /batches/{batch}`
+pub async fn show(State(hub): State<Hub>, _: Caller, Segment(batch): Segment<BatchId>) -> Answer<BatchView> {
+    let batch: Batch = hub.find(&mut *hub.read().await?, "delivery", &batch.to_string()).await?;
+    Ok(Json(batch.into()))
+}
+
+/// `POST /batches/{batch}/release`: the first one asks, the second one lets it go.
+pub async fn release(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Segment(batch): Segment<BatchId>,
+    Body(request): Body<ReleaseRequest>,
+) -> Answer<BatchView> {
+    caller.may(Right::Accept)?;
+    // What lies in the folder stays there until it is read.
+    let turn = hub.delivering.lock().await;
+    let source = hub.find::<Batch>(&mut *hub.read().await?, "delivery", &batch.to_string()).await?.source;
+    let lying = hub.folder.delivered(&source).await?;
+    let released = hub.engine.release_batch(batch, request.shown, lying, &caller.0).await?;
+    drop(turn);
+    hub.worker.nudge();
+    Ok(Json(released.into()))
+}

@@ -1,0 +1,143 @@
+//! `/terminations`: people who are made ready to go, and who were made to. What a caller may not see is not there.
+
+use axum::{Json, extract::State};
+use bailiwick_core::{approval::Approval, id::TerminationId, termination::Termination};
+use bailiwick_engine::{ArmRequest, Fired};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Hub, Who,
+    answer::{Answer, Body, Params, Segment},
+    caller::Caller,
+    wait::Wait,
+};
+
+/// A termination, who it is about, and what was approved ahead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TerminationView {
+    /// Who.
+    pub who: Who,
+    /// The termination and where it stands.
+    pub termination: Termination,
+    /// The approval that was given ahead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
+}
+
+/// Who is to be armed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arming {
+    /// Who: id, `source/key` or e-mail address.
+    pub persons: Vec<String>,
+    /// Why.
+    pub reason: String,
+    /// For how long, hours.
+    pub hours: u32,
+}
+
+/// Which terminations.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct These {
+    /// Their ids, or the people who are armed.
+    pub which: Vec<String>,
+}
+
+/// What became of one that was fired.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FiredView {
+    /// Who.
+    pub who: Who,
+    /// What became of it.
+    #[serde(flatten)]
+    pub fired: Fired,
+}
+
+/// Why something is wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Because {
+    /// Why.
+    pub reason: String,
+}
+
+async fn views(
+    hub: &Hub,
+    all: Vec<(Termination, Option<Approval>)>,
+) -> Result<Vec<TerminationView>, super::answer::ApiError> {
+    let who = hub.who(&mut *hub.read().await?, all.iter().map(|(t, _)| t.identity)).await?;
+    let view = |(termination, approval): (Termination, Option<Approval>)| TerminationView {
+        who: Who::of(&who, termination.identity),
+        termination,
+        approval,
+    };
+    Ok(all.into_iter().map(view).collect())
+}
+
+/// `GET /terminations`
+pub async fn list(State(hub): State<Hub>, Caller(operator): Caller) -> Answer<Vec<TerminationView>> {
+    let all = hub.engine.terminations(&operator).await?;
+    Ok(Json(views(&hub, all).await?))
+}
+
+/// `GET /terminations/{termination}`: by its id, or by the person who is armed.
+pub async fn show(
+    State(hub): State<Hub>,
+    Caller(operator): Caller,
+    Segment(which): Segment<String>,
+) -> Answer<TerminationView> {
+    let one = hub.engine.termination(&which, &operator).await?;
+    let who = Who::of(&hub.who(&mut *hub.read().await?, [one.0.identity]).await?, one.0.identity);
+    Ok(Json(TerminationView { who, termination: one.0, approval: one.1 }))
+}
+
+/// `POST /terminations`: arms.
+pub async fn arm(
+    State(hub): State<Hub>,
+    Caller(operator): Caller,
+    Body(asked): Body<Arming>,
+) -> Answer<Vec<TerminationView>> {
+    let Arming { persons, reason, hours } = asked;
+    let armed = hub.engine.arm(ArmRequest { persons, reason, hours }, &operator).await?;
+    Ok(Json(views(&hub, armed.into_iter().map(|armed| (armed, None)).collect()).await?))
+}
+
+/// `POST /terminations/fire?wait=SECONDS`: all of them leave, in one transaction.
+pub async fn fire(
+    State(hub): State<Hub>,
+    Caller(operator): Caller,
+    Params(wait): Params<Wait>,
+    Body(these): Body<These>,
+) -> Answer<Vec<FiredView>> {
+    let fired = hub.engine.fire(&these.which, &operator).await?;
+    hub.worker.nudge();
+    let mut out = Vec::with_capacity(fired.len());
+    for fired in fired {
+        let (termination, _) = hub.engine.termination(&fired.termination.to_string(), &operator).await?;
+        let who = hub.who(&mut *hub.read().await?, [termination.identity]).await?;
+        out.push(FiredView { who: Who::of(&who, termination.identity), fired });
+    }
+    wait.for_quiet(&hub).await;
+    Ok(Json(out))
+}
+
+/// `POST /terminations/disarm`: takes them back.
+pub async fn disarm(
+    State(hub): State<Hub>,
+    Caller(operator): Caller,
+    Body(these): Body<These>,
+) -> Answer<Vec<TerminationId>> {
+    let disarmed = hub.engine.disarm(&these.which, &operator).await?;
+    Ok(Json(disarmed.into_iter().map(|termination| termination.id).collect()))
+}
+
+/// `POST /terminations/{termination}/lift`: what the source says of who was fired counts again, when two people say so.
+pub async fn lift(
+    State(hub): State<Hub>,
+    Caller(operator): Caller,
+    Segment(which): Segment<String>,
+    Body(Because { reason }): Body<Because>,
+) -> Answer<Termination> {
+    Ok(Json(hub.engine.lift_termination(&which, &reason, &operator).await?))
+}
