@@ -56,7 +56,7 @@ async fn run(systems: usize) {
         let began = Instant::now();
         world.engine.fire(&["hr/1".into()], &legal).await.unwrap();
         world.engine.work_on_leavers().await.unwrap();
-        let sent = world.faults.sent();
+        let sent = world.faults.sent_at();
         for (name, line) in world.truth().iter().filter(|(name, _)| name.ends_with("/ann@x.test")) {
             assert!(line.contains("active=false") && line.contains("sessions=0"), "{name}: {line}");
         }

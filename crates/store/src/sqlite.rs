@@ -69,6 +69,24 @@ impl SqliteStore {
         Ok(store)
     }
 
+    /// All that a database in memory holds.
+    #[cfg(feature = "testkit")]
+    pub(crate) async fn image(&self) -> Result<Vec<u8>> {
+        let mut connection = self.writer.acquire().await.map_err(Failure)?;
+        Ok(connection.serialize(None).await.map_err(Failure)?.to_vec())
+    }
+
+    /// A database in memory that holds what another held.
+    #[cfg(feature = "testkit")]
+    pub(crate) async fn of_image(image: &[u8]) -> Result<Self> {
+        let writer = pool(1).connect_with(options().in_memory(true)).await.map_err(Failure)?;
+        let image = sqlx::sqlite::SqliteOwnedBuf::try_from(image).map_err(Failure)?;
+        let mut connection = writer.acquire().await.map_err(Failure)?;
+        connection.deserialize(None, image, false).await.map_err(Failure)?;
+        drop(connection);
+        Ok(Self { readers: writer.clone(), writer })
+    }
+
     async fn migrate(&self, address: &str) -> Result<()> {
         let mut link = SqliteLink(self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(Failure)?);
         migrate::migrate(&mut link, address).await?;

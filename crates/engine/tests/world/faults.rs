@@ -1,6 +1,7 @@
 //! Where the process can die: a counter of points, and a store that notices.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -16,6 +17,7 @@ use bailiwick_core::{
 use bailiwick_store::{
     Entry, LogHead, NewWork, Ready, Result, Row, Select, Store, StoreError, Table, Tx, Update, Work,
 };
+use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 /// Counts the points and kills at one of them.
@@ -30,6 +32,61 @@ pub struct Faults {
     slow: Mutex<Option<(Duration, Vec<Instant>)>>,
     /// What systems are still willing to make; without it they make everything.
     makes: Mutex<Option<Arc<Semaphore>>>,
+    way: Arc<Way>,
+    /// A planted mistake: what was marked as sent is not known any more.
+    forgets: Arc<AtomicBool>,
+}
+
+/// The way to the systems, the same for all processes.
+#[derive(Default)]
+struct Way {
+    calls: AtomicU64,
+    /// What becomes of a call, by its number.
+    weather: Mutex<BTreeMap<u64, Weather>>,
+    /// What becomes of all writes, or of all reads.
+    lasting: Mutex<Option<(bool, Weather)>>,
+    /// Every call that was made.
+    sent: Mutex<Vec<Call>>,
+}
+
+/// A call that was made.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Method, path and query.
+    pub what: String,
+    pub body: Bytes,
+    pub at_ms: i64,
+    /// Whether the system got it.
+    pub reached: bool,
+    /// Whether its answer came back.
+    pub answered: bool,
+}
+
+impl Call {
+    /// Whether it asks for a change.
+    pub fn writes(&self) -> bool {
+        !self.what.starts_with("GET ")
+    }
+
+    /// The system it is for.
+    pub fn system(&self) -> &str {
+        self.what.split(['/', ' ']).nth(2).unwrap_or_default()
+    }
+}
+
+/// What the way to a system does to one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weather {
+    /// It does not get there.
+    Unreached,
+    /// It gets there, and its answer is lost.
+    AnswerLost,
+    /// Too many requests (429), before it gets there.
+    TooMany,
+    /// Unavailable (503), before it gets there.
+    Unavailable,
+    /// It gets there twice; one answer comes back.
+    Twice,
 }
 
 impl Faults {
@@ -39,7 +96,7 @@ impl Faults {
     }
 
     /// The instants at which calls were sent since the last time.
-    pub fn sent(&self) -> Vec<Instant> {
+    pub fn sent_at(&self) -> Vec<Instant> {
         self.slow.lock().unwrap().as_mut().map(|(_, sent)| std::mem::take(sent)).unwrap_or_default()
     }
 
@@ -96,6 +153,63 @@ impl Faults {
         self.passed.load(Ordering::SeqCst)
     }
 
+    /// What becomes of the `n`-th call from now, 1 being the next.
+    pub fn call(&self, n: u64, weather: Weather) {
+        self.way.weather.lock().unwrap().insert(self.way.calls.load(Ordering::SeqCst) + n, weather);
+    }
+
+    /// What becomes of this call.
+    pub fn weather(&self, writes: bool) -> Option<Weather> {
+        let here = self.way.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        let lasting = self.way.lasting.lock().unwrap().filter(|(of, _)| *of == writes);
+        self.way.weather.lock().unwrap().remove(&here).or(lasting.map(|(_, weather)| weather))
+    }
+
+    /// What becomes of all writes, or of all reads, until it is said otherwise.
+    pub fn lasting(&self, weather: Option<(bool, Weather)>) {
+        *self.way.lasting.lock().unwrap() = weather;
+    }
+
+    /// A call is made; its number in [`Self::sent`].
+    pub fn sends(&self, request: &http::Request<Bytes>, at_ms: i64) -> usize {
+        let mut sent = self.way.sent.lock().unwrap();
+        let what =
+            format!("{} {}", request.method(), request.uri().path_and_query().map_or("", |p| p.as_str()));
+        sent.push(Call { what, body: request.body().clone(), at_ms, reached: false, answered: false });
+        sent.len() - 1
+    }
+
+    /// The system gets it.
+    pub fn reaches(&self, call: usize) {
+        self.way.sent.lock().unwrap()[call].reached = true;
+    }
+
+    /// Its answer comes back.
+    pub fn answered(&self, call: usize) {
+        self.way.sent.lock().unwrap()[call].answered = true;
+    }
+
+    /// Every call that was made, in order.
+    pub fn sent(&self) -> Vec<Call> {
+        self.way.sent.lock().unwrap().clone()
+    }
+
+    /// Those of another process: it dies by itself, and has the same way to the systems.
+    pub fn of_another(&self) -> Self {
+        Self { way: self.way.clone(), forgets: self.forgets.clone(), ..Self::default() }
+    }
+
+    /// From here on it is forgotten that something was sent.
+    pub fn forget(&self) {
+        self.forgets.store(true, Ordering::SeqCst);
+    }
+
+    /// From here on nothing happens any more.
+    pub fn fair(&self) {
+        self.at.store(0, Ordering::SeqCst);
+        self.way.weather.lock().unwrap().clear();
+    }
+
     /// Whether it died.
     pub fn died(&self) -> bool {
         self.dead.load(Ordering::SeqCst)
@@ -105,6 +219,18 @@ impl Faults {
     pub fn revive(&self) {
         self.dead.store(false, Ordering::SeqCst);
     }
+}
+
+/// A run as if nothing of it had been sent that has no answer.
+fn forgotten(mut row: Row) -> Row {
+    let mut run: serde_json::Value = serde_json::from_slice(&row.body).unwrap();
+    for step in run["steps"].as_object_mut().unwrap().values_mut() {
+        if matches!(step["step"].as_str(), Some("sent" | "unknown")) {
+            *step = serde_json::json!({ "step": "waiting" });
+        }
+    }
+    row.body = serde_json::to_vec(&run).unwrap();
+    row
 }
 
 fn dead() -> StoreError {
@@ -169,7 +295,9 @@ impl Tx for BreakableTx {
 
     async fn get(&mut self, tenant: &Tenant, table: Table, id: &str) -> Result<Option<Row>> {
         self.alive()?;
-        self.inner.get(tenant, table, id).await
+        let row = self.inner.get(tenant, table, id).await?;
+        let forgets = table == Table::Runs && self.faults.forgets.load(Ordering::SeqCst);
+        Ok(if forgets { row.map(forgotten) } else { row })
     }
 
     async fn select(&mut self, tenant: &Tenant, select: Select) -> Result<Vec<Row>> {

@@ -11,6 +11,9 @@ mod declared;
 mod faults;
 pub mod newsy;
 mod phone;
+pub mod planted;
+mod template;
+mod together;
 mod transport;
 
 use std::{
@@ -47,11 +50,15 @@ use bailiwick_store::{
 };
 use serde_json::json;
 
+use self::together::join_all;
 #[allow(unused_imports, reason = "each test uses a part of it")]
 pub use declared::{CLASSES, register};
-pub use faults::Faults;
+#[allow(unused_imports, reason = "each test uses a part of it")]
+pub use faults::{Faults, Weather};
 #[allow(unused_imports, reason = "each test uses a part of it")]
 pub use phone::Phone;
+#[allow(unused_imports, reason = "each test uses a part of it")]
+pub use template::Template;
 
 /// The instant at which every world begins.
 pub const BEGIN: i64 = 1_790_000_000_000;
@@ -130,7 +137,9 @@ pub struct World {
     pub store: Arc<dyn Store>,
     pub faults: Arc<Faults>,
     pub engine: Engine,
-    pub folder: tempfile::TempDir,
+    /// Other engines on the same store, which live as long as the world.
+    pub others: Vec<Engine>,
+    pub folder: Arc<tempfile::TempDir>,
     pub systems: Vec<String>,
     /// Who answers for the integrations, and the backup: nobody of the feed, unless a test says so.
     pub people: (&'static str, &'static str),
@@ -138,6 +147,24 @@ pub struct World {
     pub places: Arc<Signposts>,
     key: Arc<SealKey>,
     names: u64,
+    /// The store itself.
+    bare: Arc<dyn Store>,
+    /// An engine of which new ones take over what it read of the configuration.
+    parent: Option<Engine>,
+    /// Which log of the folder is this world's.
+    log: u64,
+}
+
+/// How many worlds were made.
+static WORLDS: AtomicU64 = AtomicU64::new(0);
+
+/// What a world begins with.
+struct Beginning {
+    store: Arc<dyn Store>,
+    hands: i64,
+    key: Arc<SealKey>,
+    folder: Arc<tempfile::TempDir>,
+    parent: Option<Engine>,
 }
 
 impl World {
@@ -149,7 +176,14 @@ impl World {
 
     /// The same on a given store.
     pub async fn on(store: Arc<dyn Store>, seed: u64, systems: &[(&str, &[Behaviour])]) -> Self {
-        let hands = Arc::new(Hands(AtomicI64::new(BEGIN)));
+        let key = Arc::new(SealKey::generate(&Dice(AtomicU64::new(seed), Ascending::default())));
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        Self::begin(Beginning { store, hands: BEGIN, key, folder, parent: None }, seed, systems)
+    }
+
+    fn begin(beginning: Beginning, seed: u64, systems: &[(&str, &[Behaviour])]) -> Self {
+        let Beginning { store: bare, hands, key, folder, parent } = beginning;
+        let hands = Arc::new(Hands(AtomicI64::new(hands)));
         let dice = Arc::new(Dice(AtomicU64::new(seed), Ascending::default()));
         let specs = systems
             .iter()
@@ -159,12 +193,14 @@ impl World {
             })
             .collect();
         let lab = Lab::new(hands.clone(), specs).unwrap();
-        let folder = tempfile::tempdir().unwrap();
         let faults = Arc::new(Faults::default());
-        let key = Arc::new(SealKey::generate(&*dice));
-        let store: Arc<dyn Store> = Arc::new(faults::Breakable::new(store, faults.clone()));
+        let store: Arc<dyn Store> = Arc::new(faults::Breakable::new(bare.clone(), faults.clone()));
         let places = Arc::new(Signposts::default());
-        let engine = engine(&store, &lab, &hands, &dice, &key, &faults, (0, &places));
+        let parts = parts(&store, &lab, &hands, &dice, &key, &faults, (0, &places));
+        let engine = match &parent {
+            Some(parent) => parent.beside(parts),
+            None => Engine::new(parts),
+        };
         let systems = systems.iter().map(|(name, _)| (*name).to_owned()).collect();
         let world = Self {
             seed,
@@ -174,17 +210,22 @@ impl World {
             store,
             faults,
             engine,
+            others: Vec::new(),
             folder,
             systems,
             people: OTHERS,
             places,
             key,
             names: 0,
+            bare,
+            parent,
+            log: WORLDS.fetch_add(1, Ordering::SeqCst),
         };
         for system in &world.systems {
             let groups = json!([
-                {"name": "Everyone"}, {"name": "Engineering"}, {"name": "Finance"}, {"name": "Admins"},
-                {"name": "Builders", "members": ["Engineering"]}
+                {"name": "Everyone", "id": "g-everyone"}, {"name": "Engineering", "id": "g-engineering"},
+                {"name": "Finance", "id": "g-finance"}, {"name": "Admins", "id": "g-admins"},
+                {"name": "Builders", "id": "g-builders", "members": ["Engineering"]}
             ]);
             let seed: Seed = serde_json::from_value(json!({ "groups": groups, "users": [], "licences": [],
                 "tokens": [], "sessions": [], "leave": [], "delete": [] }))
@@ -200,28 +241,28 @@ impl World {
     pub fn restart(&mut self) {
         self.names += 1;
         self.faults.revive();
-        self.engine = engine(
-            &self.store,
-            &self.lab,
-            &self.hands,
-            &self.dice,
-            &self.key,
-            &self.faults,
-            (self.names, &self.places),
-        );
+        self.engine = self.process(&self.faults, self.names);
     }
 
-    /// Another engine on the same store, at the same time.
+    /// Another engine on the same store, at the same time. It dies with the first.
     pub fn second(&self) -> Engine {
-        engine(
-            &self.store,
-            &self.lab,
-            &self.hands,
-            &self.dice,
-            &self.key,
-            &self.faults,
-            (1_000, &self.places),
-        )
+        self.process(&self.faults, 1_000)
+    }
+
+    /// Another engine on the same store, which works whenever the first does, and does not die with it.
+    pub fn joined(&mut self) {
+        let number = 2_000 + self.others.len() as u64;
+        self.others.push(self.process(&Arc::new(self.faults.of_another()), number));
+    }
+
+    fn process(&self, faults: &Arc<Faults>, number: u64) -> Engine {
+        let store: Arc<dyn Store> = Arc::new(faults::Breakable::new(self.bare.clone(), faults.clone()));
+        let parts =
+            parts(&store, &self.lab, &self.hands, &self.dice, &self.key, faults, (number, &self.places));
+        match &self.parent {
+            Some(_) => self.engine.beside(parts),
+            None => Engine::new(parts),
+        }
     }
 
     /// Moves the clock.
@@ -236,10 +277,7 @@ impl World {
 
     /// The same, with something changed in it.
     pub async fn configure_with(&self, change: impl FnOnce(&mut Configuration)) {
-        let mut configuration = self.configuration();
-        change(&mut configuration);
-        let change = self.engine.configuration_change(&configuration).await.unwrap();
-        self.engine.configure(&configuration, change.digest, Actor::Operator("test".into())).await.unwrap();
+        let configuration = self.reconfigure(change).await;
         let declared =
             |system: &&String| configuration.integrations.iter().any(|i| i.name.as_str() == **system);
         for system in self.systems.iter().filter(declared) {
@@ -252,6 +290,15 @@ impl World {
                     .unwrap();
             }
         }
+    }
+
+    /// Declares all but the credentials.
+    pub async fn reconfigure(&self, change: impl FnOnce(&mut Configuration)) -> Configuration {
+        let mut configuration = self.configuration();
+        change(&mut configuration);
+        let change = self.engine.configuration_change(&configuration).await.unwrap();
+        self.engine.configure(&configuration, change.digest, Actor::Operator("test".into())).await.unwrap();
+        configuration
     }
 
     /// Delivers a feed: lines of `id,name,email,dept,last_day,status`.
@@ -267,10 +314,29 @@ impl World {
         self.quiet_before(SignedDuration::from_mins(59)).await;
     }
 
+    /// The same, but at most for so long: with a system that never answers there is always something due soon.
+    pub async fn quiet_for(&mut self, most: SignedDuration) {
+        self.quiet_until(SignedDuration::from_mins(59), self.hands.now() + most).await;
+    }
+
     /// The same with another horizon.
     pub async fn quiet_before(&mut self, horizon: SignedDuration) {
-        for _ in 0..10_000 {
-            match self.engine.work().await {
+        self.quiet_until(horizon, Timestamp::MAX).await;
+    }
+
+    async fn quiet_until(&mut self, horizon: SignedDuration, end: Timestamp) {
+        for _ in 0..2_000 {
+            let (mine, theirs) =
+                tokio::join!(self.engine.work(), join_all(self.others.iter().map(Engine::work)));
+            let mut busy = false;
+            for (at, other) in theirs.into_iter().enumerate() {
+                let quiet = other.unwrap();
+                busy |= quiet.taken > 0;
+                for slow in quiet.slow {
+                    self.others[at].carry_out(slow).await.unwrap();
+                }
+            }
+            match mine {
                 Err(_) if self.faults.died() => {
                     self.restart();
                     // The dead one's leases run out.
@@ -278,9 +344,11 @@ impl World {
                 }
                 Err(error) => panic!("seed {}: {}: {error:?}", self.seed, error.code()),
                 Ok(quiet) if quiet.taken > 0 => self.carry_out(quiet.slow).await,
+                Ok(_) if busy => {}
                 Ok(quiet) => {
                     let now = self.hands.now();
                     match quiet.next {
+                        _ if now >= end => return,
                         Some(next) if next > now && next.duration_since(now) < horizon => {
                             self.pass(next.duration_since(now));
                         }
@@ -290,7 +358,7 @@ impl World {
                 }
             }
         }
-        panic!("seed {}: it does not become quiet", self.seed);
+        panic!("seed {}: it does not become quiet: {:?}", self.seed, self.due().await);
     }
 
     async fn carry_out(&mut self, slow: Vec<Slow>) {
@@ -432,6 +500,14 @@ impl World {
         self.hands.now()
     }
 
+    /// The lanes of what is due now, with how often each was tried.
+    async fn due(&self) -> Vec<(String, i64)> {
+        let mut tx = self.store.begin().await.unwrap();
+        let later = self.hands.now().as_millisecond() + 61_000;
+        let items = tx.lease(&Tenant::single(), "nobody", later, 1, 100, 100).await.unwrap();
+        items.into_iter().map(|item| (item.lane, item.attempts)).collect()
+    }
+
     /// When the next item of the queue is due.
     pub async fn next_due(&self) -> Option<Timestamp> {
         let mut tx = self.store.read().await.unwrap();
@@ -464,7 +540,8 @@ impl World {
         entries.iter().filter_map(|e| kind(&e.bytes).ok()?.as_str().map(str::to_owned)).collect()
     }
 
-    async fn all<T: Entity>(&self, table: Table) -> Vec<T> {
+    /// Every row of a kind.
+    pub async fn all<T: Entity>(&self, table: Table) -> Vec<T> {
         let mut tx = self.store.read().await.unwrap();
         let rows = select::<T>(&mut *tx, &Tenant::single(), Select::from(table)).await.unwrap();
         rows.into_iter().map(|s| s.value).collect()
@@ -473,7 +550,7 @@ impl World {
     /// The published log of this world.
     pub fn sequencer(&self) -> bailiwick_engine::Sequencer {
         let signer = bailiwick_evidence::Signer::from_seed("world.test/log", &[7; 32]).unwrap();
-        let folder = self.folder.path().join("log");
+        let folder = self.folder.path().join(format!("log-{}", self.log));
         bailiwick_engine::Sequencer::open(self.store.clone(), &folder, signer, &*self.dice).unwrap()
     }
 
@@ -488,7 +565,8 @@ impl World {
     }
 }
 
-fn engine(
+/// Makes the parts of an engine.
+fn parts(
     store: &Arc<dyn Store>,
     lab: &Lab,
     hands: &Arc<Hands>,
@@ -496,11 +574,11 @@ fn engine(
     key: &Arc<SealKey>,
     faults: &Arc<Faults>,
     (number, places): (u64, &Arc<Signposts>),
-) -> Engine {
-    let transport = Arc::new(transport::InProcess::new(lab.router(), faults.clone()));
+) -> Parts {
+    let transport = Arc::new(transport::InProcess::new(lab.router(), faults.clone(), hands.clone()));
     let broker = Broker::new(Tenant::single(), transport, hands.clone(), key.clone());
     let broker = bailiwick_connectors::sql::with_dialects(broker.with_places(places.clone())).unwrap();
-    Engine::new(Parts {
+    Parts {
         store: store.clone(),
         tenant: Tenant::single(),
         clock: hands.clone(),
@@ -509,5 +587,5 @@ fn engine(
         build: newsy::build,
         pause: Arc::new(Passing(hands.clone())),
         name: format!("engine-{number}"),
-    })
+    }
 }

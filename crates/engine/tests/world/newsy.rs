@@ -33,7 +33,11 @@ struct Newsy {
 pub fn build(kind: &str, settings: &Value) -> Result<Arc<dyn Connector>> {
     let mut settings = settings.clone();
     let news = settings.as_object_mut().and_then(|settings| settings.remove("news"));
+    let planted = settings.as_object_mut().and_then(|settings| settings.remove("planted"));
     let inner = bailiwick_connectors::build(kind, &settings)?;
+    if let Some(planted) = planted.as_ref().and_then(Value::as_str) {
+        return Ok(super::planted::wrap(inner, planted));
+    }
     let Some(news) = news else { return Ok(inner) };
     let capability = Capability { incremental: true, ..inner.capability().clone() };
     let (mode, realm) = news.as_str().and_then(|news| news.split_once('-')).unwrap();

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+pub mod image;
 pub mod log;
 pub mod postgres;
 pub mod queue;

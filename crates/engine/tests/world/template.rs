@@ -1,0 +1,45 @@
+//! Worlds that begin where another one was: what they share is set up once.
+
+use std::sync::Arc;
+
+use bailiwick_engine::{Configuration, Engine};
+use bailiwick_lab::Behaviour;
+use bailiwick_store::testkit::image::{Image, Sitter};
+
+use super::{Beginning, World};
+
+/// A world that is set up and quiet, before anybody came. Its systems are faithful, and have nobody.
+pub struct Template {
+    image: Image,
+    /// Whose reading of the configuration its worlds take over.
+    parent: Option<Engine>,
+    world: World,
+}
+
+impl Template {
+    /// Sets it up. `shared` says whether its worlds share the connectors, which then must remember nothing.
+    pub async fn new(systems: &[&str], shared: bool, change: impl FnOnce(&mut Configuration)) -> Self {
+        let sitter = Sitter::new().await.unwrap();
+        let faithful: Vec<(&str, &[Behaviour])> = systems.iter().map(|name| (*name, &[][..])).collect();
+        let mut world = World::on(sitter.store(), u64::MAX / 3, &faithful).await;
+        world.configure_with(change).await;
+        world.quiet().await;
+        let parent = shared.then(|| world.engine.clone());
+        Self { image: sitter.image().await.unwrap(), parent, world }
+    }
+
+    /// A world that goes on from there, with systems that behave so. Of the worlds of one template one is played at a
+    /// time: they share the folder of the feed.
+    pub async fn world(&self, seed: u64, behaviours: &[Vec<Behaviour>]) -> World {
+        let beginning = Beginning {
+            store: self.image.store().await.unwrap(),
+            hands: self.world.clock().as_millisecond(),
+            key: self.world.key.clone(),
+            folder: Arc::clone(&self.world.folder),
+            parent: self.parent.clone(),
+        };
+        let names = self.world.systems.iter().map(String::as_str);
+        let systems: Vec<(&str, &[Behaviour])> = names.zip(behaviours.iter().map(Vec::as_slice)).collect();
+        World::begin(beginning, seed, &systems)
+    }
+}
