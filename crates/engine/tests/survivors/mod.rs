@@ -203,10 +203,19 @@ impl Scene {
 
     /// Somebody at the vendor does something with what Ann has.
     pub async fn by_hand(&self, method: &str, what: &str) {
+        assert_eq!(self.asked(method, what).await, 204);
+    }
+
+    /// Ann gets a new password at the vendor, which ends her sessions.
+    pub async fn end_sessions(&self) {
+        assert_eq!(self.asked("DELETE", "sessions").await, 200);
+    }
+
+    async fn asked(&self, method: &str, what: &str) -> u16 {
         let uri = format!("/app/api/users/{}/{what}", self.ann);
         let request = Request::builder().method(method).uri(uri).header("authorization", "Bearer app-write");
         let request = request.body(axum::body::Body::empty()).unwrap();
-        assert_eq!(self.world.lab.router().oneshot(request).await.unwrap().status(), 204);
+        self.world.lab.router().oneshot(request).await.unwrap().status().as_u16()
     }
 
     /// The system's id of a thing of a further class.

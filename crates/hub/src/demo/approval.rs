@@ -1,6 +1,7 @@
 //! Act: a person approves what no rule may.
 
 use bailiwick_core::{
+    access::AccessClass,
     case::Cell,
     control::Acceptance,
     digest::Digest,
@@ -46,6 +47,7 @@ pub async fn act(narrator: &mut Narrator, stage: &Stage, left: &[Leaver], approv
     }
     stage.quiet().await?;
     let truth = stage.truth.of(acme::LIAR).await?;
+    let mut closable = None;
     for leaver in left {
         let id = leaver.accounts.get(acme::LIAR);
         let gone = id.is_some_and(|id| !truth.users.iter().any(|user| user.id == *id));
@@ -55,18 +57,31 @@ pub async fn act(narrator: &mut Narrator, stage: &Stage, left: &[Leaver], approv
         narrator.nothing_against(&against, &format!("every cell of {} is true again", leaver.name))?;
         let now = view.cells.iter().map(|cell| cell.at).max().unwrap_or_default();
         let open: Vec<_> = view.cells.iter().filter(|cell| !cell.verdict.closes(now)).collect();
-        let unseen = !open.is_empty() && open.iter().all(|cell| acme::UNSEEN.contains(&cell.class));
+        let (unseen, owned): (Vec<_>, Vec<_>) =
+            open.into_iter().partition(|cell| acme::UNSEEN.contains(&cell.class));
+        let known = owned.iter().all(|cell| cell.class == AccessClass::OwnedNhis);
+        let and = match owned.is_empty() {
+            true => String::new(),
+            false => format!(", and `{}`, which {} answered for", acme::ORPHAN, leaver.name),
+        };
         narrator.promise(
-            unseen && view.case.closed.is_none(),
-            "all is proven but the consents on crm, which nothing shows: the case stays open, and says so",
+            !unseen.is_empty() && known && view.case.closed.is_none(),
+            &format!(
+                "all is proven but the consents on crm, which nothing shows{and}: the case stays open, and says so"
+            ),
         )?;
+        if owned.is_empty() {
+            closable.get_or_insert(leaver);
+        }
     }
-    accept(narrator, approver, left).await
+    match closable {
+        Some(leaver) => accept(narrator, approver, leaver).await,
+        None => narrator.promise(false, "somebody who left answered for nothing"),
+    }
 }
 
-/// For the first leaver the approver accepts what stands in for seeing; the other case stays as it is.
-async fn accept(narrator: &mut Narrator, approver: &Client, left: &[Leaver]) -> Result<()> {
-    let Some(leaver) = left.first() else { return Ok(()) };
+/// For somebody who answered for nothing the approver accepts what stands in for seeing; the other case stays as it is.
+async fn accept(narrator: &mut Narrator, approver: &Client, leaver: &Leaver) -> Result<()> {
     let view = cli::case(approver, leaver.case).await?;
     let unseen = view.cells.iter().find(|cell| acme::UNSEEN.contains(&cell.class));
     let Some(Cell { system, class, .. }) = unseen else { return Ok(()) };
