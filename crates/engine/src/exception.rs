@@ -15,7 +15,7 @@ use bailiwick_core::{
     exception::{self, Because, Exception, ExceptionRefusal, ExceptionState, Given, GlassCase, Terms},
     id::{EntitlementName, ExceptionId, GlassName, IdentityId, PlanId},
     identity::{Identity, Lifecycle},
-    person::{Conflict, Persons, Ties},
+    person::Conflict,
     plan::{Op, Plan},
     record::{Actor, Record, RecordKind},
     time::{SignedDuration, Timestamp},
@@ -413,17 +413,11 @@ impl Engine {
             .await?
             .ok_or_else(|| EngineError::NotFound { kind: "exception", name: id.to_string() })?;
         let terms = &stored.value.terms;
-        let ties = select::<Ties>(&mut *tx, self.tenant(), Select::from(Table::Ties)).await?;
-        let ties: Vec<Ties> = ties.into_iter().map(|s| s.value).collect();
-        let persons = Persons::new(&ties);
+        let persons = self.persons(&mut *tx).await?;
         let mut own: Vec<(String, Conflict)> = Vec::new();
         let approver = stored.value.state.given().map(|given| given.approver);
-        for (operator, conflict) in [(terms.requester, Conflict::Requester), (approver, Conflict::OtherGate)]
-        {
-            let Some(operator) = operator else { continue };
-            let known = get::<Operator>(&mut *tx, self.tenant(), &operator.to_string()).await?;
-            own.extend(known.and_then(|o| o.value.person).map(|person| (person, conflict)));
-        }
+        own.extend(self.part_of(&mut *tx, terms.requester, Conflict::Requester).await?);
+        own.extend(self.part_of(&mut *tx, approver, Conflict::OtherGate).await?);
         let identity = get::<Identity>(&mut *tx, self.tenant(), &terms.identity.to_string()).await?;
         own.extend(identity.map(|s| (s.value.source_key.to_string(), Conflict::Beneficiary)));
         let conflicts = persons.conflicts(own.iter().map(|(who, why)| (who.as_str(), *why)));

@@ -178,11 +178,12 @@ impl Engine {
 
     async fn wanted(&self, tx: &mut dyn Tx, batch: &Batch, seen: Digest, by: &Operator) -> Result<Fate> {
         let persons = self.persons(tx).await?;
+        let first = match &batch.fate {
+            Fate::ReleaseAsked { by, .. } => Some(*by),
+            Fate::Accepted | Fate::Held | Fate::Released { .. } | Fate::Corrected { .. } => None,
+        };
         let mut own: Vec<(String, Conflict)> = Vec::new();
-        if let Fate::ReleaseAsked { by: first, .. } = &batch.fate {
-            let first = get::<Operator>(tx, self.tenant(), &first.to_string()).await?;
-            own.extend(first.and_then(|o| o.value.person).map(|person| (person, Conflict::Requester)));
-        }
+        own.extend(self.part_of(tx, first, Conflict::Requester).await?);
         for breach in &batch.breaches {
             if let Breach::PrivilegedChange { key, .. } = breach {
                 own.push((format!("{}/{key}", batch.source), Conflict::Beneficiary));

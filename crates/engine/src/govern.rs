@@ -13,7 +13,7 @@ use bailiwick_core::{
     event::{Cause, Event, EventKind},
     gate::{Gate, Gates, HUB, Permit, Shut},
     govern::{self, Declaration, bootstrap, less_takes_one},
-    id::{ApprovalId, EventId, IdentityId, IntegrationName, PlanId, SourceName},
+    id::{ApprovalId, EventId, IdentityId, IntegrationName, OperatorId, PlanId, SourceName},
     identity::{Identity, IdentityKind, Lifecycle, SourceKey},
     integration::{Integration, Register, Role, Standing},
     person::{Conflict, Persons},
@@ -291,10 +291,7 @@ impl Engine {
     ) -> Result<(Persons, BTreeMap<String, Conflict>)> {
         let persons = self.persons(tx).await?;
         let mut own: Vec<(String, Conflict)> = Vec::new();
-        if let Some(requester) = row.requester {
-            let operator = get::<Operator>(tx, self.tenant(), &requester.to_string()).await?;
-            own.extend(operator.and_then(|o| o.value.person).map(|person| (person, Conflict::Requester)));
-        }
+        own.extend(self.part_of(tx, row.requester, Conflict::Requester).await?);
         let identity = get::<Identity>(tx, self.tenant(), &row.plan.decision.identity.to_string()).await?;
         if let Some(identity) = identity {
             own.push((identity.value.source_key.to_string(), Conflict::Beneficiary));
@@ -307,6 +304,18 @@ impl Engine {
         }
         let all = persons.conflicts(own.iter().map(|(who, why)| (who.as_str(), *why)));
         Ok((persons, all))
+    }
+
+    /// The person that an operator is, with the part that they had; nothing where that is not known.
+    pub(crate) async fn part_of(
+        &self,
+        tx: &mut dyn Tx,
+        operator: Option<OperatorId>,
+        part: Conflict,
+    ) -> Result<Option<(String, Conflict)>> {
+        let Some(operator) = operator else { return Ok(None) };
+        let known = get::<Operator>(tx, self.tenant(), &operator.to_string()).await?;
+        Ok(known.and_then(|stored| stored.value.person).map(|person| (person, part)))
     }
 
     /// The person who opened the other gate of the same declaration.

@@ -147,13 +147,6 @@ impl Engine {
         }
     }
 
-    /// An engine of other parts on the same store, or on a copy of it: it knows already what this one last read of the
-    /// configuration, and looks at each use whether that is still so. Nothing else is shared.
-    pub fn beside(&self, parts: Parts) -> Self {
-        let known = self.catalogue.lock().ok().and_then(|known| known.clone());
-        Self { catalogue: Arc::new(Mutex::new(known)), ..Self::new(parts) }
-    }
-
     /// The parts it is made of.
     pub fn parts(&self) -> &Parts {
         &self.parts

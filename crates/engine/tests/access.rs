@@ -11,7 +11,6 @@ use bailiwick_core::{
     time::SignedDuration,
 };
 use bailiwick_engine::AccessRequest;
-use bailiwick_lab::Behaviour;
 use bailiwick_store::entities::Operator;
 use world::{Phone, World};
 
@@ -38,8 +37,8 @@ struct Scene {
 }
 
 impl Scene {
-    async fn new(seed: u64, behaviours: &'static [Behaviour], duties: &str) -> Self {
-        let mut world = World::new(seed, &[("chat", behaviours)]).await;
+    async fn new(seed: u64, duties: &str) -> Self {
+        let mut world = World::new(seed, &[("chat", &[])]).await;
         world
             .configure_with(|c| {
                 c.policies.push(PolicyFile { path: "duties.cedar".into(), text: duties.to_owned() });
@@ -94,7 +93,7 @@ impl Scene {
 
 #[tokio::test]
 async fn it_takes_two_people_and_ends_by_itself_though_the_hub_died() {
-    let mut scene = Scene::new(1, &[], "").await;
+    let mut scene = Scene::new(1, "").await;
     let (_, plan) = scene.ask("hr/1", "chat/finance", 120, &scene.asker).await.unwrap();
     scene.settle().await;
     assert!(!scene.in_group("ann", "Finance"), "nothing before a second person");
@@ -111,7 +110,7 @@ async fn it_takes_two_people_and_ends_by_itself_though_the_hub_died() {
 
 #[tokio::test]
 async fn what_is_kept_beyond_a_move_stays_until_its_end() {
-    let mut scene = Scene::new(2, &[], "").await;
+    let mut scene = Scene::new(2, "").await;
     // She holds it by policy now, so the approval changes nothing on the system.
     let (_, plan) = scene.ask("hr/1", "chat/engineering", 14 * 24 * 60, &scene.asker).await.unwrap();
     scene.approve(plan, &scene.approver).await.unwrap();
@@ -127,7 +126,7 @@ async fn what_is_kept_beyond_a_move_stays_until_its_end() {
 
 #[tokio::test]
 async fn one_person_ends_it_before_its_time() {
-    let mut scene = Scene::new(3, &[], "").await;
+    let mut scene = Scene::new(3, "").await;
     let (exception, plan) = scene.ask("hr/1", "chat/finance", 240, &scene.asker).await.unwrap();
     let id = exception.terms.exception;
     let early = scene.world.engine.end_exception(id, &scene.asker).await;
@@ -145,7 +144,7 @@ async fn one_person_ends_it_before_its_time() {
 
 #[tokio::test]
 async fn what_is_forbidden_too_long_or_for_nobody_is_refused() {
-    let scene = Scene::new(5, &[], DUTIES).await;
+    let scene = Scene::new(5, DUTIES).await;
     let asked = async |who, what, minutes| scene.ask(who, what, minutes, &scene.asker).await.map(drop);
     // Nobody gives it to her by a policy, and what she holds forbids it all the same.
     assert_eq!(asked("hr/1", "chat/finance", 60).await, Err("access-forbidden"));
@@ -164,7 +163,7 @@ async fn what_is_forbidden_too_long_or_for_nobody_is_refused() {
 
 #[tokio::test]
 async fn who_leaves_keeps_nothing_of_it() {
-    let mut scene = Scene::new(6, &[], "").await;
+    let mut scene = Scene::new(6, "").await;
     let (_, plan) = scene.ask("hr/1", "chat/finance", 240, &scene.asker).await.unwrap();
     scene.approve(plan, &scene.approver).await.unwrap();
     scene.settle().await;

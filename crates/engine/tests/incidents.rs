@@ -35,7 +35,7 @@ const SHOWN: [(&str, &str, &str); 6] = [
     (
         "an app of a test tenant that can grant rights",
         include_str!("../../core/tests/authority/computing.rs"),
-        "a_target_carries_out_within_its_operations_and_limits",
+        "a_partner_decides_what_it_does_by_itself",
     ),
     (
         "a backup vendor that holds our client secret",

@@ -4,7 +4,7 @@
 
 mod world;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bailiwick_core::{
     metrics::{Figures, Measure, Spread},
@@ -81,6 +81,17 @@ fn reckoned(records: &[Value]) -> (Vec<i64>, Vec<i64>) {
     (kills.into_values().collect(), closed.into_values().collect())
 }
 
+/// `METHOD /path/{}` of a call or of a rule, without the name of the system and the query.
+fn shape(text: &str) -> String {
+    let known = ["scim", "v2", "Users", "Groups", "ServiceProviderConfig", "Schemas"];
+    let vendors = ["api", "users", "licences", "tokens", "sessions"];
+    let (before, path) = text.split_once('/').unwrap();
+    let path = path.split('?').next().unwrap().trim_start_matches("chat/");
+    let segment = |one| if known.contains(&one) || vendors.contains(&one) { one } else { "{}" };
+    let path: Vec<&str> = path.split('/').map(segment).collect();
+    format!("{} /{}", before.split_whitespace().last().unwrap(), path.join("/"))
+}
+
 #[tokio::test]
 async fn figures_are_what_the_systems_and_the_raw_log_say() {
     let mut world = settled(1, &[("chat", &[]), ("crm", &[Behaviour::Noop200])]).await;
@@ -109,6 +120,19 @@ async fn figures_are_what_the_systems_and_the_raw_log_say() {
     assert_eq!((figures.cases, took(Measure::FirstKill).took), (2, Spread::of(kills)));
     assert_eq!(took(Measure::CaseComplete).took, Spread::of(closed));
     assert_eq!(took(Measure::CaseComplete).reached, 1);
+
+    // The rules that count as used are those by which the system was called. Two rules can be for one call.
+    let declared =
+        world.configuration().integrations.into_iter().find(|i| i.name.as_str() == "chat").unwrap();
+    let sent = world.faults.sent();
+    let called: BTreeSet<String> =
+        sent.iter().filter(|call| call.system() == "chat").map(|call| shape(&call.what)).collect();
+    let rules: Vec<String> = declared.scope.rules.iter().map(|rule| shape(&rule.to_string())).collect();
+    let most = rules.iter().filter(|rule| called.contains(*rule)).count() as u64;
+    let of_chat = figures.scopes.iter().find(|scope| scope.integration == "chat").unwrap();
+    assert_eq!(of_chat.declared, rules.len() as u64);
+    let used = (called.len() as u64..=most).contains(&of_chat.used) && most < of_chat.declared;
+    assert!(used, "{of_chat:?}, called {called:?}");
 
     // The first thing that was taken from anybody, as the systems know it.
     let taken = |effect: Effect| {
@@ -174,7 +198,7 @@ async fn a_departure_is_traced_to_its_proof_and_what_hangs_is_found() {
         let hers = found.iter().filter(|(event, _)| *event == begun.event).count();
         assert_eq!((hers, found.iter().any(|(_, in_time)| !in_time)), (1, true), "{limit}: {found:?}");
     }
-    // Nobody else is.
+    // Somebody removes her by hand, and nothing hangs any more.
     world.behind("crm", json!({ "delete": ["ann@x.test"] }));
     world.quiet().await;
     let gone = world.engine.trace("hr/1").await.unwrap();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bailiwick_core::{
     approval::Approval,
-    id::{EventId, SystemName, TerminationId},
+    id::{EventId, IdentityId, SystemName, TerminationId},
     identity::{Identity, Lifecycle},
     record::{Actor, RecordKind},
     system::OnLeave,
@@ -21,6 +21,8 @@ use crate::{Catalogue, Engine, EngineError, Result, accept::Accepted};
 pub struct Fired {
     /// Which.
     pub termination: TerminationId,
+    /// Who.
+    pub identity: IdentityId,
     /// The event that it made; none for somebody who had left before.
     pub event: Option<EventId>,
     /// Where the account is disabled and not deleted, because nobody approved that.
@@ -100,7 +102,7 @@ impl Engine {
             update = update.replace(&used, revision, self.entropy());
         }
         tx.write(self.tenant(), vec![update], self.entropy()).await?;
-        let fired = Fired { termination: done.id, event: Some(event.id), spared };
+        let fired = Fired { termination: done.id, identity: done.identity, event: Some(event.id), spared };
         let accepted = Accepted {
             identity: gone(&identity.value, now),
             revision: Some(identity.revision),
@@ -129,6 +131,6 @@ impl Engine {
         let record = self.told(RecordKind::TerminationFired, &over, by).fact("had_left", true);
         let update = Update::new(record).replace(&over, stored.revision, self.entropy());
         tx.write(self.tenant(), vec![update], self.entropy()).await?;
-        Ok(Fired { termination: over.id, event: None, spared: BTreeSet::new() })
+        Ok(Fired { termination: over.id, identity: over.identity, event: None, spared: BTreeSet::new() })
     }
 }

@@ -11,7 +11,7 @@ use bailiwick_core::{
     record::{Actor, Record, RecordKind},
     termination::{SourceWord, Termination, TerminationRefusal, TerminationState},
 };
-use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, entities::Operator, get, select};
+use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, entities::Operator, select};
 
 use crate::{Engine, Result, finding::Wrong};
 
@@ -77,12 +77,16 @@ impl Engine {
         let Some(Stored { value, revision }) = found.into_iter().next() else {
             return Err(TerminationRefusal::NotAllowed(by.name.clone()).into());
         };
-        let mut own: Vec<(String, Conflict)> = Vec::new();
-        if let TerminationState::Fired { word: SourceWord::LiftAsked { by: first, .. }, .. } = &value.state {
-            let first = get::<Operator>(&mut *tx, self.tenant(), &first.to_string()).await?;
-            own.extend(first.and_then(|o| o.value.person).map(|person| (person, Conflict::Requester)));
-        }
-        let conflicts = terminator.persons.conflicts(own.iter().map(|(who, why)| (who.as_str(), *why)));
+        let asked = match &value.state {
+            TerminationState::Fired { word: SourceWord::LiftAsked { by, .. }, .. } => Some(*by),
+            TerminationState::Fired { .. }
+            | TerminationState::Armed { .. }
+            | TerminationState::Disarmed { .. }
+            | TerminationState::Lapsed { .. }
+            | TerminationState::Overtaken { .. } => None,
+        };
+        let first = self.part_of(&mut *tx, asked, Conflict::Requester).await?;
+        let conflicts = terminator.persons.conflicts(first.iter().map(|(who, why)| (who.as_str(), *why)));
         let lifted = value.lift(by.id, Some(&terminator.person), &conflicts, self.now())?;
         let actor = Actor::Operator(by.name.clone());
         let record = self.answered(&lifted, actor).personal("reason", reason);

@@ -149,8 +149,6 @@ pub struct World {
     names: u64,
     /// The store itself.
     bare: Arc<dyn Store>,
-    /// An engine of which new ones take over what it read of the configuration.
-    parent: Option<Engine>,
     /// Which log of the folder is this world's.
     log: u64,
 }
@@ -164,7 +162,6 @@ struct Beginning {
     hands: i64,
     key: Arc<SealKey>,
     folder: Arc<tempfile::TempDir>,
-    parent: Option<Engine>,
 }
 
 impl World {
@@ -178,11 +175,11 @@ impl World {
     pub async fn on(store: Arc<dyn Store>, seed: u64, systems: &[(&str, &[Behaviour])]) -> Self {
         let key = Arc::new(SealKey::generate(&Dice(AtomicU64::new(seed), Ascending::default())));
         let folder = Arc::new(tempfile::tempdir().unwrap());
-        Self::begin(Beginning { store, hands: BEGIN, key, folder, parent: None }, seed, systems)
+        Self::begin(Beginning { store, hands: BEGIN, key, folder }, seed, systems)
     }
 
     fn begin(beginning: Beginning, seed: u64, systems: &[(&str, &[Behaviour])]) -> Self {
-        let Beginning { store: bare, hands, key, folder, parent } = beginning;
+        let Beginning { store: bare, hands, key, folder } = beginning;
         let hands = Arc::new(Hands(AtomicI64::new(hands)));
         let dice = Arc::new(Dice(AtomicU64::new(seed), Ascending::default()));
         let specs = systems
@@ -197,10 +194,7 @@ impl World {
         let store: Arc<dyn Store> = Arc::new(faults::Breakable::new(bare.clone(), faults.clone()));
         let places = Arc::new(Signposts::default());
         let parts = parts(&store, &lab, &hands, &dice, &key, &faults, (0, &places));
-        let engine = match &parent {
-            Some(parent) => parent.beside(parts),
-            None => Engine::new(parts),
-        };
+        let engine = Engine::new(parts);
         let systems = systems.iter().map(|(name, _)| (*name).to_owned()).collect();
         let world = Self {
             seed,
@@ -218,7 +212,6 @@ impl World {
             key,
             names: 0,
             bare,
-            parent,
             log: WORLDS.fetch_add(1, Ordering::SeqCst),
         };
         for system in &world.systems {
@@ -259,10 +252,7 @@ impl World {
         let store: Arc<dyn Store> = Arc::new(faults::Breakable::new(self.bare.clone(), faults.clone()));
         let parts =
             parts(&store, &self.lab, &self.hands, &self.dice, &self.key, faults, (number, &self.places));
-        match &self.parent {
-            Some(_) => self.engine.beside(parts),
-            None => Engine::new(parts),
-        }
+        Engine::new(parts)
     }
 
     /// Moves the clock.

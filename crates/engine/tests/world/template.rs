@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bailiwick_engine::{Configuration, Engine};
+use bailiwick_engine::Configuration;
 use bailiwick_lab::Behaviour;
 use bailiwick_store::testkit::image::{Image, Sitter};
 
@@ -11,21 +11,18 @@ use super::{Beginning, World};
 /// A world that is set up and quiet, before anybody came. Its systems are faithful, and have nobody.
 pub struct Template {
     image: Image,
-    /// Whose reading of the configuration its worlds take over.
-    parent: Option<Engine>,
     world: World,
 }
 
 impl Template {
-    /// Sets it up. `shared` says whether its worlds share the connectors, which then must remember nothing.
-    pub async fn new(systems: &[&str], shared: bool, change: impl FnOnce(&mut Configuration)) -> Self {
+    /// Sets it up.
+    pub async fn new(systems: &[&str], change: impl FnOnce(&mut Configuration)) -> Self {
         let sitter = Sitter::new().await.unwrap();
         let faithful: Vec<(&str, &[Behaviour])> = systems.iter().map(|name| (*name, &[][..])).collect();
         let mut world = World::on(sitter.store(), u64::MAX / 3, &faithful).await;
         world.configure_with(change).await;
         world.quiet().await;
-        let parent = shared.then(|| world.engine.clone());
-        Self { image: sitter.image().await.unwrap(), parent, world }
+        Self { image: sitter.image().await.unwrap(), world }
     }
 
     /// A world that goes on from there, with systems that behave so. Of the worlds of one template one is played at a
@@ -36,7 +33,6 @@ impl Template {
             hands: self.world.clock().as_millisecond(),
             key: self.world.key.clone(),
             folder: Arc::clone(&self.world.folder),
-            parent: self.parent.clone(),
         };
         let names = self.world.systems.iter().map(String::as_str);
         let systems: Vec<(&str, &[Behaviour])> = names.zip(behaviours.iter().map(Vec::as_slice)).collect();

@@ -11,9 +11,10 @@ use bailiwick_engine::AccessRequest;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Hub, Who,
-    answer::{Answer, ApiError, Body, Segment},
+    Hub, Page, Who,
+    answer::{Answer, ApiError, Body, Params, Segment},
     caller::{Caller, Right},
+    page::{Wanted, is},
 };
 
 /// An exception, and who it is for.
@@ -57,9 +58,22 @@ pub async fn views(hub: &Hub, exceptions: Vec<Exception>) -> Result<Vec<Exceptio
     Ok(exceptions.into_iter().map(view).collect())
 }
 
-/// `GET /exceptions`: all of them, oldest first.
-pub async fn list(State(hub): State<Hub>, _: Caller) -> Answer<Vec<ExceptionView>> {
-    Ok(Json(views(&hub, hub.engine.exceptions().await?).await?))
+/// Which exceptions.
+#[derive(Debug, Default, Deserialize)]
+pub struct Which {
+    state: Option<String>,
+}
+
+/// `GET /exceptions?state=&limit=&after=`: oldest first.
+pub async fn list(
+    State(hub): State<Hub>,
+    _: Caller,
+    Params(which): Params<Which>,
+    Params(wanted): Params<Wanted>,
+) -> Answer<Page<ExceptionView>> {
+    let filters = is("state", which.state).into_iter().collect();
+    let Page { items, next } = wanted.read::<Exception>(&hub, &mut *hub.read().await?, filters).await?;
+    Ok(Json(Page { items: views(&hub, items).await?, next }))
 }
 
 /// `POST /exceptions`: any operator may ask; a second person approves the plan.

@@ -12,21 +12,19 @@ use axum::{
 use bailiwick_core::{
     metrics::{Figures, Fold},
     record::RecordKind,
-    time::{SignedDuration, Timestamp},
 };
 
-use super::{Hub, answer::ApiError, caller::Caller};
+use super::{Hub, answer::ApiError, caller::Caller, metrics::Window};
 use crate::worker::Pulse;
 
 /// The media type.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
-/// The window of what is no counter.
-const WINDOW: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// `GET /metrics`
 pub async fn show(State(hub): State<Hub>, _: Caller) -> Result<Response, ApiError> {
     let now = hub.engine.now();
-    let since = now.checked_sub(WINDOW).unwrap_or(Timestamp::MIN);
+    // The window that the API has when none is asked for, of what is no counter.
+    let since = Window::default().begins(now)?;
     let text = hub.engine.measured(|fold| exposed(fold, &fold.figures(since, now))).await?;
     let text = text + &pulse(&hub.worker.pulse());
     Ok(([(header::CONTENT_TYPE, TEXT)], text).into_response())

@@ -112,14 +112,11 @@ pub async fn fire(
 ) -> Answer<Vec<FiredView>> {
     let fired = hub.engine.fire(&these.which, &operator).await?;
     hub.worker.nudge();
-    let mut out = Vec::with_capacity(fired.len());
-    for fired in fired {
-        let (termination, _) = hub.engine.termination(&fired.termination.to_string(), &operator).await?;
-        let who = hub.who(&mut *hub.read().await?, [termination.identity]).await?;
-        out.push(FiredView { who: Who::of(&who, termination.identity), fired });
-    }
+    let who = hub.who(&mut *hub.read().await?, fired.iter().map(|fired| fired.identity)).await?;
+    let view = |fired: Fired| FiredView { who: Who::of(&who, fired.identity), fired };
+    let fired = fired.into_iter().map(view).collect();
     wait.for_quiet(&hub).await;
-    Ok(Json(out))
+    Ok(Json(fired))
 }
 
 /// `POST /terminations/disarm`: takes them back.

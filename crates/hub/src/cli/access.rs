@@ -8,7 +8,7 @@ use bailiwick_core::{
 };
 use clap::{Args, Subcommand};
 
-use super::Context;
+use super::{Context, list::ListArgs};
 use crate::{
     api::{Asked, Asking, ExceptionView},
     failure::{Exit, Result},
@@ -20,8 +20,14 @@ use crate::{
 #[derive(Subcommand)]
 pub enum AccessCommand {
     /// Access that no policy gives, and until when
-    #[command(after_help = "Example:\n  bailiwick access list")]
-    List,
+    #[command(after_help = "Example:\n  bailiwick access list --state given")]
+    List {
+        /// Only what stands so: asked, given, ending, ended, lapsed
+        #[arg(long, value_parser = ["asked", "given", "ending", "ended", "lapsed"])]
+        state: Option<String>,
+        #[command(flatten)]
+        list: ListArgs,
+    },
     /// Ask that somebody holds something for a time; somebody else approves it
     #[command(
         after_help = "For a task, or to keep something beyond a change of the job: what is held already stays, and ends by itself.\n\
@@ -58,17 +64,18 @@ pub struct AskArgs {
 pub async fn run(context: &Context<'_>, command: AccessCommand) -> Result<Exit> {
     let client = context.client()?;
     match command {
-        AccessCommand::List => {
-            let all: Vec<ExceptionView> = client.get(&["exceptions"]).send().await?;
-            context.output.result(&all, |output| {
-                if all.is_empty() {
-                    output.say("nothing is given that no policy gives");
-                } else {
-                    output.table(&["exception", "what", "for", "state"], all.iter().map(row).collect());
-                    for ExceptionView { exception: Exception { terms, .. }, .. } in &all {
-                        output.line(&format!("  {}: {}", terms.exception, because(&terms.because)));
-                    }
+        AccessCommand::List { state, list } => {
+            let request = || client.get(&["exceptions"]).maybe("state", state.as_ref());
+            let all = list.read::<ExceptionView>(request).await?;
+            context.output.result(&all.items, |output| {
+                if !all.items.is_empty() {
+                    let header = ["exception", "what", "for", "state"];
+                    output.table(&header, all.items.iter().map(row).collect());
                 }
+                for ExceptionView { exception: Exception { terms, .. }, .. } in &all.items {
+                    output.line(&format!("  {}: {}", terms.exception, because(&terms.because)));
+                }
+                all.remark(output, "nothing is given that no policy gives");
             });
         }
         AccessCommand::Ask(AskArgs { person, entitlements, minutes, reason }) => {

@@ -12,6 +12,9 @@ use crate::{
     span,
 };
 
+/// How wide a column of spans is, whatever stands in it: traces are compared by eye.
+const SPAN: usize = 8;
+
 /// Arguments of `bailiwick trace`.
 #[derive(Args)]
 #[command(
@@ -82,6 +85,7 @@ fn show(output: Output, view: &TraceView) {
     output.line(&format!("{}, {} ({}): {}", trace.event, view.who.name, view.who.key, trace.kind));
     let rows = trace.hops.iter().map(|hop| {
         let after = hop.after_ms.map_or_else(String::new, |ms| format!("+{}", span::show(ms)));
+        let after = format!("{after:<SPAN$}");
         let at = hop.at.map_or_else(String::new, |at| format!("{at:.0}"));
         let deadline = hop.deadline.map_or_else(String::new, |at| format!("{at:.0}"));
         vec![
@@ -116,7 +120,7 @@ fn line(view: &TraceView) -> Vec<Cell> {
         Tone::Plain.cell(&trace.kind),
         Tone::Plain.cell(&view.who.name),
         Tone::Plain.cell(at.map_or_else(String::new, step)),
-        Tone::Plain.cell(since.map_or_else(String::new, span::show)),
+        Tone::Plain.cell(format!("{:<SPAN$}", since.map_or_else(String::new, span::show))),
         tone(worst).cell(worst.as_str()),
     ]
 }

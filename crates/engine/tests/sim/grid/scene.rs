@@ -65,7 +65,7 @@ async fn template(bug: Option<Bug>) -> Rc<Template> {
     if let Some(known) = TEMPLATES.with_borrow(|all| all.get(&key).cloned()) {
         return known;
     }
-    let template = Template::new(&[SYSTEM], bug.is_none(), |configuration| {
+    let template = Template::new(&[SYSTEM], |configuration| {
         tryable(configuration);
         promised(configuration);
         let scim = configuration.integrations.iter_mut().filter(|i| i.connector == "scim");
