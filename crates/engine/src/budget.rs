@@ -18,7 +18,6 @@ use bailiwick_connector::{ConnectorError, ErrorKind};
 use bailiwick_core::{
     budget::{Breach, Budget, Ledger, Use, kept_for_leavers},
     event::Event,
-    finding::Finding,
     id::{EventId, IdentityId, IntegrationName, SystemName},
     integration::{Integration, Role},
     plan::{Op, Plan},
@@ -251,29 +250,15 @@ impl Engine {
              `bailiwick integration held {name}`, then let them go once with `bailiwick integration release {name}`",
             breach.used, breach.limit
         );
-        let key = format!("{EXCEEDED}:{name}");
-        let Some(open) = self.open_with(tx, &key).await? else {
-            let wrong = Wrong {
-                code: "budget-exceeded",
-                subject: name.to_string(),
-                identity: None,
-                system: system_of(integration).cloned(),
-                message,
-                owner: integration.owner.clone(),
-            };
-            return self.open_finding(tx, wrong).await;
+        let wrong = Wrong {
+            code: "budget-exceeded",
+            subject: name.to_string(),
+            identity: None,
+            system: system_of(integration).cloned(),
+            message,
+            owner: integration.owner.clone(),
         };
-        if open.value.message == message {
-            return Ok(None);
-        }
-        let record = self
-            .record(RecordKind::FindingOpened, "finding")
-            .fact("code", EXCEEDED)
-            .fact("finding", open.value.id)
-            .fact("held", left)
-            .fact("subject", name);
-        let told = Finding { message, ..open.value };
-        Ok(Some(Update::new(record).replace(&told, open.revision, self.entropy())))
+        self.renew_finding(tx, wrong).await
     }
 
     /// How many changes wait in each run on the system that is not over.

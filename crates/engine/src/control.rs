@@ -85,6 +85,7 @@ impl Engine {
         self.close_case(&mut *tx, stored_case).await?;
         if let Some(killed) = &killed {
             self.end_sweep(&mut *tx, &killed.register.vendor).await?;
+            self.wake_watches(&mut *tx, [killed.name.clone()]).await?;
         }
         let job = Job::ControlEnds { case, system: system.clone(), class, until };
         self.enqueue(&mut *tx, vec![job.work(None, None, Haste::Usual, until)]).await?;

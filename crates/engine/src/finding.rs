@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bailiwick_core::{
     finding::Finding,
     id::{FindingId, IdentityId, SystemName},
-    record::RecordKind,
+    record::{Record, RecordKind},
     time::SignedDuration,
 };
 use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, select};
@@ -60,6 +60,19 @@ impl Engine {
         Ok(self.open_with(tx, &key).await?.is_none().then(|| self.opening_within(wrong, time)))
     }
 
+    /// Opens a finding; where the same is open and says something else, it says this now. Its deadline stays.
+    pub(crate) async fn renew_finding(&self, tx: &mut dyn Tx, wrong: Wrong) -> Result<Option<Update>> {
+        let Some(open) = self.open_with(tx, &format!("{}:{}", wrong.code, wrong.subject)).await? else {
+            return Ok(Some(self.opening(wrong)));
+        };
+        if open.value.message == wrong.message {
+            return Ok(None);
+        }
+        let renewed = Finding { message: wrong.message, ..open.value };
+        let record = self.opened(&renewed);
+        Ok(Some(Update::new(record).replace(&renewed, open.revision, self.entropy())))
+    }
+
     fn opening(&self, wrong: Wrong) -> Update {
         self.opening_within(wrong, DEADLINE)
     }
@@ -78,13 +91,16 @@ impl Engine {
             deadline: now.saturating_add(time).unwrap_or(now),
             closed: None,
         };
-        let mut record = self
+        Update::new(self.opened(&finding)).insert(&finding, self.entropy())
+    }
+
+    fn opened(&self, finding: &Finding) -> Record {
+        let record = self
             .record(RecordKind::FindingOpened, "finding")
             .fact("code", &finding.code)
             .fact("finding", finding.id)
             .fact("subject", &finding.subject);
-        record.identity = finding.identity;
-        Update::new(record).insert(&finding, self.entropy())
+        Record { identity: finding.identity, ..record }
     }
 
     /// Access is known or wanted on a system that no integration reaches, or does any more, or not with this program.

@@ -55,7 +55,7 @@ impl Engine {
         }
         let cell = self.hub_roles(case, kept);
         let ended = cell.verdict == Verdict::Removed;
-        let judged = Update::new(self.judged_roles("decide", identity.id, &cell));
+        let judged = Update::new(self.judged_here("decide", identity.id, &cell));
         out.updates.push(judged.insert(&cell, self.entropy()));
         ended
     }
@@ -78,21 +78,33 @@ impl Engine {
     }
 
     fn hub_roles(&self, case: CaseId, kept: Vec<String>) -> Cell {
+        self.cell_here(case, AccessClass::HubRoles, kept, "the hub's own operators")
+    }
+
+    /// A cell of a case on the hub's own system: of the class so much is left.
+    pub(crate) fn cell_here(
+        &self,
+        case: CaseId,
+        class: AccessClass,
+        left: Vec<String>,
+        method: &str,
+    ) -> Cell {
         Cell {
             case,
             system: hub_system(),
-            class: AccessClass::HubRoles,
+            class,
             account: AccountId::from_bytes([0; 16]),
-            verdict: if kept.is_empty() { Verdict::Removed } else { Verdict::Residual { what: kept } },
+            verdict: if left.is_empty() { Verdict::Removed } else { Verdict::Residual { what: left } },
             at: self.now(),
-            method: "the hub's own operators".into(),
+            method: method.to_owned(),
             witness: Some(Witness::Independent),
             answer: None,
             tried: 1,
         }
     }
 
-    fn judged_roles(&self, step: &str, person: IdentityId, cell: &Cell) -> Record {
+    /// The record of a cell that the hub judges by its own register.
+    pub(crate) fn judged_here(&self, step: &str, person: IdentityId, cell: &Cell) -> Record {
         self.record(RecordKind::Verified, step)
             .identity(person)
             .case(cell.case)
@@ -114,7 +126,7 @@ impl Engine {
         let Some(case) = select::<Case>(tx, self.tenant(), open).await?.pop() else { return Ok(()) };
         let cell = self.hub_roles(case.value.id, Vec::new());
         let Some(before) = get::<Cell>(tx, self.tenant(), &cell.key()).await? else { return Ok(()) };
-        let judged = Update::new(self.judged_roles("operator", person, &cell));
+        let judged = Update::new(self.judged_here("operator", person, &cell));
         let mut updates = vec![judged.replace(&cell, before.revision, self.entropy())];
         updates.extend(self.close_finding(tx, LAST, &ended.to_string()).await?);
         tx.write(self.tenant(), updates, self.entropy()).await?;

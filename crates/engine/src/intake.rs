@@ -219,7 +219,7 @@ impl Engine {
                 message,
                 owner: owner.to_owned(),
             };
-            updates.extend(self.open_finding(tx, wrong).await?);
+            updates.extend(self.renew_finding(tx, wrong).await?);
         } else {
             updates.extend(self.close_finding(tx, "feed-held", &subject).await?);
         }

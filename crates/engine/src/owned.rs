@@ -1,8 +1,9 @@
 //! What a leaver answered for and knew: sub-cases of their case, on the hub's own system.
 //!
 //! The integrations whose posts they held are owned non-human identities: each is gone from the case when its transfer has
-//! ended, which takes somebody who accepted it and credentials that were set anew, or when the integration has ended. The
-//! credentials of those integrations are secrets that they know: each is gone when it was set after they left. Absent:
+//! ended, which takes somebody who accepted it and credentials that were set anew, or when the integration has ended and its
+//! own case is closed. The credentials of those integrations are secrets that they know: each is gone when it was set after
+//! they left, or with that case. Absent:
 //! automations, which have no owner in the configuration, and secrets that nothing here names.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,15 +11,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use bailiwick_core::{
     access::AccessClass,
     case::{Case, Cell},
-    id::{AccountId, IntegrationName},
+    id::IntegrationName,
     integration::Integration,
-    record::RecordKind,
     transfer::{Departure, Transfer},
-    verify::{Verdict, Witness},
+    verify::Verdict,
 };
 use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, entities::Credential, get, select};
 
-use crate::{Engine, Result, activate::hub_system};
+use crate::{Engine, Result};
+
+/// Whether an integration has ended.
+enum End {
+    Not,
+    /// It has, and its own case is open.
+    Unproven,
+    /// Its own case is closed: its provider rejects what it had, or somebody answers for that.
+    Proven,
+}
 
 impl Engine {
     /// Looks at what people who left answered for and knew, in the light of the transfers of now. `people` are the ones
@@ -37,8 +46,13 @@ impl Engine {
             let since = case.value.opened;
             let theirs: Vec<&Transfer> =
                 theirs.into_iter().filter(|t| !t.state.ended() || t.opened >= since).collect();
-            let known = self.known_secrets(tx, &theirs, &case.value).await?;
-            let owned = theirs.iter().filter(|t| !t.state.ended());
+            let ends = self.ends_of(tx, &theirs).await?;
+            let known = self.known_secrets(tx, &ends, &case.value).await?;
+            let owned = theirs.iter().filter(|t| match ends.get(&t.integration) {
+                Some(End::Not) => !t.state.ended(),
+                Some(End::Unproven) => true,
+                Some(End::Proven) | None => false,
+            });
             let owned = owned.map(|t| format!("{} ({})", t.integration, t.post)).collect();
             let mut changed = false;
             for (class, left) in [(AccessClass::OwnedNhis, owned), (AccessClass::KnownSecrets, known)] {
@@ -58,23 +72,45 @@ impl Engine {
         Ok(cases.into_iter().max_by_key(|stored| (stored.value.opened, stored.value.id)))
     }
 
-    /// The credentials of what they answered for that are as they were when they left.
-    async fn known_secrets(&self, tx: &mut dyn Tx, theirs: &[&Transfer], case: &Case) -> Result<Vec<String>> {
-        let mut known: BTreeMap<IntegrationName, Vec<String>> = BTreeMap::new();
-        for name in theirs.iter().map(|transfer| &transfer.integration) {
+    /// Whether the integrations that they answered for have ended.
+    async fn ends_of(&self, tx: &mut dyn Tx, theirs: &[&Transfer]) -> Result<BTreeMap<IntegrationName, End>> {
+        let mut ends = BTreeMap::new();
+        for name in theirs.iter().map(|transfer| &transfer.integration).collect::<BTreeSet<_>>() {
             let integration = get::<Integration>(tx, self.tenant(), name.as_str()).await?;
-            // The grant of one that has ended is proven dead by its own case.
-            if known.contains_key(name) || integration.is_none_or(|stored| stored.value.has_ended()) {
-                continue;
-            }
-            let of = Filter::Is("integration", name.as_str().into());
-            let all = select::<Credential>(tx, self.tenant(), Select::from(Table::Credentials).filter(of));
-            let old =
-                all.await?.into_iter().filter(|c| c.value.retired.is_none() && c.value.at <= case.opened);
-            let old = old.map(|c| format!("{name} {}", c.value.purpose.as_str())).collect();
-            known.insert(name.clone(), old);
+            let end = match integration.is_some_and(|stored| !stored.value.has_ended()) {
+                true => End::Not,
+                false => match self.case_of(tx, name).await? {
+                    Some(case) if case.value.closed.is_none() => End::Unproven,
+                    Some(_) | None => End::Proven,
+                },
+            };
+            ends.insert(name.clone(), end);
         }
-        Ok(known.into_values().flatten().collect())
+        Ok(ends)
+    }
+
+    /// The credentials of what they answered for that are as they were when they left.
+    async fn known_secrets(
+        &self,
+        tx: &mut dyn Tx,
+        ends: &BTreeMap<IntegrationName, End>,
+        case: &Case,
+    ) -> Result<Vec<String>> {
+        let mut known = Vec::new();
+        for (name, end) in ends {
+            match end {
+                End::Proven => {}
+                End::Unproven => known.push(format!("{name}: not proven that its provider rejects it")),
+                End::Not => {
+                    let of = Filter::Is("integration", name.as_str().into());
+                    let all = Select::from(Table::Credentials).filter(of);
+                    let all = select::<Credential>(tx, self.tenant(), all).await?.into_iter();
+                    let old = all.filter(|c| c.value.retired.is_none() && c.value.at <= case.opened);
+                    known.extend(old.map(|c| format!("{name} {}", c.value.purpose.as_str())));
+                }
+            }
+        }
+        Ok(known)
     }
 
     /// Writes a cell, if it is another one than before; where nothing ever was there is none.
@@ -85,36 +121,13 @@ impl Engine {
         class: AccessClass,
         left: Vec<String>,
     ) -> Result<bool> {
-        let system = hub_system();
-        let before = get::<Cell>(tx, self.tenant(), &Cell::key_of(case.id, &system, class)).await?;
-        let verdict = match left.is_empty() {
-            true => Verdict::Removed,
-            false => Verdict::Residual { what: left },
-        };
-        let same = |before: &Stored<Cell>| before.value.verdict == verdict;
-        if before.as_ref().is_some_and(same) || (before.is_none() && verdict == Verdict::Removed) {
+        let cell = self.cell_here(case.id, class, left, "the hub's own register");
+        let before = get::<Cell>(tx, self.tenant(), &cell.key()).await?;
+        let same = |before: &Stored<Cell>| before.value.verdict == cell.verdict;
+        if before.as_ref().is_some_and(same) || (before.is_none() && cell.verdict == Verdict::Removed) {
             return Ok(false);
         }
-        let cell = Cell {
-            case: case.id,
-            system,
-            class,
-            account: AccountId::from_bytes([0; 16]),
-            verdict,
-            at: self.now(),
-            method: "the hub's own register".into(),
-            witness: Some(Witness::Independent),
-            answer: None,
-            tried: 1,
-        };
-        let record = self
-            .record(RecordKind::Verified, "owned")
-            .identity(case.identity)
-            .case(case.id)
-            .fact("class", class)
-            .fact("system", &cell.system)
-            .fact("verdict", cell.verdict.name());
-        let update = Update::new(record);
+        let update = Update::new(self.judged_here("owned", case.identity, &cell));
         let update = match before {
             Some(before) => update.replace(&cell, before.revision, self.entropy()),
             None => update.insert(&cell, self.entropy()),

@@ -327,10 +327,11 @@ impl Engine {
     ) -> Result<Lack> {
         let mut lack = Lack::default();
         let oldest = self.oldest_credential(tx, name).await?;
-        let mut left = BTreeSet::new();
+        let of = Select::from(Table::Transfers).filter(Filter::Is("integration", name.as_str().into()));
+        let all = select::<Transfer>(tx, self.tenant(), of).await?.into_iter().map(|stored| stored.value);
+        let left = all.filter(|t| t.because == Departure::Left).map(|t| t.from).collect();
         for post in Post::ALL {
             let Some(open) = self.transfer_open(tx, name, post).await? else { continue };
-            left.insert(open.value.from.clone());
             let now = self.now();
             let state = match open.value.step(integration, oldest, now) {
                 Step::Wait(until) => {

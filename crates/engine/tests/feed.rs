@@ -197,6 +197,9 @@ async fn a_release_is_of_what_was_seen_and_of_nothing_else() {
     assert_eq!(code(scene.world.deliver(&twice).await), "feed-duplicate-key");
     let form = scene.last().await;
     assert!(form.would.is_none());
+    // What is told is why the last one is held.
+    let told = scene.world.findings("feed-held").await;
+    assert!(told.len() == 1 && told[0].contains("the key `1` is on lines"), "{told:?}");
     assert_eq!(code(scene.release(&form, &scene.first).await), "feed-release-form");
     let none = scene.world.engine.release_batch(
         BatchId::from_bytes([1; 16]),

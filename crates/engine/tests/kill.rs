@@ -463,3 +463,38 @@ async fn a_callback_that_nobody_can_see_keeps_the_case_open_until_a_person_answe
     assert!(closed, "{cell:?}");
     assert!(world.engine.swept("nobody").await.unwrap().integrations.contains(&(chat(), Swept::Dead)));
 }
+
+#[tokio::test]
+async fn what_a_leaver_answered_for_is_gone_from_their_case_when_its_grant_is_dead() {
+    let mut world = World::new(21, &[("chat", &[])]).await;
+    let admin = world.operator("admin", Some("hr/9")).await;
+    let owned = |configuration: &mut Configuration| {
+        killable(configuration);
+        for integration in configuration.integrations.iter_mut().filter(|i| i.name == chat()) {
+            integration.owner = "hr/1".into();
+        }
+    };
+    world.configure_with(owned).await;
+    world.deliver(&PEOPLE).await.unwrap();
+    world.quiet().await;
+    world.deliver(&["1,Ann,ann@x.test,Engineering,,left", PEOPLE[1]]).await.unwrap();
+    world.quiet().await;
+    let cells = world.cells().await;
+    let owned = ["bailiwick/owned-nhis", "bailiwick/known-secrets"];
+    assert_eq!(owned.map(|cell| &cells[cell][..]), ["residual"; 2], "{cells:?}");
+    assert_eq!((alive(&world), world.open_cases().await), ((true, true), 1));
+    // That it has ended here proves nothing: as long as the vendor lets in what she knew, it is left.
+    world.lab.behave("chat", [Behaviour::Noop200]).unwrap();
+    world.engine.kill(&chat(), &admin).await.unwrap();
+    world.quiet().await;
+    assert_eq!(alive(&world), (true, true));
+    let cells = world.cells().await;
+    assert_eq!(owned.map(|cell| &cells[cell][..]), ["residual"; 2], "{cells:?}");
+    world.lab.behave("chat", []).unwrap();
+    world.pass(SignedDuration::from_hours(7));
+    world.quiet().await;
+    assert_eq!(alive(&world), (false, false));
+    let cells = world.cells().await;
+    assert_eq!(owned.map(|cell| &cells[cell][..]), ["removed"; 2], "{cells:?}");
+    assert_eq!(world.open_cases().await, 0);
+}

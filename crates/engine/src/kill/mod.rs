@@ -164,6 +164,8 @@ impl Engine {
         let caller = get::<Caller>(tx, self.tenant(), before.name.as_str()).await?;
         updates.extend(caller.map(|token| self.dismissal(&token, Actor::Hub("kill".into()))));
         tx.write(self.tenant(), updates, self.entropy()).await?;
+        // Nobody has to accept it any more.
+        self.wake_watches(tx, [before.name.clone()]).await?;
         let job = Job::Kill { integration: before.name.clone(), case: case.id };
         Ok(vec![job.work(None, None, Haste::Soon, now)])
     }

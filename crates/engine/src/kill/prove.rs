@@ -183,6 +183,10 @@ impl Engine {
         let vendor = killing.integration.register.vendor.clone();
         self.close_case(&mut *tx, killing.case).await?;
         self.end_sweep(&mut *tx, &vendor).await?;
+        if matches!(cell.verdict, Verdict::Removed) {
+            // Who left and answered for it may have waited for this.
+            self.wake_watches(&mut *tx, [name.clone()]).await?;
+        }
         // Where nothing declares how to try it, trying again shows nothing else: a person has to answer.
         match matches!(cell.verdict, Verdict::Removed) || killing.integration.kill.is_none() {
             true => tx.finish(self.tenant(), item).await?,

@@ -1,6 +1,6 @@
 //! Writing what a comparison found, all in one transaction: how much of it, and what was read.
 
-use bailiwick_core::{digest::Digest, finding::Finding, record::RecordKind};
+use bailiwick_core::{digest::Digest, record::RecordKind};
 use bailiwick_store::{
     Tx, Update,
     entities::{Held, Membership, Reading},
@@ -146,30 +146,15 @@ impl Engine {
              whether that is so, then let them go with `bailiwick reconcile {system} --release`",
             comparing.rules.max_change_percent
         );
-        let updates = match self.open_with(tx, &format!("{HELD}:{system}")).await? {
-            Some(open) if open.value.message == message => Vec::new(),
-            Some(open) => {
-                let record = self
-                    .record(RecordKind::FindingOpened, "finding")
-                    .fact("code", HELD)
-                    .fact("finding", open.value.id)
-                    .fact("held", held)
-                    .fact("subject", system);
-                let told = Finding { message, ..open.value };
-                vec![Update::new(record).replace(&told, open.revision, self.entropy())]
-            }
-            None => {
-                let wrong = Wrong {
-                    code: "differences-held",
-                    subject: system.to_string(),
-                    identity: None,
-                    system: Some(system.clone()),
-                    message,
-                    owner: comparing.integration.owner.clone(),
-                };
-                self.open_finding(tx, wrong).await?.into_iter().collect()
-            }
+        let wrong = Wrong {
+            code: "differences-held",
+            subject: system.to_string(),
+            identity: None,
+            system: Some(system.clone()),
+            message,
+            owner: comparing.integration.owner.clone(),
         };
+        let updates = self.renew_finding(tx, wrong).await?.into_iter().collect();
         Ok(tx.write(self.tenant(), updates, self.entropy()).await?)
     }
 

@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bailiwick_core::{
     account::Account,
-    finding::Finding,
     identity::{Identity, Lifecycle},
-    record::RecordKind,
 };
 use bailiwick_store::{Filter, Select, Table, Tx, Update, select};
 
@@ -64,29 +62,15 @@ impl Engine {
         message: String,
     ) -> Result<Option<Update>> {
         let system = comparing.system;
-        match self.open_with(tx, &format!("{UNATTENDED}:{system}")).await? {
-            Some(open) if open.value.message == message => Ok(None),
-            Some(open) => {
-                let record = self
-                    .record(RecordKind::FindingOpened, "finding")
-                    .fact("code", UNATTENDED)
-                    .fact("finding", open.value.id)
-                    .fact("subject", system);
-                let told = Finding { message, ..open.value };
-                Ok(Some(Update::new(record).replace(&told, open.revision, self.entropy())))
-            }
-            None => {
-                let wrong = Wrong {
-                    code: "shared-account-unattended",
-                    subject: system.to_string(),
-                    identity: None,
-                    system: Some(system.clone()),
-                    message,
-                    owner: comparing.integration.owner.clone(),
-                };
-                self.open_finding(tx, wrong).await
-            }
-        }
+        let wrong = Wrong {
+            code: "shared-account-unattended",
+            subject: system.to_string(),
+            identity: None,
+            system: Some(system.clone()),
+            message,
+            owner: comparing.integration.owner.clone(),
+        };
+        self.renew_finding(tx, wrong).await
     }
 
     /// Closes the findings about accounts of nobody that are declared as shared.
