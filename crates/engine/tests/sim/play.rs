@@ -59,7 +59,6 @@ async fn template(script: &Script) -> Rc<Template> {
         return known;
     }
     let change = |configuration: &mut Configuration| declare(configuration, script, false);
-    // A planted connector remembers: each world has its own.
     let template = Template::new(&SYSTEMS[..script.systems.len()], change).await;
     let template = Rc::new(template);
     TEMPLATES.with_borrow_mut(|all| all.insert(key, template.clone()));
