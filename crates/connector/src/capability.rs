@@ -87,6 +87,8 @@ pub struct Capability {
     pub by_person: Option<ByPerson>,
     /// It shows what changed since a reading before: [`Connector::changes`](crate::Connector::changes).
     pub incremental: bool,
+    /// It shows what the system's own audit log says: [`Connector::audit`](crate::Connector::audit).
+    pub audits: bool,
     /// How long after a write a read may still show the old state, milliseconds.
     pub read_lag_ms: u64,
     /// The largest page that the system gives.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use async_trait::async_trait;
-use bailiwick_core::{access::AccessClass, digest::Digest, plan::Op};
+use bailiwick_core::{access::AccessClass, audit, digest::Digest, plan::Op, time::Timestamp};
 
 use crate::{
     Capability, ConnectorError, ErrorKind, Line, Object, Result,
@@ -79,6 +79,18 @@ pub struct Since {
     /// Whether all news was shown. Otherwise nothing may be concluded from what was not.
     pub complete: bool,
 }
+
+/// Where a reading of a system's audit log begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start<'a> {
+    /// After the entry with this mark.
+    Mark(&'a str),
+    /// With what was done at that instant; what was done before may be shown too.
+    Instant(Timestamp),
+}
+
+/// Is shown each entry of an audit log.
+pub type Read<'r> = &'r mut (dyn FnMut(audit::Entry) + Send);
 
 /// Whether a change did something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,6 +169,13 @@ pub trait Connector: Send + Sync {
         _hear: Hear<'_>,
     ) -> Result<Since> {
         Err(unsupported("news since a reading before"))
+    }
+
+    /// Shows what the system's own audit log says was done, oldest first, `size` entries or more; none: there are no more.
+    /// Each entry has a mark that gives what comes after it, and every change of an account that was made since is
+    /// among them, with whether this integration made it. Only if [`Capability::audits`].
+    async fn audit(&self, _line: &Line, _from: Start<'_>, _size: u32, _read: Read<'_>) -> Result<()> {
+        Err(unsupported("reading an audit log"))
     }
 
     /// One thing, as a listing would show it; `None` when it is certainly not there.

@@ -18,7 +18,7 @@ pub mod testkit;
 pub use broker::{Action, Answer, Broker, Call, Line};
 pub use capability::{AccountWrite, ByPerson, Capability, Form};
 pub use contract::{
-    Applied, Connector, Entry, Hear, Issued, Listing, Locator, News, Outcome, Page, Since, Visit,
+    Applied, Connector, Entry, Hear, Issued, Listing, Locator, News, Outcome, Page, Read, Since, Start, Visit,
 };
 pub use error::{ConnectorError, Effect, ErrorKind, Result};
 pub use object::{Object, ObjectState, ObjectValue};

@@ -3,11 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use bailiwick_core::{access::AccessClass, plan::Op};
+use bailiwick_core::{access::AccessClass, audit, plan::Op};
 
 use crate::{
     Applied, Capability, Connector, ConnectorError, Entry, ErrorKind, Hear, Issued, Line, Listing, Locator,
-    News, Object, Page, Result, Since, Visit, seal::Secret,
+    News, Object, Page, Read, Result, Since, Start, Visit, seal::Secret,
 };
 
 /// Waits; handed in, so that a test need not.
@@ -136,6 +136,23 @@ impl Connector for Patient {
             };
             match self.inner.changes(line, listing, since, &mut heard).await {
                 Ok(since) => return Ok(since),
+                Err(error) if shown => return Err(error),
+                Err(error) => self.bear(error, tries).await?,
+            }
+            tries += 1;
+        }
+    }
+
+    async fn audit(&self, line: &Line, from: Start<'_>, size: u32, read: Read<'_>) -> Result<()> {
+        let mut tries = 1;
+        loop {
+            let mut shown = false;
+            let mut seen = |entry: audit::Entry| {
+                shown = true;
+                read(entry);
+            };
+            match self.inner.audit(line, from, size, &mut seen).await {
+                Ok(()) => return Ok(()),
                 Err(error) if shown => return Err(error),
                 Err(error) => self.bear(error, tries).await?,
             }

@@ -10,7 +10,7 @@ macro_rules! sentences {
 
         impl Sentence {
             /// All sentences, in the order of the report.
-            pub const ALL: [Self; 17] = [$(Self::$variant),*];
+            pub const ALL: [Self; 18] = [$(Self::$variant),*];
 
             /// The sentence.
             pub const fn text(self) -> &'static str {
@@ -37,5 +37,6 @@ sentences! {
     IdentifiersAreKept = "identifiers keep bytes and case";
     TriedTells = "a tried credential tells who is let in";
     NewsTells = "news tells what changed";
+    AuditTells = "the audit log tells who changed what";
     NothingSecretInDebug = "nothing secret in debug";
 }

@@ -2,6 +2,7 @@
 //! `mod` (the contract), `settings` (what configuration may say), `decode` (what systems say) and, for
 //! those that write, `encode`.
 
+mod audit;
 pub mod aws_iam;
 pub mod csv;
 mod http;

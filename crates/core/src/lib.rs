@@ -8,6 +8,7 @@
 pub mod access;
 pub mod account;
 pub mod approval;
+pub mod audit;
 pub mod authority;
 pub mod automation;
 pub mod budget;

@@ -9,6 +9,7 @@
 //! What a sentence asserts, it asserts on the system's truth, which the subject reads by a path of its
 //! own, and not on what the connector says.
 
+mod auditing;
 mod fixtures;
 mod losing;
 mod news;
@@ -137,6 +138,7 @@ pub async fn run(subject: &dyn Subject) -> Report {
             Sentence::IdentifiersAreKept => reading::identifiers_are_kept(&bench).await,
             Sentence::TriedTells => trying::tried_tells(&bench).await,
             Sentence::NewsTells => news::news_tells(&bench).await,
+            Sentence::AuditTells => auditing::audit_tells(&bench).await,
             Sentence::NothingSecretInDebug => reading::nothing_secret_in_debug(&bench).await,
         };
         rows.push(Row { sentence, verdict: verdict.unwrap_or_else(Verdict::Broken) });

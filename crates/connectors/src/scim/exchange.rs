@@ -37,6 +37,17 @@ impl Exchange<'_> {
         self.line.send(call).await.map_err(|error| ConnectorError { effect: Effect::None, ..error })
     }
 
+    /// Makes a call that reads; anything but a success is an error without effect.
+    pub(super) async fn read_by(&self, call: Call) -> Result<Answer> {
+        let label = format!("{} {}", call.method, call.path);
+        let answer = self.line.send(call).await;
+        let answer = answer.map_err(|error| ConnectorError { effect: Effect::None, ..error })?;
+        match answer.status {
+            200..=299 => Ok(answer),
+            _ => Err(refusal(&label, Kind::Read, &answer)),
+        }
+    }
+
     /// Reads; anything but a success is an error without effect.
     pub(super) async fn read(
         &self,

@@ -27,7 +27,7 @@ use std::{
 use async_trait::async_trait;
 use bailiwick_connector::{
     self as connector, AccountWrite, Applied, Capability, Connector, ConnectorError, Entry, ErrorKind,
-    Issued, Line, Listing, Locator, Object, Page, Result, Visit, seal::Secret,
+    Issued, Line, Listing, Locator, Object, Page, Read, Result, Start, Visit, seal::Secret,
 };
 use bailiwick_core::{access::AccessClass, plan::Op};
 use serde_json::Value;
@@ -90,6 +90,7 @@ impl Scim {
     /// | `read_lag_ms` | how long reads may show what was before a write | 0 |
     /// | `groups` | `false` for a system that has no groups | it has |
     /// | `held.CLASS` | where the vendor lists, gives and takes what SCIM has no words for, and how a canary is given one (`issue`) that can be tried (`try`) | unobservable |
+    /// | `audit` | where the vendor's audit log is read, and which members of its entries say what (`list`, `after`, `items`, `mark`, `at`, `actor`, `ours`, `deed`, `account`, `classes`, `ends`) | none is read |
     /// | `held.CLASS.outlives` | whether it can be there when the account is gone, so that the account's end is no proof of its | `false` for licences and roles, else `true` |
     ///
     /// # Errors
@@ -186,6 +187,7 @@ fn capability(settings: &Settings, learned: &Learned) -> Capability {
         conditional: learned.etag,
         idempotency_keys: settings.idempotency_header.is_some(),
         incremental: false,
+        audits: settings.audit.is_some(),
         remarks: Vec::new(),
         read_lag_ms: settings.read_lag_ms,
         max_page: settings.page_size.into_iter().chain(learned.max_page).min().unwrap_or(PAGE),
@@ -267,6 +269,12 @@ impl Connector for Scim {
                 self.held(class)?.survey(&reader.exchange, account, visit).await
             }
         }
+    }
+
+    async fn audit(&self, line: &Line, from: Start<'_>, _size: u32, read: Read<'_>) -> Result<()> {
+        let log = self.settings.audit.as_ref().ok_or_else(|| unsupported("reading an audit log"))?;
+        let answer = self.exchange(line).read_by(log.call(from)).await?;
+        log.show(&decode::json(&answer.body)?, read)
     }
 
     async fn get(&self, line: &Line, locator: Locator<'_>) -> Result<Option<Object<'static>>> {

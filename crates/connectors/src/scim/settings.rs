@@ -12,6 +12,7 @@ use super::{
     held::{HeldApi, HeldSetting},
     path::{ENTERPRISE, ScimPath},
 };
+use crate::audit::AuditApi;
 
 /// How lists are paged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -58,6 +59,8 @@ pub(super) struct Settings {
     pub(super) groups: bool,
     /// Access that SCIM has no words for.
     pub(super) held: BTreeMap<AccessClass, HeldApi>,
+    /// The vendor's audit log.
+    pub(super) audit: Option<AuditApi>,
 }
 
 /// The attributes that are known without being configured.
@@ -116,13 +119,14 @@ impl Settings {
             read_lag_ms: take(&mut settings, "read_lag_ms")?.unwrap_or_default(),
             groups: take(&mut settings, "groups")?.unwrap_or(true),
             held: held(take(&mut settings, "held")?.unwrap_or_default())?,
+            audit: take(&mut settings, "audit")?.map(audit).transpose()?,
         };
         match settings.keys().next() {
             None => Ok(read),
             Some(unknown) => Err(wrong(
                 unknown,
                 "there is none of this name; there are base, paging, page_size, update, idempotency_header, \
-                 attributes, read_lag_ms, groups and held",
+                 attributes, read_lag_ms, groups, held and audit",
             )),
         }
     }
@@ -173,6 +177,10 @@ fn held(table: BTreeMap<String, Value>) -> Result<BTreeMap<AccessClass, HeldApi>
         ))
     };
     table.into_iter().map(entry).collect()
+}
+
+fn audit(setting: Value) -> Result<AuditApi> {
+    AuditApi::new(setting).map_err(|(part, why)| wrong(&format!("audit{part}"), why))
 }
 
 #[cfg(test)]

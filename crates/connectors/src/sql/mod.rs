@@ -116,6 +116,7 @@ fn capability(settings: &Settings) -> Capability {
         tries: settings.has("set-password").then_some(AccessClass::PrimaryAccount).into_iter().collect(),
         by_person: None,
         incremental: false,
+        audits: false,
         remarks: Vec::new(),
         forms: Vec::new(),
         writes: AccountWrite::ALL.into_iter().filter(|write| settings.has(write.as_str())).collect(),

@@ -131,6 +131,7 @@ fn capability(settings: &Settings) -> Capability {
         tries: settings.canary_role.iter().map(|_| VaultTokens).collect(),
         by_person: None,
         incremental: false,
+        audits: false,
         remarks: Vec::new(),
         writes: AccountWrite::ALL.into(),
         forms: Vec::new(),

@@ -113,6 +113,19 @@ pub fn settings() -> Value {
         "base": "/scim/v2",
         "idempotency_header": "Idempotency-Key",
         "read_lag_ms": READ_LAG_MS,
+        "audit": {
+            "list": "/api/audit", "after": "after", "items": "entries", "mark": "seq", "at": "at",
+            "actor": "actor", "ours": ["integration"], "deed": "effect", "account": "user",
+            "classes": {
+                "member-added": "direct-groups", "member-removed": "direct-groups",
+                "licence-assigned": "licences", "licence-removed": "licences",
+                "token-created": "api-tokens", "token-suspended": "api-tokens", "token-revoked": "api-tokens",
+                "session-started": "sessions", "session-ended": "sessions",
+                "user-created": "primary-account", "user-changed": "primary-account",
+                "user-activated": "primary-account", "user-deactivated": "primary-account",
+            },
+            "ends": ["user-deleted", "user-soft-deleted"],
+        },
         "held": {
             "api-tokens": held("tokens", json!({
                 "name": "name", "purges": "purges_at",

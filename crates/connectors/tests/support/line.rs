@@ -17,7 +17,7 @@ use bailiwick_core::{
 use serde_json::json;
 
 /// What the connector needs below the base `/BASE` of the SCIM interface and the vendor's `/api`.
-const SCOPE: [&str; 24] = [
+const SCOPE: [&str; 25] = [
     "discover GET /BASE/ServiceProviderConfig",
     "discover GET /BASE/Schemas",
     "list GET /BASE/Users",
@@ -33,6 +33,7 @@ const SCOPE: [&str; 24] = [
     "revoke PATCH /BASE/Groups/{id}",
     "revoke PUT /BASE/Groups/{id}",
     "list GET /api/users/{id}/licences",
+    "list GET /api/audit",
     "grant PUT /api/users/{id}/licences/{sku}",
     "revoke DELETE /api/users/{id}/licences/{sku}",
     "list GET /api/users/{id}/tokens",

@@ -23,7 +23,8 @@ use crate::{
 };
 
 /// These end the canary, and look at all that was said.
-const LAST: [Sentence; 3] = [Sentence::AlreadySo, Sentence::NewsTells, Sentence::NothingSecretInDebug];
+const LAST: [Sentence; 4] =
+    [Sentence::AlreadySo, Sentence::NewsTells, Sentence::AuditTells, Sentence::NothingSecretInDebug];
 
 /// What came of one sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -174,6 +175,7 @@ impl Engine {
 
     async fn try_all(&self, bench: &Bench<'_>, marker: &str) -> Vec<Tried> {
         let before_news = bench.news_begin().await;
+        let log_begin = self.now();
         let made = bench.make(marker).await;
         let mut canary = match made {
             Ok(canary) => canary,
@@ -207,6 +209,7 @@ impl Engine {
                 Sentence::IdentifiersAreKept => bench.identifiers(&canary).await,
                 Sentence::TriedTells => bench.tried_tells(&mut canary, self.entropy()).await,
                 Sentence::NewsTells => bench.news_tell(&canary, &before_news).await,
+                Sentence::AuditTells => bench.audit_tells(&canary, log_begin).await,
                 Sentence::NothingSecretInDebug => canary.nothing_secret(),
             };
             canary.hear(bench, &shown);

@@ -2,8 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use bailiwick_connector::{ConnectorError, Effect, ErrorKind, Listing, Locator, News, Object};
-use bailiwick_core::{access::AccessClass, digest::Digest, plan::Op};
+use bailiwick_connector::{ConnectorError, Effect, ErrorKind, Listing, Locator, News, Object, Start};
+use bailiwick_core::{
+    access::AccessClass,
+    audit,
+    digest::Digest,
+    plan::Op,
+    time::{SignedDuration, Timestamp},
+};
 
 use super::{Canary, Failing, Shown, ensure, not_shown};
 use crate::{apply::on_canary, canary::Bench};
@@ -14,6 +20,10 @@ const LOOKED_AT: usize = 5_000;
 const SMALL_PAGES: usize = 20;
 /// How many others are compared with what the list shows.
 const COMPARED: usize = 5;
+/// How many entries of an audit log are read at a time.
+const LOGGED: u32 = 500;
+/// How far the clocks may be apart.
+const CLOCKS: SignedDuration = SignedDuration::from_mins(2);
 
 /// A part of a listing.
 struct Part {
@@ -244,6 +254,33 @@ impl Bench<'_> {
             self.connector.changes(&self.reader, Listing::Accounts, Some(&made.next), &mut hear).await?;
         ensure(gone || (end.rest_is_gone && shown), || "what was deleted since is no news".into())?;
         Ok("what was made is news, and what was deleted".into())
+    }
+
+    /// The system's own log tells that the canary was made, and by whom; it has been removed by now.
+    pub(super) async fn audit_tells(&self, canary: &Canary, since: Timestamp) -> Shown {
+        if !self.connector.capability().audits {
+            return not_shown("it reads no audit log");
+        }
+        self.settle().await?;
+        let begin = since.saturating_sub(CLOCKS).unwrap_or(since);
+        let (mut ours, mut others, mut mark) = (0_u32, 0_u32, None::<String>);
+        loop {
+            let before = mark.clone();
+            let mut read = |entry: audit::Entry| {
+                if entry.account.as_deref() == Some(canary.id.as_str()) {
+                    *(if entry.ours { &mut ours } else { &mut others }) += 1;
+                }
+                mark = Some(entry.mark);
+            };
+            let start = before.as_deref().map_or(Start::Instant(begin), Start::Mark);
+            self.connector.audit(&self.reader, start, LOGGED, &mut read).await?;
+            if mark == before {
+                break;
+            }
+        }
+        ensure(others == 0, || format!("{others} changes of the canary are under another name"))?;
+        ensure(ours > 0, || "it has no word of the canary".into())?;
+        Ok(format!("{ours} changes of the canary, under the integration's name"))
     }
 }
 

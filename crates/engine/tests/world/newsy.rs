@@ -11,7 +11,8 @@ use std::{
 
 use async_trait::async_trait;
 use bailiwick_connector::{
-    Applied, Capability, Connector, Hear, Line, Listing, Locator, News, Object, Page, Result, Since, Visit,
+    Applied, Capability, Connector, Hear, Line, Listing, Locator, News, Object, Page, Read, Result, Since,
+    Start, Visit,
 };
 use bailiwick_core::{digest::Digest, plan::Op};
 use serde_json::Value;
@@ -126,6 +127,10 @@ impl Connector for Newsy {
         }
         SNAPSHOTS.lock().unwrap().insert(next.clone(), now);
         Ok(Since { next, rest_is_gone: anew || self.rest, complete })
+    }
+
+    async fn audit(&self, line: &Line, from: Start<'_>, size: u32, read: Read<'_>) -> Result<()> {
+        self.inner.audit(line, from, size, read).await
     }
 
     async fn get(&self, line: &Line, locator: Locator<'_>) -> Result<Option<Object<'static>>> {

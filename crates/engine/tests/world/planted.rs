@@ -8,8 +8,8 @@ use std::{
 
 use async_trait::async_trait;
 use bailiwick_connector::{
-    Applied, Capability, Connector, Effect, Line, Listing, Locator, Object, ObjectState, Outcome, Page,
-    Result, Visit,
+    Applied, Capability, Connector, Effect, Line, Listing, Locator, Object, ObjectState, Outcome, Page, Read,
+    Result, Start, Visit,
 };
 use bailiwick_core::plan::Op;
 
@@ -123,6 +123,10 @@ impl Connector for Planted {
         }
         let mut show = |object: Object<'_>| visit(self.shown(object.into_owned()));
         self.inner.list(line, listing, cursor, size, &mut show).await
+    }
+
+    async fn audit(&self, line: &Line, from: Start<'_>, size: u32, read: Read<'_>) -> Result<()> {
+        self.inner.audit(line, from, size, read).await
     }
 
     async fn get(&self, line: &Line, locator: Locator<'_>) -> Result<Option<Object<'static>>> {

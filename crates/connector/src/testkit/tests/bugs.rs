@@ -20,11 +20,12 @@ pub(super) enum Bug {
     LowersNames,
     LetsAnybodyIn,
     ForgetsTheGone,
+    LogsNothing,
     Echoes,
 }
 
 impl Bug {
-    pub(super) const ALL: [(Self, Sentence); 17] = [
+    pub(super) const ALL: [(Self, Sentence); 18] = [
         (Self::DeclaresRoles, Sentence::DeclaredIsImplemented),
         (Self::CheckWrites, Sentence::CheckChangesNothing),
         (Self::SkipsAtPageEnds, Sentence::ListVisitsEachOnce),
@@ -41,6 +42,7 @@ impl Bug {
         (Self::LowersNames, Sentence::IdentifiersAreKept),
         (Self::LetsAnybodyIn, Sentence::TriedTells),
         (Self::ForgetsTheGone, Sentence::NewsTells),
+        (Self::LogsNothing, Sentence::AuditTells),
         (Self::Echoes, Sentence::NothingSecretInDebug),
     ];
 }

@@ -9,10 +9,12 @@ use async_trait::async_trait;
 use bailiwick_core::{
     access::AccessClass::{self, DirectGroups},
     account::AccountValue,
+    audit,
     id::{IntegrationName, SystemName, Tenant},
     integration::{Integration, Purpose, Role, Standing},
     plan::Op,
     scope::{Operation, Scope},
+    time::Timestamp,
 };
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -20,7 +22,7 @@ use serde_json::{Value, json};
 use super::{super::*, bugs::Bug};
 use crate::{
     AccountWrite, Answer, Applied, Broker, Call, Capability, Effect, Entry, ErrorKind, Hear, Issued, Locator,
-    News, ObjectState, ObjectValue, Outcome, Page, Result, Since, Visit,
+    News, ObjectState, ObjectValue, Outcome, Page, Read, Result, Since, Start, Visit,
     broker::{Transport, TransportError},
     seal::{Credential, SealContext, SealKey, Secret},
 };
@@ -33,6 +35,8 @@ struct Store {
     groups: BTreeMap<u32, (String, BTreeSet<u32>)>,
     next: u32,
     hidden: bool,
+    /// Users that were changed, in order.
+    log: Vec<String>,
 }
 
 /// The system: `GET /users?from=&count=`, `GET|PATCH|DELETE /users/ID`, `POST /users`, `GET /groups`,
@@ -80,6 +84,10 @@ impl System {
                 }
                 None => (404, json!("no such user")),
             },
+            ("GET", "log", 1) => {
+                let (from, count) = (parameter("from").unwrap(), parameter("count").unwrap());
+                (200, json!(store.log.iter().skip(from).take(count).collect::<Vec<_>>()))
+            }
             ("GET", what, 1) => {
                 let (from, count) = (parameter("from").unwrap(), parameter("count").unwrap());
                 let shown = |id: &u32, name: &str, members: &BTreeSet<u32>| json!({"id": id.to_string(), "name": name, "members": members});
@@ -107,6 +115,7 @@ impl System {
                 let user = json!({"id": store.next.to_string(), "name": body["name"], "marker": body["marker"],
                     "dept": body["dept"], "active": true, "version": 1});
                 store.users.insert(store.next, user.clone());
+                store.log.push(store.next.to_string());
                 (201, user)
             }
             ("PUT" | "DELETE", "groups", 3) => {
@@ -115,6 +124,7 @@ impl System {
                 };
                 let changed =
                     if request.method() == "PUT" { members.insert(id(2)) } else { members.remove(&id(2)) };
+                store.log.extend(changed.then(|| id(2).to_string()));
                 (200, json!({"changed": changed}))
             }
             (method, "users", 2) => {
@@ -140,6 +150,7 @@ impl System {
                             user[name] = value.clone();
                         }
                         user["version"] = json!(user["version"].as_u64().unwrap() + 1);
+                        store.log.push(id(1).to_string());
                         (200, user.clone())
                     }
                     _ => (200, user.clone()),
@@ -348,6 +359,31 @@ impl Connector for Connected {
         Ok(Since { next: serde_json::to_string(&next).unwrap(), rest_is_gone: false, complete: true })
     }
 
+    async fn audit(&self, line: &Line, from: Start<'_>, size: u32, read: Read<'_>) -> Result<()> {
+        let after = match from {
+            Start::Mark(mark) => mark.parse::<usize>().unwrap() + 1,
+            Start::Instant(_) => 0,
+        };
+        let call = Call::new(Operation::List, "GET", "/log")
+            .query("from", after.to_string())
+            .query("count", size.to_string());
+        let entries = json(&self.send(line, call).await?);
+        for (place, account) in entries.as_array().unwrap().iter().enumerate() {
+            if self.bug != Some(Bug::LogsNothing) {
+                read(audit::Entry {
+                    mark: (after + place).to_string(),
+                    at: Timestamp::UNIX_EPOCH,
+                    actor: "toy".into(),
+                    ours: true,
+                    deed: "change".into(),
+                    account: account.as_str().map(Into::into),
+                    about: audit::About::Anything,
+                });
+            }
+        }
+        Ok(())
+    }
+
     async fn get(&self, line: &Line, locator: Locator<'_>) -> Result<Option<Object<'static>>> {
         let found = match locator {
             Locator::Account(id) => self.all(line).await?.into_iter().find(|u| u.id == id),
@@ -464,6 +500,7 @@ impl Toy {
             disable_ways: vec!["active=false"],
             conditional: true,
             incremental: true,
+            audits: true,
             max_page: 100,
             ..Capability::default()
         };
@@ -472,6 +509,7 @@ impl Toy {
         }
         let rules = [
             "list GET /users",
+            "list GET /log",
             "create POST /users",
             "update PATCH /users/{id}",
             "delete DELETE /users/{id}",
