@@ -140,14 +140,8 @@ impl Compared {
 }
 
 /// Compares both logs over a span. `writes` and `entries` are all since [`Span::read_from`]; `missing` are writes of
-/// earlier that the log had no word of; `canaries` says whether the hub changed accounts that are nobody's then.
-pub fn compare(
-    span: &Span,
-    writes: &[Write],
-    entries: &[Entry],
-    missing: Vec<Write>,
-    canaries: impl Fn(&Entry) -> bool,
-) -> Compared {
+/// earlier that the log had no word of.
+pub fn compare(span: &Span, writes: &[Write], entries: &[Entry], missing: Vec<Write>) -> Compared {
     let mut entries_of: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
     for entry in entries {
         if let Some(account) = &entry.account {
@@ -176,7 +170,7 @@ pub fn compare(
         theirs.is_some_and(|all| all.iter().any(|write| within(write, entry.at, span.delay)))
     };
     let ours = entries.iter().filter(|entry| entry.ours && entry.account.is_some() && span.has(entry.at));
-    out.foreign.extend(ours.filter(|entry| !explained(entry) && !canaries(entry)).cloned());
+    out.foreign.extend(ours.filter(|entry| !explained(entry)).cloned());
     out
 }
 
@@ -253,7 +247,7 @@ mod tests {
     /// Silent and foreign, as counts.
     fn check(writes: &[Write], entries: &[Entry], expect: (usize, usize)) {
         let span = Span { from: t(SPAN.0), to: t(SPAN.1), delay: SignedDuration::from_secs(60) };
-        let compared = compare(&span, writes, entries, Vec::new(), |_| false);
+        let compared = compare(&span, writes, entries, Vec::new());
         let seen = (compared.silent.len(), compared.foreign.len());
         assert_eq!(seen, expect, "{writes:?} {entries:?}: {compared:?}");
     }
@@ -303,22 +297,12 @@ mod tests {
     }
 
     #[test]
-    fn a_canary_is_nobodys_and_explains_itself() {
-        let span = Span { from: t(SPAN.0), to: t(SPAN.1), delay: SignedDuration::ZERO };
-        let entries =
-            [entry(true, "canary", About::Anything, 12_000), entry(true, "u1", About::Anything, 12_000)];
-        let canary = |entry: &Entry| entry.account.as_deref() == Some("canary");
-        let compared = compare(&span, &[], &entries, Vec::new(), canary);
-        assert_eq!(compared.foreign, [entries[1].clone()]);
-    }
-
-    #[test]
     fn a_late_log_takes_back_what_was_said_of_it() {
         let span = Span { from: t(SPAN.0), to: t(SPAN.1), delay: SignedDuration::ZERO };
         let missing =
             vec![write("u1", ApiTokens, 5_000, Some(5_001)), write("u2", ApiTokens, 5_000, Some(5_001))];
         let entries = [entry(true, "u1", About::Class(ApiTokens), 5_001)];
-        let compared = compare(&span, &[], &entries, missing.clone(), |_| false);
+        let compared = compare(&span, &[], &entries, missing.clone());
         assert_eq!((&compared.late[..], &compared.waiting[..]), (&missing[..1], &missing[1..]));
         assert_eq!(compared.remembered(), missing[1..]);
     }

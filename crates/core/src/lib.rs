@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod account;
+pub mod alignment;
 pub mod approval;
 pub mod audit;
 pub mod authority;

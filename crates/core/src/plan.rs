@@ -222,6 +222,9 @@ pub struct KnownAccount {
     pub external_id: String,
     /// Its state.
     pub state: AccountState,
+    /// Somebody else disabled it, and who is disabled there is to have no access (PRODUCT E7): a person looks at that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stays_disabled: bool,
 }
 
 /// What a plan needs to know of a system's configuration.
@@ -525,7 +528,7 @@ fn keep(
     if !differs.is_empty() {
         ops.push((None, Op::SetAttributes { attributes: differs }, wanted.because.clone()));
     }
-    if !account.state.active {
+    if !account.state.active && !account.stays_disabled {
         ops.push((None, Op::Enable, wanted.because.clone()));
     }
     for name in account.state.entitlements.iter().filter(|name| !wanted.entitlements.contains_key(*name)) {

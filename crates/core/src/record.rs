@@ -84,6 +84,8 @@ pub enum RecordKind {
     TerminationDisarmed,
     TerminationLapsed,
     TerminationAnswered,
+    AuditCompared,
+    Aligned,
 }
 
 /// Who or what caused a record.

@@ -44,6 +44,15 @@ pub struct System {
     /// How long after a probe the next one is made, milliseconds.
     #[serde(default = "System::usual_probe_every")]
     pub probe_every_ms: i64,
+    /// How often its audit log is compared with the hub's own, milliseconds, where its connector reads one.
+    #[serde(default = "System::usual_audit_every")]
+    pub audit_every_ms: i64,
+    /// How long its audit log may take to have what was done, milliseconds.
+    #[serde(default = "System::usual_audit_lag")]
+    pub audit_lag_ms: i64,
+    /// Whether an account that is disabled there says that its person is to have no access anywhere (PRODUCT E7).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub anchor: bool,
     /// What is done about differences.
     #[serde(default, skip_serializing_if = "Reconciling::is_usual")]
     pub reconcile: Reconciling,
@@ -56,6 +65,16 @@ impl System {
     /// Six hours: how often a system is compared where configuration says nothing.
     pub const fn usual_reconcile_every() -> i64 {
         6 * 3_600_000
+    }
+
+    /// Fifteen minutes: how often an audit log is compared where configuration says nothing.
+    pub const fn usual_audit_every() -> i64 {
+        15 * 60_000
+    }
+
+    /// Five minutes: how late an audit log may be where configuration says nothing.
+    pub const fn usual_audit_lag() -> i64 {
+        5 * 60_000
     }
 
     /// Thirty days: when a system is probed again where configuration says nothing.

@@ -106,7 +106,8 @@ fn obey(known: &mut BTreeMap<SystemName, Standpoint>, changes: &[Change]) {
             assert!(standpoint.account.is_none(), "a second account");
             let state = AccountState { active: true, attributes: attributes.clone(), entitlements: vec![] };
             let id = change.target.account();
-            standpoint.account = Some(KnownAccount { id, external_id: "new".into(), state });
+            standpoint.account =
+                Some(KnownAccount { id, external_id: "new".into(), state, stays_disabled: false });
             continue;
         }
         let account = &mut standpoint.account.as_mut().expect("a change of an account that is there").state;
@@ -146,6 +147,7 @@ fn a_plan_that_was_done_leaves_exactly_what_was_wanted_and_nothing_to_do() {
                 id: AccountId::from_bytes([4; 16]),
                 external_id: "old".into(),
                 state: state(system, &mut dice),
+                stays_disabled: false,
             });
             known.insert(system.clone(), Standpoint { account, seen: None });
             if dice.yes() {

@@ -46,10 +46,12 @@ pub(crate) struct Cannot {
     pub code: &'static str,
     /// What cannot be done to the system.
     pub done: &'static str,
+    /// When it is tried again, milliseconds.
+    pub again_ms: i64,
 }
 
 /// When to try again after what was done on schedule failed, milliseconds: each try makes a canary.
-const FAILED_MS: i64 = 6 * 3_600_000;
+pub(crate) const FAILED_MS: i64 = 6 * 3_600_000;
 /// When to ask again for a system that somebody is at, milliseconds.
 const BUSY_MS: i64 = 60_000;
 
@@ -136,7 +138,7 @@ impl Engine {
                 let wrong = self.about(&mut *tx, system, cannot.code, message).await?;
                 let opened = self.open_finding(&mut *tx, wrong).await?.into_iter().collect();
                 tx.write(self.tenant(), opened, self.entropy()).await?;
-                tx.postpone(self.tenant(), item, later(FAILED_MS), true).await?;
+                tx.postpone(self.tenant(), item, later(cannot.again_ms), true).await?;
                 return Ok(tx.commit().await?);
             }
         };

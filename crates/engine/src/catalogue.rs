@@ -78,6 +78,11 @@ impl Catalogue {
         self.systems.contains_key(system) && self.route(system).is_ok()
     }
 
+    /// Whether the audit log of the system is read.
+    pub(crate) fn audits(&self, system: &SystemName) -> bool {
+        self.route(system).is_ok_and(|route| route.connector.capability().audits)
+    }
+
     /// Why the connector to a system cannot be made, if it is declared and cannot: it stands still meanwhile.
     pub(crate) fn standing_still(&self, system: &SystemName) -> Option<&str> {
         let to = |role: &Role| matches!(role, Role::Target { system: s } if s == system);

@@ -173,7 +173,7 @@ impl Engine {
             out.wrongs.push(self.unreached(catalogue, system, None));
             unsettled.insert(system.clone());
         }
-        let standpoints = standpoints(&decision, accounts, &unsettled);
+        let standpoints = standpoints(catalogue, &decision, accounts, &unsettled);
         let mut planned = plan::make(Inputs {
             id: PlanId::new(now, self.entropy()),
             event,
@@ -218,7 +218,7 @@ impl Engine {
         let mut bulk = catalogue.policies.bulk();
         let decision = judge(catalogue, &mut bulk, identity, event, &[])?;
         let accounts = known.accounts.get(&identity.id).map(Vec::as_slice).unwrap_or_default();
-        let standpoints = standpoints(&decision, accounts, &BTreeSet::new());
+        let standpoints = standpoints(catalogue, &decision, accounts, &BTreeSet::new());
         Ok(plan::make(Inputs {
             id: PlanId::new(now, self.entropy()),
             event,
@@ -489,6 +489,7 @@ struct Unsettled {
 
 /// What is known of every system that matters for the decision, less those where a change is unsettled.
 pub(crate) fn standpoints(
+    catalogue: &Catalogue,
     decision: &Decision,
     accounts: &[Account],
     unsettled: &BTreeSet<SystemName>,
@@ -503,11 +504,19 @@ pub(crate) fn standpoints(
             id: account.id,
             external_id: account.external_id.clone(),
             state: account.state.clone(),
+            stays_disabled: disabled_by_others(catalogue, account),
         };
         out.insert(account.system.clone(), Standpoint { account: Some(known), seen: Some(account.seen) });
     }
     out.retain(|system, _| !unsettled.contains(system));
     out
+}
+
+/// Whether somebody else disabled it where that says that its person is to have no access.
+fn disabled_by_others(catalogue: &Catalogue, account: &Account) -> bool {
+    let anchor = catalogue.systems.get(&account.system).is_some_and(|system| system.anchor);
+    let used = account.applied.as_ref().is_some_and(|applied| applied.active);
+    anchor && used && !account.state.active
 }
 
 /// How thorough the removal is: a leaver's is, and residue is met with the next way, at last by deleting.

@@ -43,6 +43,9 @@ impl Engine {
             let reached = after.systems.keys().filter(|system| after.reaches(system));
             let known = reached.map(|system| Job::Reconcile { system: system.clone(), after: None });
             jobs.extend(known.map(|job| job.work(None, None, Haste::Usual, now)));
+            let logged = after.systems.keys().filter(|system| after.audits(system));
+            let compared = logged.map(|system| Job::Audit { system: system.clone(), after: None });
+            jobs.extend(compared.map(|job| job.work(None, None, Haste::Usual, now)));
         }
         let cause = after.version.short();
         jobs.push(Job::Redecide { cause, after: None }.work(None, None, Haste::Usual, now));

@@ -9,9 +9,11 @@
 mod accept;
 mod access;
 mod activate;
+mod align;
 mod alone;
 mod apply;
 mod approve;
+mod audit;
 mod authority;
 mod budget;
 mod canary;
@@ -77,6 +79,7 @@ use bailiwick_store::{Store, Tx};
 
 pub use access::AccessRequest;
 pub use approve::Decided;
+pub use audit::Audited;
 pub use budget::{HeldChange, Spending};
 pub use catalogue::Catalogue;
 pub use check::{CheckReport, Damage};

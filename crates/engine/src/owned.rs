@@ -67,9 +67,7 @@ impl Engine {
 
     async fn last_case(&self, tx: &mut dyn Tx, person: &str) -> Result<Option<Stored<Case>>> {
         let Some(identity) = self.by_source_key(tx, person).await? else { return Ok(None) };
-        let of = Filter::Is("identity", identity.value.id.to_string().into());
-        let cases = select::<Case>(tx, self.tenant(), Select::from(Table::Cases).filter(of)).await?;
-        Ok(cases.into_iter().max_by_key(|stored| (stored.value.opened, stored.value.id)))
+        self.latest_case(tx, identity.value.id).await
     }
 
     /// Whether the integrations that they answered for have ended.

@@ -31,7 +31,7 @@ use bailiwick_store::{NewWork, Stored, Tx, Update, Work, get};
 use crate::{
     Engine, EngineError, Haste, Job, Result,
     alone::Alone,
-    canary::{Bench, Cannot, MARKER, canary_attributes, refusal, suffix},
+    canary::{Bench, Cannot, FAILED_MS, MARKER, canary_attributes, refusal, suffix},
     observe::{bears, held},
     reconcile::next,
 };
@@ -204,7 +204,7 @@ impl Engine {
         drop(tx);
         let probe =
             async || self.probe(system, Actor::Hub("probe".into()), &*self.parts.pause).await.map(drop);
-        let cannot = Cannot { code: "cannot-probe", done: "probed" };
+        let cannot = Cannot { code: "cannot-probe", done: "probed", again_ms: FAILED_MS };
         self.on_schedule(item, system, cannot, last == Some(after), probe).await
     }
 }

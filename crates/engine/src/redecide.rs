@@ -74,7 +74,7 @@ impl Engine {
         let event = imagined(identity.id, now);
         // What cannot be decided becomes a finding by way of the event.
         let Ok(decision) = judge(catalogue, bulk, identity, &event, exceptions) else { return true };
-        let known = standpoints(&decision, accounts, &BTreeSet::new());
+        let known = standpoints(catalogue, &decision, accounts, &BTreeSet::new());
         let plan = plan::make(Inputs {
             id: PlanId::from_bytes([0; 16]),
             event: &event,

@@ -5,7 +5,7 @@
 //! case's matrix; what is still there is residue, which is an event too, until no way is left to try:
 //! then somebody is told.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use bailiwick_connector::{Connector, ConnectorError, Line};
 use bailiwick_core::{
@@ -33,6 +33,7 @@ use tokio::task::JoinSet;
 use crate::{
     Catalogue, Engine, EngineError, Result,
     apply::{UNDECLARED_MS, later},
+    audit::unlogged,
     control::with_control,
     finding::Wrong,
     observe::{held, is_so},
@@ -60,6 +61,8 @@ struct Task {
     attested: Option<Attested>,
     /// The last drill of the system, which says what of a reading is to be believed.
     drill: Option<Drill>,
+    /// The classes of whose end the system's own log has no word.
+    silent: BTreeSet<AccessClass>,
 }
 
 /// What reading gave.
@@ -106,8 +109,13 @@ impl Engine {
                 }
                 None => None,
             };
+            let silent = match case {
+                Some(_) => self.silent_about(&mut *tx, run.value.identity, Some(&system.name)).await?,
+                None => BTreeSet::new(),
+            };
+            let silent = silent.into_iter().map(|(_, class)| class).collect();
             let (run, row) = (run.value, Arc::new(row.value));
-            let task = Task { item, run, row, case, changed, system, witness, attested, drill };
+            let task = Task { item, run, row, case, changed, system, witness, attested, drill, silent };
             let (connector, now) = (route.connector.clone(), self.now());
             under_way.spawn(async move { look(&*connector, &line, task, now).await });
         }
@@ -348,6 +356,7 @@ impl Engine {
             fresh.push(cell);
         }
         tx.write(self.tenant(), updates, self.entropy()).await?;
+        self.align_after(tx, task.run.identity, &fresh).await?;
         let next = self.follow(tx, catalogue, task, &fresh, tried, ways).await?;
         if let Some(attested) = &task.attested {
             self.stands(tx, catalogue, &task.run, &task.row, attested).await?;
@@ -458,6 +467,10 @@ impl Engine {
                 let verdict = match &task.drill {
                     Some(drill) => drill.believed(class, task.changed, verdict),
                     None => verdict,
+                };
+                let verdict = match task.silent.contains(&class) {
+                    true => unlogged(class, verdict),
+                    false => verdict,
                 };
                 (verdict, seen.method.clone(), Some(seen.witness), Some(seen.digest))
             }

@@ -110,6 +110,18 @@ pub enum Job {
         /// The last cell that was looked at.
         after: Option<String>,
     },
+    /// Compare a system's audit log with the hub's own.
+    Audit {
+        /// Which system's.
+        system: SystemName,
+        /// The comparison that this one follows on schedule; without it, it is done whatever was done before.
+        after: Option<Timestamp>,
+    },
+    /// See how the systems agree about somebody who is inactive.
+    Align {
+        /// Whom.
+        identity: IdentityId,
+    },
     /// See whether a person has done what they were asked.
     Remind {
         /// Which task.
@@ -216,6 +228,8 @@ impl Job {
             Self::Probe { system, .. } => format!("probe/{system}/{}", due.as_millisecond()),
             Self::Drill { system, .. } => format!("drill/{system}/{}", due.as_millisecond()),
             Self::Distrust { system, .. } => format!("distrust/{system}"),
+            Self::Audit { system, .. } => format!("audit/{system}/{}", due.as_millisecond()),
+            Self::Align { identity } => format!("align/{identity}/{}", due.as_millisecond()),
             Self::Remind { task } => task.to_string(),
             Self::Lapse { run, .. } => format!("lapse/{run}"),
             Self::ControlEnds { case, system, class, until } => {
@@ -325,9 +339,13 @@ impl Engine {
                 ) => {
                     others.push((item, job));
                 }
-                Ok(job @ (Job::Reconcile { .. } | Job::Probe { .. } | Job::Drill { .. })) => {
-                    slow.push(Slow { item, job })
-                }
+                Ok(
+                    job @ (Job::Reconcile { .. }
+                    | Job::Probe { .. }
+                    | Job::Drill { .. }
+                    | Job::Audit { .. }
+                    | Job::Align { .. }),
+                ) => slow.push(Slow { item, job }),
                 // Made by a newer program, or by nobody: it waits, and stops nothing else.
                 Err(_) => self.not_understood(&item).await?,
             }
@@ -360,7 +378,9 @@ impl Engine {
                 | Job::Verify { .. }
                 | Job::Reconcile { .. }
                 | Job::Probe { .. }
-                | Job::Drill { .. } => Ok(()),
+                | Job::Drill { .. }
+                | Job::Audit { .. }
+                | Job::Align { .. } => Ok(()),
             };
             self.settle(&item, outcome).await?;
         }
@@ -374,6 +394,8 @@ impl Engine {
             Job::Reconcile { system, after } => self.reconcile_item(&item, &system, after).await,
             Job::Probe { system, after } => self.probe_item(&item, &system, after).await,
             Job::Drill { system, after } => self.drill_item(&item, &system, after).await,
+            Job::Audit { system, after } => self.audit_item(&item, &system, after).await,
+            Job::Align { identity } => self.align_item(&item, identity).await,
             Job::Decide { .. }
             | Job::Wake { .. }
             | Job::Apply { .. }

@@ -57,6 +57,9 @@ async fn hub(seed: u64, slapd: &Slapd) -> World {
                 convergence_ms: 0,
                 retention_days: 30,
                 reconcile: Default::default(),
+                audit_every_ms: System::usual_audit_every(),
+                audit_lag_ms: 0,
+                anchor: false,
                 reconcile_every_ms: System::usual_reconcile_every(),
                 probe_every_ms: System::usual_probe_every(),
                 account: [("userName".into(), "{email}".into()), ("title".into(), "{department}".into())]

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use bailiwick_core::{
     account::Account,
+    alignment::Alignment,
     approval::Approval,
     automation::Automation,
     budget::Ledger,
@@ -42,7 +43,7 @@ pub use self::{
     batch::Batch,
     operator::{Invitation, Operator},
 };
-pub use crate::reading::{Held, Membership, NestedGroup, Reading, Since};
+pub use crate::reading::{Audit, Held, Membership, NestedGroup, Reading, Since, Unexplained};
 use crate::{Entity, KeyValue, Table};
 
 impl Entity for Identity {
@@ -179,6 +180,16 @@ impl Entity for Profile {
     }
     fn keys(&self) -> Vec<KeyValue> {
         vec![]
+    }
+}
+
+impl Entity for Alignment {
+    const TABLE: Table = Table::Alignments;
+    fn key(&self) -> String {
+        self.identity.to_string()
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        vec![if self.violations.is_empty() { "aligned" } else { "violated" }.into()]
     }
 }
 

@@ -1,6 +1,7 @@
-//! How far systems were read: when, where the news of the next reading begin, and who was in which group.
+//! How far systems and their audit logs were read: when, where the next reading begins, and who was in which group.
 
 use bailiwick_core::{
+    audit::Write,
     digest::Digest,
     id::{EntitlementName, SystemName},
     nesting::Inside,
@@ -31,6 +32,53 @@ pub struct Reading {
     /// That a comparison found more than it may set in motion: the rest waits for a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Held>,
+    /// The mark of the last entry of the system's audit log that was read, to explain what differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audited: Option<String>,
+    /// What differed and the system's audit log has no word of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unexplained: Vec<Unexplained>,
+}
+
+/// A change of an account that its system's audit log has no word of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unexplained {
+    /// The system's id of the account.
+    pub account: String,
+    /// When it was found.
+    pub at: Timestamp,
+}
+
+/// How far the audit log of a system was compared with the hub's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Audit {
+    /// The system.
+    pub system: SystemName,
+    /// When that was done last.
+    pub at: Timestamp,
+    /// Up to when both logs were compared.
+    pub until: Timestamp,
+    /// The mark of an entry of the system's log; what comes after it is read next time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<String>,
+    /// The index of the entry of the hub's log that is read next.
+    pub next: i64,
+    /// Changes that the system said it made, and its log has no word of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Write>,
+    /// When something was last done under the hub's name, and not by the hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreign: Option<Timestamp>,
+}
+
+impl Entity for Audit {
+    const TABLE: Table = Table::Audits;
+    fn key(&self) -> String {
+        self.system.to_string()
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        vec![]
+    }
 }
 
 /// What a comparison found and did nothing about.

@@ -40,6 +40,8 @@ pub enum Table {
     Transfers,
     Watches,
     Terminations,
+    Audits,
+    Alignments,
 }
 
 /// The type of a key column.
@@ -101,7 +103,7 @@ pub struct Row {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 37] = [
         Self::Identities,
         Self::Accounts,
         Self::Systems,
@@ -137,6 +139,8 @@ impl Table {
         Self::Transfers,
         Self::Watches,
         Self::Terminations,
+        Self::Audits,
+        Self::Alignments,
     ];
 
     /// The table's name in SQL and in evidence.
@@ -177,6 +181,8 @@ impl Table {
             Self::Transfers => "transfers",
             Self::Watches => "watches",
             Self::Terminations => "terminations",
+            Self::Audits => "audits",
+            Self::Alignments => "alignments",
         }
     }
 
@@ -209,7 +215,9 @@ impl Table {
             | Self::Ledgers
             | Self::Factors
             | Self::GlassCases
-            | Self::Watches => &[],
+            | Self::Watches
+            | Self::Audits => &[],
+            Self::Alignments => &[("state", Text, false)],
             Self::Entitlements | Self::Memberships | Self::NestedGroups => &[("system", Text, false)],
             Self::Credentials | Self::Signals => &[("integration", Text, false)],
             Self::Operators | Self::Callers => &[("token_digest", Text, true)],

@@ -130,7 +130,9 @@ impl Fold {
             | RecordKind::TerminationFired
             | RecordKind::TerminationDisarmed
             | RecordKind::TerminationLapsed
-            | RecordKind::TerminationAnswered => {}
+            | RecordKind::TerminationAnswered
+            | RecordKind::AuditCompared
+            | RecordKind::Aligned => {}
         }
     }
 

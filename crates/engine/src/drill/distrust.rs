@@ -46,7 +46,7 @@ impl Engine {
             let believed = drill.believed(cell.class, cell.at, cell.verdict.clone());
             if believed != cell.verdict && self.is_of_a_leaver(&mut *tx, cell.case).await? {
                 doubted.insert(cell.case);
-                updates.push(self.doubt(&drill, stored, believed));
+                updates.push(self.doubt("drill", stored, believed));
             }
         }
         tx.write(self.tenant(), updates, self.entropy()).await?;
@@ -65,19 +65,19 @@ impl Engine {
     }
 
     /// Whether the case is of somebody who is still gone. Whoever came back has a case that is over.
-    async fn is_of_a_leaver(&self, tx: &mut dyn Tx, case: CaseId) -> Result<bool> {
+    pub(crate) async fn is_of_a_leaver(&self, tx: &mut dyn Tx, case: CaseId) -> Result<bool> {
         let Some(case) = get::<Case>(tx, self.tenant(), &case.to_string()).await? else { return Ok(false) };
         let identity = get::<Identity>(tx, self.tenant(), &case.value.identity.to_string()).await?;
         Ok(identity.is_some_and(|i| matches!(i.value.lifecycle, Lifecycle::Left { .. })))
     }
 
-    fn doubt(&self, drill: &Drill, stored: Stored<Cell>, believed: Verdict) -> Update {
+    /// The cell as it is believed; `step` says by what.
+    pub(crate) fn doubt(&self, step: &str, stored: Stored<Cell>, believed: Verdict) -> Update {
         let record = self
-            .record(RecordKind::Verified, "drill")
+            .record(RecordKind::Verified, step)
             .case(stored.value.case)
             .fact("class", stored.value.class)
-            .fact("drill", drill.at)
-            .fact("system", &drill.system)
+            .fact("system", &stored.value.system)
             .fact("verdict", believed.name());
         let cell = Cell { verdict: believed, at: self.now(), ..stored.value };
         Update::new(record).replace(&cell, stored.revision, self.entropy())

@@ -5,7 +5,11 @@ use bailiwick_core::{
 };
 use bailiwick_store::{NewWork, Tx, Work, get};
 
-use crate::{Engine, Haste, Job, Result, canary::Cannot, probe::basis};
+use crate::{
+    Engine, Haste, Job, Result,
+    canary::{Cannot, FAILED_MS},
+    probe::basis,
+};
 
 impl Engine {
     /// What there is to do about a drill that was done with another connector, endpoint or settings.
@@ -30,7 +34,7 @@ impl Engine {
         drop(tx);
         let drill =
             async || self.drill(system, Actor::Hub("drill".into()), &*self.parts.pause).await.map(drop);
-        let cannot = Cannot { code: "cannot-drill", done: "drilled" };
+        let cannot = Cannot { code: "cannot-drill", done: "drilled", again_ms: FAILED_MS };
         self.on_schedule(item, system, cannot, last == Some(after), drill).await
     }
 }

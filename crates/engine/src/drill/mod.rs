@@ -207,6 +207,7 @@ impl Engine {
             id: AccountId::new(self.now(), self.entropy()),
             external_id: canary.account.clone(),
             state: AccountState { active: true, ..AccountState::default() },
+            stays_disabled: false,
         };
         let sweep = Sweep {
             thorough: true,

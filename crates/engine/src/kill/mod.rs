@@ -124,10 +124,7 @@ impl Engine {
     ) -> Result<Option<Stored<Case>>> {
         let key = SourceKey { source: hub_source(), key: name.to_string() };
         let Some(identity) = self.by_source_key(tx, &key.to_string()).await? else { return Ok(None) };
-        let asked =
-            Select::from(Table::Cases).filter(Filter::Is("identity", identity.value.id.to_string().into()));
-        let cases = select::<Case>(tx, self.tenant(), asked).await?;
-        Ok(cases.into_iter().max_by_key(|stored| (stored.value.opened, stored.value.id)))
+        self.latest_case(tx, identity.value.id).await
     }
 
     /// What follows in the same transaction from an integration having ended by this plan. `before` is what it

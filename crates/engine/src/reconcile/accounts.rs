@@ -67,9 +67,16 @@ impl Engine {
             };
             let differences = self.differences(comparing, &mut bulk, &owners, &seen);
             let held = stored.is_some() && takes_room(&differences) && !room.take();
-            report.classes.tell((&account, identity), &differences, held);
+            let by = comparing.told.others.of(&one.external_id);
+            report.classes.tell((&account, identity), &differences, by, held);
             if held {
                 continue;
+            }
+            if comparing.is_unexplained(&one.external_id, &differences) {
+                report.unexplained.push(one.external_id.clone());
+            }
+            if let Some(identity) = identity.filter(|_| comparing.says_whether_active(before, &account)) {
+                self.align_soon(tx, identity).await?;
             }
             let update = self.observed(comparing, &account);
             match stored {
@@ -157,6 +164,10 @@ impl Engine {
             .fact("state", account.state.digest())
             .fact("system", comparing.system)
             .personal("username", &account.username);
+        let record = match comparing.told.others.of(&account.external_id) {
+            Some(by) => record.fact("deed", &by.deed).fact("done", by.at).personal("by", &by.actor),
+            None => record,
+        };
         Update::new(Record { identity: account.identity, ..record })
     }
 
@@ -252,9 +263,13 @@ impl Engine {
         }
         let differences = self.of_gone(tx, comparing, &account).await?;
         let held = takes_room(&differences) && !room.take();
-        report.classes.tell((&account, account.identity), &differences, held);
+        let by = comparing.told.others.of(&account.external_id);
+        report.classes.tell((&account, account.identity), &differences, by, held);
         if held {
             return Ok(());
+        }
+        if comparing.is_unexplained(&account.external_id, &differences) {
+            report.unexplained.push(account.external_id.clone());
         }
         report.gone += 1;
         let record = self

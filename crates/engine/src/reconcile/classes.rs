@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bailiwick_core::{
     account::{Account, AccountState},
+    audit::Explained,
     difference::{Answer, Class, Compared, Difference, Owner, classify},
     exception::{Exception, Terms},
     id::IdentityId,
@@ -37,6 +38,9 @@ pub struct Differs {
     /// What is done about the class.
     #[serde(flatten)]
     pub answer: Answer,
+    /// Who changed the account last, by the system's own log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Explained>,
     /// Whether nothing is done, because the comparison had no room for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub held: bool,
@@ -66,6 +70,7 @@ impl Classes {
         &mut self,
         (account, identity): (&Account, Option<IdentityId>),
         differences: &[Judged],
+        by: Option<&Explained>,
         held: bool,
     ) {
         for Judged { difference, answer } in differences {
@@ -75,6 +80,7 @@ impl Classes {
                 username: account.username.clone(),
                 account: account.external_id.clone(),
                 identity,
+                by: by.cloned(),
                 held,
             });
         }

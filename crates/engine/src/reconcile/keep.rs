@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use bailiwick_core::{
     access::AccessClass,
+    account::Account,
     difference::{ADOPTED_DAYS, Answer, Aspect, Class, Difference},
     event::EventKind,
     exception::{self, Because, Terms},
@@ -58,6 +59,8 @@ impl Comparing<'_> {
     /// What is done about each difference of an account. Where one of them has to be put back, all are.
     pub(super) fn judge(&self, differences: Vec<Difference>, may_hold: bool) -> Vec<Judged> {
         let answer = |one: &Difference| match self.rules.answer(one.class) {
+            // Nobody is let in again by a program where being disabled says that they are to have no access.
+            _ if one.class == Class::Drifted && one.aspect == Aspect::Use && self.is_anchor() => Answer::Tell,
             answer @ (Answer::Adopt | Answer::Except { .. }) if may_hold && self.may_stay(&one.aspect) => {
                 answer
             }
@@ -71,6 +74,22 @@ impl Comparing<'_> {
             Judged { difference, answer }
         };
         differences.into_iter().zip(answers).map(judged).collect()
+    }
+
+    fn is_anchor(&self) -> bool {
+        self.declared.is_some_and(|system| system.anchor)
+    }
+
+    /// Whether the account says something new of whether its person is to have access.
+    pub(super) fn says_whether_active(&self, before: Option<&Account>, now: &Account) -> bool {
+        self.is_anchor() && before.map_or(!now.state.active, |before| before.state.active != now.state.active)
+    }
+
+    /// Whether an account differs, and the system's own log, which was read to its end, has no word of that.
+    pub(super) fn is_unexplained(&self, account: &str, differences: &[Judged]) -> bool {
+        let changed = differences.iter().any(|one| one.difference.class != Class::Shared);
+        let read = self.told.whole && self.before.is_some();
+        read && changed && self.told.others.of(account).is_none()
     }
 
     /// Whether it is something that an exception can give, whose end can be read and that is no power over other access.

@@ -47,7 +47,7 @@ pub(crate) use schedule::next;
 
 use nested::Nested;
 
-use crate::{Catalogue, Engine, Result, alone::Alone, observe::managed, probe};
+use crate::{Catalogue, Engine, Result, alone::Alone, audit::Explaining, observe::managed, probe};
 
 /// The size of a page that is asked for.
 const PAGE: u32 = 500;
@@ -93,6 +93,8 @@ pub struct Reconciled {
     pub classes: Classes,
     /// What the comparison had no room for, if so.
     pub held: Option<Overflow>,
+    /// Accounts that differ, and the system's own log has no word of that: by their ids there.
+    pub unexplained: Vec<String>,
 }
 
 /// That a comparison found more than it may set in motion.
@@ -176,6 +178,8 @@ struct Comparing<'a> {
     alone: &'a Alone,
     /// How many accounts were shown, for whoever watches.
     seen: Arc<AtomicU64>,
+    /// What the system's own log says of who changed what.
+    told: Explaining,
 }
 
 impl Comparing<'_> {
@@ -275,7 +279,7 @@ impl Engine {
             .map(|e| e.name.clone())
             .collect();
         let declared = catalogue.systems.get(system);
-        let comparing = Comparing {
+        let mut comparing = Comparing {
             catalogue: &catalogue,
             system,
             declared,
@@ -290,8 +294,12 @@ impl Engine {
             before,
             alone,
             seen,
+            told: Explaining::default(),
         };
         let found = self.find(&comparing, full).await;
+        let last = comparing.before.as_ref().map(|before| &before.value);
+        let (mark, since) = (last.and_then(|last| last.audited.clone()), last.map_or(began, |last| last.at));
+        comparing.told = self.explaining(&catalogue, &catalogue.route(system)?, mark, since).await;
         self.record_incidents().await?;
         self.write_found(&comparing, found?).await
     }

@@ -3,7 +3,7 @@
 use bailiwick_core::{digest::Digest, record::RecordKind};
 use bailiwick_store::{
     Tx, Update,
-    entities::{Held, Membership, Reading},
+    entities::{Held, Membership, Reading, Since, Unexplained},
     get,
 };
 
@@ -12,6 +12,10 @@ use crate::{Engine, Result, finding::Wrong};
 
 /// The finding that a comparison found more than it may set in motion.
 const HELD: &str = "differences-held";
+/// The finding that accounts were changed, and the system's own log does not say by whom.
+const NOBODY: &str = "change-unexplained";
+/// How many such accounts are remembered, in case that the log is late.
+const UNEXPLAINED: usize = 200;
 
 impl Engine {
     pub(super) async fn write_found(&self, comparing: &Comparing<'_>, found: Found) -> Result<Reconciled> {
@@ -39,6 +43,7 @@ impl Engine {
         self.look_after_shared(&mut *tx, comparing).await?;
         // What is held is looked for again by everything that there is.
         let since = since.filter(|_| report.held.is_none());
+        let unexplained = self.still_unexplained(&mut *tx, comparing, &report).await?;
         let unmanaged = report.unmanaged as usize;
         if unmanaged > NAMED {
             let wrong = Wrong {
@@ -55,7 +60,7 @@ impl Engine {
             tx.write(self.tenant(), updates, self.entropy()).await?;
         }
         if !comparing.by_person() {
-            self.write_reading(&mut *tx, comparing, since, &report).await?;
+            self.write_reading(&mut *tx, comparing, (since, unexplained), &report).await?;
             self.schedule_reconcile(&mut *tx, comparing).await?;
         }
         tx.commit().await?;
@@ -67,7 +72,7 @@ impl Engine {
         &self,
         tx: &mut dyn Tx,
         comparing: &Comparing<'_>,
-        since: Option<bailiwick_store::entities::Since>,
+        (since, unexplained): (Option<Since>, Vec<Unexplained>),
         report: &Reconciled,
     ) -> Result<()> {
         let before = comparing.before.as_ref();
@@ -90,6 +95,8 @@ impl Engine {
                 // What was seen only in part does not say that nothing waits any more.
                 (None, earlier) => earlier.filter(|_| report.partial.is_some()),
             },
+            audited: comparing.told.mark.clone(),
+            unexplained,
         };
         let record = self
             .record(RecordKind::Reconciled, "reconcile")
@@ -103,6 +110,7 @@ impl Engine {
             .fact("partial", report.partial.is_some())
             .fact("system", comparing.system)
             .fact("unchanged", report.unchanged)
+            .fact("unexplained", report.unexplained.len())
             .fact("unmanaged", report.unmanaged);
         let update = Update::new(record);
         let update = match before {
@@ -156,6 +164,43 @@ impl Engine {
         };
         let updates = self.renew_finding(tx, wrong).await?.into_iter().collect();
         Ok(tx.write(self.tenant(), updates, self.entropy()).await?)
+    }
+
+    /// What differed and the system's own log has no word of, now and before, as far as it has none yet.
+    async fn still_unexplained(
+        &self,
+        tx: &mut dyn Tx,
+        comparing: &Comparing<'_>,
+        report: &Reconciled,
+    ) -> Result<Vec<Unexplained>> {
+        let before =
+            comparing.before.as_ref().map(|before| &before.value.unexplained[..]).unwrap_or_default();
+        let explained = |one: &&Unexplained| comparing.told.others.of(&one.account).is_some();
+        let mut still: Vec<Unexplained> = before.iter().filter(|one| !explained(one)).cloned().collect();
+        let fresh = report.unexplained.iter().filter(|id| !before.iter().any(|one| one.account == **id));
+        still.extend(fresh.map(|id| Unexplained { account: id.clone(), at: comparing.began }));
+        still.truncate(UNEXPLAINED);
+        let system = comparing.system;
+        let updates = match still.len() {
+            0 => self.close_findings(tx, &[(NOBODY, system.to_string())]).await?,
+            count => {
+                let accounts = if count == 1 { "an account was" } else { "accounts were" };
+                let message = format!(
+                    "{count} {accounts} changed on `{system}`, and its own audit log has no word of that: find out who can                      change accounts there without leaving a trace"
+                );
+                let wrong = Wrong {
+                    code: NOBODY,
+                    subject: system.to_string(),
+                    identity: None,
+                    system: Some(system.clone()),
+                    message,
+                    owner: comparing.integration.owner.clone(),
+                };
+                self.renew_finding(tx, wrong).await?.into_iter().collect()
+            }
+        };
+        tx.write(self.tenant(), updates, self.entropy()).await?;
+        Ok(still)
     }
 
     async fn write_members(

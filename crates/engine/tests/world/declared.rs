@@ -45,6 +45,9 @@ impl World {
                 convergence_ms: 5_000,
                 retention_days: 30,
                 reconcile: Default::default(),
+                audit_every_ms: System::usual_audit_every(),
+                audit_lag_ms: 0,
+                anchor: false,
                 reconcile_every_ms: System::usual_reconcile_every(),
                 probe_every_ms: System::usual_probe_every(),
                 account: BTreeMap::from([

@@ -7,6 +7,7 @@
 
 mod access;
 mod accounts;
+mod alignments;
 mod answer;
 mod authority;
 mod batches;
@@ -47,6 +48,7 @@ use bailiwick_engine::{Engine, Sequencer};
 pub use self::{
     access::{Asked, Asking, ExceptionView},
     accounts::AccountView,
+    alignments::AlignmentView,
     authority::AuthorityView,
     batches::{BatchView, ReleaseRequest},
     break_glass::{GlassOpen, GlassOpened, GlassView, ReviewRequest},
@@ -135,6 +137,8 @@ pub fn router(hub: Hub) -> Router {
         .route("/identities/{identity}/entitlements/{entitlement}", get(identities::why))
         .route("/entitlements/{entitlement}/holders", get(identities::holders))
         .route("/accounts", get(accounts::list))
+        .route("/alignments", get(alignments::list))
+        .route("/identities/{identity}/alignment", post(alignments::look))
         .route("/cases", get(cases::list))
         .route("/cases/{case}", get(cases::show))
         .route("/cases/{case}/cells/{system}/{class}/control", post(cases::accept))
@@ -146,6 +150,7 @@ pub fn router(hub: Hub) -> Router {
         .route("/systems/{system}/profile", get(systems::profile).post(systems::probe))
         .route("/systems/{system}/drill", get(systems::drilled).post(systems::drill))
         .route("/systems/{system}/trial", post(systems::trial))
+        .route("/systems/{system}/audit", post(systems::audit))
         .route("/systems/{system}/reconciliation", get(systems::progress).post(systems::reconcile))
         .route("/integrations", get(integrations::list))
         .route("/integrations/{integration}/authority", get(authority::show))

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::{Json, extract::State, http::StatusCode};
 use bailiwick_connector::Sleep;
 use bailiwick_core::{difference::Class, drill::Drill, id::SystemName, profile::Profile};
-use bailiwick_engine::{Classes, Differs, How, Overflow, Reconciled, Tried};
+use bailiwick_engine::{Audited, Classes, Differs, How, Overflow, Reconciled, Tried};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -118,6 +118,7 @@ pub async fn reconcile(
         partial,
         classes,
         held,
+        unexplained: _,
     } = found;
     let Classes { counts, differences } = classes;
     let mut tx = hub.read().await?;
@@ -201,6 +202,18 @@ pub async fn trial(
     caller.may(Right::Govern)?;
     let tried = when_free(|| hub.engine.try_contract(&system, caller.actor(), &Sleep)).await?;
     Ok(Json(tried))
+}
+
+/// `POST /systems/{system}/audit`: compares the system's audit log with the hub's own.
+pub async fn audit(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Segment(system): Segment<SystemName>,
+) -> Answer<Audited> {
+    caller.may(Right::Operate)?;
+    let audited = when_free(|| hub.engine.audit(&system)).await?;
+    hub.worker.nudge();
+    Ok(Json(audited))
 }
 
 /// `GET /systems/{system}/profile`: what the last probe found.

@@ -5,8 +5,10 @@
 
 mod access;
 mod account;
+mod alignment;
 mod apply;
 mod asked;
+mod audit;
 mod authority;
 mod batch;
 mod blast;
@@ -158,6 +160,10 @@ enum Command {
     Reconcile(reconcile::ReconcileArgs),
     /// Learn on a canary how a system really behaves
     Probe(probe::ProbeArgs),
+    /// Compare a system's own audit log with the hub's, both ways
+    Audit(audit::AuditArgs),
+    /// About whom systems disagree: somebody is inactive, and something of theirs works
+    Alignment(alignment::AlignmentArgs),
     /// Show with a canary that leavers lose what they had
     Drill(drill::DrillArgs),
     /// What is connected
@@ -285,6 +291,8 @@ async fn dispatch(context: &Context<'_>, command: Option<Command>) -> Result<Exi
         Command::Reconcile(args) => reconcile::run(context, args).await,
         Command::Probe(args) => probe::run(context, args).await,
         Command::Drill(args) => drill::run(context, args).await,
+        Command::Audit(args) => audit::run(context, args).await,
+        Command::Alignment(args) => alignment::run(context, args).await,
         Command::Integration(command) => integration::run(context, command).await,
         Command::Authority(command) => authority::run(context, command).await,
         Command::Blast(args) => blast::run(context, args).await,

@@ -63,6 +63,22 @@ pub(super) fn system<'t>(
     let retention_days = fields.number("retention_days", 0, 3_650, report).map_or(RETENTION_DAYS, saturated);
     let reconcile_every = every(&mut fields, "reconcile_every", System::usual_reconcile_every(), report);
     let probe_every = every(&mut fields, "probe_every", System::usual_probe_every(), report);
+    let audit_every = every(&mut fields, "audit_every", System::usual_audit_every(), report);
+    let audit_lag = match fields.text("audit_lag", report) {
+        None => Some(System::usual_audit_lag()),
+        Some(text) => {
+            let parsed = if text.value == "0" { Some(0) } else { milliseconds(text.value) };
+            if parsed.is_none() {
+                let message = format!(
+                    "`{}` is not a duration of up to a day; write one such as `0`, `30s`, `5m`, `2h`",
+                    text.value
+                );
+                report.add(Code::Value, text.spot, message);
+            }
+            parsed
+        }
+    };
+    let anchor = fields.flag("anchor", report).unwrap_or(false);
     let reconcile = reconcile::reconciling(&mut fields, people, report);
     if !fields.has("account") {
         fields.lacks("account");
@@ -92,6 +108,9 @@ pub(super) fn system<'t>(
         retention_days,
         reconcile_every_ms: reconcile_every?,
         probe_every_ms: probe_every?,
+        audit_every_ms: audit_every?,
+        audit_lag_ms: audit_lag?,
+        anchor,
         reconcile: reconcile?,
         account,
     })

@@ -65,6 +65,11 @@ pub(super) const LINES: &[Line] = &[
         "send a text, or what the source's contract promises of the attribute",
     ),
     (
+        "audit-silent",
+        "a system answered that it changed access, and its own audit log has no word of that",
+        "what is read of it is not believed: look there by hand, try what is said to have ended, and accept in the case what stands in for reading; a log that is only late mends it by itself",
+    ),
+    (
         "budget-exceeded",
         "an integration has used up a budget of its scope, and the rest of its changes is held",
         "look at them with `bailiwick integration held NAME`, then let them go once with `bailiwick integration release NAME`",
@@ -73,6 +78,11 @@ pub(super) const LINES: &[Line] = &[
         "caller-token-refused",
         "the token is no integration's, or has expired, or was taken back",
         "an operator with the role `admin` makes a new one with `bailiwick integration token NAME`",
+    ),
+    (
+        "cannot-audit",
+        "a system's audit log could not be read on schedule",
+        "mend what the finding names; it is tried again in a quarter of an hour, or run `bailiwick audit SYSTEM`",
     ),
     (
         "cannot-drill",
@@ -100,6 +110,11 @@ pub(super) const LINES: &[Line] = &[
         "mend what the finding names; the next plan tries again",
     ),
     (
+        "change-unexplained",
+        "accounts were changed, and the system's own audit log has no word of that",
+        "find out who can change accounts there without leaving a trace; an entry that comes late mends it by itself",
+    ),
+    (
         "connector-settings",
         "the connector does not understand its settings",
         "correct the setting that is named, then run `bailiwick apply`",
@@ -108,6 +123,11 @@ pub(super) const LINES: &[Line] = &[
         "credential-refused",
         "the system refuses the credential",
         "set a valid one with `bailiwick credential set INTEGRATION write`",
+    ),
+    (
+        "credential-used-elsewhere",
+        "a system's audit log has changes under the hub's name that the hub never sent",
+        "set the credential anew with `bailiwick credential set INTEGRATION`, find out who has the old one, and look at what was done with `bailiwick audit SYSTEM`",
     ),
     (
         "database-locked",
@@ -244,6 +264,11 @@ pub(super) const LINES: &[Line] = &[
         "lock-without-effect",
         "the directory takes the lock of accounts and lets them in all the same",
         "set `pwdLockout: TRUE` in the default password policy and name it in `policies`, or allow another way in `disable`",
+    ),
+    (
+        "misaligned",
+        "somebody is inactive, and on a system something of theirs works, or its end is in no log",
+        "end it there, or mend what says that they are inactive; `bailiwick alignment` shows all",
     ),
     (
         "no-credential",

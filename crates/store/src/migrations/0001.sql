@@ -411,6 +411,26 @@ CREATE INDEX terminations_identity ON terminations (tenant, identity, id) WHERE 
 CREATE INDEX terminations_state ON terminations (tenant, state, id) WHERE state IS NOT NULL;
 CREATE UNIQUE INDEX terminations_plan ON terminations (tenant, plan) WHERE plan IS NOT NULL;
 
+CREATE TABLE audits (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+
+CREATE TABLE alignments (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  state TEXT,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+CREATE INDEX alignments_state ON alignments (tenant, state, id) WHERE state IS NOT NULL;
+
 -- Evidence: appended with the rows it explains; `idx` is the place in the published log.
 CREATE TABLE evidence (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
