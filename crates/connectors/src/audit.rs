@@ -35,9 +35,15 @@ pub(crate) struct AuditApi {
     ours: Vec<String>,
     deed: String,
     account: String,
-    /// Deed → the class that it is about; of any other it is not known.
+    /// Deed → the class of access that it gives. Of a deed in none of these it is not known what it is about.
     #[serde(default)]
-    classes: BTreeMap<String, AccessClass>,
+    given: BTreeMap<String, AccessClass>,
+    /// Deed → the class that it takes.
+    #[serde(default)]
+    taken: BTreeMap<String, AccessClass>,
+    /// Deed → the class that it changes, where the log does not say how.
+    #[serde(default)]
+    changed: BTreeMap<String, AccessClass>,
     /// The deeds that are the end of an account.
     #[serde(default)]
     ends: Vec<String>,
@@ -87,6 +93,19 @@ impl AuditApi {
         Ok(())
     }
 
+    fn about(&self, deed: &str) -> About {
+        let known = |map: &BTreeMap<String, AccessClass>, about: fn(AccessClass) -> About| {
+            map.get(deed).map(|class| about(*class))
+        };
+        match self.ends.iter().any(|end| end == deed) {
+            true => About::End,
+            false => known(&self.given, About::Given)
+                .or_else(|| known(&self.taken, About::Taken))
+                .or_else(|| known(&self.changed, About::Changed))
+                .unwrap_or(About::Anything),
+        }
+    }
+
     fn entry(&self, item: &Value) -> Result<Entry> {
         let needed = |path: &str| {
             text(item, path).ok_or_else(|| malformed(&format!("an entry has nothing to be read at `{path}`")))
@@ -98,11 +117,7 @@ impl AuditApi {
             mark: needed(&self.mark)?.into_owned(),
             at,
             ours: self.ours.iter().any(|ours| *ours == actor),
-            about: match self.classes.get(deed.as_ref()) {
-                _ if self.ends.iter().any(|end| *end == deed) => About::End,
-                Some(class) => About::Class(*class),
-                None => About::Anything,
-            },
+            about: self.about(&deed),
             account: text(item, &self.account).map(Cow::into_owned),
             actor: actor.into_owned(),
             deed: deed.into_owned(),
@@ -147,7 +162,7 @@ mod tests {
         json!({
             "list": "/audit", "after": "after", "items": "entries", "mark": "seq", "at": "at",
             "actor": "by.name", "ours": ["bailiwick"], "deed": "what", "account": "user",
-            "classes": {"token-revoked": "api-tokens"}, "ends": ["user-deleted"],
+            "taken": {"token-revoked": "api-tokens"}, "ends": ["user-deleted"],
         })
     }
 
@@ -166,7 +181,7 @@ mod tests {
         assert_eq!(
             short.collect::<Vec<_>>(),
             [
-                ("7", true, About::Class(AccessClass::ApiTokens), Some("u1")),
+                ("7", true, About::Taken(AccessClass::ApiTokens), Some("u1")),
                 ("8a", false, About::End, Some("5")),
                 ("9", false, About::Anything, None),
             ]

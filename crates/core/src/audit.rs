@@ -24,8 +24,12 @@ const REMEMBERED: usize = 1_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum About {
-    /// Access of one class.
-    Class(AccessClass),
+    /// Access of one class was given.
+    Given(AccessClass),
+    /// Access of one class was taken.
+    Taken(AccessClass),
+    /// Access of one class was changed, in a way that the log does not say.
+    Changed(AccessClass),
     /// The end of the account, and with it of whatever ends with an account.
     End,
     /// The log does not say, so it may be anything.
@@ -33,10 +37,12 @@ pub enum About {
 }
 
 impl About {
-    /// Whether a change of that class can be the one of the entry.
-    pub fn covers(self, class: AccessClass) -> bool {
+    /// Whether a change of that class can be the one of the entry; `takes`: it took access, or gave none.
+    pub fn covers(self, class: AccessClass, takes: bool) -> bool {
         match self {
-            Self::Class(own) => own == class,
+            Self::Given(own) => own == class && !takes,
+            Self::Taken(own) => own == class && takes,
+            Self::Changed(own) => own == class,
             Self::End | Self::Anything => true,
         }
     }
@@ -74,6 +80,8 @@ pub struct Write {
     pub account: String,
     /// Of what class.
     pub class: AccessClass,
+    /// Whether it took access.
+    pub takes: bool,
     /// When it was sent.
     pub sent: Timestamp,
     /// When the system said that it was done; nothing while that is not known, or where it had been so already.
@@ -89,6 +97,14 @@ pub const fn class_of(op: &Op) -> AccessClass {
         | Op::Disable { .. }
         | Op::Delete => AccessClass::PrimaryAccount,
         Op::Grant { class, .. } | Op::Revoke { class, .. } | Op::RevokeAll { class } => *class,
+    }
+}
+
+/// Whether a change takes access.
+pub const fn takes(op: &Op) -> bool {
+    match op {
+        Op::CreateAccount { .. } | Op::SetAttributes { .. } | Op::Enable | Op::Grant { .. } => false,
+        Op::Disable { .. } | Op::Delete | Op::Revoke { .. } | Op::RevokeAll { .. } => true,
     }
 }
 
@@ -151,7 +167,9 @@ pub fn compare(span: &Span, writes: &[Write], entries: &[Entry], missing: Vec<Wr
     let told = |write: &Write| {
         let since = write.sent.saturating_sub(SKEW).unwrap_or(Timestamp::MIN);
         let theirs = entries_of.get(write.account.as_str());
-        theirs.is_some_and(|all| all.iter().any(|one| one.at >= since && one.about.covers(write.class)))
+        theirs.is_some_and(|all| {
+            all.iter().any(|one| one.at >= since && one.about.covers(write.class, write.takes))
+        })
     };
     let mut out = Compared::default();
     for write in writes.iter().filter(|write| write.done.is_some_and(|done| span.has(done))) {
@@ -231,6 +249,7 @@ mod tests {
             identity: IdentityId::from_bytes([2; 16]),
             account: account.into(),
             class,
+            takes: true,
             sent: t(sent),
             done: done.map(t),
         }
@@ -256,11 +275,13 @@ mod tests {
     fn what_was_done_is_in_the_log_of_the_system_or_it_is_silent() {
         let tokens = |about| entry(true, "u1", about, 12_005);
         for (about, silent) in [
-            (About::Class(ApiTokens), 0),
+            (About::Taken(ApiTokens), 0),
             (About::Anything, 0),
+            (About::Changed(ApiTokens), 0),
+            (About::Given(ApiTokens), 1),
             (About::End, 0),
-            (About::Class(Sessions), 1),
-            (About::Class(PrimaryAccount), 1),
+            (About::Taken(Sessions), 1),
+            (About::Taken(PrimaryAccount), 1),
         ] {
             check(&[write("u1", ApiTokens, 12_000, Some(12_004))], &[tokens(about)], (silent, 0));
         }
@@ -268,9 +289,9 @@ mod tests {
         check(&one, &[], (1, 0));
         check(&one, &[entry(true, "u2", About::Anything, 12_004)], (1, 1));
         // Somebody else ended it at about that time: it is ended.
-        check(&one, &[entry(false, "u1", About::Class(ApiTokens), 12_004)], (0, 0));
+        check(&one, &[entry(false, "u1", About::Taken(ApiTokens), 12_004)], (0, 0));
         // An entry of long before is of something else.
-        check(&one, &[entry(true, "u1", About::Class(ApiTokens), 11_800)], (1, 1));
+        check(&one, &[entry(true, "u1", About::Taken(ApiTokens), 11_800)], (1, 1));
     }
 
     #[test]
@@ -282,7 +303,7 @@ mod tests {
 
     #[test]
     fn what_the_log_has_under_our_name_was_sent_by_us_or_is_foreign() {
-        let at = |second| [entry(true, "u1", About::Class(PrimaryAccount), second)];
+        let at = |second| [entry(true, "u1", About::Taken(PrimaryAccount), second)];
         let known = |done| [write("u1", PrimaryAccount, 12_000, done)];
         check(&known(Some(12_001)), &at(12_001), (0, 0));
         check(&known(Some(12_001)), &at(12_001 + 60 + 120), (0, 0));
@@ -301,7 +322,7 @@ mod tests {
         let span = Span { from: t(SPAN.0), to: t(SPAN.1), delay: SignedDuration::ZERO };
         let missing =
             vec![write("u1", ApiTokens, 5_000, Some(5_001)), write("u2", ApiTokens, 5_000, Some(5_001))];
-        let entries = [entry(true, "u1", About::Class(ApiTokens), 5_001)];
+        let entries = [entry(true, "u1", About::Taken(ApiTokens), 5_001)];
         let compared = compare(&span, &[], &entries, missing.clone());
         assert_eq!((&compared.late[..], &compared.waiting[..]), (&missing[..1], &missing[1..]));
         assert_eq!(compared.remembered(), missing[1..]);

@@ -11,6 +11,7 @@ use bailiwick_core::{
     id::{IdentityId, SystemName},
     identity::{Identity, Lifecycle},
     record::RecordKind,
+    time::Timestamp,
     verify::{Coverage, Verdict},
 };
 use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, Work, get, select};
@@ -50,9 +51,10 @@ impl Engine {
         let known = before.as_ref().map(|stored| &stored.value);
         let now = Alignment::judge(identity, self.now(), claims, &sights, known);
         self.write_alignment(&mut *tx, &catalogue, before, &now).await?;
-        if !now.violations.is_empty() {
-            let job = Job::Align { identity };
-            let due = later(self.now(), RECHECK_MS);
+        // The cells of whoever left are read again anyhow, and it is judged anew with them.
+        if !accounts.is_empty() && !now.violations.is_empty() {
+            let job = Job::Align { identity, after: Some(now.at) };
+            let due = later(now.at, RECHECK_MS);
             self.enqueue(&mut *tx, vec![job.work(Some(identity), None, Haste::Usual, due)]).await?;
         }
         tx.commit().await?;
@@ -75,8 +77,19 @@ impl Engine {
     }
 
     /// Does what a work item asks for.
-    pub(crate) async fn align_item(&self, item: &Work, identity: IdentityId) -> Result<()> {
-        self.align(identity).await?;
+    pub(crate) async fn align_item(
+        &self,
+        item: &Work,
+        identity: IdentityId,
+        after: Option<Timestamp>,
+    ) -> Result<()> {
+        let mut tx = self.read().await?;
+        let last = get::<Alignment>(&mut *tx, self.tenant(), &identity.to_string()).await?;
+        drop(tx);
+        // However often it is judged for another reason, one chain goes on.
+        if after.is_none_or(|after| last.is_some_and(|last| last.value.at == after)) {
+            self.align(identity).await?;
+        }
         let mut tx = self.begin().await?;
         tx.finish(self.tenant(), item).await?;
         Ok(tx.commit().await?)
@@ -197,7 +210,8 @@ impl Engine {
         let mended = known.iter().filter(|v| !now.violations.iter().any(|n| subject(n) == subject(v)));
         let mended: Vec<_> = mended.map(|violation| (MISALIGNED, subject(violation))).collect();
         updates.extend(self.close_findings(tx, &mended).await?);
-        if before.as_ref().is_none_or(|before| !before.value.says_as(now)) {
+        let goes_on = !now.violations.is_empty();
+        if goes_on || before.as_ref().is_none_or(|before| !before.value.says_as(now)) {
             let record = self
                 .record(RecordKind::Aligned, "align")
                 .identity(now.identity)

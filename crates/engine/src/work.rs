@@ -121,6 +121,8 @@ pub enum Job {
     Align {
         /// Whom.
         identity: IdentityId,
+        /// When that was judged last, where this follows on schedule.
+        after: Option<Timestamp>,
     },
     /// See whether a person has done what they were asked.
     Remind {
@@ -229,7 +231,7 @@ impl Job {
             Self::Drill { system, .. } => format!("drill/{system}/{}", due.as_millisecond()),
             Self::Distrust { system, .. } => format!("distrust/{system}"),
             Self::Audit { system, .. } => format!("audit/{system}/{}", due.as_millisecond()),
-            Self::Align { identity } => format!("align/{identity}/{}", due.as_millisecond()),
+            Self::Align { identity, .. } => format!("align/{identity}/{}", due.as_millisecond()),
             Self::Remind { task } => task.to_string(),
             Self::Lapse { run, .. } => format!("lapse/{run}"),
             Self::ControlEnds { case, system, class, until } => {
@@ -395,7 +397,7 @@ impl Engine {
             Job::Probe { system, after } => self.probe_item(&item, &system, after).await,
             Job::Drill { system, after } => self.drill_item(&item, &system, after).await,
             Job::Audit { system, after } => self.audit_item(&item, &system, after).await,
-            Job::Align { identity } => self.align_item(&item, identity).await,
+            Job::Align { identity, after } => self.align_item(&item, identity, after).await,
             Job::Decide { .. }
             | Job::Wake { .. }
             | Job::Apply { .. }

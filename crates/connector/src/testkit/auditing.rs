@@ -1,7 +1,7 @@
 //! What is promised of a system's own audit log.
 
 use bailiwick_core::{
-    audit::{self, class_of},
+    audit::{self, class_of, takes},
     plan::Op,
     time::Timestamp,
 };
@@ -66,7 +66,7 @@ pub(super) async fn audit_tells(bench: &Bench<'_>) -> Tested {
     let since = read(bench, marked, 100).await?;
     for (account, op) in &done {
         let tells = |entry: &&audit::Entry| {
-            entry.account.as_ref() == Some(account) && entry.about.covers(class_of(op))
+            entry.account.as_ref() == Some(account) && entry.about.covers(class_of(op), takes(op))
         };
         let told = since.iter().find(tells);
         let told = told.ok_or_else(|| format!("the log has no word of `{}`: {since:?}", op.words()))?;

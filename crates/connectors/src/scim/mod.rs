@@ -90,7 +90,7 @@ impl Scim {
     /// | `read_lag_ms` | how long reads may show what was before a write | 0 |
     /// | `groups` | `false` for a system that has no groups | it has |
     /// | `held.CLASS` | where the vendor lists, gives and takes what SCIM has no words for, and how a canary is given one (`issue`) that can be tried (`try`) | unobservable |
-    /// | `audit` | where the vendor's audit log is read, and which members of its entries say what (`list`, `after`, `items`, `mark`, `at`, `actor`, `ours`, `deed`, `account`, `classes`, `ends`) | none is read |
+    /// | `audit` | where the vendor's audit log is read, and which members of its entries say what (`list`, `after`, `items`, `mark`, `at`, `actor`, `ours`, `deed`, `account`, `given`, `taken`, `changed`, `ends`) | none is read |
     /// | `held.CLASS.outlives` | whether it can be there when the account is gone, so that the account's end is no proof of its | `false` for licences and roles, else `true` |
     ///
     /// # Errors

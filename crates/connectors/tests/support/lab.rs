@@ -116,14 +116,16 @@ pub fn settings() -> Value {
         "audit": {
             "list": "/api/audit", "after": "after", "items": "entries", "mark": "seq", "at": "at",
             "actor": "actor", "ours": ["integration"], "deed": "effect", "account": "user",
-            "classes": {
-                "member-added": "direct-groups", "member-removed": "direct-groups",
-                "licence-assigned": "licences", "licence-removed": "licences",
-                "token-created": "api-tokens", "token-suspended": "api-tokens", "token-revoked": "api-tokens",
-                "session-started": "sessions", "session-ended": "sessions",
-                "user-created": "primary-account", "user-changed": "primary-account",
-                "user-activated": "primary-account", "user-deactivated": "primary-account",
+            "given": {
+                "member-added": "direct-groups", "licence-assigned": "licences", "token-created": "api-tokens",
+                "session-started": "sessions", "user-created": "primary-account",
+                "user-activated": "primary-account",
             },
+            "taken": {
+                "member-removed": "direct-groups", "licence-removed": "licences", "token-suspended": "api-tokens",
+                "token-revoked": "api-tokens", "session-ended": "sessions", "user-deactivated": "primary-account",
+            },
+            "changed": {"user-changed": "primary-account"},
             "ends": ["user-deleted", "user-soft-deleted"],
         },
         "held": {

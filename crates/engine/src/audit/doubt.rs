@@ -124,7 +124,7 @@ impl Engine {
 
     /// Has it looked at how the systems agree about somebody.
     pub(crate) async fn align_soon(&self, tx: &mut dyn Tx, identity: IdentityId) -> Result<()> {
-        let job = Job::Align { identity };
+        let job = Job::Align { identity, after: None };
         self.enqueue(tx, vec![job.work(Some(identity), None, Haste::Soon, self.now())]).await
     }
 }

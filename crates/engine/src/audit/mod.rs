@@ -37,6 +37,8 @@ use crate::{
 const PAGE: u32 = 500;
 /// How many entries one comparison takes; the rest is for the next, which follows at once.
 const MOST: usize = 50_000;
+/// How long after a change the hub's own log has it at the latest, milliseconds.
+const WRITTEN_MS: i64 = 10_000;
 /// The finding that somebody else uses the hub's credential.
 const FOREIGN: &str = "credential-used-elsewhere";
 /// How many entries are shown; all are counted.
@@ -124,7 +126,7 @@ impl Engine {
         let Some(declared) = catalogue.systems.get(system) else {
             return Err(EngineError::NotFound { kind: "system", name: system.to_string() });
         };
-        let settled = before_by(now, declared.audit_lag_ms);
+        let settled = before_by(now, declared.audit_lag_ms.max(WRITTEN_MS));
         let span = Span {
             from: before.as_ref().map_or(settled, |before| before.value.until),
             to: settled,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bailiwick_core::{
-    audit::{Span, Write, class_of},
+    audit::{Span, Write, class_of, takes},
     id::{RunId, SystemName},
     integration::Integration,
     record::{Logged, RecordKind},
@@ -137,6 +137,7 @@ impl Engine {
                     identity: run.identity,
                     account: account.clone(),
                     class: class_of(&change.op),
+                    takes: takes(&change.op),
                     sent,
                     done,
                 });

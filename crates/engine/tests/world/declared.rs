@@ -45,7 +45,7 @@ impl World {
                 convergence_ms: 5_000,
                 retention_days: 30,
                 reconcile: Default::default(),
-                audit_every_ms: System::usual_audit_every(),
+                audit_every_ms: 24 * 3_600_000,
                 audit_lag_ms: 0,
                 anchor: false,
                 reconcile_every_ms: System::usual_reconcile_every(),
