@@ -15,6 +15,7 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use bailiwick_connector::{
     Connector, Effect, Entry, ErrorKind, Listing, Locator, News, Object, ObjectState, ObjectValue, Outcome,
+    Start,
     seal::Secret,
     testkit::{self, Subject},
 };
@@ -22,10 +23,12 @@ use bailiwick_connectors::ldap::Ldap;
 use bailiwick_core::{
     access::AccessClass,
     account::AccountAttributes,
+    audit::{self, About},
     dn::{Dn, Rdn},
     plan::Op,
+    time::Timestamp,
 };
-use ldap_bench::{Bench, Raw, account, group, settings};
+use ldap_bench::{Bench, HUB, Raw, account, group, settings};
 use serde_json::json;
 use slapd::{Policy, Setup, Slapd, ldif};
 
@@ -41,7 +44,7 @@ async fn the_contract_holds() {
         (Policy::None, true, false),
         (Policy::NoOverlay, false, false),
     ] {
-        page::kept(&testkit::run(&Bench::new(start(policy), &settings(configured), locks)).await);
+        page::kept(&testkit::run(&Bench::new(start(policy), &logged(configured), locks)).await);
     }
 }
 
@@ -51,6 +54,60 @@ async fn the_contract_holds_for_unique_members_without_a_session_log() {
     settings["groups"]["member"] = "uniqueMember".into();
     let tree = Slapd::start(Setup { session_log: false, ..Setup::default() });
     page::kept(&testkit::run(&Bench::new(tree, &settings, true)).await);
+}
+
+/// Settings with an access log that is read.
+fn logged(policies: bool) -> serde_json::Value {
+    let mut settings = settings(policies);
+    settings["audit"] = json!({"base": "cn=log", "ours": [HUB]});
+    settings
+}
+
+/// What the log has after a mark: the account, whether the hub did it, and what.
+async fn deeds(bench: &Bench<Slapd>, mark: &mut Option<String>) -> Vec<(Option<String>, bool, About)> {
+    let mut seen = Vec::new();
+    let last = mark.clone();
+    let from = last.as_deref().map_or(Start::Instant(Timestamp::UNIX_EPOCH), Start::Mark);
+    let mut read = |entry: audit::Entry| {
+        *mark = Some(entry.mark);
+        seen.push((entry.account, entry.ours, entry.about));
+    };
+    bench.ldap().audit(&bench.line(), from, 500, &mut read).await.unwrap();
+    seen
+}
+
+#[tokio::test]
+async fn the_access_log_tells_who_changed_whom() {
+    use AccessClass::{DirectGroups, PrimaryAccount};
+    let bench = Bench::new(start(Policy::Strict), &logged(true), true);
+    let dn: Dn = "uid=ann,ou=people,dc=acme,dc=example".parse().unwrap();
+    bench.tree.add(&[account("ann"), account("bob"), group("ops", &[&dn])]);
+    let (ldap, line) = (bench.ldap(), bench.line());
+    let id =
+        async |name| ldap.get(&line, Locator::AccountNamed(name)).await.unwrap().unwrap().id.into_owned();
+    let (ann, bob) = (id("ann").await, id("bob").await);
+    let mut mark = None;
+    let begun = deeds(&bench, &mut mark).await;
+    assert!(begun.contains(&(Some(ann.clone()), false, About::Given(PrimaryAccount))), "{begun:?}");
+    assert!(begun.contains(&(Some(ann.clone()), false, About::Given(DirectGroups))), "{begun:?}");
+
+    ldap.apply(&line, Some(&bob), &Op::Disable { way: 0 }, None, "k").await.unwrap();
+    let by_hand = "dn: cn=ops,ou=groups,dc=acme,dc=example\nchangetype: modify\nadd: member\n\
+                   member: uid=bob,ou=people,dc=acme,dc=example\n-\ndelete: member\n\
+                   member: uid=ann,ou=people,dc=acme,dc=example\n";
+    bench.tree.tool("ldapmodify", &[], by_hand).unwrap();
+    let since = deeds(&bench, &mut mark).await;
+    for deed in [
+        (Some(bob.clone()), true, About::Changed(PrimaryAccount)),
+        (Some(bob.clone()), false, About::Given(DirectGroups)),
+        (Some(ann.clone()), false, About::Taken(DirectGroups)),
+    ] {
+        assert!(since.contains(&deed), "{deed:?} in {since:?}");
+    }
+    ldap.apply(&line, Some(&bob), &Op::Delete, None, "k2").await.unwrap();
+    let end = deeds(&bench, &mut mark).await;
+    assert!(end.contains(&(Some(bob), true, About::End)), "{end:?}");
+    assert_eq!(deeds(&bench, &mut mark).await, []);
 }
 
 fn attributes(pairs: &[(&str, &str)]) -> AccountAttributes {

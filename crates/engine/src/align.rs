@@ -6,7 +6,7 @@
 use bailiwick_core::{
     access::{AccessClass, Stage},
     account::Account,
-    alignment::{Alignment, Claim, Claimant, Seen, Sight, Violation},
+    alignment::{Alignment, Claim, Claimant, Invariant, Seen, Sight, Violation},
     case::Cell,
     id::{IdentityId, SystemName},
     identity::{Identity, Lifecycle},
@@ -194,9 +194,11 @@ impl Engine {
         now: &Alignment,
     ) -> Result<()> {
         let known: &[Violation] = before.as_ref().map(|b| &b.value.violations[..]).unwrap_or_default();
+        // What is left of a leaver, and what no log has a word of, has findings of its own.
+        let departed = now.claims.iter().any(|claim| claim.claimant == Claimant::Departure);
         let subject = |v: &Violation| format!("{}/{}/{}/{}", now.identity, v.system, v.class, v.invariant);
         let mut updates = Vec::new();
-        for violation in &now.violations {
+        for violation in now.violations.iter().filter(|v| !departed && v.invariant != Invariant::Logged) {
             let wrong = Wrong {
                 code: MISALIGNED,
                 subject: subject(violation),
@@ -207,7 +209,8 @@ impl Engine {
             };
             updates.extend(self.renew_finding(tx, wrong).await?);
         }
-        let mended = known.iter().filter(|v| !now.violations.iter().any(|n| subject(n) == subject(v)));
+        let still = |v: &Violation| !departed && now.violations.iter().any(|n| subject(n) == subject(v));
+        let mended = known.iter().filter(|v| !still(v));
         let mended: Vec<_> = mended.map(|violation| (MISALIGNED, subject(violation))).collect();
         updates.extend(self.close_findings(tx, &mended).await?);
         let goes_on = !now.violations.is_empty();

@@ -120,7 +120,7 @@ fn capability(shape: &Shape, supported: Supported, trust: Trust) -> Capability {
         idempotency_keys: false,
         by_person: None,
         incremental: supported.refresh,
-        audits: false,
+        audits: shape.log.is_some(),
         read_lag_ms: shape.read_lag_ms,
         max_page: shape.page_size,
         remarks: trust.remark().filter(|_| wants_lock).map(str::to_owned).into_iter().collect(),

@@ -7,6 +7,7 @@
 
 mod active;
 mod ask;
+mod audit;
 mod changes;
 mod decode;
 mod dirsync;
@@ -22,7 +23,7 @@ mod write;
 use async_trait::async_trait;
 use bailiwick_connector::{
     Applied, Capability, Connector, ConnectorError, Entry, ErrorKind, Hear, Issued, Line, Listing, Locator,
-    Object, Page, Result, Since, Visit, seal::Secret,
+    Object, Page, Read, Result, Since, Start, Visit, seal::Secret,
 };
 use bailiwick_core::{access::AccessClass, plan::Op};
 use serde_json::Value;
@@ -55,6 +56,7 @@ impl Ldap {
     /// | `marker` | the attribute with the hub's marker | `employeeNumber` |
     /// | `attributes` | name → attribute, or `{attribute, is = "text" \| "flag" \| "many"}` | the common ones |
     /// | `policies.base`, `.default` | the password policies, and the one in force by default | the lock is not used |
+    /// | `audit.base`, `.ours` | the access log (slapo-accesslog), such as `cn=log`, and the names that this integration signs in with | the log is not read |
     /// | `switch` | `{attribute, off, on}`: an attribute that keeps an account out | none |
     /// | `disable` | the ways to disable, best first: `ppolicy-lock`, `switch`, `unusable-password`, `userAccountControl` | those that work, in this order |
     /// | `dialect` | `openldap`, `active-directory` | `auto`: the directory says it |
@@ -133,6 +135,12 @@ impl Connector for Ldap {
             Dialect::OpenLdap => changes::changes(&reader, listing, since, hear).await,
             Dialect::ActiveDirectory => active::changes(&reader, listing, since, hear).await,
         }
+    }
+
+    async fn audit(&self, line: &Line, from: Start<'_>, size: u32, read: Read<'_>) -> Result<()> {
+        let reader = Reader::new(self, line).await?;
+        let log = reader.shape().log.as_ref().ok_or_else(|| unsupported("reading an access log"))?;
+        audit::read(&reader, log, from, size, read).await
     }
 
     async fn get(&self, line: &Line, locator: Locator<'_>) -> Result<Option<Object<'static>>> {

@@ -130,6 +130,14 @@ pub(super) struct Policies {
     pub(super) default: Dn,
 }
 
+/// Where the access log is (slapo-accesslog(5)).
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Log {
+    pub(super) base: Dn,
+    /// As whom the integration changes things, and so the log has it.
+    pub(super) ours: Vec<Dn>,
+}
+
 /// How one directory is read and written.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Shape {
@@ -141,6 +149,7 @@ pub(super) struct Shape {
     pub(super) mapped: Vec<Mapped>,
     pub(super) switch: Option<Switch>,
     pub(super) policies: Option<Policies>,
+    pub(super) log: Option<Log>,
     /// The ways to disable, best first, whether they work or not.
     pub(super) ways: Vec<Way>,
     /// Whether the configuration chose them.
@@ -176,6 +185,13 @@ struct GroupsTable {
     name: Option<String>,
     member: Option<String>,
     placeholder: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LogTable {
+    base: String,
+    ours: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -221,7 +237,7 @@ const DEFAULTS: [(&str, &str); 8] = [
 const PAGE: u32 = 500;
 
 /// What there is, for people.
-const NAMES: &str = "dialect, accounts, groups, people, marker, attributes, disable, switch, policies, page_size and read_lag_ms";
+const NAMES: &str = "dialect, accounts, groups, people, marker, attributes, disable, switch, policies, audit, page_size and read_lag_ms";
 
 pub(super) fn wrong(setting: &str, why: impl Display) -> ConnectorError {
     ConnectorError::none(ErrorKind::Settings, format!("setting `{setting}`: {why}"))
@@ -319,6 +335,7 @@ impl Shape {
             marker: attribute("marker", marker)?,
             mapped: mapped(take(&mut settings, "attributes")?.unwrap_or_default(), &accounts.name, dialect)?,
             policies: take(&mut settings, "policies")?.map(policies).transpose()?,
+            log: take(&mut settings, "audit")?.map(|table| log(table, dialect)).transpose()?.flatten(),
             ways_chosen: disable.is_some(),
             ways: ways(disable, switch.is_some(), dialect)?,
             switch,
@@ -410,6 +427,19 @@ fn groups(table: GroupsTable, dialect: Dialect) -> Result<Groups> {
         by_name,
         placeholder,
     })
+}
+
+/// Active Directory keeps no log that can be searched; then there is none.
+fn log(table: LogTable, dialect: Dialect) -> Result<Option<Log>> {
+    if table.ours.is_empty() {
+        return Err(wrong(
+            "audit.ours",
+            "without the name that this integration signs in with, nobody's deeds can be told apart",
+        ));
+    }
+    let base = dn("audit.base", &table.base)?;
+    let ours = table.ours.iter().map(|name| dn("audit.ours", name)).collect::<Result<_>>()?;
+    Ok((dialect == Dialect::OpenLdap).then_some(Log { base, ours }))
 }
 
 fn people(table: PeopleTable) -> Result<People> {

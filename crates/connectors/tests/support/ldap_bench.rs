@@ -183,7 +183,8 @@ impl Connection for WatchedConnection {
 }
 
 /// Everything that the connector does, and nothing else.
-pub const SCOPE: [&str; 18] = [
+pub const SCOPE: [&str; 19] = [
+    "list SEARCH cn=log",
     "discover SEARCH rootDSE",
     "discover SEARCH ou=policies,dc=acme,dc=example",
     "list SEARCH ou=people,dc=acme,dc=example",

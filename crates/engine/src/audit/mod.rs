@@ -37,8 +37,6 @@ use crate::{
 const PAGE: u32 = 500;
 /// How many entries one comparison takes; the rest is for the next, which follows at once.
 const MOST: usize = 50_000;
-/// How long after a change the hub's own log has it at the latest, milliseconds.
-const WRITTEN_MS: i64 = 10_000;
 /// The finding that somebody else uses the hub's credential.
 const FOREIGN: &str = "credential-used-elsewhere";
 /// How many entries are shown; all are counted.
@@ -126,7 +124,7 @@ impl Engine {
         let Some(declared) = catalogue.systems.get(system) else {
             return Err(EngineError::NotFound { kind: "system", name: system.to_string() });
         };
-        let settled = before_by(now, declared.audit_lag_ms.max(WRITTEN_MS));
+        let settled = before_by(now, declared.audit_lag_ms.max(1));
         let span = Span {
             from: before.as_ref().map_or(settled, |before| before.value.until),
             to: settled,
@@ -136,6 +134,7 @@ impl Engine {
         let theirs = self.read_log(&catalogue, &route, mark.as_deref(), span.read_from()).await?;
         // Of what was not read nothing is said.
         let end = theirs.entries.last().filter(|_| theirs.more).map_or(span.to, |last| last.at.min(span.to));
+        let end = self.first_under_way(system).await?.map_or(end, |sent| end.min(sent));
         let span = Span { to: end.max(span.from), ..span };
         let own = self.own_writes(system, route.integration, before.as_ref(), &span).await?;
         let missing = before.as_ref().map(|before| before.value.missing.clone()).unwrap_or_default();

@@ -10,9 +10,9 @@ use bailiwick_core::{
     time::{SignedDuration, Timestamp},
 };
 use bailiwick_store::{
-    Stored, Tx,
+    Filter, Select, Stored, Table, Tx,
     entities::{Audit, PlanRow, Run, Step},
-    get,
+    get, select,
 };
 
 use crate::{Engine, Result};
@@ -113,6 +113,26 @@ impl Engine {
         }
         let writes = self.writes_of(&mut *tx, system, &scan).await?;
         Ok(Own { system: system.clone(), writes, canaries: scan.canaries, next: next.unwrap_or(after) })
+    }
+
+    /// Just before the first change that was sent to the system and whose answer is not written down: what was done since
+    /// may not be in the hub's log yet.
+    pub(super) async fn first_under_way(&self, system: &SystemName) -> Result<Option<Timestamp>> {
+        let mut tx = self.read().await?;
+        let running = Select::from(Table::Runs)
+            .filter(Filter::Is("system", system.as_str().into()))
+            .filter(Filter::Is("state", "running".into()));
+        let running = select::<Run>(&mut *tx, self.tenant(), running).await?;
+        let sent = running.iter().flat_map(|run| run.value.steps.values()).filter_map(|step| match step {
+            Step::Sent { at } => Some(*at),
+            Step::Waiting
+            | Step::Asked { .. }
+            | Step::Unknown { .. }
+            | Step::Applied { .. }
+            | Step::Refused { .. }
+            | Step::Dropped => None,
+        });
+        Ok(sent.min().map(|at| at.saturating_sub(SignedDuration::from_millis(1)).unwrap_or(at)))
     }
 
     async fn writes_of(&self, tx: &mut dyn Tx, system: &SystemName, scan: &Scan) -> Result<Vec<Write>> {

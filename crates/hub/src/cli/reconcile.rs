@@ -107,9 +107,11 @@ fn differences(output: Output, found: &ReconciledView) {
     if found.classes.is_empty() {
         return;
     }
+    let told = found.differences.iter().any(|one| one.differs.by.is_some());
     let rows = found.differences.iter().take(ROWS).map(|DifferenceView { who, differs }| {
         let class = differs.difference.class;
-        vec![
+        let by = differs.by.as_ref().map_or("", |by| by.actor.as_str());
+        let mut row = vec![
             tone(class).cell(class),
             Tone::Plain.cell(&differs.username),
             match who {
@@ -118,9 +120,13 @@ fn differences(output: Output, found: &ReconciledView) {
             },
             Tone::Plain.cell(&differs.difference.aspect),
             if differs.held { Tone::Bad.cell("held") } else { Tone::Plain.cell(done(differs.answer)) },
-        ]
+        ];
+        row.extend(told.then(|| Tone::Plain.cell(by)));
+        row
     });
-    output.table(&["class", "account", "whose", "what", "done"], rows.collect());
+    let mut head = vec!["class", "account", "whose", "what", "done"];
+    head.extend(told.then_some("by, as its log says"));
+    output.table(&head, rows.collect());
     let counts: Vec<String> = found.classes.iter().map(|(class, count)| format!("{count} {class}")).collect();
     output.line(&counts.join(", "));
 }
