@@ -45,7 +45,7 @@ impl Invariant {
             Self::NoSession => "a session goes on",
             Self::NoCredential => "a credential is alive",
             Self::NoEntitlement => "access works",
-            Self::Logged => "the system's log has no word of its end",
+            Self::Logged => "its end is in no log",
         }
     }
 

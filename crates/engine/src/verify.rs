@@ -103,17 +103,12 @@ impl Engine {
                 Some(_) => self.attested(&mut *tx, &run.value).await?,
                 None => None,
             };
-            let drill = match case {
-                Some(_) => {
-                    get::<Drill>(&mut *tx, self.tenant(), system.name.as_str()).await?.map(|s| s.value)
-                }
-                None => None,
-            };
-            let silent = match case {
-                Some(_) => self.silent_about(&mut *tx, run.value.identity, Some(&system.name)).await?,
-                None => BTreeSet::new(),
-            };
-            let silent = silent.into_iter().map(|(_, class)| class).collect();
+            let (mut drill, mut silent) = (None, BTreeSet::new());
+            if case.is_some() {
+                drill = get::<Drill>(&mut *tx, self.tenant(), system.name.as_str()).await?.map(|s| s.value);
+                let all = self.silent_about(&mut *tx, run.value.identity, Some(&system.name)).await?;
+                silent.extend(all.into_iter().map(|(_, class)| class));
+            }
             let (run, row) = (run.value, Arc::new(row.value));
             let task = Task { item, run, row, case, changed, system, witness, attested, drill, silent };
             let (connector, now) = (route.connector.clone(), self.now());

@@ -1,6 +1,7 @@
 //! The kit against a connector that keeps the contract, and against one planted bug for each sentence.
 
 mod bugs;
+mod system;
 mod toy;
 
 use super::*;

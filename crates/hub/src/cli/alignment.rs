@@ -37,15 +37,13 @@ pub async fn run(context: &Context<'_>, args: AlignmentArgs) -> Result<Exit> {
         context.output.result(&view, |output| match (view.claims.is_empty(), view.violations.is_empty()) {
             (true, _) => output.line(&format!("nobody says that {} is inactive", view.who.name)),
             (false, true) => output.line(&format!("{}: {}; all systems agree", view.who.name, says(&view))),
-            (false, false) => table(output, std::slice::from_ref(&view)),
+            (false, false) => show(output, std::slice::from_ref(&view)),
         });
         return Ok(exit(view.violations.is_empty()));
     }
     let views = args.list.read::<AlignmentView>(|| client.get(&["alignments"])).await?;
     context.output.result(&views.items, |output| {
-        if !views.items.is_empty() {
-            table(output, &views.items);
-        }
+        show(output, &views.items);
         views.remark(output, "all systems agree");
     });
     Ok(exit(views.items.is_empty()))
@@ -56,27 +54,22 @@ const fn exit(agree: bool) -> Exit {
 }
 
 fn says(view: &AlignmentView) -> String {
-    view.claims.iter().map(|claim| claim.claimant.to_string()).collect::<Vec<_>>().join(", ")
+    let says = view.claims.iter().map(|claim| format!("{} since {:.0}", claim.claimant, claim.since));
+    says.collect::<Vec<_>>().join(", ")
 }
 
-fn table(output: Output, views: &[AlignmentView]) {
-    let mut rows = Vec::new();
+fn show(output: Output, views: &[AlignmentView]) {
     for view in views {
-        for (place, violation) in view.violations.iter().enumerate() {
-            let first = |text: String| if place == 0 { text } else { String::new() };
-            rows.push(vec![
-                Tone::Plain.cell(first(view.who.name.clone())),
-                Tone::Dim.cell(first(says(view))),
+        output.line(&format!("{} ({}) is inactive: {}", view.who.name, view.who.key, says(view)));
+        let rows = view.violations.iter().map(|violation| {
+            vec![
                 Tone::Plain.cell(&violation.system),
-                Tone::Bad.cell(violation.invariant.broken()),
                 Tone::Plain.cell(violation.class),
+                Tone::Bad.cell(violation.invariant.broken()),
                 Tone::Plain.cell(format!("{:.0}", violation.since)),
                 Tone::Plain.cell(&violation.acts),
-            ]);
-        }
+            ]
+        });
+        output.table(&["system", "class", "disagrees", "since", "must act"], rows.collect());
     }
-    output.table(
-        &["who", "inactive, because", "system", "disagrees: there", "class", "since", "must act"],
-        rows,
-    );
 }
