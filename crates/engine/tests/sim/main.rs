@@ -34,7 +34,7 @@ const THOROUGH: u64 = 8;
 
 /// Plays a script and judges it.
 fn judge(script: &Script) -> Result<bool, Violation> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let played = catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async {
             let play = Play::all(script.clone()).await?;

@@ -30,6 +30,8 @@ pub struct Bed {
     pub store: Arc<dyn Store>,
     /// Whether all transactions share one connection, so that a reader makes writers wait.
     pub one_connection: bool,
+    /// Whether a call is done when it is first polled, so that none can be abandoned.
+    pub at_once: bool,
 }
 
 /// Makes one test of each sentence. The argument is an expression that gives a [`Bed`] and something
