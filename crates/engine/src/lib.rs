@@ -81,7 +81,7 @@ pub use access::AccessRequest;
 pub use approve::Decided;
 pub use audit::Audited;
 pub use budget::{HeldChange, Spending};
-pub use catalogue::Catalogue;
+pub use catalogue::{Catalogue, Compiled};
 pub use check::{CheckReport, Damage};
 pub use configure::{ConfigChange, Configuration, DiffLine, Requester, Waiting};
 pub use door::{DoorRefusal, Written};
@@ -120,6 +120,8 @@ pub struct Parts {
     pub build: Build,
     /// Waits until a system shows what was changed, when it is probed on schedule.
     pub pause: Arc<dyn Pause>,
+    /// The policies that were compiled.
+    pub compiled: Arc<Compiled>,
     /// Distinguishes this engine from others on the same store.
     pub name: String,
 }

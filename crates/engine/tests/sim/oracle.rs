@@ -309,6 +309,7 @@ async fn converged(play: &Play) -> Result<bool, Violation> {
 pub async fn log(play: &Play) -> Judged {
     let sequencer = play.world.sequencer();
     let report = play.world.engine.check_evidence(&sequencer, None).await.unwrap();
+    std::fs::remove_dir_all(sequencer.dir()).unwrap();
     match report.damage {
         None => Ok(()),
         Some(damage) => Err(Violation::new("log", format!("{damage:?}"))),

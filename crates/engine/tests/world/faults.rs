@@ -339,6 +339,11 @@ impl Tx for BreakableTx {
         Ok(rows)
     }
 
+    async fn stamps(&mut self, tenant: &Tenant, tables: &[Table]) -> Result<Vec<(String, i64)>> {
+        alive(&self.faults).await?;
+        self.inner.stamps(tenant, tables).await
+    }
+
     async fn count(&mut self, tenant: &Tenant, select: Select) -> Result<i64> {
         alive(&self.faults).await?;
         self.inner.count(tenant, select).await

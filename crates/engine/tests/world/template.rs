@@ -33,6 +33,7 @@ impl Template {
             hands: self.world.clock().as_millisecond(),
             key: self.world.key.clone(),
             folder: Arc::clone(&self.world.folder),
+            compiled: Arc::clone(&self.world.compiled),
         };
         let names = self.world.systems.iter().map(String::as_str);
         let systems: Vec<(&str, &[Behaviour])> = names.zip(behaviours.iter().map(Vec::as_slice)).collect();

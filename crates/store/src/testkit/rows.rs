@@ -443,6 +443,33 @@ pub async fn a_reader_cannot_write(bed: &Bed) {
     tx.commit().await.unwrap();
 }
 
+/// "The ids and revisions of all rows of the tables", of this tenant alone.
+pub async fn stamps_are_the_ids_and_revisions_of_all_rows(bed: &Bed) {
+    let (tenant, other, entropy) = (Tenant::single(), Tenant::new("other").unwrap(), Seeded::new(23));
+    let tables = [Table::Systems, Table::Integrations, Table::Policies];
+    for (of, ids) in [(&tenant, ["b", "a", "B", "ab"].as_slice()), (&other, &["c"])] {
+        let writes = tables[..2]
+            .iter()
+            .flat_map(|table| ids.iter().map(|id| Write::Insert(*table, row(*table, id, 1, &entropy))))
+            .collect();
+        write(bed, of, vec![update(writes, &entropy)], &entropy).await.unwrap();
+    }
+    let replacement = Write::Replace(Table::Systems, row(Table::Systems, "ab", 2, &entropy));
+    write(bed, &tenant, vec![update(vec![replacement], &entropy)], &entropy).await.unwrap();
+    let removal = Write::Delete(Table::Integrations, "a".to_owned(), 1);
+    write(bed, &tenant, vec![update(vec![removal], &entropy)], &entropy).await.unwrap();
+    let mut tx = read(bed).await;
+    let found = tx.stamps(&tenant, &tables).await.unwrap();
+    let mut expect = Vec::new();
+    for table in tables {
+        let rows = tx.select(&tenant, Select::from(table)).await.unwrap();
+        expect.extend(rows.into_iter().map(|row| (row.id, row.revision)));
+    }
+    assert_eq!(found, expect);
+    assert_eq!(found.len(), 7);
+    assert_eq!(tx.stamps(&tenant, &[]).await.unwrap(), []);
+}
+
 /// Two who replace the same revision at once: one commits, one gets `Conflict`.
 pub async fn of_two_writers_of_one_revision_one_wins(bed: &Bed) {
     let (tenant, entropy) = (Tenant::single(), Arc::new(Seeded::new(16)));
