@@ -66,6 +66,7 @@ mod work;
 
 use std::{
     collections::BTreeMap,
+    pin::Pin,
     sync::{Arc, Mutex},
 };
 
@@ -100,6 +101,10 @@ pub use trial::{Tried, TriedVerdict};
 pub use why::{Might, Why};
 pub(crate) use work::Haste;
 pub use work::{Job, Quiet, Slow};
+
+/// What is being done, whatever it takes: the calls that lead to most of the others give this back, or every
+/// program that makes one of them would be compiled with all of it.
+pub type Doing<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
 /// Makes a connector of a kind from its settings.
 pub type Build = fn(&str, &serde_json::Value) -> bailiwick_connector::Result<Arc<dyn Connector>>;
