@@ -1,8 +1,8 @@
 //! What configuration declares, read once and kept until it changes.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::{Arc, Mutex},
 };
 
 use bailiwick_connector::{Capability, Connector, Line, seal::Sealed};
@@ -27,6 +27,40 @@ use bailiwick_store::{Entity, Row, Select, Table, Tx, entities::Credential, get}
 
 use crate::{Configuration, Engine, EngineError, Result, configure::semantics, probe::basis};
 
+/// The tables that declare.
+const DECLARING: [Table; 7] = [
+    Table::Systems,
+    Table::Entitlements,
+    Table::Integrations,
+    Table::Policies,
+    Table::Credentials,
+    Table::Profiles,
+    Table::Automations,
+];
+
+/// Policies that were compiled, by what they were compiled from: what is looked at before a change is put in force
+/// is not compiled again when it is. Engines of one process may share it.
+#[derive(Default)]
+pub struct Compiled(Mutex<VecDeque<(Digest, Arc<PolicySet>)>>);
+
+impl Compiled {
+    /// How many are kept: what is in force, and what somebody wants.
+    const KEPT: usize = 8;
+
+    fn load(&self, files: &[PolicyFile], vocabulary: &Vocabulary) -> Result<Arc<PolicySet>> {
+        let from = Digest::of_value(&(files, vocabulary));
+        let known = self.0.lock().map_err(|_| poisoned())?.iter().find(|(of, _)| *of == from).cloned();
+        if let Some((_, known)) = known {
+            return Ok(known);
+        }
+        let fresh = Arc::new(PolicySet::load(files, vocabulary).map_err(EngineError::Policy)?);
+        let mut kept = self.0.lock().map_err(|_| poisoned())?;
+        kept.truncate(Self::KEPT - 1);
+        kept.push_front((from, Arc::clone(&fresh)));
+        Ok(fresh)
+    }
+}
+
 /// Everything that is declared, ready for use.
 pub struct Catalogue {
     /// Changes when anything in it does.
@@ -43,7 +77,7 @@ pub struct Catalogue {
     /// When the others ended.
     ended: BTreeMap<IntegrationName, Timestamp>,
     /// The policies.
-    pub policies: PolicySet,
+    pub policies: Arc<PolicySet>,
     /// What a plan needs to know of each system.
     pub rules: BTreeMap<SystemName, Rules>,
     /// What each integration can in effect do.
@@ -135,11 +169,12 @@ impl Catalogue {
 }
 
 /// The attributes that the sources' contracts declare, and the entitlements, as policies may use them.
-pub(crate) fn compile(
+fn compile(
+    kept: &Compiled,
     integrations: &[Integration],
     entitlements: &[Entitlement],
     policies: &[PolicyFile],
-) -> Result<PolicySet> {
+) -> Result<Arc<PolicySet>> {
     let mut vocabulary = Vocabulary {
         identity: BTreeMap::new(),
         required: BTreeSet::new(),
@@ -184,32 +219,26 @@ pub(crate) fn compile(
     }
     let built_in = PolicyFile { path: "built-in/gates.cedar".into(), text: govern::BUILT_IN.into() };
     let all: Vec<PolicyFile> = policies.iter().cloned().chain([built_in]).collect();
-    PolicySet::load(&all, &vocabulary).map_err(EngineError::Policy)
+    kept.load(&all, &vocabulary)
 }
 
 impl Engine {
-    /// What is declared now. Reads the small declaring tables and compiles them only when they differ
-    /// from the last time.
+    /// What is declared now. Reads the declaring tables and compiles them only when they differ from the last time.
     pub async fn catalogue(&self, tx: &mut dyn Tx) -> Result<Arc<Catalogue>> {
-        let tables = [
-            Table::Systems,
-            Table::Entitlements,
-            Table::Integrations,
-            Table::Policies,
-            Table::Credentials,
-            Table::Profiles,
-            Table::Automations,
-        ];
-        let mut rows: Vec<Vec<Row>> = Vec::with_capacity(tables.len());
-        for table in tables {
+        let kept = self.catalogue.lock().map_err(|_| poisoned())?.clone();
+        if let Some(kept) = kept {
+            let stamps = tx.stamps(self.tenant(), &DECLARING).await?;
+            if kept.version == Digest::of_value(&stamps) {
+                return Ok(kept);
+            }
+        }
+        let mut rows: Vec<Vec<Row>> = Vec::with_capacity(DECLARING.len());
+        for table in DECLARING {
             rows.push(tx.select(self.tenant(), Select::from(table)).await?);
         }
+        // Of the rows that were read: somebody may have changed one since the stamps were.
         let stamps: Vec<(&str, i64)> = rows.iter().flatten().map(|r| (r.id.as_str(), r.revision)).collect();
         let version = Digest::of_value(&stamps);
-        let kept = self.catalogue.lock().map_err(|_| poisoned())?.clone();
-        if let Some(kept) = kept.filter(|k| k.version == version) {
-            return Ok(kept);
-        }
         let approved = self.gate_approvals(tx, &values(&rows[2])?).await?;
         let fresh = Arc::new(self.build_catalogue(version, &rows, &approved)?);
         *self.catalogue.lock().map_err(|_| poisoned())? = Some(fresh.clone());
@@ -249,7 +278,7 @@ impl Engine {
         let credentials: Vec<Credential> = values(credentials)?;
         let profiles: Vec<Profile> = values(profiles)?;
         let automations: Vec<Automation> = values(automations)?;
-        let compiled = compile(&integrations, &entitlements, &policies)?;
+        let compiled = compile(&self.parts.compiled, &integrations, &entitlements, &policies)?;
         let ended = integrations.iter().filter_map(|integration| match &integration.standing {
             Standing::Ended { since } => Some((integration.name.clone(), *since)),
             Standing::Enabled | Standing::Quarantined { .. } | Standing::Paused { .. } => None,
@@ -360,7 +389,7 @@ impl Engine {
 }
 
 /// Checks what can be checked of a configuration before it is written.
-pub(crate) fn validate(engine: &Engine, configuration: &Configuration) -> Result<PolicySet> {
+pub(crate) fn validate(engine: &Engine, configuration: &Configuration) -> Result<Arc<PolicySet>> {
     let mut problems = Vec::new();
     for integration in &configuration.integrations {
         if integration.name.as_str().starts_with(HUB) {
@@ -378,7 +407,12 @@ pub(crate) fn validate(engine: &Engine, configuration: &Configuration) -> Result
     if !problems.is_empty() {
         return Err(EngineError::Configuration(problems));
     }
-    compile(&configuration.integrations, &configuration.entitlements, &configuration.policies)
+    compile(
+        &engine.parts.compiled,
+        &configuration.integrations,
+        &configuration.entitlements,
+        &configuration.policies,
+    )
 }
 
 fn values<T: Entity>(rows: &[Row]) -> Result<Vec<T>> {

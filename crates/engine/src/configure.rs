@@ -23,7 +23,7 @@ use bailiwick_store::{Entity, Select, Stored, Tx, entities::Operator, select};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Catalogue, Engine, EngineError, Result, catalogue::validate};
+use crate::{Catalogue, Doing, Engine, EngineError, Result, catalogue::validate};
 
 /// The widest that a value is shown in a diff.
 const WIDTH: usize = 80;
@@ -107,20 +107,31 @@ impl From<&Operator> for Requester {
 impl Engine {
     /// What the configuration would change, and what that does to the authority of integrations. Writes
     /// nothing. Fails when the configuration is not valid.
-    pub async fn configuration_change(&self, wanted: &Configuration) -> Result<ConfigChange> {
-        let policies = validate(self, wanted)?;
-        let mut tx = self.read().await?;
-        Ok(self.difference(&mut *tx, wanted, &policies).await?.change())
+    pub fn configuration_change<'a>(&'a self, wanted: &'a Configuration) -> Doing<'a, ConfigChange> {
+        Box::pin(async {
+            let policies = validate(self, wanted)?;
+            let mut tx = self.read().await?;
+            Ok(self.difference(&mut *tx, wanted, &policies).await?.change())
+        })
     }
 
     /// Asks for the configuration: a plan for each thing that changes. What the rules approve takes
     /// effect at once; what takes people waits for them. Fails with `configuration-changed` when the
     /// change is not the one that was `seen`.
-    pub async fn configure(
+    pub fn configure<'a>(
+        &'a self,
+        wanted: &'a Configuration,
+        seen: Digest,
+        by: impl Into<Requester>,
+    ) -> Doing<'a, ConfigChange> {
+        Box::pin(self.configure_as(wanted, seen, by.into()))
+    }
+
+    async fn configure_as(
         &self,
         wanted: &Configuration,
         seen: Digest,
-        by: impl Into<Requester>,
+        by: Requester,
     ) -> Result<ConfigChange> {
         let policies = validate(self, wanted)?;
         let mut tx = self.begin().await?;
@@ -132,7 +143,7 @@ impl Engine {
         if difference.is_empty() {
             return Ok(change);
         }
-        change.waiting = self.propose(&mut *tx, difference, &policies, &by.into()).await?;
+        change.waiting = self.propose(&mut *tx, difference, &policies, &by).await?;
         tx.commit().await?;
         Ok(change)
     }

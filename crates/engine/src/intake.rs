@@ -21,7 +21,7 @@ use bailiwick_store::{
 };
 use serde::Serialize;
 
-use crate::{Engine, EngineError, Result, accept::Accepted, finding::Wrong};
+use crate::{Doing, Engine, EngineError, Result, accept::Accepted, finding::Wrong};
 
 /// How many records are read at a time.
 const PAGE: u32 = 1_000;
@@ -44,7 +44,11 @@ impl Engine {
     ///
     /// Either all of it is accepted, in one transaction, or all of it is held: then this fails with
     /// [`EngineError::Held`], the batch and a finding say why, and only positive leavers flow.
-    pub async fn import(&self, source: &SourceName, delivered: Digest) -> Result<Imported> {
+    pub fn import<'a>(&'a self, source: &'a SourceName, delivered: Digest) -> Doing<'a, Imported> {
+        Box::pin(self.take_feed(source, delivered))
+    }
+
+    async fn take_feed(&self, source: &SourceName, delivered: Digest) -> Result<Imported> {
         let (records, owner, contract) = self.read_feed(source, delivered).await?;
         let mut tx = self.begin().await?;
         let feed = (source, owner.as_str(), &contract);

@@ -66,6 +66,7 @@ mod work;
 
 use std::{
     collections::BTreeMap,
+    pin::Pin,
     sync::{Arc, Mutex},
 };
 
@@ -81,7 +82,7 @@ pub use access::AccessRequest;
 pub use approve::Decided;
 pub use audit::Audited;
 pub use budget::{HeldChange, Spending};
-pub use catalogue::Catalogue;
+pub use catalogue::{Catalogue, Compiled};
 pub use check::{CheckReport, Damage};
 pub use configure::{ConfigChange, Configuration, DiffLine, Requester, Waiting};
 pub use door::{DoorRefusal, Written};
@@ -100,6 +101,10 @@ pub use trial::{Tried, TriedVerdict};
 pub use why::{Might, Why};
 pub(crate) use work::Haste;
 pub use work::{Job, Quiet, Slow};
+
+/// What is being done, whatever it takes: the calls that lead to most of the others give this back, or every
+/// program that makes one of them would be compiled with all of it.
+pub type Doing<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
 /// Makes a connector of a kind from its settings.
 pub type Build = fn(&str, &serde_json::Value) -> bailiwick_connector::Result<Arc<dyn Connector>>;
@@ -120,6 +125,8 @@ pub struct Parts {
     pub build: Build,
     /// Waits until a system shows what was changed, when it is probed on schedule.
     pub pause: Arc<dyn Pause>,
+    /// The policies that were compiled.
+    pub compiled: Arc<Compiled>,
     /// Distinguishes this engine from others on the same store.
     pub name: String,
 }

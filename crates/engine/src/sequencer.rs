@@ -10,7 +10,7 @@ use std::{
 };
 
 use bailiwick_core::{id::Entropy, time::Timestamp};
-use bailiwick_evidence::{EvidenceError, Log, Signer};
+use bailiwick_evidence::{EvidenceError, JOURNAL_BYTES, Log, Signer};
 use bailiwick_store::{LogHead, Store};
 
 use crate::{EngineError, Result};
@@ -34,7 +34,19 @@ impl Sequencer {
     /// Opens the log in `dir` for the store; repairs what a crash left. `holder` distinguishes this
     /// process from others on the same store.
     pub fn open(store: Arc<dyn Store>, dir: &Path, signer: Signer, entropy: &dyn Entropy) -> Result<Self> {
-        let log = Log::open(dir, signer).map_err(|e| EngineError::Evidence(format!("{}: {e}", e.code())))?;
+        Self::open_sized(store, dir, signer, entropy, JOURNAL_BYTES)
+    }
+
+    /// The same with the size in bytes that a new journal gets.
+    pub fn open_sized(
+        store: Arc<dyn Store>,
+        dir: &Path,
+        signer: Signer,
+        entropy: &dyn Entropy,
+        journal_bytes: u64,
+    ) -> Result<Self> {
+        let log = Log::open_sized(dir, signer, journal_bytes)
+            .map_err(|e| EngineError::Evidence(format!("{}: {e}", e.code())))?;
         let holder = bailiwick_core::digest::Digest::of(&entropy.salt()).short();
         Ok(Self {
             store,

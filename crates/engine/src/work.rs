@@ -14,7 +14,7 @@ use bailiwick_core::{
 use bailiwick_store::{Filter, NewWork, Select, StoreError, Table, Tx, Work, entities::Run, select};
 use serde::{Deserialize, Serialize};
 
-use crate::{Engine, EngineError, Result, finding::Wrong, limits::waiting};
+use crate::{Doing, Engine, EngineError, Result, finding::Wrong, limits::waiting};
 
 /// How long a worker holds what it took, milliseconds; after that another may take it.
 const LEASE_MS: i64 = 60_000;
@@ -289,15 +289,17 @@ pub struct Slow {
 impl Engine {
     /// Takes what is due and does it. Gives back what is left. An item that fails for a reason that may
     /// pass is put off with growing pauses; nothing is dropped after so many tries.
-    pub async fn work(&self) -> Result<Quiet> {
-        self.record_use_now_and_then().await?;
-        self.work_on(Haste::Usual).await
+    pub fn work(&self) -> Doing<'_, Quiet> {
+        Box::pin(async {
+            self.record_use_now_and_then().await?;
+            self.work_on(Haste::Usual).await
+        })
     }
 
     /// The same for leavers alone: to be called at the same time as [`Engine::work`], so that they never wait
     /// for what is under way there.
-    pub async fn work_on_leavers(&self) -> Result<Quiet> {
-        self.work_on(Haste::Leaver).await
+    pub fn work_on_leavers(&self) -> Doing<'_, Quiet> {
+        Box::pin(self.work_on(Haste::Leaver))
     }
 
     async fn work_on(&self, least: Haste) -> Result<Quiet> {
@@ -391,7 +393,11 @@ impl Engine {
     }
 
     /// Does what takes long. Its lease may run out meanwhile; then another finds that somebody is at it.
-    pub async fn carry_out(&self, Slow { item, job }: Slow) -> Result<()> {
+    pub fn carry_out(&self, slow: Slow) -> Doing<'_, ()> {
+        Box::pin(self.carry_out_one(slow))
+    }
+
+    async fn carry_out_one(&self, Slow { item, job }: Slow) -> Result<()> {
         let outcome = match job {
             Job::Reconcile { system, after } => self.reconcile_item(&item, &system, after).await,
             Job::Probe { system, after } => self.probe_item(&item, &system, after).await,

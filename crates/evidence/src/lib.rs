@@ -64,7 +64,7 @@ pub use error::EvidenceError;
 pub use fsck::fsck;
 pub use hash::Hash;
 pub use key::{Cosigner, Signer, VerifierKey};
-pub use log::Log;
+pub use log::{JOURNAL_BYTES, Log};
 pub use pack::{PackError, PackReport, PackRequest, verify_pack, write_pack};
 pub use proof::Proof;
 pub use reader::{Reader, View};

@@ -74,7 +74,7 @@ pub async fn open(folder: Folder, store: Option<&str>, environment: &Environment
     let name = format!("hub-{}", random.map(|byte| format!("{byte:02x}")).concat());
     let build = bailiwick_connectors::build_patient;
     let (broker, pause) = (Arc::new(broker), Arc::new(Sleep));
-    let parts = Parts { store, tenant, clock, entropy, broker, build, pause, name };
+    let parts = Parts { store, tenant, clock, entropy, broker, build, pause, compiled: Arc::default(), name };
     Ok(Opened { engine: Arc::new(Engine::new(parts)), sequencer: Arc::new(sequencer), folder })
 }
 

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use crate::{
     Result, Store, StoreError,
     postgres::{PostgresStore, without_secrets},
-    sqlite::SqliteStore,
+    sqlite::{SqliteStore, Thread},
 };
 
 /// Opens the store at `address`: a file name, `sqlite:FILE`, `sqlite::memory:` or `postgres://…`
@@ -21,7 +21,7 @@ pub async fn open(address: &str) -> Result<Arc<dyn Store>> {
         Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
             Ok(Arc::new(PostgresStore::open(address).await?))
         }
-        Some(("sqlite", ":memory:")) => Ok(Arc::new(SqliteStore::in_memory().await?)),
+        Some(("sqlite", ":memory:")) => Ok(Arc::new(SqliteStore::in_memory(Thread::Another).await?)),
         Some(("sqlite", file)) => file_at(file.strip_prefix("//").unwrap_or(file), address).await,
         _ if address.contains("://") => Err(StoreError::Address(without_secrets(address))),
         _ => file_at(address, address).await,

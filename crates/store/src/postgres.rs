@@ -40,13 +40,13 @@ impl PostgresStore {
             .statement_cache_capacity(STATEMENTS)
             .disable_statement_logging();
         // A pool would ask a server that refuses again and again; the first answer is the one to show.
-        let first = PgConnection::connect_with(&options).await.map_err(Failure)?;
-        first.close().await.map_err(Failure)?;
+        let first = PgConnection::connect_with(&options).await.map_err(Failure::Postgres)?;
+        first.close().await.map_err(Failure::Postgres)?;
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(PATIENCE)
             .connect_lazy_with(options);
-        let mut link = PostgresLink(pool.begin().await.map_err(Failure)?);
+        let mut link = PostgresLink(pool.begin().await.map_err(Failure::Postgres)?);
         link.execute("SELECT pg_advisory_xact_lock($1)".text(), &[MIGRATION_LOCK.into()]).await?;
         migrate::migrate(&mut link, &shown).await?;
         link.commit().await?;
@@ -65,14 +65,20 @@ pub(crate) fn without_secrets(url: &str) -> String {
 #[async_trait::async_trait]
 impl Store for PostgresStore {
     async fn begin(&self) -> Result<Box<dyn Tx>> {
-        let tx =
-            self.pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await.map_err(Failure)?;
+        let tx = self
+            .pool
+            .begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+            .await
+            .map_err(Failure::Postgres)?;
         Ok(Box::new(Transaction::writing(PostgresLink(tx))))
     }
 
     async fn read(&self) -> Result<Box<dyn Tx>> {
-        let tx =
-            self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map_err(Failure)?;
+        let tx = self
+            .pool
+            .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            .await
+            .map_err(Failure::Postgres)?;
         Ok(Box::new(Transaction::reading(PostgresLink(tx))))
     }
 
@@ -110,7 +116,7 @@ impl Link for PostgresLink {
         let sql = "SELECT count(*), count(*) FILTER (WHERE tablename = $1) FROM pg_catalog.pg_tables \
                    WHERE schemaname = current_schema()";
         let rows = self.fetch(sql.text(), &[named.into()]).await?;
-        let row = rows.first().ok_or(Failure(sqlx::Error::RowNotFound))?;
+        let row = rows.first().ok_or(Failure::Postgres(sqlx::Error::RowNotFound))?;
         Ok((row.cell::<i64>(0)? > 0, row.cell::<i64>(1)? > 0))
     }
 

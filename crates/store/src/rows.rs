@@ -48,6 +48,23 @@ pub(crate) async fn select<L: Link>(link: &mut L, tenant: &Tenant, select: &Sele
     link.fetch(sql.text(), &values).await?.iter().map(|row| read(select.table, row)).collect()
 }
 
+pub(crate) async fn stamps<L: Link>(
+    link: &mut L,
+    tenant: &Tenant,
+    tables: &[Table],
+) -> Result<Vec<(String, i64)>> {
+    let of = |(at, table): (usize, &Table)| {
+        format!("SELECT {at} AS place, id, revision FROM {} WHERE tenant = $1", table.name())
+    };
+    let all: Vec<String> = tables.iter().enumerate().map(of).collect();
+    if all.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!("{} ORDER BY place, id", all.join(" UNION ALL "));
+    let rows = link.fetch(sql.text(), &[tenant.as_str().into()]).await?;
+    rows.iter().map(|row| Ok((row.cell(1)?, row.cell(2)?))).collect()
+}
+
 pub(crate) async fn count<L: Link>(link: &mut L, tenant: &Tenant, select: &Select) -> Result<i64> {
     let (condition, values) = condition::<L>(tenant, select)?;
     let sql = format!("SELECT count(*) FROM {} WHERE {condition}", select.table.name());

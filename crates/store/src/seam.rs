@@ -143,6 +143,10 @@ pub trait Tx: Send {
     /// The rows that `select` asks for, by id ascending.
     async fn select(&mut self, tenant: &Tenant, select: Select) -> Result<Vec<Row>>;
 
+    /// The ids and revisions of all rows of the tables, in the order of the tables and of the ids: whether any of
+    /// them changed, without reading them.
+    async fn stamps(&mut self, tenant: &Tenant, tables: &[Table]) -> Result<Vec<(String, i64)>>;
+
     /// How many rows the filters find, whatever the page.
     async fn count(&mut self, tenant: &Tenant, select: Select) -> Result<i64>;
 

@@ -5,7 +5,8 @@
 
 use std::{fmt::Write, future::Future, sync::Arc};
 
-use sqlx::{AssertSqlSafe, Decode, Postgres, SqlSafeStr, SqlStr, Sqlite, Type};
+use rusqlite::{ffi, types::FromSql};
+use sqlx::{AssertSqlSafe, Decode, Postgres, SqlSafeStr, SqlStr, Type};
 
 use crate::{Result, StoreError};
 
@@ -122,14 +123,8 @@ impl Dialect {
 }
 
 /// A type that both databases can give back from a column.
-pub(crate) trait Cell:
-    for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres>
-{
-}
-impl<T> Cell for T where
-    T: for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres>
-{
-}
+pub(crate) trait Cell: FromSql + for<'r> Decode<'r, Postgres> + Type<Postgres> {}
+impl<T> Cell for T where T: FromSql + for<'r> Decode<'r, Postgres> + Type<Postgres> {}
 
 /// One row of an answer.
 pub(crate) trait Cells: Send {
@@ -202,12 +197,32 @@ impl Sql for String {
 
 /// What the database answered instead of doing what was asked.
 #[derive(Debug)]
-pub(crate) struct Failure(pub(crate) sqlx::Error);
+pub(crate) enum Failure {
+    Postgres(sqlx::Error),
+    Sqlite(rusqlite::Error),
+    /// The thread that worked on it has ended, with the program.
+    Gone,
+}
 
 impl Failure {
     /// Whether a unique key was taken.
     pub(crate) fn is_taken(&self) -> bool {
-        self.0.as_database_error().is_some_and(|e| e.is_unique_violation())
+        match self {
+            Self::Postgres(error) => error.as_database_error().is_some_and(|e| e.is_unique_violation()),
+            Self::Sqlite(error) => error.sqlite_error().is_some_and(|e| {
+                let taken = [ffi::SQLITE_CONSTRAINT_UNIQUE, ffi::SQLITE_CONSTRAINT_PRIMARYKEY];
+                taken.contains(&e.extended_code)
+            }),
+            Self::Gone => false,
+        }
+    }
+
+    /// The primary code of SQLite.
+    pub(crate) fn sqlite_code(&self) -> Option<i32> {
+        match self {
+            Self::Sqlite(error) => error.sqlite_error().map(|e| e.extended_code & 0xff),
+            Self::Postgres(_) | Self::Gone => None,
+        }
     }
 
     /// The same as a conflict about the row `id` of `table` when a unique key was taken.
@@ -216,40 +231,55 @@ impl Failure {
     }
 
     fn is_passing(&self) -> bool {
-        match &self.0 {
-            sqlx::Error::Io(_)
-            | sqlx::Error::Tls(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed => true,
-            sqlx::Error::Database(error) => {
+        match self {
+            Self::Postgres(
+                sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed,
+            )
+            | Self::Gone => true,
+            Self::Postgres(sqlx::Error::Database(error)) => {
                 let code = error.code().unwrap_or_default();
-                if error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
-                    // BUSY, LOCKED, IOERR, FULL, CANTOPEN; the low byte is the primary code.
-                    let primary = code.parse::<i32>().unwrap_or(0) & 0xff;
-                    matches!(primary, 5 | 6 | 10 | 13 | 14)
-                } else {
-                    // Connection, resources, shutdown, deadlock or serialization, lock, standby.
-                    ["08", "53", "57P", "40", "55P03", "25006"].iter().any(|class| code.starts_with(class))
-                }
+                // Connection, resources, shutdown, deadlock or serialization, lock, standby.
+                ["08", "53", "57P", "40", "55P03", "25006"].iter().any(|class| code.starts_with(class))
             }
-            _ => false,
+            Self::Postgres(_) => false,
+            Self::Sqlite(_) => matches!(
+                self.sqlite_code(),
+                Some(
+                    ffi::SQLITE_BUSY
+                        | ffi::SQLITE_LOCKED
+                        | ffi::SQLITE_IOERR
+                        | ffi::SQLITE_FULL
+                        | ffi::SQLITE_CANTOPEN
+                )
+            ),
         }
     }
 }
 
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
-        Self(error)
+        Self::Postgres(error)
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
     }
 }
 
 impl From<Failure> for StoreError {
     fn from(failure: Failure) -> Self {
-        if failure.is_passing() {
-            Self::Unavailable(failure.0.into())
-        } else {
-            Self::Internal(failure.0.into())
-        }
+        let passing = failure.is_passing();
+        let cause = match failure {
+            Failure::Postgres(error) => error.into(),
+            Failure::Sqlite(error) => error.into(),
+            Failure::Gone => "the thread of the database has ended".into(),
+        };
+        if passing { Self::Unavailable(cause) } else { Self::Internal(cause) }
     }
 }

@@ -4,31 +4,38 @@
 //! `synchronous = FULL`); readers see one state and never wait for the writer; a new file can be read by
 //! its owner only. In memory there is a single connection, for which readers queue too.
 
-use std::{io, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc, time::Duration};
+mod connections;
+mod link;
 
-use sqlx::{
-    Connection, Row as _, SqlStr, Sqlite, SqlitePool,
-    sqlite::{
-        SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
-        SqliteSynchronous,
-    },
-};
+use std::{io, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
+
+pub(crate) use self::connections::Thread;
+use self::{connections::Connections, link::SqliteLink};
 use crate::{
     Result, Store, StoreError, Tx, migrate,
-    sql::{Cell, Cells, Dialect, Failure, Link, Sql, Value},
+    sql::{Failure, Link},
     transaction::Transaction,
 };
 
-const READERS: u32 = 4;
+const READERS: usize = 4;
 const BUSY: Duration = Duration::from_secs(5);
 /// More than all the texts this crate has.
 const STATEMENTS: usize = 512;
 
+/// What the connection that writes is told. In pages of twice the usual size fewer of the rows are cut, most of
+/// which are of some hundred bytes to some thousand, and a large call makes half the frames of the log; larger ones
+/// would make the small calls write more. A large call must not spill half-written pages, nor move the log into the
+/// file each time. What undoes half a call is needed for as long as the call: not worth a file.
+const WRITING: &str = "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                       PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 4000; PRAGMA temp_store = MEMORY;";
+const READING: &str = "PRAGMA query_only = ON;";
+
 /// A SQLite database.
 pub(crate) struct SqliteStore {
-    writer: SqlitePool,
-    readers: SqlitePool,
+    writer: Connections,
+    readers: Connections,
 }
 
 impl SqliteStore {
@@ -39,164 +46,89 @@ impl SqliteStore {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(StoreError::Unavailable(error.into())),
         }
-        let file = options().filename(path).busy_timeout(BUSY);
-        let writing = file
-            .clone()
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            // Most rows are of some hundred bytes to some thousand: in pages of twice the usual size fewer are
-            // cut, and a large call makes half the frames of the log. Larger ones would make the small calls
-            // write more.
-            .page_size(8192)
-            // A large call must not spill half-written pages, nor move the log into the file each time.
-            .pragma("cache_size", "-65536")
-            .pragma("wal_autocheckpoint", "4000")
-            // What undoes half a call is needed for as long as the call: not worth a file.
-            .pragma("temp_store", "MEMORY");
-        let writer = pool(1).connect_with(writing).await.map_err(|error| refused(error, path))?;
-        let readers = pool(READERS).connect_lazy_with(file.pragma("query_only", "ON"));
-        let store = Self { writer, readers };
-        store.migrate(&path.display().to_string()).await?;
+        let store = Self { writer: on_file(1, path, WRITING), readers: on_file(READERS, path, READING) };
+        let link =
+            SqliteLink::begin(&store.writer, IMMEDIATE).await.map_err(|failure| refused(failure, path))?;
+        migrated(link, &path.display().to_string()).await?;
         Ok(store)
     }
 
     /// A database in memory, gone when the store is dropped.
-    pub(crate) async fn in_memory() -> Result<Self> {
-        let writer = pool(1).connect_with(options().in_memory(true)).await.map_err(Failure)?;
-        let store = Self { readers: writer.clone(), writer };
-        store.migrate("memory").await?;
+    pub(crate) async fn in_memory(thread: Thread) -> Result<Self> {
+        let store = Self::of(usual(Connection::open_in_memory()).map_err(Failure::from)?, thread);
+        migrated(SqliteLink::begin(&store.writer, IMMEDIATE).await?, "memory").await?;
         Ok(store)
     }
 
     /// All that a database in memory holds.
     #[cfg(feature = "testkit")]
     pub(crate) async fn image(&self) -> Result<Vec<u8>> {
-        let mut connection = self.writer.acquire().await.map_err(Failure)?;
-        Ok(connection.serialize(None).await.map_err(Failure)?.to_vec())
+        let held = self.writer.take().await?;
+        let (_held, image) = held.run(|connection| Ok(connection.serialize("main")?.to_vec())).await?;
+        Ok(image.map_err(Failure::from)?)
     }
 
     /// A database in memory that holds what another held.
     #[cfg(feature = "testkit")]
-    pub(crate) async fn of_image(image: &[u8]) -> Result<Self> {
-        let writer = pool(1).connect_with(options().in_memory(true)).await.map_err(Failure)?;
-        let image = sqlx::sqlite::SqliteOwnedBuf::try_from(image).map_err(Failure)?;
-        let mut connection = writer.acquire().await.map_err(Failure)?;
-        connection.deserialize(None, image, false).await.map_err(Failure)?;
-        drop(connection);
-        Ok(Self { readers: writer.clone(), writer })
+    pub(crate) fn of_image(image: &[u8], thread: Thread) -> Result<Self> {
+        let mut connection = usual(Connection::open_in_memory()).map_err(Failure::from)?;
+        connection.deserialize_read_exact("main", image, image.len(), false).map_err(Failure::from)?;
+        Ok(Self::of(connection, thread))
     }
 
-    async fn migrate(&self, address: &str) -> Result<()> {
-        let mut link = SqliteLink(self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(Failure)?);
-        migrate::migrate(&mut link, address).await?;
-        Ok(link.commit().await?)
+    /// The store of the only connection there can be.
+    fn of(connection: Connection, thread: Thread) -> Self {
+        let no_other = || Err(rusqlite::Error::InvalidQuery);
+        let writer = Connections::new(1, thread, Box::new(no_other)).with(connection);
+        Self { readers: writer.clone(), writer }
     }
 }
 
-fn options() -> SqliteConnectOptions {
-    use sqlx::ConnectOptions;
-    SqliteConnectOptions::new().statement_cache_capacity(STATEMENTS).disable_statement_logging()
+const IMMEDIATE: &str = "BEGIN IMMEDIATE";
+
+async fn migrated(mut link: SqliteLink, address: &str) -> Result<()> {
+    migrate::migrate(&mut link, address).await?;
+    Ok(link.commit().await?)
 }
 
-fn pool(connections: u32) -> SqlitePoolOptions {
-    SqlitePoolOptions::new()
-        .max_connections(connections)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        // A full disk makes SQLite roll back by itself; sqlx then loses count of the transaction, and
-        // the connection could never begin another.
-        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
+fn usual(opened: rusqlite::Result<Connection>) -> rusqlite::Result<Connection> {
+    let connection = opened?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Values of placeholders change no plan, or a statement would be prepared anew whenever they do.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(connection)
 }
 
-fn refused(error: sqlx::Error, path: &Path) -> StoreError {
-    let not_a_database = |code: &str| code.parse::<i32>().is_ok_and(|c| c & 0xff == 26);
-    match error.as_database_error().and_then(|e| e.code()) {
-        Some(code) if not_a_database(&code) => StoreError::Foreign(path.display().to_string()),
-        _ => Failure(error).into(),
+fn on_file(most: usize, path: &Path, told: &'static str) -> Connections {
+    let path = path.to_owned();
+    let opening = move || {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = usual(Connection::open_with_flags(&path, flags))?;
+        connection.busy_timeout(BUSY)?;
+        connection.execute_batch(told)?;
+        Ok(connection)
+    };
+    Connections::new(most, Thread::Another, Box::new(opening))
+}
+
+fn refused(failure: Failure, path: &Path) -> StoreError {
+    match failure.sqlite_code() {
+        Some(rusqlite::ffi::SQLITE_NOTADB) => StoreError::Foreign(path.display().to_string()),
+        _ => failure.into(),
     }
 }
 
 #[async_trait::async_trait]
 impl Store for SqliteStore {
     async fn begin(&self) -> Result<Box<dyn Tx>> {
-        let tx = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(Failure)?;
-        Ok(Box::new(Transaction::writing(SqliteLink(tx))))
+        Ok(Box::new(Transaction::writing(SqliteLink::begin(&self.writer, IMMEDIATE).await?)))
     }
 
     async fn read(&self) -> Result<Box<dyn Tx>> {
-        let tx = self.readers.begin_with("BEGIN").await.map_err(Failure)?;
-        Ok(Box::new(Transaction::reading(SqliteLink(tx))))
+        Ok(Box::new(Transaction::reading(SqliteLink::begin(&self.readers, "BEGIN").await?)))
     }
 
     fn kind(&self) -> &'static str {
         "sqlite"
-    }
-}
-
-struct SqliteLink(sqlx::Transaction<'static, Sqlite>);
-
-impl Link for SqliteLink {
-    const DIALECT: Dialect = Dialect::Sqlite;
-    type Row = SqliteRow;
-    type Bound = SqliteArguments;
-
-    fn bind(values: &[Value<'_>]) -> Result<Self::Bound, Failure> {
-        bind(values)
-    }
-
-    async fn run(&mut self, sql: SqlStr, values: Self::Bound) -> Result<u64, Failure> {
-        Ok(sqlx::query_with(sql, values).execute(&mut *self.0).await?.rows_affected())
-    }
-
-    async fn fetch(&mut self, sql: SqlStr, values: &[Value<'_>]) -> Result<Vec<SqliteRow>, Failure> {
-        let query = sqlx::query_with(sql, bind(values)?);
-        Ok(query.fetch_all(&mut *self.0).await?)
-    }
-
-    async fn script(&mut self, sql: SqlStr) -> Result<(), Failure> {
-        sqlx::raw_sql(sql).execute(&mut *self.0).await?;
-        Ok(())
-    }
-
-    async fn tables(&mut self, named: &str) -> Result<(bool, bool)> {
-        let sql = "SELECT count(*), coalesce(sum(name = $1), 0) FROM sqlite_schema WHERE type = 'table'";
-        let rows = self.fetch(sql.text(), &[named.into()]).await?;
-        let row = rows.first().ok_or(Failure(sqlx::Error::RowNotFound))?;
-        Ok((row.cell::<i64>(0)? > 0, row.cell::<i64>(1)? > 0))
-    }
-
-    async fn commit(self) -> Result<(), Failure> {
-        Ok(self.0.commit().await?)
-    }
-}
-
-fn bind(values: &[Value<'_>]) -> Result<SqliteArguments, Failure> {
-    use sqlx::Arguments;
-    let mut arguments = SqliteArguments::default();
-    arguments.reserve(values.len(), 0);
-    for value in values {
-        match value {
-            _ if !value.is_storable() => Err("a text with a NUL character cannot be stored".into()),
-            Value::Text(text) => arguments.add(text.map(Arc::<str>::from)),
-            Value::Shared(text) => arguments.add(Arc::clone(text)),
-            Value::Int(number) => arguments.add(*number),
-            Value::Blob(bytes) => arguments.add(*bytes),
-            Value::Texts(texts) => {
-                serde_json::to_string(texts).map_err(Into::into).and_then(|t| arguments.add(t))
-            }
-            Value::Ints(ints) => {
-                serde_json::to_string(ints).map_err(Into::into).and_then(|t| arguments.add(t))
-            }
-        }
-        .map_err(sqlx::Error::Encode)?;
-    }
-    Ok(arguments)
-}
-
-impl Cells for SqliteRow {
-    fn cell<T: Cell>(&self, at: usize) -> Result<T, Failure> {
-        Ok(self.try_get(at)?)
     }
 }

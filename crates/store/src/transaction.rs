@@ -76,6 +76,10 @@ impl<L: Link> Tx for Transaction<L> {
         call!(self.enter, rows::select, tenant, &select)
     }
 
+    async fn stamps(&mut self, tenant: &Tenant, tables: &[Table]) -> Result<Vec<(String, i64)>> {
+        call!(self.enter, rows::stamps, tenant, tables)
+    }
+
     async fn count(&mut self, tenant: &Tenant, select: Select) -> Result<i64> {
         call!(self.enter, rows::count, tenant, &select)
     }

@@ -2,13 +2,27 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use bailiwick_store::{open, testkit::Bed};
+use bailiwick_store::{
+    open,
+    testkit::{Bed, image::Sitter},
+};
 
 mod memory {
     use super::*;
 
     async fn bed() -> (Bed, ()) {
-        (Bed { store: open("sqlite::memory:").await.unwrap(), one_connection: true }, ())
+        (Bed { store: open("sqlite::memory:").await.unwrap(), one_connection: true, at_once: false }, ())
+    }
+
+    bailiwick_store::conformance!(bed().await);
+}
+
+mod image {
+    use super::*;
+
+    async fn bed() -> (Bed, ()) {
+        let image = Sitter::new().await.unwrap().image().await.unwrap();
+        (Bed { store: image.store().unwrap(), one_connection: true, at_once: true }, ())
     }
 
     bailiwick_store::conformance!(bed().await);
@@ -20,7 +34,7 @@ mod file {
     async fn bed() -> (Bed, tempfile::TempDir) {
         let directory = tempfile::tempdir().unwrap();
         let store = open(directory.path().join("hub.db").to_str().unwrap()).await.unwrap();
-        (Bed { store, one_connection: false }, directory)
+        (Bed { store, one_connection: false, at_once: false }, directory)
     }
 
     bailiwick_store::conformance!(bed().await);
@@ -31,7 +45,7 @@ mod postgres {
 
     async fn bed() -> Option<(Bed, ())> {
         let address = bailiwick_store::testkit::postgres::database().await?;
-        Some((Bed { store: open(&address).await.unwrap(), one_connection: false }, ()))
+        Some((Bed { store: open(&address).await.unwrap(), one_connection: false, at_once: false }, ()))
     }
 
     bailiwick_store::conformance!(match bed().await {

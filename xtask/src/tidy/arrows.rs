@@ -36,7 +36,11 @@ const LIBRARIES: [(&str, &[&str], &str); 9] = [
         &["store", "connector"],
         "a database; store has the hub's own, and the broker is the only way to those of systems",
     ),
-    ("rusqlite", &[], "a second build of SQLite"),
+    (
+        "rusqlite",
+        &["store"],
+        "a database; the hub's own is in store, and the broker has another way to those of systems",
+    ),
     ("cedar-policy", &["core"], "the policy language; only core decides"),
     ("clap", &["hub"], "a command line; only hub has one"),
     ("openssl", &[], "a second TLS provider"),

@@ -32,9 +32,12 @@ const USUAL: u64 = 100;
 /// Of how many seeds one has its whole log checked, and is compared with itself undisturbed.
 const THOROUGH: u64 = 8;
 
+/// Of how many seeds one is played twice: it is the same story.
+const TWICE: u64 = 64;
+
 /// Plays a script and judges it.
 fn judge(script: &Script) -> Result<bool, Violation> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let played = catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async {
             let play = Play::all(script.clone()).await?;
@@ -45,6 +48,10 @@ fn judge(script: &Script) -> Result<bool, Violation> {
             if script.seed % THOROUGH == 1 && script.is_timeless() {
                 let other = Play::all(script.undisturbed()).await?;
                 oracle::same(&play, &other)?;
+            }
+            if script.seed % TWICE == 2 {
+                let again = Play::all(script.clone()).await?;
+                oracle::again(&play, &again).await?;
             }
             Ok(everywhere)
         })

@@ -309,10 +309,29 @@ async fn converged(play: &Play) -> Result<bool, Violation> {
 pub async fn log(play: &Play) -> Judged {
     let sequencer = play.world.sequencer();
     let report = play.world.engine.check_evidence(&sequencer, None).await.unwrap();
+    std::fs::remove_dir_all(sequencer.dir()).unwrap();
     match report.damage {
         None => Ok(()),
         Some(damage) => Err(Violation::new("log", format!("{damage:?}"))),
     }
+}
+
+/// Everything that was written down, the same again: a story is its seed.
+pub async fn again(play: &Play, again: &Play) -> Judged {
+    let (first, second) = (story(play).await, story(again).await);
+    if first == second {
+        return Ok(());
+    }
+    let same = first.iter().zip(&second).take_while(|(one, other)| one == other).count();
+    let of = |story: &[Vec<u8>]| story.get(same).map(|entry| String::from_utf8_lossy(entry).into_owned());
+    let said = format!("entry {same} is {:?}, and the second time {:?}", of(&first), of(&second));
+    Err(Violation::new("again", said))
+}
+
+/// What was written down, in order.
+async fn story(play: &Play) -> Vec<Vec<u8>> {
+    let mut tx = play.world.store.read().await.unwrap();
+    tx.written(0, 100_000).await.unwrap().into_iter().map(|entry| entry.bytes).collect()
 }
 
 /// What died, was lost and was shared on the way made no difference.

@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -47,6 +48,8 @@ struct Way {
     lasting: Mutex<Option<(bool, Weather)>>,
     /// Every call that was made.
     sent: Mutex<Vec<Call>>,
+    /// Decides which engine goes on at each call of the store; 0 is never another one.
+    turns: AtomicU64,
 }
 
 /// A call that was made.
@@ -123,6 +126,34 @@ impl Faults {
         if let Some(gate) = gate {
             gate.acquire().await.unwrap().forget();
         }
+    }
+
+    /// From here on it follows from the seed alone which of several engines goes on at each call of the store. For
+    /// stores that answer at once: they leave nobody else a turn.
+    pub fn take_turns(&self, seed: u64) {
+        self.way.turns.store(seed | 1, Ordering::SeqCst);
+    }
+
+    /// Lets the others go on, or not.
+    async fn turn(&self) {
+        let mut state = self.way.turns.load(Ordering::SeqCst);
+        if state == 0 {
+            return;
+        }
+        // xorshift64: never 0.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        self.way.turns.store(state, Ordering::SeqCst);
+        let mut waits = state >> 63 == 1;
+        std::future::poll_fn(|context| {
+            if std::mem::take(&mut waits) {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Poll::Ready(())
+        })
+        .await;
     }
 
     /// Dies at the point `n`, counted from now, 1 being the next.
@@ -237,6 +268,12 @@ fn dead() -> StoreError {
     StoreError::Unavailable("the process is dead".into())
 }
 
+/// Lets others go on, and stops where the process is dead.
+async fn alive(faults: &Faults) -> Result<()> {
+    faults.turn().await;
+    if faults.died() { Err(dead()) } else { Ok(()) }
+}
+
 /// A store that stops answering when the process is dead.
 pub struct Breakable {
     inner: Arc<dyn Store>,
@@ -247,21 +284,17 @@ impl Breakable {
     pub fn new(inner: Arc<dyn Store>, faults: Arc<Faults>) -> Self {
         Self { inner, faults }
     }
-
-    fn alive(&self) -> Result<()> {
-        if self.faults.died() { Err(dead()) } else { Ok(()) }
-    }
 }
 
 #[async_trait]
 impl Store for Breakable {
     async fn begin(&self) -> Result<Box<dyn Tx>> {
-        self.alive()?;
+        alive(&self.faults).await?;
         Ok(Box::new(BreakableTx { inner: self.inner.begin().await?, faults: self.faults.clone() }))
     }
 
     async fn read(&self) -> Result<Box<dyn Tx>> {
-        self.alive()?;
+        alive(&self.faults).await?;
         Ok(Box::new(BreakableTx { inner: self.inner.read().await?, faults: self.faults.clone() }))
     }
 
@@ -275,33 +308,29 @@ struct BreakableTx {
     faults: Arc<Faults>,
 }
 
-impl BreakableTx {
-    fn alive(&self) -> Result<()> {
-        if self.faults.died() { Err(dead()) } else { Ok(()) }
-    }
-}
+impl BreakableTx {}
 
 #[async_trait]
 impl Tx for BreakableTx {
     async fn write(&mut self, tenant: &Tenant, updates: Vec<Update>, entropy: &dyn Entropy) -> Result<()> {
-        self.alive()?;
+        alive(&self.faults).await?;
         self.inner.write(tenant, updates, entropy).await
     }
 
     async fn write_ready(&mut self, ready: Ready) -> Result<()> {
-        self.alive()?;
+        alive(&self.faults).await?;
         self.inner.write_ready(ready).await
     }
 
     async fn get(&mut self, tenant: &Tenant, table: Table, id: &str) -> Result<Option<Row>> {
-        self.alive()?;
+        alive(&self.faults).await?;
         let row = self.inner.get(tenant, table, id).await?;
         let forgets = table == Table::Runs && self.faults.forgets.load(Ordering::SeqCst);
         Ok(if forgets { row.map(forgotten) } else { row })
     }
 
     async fn select(&mut self, tenant: &Tenant, select: Select) -> Result<Vec<Row>> {
-        self.alive()?;
+        alive(&self.faults).await?;
         let table = select.table;
         let rows = self.inner.select(tenant, select).await?;
         if table == Table::Accounts {
@@ -310,18 +339,23 @@ impl Tx for BreakableTx {
         Ok(rows)
     }
 
+    async fn stamps(&mut self, tenant: &Tenant, tables: &[Table]) -> Result<Vec<(String, i64)>> {
+        alive(&self.faults).await?;
+        self.inner.stamps(tenant, tables).await
+    }
+
     async fn count(&mut self, tenant: &Tenant, select: Select) -> Result<i64> {
-        self.alive()?;
+        alive(&self.faults).await?;
         self.inner.count(tenant, select).await
     }
 
     async fn tenants(&mut self) -> Result<Vec<Tenant>> {
-        self.alive()?;
+        alive(&self.faults).await?;
         self.inner.tenants().await
     }
 
     async fn enqueue(&mut self, tenant: &Tenant, work: Vec<NewWork>) -> Result<()> {
-        self.alive()?;
+        alive(&self.faults).await?;
         self.inner.enqueue(tenant, work).await
     }
 
@@ -334,67 +368,67 @@ impl Tx for BreakableTx {
         limit: u32,
         least: i64,
     ) -> Result<Vec<Work>> {
-        self.alive()?;
+        alive(&self.faults).await?;
         self.inner.lease(tenant, holder, now, ttl, limit, least).await
     }
 
     async fn finish(&mut self, tenant: &Tenant, work: &Work) -> Result<()> {
-        self.alive()?;
+        alive(&self.faults).await?;
         self.inner.finish(tenant, work).await
     }
 
     async fn finish_all(&mut self, tenant: &Tenant, work: &[Work]) -> Result<()> {
-        self.alive()?;
+        alive(&self.faults).await?;
         self.inner.finish_all(tenant, work).await
     }
 
     async fn postpone(&mut self, tenant: &Tenant, work: &Work, due: i64, failed: bool) -> Result<()> {
-        self.alive()?;
+        alive(&self.faults).await?;
         self.inner.postpone(tenant, work, due, failed).await
     }
 
     async fn wake(&mut self, tenant: &Tenant, lanes: &[String], now: i64) -> Result<()> {
-        self.alive()?;
+        alive(&self.faults).await?;
         self.inner.wake(tenant, lanes, now).await
     }
 
     async fn next_due(&mut self, tenant: &Tenant) -> Result<(Option<i64>, i64)> {
-        self.alive()?;
+        alive(&self.faults).await?;
         self.inner.next_due(tenant).await
     }
 
     async fn lock(&mut self, name: &str, holder: &str, now: i64, ttl: i64) -> Result<Option<i64>> {
-        self.alive()?;
+        alive(&self.faults).await?;
         self.inner.lock(name, holder, now, ttl).await
     }
 
     async fn sequence(&mut self, limit: u32) -> Result<i64> {
-        self.alive()?;
+        alive(&self.faults).await?;
         self.inner.sequence(limit).await
     }
 
     async fn entries(&mut self, from: i64, limit: u32) -> Result<Vec<Entry>> {
-        self.alive()?;
+        alive(&self.faults).await?;
         self.inner.entries(from, limit).await
     }
 
     async fn written(&mut self, after: i64, limit: u32) -> Result<Vec<Entry>> {
-        self.alive()?;
+        alive(&self.faults).await?;
         self.inner.written(after, limit).await
     }
 
     async fn entries_about(&mut self, tenant: &Tenant, subject: &str) -> Result<Vec<Entry>> {
-        self.alive()?;
+        alive(&self.faults).await?;
         self.inner.entries_about(tenant, subject).await
     }
 
     async fn entry_counts(&mut self) -> Result<(i64, i64)> {
-        self.alive()?;
+        alive(&self.faults).await?;
         self.inner.entry_counts().await
     }
 
     async fn disclosures(&mut self, tenant: &Tenant, records: &[String]) -> Result<Vec<Disclosure>> {
-        self.alive()?;
+        alive(&self.faults).await?;
         self.inner.disclosures(tenant, records).await
     }
 
@@ -405,17 +439,17 @@ impl Tx for BreakableTx {
         update: Update,
         entropy: &dyn Entropy,
     ) -> Result<i64> {
-        self.alive()?;
+        alive(&self.faults).await?;
         self.inner.erase(tenant, identity, update, entropy).await
     }
 
     async fn log_head(&mut self) -> Result<Option<LogHead>> {
-        self.alive()?;
+        alive(&self.faults).await?;
         self.inner.log_head().await
     }
 
     async fn advance_log(&mut self, old_size: Option<i64>, head: &LogHead) -> Result<()> {
-        self.alive()?;
+        alive(&self.faults).await?;
         self.inner.advance_log(old_size, head).await
     }
 

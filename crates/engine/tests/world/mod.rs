@@ -41,7 +41,7 @@ use bailiwick_core::{
     review::Whereabouts,
     time::{Clock, SignedDuration, Timestamp},
 };
-use bailiwick_engine::{Configuration, Engine, EngineError, Parts, Slow};
+use bailiwick_engine::{Compiled, Configuration, Engine, EngineError, Parts, Slow};
 use bailiwick_lab::{Behaviour, Lab, LabClock, Seed, SystemSpec, Tokens};
 use bailiwick_store::{
     Entity, Select, Store, Table, Update,
@@ -146,6 +146,8 @@ pub struct World {
     /// Where callbacks lead.
     pub places: Arc<Signposts>,
     key: Arc<SealKey>,
+    /// What every process here knows of policies.
+    compiled: Arc<Compiled>,
     names: u64,
     /// The store itself.
     bare: Arc<dyn Store>,
@@ -162,6 +164,7 @@ struct Beginning {
     hands: i64,
     key: Arc<SealKey>,
     folder: Arc<tempfile::TempDir>,
+    compiled: Arc<Compiled>,
 }
 
 impl World {
@@ -175,11 +178,12 @@ impl World {
     pub async fn on(store: Arc<dyn Store>, seed: u64, systems: &[(&str, &[Behaviour])]) -> Self {
         let key = Arc::new(SealKey::generate(&Dice(AtomicU64::new(seed), Ascending::default())));
         let folder = Arc::new(tempfile::tempdir().unwrap());
-        Self::begin(Beginning { store, hands: BEGIN, key, folder }, seed, systems)
+        let compiled = Arc::default();
+        Self::begin(Beginning { store, hands: BEGIN, key, folder, compiled }, seed, systems)
     }
 
     fn begin(beginning: Beginning, seed: u64, systems: &[(&str, &[Behaviour])]) -> Self {
-        let Beginning { store: bare, hands, key, folder } = beginning;
+        let Beginning { store: bare, hands, key, folder, compiled } = beginning;
         let hands = Arc::new(Hands(AtomicI64::new(hands)));
         let dice = Arc::new(Dice(AtomicU64::new(seed), Ascending::default()));
         let specs = systems
@@ -194,7 +198,7 @@ impl World {
         let store: Arc<dyn Store> = Arc::new(faults::Breakable::new(bare.clone(), faults.clone()));
         let places = Arc::new(Signposts::default());
         let parts = parts(&store, &lab, &hands, &dice, &key, &faults, (0, &places));
-        let engine = Engine::new(parts);
+        let engine = Engine::new(Parts { compiled: Arc::clone(&compiled), ..parts });
         let systems = systems.iter().map(|(name, _)| (*name).to_owned()).collect();
         let world = Self {
             seed,
@@ -210,6 +214,7 @@ impl World {
             people: OTHERS,
             places,
             key,
+            compiled,
             names: 0,
             bare,
             log: WORLDS.fetch_add(1, Ordering::SeqCst),
@@ -252,7 +257,7 @@ impl World {
         let store: Arc<dyn Store> = Arc::new(faults::Breakable::new(self.bare.clone(), faults.clone()));
         let parts =
             parts(&store, &self.lab, &self.hands, &self.dice, &self.key, faults, (number, &self.places));
-        Engine::new(parts)
+        Engine::new(Parts { compiled: Arc::clone(&self.compiled), ..parts })
     }
 
     /// Moves the clock.
@@ -541,7 +546,9 @@ impl World {
     pub fn sequencer(&self) -> bailiwick_engine::Sequencer {
         let signer = bailiwick_evidence::Signer::from_seed("world.test/log", &[7; 32]).unwrap();
         let folder = self.folder.path().join(format!("log-{}", self.log));
-        bailiwick_engine::Sequencer::open(self.store.clone(), &folder, signer, &*self.dice).unwrap()
+        // As small as a journal may be: there are many worlds.
+        let store = self.store.clone();
+        bailiwick_engine::Sequencer::open_sized(store, &folder, signer, &*self.dice, 0).unwrap()
     }
 
     /// Seeds something behind the hub's back.
@@ -576,6 +583,7 @@ fn parts(
         broker: Arc::new(broker),
         build: newsy::build,
         pause: Arc::new(Passing(hands.clone())),
+        compiled: Arc::default(),
         name: format!("engine-{number}"),
     }
 }

@@ -29,13 +29,16 @@ impl Template {
     /// time: they share the folder of the feed.
     pub async fn world(&self, seed: u64, behaviours: &[Vec<Behaviour>]) -> World {
         let beginning = Beginning {
-            store: self.image.store().await.unwrap(),
+            store: self.image.store().unwrap(),
             hands: self.world.clock().as_millisecond(),
             key: self.world.key.clone(),
             folder: Arc::clone(&self.world.folder),
+            compiled: Arc::clone(&self.world.compiled),
         };
         let names = self.world.systems.iter().map(String::as_str);
         let systems: Vec<(&str, &[Behaviour])> = names.zip(behaviours.iter().map(Vec::as_slice)).collect();
-        World::begin(beginning, seed, &systems)
+        let world = World::begin(beginning, seed, &systems);
+        world.faults.take_turns(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        world
     }
 }

@@ -1,8 +1,12 @@
 //! A store in memory as it was at some moment, to begin from many times: what took long to set up is set up once.
+//! What is asked of one is done at once, on the thread that asks.
 
 use std::sync::Arc;
 
-use crate::{Result, Store, sqlite::SqliteStore};
+use crate::{
+    Result, Store,
+    sqlite::{SqliteStore, Thread},
+};
 
 /// What a store in memory held.
 pub struct Image(Vec<u8>);
@@ -13,7 +17,7 @@ pub struct Sitter(Arc<SqliteStore>);
 impl Sitter {
     /// An empty one.
     pub async fn new() -> Result<Self> {
-        Ok(Self(Arc::new(SqliteStore::in_memory().await?)))
+        Ok(Self(Arc::new(SqliteStore::in_memory(Thread::Own).await?)))
     }
 
     /// The store.
@@ -29,7 +33,7 @@ impl Sitter {
 
 impl Image {
     /// A new store in memory that holds the same.
-    pub async fn store(&self) -> Result<Arc<dyn Store>> {
-        Ok(Arc::new(SqliteStore::of_image(&self.0).await?))
+    pub fn store(&self) -> Result<Arc<dyn Store>> {
+        Ok(Arc::new(SqliteStore::of_image(&self.0, Thread::Own)?))
     }
 }

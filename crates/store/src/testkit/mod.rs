@@ -30,6 +30,8 @@ pub struct Bed {
     pub store: Arc<dyn Store>,
     /// Whether all transactions share one connection, so that a reader makes writers wait.
     pub one_connection: bool,
+    /// Whether a call is done when it is first polled, so that none can be abandoned.
+    pub at_once: bool,
 }
 
 /// Makes one test of each sentence. The argument is an expression that gives a [`Bed`] and something
@@ -55,6 +57,7 @@ macro_rules! conformance {
                 an_abandoned_call_ends_the_transaction
                 a_reader_sees_one_state
                 a_reader_cannot_write
+                stamps_are_the_ids_and_revisions_of_all_rows
                 of_two_writers_of_one_revision_one_wins
                 tenants_are_apart_and_are_listed;
             queue:
