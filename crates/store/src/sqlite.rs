@@ -21,6 +21,8 @@ use crate::{
 
 const READERS: usize = 4;
 const BUSY: Duration = Duration::from_secs(5);
+/// How long after a file was found locked it is tried again.
+const PAUSE: Duration = Duration::from_millis(10);
 /// More than all the texts this crate has.
 const STATEMENTS: usize = 512;
 
@@ -105,10 +107,26 @@ fn on_file(most: usize, path: &Path, told: &'static str) -> Connections {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = usual(Connection::open_with_flags(&path, flags))?;
         connection.busy_timeout(BUSY)?;
-        connection.execute_batch(told)?;
+        patiently(|| connection.execute_batch(told))?;
         Ok(connection)
     };
     Connections::new(most, Thread::Another, Box::new(opening))
+}
+
+/// Tries again while the file is locked: SQLite does not wait by itself when two want to make a file's log at once.
+fn patiently(mut attempt: impl FnMut() -> rusqlite::Result<()>) -> rusqlite::Result<()> {
+    let busy = |done: &rusqlite::Result<()>| match done {
+        Err(error) => error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy),
+        Ok(()) => false,
+    };
+    for _ in 0..BUSY.as_millis() / PAUSE.as_millis() {
+        let done = attempt();
+        if !busy(&done) {
+            return done;
+        }
+        std::thread::sleep(PAUSE);
+    }
+    attempt()
 }
 
 fn refused(failure: Failure, path: &Path) -> StoreError {
