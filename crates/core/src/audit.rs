@@ -4,7 +4,7 @@
 //! under the hub's name, and the hub never sent, somebody else did with the hub's credential. What the log has
 //! under other names explains what differs on the system.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -126,7 +126,8 @@ impl Span {
         self.from.saturating_sub(back).unwrap_or(Timestamp::MIN)
     }
 
-    fn has(&self, at: Timestamp) -> bool {
+    /// Whether what was done or logged then is compared.
+    pub fn has(&self, at: Timestamp) -> bool {
         self.from < at && at <= self.to
     }
 }
@@ -214,17 +215,27 @@ pub struct Explained {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Others {
     last: BTreeMap<String, Explained>,
+    ours: BTreeSet<String>,
 }
 
 impl Others {
     /// Takes an entry; what the hub did is no news to it.
     pub fn take(&mut self, entry: &Entry) {
-        let Some(account) = entry.account.as_ref().filter(|_| !entry.ours) else { return };
+        let Some(account) = &entry.account else { return };
+        if entry.ours {
+            self.ours.insert(account.clone());
+            return;
+        }
         let (actor, deed, at) = (entry.actor.clone(), entry.deed.clone(), entry.at);
         let later = self.last.get(account).is_none_or(|known| known.at <= at);
         if later {
             self.last.insert(account.clone(), Explained { actor, deed, at });
         }
+    }
+
+    /// Whether the log has a word of the account, be it under the hub's name.
+    pub fn knows(&self, account: &str) -> bool {
+        self.last.contains_key(account) || self.ours.contains(account)
     }
 
     /// Who changed the account last, if somebody else did.
@@ -340,5 +351,7 @@ mod tests {
         }
         assert_eq!(others.of("u1").map(|explained| explained.at), Some(t(5)));
         assert_eq!(others.of("u2"), None);
+        others.take(&entry(true, "u3", About::Anything, 9));
+        assert_eq!((others.of("u3"), others.knows("u3"), others.knows("u2")), (None, true, false));
     }
 }

@@ -203,9 +203,11 @@ impl Engine {
             missing: compared.remembered(),
             foreign,
         };
+        // The rest was read to have what belongs to these.
+        let fresh = || theirs.entries.iter().filter(|entry| span.has(entry.at));
         let record = self
             .record(RecordKind::AuditCompared, "audit")
-            .fact("entries", theirs.entries.len())
+            .fact("entries", fresh().count())
             .fact("foreign", compared.foreign.len())
             .fact("found", compared.found)
             .fact("late", compared.late.len())
@@ -221,10 +223,10 @@ impl Engine {
         self.believe_late(&mut *tx, &compared.late).await?;
         self.schedule_audit(&mut *tx, catalogue, system, now, theirs.more).await?;
         tx.commit().await?;
-        let others = theirs.entries.iter().filter(|entry| !entry.ours && entry.account.is_some()).count();
+        let others = fresh().filter(|entry| !entry.ours && entry.account.is_some()).count();
         Ok(Audited {
             until: span.to,
-            entries: theirs.entries.len() as u64,
+            entries: fresh().count() as u64,
             found: compared.found,
             silent: compared.silent.len() as u64,
             late: compared.late.len() as u64,

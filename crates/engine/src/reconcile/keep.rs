@@ -89,7 +89,7 @@ impl Comparing<'_> {
     pub(super) fn is_unexplained(&self, account: &str, differences: &[Judged]) -> bool {
         let changed = differences.iter().any(|one| one.difference.class != Class::Shared);
         let read = self.told.whole && self.before.is_some();
-        read && changed && self.told.others.of(account).is_none()
+        read && changed && !self.told.others.knows(account)
     }
 
     /// Whether it is something that an exception can give, whose end can be read and that is no power over other access.

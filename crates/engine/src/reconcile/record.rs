@@ -175,7 +175,7 @@ impl Engine {
     ) -> Result<Vec<Unexplained>> {
         let before =
             comparing.before.as_ref().map(|before| &before.value.unexplained[..]).unwrap_or_default();
-        let explained = |one: &&Unexplained| comparing.told.others.of(&one.account).is_some();
+        let explained = |one: &&Unexplained| comparing.told.others.knows(&one.account);
         let mut still: Vec<Unexplained> = before.iter().filter(|one| !explained(one)).cloned().collect();
         let fresh = report.unexplained.iter().filter(|id| !before.iter().any(|one| one.account == **id));
         still.extend(fresh.map(|id| Unexplained { account: id.clone(), at: comparing.began }));
@@ -184,9 +184,11 @@ impl Engine {
         let updates = match still.len() {
             0 => self.close_findings(tx, &[(NOBODY, system.to_string())]).await?,
             count => {
-                let accounts = if count == 1 { "an account was" } else { "accounts were" };
+                let accounts =
+                    if count == 1 { "an account was".to_owned() } else { format!("{count} accounts were") };
                 let message = format!(
-                    "{count} {accounts} changed on `{system}`, and its own audit log has no word of that: find out who can                      change accounts there without leaving a trace"
+                    "{accounts} changed on `{system}`, and its own audit log has no word of that: find out who can change \
+                     accounts there without leaving a trace"
                 );
                 let wrong = Wrong {
                     code: NOBODY,

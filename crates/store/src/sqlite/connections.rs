@@ -17,6 +17,7 @@ pub(crate) enum Thread {
     Another,
     /// On the one that asks: right where nothing is ever waited for, in memory. A call is done when it is
     /// first polled.
+    #[cfg(feature = "testkit")]
     Own,
 }
 
@@ -85,6 +86,7 @@ impl Held {
             (self, done)
         };
         match thread {
+            #[cfg(feature = "testkit")]
             Thread::Own => Ok(run()),
             Thread::Another => tokio::task::spawn_blocking(run).await.map_err(|_| Failure::Gone),
         }

@@ -75,7 +75,11 @@ impl Names {
             return "secret=SECRET".to_owned();
         }
         if core.contains(ADDRESSES.0) || core.contains(ADDRESSES.1) {
-            return word.to_owned();
+            // What an address ends with may have been made up just now.
+            return match word.rsplit_once('/') {
+                Some((place, id)) if is_uuid(id) => format!("{place}/{}", self.name(id)),
+                Some(_) | None => word.to_owned(),
+            };
         }
         let hex = |text: &str| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
         let kind = match core.split_once('_') {
