@@ -100,7 +100,7 @@ impl Because {
         match self {
             Self::BreakGlass { case, .. } => PolicyId::new(format!("break-glass:{case}")),
             Self::Asked { .. } => PolicyId::new("asked-for"),
-            Self::Undo { plan, .. } => PolicyId::new(format!("undo-of:{plan}")),
+            Self::Undo { .. } => PolicyId::new("undone"),
             Self::Found { system } => PolicyId::new(format!("found-on:{system}")),
         }
     }
