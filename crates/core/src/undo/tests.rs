@@ -1,3 +1,5 @@
+//! Each kind of change, judged by each thing that can be so now; and the plans that are not undone.
+
 use super::*;
 use crate::{
     account::AccountAttributes,
