@@ -160,13 +160,13 @@ fn what_was_taken_is_judged_by_what_is_so_now() {
     check(Scene::with(|s| s.account = None), "- chat/eng", Fate::Back);
     check(Scene::with(|s| s.mass = true), "- chat/admins", Fate::Power);
     check(Scene::with(|s| s.mass = true), "- chat/eng", Fate::Back);
-    check(Scene::with(|s| drop(s.by_person.insert(chat()))), "- chat/eng", Fate::Unprovable);
+    check(Scene::with(|s| s.by_person = BTreeSet::from([chat()])), "- chat/eng", Fate::Unprovable);
     let forbidden = |s: &mut Scene| drop(s.holding.forbidden.insert(named("chat/eng"), policies()));
     check(Scene::with(forbidden), "- chat/eng", Fate::Forbidden { policies: policies() });
     let given = |s: &mut Scene| drop(s.holding.held.insert(named("chat/eng"), policies()));
     check(Scene::with(given), "- chat/eng", Fate::Given { policies: policies() });
     let later = PlanId::from_bytes([9; 16]);
-    let changed = |s: &mut Scene| drop(s.later.insert((chat(), Some(named("chat/eng"))), later));
+    let changed = |s: &mut Scene| s.later = BTreeMap::from([((chat(), Some(named("chat/eng"))), later)]);
     check(Scene::with(changed), "- chat/eng", Fate::Later { plan: later });
 }
 
