@@ -1,7 +1,8 @@
 //! Exceptions: entitlements that somebody holds until an end although no policy gives them.
 //!
 //! Break-glass is one kind: a named case, two people, a time box, and a review by a third. Access that was asked for is
-//! another: for a time, or kept beyond a change of the job. What was found and stays for now is the third. What
+//! another: for a time, or kept beyond a change of the job; what comes back when a plan is undone is asked for as well. What was
+//! found and stays for now is the third. What
 //! is asked for is bound into the plan that is approved ([`Terms::digest`]); an exception counts only from that
 //! approval to its end. Absent on purpose: prolonging. Who needs longer asks again.
 
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     digest::Digest,
     gate::HUB,
-    id::{ApprovalId, EntitlementName, ExceptionId, GlassName, IdentityId, OperatorId, SystemName},
+    id::{ApprovalId, EntitlementName, ExceptionId, GlassName, IdentityId, OperatorId, PlanId, SystemName},
     identity::Lifecycle,
     person::Conflict,
     policy::PolicyId,
@@ -79,6 +80,13 @@ pub enum Because {
         /// Why, in the words of who asked.
         reason: String,
     },
+    /// It was held before a plan took it, and that plan is to be undone.
+    Undo {
+        /// Which plan.
+        plan: PlanId,
+        /// Why, in the words of who asked.
+        reason: String,
+    },
     /// It was found on a system though nobody had decided it, and is to stay for now.
     Found {
         /// Where.
@@ -92,6 +100,7 @@ impl Because {
         match self {
             Self::BreakGlass { case, .. } => PolicyId::new(format!("break-glass:{case}")),
             Self::Asked { .. } => PolicyId::new("asked-for"),
+            Self::Undo { .. } => PolicyId::new("undone"),
             Self::Found { system } => PolicyId::new(format!("found-on:{system}")),
         }
     }
@@ -100,7 +109,8 @@ impl Because {
     pub const fn question(&self) -> &'static str {
         match self {
             Self::BreakGlass { .. } => "break-glass",
-            Self::Asked { .. } => "asked-access",
+            // No policy gives it any more, so it is asked for.
+            Self::Asked { .. } | Self::Undo { .. } => "asked-access",
             Self::Found { .. } => "found-access",
         }
     }
@@ -109,7 +119,7 @@ impl Because {
     pub const fn keeps(&self) -> bool {
         match self {
             Self::BreakGlass { .. } => false,
-            Self::Asked { .. } | Self::Found { .. } => true,
+            Self::Asked { .. } | Self::Undo { .. } | Self::Found { .. } => true,
         }
     }
 }
@@ -369,7 +379,9 @@ pub fn ask_for(
 
 fn because_of(terms: &Terms) -> Result<(), ExceptionRefusal> {
     let reason = match &terms.because {
-        Because::BreakGlass { reason, .. } | Because::Asked { reason } => reason.as_str(),
+        Because::BreakGlass { reason, .. } | Because::Asked { reason } | Because::Undo { reason, .. } => {
+            reason.as_str()
+        }
         Because::Found { .. } => "",
     };
     if reason.trim().is_empty() { Err(ExceptionRefusal::NoReason) } else { Ok(()) }

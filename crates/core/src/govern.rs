@@ -329,6 +329,7 @@ fn plan(
         rests_on: rests_on(known),
         cause: cause.as_str().to_owned(),
         changes: Vec::new(),
+        before: BTreeMap::new(),
         missing: Vec::new(),
         privileged: true,
         governs: None,

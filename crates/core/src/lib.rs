@@ -54,5 +54,6 @@ pub mod termination;
 pub mod time;
 pub mod trace;
 pub mod transfer;
+pub mod undo;
 pub mod verify;
 pub mod writer;

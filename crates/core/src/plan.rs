@@ -266,6 +266,9 @@ pub struct Plan {
     pub cause: String,
     /// What is done, in order for each system.
     pub changes: Vec<Change>,
+    /// What was there before, of each account that it changes: undoing it is judged by this.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub before: BTreeMap<SystemName, AccountState>,
     /// Entitlements that are wanted but cannot be given, because the system has no such thing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<EntitlementName>,
@@ -473,12 +476,16 @@ pub fn make(inputs: Inputs<'_>) -> Plan {
     }
     let rests_on = Digest::of_value(known);
     let cause = event.kind.cause().to_owned();
+    let changed: BTreeSet<&SystemName> = changes.iter().map(|change| &change.system).collect();
+    let state_of = |system: &SystemName| Some(known.get(system)?.account.as_ref()?.state.clone());
+    let before = changed.into_iter().filter_map(|system| Some((system.clone(), state_of(system)?))).collect();
     Plan {
         id,
         decision,
         rests_on,
         cause,
         changes,
+        before,
         missing,
         privileged,
         governs: None,

@@ -372,6 +372,7 @@ mod tests {
             rests_on: Digest::of(b""),
             cause: FIRED.into(),
             changes: changes.iter().enumerate().map(change).collect(),
+            before: BTreeMap::new(),
             missing: vec![],
             privileged: false,
             governs: None,

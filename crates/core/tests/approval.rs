@@ -28,6 +28,7 @@ fn plan() -> Plan {
         rests_on: Digest::of(b""),
         cause: "joiner".into(),
         changes: vec![],
+        before: BTreeMap::new(),
         missing: vec![],
         privileged: false,
         governs: None,

@@ -4,7 +4,7 @@ use bailiwick_connector::ConnectorError;
 use bailiwick_core::{
     approval::Refusal, contract::Breach, control::ControlRefusal, exception::ExceptionRefusal, gate::Shut,
     guard::ReleaseRefusal, id::IntegrationName, kill::NoKill, policy::PolicyError, review::ReviewRefusal,
-    task::TaskRefusal, termination::TerminationRefusal, transfer::TransferRefusal,
+    task::TaskRefusal, termination::TerminationRefusal, transfer::TransferRefusal, undo::UndoRefusal,
 };
 use bailiwick_store::StoreError;
 
@@ -87,6 +87,9 @@ pub enum EngineError {
     /// Nobody is armed or fired, or nothing is lifted.
     #[error("it is refused")]
     Termination(#[from] TerminationRefusal),
+    /// A plan is not undone.
+    #[error("it is not undone")]
+    Undo(#[from] UndoRefusal),
     /// A held delivery is not released.
     #[error("it is not released")]
     Release(#[from] ReleaseRefusal),
@@ -167,6 +170,7 @@ impl EngineError {
             Self::Review(r) => r.code(),
             Self::Transfer(r) => r.code(),
             Self::Termination(r) => r.code(),
+            Self::Undo(r) => r.code(),
             Self::Release(r) => r.code(),
             Self::Held(breaches) => breaches.first().map_or("feed-held", Breach::code),
             Self::NotFound { .. } => "not-found",

@@ -124,12 +124,11 @@ impl Engine {
         // Of one case, or nothing that another does not give.
         let same = |other: &&Exception| match (&made.terms.because, &other.terms.because) {
             (Because::BreakGlass { case, .. }, Because::BreakGlass { case: another, .. }) => case == another,
+            (Because::BreakGlass { .. }, _) | (_, Because::BreakGlass { .. }) => false,
             (
-                Because::Found { .. } | Because::Asked { .. },
-                Because::Found { .. } | Because::Asked { .. },
+                Because::Found { .. } | Because::Asked { .. } | Because::Undo { .. },
+                Because::Found { .. } | Because::Asked { .. } | Because::Undo { .. },
             ) => made.terms.entitlements.is_subset(&other.terms.entitlements),
-            (Because::BreakGlass { .. }, Because::Found { .. } | Because::Asked { .. })
-            | (Because::Found { .. } | Because::Asked { .. }, Because::BreakGlass { .. }) => false,
         };
         match of.values().flatten().find(same) {
             Some(other) => Err(ExceptionRefusal::Already(other.terms.exception).into()),
@@ -156,6 +155,7 @@ impl Engine {
         let record = match &of.terms.because {
             Because::BreakGlass { case, reason } => record.fact("case", case).personal("reason", reason),
             Because::Asked { reason } => record.personal("reason", reason),
+            Because::Undo { plan, reason } => record.fact("undoes", plan).personal("reason", reason),
             Because::Found { system } => record.fact("found", system),
         };
         record

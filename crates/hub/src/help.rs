@@ -14,12 +14,13 @@ mod reviews;
 mod store;
 mod systems;
 mod terminations;
+mod undo;
 
 /// A code, what it means, and what to do.
 type Line = (&'static str, &'static str, &'static str);
 
 /// All lines, by family.
-const FAMILIES: [&[Line]; 11] = [
+const FAMILIES: [&[Line]; 12] = [
     configuration::LINES,
     evidence::LINES,
     feeds::LINES,
@@ -31,6 +32,7 @@ const FAMILIES: [&[Line]; 11] = [
     store::LINES,
     systems::LINES,
     terminations::LINES,
+    undo::LINES,
 ];
 
 /// What to do about a code.

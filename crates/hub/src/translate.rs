@@ -4,7 +4,7 @@ use bailiwick_connector::{ConnectorError, ErrorKind};
 use bailiwick_core::{
     approval::Refusal, contract::Breach, control::ControlRefusal, exception::ExceptionRefusal,
     guard::ReleaseRefusal, policy::PolicyError, review::ReviewRefusal, task::TaskRefusal,
-    termination::TerminationRefusal, transfer::TransferRefusal,
+    termination::TerminationRefusal, transfer::TransferRefusal, undo::UndoRefusal,
 };
 use bailiwick_engine::{DoorRefusal, EngineError};
 use bailiwick_store::StoreError;
@@ -169,6 +169,19 @@ impl From<TerminationRefusal> for Problem {
     }
 }
 
+impl From<UndoRefusal> for Problem {
+    fn from(refusal: UndoRefusal) -> Self {
+        let status = match refusal {
+            UndoRefusal::NotDone(_) | UndoRefusal::UnderWay(_) | UndoRefusal::SamePerson(_) => 409,
+            UndoRefusal::Hub(_)
+            | UndoRefusal::Gave { .. }
+            | UndoRefusal::Leaver(_)
+            | UndoRefusal::Nothing => 422,
+        };
+        Self::new(status, refusal.code(), refusal.to_string())
+    }
+}
+
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
         let code = error.code();
@@ -184,6 +197,7 @@ impl From<EngineError> for Problem {
             EngineError::Review(refusal) => refusal.into(),
             EngineError::Transfer(refusal) => refusal.into(),
             EngineError::Termination(refusal) => refusal.into(),
+            EngineError::Undo(refusal) => refusal.into(),
             EngineError::Release(refusal) => {
                 let status = match refusal {
                     ReleaseRefusal::NotHeld(_)

@@ -33,6 +33,7 @@ mod systems;
 mod tasks;
 mod terminations;
 mod traces;
+mod undo;
 mod wait;
 
 use std::sync::Arc;
@@ -70,6 +71,7 @@ pub use self::{
     tasks::TaskView,
     terminations::{Arming, Because, FiredView, TerminationView, These},
     traces::TraceView,
+    undo::{Undoing, UndoneView},
 };
 use crate::{folder::Folder, problem::Problem, worker::Worker};
 
@@ -132,6 +134,7 @@ pub fn router(hub: Hub) -> Router {
         .route("/plans/{plan}", get(plans::show))
         .route("/plans/{plan}/approval", post(plans::approve))
         .route("/plans/{plan}/invitation", get(operators::invitation))
+        .route("/undo", post(undo::ask))
         .route("/identities", get(identities::list))
         .route("/identities/{identity}", get(identities::show))
         .route("/identities/{identity}/entitlements/{entitlement}", get(identities::why))

@@ -101,7 +101,8 @@ pub async fn run(context: &Context<'_>, command: AccessCommand) -> Result<Exit> 
     Ok(Exit::Done)
 }
 
-fn minutes(time: &str) -> std::result::Result<u32, String> {
+/// A time on the command line, minutes.
+pub fn minutes(time: &str) -> std::result::Result<u32, String> {
     let minutes = span::read(time).and_then(|ms| u32::try_from(ms / 60_000).ok());
     minutes.filter(|minutes| *minutes > 0).ok_or_else(|| "write a time such as `30m`, `4h` or `14d`".into())
 }
@@ -122,6 +123,7 @@ pub fn because(because: &Because) -> String {
     match because {
         Because::BreakGlass { case, .. } => case.to_string(),
         Because::Asked { reason } => reason.clone(),
+        Because::Undo { plan, reason } => format!("undoes {plan}: {reason}"),
         Because::Found { system } => format!("found on {system}"),
     }
 }

@@ -30,6 +30,10 @@ pub fn question(plan: &Plan) -> Option<String> {
                 let time = span::show(i64::from(terms.minutes) * 60_000);
                 format!("{} for {time}: {reason}", names.join(", "))
             }
+            Because::Undo { plan, reason } => {
+                let time = span::show(i64::from(terms.minutes) * 60_000);
+                format!("{} back for {time}, undoing {plan}: {reason}", names.join(", "))
+            }
             Because::Found { .. } => format!(
                 "may {} stay for {} days? it was found there and nobody decided it",
                 names.join(", "),

@@ -37,6 +37,7 @@ mod status;
 mod task;
 mod termination;
 mod trace;
+mod undo;
 mod welcome;
 mod why;
 
@@ -184,6 +185,8 @@ enum Command {
     Sweep(kill::SweepArgs),
     /// What could be done with something that was taken over
     Blast(blast::BlastArgs),
+    /// Bring back what a plan took, by a plan that somebody else approves
+    Undo(undo::UndoArgs),
     /// Access for a time that no policy gives: asked for, approved, ended
     #[command(subcommand)]
     Access(access::AccessCommand),
@@ -300,6 +303,7 @@ async fn dispatch(context: &Context<'_>, command: Option<Command>) -> Result<Exi
         Command::Sweep(args) => kill::sweep(context, args).await,
         Command::Review(command) => review::run(context, command).await,
         Command::Connector(command) => connector::run(context, command).await,
+        Command::Undo(args) => undo::run(context, args).await,
         Command::Access(command) => access::run(context, command).await,
         Command::BreakGlass(command) => break_glass::run(context, command).await,
         Command::Credential(command) => credential::run(context, command).await,

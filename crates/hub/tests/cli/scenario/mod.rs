@@ -73,6 +73,7 @@ scenarios! {
     access_for_a_time: "17-access-for-a-time.md",
     differences: "18-differences.md",
     the_feed_is_guarded: "19-the-feed-is-guarded.md",
+    undo: "20-undo.md",
     what_its_own_log_says: "22-what-its-own-log-says.md",
 }
 
