@@ -20,12 +20,18 @@ use bailiwick_store::{
     get, select,
 };
 
-use crate::{Catalogue, Engine, Haste, Job, Result, exception::counting, finding::Wrong, rehire::FormerCase};
+use crate::{
+    Catalogue, Engine, Haste, Job, Result, apply::later, exception::counting, finding::Wrong,
+    rehire::FormerCase,
+};
 
 /// How many identities are decided in one transaction.
 const CHUNK: usize = 512;
-/// When to look again at systems whose last change is not settled yet, milliseconds.
+/// When to look again at systems whose last change is not settled yet, milliseconds: soon at first, then after as long as
+/// it has lasted, so that a system that is down for hours does not have everybody decided anew all that time.
 const UNSETTLED_MS: i64 = 2_000;
+/// The longest pause, for leavers and for everybody else.
+const LONGEST_MS: (i64, i64) = (30_000, 5 * 60_000);
 
 /// One item to decide.
 type Item = (Work, IdentityId, EventId);
@@ -199,10 +205,13 @@ impl Engine {
             self.plan_row(bulk, planned, case, event, out);
         }
         if soon {
-            let again = now.saturating_add(bailiwick_core::time::SignedDuration::from_millis(UNSETTLED_MS));
+            let (haste, longest) = match identity_left(identity) {
+                true => (Haste::Leaver, LONGEST_MS.0),
+                false => (Haste::Usual, LONGEST_MS.1),
+            };
+            let lasted = now.as_millisecond().saturating_sub(event.accepted.as_millisecond());
             let job = Job::Decide { identity: identity.id, event: event.id };
-            let haste = if identity_left(identity) { Haste::Leaver } else { Haste::Usual };
-            out.jobs.push(job.work(None, None, haste, again.unwrap_or(now)));
+            out.jobs.push(job.work(None, None, haste, later(now, lasted.clamp(UNSETTLED_MS, longest))));
         }
     }
 

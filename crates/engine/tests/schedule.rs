@@ -11,8 +11,9 @@ use bailiwick_core::{
     time::{SignedDuration, Timestamp},
 };
 use bailiwick_engine::EngineError;
+use bailiwick_lab::Behaviour;
 use serde_json::json;
-use world::{Passing, World};
+use world::{Passing, Weather, World};
 
 fn chat() -> SystemName {
     SystemName::new("chat").unwrap()
@@ -146,4 +147,36 @@ async fn what_was_probed_is_probed_again_in_time_and_after_a_change() {
     let begin = world.records("probed").await;
     hours(&mut world, 24 * 61).await;
     assert_eq!(world.records("probed").await - begin, 2);
+}
+
+#[tokio::test]
+async fn a_change_in_doubt_for_hours_has_nobody_decided_anew_all_that_time() {
+    const ANN: &str = "1,Ann,ann@x.test,Engineering,,active";
+    for (seed, next, most) in
+        [(210, "1,Ann,ann@x.test,Sales,,active", 45), (211, "1,Ann,ann@x.test,Finance,2026-01-01,left", 270)]
+    {
+        let mut world = World::new(seed, &[("chat", &[])]).await;
+        world.configure().await;
+        world.deliver(&[ANN]).await.unwrap();
+        world.quiet().await;
+        // The answer to a change is lost, and then the system is down.
+        world.faults.lasting(Some((true, Weather::AnswerLost)));
+        world.deliver(&[&ANN.replace("Engineering", "Finance")]).await.unwrap();
+        world.engine.work().await.unwrap();
+        world.engine.work().await.unwrap();
+        world.lab.behave("chat", [Behaviour::Down]).unwrap();
+        world.deliver(&[next]).await.unwrap();
+        let before = world.records("decided").await;
+        world.quiet_for(SignedDuration::from_hours(2)).await;
+        let decided = world.records("decided").await - before;
+        assert!((5..=most).contains(&decided), "{next}: decided {decided} times in two hours");
+        // What was in doubt settles, and what came after it is done.
+        world.faults.fair();
+        world.lab.behave("chat", []).unwrap();
+        world.quiet().await;
+        let truth = world.lab.truth("chat").unwrap();
+        let ann = truth.user("ann@x.test").unwrap();
+        assert_eq!(ann.active, !next.ends_with("left"), "{next}");
+        assert!(!ann.effective_groups.iter().any(|group| group.contains("Finance")), "{ann:?}");
+    }
 }
