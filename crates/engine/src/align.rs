@@ -115,7 +115,7 @@ impl Engine {
         let mut claims: Vec<Claim> =
             left.map(|since| Claim { claimant: Claimant::Departure, since }).into_iter().collect();
         let (said, others): (Vec<Account>, Vec<Account>) =
-            accounts.into_iter().partition(|account| says_inactive(catalogue, account));
+            accounts.into_iter().partition(|account| says_inactive(catalogue, account, left.is_some()));
         claims.extend(said.iter().map(|account| Claim {
             claimant: Claimant::Anchor(account.system.clone()),
             since: account.seen,
@@ -236,9 +236,12 @@ impl Engine {
     }
 }
 
-/// Whether the account says that its person is to have no access: it is an anchor's, and disabled.
-fn says_inactive(catalogue: &Catalogue, account: &Account) -> bool {
-    catalogue.systems.get(&account.system).is_some_and(|system| system.anchor) && !account.state.active
+/// Whether the account says that its person is to have no access: it is an anchor's, and disabled. Of somebody who has not
+/// left it says so only where not the hub disabled it, because no policy gives an account there any more.
+fn says_inactive(catalogue: &Catalogue, account: &Account, left: bool) -> bool {
+    let anchor = catalogue.systems.get(&account.system).is_some_and(|system| system.anchor);
+    let by_the_hub = account.applied.as_ref().is_some_and(|applied| !applied.active);
+    anchor && !account.state.active && (left || !by_the_hub)
 }
 
 fn owner_of(catalogue: &Catalogue, system: &SystemName) -> String {

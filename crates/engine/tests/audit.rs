@@ -302,6 +302,33 @@ async fn an_account_that_others_disabled_in_the_directory_is_left_and_the_rest_i
 }
 
 #[tokio::test]
+async fn an_account_that_no_policy_gives_any_more_says_nothing_of_its_person() {
+    let mut world = World::new(9, &[("directory", &[]), ("chat", &[])]).await;
+    world
+        .configure_with(|configuration| {
+            configuration.systems[0].anchor = true;
+            for name in ["account", "everyone"] {
+                let all = format!("resource == Entitlement::\"directory/{name}\");");
+                let some = all.replace(");", ")\n  when { principal.department == \"Engineering\" };");
+                configuration.policies[0].text = configuration.policies[0].text.replace(&all, &some);
+            }
+        })
+        .await;
+    world.deliver(&[ANN, BO]).await.unwrap();
+    world.quiet().await;
+    world.deliver(&[&ANN.replace("Engineering", "Sales"), BO]).await.unwrap();
+    world.quiet().await;
+    world.pass(SignedDuration::from_mins(1));
+    world.engine.reconcile(&name("directory"), true).await.unwrap();
+    world.quiet().await;
+    let active = |system: &str| world.lab.truth(system).unwrap().user("ann@x.test").unwrap().active;
+    assert!(!active("directory") && active("chat"));
+    assert_eq!((disagrees(&world).await, world.findings("misaligned").await.len()), (BTreeSet::new(), 0));
+    let ann = world.engine.find_identity("hr/1").await.unwrap().value.id;
+    assert_eq!(world.engine.align(ann).await.unwrap().claims, []);
+}
+
+#[tokio::test]
 async fn a_log_that_is_late_takes_back_what_was_said_of_it() {
     let mut world = world(8, &[Behaviour::Liar]).await;
     audit(&world).await;

@@ -1,13 +1,18 @@
 //! Who changed what differs, by the system's own audit log.
 
 use bailiwick_connector::Start;
-use bailiwick_core::{audit::Others, time::Timestamp};
+use bailiwick_core::{
+    audit::Others,
+    time::{SignedDuration, Timestamp},
+};
 
 use super::PAGE;
 use crate::{Catalogue, Engine, catalogue::Route};
 
 /// How many entries are read to explain differences.
 const MOST: usize = 100_000;
+/// How far the clocks may be apart.
+const CLOCKS: SignedDuration = SignedDuration::from_mins(2);
 
 /// What the log says of who changed what.
 #[derive(Default)]
@@ -35,10 +40,14 @@ impl Engine {
             return told;
         }
         let line = self.reading(catalogue, route.integration);
+        // A log may show what was done long ago too, which explains nothing of now.
+        let earliest = begin.saturating_sub(CLOCKS).unwrap_or(begin);
         for _ in 0..MOST / PAGE as usize {
             let mut last = None;
             let mut take = |entry: bailiwick_core::audit::Entry| {
-                told.others.take(&entry);
+                if entry.at >= earliest {
+                    told.others.take(&entry);
+                }
                 last = Some(entry.mark);
             };
             let mark = told.mark.clone();
