@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How far the clocks of hub and system may be apart.
-const SKEW: SignedDuration = SignedDuration::from_secs(120);
+pub const SKEW: SignedDuration = SignedDuration::from_secs(120);
 /// How many writes that a log has no word of are remembered, in case that it is late.
 const REMEMBERED: usize = 1_000;
 

@@ -36,7 +36,7 @@ impl Engine {
     /// Looks at how the systems agree about somebody, now.
     ///
     /// # Errors
-    /// When there is no such identity. A system that cannot be reached is no error: what is known of it stays.
+    /// Those of the store. A system that cannot be reached is no error: what is known of it stays.
     pub async fn align(&self, identity: IdentityId) -> Result<Alignment> {
         let mut tx = self.read().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
@@ -50,9 +50,10 @@ impl Engine {
         let before = get::<Alignment>(&mut *tx, self.tenant(), &identity.to_string()).await?;
         let known = before.as_ref().map(|stored| &stored.value);
         let now = Alignment::judge(identity, self.now(), claims, &sights, known);
-        self.write_alignment(&mut *tx, &catalogue, before, &now).await?;
         // The cells of whoever left are read again anyhow, and it is judged anew with them.
-        if !accounts.is_empty() && !now.violations.is_empty() {
+        let again = !accounts.is_empty() && !now.violations.is_empty();
+        self.write_alignment(&mut *tx, &catalogue, before, &now, again).await?;
+        if again {
             let job = Job::Align { identity, after: Some(now.at) };
             let due = later(now.at, RECHECK_MS);
             self.enqueue(&mut *tx, vec![job.work(Some(identity), None, Haste::Usual, due)]).await?;
@@ -192,6 +193,7 @@ impl Engine {
         catalogue: &Catalogue,
         before: Option<Stored<Alignment>>,
         now: &Alignment,
+        again: bool,
     ) -> Result<()> {
         let known: &[Violation] = before.as_ref().map(|b| &b.value.violations[..]).unwrap_or_default();
         // What is left of a leaver, and what no log has a word of, has findings of its own.
@@ -213,24 +215,23 @@ impl Engine {
         let mended = known.iter().filter(|v| !still(v));
         let mended: Vec<_> = mended.map(|violation| (MISALIGNED, subject(violation))).collect();
         updates.extend(self.close_findings(tx, &mended).await?);
-        let goes_on = !now.violations.is_empty();
-        if goes_on || before.as_ref().is_none_or(|before| !before.value.says_as(now)) {
+        let changed = match &before {
+            Some(before) => !before.value.says_as(now),
+            None => !now.violations.is_empty(),
+        };
+        // What is looked at again names when that was last.
+        if changed || again {
+            let violations = now.violations.iter().map(|v| (&v.system, v.class, v.invariant));
             let record = self
                 .record(RecordKind::Aligned, "align")
                 .identity(now.identity)
                 .fact("claims", &now.claims)
-                .fact(
-                    "violations",
-                    now.violations.iter().map(|v| (&v.system, v.class, v.invariant)).collect::<Vec<_>>(),
-                );
-            let nothing = before.is_none() && now.violations.is_empty();
-            match before {
-                _ if nothing => {}
-                Some(before) => {
-                    updates.push(Update::new(record).replace(now, before.revision, self.entropy()))
-                }
-                None => updates.push(Update::new(record).insert(now, self.entropy())),
-            }
+                .fact("violations", violations.collect::<Vec<_>>());
+            let update = Update::new(record);
+            updates.push(match before {
+                Some(before) => update.replace(now, before.revision, self.entropy()),
+                None => update.insert(now, self.entropy()),
+            });
         }
         Ok(tx.write(self.tenant(), updates, self.entropy()).await?)
     }

@@ -30,8 +30,10 @@ const CHUNK: usize = 512;
 /// When to look again at systems whose last change is not settled yet, milliseconds: soon at first, then after as long as
 /// it has lasted, so that a system that is down for hours does not have everybody decided anew all that time.
 const UNSETTLED_MS: i64 = 2_000;
-/// The longest pause, for leavers and for everybody else.
-const LONGEST_MS: (i64, i64) = (30_000, 5 * 60_000);
+/// The longest pause.
+const LONGEST_MS: i64 = 5 * 60_000;
+/// The longest pause for leavers.
+const LONGEST_OF_LEAVER_MS: i64 = 30_000;
 
 /// One item to decide.
 type Item = (Work, IdentityId, EventId);
@@ -206,8 +208,8 @@ impl Engine {
         }
         if soon {
             let (haste, longest) = match identity_left(identity) {
-                true => (Haste::Leaver, LONGEST_MS.0),
-                false => (Haste::Usual, LONGEST_MS.1),
+                true => (Haste::Leaver, LONGEST_OF_LEAVER_MS),
+                false => (Haste::Usual, LONGEST_MS),
             };
             let lasted = now.as_millisecond().saturating_sub(event.accepted.as_millisecond());
             let job = Job::Decide { identity: identity.id, event: event.id };

@@ -15,7 +15,7 @@ use bailiwick_core::{
     record::Actor,
     time::SignedDuration,
 };
-use bailiwick_engine::{Audited, Configuration};
+use bailiwick_engine::{Audited, Configuration, TriedVerdict};
 use bailiwick_lab::Behaviour;
 use bailiwick_store::Table;
 use serde_json::json;
@@ -131,16 +131,7 @@ async fn a_hub_credential_in_other_hands_is_found_and_the_finding_ends_with_a_ne
 
     world.pass(SignedDuration::from_hours(1));
     let bo = world.lab.truth("chat").unwrap().user("bo@x.test").unwrap().id.clone();
-    let stolen = Request::patch("/chat/scim/v2/Groups/g-admins")
-        .header("Authorization", "Bearer chat-write")
-        .header("Content-Type", "application/scim+json")
-        .body(axum::body::Body::from(
-            json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
-                "Operations": [{"op": "add", "path": "members", "value": [{"value": bo}]}]})
-            .to_string(),
-        ))
-        .unwrap();
-    assert!(world.lab.router().oneshot(stolen).await.unwrap().status().is_success());
+    stolen(&world, &bo, "g-admins").await;
     world.pass(SignedDuration::from_mins(10));
     let found = audit(&world).await;
     assert_eq!((found.silent, found.foreign.len()), (0, 1), "{found:?}");
@@ -173,6 +164,64 @@ async fn a_difference_says_who_made_it_by_the_system_s_own_log() {
     let again = world.engine.reconcile(&name("chat"), true).await.unwrap();
     assert_eq!(again.classes.differences, [], "put back, and nobody's doing but the hub's");
     assert_eq!(world.findings("change-unexplained").await, Vec::<String>::new());
+}
+
+/// Somebody else uses the hub's credential: puts a user into a group.
+async fn stolen(world: &World, user: &str, group: &str) {
+    let stolen = Request::patch(format!("/chat/scim/v2/Groups/{group}"))
+        .header("Authorization", "Bearer chat-write")
+        .header("Content-Type", "application/scim+json")
+        .body(axum::body::Body::from(
+            json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+                "Operations": [{"op": "add", "path": "members", "value": [{"value": user}]}]})
+            .to_string(),
+        ))
+        .unwrap();
+    assert!(world.lab.router().oneshot(stolen).await.unwrap().status().is_success());
+}
+
+#[tokio::test]
+async fn what_a_log_shows_of_long_ago_explains_nothing_of_now() {
+    let mut world = World::new(10, &[("chat", &[])]).await;
+    world.configure().await;
+    world.deliver(&[ANN, BO]).await.unwrap();
+    world.quiet().await;
+    world.behind("chat", json!({ "groups": [{ "name": "Finance", "members": ["ann@x.test"] }] }));
+    world.pass(SignedDuration::from_mins(1));
+    world.engine.reconcile(&name("chat"), true).await.unwrap();
+    world.quiet().await;
+    world.pass(SignedDuration::from_hours(2));
+    world.engine.reconcile(&name("chat"), true).await.unwrap();
+    world.pass(SignedDuration::from_hours(2));
+    // From now on the log is read, which still has the deed of the morning.
+    let ann = world.lab.truth("chat").unwrap().user("ann@x.test").unwrap().id.clone();
+    stolen(&world, &ann, "g-admins").await;
+    world.reconfigure(|configuration| audited(configuration, "chat")).await;
+    world.pass(SignedDuration::from_mins(1));
+    let found = world.engine.reconcile(&name("chat"), true).await.unwrap();
+    let [difference] = &found.classes.differences[..] else { panic!("{found:?}") };
+    assert_eq!((&difference.by, &found.unexplained[..]), (&None, &[][..]), "it is under the hub's name");
+}
+
+#[tokio::test]
+async fn a_live_system_shows_whether_its_log_tells_who_did_what() {
+    for (ours, expect) in [("integration", TriedVerdict::Holds), ("somebody", TriedVerdict::Broken)] {
+        let mut world = World::new(11, &[("chat", &[])]).await;
+        world
+            .configure_with(|configuration| {
+                audited(configuration, "chat");
+                let chat = configuration.integrations.iter_mut().find(|i| i.name.as_str() == "chat").unwrap();
+                chat.settings["audit"]["ours"] = json!([ours]);
+            })
+            .await;
+        world.deliver(&[ANN]).await.unwrap();
+        world.quiet().await;
+        let by = Actor::Operator("ada".into());
+        let tried =
+            world.engine.try_contract(&name("chat"), by, &Passing(world.hands.clone())).await.unwrap();
+        let one = tried.iter().find(|one| one.sentence == "the audit log tells who changed what").unwrap();
+        assert_eq!(one.verdict, expect, "{one:?}");
+    }
 }
 
 #[tokio::test]

@@ -57,10 +57,7 @@ impl Scene {
             .await;
         world.deliver(people).await.unwrap();
         world.quiet().await;
-        let asker = world.operator_with("asker", &["operator"], Some("hr/2"), 365).await;
-        let approver = world.operator_with("approver", &["approver"], Some("hr/3"), 365).await;
-        let address = world.engine.enrol("approver", &approver, None).await.unwrap();
-        let phone = Phone::reads(address.address());
+        let (asker, approver, phone) = world.asker_and_approver().await;
         Self { world, asker, approver, phone }
     }
 

@@ -1,28 +1,23 @@
 //! Who changed what differs, by the system's own audit log.
 
-use bailiwick_connector::Start;
 use bailiwick_core::{
-    audit::Others,
-    time::{SignedDuration, Timestamp},
+    audit::{Entry, Others, SKEW},
+    time::Timestamp,
 };
 
-use super::PAGE;
+use super::log::{Log, Read};
 use crate::{Catalogue, Engine, catalogue::Route};
 
 /// How many entries are read to explain differences.
 const MOST: usize = 100_000;
-/// How far the clocks may be apart.
-const CLOCKS: SignedDuration = SignedDuration::from_mins(2);
 
 /// What the log says of who changed what.
 #[derive(Default)]
 pub(crate) struct Explaining {
     /// What others did.
     pub others: Others,
-    /// The mark of the last entry that was read.
-    pub mark: Option<String>,
-    /// Whether there is a log, and it was read to its end.
-    pub whole: bool,
+    /// How far the log was read; where there is none, nowhere.
+    pub read: Read,
 }
 
 impl Engine {
@@ -35,32 +30,20 @@ impl Engine {
         mark: Option<String>,
         begin: Timestamp,
     ) -> Explaining {
-        let mut told = Explaining { mark, ..Explaining::default() };
-        if !route.connector.capability().audits {
-            return told;
-        }
-        let line = self.reading(catalogue, route.integration);
-        // A log may show what was done long ago too, which explains nothing of now.
-        let earliest = begin.saturating_sub(CLOCKS).unwrap_or(begin);
-        for _ in 0..MOST / PAGE as usize {
-            let mut last = None;
-            let mut take = |entry: bailiwick_core::audit::Entry| {
+        let (mut others, mut read) = (Others::default(), Read { mark, whole: false });
+        if route.connector.capability().audits {
+            let line = self.reading(catalogue, route.integration);
+            let log = Log { connector: &**route.connector, line: &line };
+            // A log may show what was done long ago too, which explains nothing of now.
+            let earliest = begin.saturating_sub(SKEW).unwrap_or(begin);
+            let mut take = |entry: Entry| {
                 if entry.at >= earliest {
-                    told.others.take(&entry);
+                    others.take(&entry);
                 }
-                last = Some(entry.mark);
             };
-            let mark = told.mark.clone();
-            let start = mark.as_deref().map_or(Start::Instant(begin), Start::Mark);
-            match route.connector.audit(&line, start, PAGE, &mut take).await {
-                Ok(()) if last.is_none() => {
-                    told.whole = true;
-                    break;
-                }
-                Ok(()) => told.mark = last,
-                Err(_) => break,
-            }
+            // As far as it was read it says who; `read` says that this was not all.
+            let _ = log.follow(&mut read, begin, MOST, &mut take).await;
         }
-        told
+        Explaining { others, read }
     }
 }

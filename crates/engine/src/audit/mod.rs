@@ -6,18 +6,21 @@
 
 mod doubt;
 mod explain;
+mod log;
 mod own;
 
 pub(crate) use doubt::unlogged;
 pub(crate) use explain::Explaining;
+pub(crate) use log::{Log, Read};
 
-use bailiwick_connector::{ConnectorError, ErrorKind, Start};
+use bailiwick_connector::{ConnectorError, ErrorKind};
 use bailiwick_core::{
     account::Account,
     audit::{Compared, Entry, Span, compare},
     id::SystemName,
     integration::Purpose,
     record::RecordKind,
+    system::System,
     time::{SignedDuration, Timestamp},
 };
 use bailiwick_store::{
@@ -33,8 +36,6 @@ use crate::{
     reconcile::next,
 };
 
-/// How many entries are asked for at a time.
-const PAGE: u32 = 500;
 /// How many entries one comparison takes; the rest is for the next, which follows at once.
 const MOST: usize = 50_000;
 /// The finding that somebody else uses the hub's credential.
@@ -71,7 +72,7 @@ struct Theirs {
 }
 
 /// Both logs, as they were read.
-struct Done<'a> {
+struct Logs<'a> {
     catalogue: &'a Catalogue,
     route: &'a Route<'a>,
     before: Option<Stored<Audit>>,
@@ -107,7 +108,7 @@ impl Engine {
             get::<Audit>(&mut *tx, self.tenant(), system.as_str()).await?.map(|stored| stored.value.at);
         drop(tx);
         let wanted = after.is_none_or(|after| last == Some(after));
-        let cannot = Cannot { code: "cannot-audit", done: "audited", again_ms: 15 * 60_000 };
+        let cannot = Cannot { code: "cannot-audit", done: "audited", again_ms: System::usual_audit_every() };
         self.on_schedule(item, system, cannot, wanted, async || self.audit(system).await.map(drop)).await
     }
 
@@ -131,7 +132,7 @@ impl Engine {
             delay: SignedDuration::from_millis(declared.convergence_ms),
         };
         let mark = before.as_ref().and_then(|before| before.value.mark.clone());
-        let theirs = self.read_log(&catalogue, &route, mark.as_deref(), span.read_from()).await?;
+        let theirs = self.read_log(&catalogue, &route, mark, span.read_from()).await?;
         // Of what was not read nothing is said.
         let end = theirs.entries.last().filter(|_| theirs.more).map_or(span.to, |last| last.at.min(span.to));
         let end = self.first_under_way(system).await?.map_or(end, |sent| end.min(sent));
@@ -139,8 +140,8 @@ impl Engine {
         let own = self.own_writes(system, route.integration, before.as_ref(), &span).await?;
         let missing = before.as_ref().map(|before| before.value.missing.clone()).unwrap_or_default();
         let compared = compare(&span, &own.writes, &theirs.entries, missing);
-        let done = Done { catalogue: &catalogue, route: &route, before, span, now, theirs, own };
-        self.conclude_audit(done, compared).await
+        let logs = Logs { catalogue: &catalogue, route: &route, before, span, now, theirs, own };
+        self.conclude_audit(logs, compared).await
     }
 
     /// What the system's log has since a mark.
@@ -148,29 +149,18 @@ impl Engine {
         &self,
         catalogue: &Catalogue,
         route: &Route<'_>,
-        mark: Option<&str>,
+        mark: Option<String>,
         begin: Timestamp,
     ) -> Result<Theirs> {
         let line = self.reading(catalogue, route.integration);
-        let mut theirs = Theirs { entries: Vec::new(), more: false };
-        loop {
-            let last = theirs.entries.last().map(|entry| entry.mark.clone());
-            let start = last.as_deref().or(mark).map_or(Start::Instant(begin), Start::Mark);
-            let known = theirs.entries.len();
-            let mut take = |entry| theirs.entries.push(entry);
-            route.connector.audit(&line, start, PAGE, &mut take).await?;
-            if theirs.entries.len() == known {
-                return Ok(theirs);
-            }
-            if theirs.entries.len() >= MOST {
-                theirs.more = true;
-                return Ok(theirs);
-            }
-        }
+        let log = Log { connector: &**route.connector, line: &line };
+        let (mut entries, mut read) = (Vec::new(), Read { mark, whole: false });
+        log.follow(&mut read, begin, MOST, &mut |entry| entries.push(entry)).await?;
+        Ok(Theirs { entries, more: !read.whole })
     }
 
-    async fn conclude_audit(&self, done: Done<'_>, mut compared: Compared) -> Result<Audited> {
-        let Done { catalogue, route, before, span, now, theirs, own } = done;
+    async fn conclude_audit(&self, logs: Logs<'_>, mut compared: Compared) -> Result<Audited> {
+        let Logs { catalogue, route, before, span, now, theirs, own } = logs;
         let system = &own.system;
         let mut tx = self.begin().await?;
         compared.foreign = self.of_nobody_here(&mut *tx, &own, compared.foreign).await?;

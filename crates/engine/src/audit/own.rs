@@ -22,6 +22,17 @@ const PAGE: u32 = 2_048;
 /// How long before and after its record something of a canary may be in the system's log.
 const AROUND: SignedDuration = SignedDuration::from_mins(15);
 
+/// What begins and ends with a canary.
+const CANARIES: [RecordKind; 7] = [
+    RecordKind::ProbeBegun,
+    RecordKind::Probed,
+    RecordKind::Tried,
+    RecordKind::DrillBegun,
+    RecordKind::Drilled,
+    RecordKind::ScopeTestBegun,
+    RecordKind::ScopeTested,
+];
+
 /// What the hub did on one system.
 pub(super) struct Own {
     pub(super) system: SystemName,
@@ -51,23 +62,17 @@ struct Scan {
 impl Scan {
     fn take(&mut self, logged: &Logged) {
         let at = logged.at;
-        match logged.kind {
-            RecordKind::Sent | RecordKind::Applied => {
-                let run = logged.facts.get("run").and_then(|run| run.as_str()?.parse::<RunId>().ok());
-                let Some(run) = run else { return };
-                self.runs.insert(run);
-                if logged.kind == RecordKind::Sent {
-                    self.sent.entry(run).or_insert(at);
-                }
-            }
-            RecordKind::ProbeBegun
-            | RecordKind::Probed
-            | RecordKind::Tried
-            | RecordKind::DrillBegun
-            | RecordKind::Drilled
-            | RecordKind::ScopeTestBegun
-            | RecordKind::ScopeTested => self.canaries.push(at),
-            _ => {}
+        if CANARIES.contains(&logged.kind) {
+            self.canaries.push(at);
+        }
+        if ![RecordKind::Sent, RecordKind::Applied].contains(&logged.kind) {
+            return;
+        }
+        let run = logged.facts.get("run").and_then(|run| run.as_str()?.parse::<RunId>().ok());
+        let Some(run) = run else { return };
+        self.runs.insert(run);
+        if logged.kind == RecordKind::Sent {
+            self.sent.entry(run).or_insert(at);
         }
     }
 }

@@ -88,7 +88,7 @@ impl Comparing<'_> {
     /// Whether an account differs, and the system's own log, which was read to its end, has no word of that.
     pub(super) fn is_unexplained(&self, account: &str, differences: &[Judged]) -> bool {
         let changed = differences.iter().any(|one| one.difference.class != Class::Shared);
-        let read = self.told.whole && self.before.is_some();
+        let read = self.told.read.whole && self.before.is_some();
         read && changed && !self.told.others.knows(account)
     }
 

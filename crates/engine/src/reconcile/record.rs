@@ -95,7 +95,7 @@ impl Engine {
                 // What was seen only in part does not say that nothing waits any more.
                 (None, earlier) => earlier.filter(|_| report.partial.is_some()),
             },
-            audited: comparing.told.mark.clone(),
+            audited: comparing.told.read.mark.clone(),
             unexplained,
         };
         let record = self

@@ -2,17 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use bailiwick_connector::{ConnectorError, Effect, ErrorKind, Listing, Locator, News, Object, Start};
+use bailiwick_connector::{ConnectorError, Effect, ErrorKind, Listing, Locator, News, Object};
 use bailiwick_core::{
     access::AccessClass,
-    audit,
+    audit::{Entry, SKEW},
     digest::Digest,
     plan::Op,
-    time::{SignedDuration, Timestamp},
+    time::Timestamp,
 };
 
 use super::{Canary, Failing, Shown, ensure, not_shown};
-use crate::{apply::on_canary, canary::Bench};
+use crate::{
+    apply::on_canary,
+    audit::{Log, Read},
+    canary::Bench,
+};
 
 /// So much of a listing is looked at.
 const LOOKED_AT: usize = 5_000;
@@ -20,10 +24,8 @@ const LOOKED_AT: usize = 5_000;
 const SMALL_PAGES: usize = 20;
 /// How many others are compared with what the list shows.
 const COMPARED: usize = 5;
-/// How many entries of an audit log are read at a time.
-const LOGGED: u32 = 500;
-/// How far the clocks may be apart.
-const CLOCKS: SignedDuration = SignedDuration::from_mins(2);
+/// So much of an audit log is looked at.
+const LOGGED: usize = 50_000;
 
 /// A part of a listing.
 struct Part {
@@ -262,22 +264,15 @@ impl Bench<'_> {
             return not_shown("it reads no audit log");
         }
         self.settle().await?;
-        let begin = since.saturating_sub(CLOCKS).unwrap_or(since);
-        let (mut ours, mut others, mut mark) = (0_u32, 0_u32, None::<String>);
-        loop {
-            let before = mark.clone();
-            let mut read = |entry: audit::Entry| {
-                if entry.account.as_deref() == Some(canary.id.as_str()) {
-                    *(if entry.ours { &mut ours } else { &mut others }) += 1;
-                }
-                mark = Some(entry.mark);
-            };
-            let start = before.as_deref().map_or(Start::Instant(begin), Start::Mark);
-            self.connector.audit(&self.reader, start, LOGGED, &mut read).await?;
-            if mark == before {
-                break;
+        let begin = since.saturating_sub(SKEW).unwrap_or(since);
+        let (mut ours, mut others) = (0_u32, 0_u32);
+        let mut count = |entry: Entry| {
+            if entry.account.as_deref() == Some(canary.id.as_str()) {
+                *(if entry.ours { &mut ours } else { &mut others }) += 1;
             }
-        }
+        };
+        let log = Log { connector: &*self.connector, line: &self.reader };
+        log.follow(&mut Read::default(), begin, LOGGED, &mut count).await?;
         ensure(others == 0, || format!("{others} changes of the canary are under another name"))?;
         ensure(ours > 0, || "it has no word of the canary".into())?;
         Ok(format!("{ours} changes of the canary, under the integration's name"))

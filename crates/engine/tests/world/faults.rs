@@ -308,8 +308,6 @@ struct BreakableTx {
     faults: Arc<Faults>,
 }
 
-impl BreakableTx {}
-
 #[async_trait]
 impl Tx for BreakableTx {
     async fn write(&mut self, tenant: &Tenant, updates: Vec<Update>, entropy: &dyn Entropy) -> Result<()> {

@@ -2,6 +2,9 @@
 
 use aws_lc_rs::hmac;
 use bailiwick_core::time::Timestamp;
+use bailiwick_store::entities::Operator;
+
+use super::World;
 
 /// A device.
 #[derive(Clone)]
@@ -32,5 +35,15 @@ impl Phone {
         let at = usize::from(tag.as_ref()[19] & 0x0f);
         let word = u32::from_be_bytes(tag.as_ref()[at..at + 4].try_into().unwrap()) & 0x7fff_ffff;
         format!("{:06}", word % 1_000_000)
+    }
+}
+
+impl World {
+    /// Somebody who asks, Bo, and somebody who approves with a device, Cy.
+    pub async fn asker_and_approver(&self) -> (Operator, Operator, Phone) {
+        let asker = self.operator_with("asker", &["operator"], Some("hr/2"), 365).await;
+        let approver = self.operator_with("approver", &["approver"], Some("hr/3"), 365).await;
+        let address = self.engine.enrol("approver", &approver, None).await.unwrap();
+        (asker, approver, Phone::reads(address.address()))
     }
 }

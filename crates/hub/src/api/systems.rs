@@ -48,6 +48,9 @@ pub struct ReconciledView {
     /// What the comparison had no room for, if so: a person lets it go with `release=true`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Overflow>,
+    /// Accounts that differ, and the system's own log has no word of that: by their ids there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unexplained: Vec<String>,
     /// How the queue is after the wait.
     pub queue: Pulse,
 }
@@ -118,7 +121,7 @@ pub async fn reconcile(
         partial,
         classes,
         held,
-        unexplained: _,
+        unexplained,
     } = found;
     let Classes { counts, differences } = classes;
     let mut tx = hub.read().await?;
@@ -141,6 +144,7 @@ pub async fn reconcile(
         classes: counts,
         differences,
         held,
+        unexplained,
         queue,
     }))
 }

@@ -91,6 +91,10 @@ fn show(output: Output, found: &ReconciledView) {
         output.toned(Tone::Warn, &format!("seen only in part, which proves no absence: {why}"));
     }
     differences(output, found);
+    if !found.unexplained.is_empty() {
+        let accounts = count(found.unexplained.len() as u64, "account was", "accounts were");
+        output.toned(Tone::Bad, &format!("{accounts} changed, and the system's own log has no word of that"));
+    }
     if let Some(Overflow { filed, held }) = found.held {
         output.toned(
             Tone::Bad,

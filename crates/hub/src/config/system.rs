@@ -49,35 +49,13 @@ pub(super) fn system<'t>(
                 None
             }
         });
-    let convergence = fields.needed_text("convergence", report).and_then(|text| {
-        let parsed = milliseconds(text.value);
-        if parsed.is_none() {
-            let message = format!(
-                "`{}` is not a duration of up to a day; write one such as `500ms`, `3s`, `2m`",
-                text.value
-            );
-            report.add(Code::Value, text.spot, message);
-        }
-        parsed
-    });
+    let convergence = fields.needed_text("convergence", report).and_then(|text| duration(text, report));
     let retention_days = fields.number("retention_days", 0, 3_650, report).map_or(RETENTION_DAYS, saturated);
     let reconcile_every = every(&mut fields, "reconcile_every", System::usual_reconcile_every(), report);
     let probe_every = every(&mut fields, "probe_every", System::usual_probe_every(), report);
     let audit_every = every(&mut fields, "audit_every", System::usual_audit_every(), report);
-    let audit_lag = match fields.text("audit_lag", report) {
-        None => Some(System::usual_audit_lag()),
-        Some(text) => {
-            let parsed = if text.value == "0" { Some(0) } else { milliseconds(text.value) };
-            if parsed.is_none() {
-                let message = format!(
-                    "`{}` is not a duration of up to a day; write one such as `0`, `30s`, `5m`, `2h`",
-                    text.value
-                );
-                report.add(Code::Value, text.spot, message);
-            }
-            parsed
-        }
-    };
+    let audit_lag = fields.text("audit_lag", report);
+    let audit_lag = audit_lag.map_or(Some(System::usual_audit_lag()), |text| duration(text, report));
     let anchor = fields.flag("anchor", report).unwrap_or(false);
     let reconcile = reconcile::reconciling(&mut fields, people, report);
     if !fields.has("account") {
@@ -162,6 +140,19 @@ fn every(fields: &mut Fields<'_, '_>, key: &'static str, usual: i64, report: &mu
     };
     report.add(Code::Value, found.spot, message);
     None
+}
+
+/// A duration of up to a day, or what is wrong with it.
+fn duration(text: Located<'_, &str>, report: &mut Report) -> Option<i64> {
+    let parsed = milliseconds(text.value);
+    if parsed.is_none() {
+        let message = format!(
+            "`{}` is not a duration of up to a day; write one such as `500ms`, `3s`, `2m`",
+            text.value
+        );
+        report.add(Code::Value, text.spot, message);
+    }
+    parsed
 }
 
 /// `500ms`, `3s`, `2m`, `1h` in milliseconds; up to a day.

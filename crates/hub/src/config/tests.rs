@@ -88,6 +88,8 @@ fn a_sound_configuration_is_read_in_full() {
     assert_eq!(read.systems[0].convergence_ms, 3_000);
     assert_eq!(read.systems[0].reconcile_every_ms, 6 * 3_600_000);
     assert_eq!(read.systems[0].probe_every_ms, 30 * 24 * 3_600_000);
+    assert_eq!((read.systems[0].audit_every_ms, read.systems[0].audit_lag_ms), (900_000, 300_000));
+    assert!(!read.systems[0].anchor);
     assert_eq!(read.systems[0].account["title"], "?{title}");
     let labels: Vec<_> = read.entitlements.iter().map(|e| (e.name.as_str(), e.label.as_str())).collect();
     assert_eq!(labels, [("chat/account", "account"), ("chat/sales", "Sales")]);
@@ -102,6 +104,22 @@ fn a_sound_configuration_is_read_in_full() {
         ("Europe/Berlin", 10, 14)
     );
     assert!(contract.attributes["email"].required && !contract.attributes["title"].required);
+}
+
+#[test]
+fn how_an_audit_log_is_read_and_what_an_anchor_is_are_declared() {
+    let declared = "convergence = \"3s\"\naudit_every = \"1h\"\naudit_lag = \"0s\"\nanchor = true";
+    let text = SOUND.replacen("convergence = \"3s\"", declared, 1);
+    let system = &read(&bundle(&[("a.toml", &text)])).unwrap().systems[0];
+    assert_eq!((system.audit_every_ms, system.audit_lag_ms, system.anchor), (3_600_000, 0, true));
+    check(
+        "convergence = \"3s\"",
+        "convergence = \"3s\"\naudit_every = \"0\"\naudit_lag = \"2d\"",
+        &[
+            "config-value a.toml:6:15: `audit_every` cannot be switched off: what is not looked at is not known; write a long time such as `90d`",
+            "config-value a.toml:7:13: `2d` is not a duration of up to a day; write one such as `500ms`, `3s`, `2m`",
+        ],
+    );
 }
 
 #[test]
