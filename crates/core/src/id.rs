@@ -118,6 +118,8 @@ kinds! {
     TransferKind TransferId "tfr";
     /// Identifies somebody being made ready to go, and gone.
     TerminationKind TerminationId "trm";
+    /// Identifies an operator's time at the console.
+    SessionKind SessionId "ses";
 }
 
 /// An identifier of a `K`: a UUIDv7, so ids sort by the time they were made.

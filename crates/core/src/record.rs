@@ -86,6 +86,10 @@ pub enum RecordKind {
     TerminationAnswered,
     AuditCompared,
     Aligned,
+    SignInOffered,
+    SignedIn,
+    SignInRefused,
+    SignedOut,
 }
 
 /// Who or what caused a record.

@@ -169,7 +169,7 @@ impl Catalogue {
 }
 
 /// The attributes that the sources' contracts declare, and the entitlements, as policies may use them.
-fn compile(
+pub(crate) fn compile(
     kept: &Compiled,
     integrations: &[Integration],
     entitlements: &[Entitlement],

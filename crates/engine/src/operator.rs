@@ -121,7 +121,7 @@ impl Engine {
 
     /// Whether an operator may do anything: the hub's seal is on the row, the token has not expired, and the person
     /// whom they are, if that is known, has not left. The last administrator may all the same.
-    async fn counts(&self, tx: &mut dyn Tx, operator: &Operator) -> Result<bool> {
+    pub(crate) async fn counts(&self, tx: &mut dyn Tx, operator: &Operator) -> Result<bool> {
         if operator.expires <= self.now()
             || !self.parts.broker.attested(&operator.sealed_bytes(), &operator.seal)
         {

@@ -39,4 +39,10 @@ impl Engine {
     pub fn seen_so_far(&self, system: &SystemName) -> Option<u64> {
         self.progress.all().get(system).map(|count| count.load(Ordering::Relaxed))
     }
+
+    /// The same of all of them together, with how many there are: it differs whenever one has come further.
+    pub fn seen_in_all(&self) -> u64 {
+        let all = self.progress.all();
+        all.values().fold(all.len() as u64, |sum, count| sum.wrapping_add(count.load(Ordering::Relaxed)))
+    }
 }

@@ -63,6 +63,11 @@ impl Client {
         Request { client: self, method, url, body: None }
     }
 
+    /// The address of a page of the console.
+    pub fn page(&self, path: &str) -> String {
+        format!("{}{path}", self.base.as_str().trim_end_matches('/'))
+    }
+
     /// A `GET`.
     pub fn get(&self, segments: &[&str]) -> Request<'_> {
         self.request(Method::GET, segments)

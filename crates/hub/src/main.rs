@@ -6,6 +6,7 @@ mod cli;
 mod client;
 mod clock;
 mod config;
+mod console;
 mod demo;
 mod environment;
 mod failure;

@@ -5,7 +5,7 @@ use std::{io::ErrorKind, net::SocketAddr, path::PathBuf, sync::Arc};
 use clap::Args;
 use tokio::{
     net::TcpListener,
-    sync::watch,
+    sync::{Semaphore, watch},
     task::{JoinError, JoinHandle},
 };
 use tracing_subscriber::EnvFilter;
@@ -13,11 +13,15 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     api,
     cli::Context,
+    console::TurnedAway,
     failure::{Exit, Failure, Result},
     folder::Folder,
     open::{self, Opened},
     worker::Worker,
 };
+
+/// How many pages may watch what happens at the same time.
+const WATCHING: usize = 200;
 
 /// Arguments of `bailiwick serve`.
 #[derive(Args)]
@@ -80,7 +84,16 @@ impl Running {
         let stop = watch::Sender::new(false);
         let worker = Arc::new(Worker::new(engine.clone(), sequencer.clone()));
         let delivering = tokio::sync::Mutex::new(());
-        let hub = api::Hub::new(api::Inner { engine, sequencer, worker: worker.clone(), folder, delivering });
+        let hub = api::Hub::new(api::Inner {
+            engine,
+            sequencer,
+            worker: worker.clone(),
+            folder,
+            delivering,
+            turned_away: TurnedAway::default(),
+            watching: Arc::new(Semaphore::new(WATCHING)),
+            stopping: stop.subscribe(),
+        });
         let told = |mut stopped: watch::Receiver<bool>| async move {
             // An error means that the sender is gone, which is a stop too.
             let _ = stopped.wait_for(|stop| *stop).await;

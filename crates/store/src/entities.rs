@@ -5,6 +5,7 @@
 
 mod batch;
 mod operator;
+mod session;
 
 use std::collections::BTreeMap;
 
@@ -42,6 +43,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     batch::Batch,
     operator::{Invitation, Operator},
+    session::Session,
 };
 pub use crate::reading::{Audit, Held, Membership, NestedGroup, Reading, Since, Unexplained};
 use crate::{Entity, KeyValue, Table};
@@ -54,7 +56,14 @@ impl Entity for Identity {
     fn keys(&self) -> Vec<KeyValue> {
         let lookup = self.text("email").unwrap_or_default().to_lowercase();
         let due = self.lifecycle.due().map(Timestamp::as_millisecond);
-        vec![self.source_key.to_string().into(), self.lifecycle.name().into(), lookup.into(), due.into()]
+        let name = self.display_name().to_lowercase();
+        vec![
+            self.source_key.to_string().into(),
+            self.lifecycle.name().into(),
+            lookup.into(),
+            due.into(),
+            name.into(),
+        ]
     }
 }
 

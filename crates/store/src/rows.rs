@@ -102,7 +102,8 @@ fn condition<'a, L: Link>(tenant: &'a Tenant, select: &'a Select) -> Result<(Str
         let (Filter::Is(column, _)
         | Filter::In(column, _)
         | Filter::AtMost(column, _)
-        | Filter::Above(column, _)) = filter;
+        | Filter::Above(column, _)
+        | Filter::Starts(column, _)) = filter;
         let kind = kind_of(select.table, column)?;
         let place = values.len() + 1;
         sql.push_str(" AND ");
@@ -121,6 +122,7 @@ fn condition<'a, L: Link>(tenant: &'a Tenant, select: &'a Select) -> Result<(Str
                 }
             }
             Filter::AtMost(_, _) | Filter::Above(_, _) if kind == KeyKind::Text => return Err(mistyped()),
+            Filter::Starts(_, _) if kind == KeyKind::Int => return Err(mistyped()),
             Filter::AtMost(_, most) => {
                 values.push((*most).into());
                 sql.push_str(&format!("{column} <= ${place}"));
@@ -128,6 +130,12 @@ fn condition<'a, L: Link>(tenant: &'a Tenant, select: &'a Select) -> Result<(Str
             Filter::Above(_, least) => {
                 values.push((*least).into());
                 sql.push_str(&format!("{column} > ${place}"));
+            }
+            Filter::Starts(_, text) => {
+                // A range, which an index answers; nothing that begins with the text is behind its end.
+                values.push(text.as_str().into());
+                values.push(Value::Shared(format!("{text}\u{10ffff}").into()));
+                sql.push_str(&format!("{column} >= ${place} AND {column} < ${}", place + 1));
             }
         }
     }

@@ -35,6 +35,8 @@ pub enum Filter {
     AtMost(&'static str, i64),
     /// The integer column is greater than the value, and not NULL.
     Above(&'static str, i64),
+    /// The text column begins with the text.
+    Starts(&'static str, String),
 }
 
 /// Which rows of a table, in order of their id.

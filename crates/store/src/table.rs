@@ -42,6 +42,7 @@ pub enum Table {
     Terminations,
     Audits,
     Alignments,
+    Sessions,
 }
 
 /// The type of a key column.
@@ -103,7 +104,7 @@ pub struct Row {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::Identities,
         Self::Accounts,
         Self::Systems,
@@ -141,6 +142,7 @@ impl Table {
         Self::Terminations,
         Self::Audits,
         Self::Alignments,
+        Self::Sessions,
     ];
 
     /// The table's name in SQL and in evidence.
@@ -183,6 +185,7 @@ impl Table {
             Self::Terminations => "terminations",
             Self::Audits => "audits",
             Self::Alignments => "alignments",
+            Self::Sessions => "sessions",
         }
     }
 
@@ -190,12 +193,13 @@ impl Table {
     pub const fn keys(self) -> &'static [(&'static str, KeyKind, bool)] {
         use KeyKind::{Int, Text};
         match self {
-            // `source/key`, the state, and a lower-case text that people look identities up by.
+            // `source/key`, the state, and lower-case texts that people look identities up by: e-mail and name.
             Self::Identities => &[
                 ("source_key", Text, true),
                 ("state", Text, false),
                 ("lookup", Text, false),
                 ("due", Int, false),
+                ("name", Text, false),
             ],
             // `system/external id` is unique.
             Self::Accounts => &[
@@ -221,6 +225,7 @@ impl Table {
             Self::Entitlements | Self::Memberships | Self::NestedGroups => &[("system", Text, false)],
             Self::Credentials | Self::Signals => &[("integration", Text, false)],
             Self::Operators | Self::Callers => &[("token_digest", Text, true)],
+            Self::Sessions => &[("secret_digest", Text, true), ("operator", Text, false)],
             Self::Batches => &[("source", Text, false), ("state", Text, false)],
             // `source/key` of the event itself: the same event accepted twice is refused here.
             Self::Events => &[("dedupe", Text, true)],

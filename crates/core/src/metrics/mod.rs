@@ -132,7 +132,11 @@ impl Fold {
             | RecordKind::TerminationLapsed
             | RecordKind::TerminationAnswered
             | RecordKind::AuditCompared
-            | RecordKind::Aligned => {}
+            | RecordKind::Aligned
+            | RecordKind::SignInOffered
+            | RecordKind::SignedIn
+            | RecordKind::SignInRefused
+            | RecordKind::SignedOut => {}
         }
     }
 

@@ -29,10 +29,10 @@ pub struct AccountView {
 /// Which accounts.
 #[derive(Debug, Default, Deserialize)]
 pub struct Which {
-    system: Option<SystemName>,
-    identity: Option<IdentityId>,
+    pub(crate) system: Option<SystemName>,
+    pub(crate) identity: Option<IdentityId>,
     #[serde(default)]
-    unmanaged: bool,
+    pub(crate) unmanaged: bool,
 }
 
 /// `GET /accounts?system=&identity=&unmanaged=&limit=&after=`

@@ -24,6 +24,13 @@ impl<P: Into<Problem>> From<P> for ApiError {
     }
 }
 
+impl ApiError {
+    /// What went wrong.
+    pub fn into_problem(self) -> Problem {
+        *self.0
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let Self(problem) = self;

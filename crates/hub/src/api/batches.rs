@@ -45,8 +45,8 @@ pub struct ReleaseRequest {
 /// Which deliveries.
 #[derive(Debug, Default, Deserialize)]
 pub struct Which {
-    state: Option<String>,
-    source: Option<String>,
+    pub(crate) state: Option<String>,
+    pub(crate) source: Option<String>,
 }
 
 /// `GET /batches?state=&source=&limit=&after=`

@@ -58,7 +58,7 @@ pub struct Accepted {
 /// Which cases.
 #[derive(Debug, Default, Deserialize)]
 pub struct Which {
-    state: Option<String>,
+    pub(crate) state: Option<String>,
 }
 
 /// `GET /cases?state=&limit=&after=`

@@ -25,7 +25,7 @@ pub struct FindingView {
 /// Which findings.
 #[derive(Debug, Default, Deserialize)]
 pub struct Which {
-    state: Option<String>,
+    pub(crate) state: Option<String>,
 }
 
 /// `GET /findings?state=&limit=&after=`

@@ -68,7 +68,7 @@ pub struct WhyView {
 /// Which identities.
 #[derive(Debug, Default, Deserialize)]
 pub struct Which {
-    state: Option<String>,
+    pub(crate) state: Option<String>,
 }
 
 /// `GET /identities?state=&limit=&after=`

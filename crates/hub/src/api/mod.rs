@@ -5,36 +5,37 @@
 //! resource: what it looks like, then its handlers. A handler translates; what is decided is decided by
 //! the engine. Deliberately absent: any way to change state that is not a call of the engine.
 
-mod access;
-mod accounts;
-mod alignments;
-mod answer;
-mod authority;
-mod batches;
+pub mod access;
+pub mod accounts;
+pub mod alignments;
+pub mod answer;
+pub mod authority;
+pub mod batches;
 mod break_glass;
-mod caller;
-mod cases;
-mod configuration;
+pub mod caller;
+pub mod cases;
+pub mod configuration;
 mod door;
-mod evidence;
+pub mod evidence;
 mod exposition;
-mod findings;
-mod identities;
-mod integrations;
-mod kill;
-mod metrics;
+pub mod findings;
+pub mod identities;
+pub mod integrations;
+pub mod kill;
+pub mod metrics;
 mod operators;
-mod page;
-mod plans;
-mod reviews;
+pub mod page;
+pub mod plans;
+pub mod reviews;
+mod sessions;
 mod sources;
-mod status;
-mod systems;
-mod tasks;
+pub mod status;
+pub mod systems;
+pub mod tasks;
 mod terminations;
-mod traces;
+pub mod traces;
 mod undo;
-mod wait;
+pub mod wait;
 
 use std::sync::Arc;
 
@@ -45,8 +46,11 @@ use axum::{
     routing::{delete, get, patch, post, put},
 };
 use bailiwick_engine::{Engine, Sequencer};
+use tokio::sync::{Semaphore, watch};
 
 pub use self::{
+    answer::{ApiError, Raw},
+    caller::Caller,
     access::{Asked, Asking, ExceptionView},
     accounts::AccountView,
     alignments::AlignmentView,
@@ -65,6 +69,7 @@ pub use self::{
     page::Page,
     plans::{ApprovalRequest, PlanView},
     reviews::{Acceptance, DecisionRequest, Proposal, ReviewView},
+    sessions::{Offered, SessionView},
     sources::Delivered,
     status::{Status, SystemStatus},
     systems::{DifferenceView, ProfileView, ProgressView, ReconciledView},
@@ -73,7 +78,7 @@ pub use self::{
     traces::TraceView,
     undo::{Undoing, UndoneView},
 };
-use crate::{folder::Folder, problem::Problem, worker::Worker};
+use crate::{console::{self, TurnedAway}, folder::Folder, problem::Problem, worker::Worker};
 
 /// The largest body, bytes; deliveries and configurations have limits of their own.
 const BODY: usize = 256 * 1024;
@@ -101,6 +106,12 @@ pub struct Inner {
     pub folder: Folder,
     /// Held while a delivery is put there and read.
     pub delivering: tokio::sync::Mutex<()>,
+    /// Who was turned away at the console.
+    pub turned_away: TurnedAway,
+    /// How many more may watch what happens.
+    pub watching: Arc<Semaphore>,
+    /// Whether the hub stops.
+    pub stopping: watch::Receiver<bool>,
 }
 
 impl Hub {
@@ -189,6 +200,8 @@ pub fn router(hub: Hub) -> Router {
         .route("/integrations/{integration}/drill", post(kill::drill))
         .route("/vendors/{vendor}/sweep", get(kill::swept).post(kill::sweep))
         .route("/operators", get(operators::list).post(operators::add))
+        .route("/sessions", get(sessions::list).post(sessions::offer))
+        .route("/sessions/{session}", delete(sessions::end))
         .route("/metrics", get(metrics::show))
         .route("/traces", get(traces::list))
         .route("/traces/{event}", get(traces::show))
@@ -211,6 +224,7 @@ pub fn router(hub: Hub) -> Router {
         .nest("/api/v1", routes)
         .nest("/door/v1", door)
         .merge(scraped)
+        .merge(console::router(&hub))
         .route("/healthz", get(|| async { StatusCode::NO_CONTENT }))
         .fallback(|| async {
             answer::ApiError::from(Problem::new(404, "no-such-resource", "there is no such resource"))

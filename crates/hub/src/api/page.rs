@@ -34,6 +34,11 @@ pub struct Wanted {
 }
 
 impl Wanted {
+    /// So many, after this id.
+    pub const fn of(limit: u32, after: Option<String>) -> Self {
+        Self { limit: Some(limit), after }
+    }
+
     /// How many, and after which.
     pub fn parts(self) -> (u32, Option<String>) {
         (self.limit.unwrap_or(LENGTH).clamp(1, LONGEST), self.after)

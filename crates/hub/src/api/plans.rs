@@ -45,8 +45,8 @@ pub struct ApprovalRequest {
 /// Which plans.
 #[derive(Debug, Default, Deserialize)]
 pub struct Which {
-    state: Option<String>,
-    identity: Option<IdentityId>,
+    pub(crate) state: Option<String>,
+    pub(crate) identity: Option<IdentityId>,
 }
 
 /// `GET /plans?state=&identity=&limit=&after=`

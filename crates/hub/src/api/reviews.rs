@@ -66,7 +66,7 @@ pub struct Acceptance {
 /// Which reviews and transfers.
 #[derive(Debug, Default, Deserialize)]
 pub struct Which {
-    integration: Option<IntegrationName>,
+    pub(crate) integration: Option<IntegrationName>,
 }
 
 /// `GET /reviews?integration=&limit=&after=`

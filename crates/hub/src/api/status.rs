@@ -146,7 +146,7 @@ pub async fn show(
     }))
 }
 
-async fn schedule(hub: &Hub, tx: &mut dyn Tx) -> Result<Vec<SystemStatus>, ApiError> {
+pub async fn schedule(hub: &Hub, tx: &mut dyn Tx) -> Result<Vec<SystemStatus>, ApiError> {
     let systems: Vec<System> = hub.all(tx, vec![]).await?;
     let readings: Vec<Reading> = hub.all(tx, vec![]).await?;
     let profiles: Vec<Profile> = hub.all(tx, vec![]).await?;

@@ -70,9 +70,9 @@ pub struct DifferenceView {
 #[derive(Debug, Default, Deserialize)]
 pub struct Extent {
     #[serde(default)]
-    full: bool,
+    pub(crate) full: bool,
     #[serde(default)]
-    release: bool,
+    pub(crate) release: bool,
 }
 
 /// How far a reconciliation is.

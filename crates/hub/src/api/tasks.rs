@@ -27,8 +27,8 @@ pub struct TaskView {
 /// Which tasks.
 #[derive(Debug, Default, Deserialize)]
 pub struct Which {
-    state: Option<String>,
-    identity: Option<IdentityId>,
+    pub(crate) state: Option<String>,
+    pub(crate) identity: Option<IdentityId>,
 }
 
 /// `GET /tasks?state=&identity=&limit=&after=`

@@ -7,7 +7,7 @@ mod access;
 mod account;
 mod alignment;
 mod apply;
-mod asked;
+pub mod asked;
 mod audit;
 mod authority;
 mod batch;
@@ -32,6 +32,7 @@ mod plan;
 mod probe;
 mod reconcile;
 mod review;
+mod sign_in;
 mod signal;
 mod status;
 mod task;
@@ -52,7 +53,7 @@ pub use self::{
     evidence::{check as check_evidence, export, verify, write as write_file},
     import::{deliver, read as read_file},
     list::ListArgs,
-    matrix::matrix,
+    matrix::{matrix, reasons},
     operator::ask as ask_operator,
     plan::{describe as describe_plan, get as plan, give as approve, give_proved as approve_proved},
     reconcile::reconcile,
@@ -113,6 +114,8 @@ enum Command {
     Demo(crate::demo::DemoArgs),
     /// Run simulated systems with a back door to their truth
     Lab(crate::lab::LabArgs),
+    /// A link that signs you in at the console, once
+    SignIn(sign_in::SignInArgs),
     /// How the hub is doing
     Status(status::StatusArgs),
     /// Apply a folder of configuration; shows what would change and asks
@@ -274,6 +277,7 @@ async fn dispatch(context: &Context<'_>, command: Option<Command>) -> Result<Exi
         Command::Serve(args) => crate::serve::run(context, args).await,
         Command::Demo(args) => crate::demo::run(context, args).await,
         Command::Lab(args) => crate::lab::run(context, args).await,
+        Command::SignIn(args) => sign_in::run(context, args).await,
         Command::Status(args) => status::run(context, args).await,
         Command::Apply(args) => apply::run(context, args).await,
         Command::Import(args) => import::run(context, args).await,

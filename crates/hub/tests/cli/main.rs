@@ -8,6 +8,7 @@
 mod authority;
 mod configuration;
 mod connectors;
+mod console;
 mod control;
 mod demo;
 mod evidence;

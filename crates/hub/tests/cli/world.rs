@@ -122,6 +122,25 @@ impl World {
         world
     }
 
+    /// What the demo leaves: a company in the middle of its life, with lab and hub.
+    pub fn with_demo() -> Self {
+        let mut world = Self::empty();
+        world.run(&["demo", "--keep", "kept", "--quiet"]).well();
+        fs::copy(world.path("kept/profile.toml"), world.path("profile.toml")).unwrap();
+        // The systems are known by the address that the lab had.
+        let chat = fs::read_to_string(world.path("kept/config/chat.toml")).unwrap();
+        let lab = chat.split_once("http://").unwrap().1.split('/').next().unwrap().to_owned();
+        let args = ["lab", "--listen", &lab, "--world", "kept/world.json"];
+        world.lab = Some(start(world.command(&args), "the lab listens on http://"));
+        world.start_hub_on("kept/data");
+        world
+    }
+
+    /// The address of the hub.
+    pub fn url(&self) -> String {
+        self.profile("url")
+    }
+
     /// The root of the folder.
     pub fn root(&self) -> PathBuf {
         self.folder.path().canonicalize().unwrap()
@@ -192,8 +211,12 @@ impl World {
 
     /// Starts the hub on a port of its own and points the profile at it.
     pub fn start_hub(&mut self) {
+        self.start_hub_on("data");
+    }
+
+    fn start_hub_on(&mut self, data: &str) {
         let (process, address) = start(
-            self.command(&["serve", "--data", "data", "--listen", "127.0.0.1:0"]),
+            self.command(&["serve", "--data", data, "--listen", "127.0.0.1:0"]),
             "the hub listens on http://",
         );
         let profile = fs::read_to_string(self.path("profile.toml")).unwrap();

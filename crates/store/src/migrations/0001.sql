@@ -10,11 +10,13 @@ CREATE TABLE identities (
   state TEXT,
   lookup TEXT,
   due INTEGER,
+  name TEXT,
   PRIMARY KEY (tenant, id)
 ) STRICT;
 CREATE UNIQUE INDEX identities_source_key ON identities (tenant, source_key) WHERE source_key IS NOT NULL;
 CREATE INDEX identities_state ON identities (tenant, state, id) WHERE state IS NOT NULL;
 CREATE INDEX identities_lookup ON identities (tenant, lookup, id) WHERE lookup IS NOT NULL;
+CREATE INDEX identities_name ON identities (tenant, name, id) WHERE name IS NOT NULL;
 CREATE INDEX identities_due ON identities (tenant, due, id) WHERE due IS NOT NULL;
 
 CREATE TABLE accounts (
@@ -303,6 +305,19 @@ CREATE TABLE callers (
   PRIMARY KEY (tenant, id)
 ) STRICT;
 CREATE UNIQUE INDEX callers_token_digest ON callers (tenant, token_digest) WHERE token_digest IS NOT NULL;
+
+CREATE TABLE sessions (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  secret_digest TEXT,
+  operator TEXT,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+CREATE UNIQUE INDEX sessions_secret_digest ON sessions (tenant, secret_digest) WHERE secret_digest IS NOT NULL;
+CREATE INDEX sessions_operator ON sessions (tenant, operator, id) WHERE operator IS NOT NULL;
 
 CREATE TABLE signals (
   tenant TEXT NOT NULL,

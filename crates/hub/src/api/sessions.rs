@@ -1,0 +1,82 @@
+//! `/sessions`: who is, or may be, at the console.
+
+use axum::{Json, extract::State, http::StatusCode};
+use bailiwick_core::{
+    id::{OperatorId, SessionId},
+    time::Timestamp,
+};
+use bailiwick_engine::Opened;
+use bailiwick_store::{Filter, entities::Session};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Hub,
+    answer::{Answer, ApiError, Segment},
+    caller::{Caller, Right},
+};
+use crate::problem::Problem;
+
+/// A session that was offered. No `Debug`: it holds the code, this once.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Offered {
+    /// The session.
+    pub session: SessionId,
+    /// What opens it at `/sign-in`, once.
+    pub code: String,
+    /// Until when.
+    pub until: Timestamp,
+}
+
+/// A session, without what opens it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionView {
+    /// Its id.
+    pub session: SessionId,
+    /// Whose.
+    pub operator: OperatorId,
+    /// When it was offered.
+    pub offered: Timestamp,
+    /// When it was opened; absent while the link was not used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened: Option<Timestamp>,
+    /// Until when it lasts.
+    pub until: Timestamp,
+}
+
+/// `POST /sessions`: offers the caller a session at the console; 201.
+pub async fn offer(
+    State(hub): State<Hub>,
+    Caller(operator): Caller,
+) -> Result<(StatusCode, Json<Offered>), ApiError> {
+    let Opened { session, secret } = hub.engine.offer_session(&operator).await?;
+    Ok((StatusCode::CREATED, Json(Offered { session: session.id, code: secret, until: session.until })))
+}
+
+/// `GET /sessions`: one's own; those of everybody for who governs. What is over is left out.
+pub async fn list(State(hub): State<Hub>, caller: Caller) -> Answer<Vec<SessionView>> {
+    let own = Filter::Is("operator", caller.0.id.to_string().into());
+    let filters = if caller.may(Right::Govern).is_ok() { vec![] } else { vec![own] };
+    let sessions: Vec<Session> = hub.all(&mut *hub.read().await?, filters).await?;
+    let now = hub.engine.now();
+    let view = |session: Session| {
+        let Session { id, operator, secret: _, offered, opened, until, seal: _ } = session;
+        SessionView { session: id, operator, offered, opened, until }
+    };
+    Ok(Json(sessions.into_iter().filter(|session| session.until > now).map(view).collect()))
+}
+
+/// `DELETE /sessions/{session}`: ends it; 204. One's own needs no right.
+pub async fn end(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Segment(session): Segment<SessionId>,
+) -> Result<StatusCode, ApiError> {
+    let found: Session = hub.find(&mut *hub.read().await?, "session", &session.to_string()).await?;
+    if found.operator != caller.0.id && caller.may(Right::Govern).is_err() {
+        // Whose sessions there are is nobody else's to know.
+        let detail = format!("there is no session `{session}`");
+        return Err(Problem::new(404, "not-found", detail).into());
+    }
+    hub.engine.end_session(session, &caller.0).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,133 @@
+//! Feeds: what sources delivered, why a delivery is held, what it would have done, and letting it go.
+
+use askama::Template;
+use axum::{
+    extract::State,
+    response::{IntoResponse, Redirect, Response},
+};
+use bailiwick_core::{digest::Digest, guard::Fate, id::BatchId};
+use serde::Deserialize;
+
+use super::{
+    assets,
+    frame::{Frame, Notice, Place, page},
+    list::{List, done, gather, state},
+    plans::refused,
+    show::{Badge, Tone, prose},
+    signed_in::{Posted, SignedIn},
+    table::{Cell, Table, View},
+    trouble::Trouble,
+};
+use crate::api::{
+    BatchView, Hub, ReleaseRequest,
+    answer::{Body, Params, Segment},
+    batches,
+};
+
+const STATES: &[(&str, &str)] =
+    &[("", "All"), ("held", "Held"), ("accepted", "Accepted"), ("released", "Released"), ("corrected", "Corrected")];
+
+/// `GET /feeds`
+pub async fn list(State(hub): State<Hub>, signed_in: SignedIn, Params(view): Params<View>) -> Result<Response, Trouble> {
+    let found = gather(&view, |wanted| {
+        let which = Params(batches::Which { state: state(&view), source: None });
+        batches::list(State(hub.clone()), signed_in.caller.clone(), which, wanted)
+    })
+    .await?;
+    let frame = Frame::of(&hub, &signed_in, Place::Feeds).await?;
+    let row = |view: BatchView| {
+        let why = view.reasons.first().map_or(String::new(), |(_, message)| message.clone());
+        vec![
+            Cell::Titled(view.batch.source.to_string(), why, format!("/feeds/{}", view.batch.id)),
+            Cell::Badge(badge(&view.batch.fate)),
+            Cell::Number(view.batch.rows as i64),
+            Cell::Number(view.batch.events as i64),
+            Cell::at(view.batch.at, frame.now),
+        ]
+    };
+    let rows = found.items.into_iter().map(row).collect();
+    let empty = ("Nothing was delivered yet.", "`bailiwick import SOURCE FILE` delivers a feed.");
+    let table = Table::new(&["source", "state", "records", "events", "came"], rows, found.next, &view, empty);
+    let lead = "What sources delivered. A delivery that breaks its contract is held whole, before anything is planned; \
+                people who leave go on leaving.";
+    List { frame, title: "Feeds", lead, states: STATES, table, live: true }.answer(&view, "feeds")
+}
+
+fn badge(fate: &Fate) -> Badge {
+    match fate {
+        Fate::Accepted => Badge::new(Tone::Good, "accepted"),
+        Fate::Released { .. } => Badge::new(Tone::Good, "released by two people"),
+        Fate::Held => Badge::new(Tone::Bad, "held"),
+        Fate::ReleaseAsked { .. } => Badge::new(Tone::Warn, "held: one wants it released"),
+        Fate::Corrected { .. } => Badge::new(Tone::Calm, "corrected by a later one"),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "feed.html")]
+struct Shown {
+    frame: Frame,
+    state: Badge,
+    held: bool,
+    releasable: bool,
+    asked: bool,
+    gets: Vec<(String, u64)>,
+    loses: Vec<(String, u64)>,
+    more: u64,
+    view: BatchView,
+}
+
+/// `GET /feeds/{batch}`
+pub async fn show(
+    State(hub): State<Hub>,
+    signed_in: SignedIn,
+    Segment(batch): Segment<BatchId>,
+    Params(view): Params<View>,
+) -> Result<Response, Trouble> {
+    let notice = (!view.done.is_empty()).then(|| Notice::done(done(&view.done)));
+    Ok(page(&shown(&hub, &signed_in, batch, notice).await?)?.into_response())
+}
+
+async fn shown(hub: &Hub, signed_in: &SignedIn, batch: BatchId, notice: Option<Notice>) -> Result<Shown, Trouble> {
+    let view = batches::show(State(hub.clone()), signed_in.caller.clone(), Segment(batch)).await?.0;
+    let held = matches!(view.batch.fate, Fate::Held | Fate::ReleaseAsked { .. });
+    let would = view.batch.would.clone().unwrap_or_default();
+    let all: u64 = would.events.values().sum();
+    let counts = |map: std::collections::BTreeMap<bailiwick_core::id::EntitlementName, u64>| {
+        map.into_iter().map(|(name, n)| (name.to_string(), n)).collect()
+    };
+    Ok(Shown {
+        frame: Frame::of(hub, signed_in, Place::Feeds).await?.say(notice),
+        state: badge(&view.batch.fate),
+        releasable: held && view.batch.would.is_some(),
+        asked: matches!(view.batch.fate, Fate::ReleaseAsked { .. }),
+        more: all.saturating_sub(would.people.len() as u64),
+        gets: counts(would.gets),
+        loses: counts(would.loses),
+        held,
+        view,
+    })
+}
+
+/// What was seen.
+#[derive(Deserialize)]
+pub struct Seen {
+    shown: Digest,
+}
+
+/// `POST /feeds/{batch}/release`: the first one asks, the second one lets it go.
+pub async fn release(
+    State(hub): State<Hub>,
+    signed_in: SignedIn,
+    Segment(batch): Segment<BatchId>,
+    Posted(seen): Posted<Seen>,
+) -> Result<Response, Trouble> {
+    let request = Body(ReleaseRequest { shown: seen.shown });
+    match batches::release(State(hub.clone()), signed_in.caller.clone(), Segment(batch), request).await {
+        Ok(view) => {
+            let word = if matches!(view.0.batch.fate, Fate::Released { .. }) { "released" } else { "asked" };
+            Ok(Redirect::to(&format!("/feeds/{batch}?done={word}")).into_response())
+        }
+        Err(error) => refused(error, |notice| shown(&hub, &signed_in, batch, notice)).await,
+    }
+}

@@ -1,0 +1,170 @@
+//! What every page has: where one is, what waits, who one is.
+
+use askama::Template;
+use axum::response::Html;
+use bailiwick_core::time::Timestamp;
+use bailiwick_store::{Filter, Table};
+
+use super::{
+    show::{Moment, Tone},
+    signed_in::SignedIn,
+    trouble::Trouble,
+};
+use crate::{api::Hub, problem::Problem};
+
+/// A part of the console.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// What needs somebody today.
+    Home,
+    /// What is to be changed.
+    Plans,
+    /// Leavers.
+    Cases,
+    /// What is wrong.
+    Findings,
+    /// What only people can do.
+    Tasks,
+    /// What is connected.
+    Integrations,
+    /// Looking at them anew.
+    Reviews,
+    /// Who is known.
+    Identities,
+    /// Where access is held.
+    Systems,
+    /// What sources delivered.
+    Feeds,
+    /// What decides.
+    Policies,
+    /// The log.
+    Evidence,
+    /// Looking for something.
+    Search,
+}
+
+/// One way in the menu.
+pub struct Way {
+    /// Where.
+    pub place: Place,
+    /// What it is called.
+    pub name: &'static str,
+    /// Its address.
+    pub href: &'static str,
+    /// How many wait there, if any do.
+    pub waits: i64,
+}
+
+/// What just happened, or what was refused.
+pub struct Notice {
+    /// How it is meant.
+    pub tone: Tone,
+    /// What.
+    pub text: String,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+impl Notice {
+    /// It was done.
+    pub fn done(text: impl Into<String>) -> Self {
+        Self { tone: Tone::Good, text: text.into(), help: None }
+    }
+
+    /// It was refused.
+    pub fn refused(problem: &Problem) -> Self {
+        let faults = problem.errors.iter().map(|fault| fault.message.as_str()).collect::<Vec<_>>().join("; ");
+        let text = if faults.is_empty() { problem.detail.clone() } else { format!("{}: {faults}", problem.detail) };
+        Self { tone: Tone::Bad, text: format!("{text} ({})", problem.code), help: problem.help.clone() }
+    }
+}
+
+/// Everything around the contents of a page.
+pub struct Frame {
+    /// Who looks.
+    pub operator: String,
+    /// What they may do.
+    pub roles: String,
+    /// What forms bring along.
+    pub token: String,
+    /// `light`, `dark`, or what the device says.
+    pub theme: String,
+    /// Where they are.
+    pub here: Place,
+    /// When it was made.
+    pub now: Timestamp,
+    /// The menu, by headings.
+    pub ways: [(&'static str, Vec<Way>); 3],
+    /// What just happened.
+    pub notice: Option<Notice>,
+    /// What was looked for.
+    pub sought: String,
+    /// How many records were written when it was made: a page that is open is read again when there are more.
+    pub seen: i64,
+}
+
+impl Frame {
+    /// The frame of a page.
+    pub async fn of(hub: &Hub, signed_in: &SignedIn, here: Place) -> Result<Self, Trouble> {
+        let mut tx = hub.read().await?;
+        let mut waits = async |table, column, value: &str| {
+            hub.count(&mut *tx, table, Some(Filter::Is(column, value.into()))).await
+        };
+        let plans = waits(Table::Plans, "state", "drafted").await?;
+        let cases = waits(Table::Cases, "state", "open").await?;
+        let findings = waits(Table::Findings, "state", "open").await?;
+        let tasks = waits(Table::Tasks, "state", "open").await?;
+        let held = waits(Table::Batches, "state", "held").await?;
+        let (_, seen) = tx.entry_counts().await?;
+        let way = |place, name, href, waits| Way { place, name, href, waits };
+        let operator = &signed_in.caller.0;
+        Ok(Self {
+            operator: operator.name.clone(),
+            roles: operator.roles.iter().cloned().collect::<Vec<_>>().join(", "),
+            token: signed_in.token.clone(),
+            theme: signed_in.theme.clone(),
+            here,
+            now: hub.engine.now(),
+            ways: [
+                ("What waits", vec![
+                    way(Place::Home, "Home", "/", 0),
+                    way(Place::Plans, "Plans", "/plans", plans),
+                    way(Place::Cases, "Cases", "/cases", cases),
+                    way(Place::Findings, "Findings", "/findings", findings),
+                    way(Place::Tasks, "Tasks", "/tasks", tasks),
+                ]),
+                ("What is known", vec![
+                    way(Place::Identities, "Identities", "/identities", 0),
+                    way(Place::Integrations, "Integrations", "/integrations", 0),
+                    way(Place::Reviews, "Reviews", "/reviews", 0),
+                    way(Place::Systems, "Systems", "/systems", 0),
+                    way(Place::Feeds, "Feeds", "/feeds", held),
+                ]),
+                ("Rules and proof", vec![
+                    way(Place::Policies, "Policies", "/policies", 0),
+                    way(Place::Evidence, "Evidence", "/evidence", 0),
+                ]),
+            ],
+            notice: None,
+            sought: String::new(),
+            seen,
+        })
+    }
+
+    /// The same, and something to say.
+    #[must_use]
+    pub fn say(mut self, notice: Option<Notice>) -> Self {
+        self.notice = notice;
+        self
+    }
+
+    /// An instant as the page shows it.
+    pub const fn at(&self, at: &Timestamp) -> Moment {
+        Moment { at: *at, now: self.now }
+    }
+}
+
+/// A page, made.
+pub fn page(template: &impl Template) -> Result<Html<String>, Trouble> {
+    Ok(Html(template.render()?))
+}

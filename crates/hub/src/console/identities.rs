@@ -1,0 +1,222 @@
+//! Identities: who is known, what they hold and why, and what happened to them.
+
+use askama::Template;
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use bailiwick_core::{
+    account::Account,
+    id::EntitlementName,
+    identity::{Identity, Lifecycle},
+    trace,
+};
+
+use super::{
+    assets,
+    frame::{Frame, Place, page},
+    graph::{Graph, Node},
+    list::{List, gather, state},
+    show::{Badge, Moment, Tone},
+    signed_in::SignedIn,
+    table::{Cell, Table, View},
+    trouble::Trouble,
+};
+use crate::{
+    api::{
+        Hub, IdentityView, TraceView,
+        answer::{Params, Segment},
+        identities, page::Wanted, plans, traces,
+    },
+    span,
+};
+
+const STATES: &[(&str, &str)] =
+    &[("", "All"), ("active", "Active"), ("pending", "To come"), ("absent", "Absent"), ("left", "Left")];
+
+/// `GET /identities`
+pub async fn list(State(hub): State<Hub>, signed_in: SignedIn, Params(view): Params<View>) -> Result<Response, Trouble> {
+    let found = gather(&view, |wanted| {
+        let which = Params(identities::Which { state: state(&view) });
+        identities::list(State(hub.clone()), signed_in.caller.clone(), which, wanted)
+    })
+    .await?;
+    let frame = Frame::of(&hub, &signed_in, Place::Identities).await?;
+    let rows = found.items.iter().map(|identity| row(identity, &frame)).collect();
+    let empty = ("Nobody is known here.", "People come from a source: `bailiwick import SOURCE FILE`.");
+    let table = Table::new(COLUMNS, rows, found.next, &view, empty);
+    let lead = "People and everything else that acts: service accounts, workloads, agents, integrations. To find one, look \
+                for the name, the e-mail address or the key above.";
+    List { frame, title: "Identities", lead, states: STATES, table, live: false }.answer(&view, "identities")
+}
+
+/// The columns of a list of identities.
+pub const COLUMNS: &[&str] = &["who", "kind", "state", "since or until"];
+
+/// One in a list.
+pub fn row(identity: &Identity, frame: &Frame) -> Vec<Cell> {
+    let when = match &identity.lifecycle {
+        Lifecycle::Pending { starts, .. } => Some(starts.at),
+        Lifecycle::Active { ends } => ends.as_ref().map(|ends| ends.at),
+        Lifecycle::Absent { since, .. } => Some(*since),
+        Lifecycle::Left { at } => Some(at.at),
+    };
+    vec![
+        Cell::Titled(identity.display_name(), identity.source_key.to_string(), format!("/identities/{}", identity.id)),
+        Cell::text(identity.kind.as_str()),
+        Cell::Badge(Badge::life(identity.lifecycle.name())),
+        Cell::At(when.map(|at| Moment { at, now: frame.now }), ""),
+    ]
+}
+
+/// One hop as the page shows it.
+struct HopLine {
+    tone: Tone,
+    what: String,
+    when: Option<Moment>,
+    note: String,
+}
+
+#[derive(Template)]
+#[template(path = "identity.html")]
+struct Shown {
+    frame: Frame,
+    view: IdentityView,
+    state: Badge,
+    attributes: Vec<(String, String)>,
+    graph: Graph,
+    accounts: Table,
+    plans: Table,
+    cases: Table,
+    hops: Vec<HopLine>,
+    trace: Option<TraceView>,
+    held: Vec<EntitlementName>,
+}
+
+/// `GET /identities/{identity}`
+pub async fn show(
+    State(hub): State<Hub>,
+    signed_in: SignedIn,
+    Segment(wanted): Segment<String>,
+) -> Result<Response, Trouble> {
+    let (state, caller) = (|| State(hub.clone()), || signed_in.caller.clone());
+    let view = identities::show(state(), caller(), Segment(wanted)).await?.0;
+    let frame = Frame::of(&hub, &signed_in, Place::Identities).await?;
+    let id = view.identity.id;
+    let which = plans::Which { state: None, identity: Some(id) };
+    let planned = plans::list(state(), caller(), Params(which), Params(Wanted::of(50, None))).await?.0;
+    let trace = traces::show(state(), caller(), Segment(id.to_string())).await.ok().map(|answer| answer.0);
+    let planned = planned.items.iter().rev().map(|view| {
+        let plan = &view.row.plan;
+        vec![
+            Cell::link(&plan.cause, format!("/plans/{}", plan.id)),
+            Cell::Number(plan.changes.len() as i64),
+            Cell::Badge(Badge::plan(&view.row.state)),
+            Cell::at(plan.made, frame.now),
+        ]
+    });
+    let cases = view.cases.iter().map(|case| {
+        vec![
+            Cell::link("the case", format!("/cases/{}", case.id)),
+            Cell::Badge(Badge::case(case.closed.is_some())),
+            Cell::at(case.opened, frame.now),
+        ]
+    });
+    let held = view.accounts.iter().flat_map(|account| account.state.entitlements.clone()).collect();
+    let page_of = Shown {
+        state: Badge::life(view.identity.lifecycle.name()),
+        attributes: view.identity.attributes.iter().map(|(name, value)| (name.clone(), value.to_string())).collect(),
+        graph: access(&view),
+        accounts: accounts(&view.accounts, &frame),
+        plans: Table::plain(&["because of", "changes", "state", "made"], planned.collect(), ("No plans.", "")),
+        cases: Table::plain(&["case", "state", "opened"], cases.collect(), ("No case: they have not left.", "")),
+        hops: trace.as_ref().map(|view| hops(&view.trace, &frame)).unwrap_or_default(),
+        trace,
+        held,
+        frame,
+        view,
+    };
+    Ok(page(&page_of)?.into_response())
+}
+
+fn accounts(accounts: &[Account], frame: &Frame) -> Table {
+    let rows = accounts.iter().map(|account| {
+        let state = if account.state.active { Badge::new(Tone::Good, "active") } else { Badge::new(Tone::Calm, "disabled") };
+        vec![
+            Cell::link(account.system.as_str(), format!("/systems/{}", account.system)),
+            Cell::text(&account.username),
+            Cell::Badge(state),
+            Cell::text(account.state.entitlements.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+            Cell::at(account.seen, frame.now),
+        ]
+    });
+    Table::plain(&["system", "signs in as", "state", "holds", "seen"], rows.collect(), ("No accounts are known.", ""))
+}
+
+/// Who, by which account, holds what.
+fn access(view: &IdentityView) -> Graph {
+    let mut graph = Graph::default();
+    let who = Node { kind: view.identity.kind.as_str(), text: view.identity.display_name() };
+    for account in &view.accounts {
+        let kind = if account.state.active { "account" } else { "account, disabled" };
+        let at = Node { kind, text: format!("{} on {}", account.username, account.system) };
+        if account.state.entitlements.is_empty() {
+            graph.way(vec![who.clone(), at.clone()], Tone::Calm);
+        }
+        for name in &account.state.entitlements {
+            let tone = if account.state.active { Tone::Good } else { Tone::Warn };
+            graph.way(vec![who.clone(), at.clone(), Node { kind: "entitlement", text: name.to_string() }], tone);
+        }
+    }
+    graph
+}
+
+fn hops(trace: &trace::Trace, frame: &Frame) -> Vec<HopLine> {
+    let line = |hop: &trace::Hop| {
+        let tone = match hop.state {
+            trace::State::Done => Tone::Good,
+            trace::State::NotNeeded => Tone::Calm,
+            trace::State::Waiting | trace::State::Late => Tone::Warn,
+            trace::State::Stuck => Tone::Bad,
+        };
+        let on = hop.system.as_ref().map_or(String::new(), |system| format!(" on {system}"));
+        let after = hop.after_ms.filter(|ms| *ms > 0).map(|ms| format!("after {}", span::show(ms)));
+        let notes: Vec<String> = hop.note.clone().into_iter().chain(after).collect();
+        let stands = match hop.state {
+            trace::State::Done => String::new(),
+            state => format!(": {}", state.as_str()),
+        };
+        HopLine {
+            tone,
+            what: format!("{}{on}{stands}", hop.step.as_str()),
+            when: hop.at.map(|at| frame.at(&at)),
+            note: notes.join(", "),
+        }
+    };
+    trace.hops.iter().map(line).collect()
+}
+
+#[derive(Template)]
+#[template(path = "why.html")]
+struct Why {
+    frame: Frame,
+    who: crate::api::Who,
+    entitlement: EntitlementName,
+    text: String,
+}
+
+/// `GET /identities/{identity}/why/{system}/{entitlement}`: whether they hold it, and why.
+pub async fn why(
+    State(hub): State<Hub>,
+    signed_in: SignedIn,
+    Segment((who, system, name)): Segment<(String, String, String)>,
+) -> Result<Response, Trouble> {
+    let (state, caller) = (|| State(hub.clone()), || signed_in.caller.clone());
+    let name = EntitlementName::new(&format!("{system}/{name}"))
+        .map_err(|_| crate::problem::Problem::new(404, "not-found", "there is no such entitlement"))?;
+    let identity = identities::show(state(), caller(), Segment(who.clone())).await?.0.identity;
+    let when = Params(identities::When::default());
+    let why = identities::why(state(), caller(), Segment((who, name.clone())), when).await?.0;
+    let frame = Frame::of(&hub, &signed_in, Place::Identities).await?;
+    Ok(page(&Why { frame, who: (&identity).into(), entitlement: name, text: why.text })?.into_response())
+}

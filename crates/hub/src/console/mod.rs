@@ -1,0 +1,93 @@
+//! The console: pages for people, made here, on the same port as the API.
+//!
+//! Promises: what is read and done here is read and done by the handlers of the API, with the same rights; a page says
+//! nothing that its text does not say without colours, scripts and pictures; everything can be read without a script. No
+//! page loads anything from elsewhere, and none runs what is written in it (`content-security-policy`). One file for
+//! each part of the console, with its template of the same name.
+//!
+//! Absent: state of its own but sessions; a second copy of any rule.
+
+mod assets;
+mod cases;
+mod evidence;
+mod feeds;
+mod findings;
+mod frame;
+mod graph;
+mod headers;
+mod home;
+mod identities;
+mod integrations;
+mod list;
+mod live;
+mod plans;
+mod policies;
+mod reviews;
+mod search;
+mod show;
+mod sign_in;
+mod signed_in;
+mod systems;
+mod table;
+mod tasks;
+mod trouble;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware::{from_fn, from_fn_with_state},
+    routing::{get, post},
+};
+
+pub use self::sign_in::TurnedAway;
+use crate::api::Hub;
+
+/// The largest form, bytes: the text of a policy file.
+const FORM: usize = 256 * 1024;
+
+/// All pages.
+pub fn router(hub: &Hub) -> Router<Hub> {
+    let pages = Router::new()
+        .route("/", get(home::show))
+        .route("/plans", get(plans::list))
+        .route("/plans/{plan}", get(plans::show))
+        .route("/plans/{plan}/approve", post(plans::approve))
+        .route("/cases", get(cases::list))
+        .route("/cases/{case}", get(cases::show))
+        .route("/cases/{case}/accept", post(cases::accept))
+        .route("/findings", get(findings::list))
+        .route("/tasks", get(tasks::list))
+        .route("/tasks/{task}", get(tasks::show))
+        .route("/tasks/{task}/answer", post(tasks::answer))
+        .route("/integrations", get(integrations::list))
+        .route("/integrations/{integration}", get(integrations::show))
+        .route("/integrations/{integration}/kill", post(integrations::kill))
+        .route("/integrations/{integration}/release", post(integrations::release))
+        .route("/integrations/{integration}/withdraw", post(integrations::withdraw))
+        .route("/integrations/{integration}/review", post(integrations::review))
+        .route("/reviews", get(reviews::list))
+        .route("/identities", get(identities::list))
+        .route("/identities/{identity}", get(identities::show))
+        .route("/identities/{identity}/why/{system}/{entitlement}", get(identities::why))
+        .route("/systems", get(systems::list))
+        .route("/systems/{system}", get(systems::show))
+        .route("/systems/{system}/compare", post(systems::compare))
+        .route("/systems/{system}/drill", post(systems::drill))
+        .route("/feeds", get(feeds::list))
+        .route("/feeds/{batch}", get(feeds::show))
+        .route("/feeds/{batch}/release", post(feeds::release))
+        .route("/policies", get(policies::list))
+        .route("/policies/{*path}", get(policies::show).post(policies::simulate))
+        .route("/evidence", get(evidence::show))
+        .route("/evidence/packs/{subject}", get(evidence::pack))
+        .route("/search", get(search::show))
+        .route("/live", get(live::show))
+        .route("/sign-out", post(sign_in::leave))
+        .layer(from_fn_with_state(hub.clone(), signed_in::require));
+    Router::new()
+        .merge(pages)
+        .route("/sign-in", get(sign_in::show).post(sign_in::enter))
+        .layer(from_fn(headers::guard))
+        .route("/assets/{version}/{name}", get(assets::show))
+        .layer(DefaultBodyLimit::max(FORM))
+}

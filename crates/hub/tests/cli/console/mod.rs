@@ -1,0 +1,24 @@
+//! The console in a real browser, as an administrator uses it.
+
+mod browser;
+mod pictures;
+
+use std::path::Path;
+
+use self::browser::Browser;
+use crate::world::World;
+
+/// Signs in by a link of the command line.
+fn sign_in(world: &World, browser: &Browser) {
+    let link = world.run(&["sign-in", "--json"]).well().json();
+    browser.open(link["link"].as_str().unwrap());
+    browser.see("What needs you today");
+}
+
+/// Where pictures go, if they are wanted.
+#[allow(clippy::disallowed_methods, reason = "whoever wants pictures says so outside of the test")]
+fn wanted() -> Option<std::path::PathBuf> {
+    let dir = std::env::var_os("BAILIWICK_PICTURES").map(std::path::PathBuf::from)?;
+    std::fs::create_dir_all(&dir).unwrap();
+    Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(dir))
+}
