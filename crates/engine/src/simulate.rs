@@ -10,7 +10,7 @@ use bailiwick_core::{
     id::{EntitlementName, IdentityId},
     identity::{Identity, IdentityKind},
     integration::Integration,
-    policy::{Holding, PolicyFile, PolicyFault},
+    policy::{Holding, PolicyFault, PolicyFile},
     system::Entitlement,
 };
 use bailiwick_store::{Select, Table, select};
@@ -71,7 +71,8 @@ impl Engine {
     pub async fn simulate(&self, files: &[PolicyFile]) -> Result<Simulation> {
         let mut tx = self.read().await?;
         let now = self.catalogue(&mut *tx).await?;
-        let integrations = select::<Integration>(&mut *tx, self.tenant(), Select::from(Table::Integrations)).await?;
+        let integrations =
+            select::<Integration>(&mut *tx, self.tenant(), Select::from(Table::Integrations)).await?;
         let integrations: Vec<Integration> = integrations.into_iter().map(|stored| stored.value).collect();
         let entitlements: Vec<Entitlement> = now.entitlements.values().cloned().collect();
         let then = compile(&self.parts.compiled, &integrations, &entitlements, files)?;
@@ -83,14 +84,20 @@ impl Engine {
             let full = people.len() == PAGE as usize;
             last = people.last().map(|stored| stored.value.id.to_string());
             // What integrations hold is not decided by policies of access.
-            for one in people.iter().map(|stored| &stored.value).filter(|i| i.kind != IdentityKind::Integration) {
+            for one in
+                people.iter().map(|stored| &stored.value).filter(|i| i.kind != IdentityKind::Integration)
+            {
                 let holds = |answer: std::result::Result<std::sync::Arc<Holding>, PolicyFault>| {
                     let holding = answer.ok()?;
                     let held = holding.held.keys().filter(|_| one.lifecycle.may_hold());
                     Some(held.cloned().collect::<BTreeSet<_>>())
                 };
                 let kind = one.kind.as_str();
-                found.compare(one, holds(before.holds(kind, &one.attributes)), holds(after.holds(kind, &one.attributes)));
+                found.compare(
+                    one,
+                    holds(before.holds(kind, &one.attributes)),
+                    holds(after.holds(kind, &one.attributes)),
+                );
             }
             if !full {
                 return Ok(found);
@@ -127,7 +134,10 @@ impl Simulation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bailiwick_core::{identity::{Lifecycle, SourceKey}, id::SourceName};
+    use bailiwick_core::{
+        id::SourceName,
+        identity::{Lifecycle, SourceKey},
+    };
 
     #[test]
     fn what_differs_is_counted_and_the_first_are_named() {
@@ -140,7 +150,9 @@ mod tests {
             owner: None,
             generation: 1,
         };
-        let set = |names: &[&str]| Some(names.iter().map(|n| EntitlementName::new(n).unwrap()).collect::<BTreeSet<_>>());
+        let set = |names: &[&str]| {
+            Some(names.iter().map(|n| EntitlementName::new(n).unwrap()).collect::<BTreeSet<_>>())
+        };
         let mut found = Simulation::default();
         found.compare(&one(1), set(&["chat/a"]), set(&["chat/a"]));
         found.compare(&one(2), set(&["chat/a"]), set(&["chat/b"]));

@@ -5,6 +5,7 @@
 
 const bytes = (text) => new TextEncoder().encode(text);
 const base64 = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+const base64Of = (data) => btoa(String.fromCharCode(...data));
 const hex = (data) => Array.from(data, (byte) => byte.toString(16).padStart(2, "0")).join("");
 const joined = (...parts) => {
   const all = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
@@ -150,7 +151,7 @@ async function verify(text, expected) {
     indices.push(found.index);
     opened += found.opened;
   }
-  const upTo = async (count) => hex(await sha256(bytes(`${lines.slice(0, count).join("\n")}\n`)));
+  const upTo = async (count) => base64Of(await sha256(bytes(`${lines.slice(0, count).join("\n")}\n`)));
   const last = header.records + 1;
   const manifest = await note(JSON.parse(lines[last]).manifest, by, last + 1);
   const [format, name, subject, records, digest] = manifest.split("\n");

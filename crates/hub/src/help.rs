@@ -4,6 +4,7 @@
 //! the sources and compares. Absent: statuses and exit codes, which belong to the occasion.
 
 mod configuration;
+mod console;
 mod evidence;
 mod feeds;
 mod governance;
@@ -20,8 +21,9 @@ mod undo;
 type Line = (&'static str, &'static str, &'static str);
 
 /// All lines, by family.
-const FAMILIES: [&[Line]; 12] = [
+const FAMILIES: [&[Line]; 13] = [
     configuration::LINES,
+    console::LINES,
     evidence::LINES,
     feeds::LINES,
     governance::LINES,

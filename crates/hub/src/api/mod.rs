@@ -49,14 +49,14 @@ use bailiwick_engine::{Engine, Sequencer};
 use tokio::sync::{Semaphore, watch};
 
 pub use self::{
-    answer::{ApiError, Raw},
-    caller::Caller,
     access::{Asked, Asking, ExceptionView},
     accounts::AccountView,
     alignments::AlignmentView,
+    answer::{ApiError, Raw},
     authority::AuthorityView,
     batches::{BatchView, ReleaseRequest},
     break_glass::{GlassOpen, GlassOpened, GlassView, ReviewRequest},
+    caller::Caller,
     cases::{Accepted, CaseLine, CaseView},
     configuration::Bundle,
     evidence::{CheckRequest, CheckView, EraseRequest, EraseView},
@@ -78,7 +78,12 @@ pub use self::{
     traces::TraceView,
     undo::{Undoing, UndoneView},
 };
-use crate::{console::{self, TurnedAway}, folder::Folder, problem::Problem, worker::Worker};
+use crate::{
+    console::{self, TurnedAway},
+    folder::Folder,
+    problem::Problem,
+    worker::Worker,
+};
 
 /// The largest body, bytes; deliveries and configurations have limits of their own.
 const BODY: usize = 256 * 1024;

@@ -39,7 +39,11 @@ use crate::{
 const STATES: &[(&str, &str)] = &[("", "All"), ("open", "Open"), ("closed", "Closed")];
 
 /// `GET /cases`
-pub async fn list(State(hub): State<Hub>, signed_in: SignedIn, Params(view): Params<View>) -> Result<Response, Trouble> {
+pub async fn list(
+    State(hub): State<Hub>,
+    signed_in: SignedIn,
+    Params(view): Params<View>,
+) -> Result<Response, Trouble> {
     let found = gather(&view, |wanted| {
         let which = Params(cases::Which { state: state(&view) });
         cases::list(State(hub.clone()), signed_in.caller.clone(), which, wanted)
@@ -61,9 +65,19 @@ pub async fn list(State(hub): State<Hub>, signed_in: SignedIn, Params(view): Par
         ]
     };
     let rows = found.items.into_iter().map(row).collect();
-    let columns =
-        &["who left", "state", "✓ removed", "◐ blocked", "✗ residual", "… pending", "? unseen", "opened", "closed"];
-    let empty = ("No cases here.", "One is opened for everybody who leaves, and for each integration that ends.");
+    let columns = &[
+        "who left",
+        "state",
+        "✓ removed",
+        "◐ blocked",
+        "✗ residual",
+        "… pending",
+        "? unseen",
+        "opened",
+        "closed",
+    ];
+    let empty =
+        ("No cases here.", "One is opened for everybody who leaves, and for each integration that ends.");
     let table = Table::new(columns, rows, found.next, &view, empty);
     let lead = "One for each leaver: every class of access on every system, with what an independent reader saw. \
                 It closes when every cell is proven.";
@@ -103,7 +117,12 @@ pub async fn show(
     Ok(page(&shown(&hub, &signed_in, case, notice).await?)?.into_response())
 }
 
-async fn shown(hub: &Hub, signed_in: &SignedIn, case: CaseId, notice: Option<Notice>) -> Result<Shown, Trouble> {
+async fn shown(
+    hub: &Hub,
+    signed_in: &SignedIn,
+    case: CaseId,
+    notice: Option<Notice>,
+) -> Result<Shown, Trouble> {
     let view = cases::show(State(hub.clone()), signed_in.caller.clone(), Segment(case)).await?.0;
     let frame = Frame::of(hub, signed_in, Place::Cases).await?.say(notice);
     let now = frame.now;
@@ -112,7 +131,8 @@ async fn shown(hub: &Hub, signed_in: &SignedIn, case: CaseId, notice: Option<Not
     systems.dedup();
     let found: BTreeMap<(AccessClass, &SystemName), &CaseCell> =
         view.cells.iter().map(|cell| ((cell.class, &cell.system), cell)).collect();
-    let classes = AccessClass::ALL.into_iter().filter(|class| view.cells.iter().any(|cell| cell.class == *class));
+    let classes =
+        AccessClass::ALL.into_iter().filter(|class| view.cells.iter().any(|cell| cell.class == *class));
     let rows = classes.map(|class| {
         let squares = systems.iter().map(|system| found.get(&(class, *system)).map(|cell| square(cell, now)));
         (class, squares.collect())
@@ -155,7 +175,9 @@ fn square(cell: &CaseCell, now: bailiwick_core::time::Timestamp) -> Square {
         Verdict::Blocked { purges_at: None } => "no purge date".into(),
         Verdict::Residual { what } => what.join(", "),
         Verdict::Pending { until } => format!("settles {}", at(*until)),
-        Verdict::Unobservable { control: Some(control), .. } => format!("control until {}", at(control.expires)),
+        Verdict::Unobservable { control: Some(control), .. } => {
+            format!("control until {}", at(control.expires))
+        }
         Verdict::Unobservable { control: None, .. } => "no control yet".into(),
     };
     Square {
@@ -181,14 +203,17 @@ pub async fn accept(
     Segment(case): Segment<CaseId>,
     Posted(given): Posted<Given>,
 ) -> Result<Response, Trouble> {
-    let malformed = |what: &str| Trouble::from(Problem::new(400, "request-malformed", format!("`{what}` is not readable")));
+    let malformed = |what: &str| {
+        Trouble::from(Problem::new(400, "request-malformed", format!("`{what}` is not readable")))
+    };
     let (system, class) = given.cell.split_once('/').ok_or_else(|| malformed("cell"))?;
     let system = SystemName::new(system).map_err(|_| malformed("cell"))?;
     let class: AccessClass = serde_json::from_value(class.into()).map_err(|_| malformed("cell"))?;
     let until = given.until.parse().map_err(|_| malformed("until"))?;
     let acceptance = Acceptance { owner: given.owner.trim().to_owned(), until, reason: given.reason };
     let segment = Segment((case, system, class));
-    let accepted = cases::accept(State(hub.clone()), signed_in.caller.clone(), segment, Body(acceptance)).await;
+    let accepted =
+        cases::accept(State(hub.clone()), signed_in.caller.clone(), segment, Body(acceptance)).await;
     match accepted {
         Ok(_) => Ok(Redirect::to(&format!("/cases/{case}?done=accepted")).into_response()),
         Err(error) => refused(error, |notice| shown(&hub, &signed_in, case, notice)).await,

@@ -68,7 +68,10 @@ pub async fn show(
     };
     let mut tx = hub.read().await?;
     let (published, written) = tx.entry_counts().await?;
-    let root = tx.log_head().await?.map_or(String::new(), |head| bailiwick_evidence::Hash::from(head.root).to_string());
+    let root = tx
+        .log_head()
+        .await?
+        .map_or(String::new(), |head| bailiwick_evidence::Hash::from(head.root).to_string());
     let mut entries = match subject.is_empty() {
         true => tx.entries((published - NEWEST).max(0), NEWEST as u32).await?,
         false => tx.entries_about(hub.tenant(), &subject).await?,

@@ -24,11 +24,20 @@ use crate::api::{
     batches,
 };
 
-const STATES: &[(&str, &str)] =
-    &[("", "All"), ("held", "Held"), ("accepted", "Accepted"), ("released", "Released"), ("corrected", "Corrected")];
+const STATES: &[(&str, &str)] = &[
+    ("", "All"),
+    ("held", "Held"),
+    ("accepted", "Accepted"),
+    ("released", "Released"),
+    ("corrected", "Corrected"),
+];
 
 /// `GET /feeds`
-pub async fn list(State(hub): State<Hub>, signed_in: SignedIn, Params(view): Params<View>) -> Result<Response, Trouble> {
+pub async fn list(
+    State(hub): State<Hub>,
+    signed_in: SignedIn,
+    Params(view): Params<View>,
+) -> Result<Response, Trouble> {
     let found = gather(&view, |wanted| {
         let which = Params(batches::Which { state: state(&view), source: None });
         batches::list(State(hub.clone()), signed_in.caller.clone(), which, wanted)
@@ -88,7 +97,12 @@ pub async fn show(
     Ok(page(&shown(&hub, &signed_in, batch, notice).await?)?.into_response())
 }
 
-async fn shown(hub: &Hub, signed_in: &SignedIn, batch: BatchId, notice: Option<Notice>) -> Result<Shown, Trouble> {
+async fn shown(
+    hub: &Hub,
+    signed_in: &SignedIn,
+    batch: BatchId,
+    notice: Option<Notice>,
+) -> Result<Shown, Trouble> {
     let view = batches::show(State(hub.clone()), signed_in.caller.clone(), Segment(batch)).await?.0;
     let held = matches!(view.batch.fate, Fate::Held | Fate::ReleaseAsked { .. });
     let would = view.batch.would.clone().unwrap_or_default();

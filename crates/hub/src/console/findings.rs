@@ -16,12 +16,17 @@ use crate::api::{FindingView, Hub, answer::Params, findings};
 const STATES: &[(&str, &str)] = &[("open", "Open"), ("closed", "Mended"), ("all", "All")];
 
 /// `GET /findings`: the open ones, unless others are asked for.
-pub async fn list(State(hub): State<Hub>, signed_in: SignedIn, Params(mut view): Params<View>) -> Result<Response, Trouble> {
+pub async fn list(
+    State(hub): State<Hub>,
+    signed_in: SignedIn,
+    Params(mut view): Params<View>,
+) -> Result<Response, Trouble> {
     if view.state.is_empty() {
         view.state = "open".into();
     }
     let found = gather(&view, |wanted| {
-        let which = Params(findings::Which { state: Some(view.state.clone()).filter(|state| state != "all") });
+        let which =
+            Params(findings::Which { state: Some(view.state.clone()).filter(|state| state != "all") });
         findings::list(State(hub.clone()), signed_in.caller.clone(), which, wanted)
     })
     .await?;
@@ -41,8 +46,12 @@ pub async fn list(State(hub): State<Hub>, signed_in: SignedIn, Params(mut view):
         ]
     };
     let rows = found.items.into_iter().map(row).collect();
-    let empty = ("Nothing is wrong that the hub can see.", "What is found has an owner and a deadline, and is listed here.");
-    let table = Table::new(&["what", "about", "who must act", "deadline", "since"], rows, found.next, &view, empty);
+    let empty = (
+        "Nothing is wrong that the hub can see.",
+        "What is found has an owner and a deadline, and is listed here.",
+    );
+    let table =
+        Table::new(&["what", "about", "who must act", "deadline", "since"], rows, found.next, &view, empty);
     let lead = "What is wrong, who must act, and until when. A finding closes when the cause is gone, and not when somebody clicks.";
     List { frame, title: "Findings", lead, states: STATES, table, live: true }.answer(&view, "findings")
 }

@@ -74,7 +74,8 @@ impl Notice {
     /// It was refused.
     pub fn refused(problem: &Problem) -> Self {
         let faults = problem.errors.iter().map(|fault| fault.message.as_str()).collect::<Vec<_>>().join("; ");
-        let text = if faults.is_empty() { problem.detail.clone() } else { format!("{}: {faults}", problem.detail) };
+        let text =
+            if faults.is_empty() { problem.detail.clone() } else { format!("{}: {faults}", problem.detail) };
         Self { tone: Tone::Bad, text: format!("{text} ({})", problem.code), help: problem.help.clone() }
     }
 }
@@ -126,24 +127,33 @@ impl Frame {
             here,
             now: hub.engine.now(),
             ways: [
-                ("What waits", vec![
-                    way(Place::Home, "Home", "/", 0),
-                    way(Place::Plans, "Plans", "/plans", plans),
-                    way(Place::Cases, "Cases", "/cases", cases),
-                    way(Place::Findings, "Findings", "/findings", findings),
-                    way(Place::Tasks, "Tasks", "/tasks", tasks),
-                ]),
-                ("What is known", vec![
-                    way(Place::Identities, "Identities", "/identities", 0),
-                    way(Place::Integrations, "Integrations", "/integrations", 0),
-                    way(Place::Reviews, "Reviews", "/reviews", 0),
-                    way(Place::Systems, "Systems", "/systems", 0),
-                    way(Place::Feeds, "Feeds", "/feeds", held),
-                ]),
-                ("Rules and proof", vec![
-                    way(Place::Policies, "Policies", "/policies", 0),
-                    way(Place::Evidence, "Evidence", "/evidence", 0),
-                ]),
+                (
+                    "What waits",
+                    vec![
+                        way(Place::Home, "Home", "/", 0),
+                        way(Place::Plans, "Plans", "/plans", plans),
+                        way(Place::Cases, "Cases", "/cases", cases),
+                        way(Place::Findings, "Findings", "/findings", findings),
+                        way(Place::Tasks, "Tasks", "/tasks", tasks),
+                    ],
+                ),
+                (
+                    "What is known",
+                    vec![
+                        way(Place::Identities, "Identities", "/identities", 0),
+                        way(Place::Integrations, "Integrations", "/integrations", 0),
+                        way(Place::Reviews, "Reviews", "/reviews", 0),
+                        way(Place::Systems, "Systems", "/systems", 0),
+                        way(Place::Feeds, "Feeds", "/feeds", held),
+                    ],
+                ),
+                (
+                    "Rules and proof",
+                    vec![
+                        way(Place::Policies, "Policies", "/policies", 0),
+                        way(Place::Evidence, "Evidence", "/evidence", 0),
+                    ],
+                ),
             ],
             notice: None,
             sought: String::new(),

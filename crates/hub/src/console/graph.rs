@@ -85,7 +85,8 @@ impl fmt::Display for Graph {
             for (place, (node, tone)) in nodes.iter().enumerate() {
                 let (x, y) = self.corner((column, place));
                 let class = if column == 0 { "start".to_owned() } else { tone.to_string() };
-                let (text, full, kind) = (escaped(&short(&node.text)), escaped(&node.text), escaped(node.kind));
+                let (text, full, kind) =
+                    (escaped(&short(&node.text)), escaped(&node.text), escaped(node.kind));
                 let mut label = String::new();
                 write!(label, r#"<text class="kind" x="{}" y="{}">{kind}</text>"#, x + 10, y + 14)?;
                 write!(label, r#"<text x="{}" y="{}">{text}</text>"#, x + 10, y + 30)?;
@@ -125,8 +126,14 @@ mod tests {
     #[test]
     fn ways_share_nodes_and_edges_and_are_escaped() {
         let mut graph = Graph::default();
-        graph.way(vec![node("integration", "hr"), node("attribute", "team"), node("entitlement", "<b>")], Tone::Bad);
-        graph.way(vec![node("integration", "hr"), node("attribute", "team"), node("entitlement", "vpn")], Tone::Good);
+        graph.way(
+            vec![node("integration", "hr"), node("attribute", "team"), node("entitlement", "<b>")],
+            Tone::Bad,
+        );
+        graph.way(
+            vec![node("integration", "hr"), node("attribute", "team"), node("entitlement", "vpn")],
+            Tone::Good,
+        );
         graph.way(vec![node("integration", "hr"), node("attribute", "team")], Tone::Good);
         assert_eq!(graph.columns.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1, 2]);
         assert_eq!(graph.edges.len(), 3);

@@ -20,11 +20,7 @@ use super::{
     trouble::Trouble,
 };
 use crate::{
-    api::{
-        Hub,
-        answer::Params,
-        batches, cases, findings, page::Wanted, plans, reviews, tasks,
-    },
+    api::{Hub, answer::Params, batches, cases, findings, page::Wanted, plans, reviews, tasks},
     span,
 };
 
@@ -136,7 +132,8 @@ async fn todo(hub: &Hub, signed_in: &SignedIn, frame: &Frame) -> Result<Vec<Todo
             rank: (if overdue { 0 } else { 1 }, view.task.due),
         });
     }
-    for review in reviews::list(state(), caller(), Params(reviews::Which::default()), wanted()).await?.0.items {
+    for review in reviews::list(state(), caller(), Params(reviews::Which::default()), wanted()).await?.0.items
+    {
         if review.outcome.is_some() {
             continue;
         }
@@ -167,8 +164,10 @@ async fn open_cases(hub: &Hub, signed_in: &SignedIn, frame: &Frame) -> Result<Ve
     let of = |line: crate::api::CaseLine| {
         let count = |verdict: &str| line.verdicts.get(verdict).copied().unwrap_or_default();
         let (residual, unseen) = (count("residual"), count("unobservable"));
-        let parts = [(residual, "still alive"), (unseen, "cannot be seen"), (count("pending"), "too early to tell")];
-        let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+        let parts =
+            [(residual, "still alive"), (unseen, "cannot be seen"), (count("pending"), "too early to tell")];
+        let parts: Vec<String> =
+            parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
         Todo {
             badge: Badge::new(if residual > 0 { Tone::Bad } else { Tone::Warn }, "open case"),
             what: match line.who.key.starts_with(&format!("{HUB}/")) {
@@ -222,7 +221,11 @@ fn tiles(figures: &Figures) -> Vec<Tile> {
                 0 => String::new(),
                 n => format!("; {n} too late"),
             };
-            Tile { tone, figure, label: format!("{label}; goal {}{missed}", span::show(measured.target_s * 1_000)) }
+            Tile {
+                tone,
+                figure,
+                label: format!("{label}; goal {}{missed}", span::show(measured.target_s * 1_000)),
+            }
         })
         .collect();
     let still = figures.residual.still.len();
@@ -231,7 +234,10 @@ fn tiles(figures: &Figures) -> Vec<Tile> {
         figure: span::show(figures.residual.total_ms),
         label: match still {
             0 => "residual: access that outlived people".into(),
-            n => format!("residual: access that outlived people; in {} it is not known to be gone", counted(n, "case", "cases")),
+            n => format!(
+                "residual: access that outlived people; in {} it is not known to be gone",
+                counted(n, "case", "cases")
+            ),
         },
     });
     tiles

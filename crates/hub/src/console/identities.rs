@@ -7,6 +7,7 @@ use axum::{
 };
 use bailiwick_core::{
     account::Account,
+    gate::HUB,
     id::EntitlementName,
     identity::{Identity, Lifecycle},
     trace,
@@ -17,7 +18,7 @@ use super::{
     frame::{Frame, Place, page},
     graph::{Graph, Node},
     list::{List, gather, state},
-    show::{Badge, Moment, Tone},
+    show::{Badge, Moment, Tone, name_of, prose},
     signed_in::SignedIn,
     table::{Cell, Table, View},
     trouble::Trouble,
@@ -26,7 +27,9 @@ use crate::{
     api::{
         Hub, IdentityView, TraceView,
         answer::{Params, Segment},
-        identities, page::Wanted, plans, traces,
+        identities,
+        page::Wanted,
+        plans, traces,
     },
     span,
 };
@@ -35,7 +38,11 @@ const STATES: &[(&str, &str)] =
     &[("", "All"), ("active", "Active"), ("pending", "To come"), ("absent", "Absent"), ("left", "Left")];
 
 /// `GET /identities`
-pub async fn list(State(hub): State<Hub>, signed_in: SignedIn, Params(view): Params<View>) -> Result<Response, Trouble> {
+pub async fn list(
+    State(hub): State<Hub>,
+    signed_in: SignedIn,
+    Params(view): Params<View>,
+) -> Result<Response, Trouble> {
     let found = gather(&view, |wanted| {
         let which = Params(identities::Which { state: state(&view) });
         identities::list(State(hub.clone()), signed_in.caller.clone(), which, wanted)
@@ -62,7 +69,11 @@ pub fn row(identity: &Identity, frame: &Frame) -> Vec<Cell> {
         Lifecycle::Left { at } => Some(at.at),
     };
     vec![
-        Cell::Titled(identity.display_name(), identity.source_key.to_string(), format!("/identities/{}", identity.id)),
+        Cell::Titled(
+            name_of(&identity.into()),
+            identity.source_key.to_string(),
+            format!("/identities/{}", identity.id),
+        ),
         Cell::text(identity.kind.as_str()),
         Cell::Badge(Badge::life(identity.lifecycle.name())),
         Cell::At(when.map(|at| Moment { at, now: frame.now }), ""),
@@ -91,6 +102,9 @@ struct Shown {
     hops: Vec<HopLine>,
     trace: Option<TraceView>,
     held: Vec<EntitlementName>,
+    name: String,
+    /// Its name as an integration, if it is one.
+    integration: Option<String>,
 }
 
 /// `GET /identities/{identity}`
@@ -123,13 +137,29 @@ pub async fn show(
         ]
     });
     let held = view.accounts.iter().flat_map(|account| account.state.entitlements.clone()).collect();
+    let key = &view.identity.source_key;
     let page_of = Shown {
+        name: name_of(&(&view.identity).into()),
+        integration: (key.source.as_str() == HUB).then(|| key.key.clone()),
         state: Badge::life(view.identity.lifecycle.name()),
-        attributes: view.identity.attributes.iter().map(|(name, value)| (name.clone(), value.to_string())).collect(),
+        attributes: view
+            .identity
+            .attributes
+            .iter()
+            .map(|(name, value)| (name.clone(), value.to_string()))
+            .collect(),
         graph: access(&view),
         accounts: accounts(&view.accounts, &frame),
-        plans: Table::plain(&["because of", "changes", "state", "made"], planned.collect(), ("No plans.", "")),
-        cases: Table::plain(&["case", "state", "opened"], cases.collect(), ("No case: they have not left.", "")),
+        plans: Table::plain(
+            &["because of", "changes", "state", "made"],
+            planned.collect(),
+            ("No plans.", ""),
+        ),
+        cases: Table::plain(
+            &["case", "state", "opened"],
+            cases.collect(),
+            ("No case: they have not left.", ""),
+        ),
         hops: trace.as_ref().map(|view| hops(&view.trace, &frame)).unwrap_or_default(),
         trace,
         held,
@@ -141,16 +171,26 @@ pub async fn show(
 
 fn accounts(accounts: &[Account], frame: &Frame) -> Table {
     let rows = accounts.iter().map(|account| {
-        let state = if account.state.active { Badge::new(Tone::Good, "active") } else { Badge::new(Tone::Calm, "disabled") };
+        let state = if account.state.active {
+            Badge::new(Tone::Good, "active")
+        } else {
+            Badge::new(Tone::Calm, "disabled")
+        };
         vec![
             Cell::link(account.system.as_str(), format!("/systems/{}", account.system)),
             Cell::text(&account.username),
             Cell::Badge(state),
-            Cell::text(account.state.entitlements.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+            Cell::text(
+                account.state.entitlements.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            ),
             Cell::at(account.seen, frame.now),
         ]
     });
-    Table::plain(&["system", "signs in as", "state", "holds", "seen"], rows.collect(), ("No accounts are known.", ""))
+    Table::plain(
+        &["system", "signs in as", "state", "holds", "seen"],
+        rows.collect(),
+        ("No accounts are known.", ""),
+    )
 }
 
 /// Who, by which account, holds what.
@@ -165,7 +205,10 @@ fn access(view: &IdentityView) -> Graph {
         }
         for name in &account.state.entitlements {
             let tone = if account.state.active { Tone::Good } else { Tone::Warn };
-            graph.way(vec![who.clone(), at.clone(), Node { kind: "entitlement", text: name.to_string() }], tone);
+            graph.way(
+                vec![who.clone(), at.clone(), Node { kind: "entitlement", text: name.to_string() }],
+                tone,
+            );
         }
     }
     graph

@@ -44,7 +44,11 @@ use crate::{
 const DRAWN: usize = 40;
 
 /// `GET /integrations`
-pub async fn list(State(hub): State<Hub>, signed_in: SignedIn, Params(view): Params<View>) -> Result<Response, Trouble> {
+pub async fn list(
+    State(hub): State<Hub>,
+    signed_in: SignedIn,
+    Params(view): Params<View>,
+) -> Result<Response, Trouble> {
     let found = integrations::list(State(hub.clone()), signed_in.caller.clone()).await?.0;
     let frame = Frame::of(&hub, &signed_in, Place::Integrations).await?;
     let known = watched(&hub, &found).await?;
@@ -54,23 +58,39 @@ pub async fn list(State(hub): State<Hub>, signed_in: SignedIn, Params(view): Par
         let used = watch.map_or(0, |watch| watch.used_since(&one.scope, watch.reviewed).len());
         let due = watch.and_then(|watch| due(one, view.class, watch.reviewed)).filter(|_| !one.has_ended());
         let drill = match watch.and_then(|watch| watch.drill.as_ref()) {
-            Some(drill) if drill.passed => Badge::new(Tone::Good, format!("✓ {}", frame.at(&drill.at).words())),
+            Some(drill) if drill.passed => {
+                Badge::new(Tone::Good, format!("✓ {}", frame.at(&drill.at).words()))
+            }
             Some(drill) => Badge::new(Tone::Bad, format!("✗ {}", frame.at(&drill.at).words())),
             None => Badge::new(Tone::Calm, "never"),
         };
         vec![
-            Cell::Titled(one.name.to_string(), format!("{}; {}", serves(one), one.purpose), format!("/integrations/{}", one.name)),
+            Cell::Titled(
+                one.name.to_string(),
+                format!("{}; {}", serves(one), one.purpose),
+                format!("/integrations/{}", one.name),
+            ),
             Cell::Badge(class(view.class)),
             Cell::text(known.owners.get(&one.owner).cloned().unwrap_or_else(|| one.owner.clone())),
             Cell::Badge(standing(view)),
-            Cell::text(format!("{used} of {}", one.scope.rules.len())),
+            Cell::text(match one.scope.rules.len() {
+                0 => "none".to_owned(),
+                all => format!("{used} of {all}"),
+            }),
             Cell::Badge(drill),
             Cell::At(due.map(|at| frame.at(&at)), "–"),
         ]
     };
     let rows = found.iter().map(row).collect();
-    let empty = ("Nothing is connected yet.", "Declare an integration in a folder and run `bailiwick apply DIR`.");
-    let table = Table::new(&["integration", "class", "owner", "gates", "rules used", "end drilled", "next review"], rows, None, &view, empty);
+    let empty =
+        ("Nothing is connected yet.", "Declare an integration in a folder and run `bailiwick apply DIR`.");
+    let table = Table::new(
+        &["integration", "class", "owner", "gates", "rules used", "end drilled", "next review"],
+        rows,
+        None,
+        &view,
+        empty,
+    );
     let lead = "Each is an identity: its scope is its access. Its class is computed from what it can in effect do, and two \
                 kinds of people open its gates.";
     List { frame, title: "Integrations", lead, states: &[], table, live: false }.answer(&view, "integrations")
@@ -189,9 +209,10 @@ async fn shown(
         Standing::Quarantined { reason, .. } => Some(reason.clone()),
         Standing::Enabled | Standing::Paused { .. } | Standing::Ended { .. } => None,
     };
-    let credentials = view.credentials.iter().map(|line| {
-        vec![Cell::text(line.purpose.as_str()), Cell::at(line.at, frame.now)]
-    });
+    let credentials = view
+        .credentials
+        .iter()
+        .map(|line| vec![Cell::text(line.purpose.as_str()), Cell::at(line.at, frame.now)]);
     let (graph, more) = drawn(name, &can);
     Ok(Shown {
         serves: serves(&view.integration),
@@ -215,20 +236,30 @@ async fn shown(
 }
 
 /// The plans about it that wait for somebody.
-async fn pending(hub: &Hub, signed_in: &SignedIn, name: &IntegrationName, frame: &Frame) -> Result<Table, Trouble> {
+async fn pending(
+    hub: &Hub,
+    signed_in: &SignedIn,
+    name: &IntegrationName,
+    frame: &Frame,
+) -> Result<Table, Trouble> {
     use crate::api::{page::Wanted, plans};
     let which = plans::Which { state: Some("drafted".into()), identity: None };
     let wanted = Params(Wanted::of(1_000, None));
     let found = plans::list(State(hub.clone()), signed_in.caller.clone(), Params(which), wanted).await?.0;
-    let about = found.items.into_iter().filter(|view| {
-        view.row.plan.governs.as_ref().is_some_and(|governs| governs.subject == *name)
-    });
+    let about = found
+        .items
+        .into_iter()
+        .filter(|view| view.row.plan.governs.as_ref().is_some_and(|governs| governs.subject == *name));
     let rows = about.map(|view| {
         let question = view.row.plan.governs.as_ref().map_or("", |governs| governs.question.as_str());
         let widens = view.row.plan.governs.as_ref().is_some_and(|governs| governs.widens);
         vec![
             Cell::link(question, format!("/plans/{}", view.row.plan.id)),
-            Cell::Badge(if widens { Badge::new(Tone::Warn, "gives more") } else { Badge::new(Tone::Calm, "gives no more") }),
+            Cell::Badge(if widens {
+                Badge::new(Tone::Warn, "gives more")
+            } else {
+                Badge::new(Tone::Calm, "gives no more")
+            }),
             Cell::at(view.row.plan.made, frame.now),
         ]
     });
@@ -289,7 +320,9 @@ fn node(touch: &Touch) -> Node {
 /// How a rule of the scope was used.
 fn rule_use(rule: &RuleLine, frame: &Frame) -> Badge {
     match &rule.with {
-        Some(with) if rule.used => Badge::new(Tone::Good, format!("{} calls, last {}", with.calls, frame.at(&with.last).words())),
+        Some(with) if rule.used => {
+            Badge::new(Tone::Good, format!("{} calls, last {}", with.calls, frame.at(&with.last).words()))
+        }
         Some(_) => Badge::new(Tone::Warn, "not used since the last review"),
         None => Badge::new(Tone::Warn, "never used"),
     }
@@ -322,9 +355,12 @@ pub async fn kill(
 ) -> Result<Response, Trouble> {
     let killed = if confirm.trim() == name.as_str() {
         let segment = Segment(name.clone());
-        kill::kill(State(hub.clone()), signed_in.caller.clone(), segment, Params(Wait::default())).await.map(|_| "killed")
+        kill::kill(State(hub.clone()), signed_in.caller.clone(), segment, Params(Wait::default()))
+            .await
+            .map(|_| "killed")
     } else {
-        let detail = format!("type `{name}` to end it; what you typed is something else, and nothing was done");
+        let detail =
+            format!("type `{name}` to end it; what you typed is something else, and nothing was done");
         Err(Problem::new(409, "not-confirmed", detail).into())
     };
     act((hub, signed_in, name), killed).await
@@ -342,7 +378,9 @@ pub async fn release(
     _: Posted<Nothing>,
 ) -> Result<Response, Trouble> {
     let segment = Segment(name.clone());
-    let done = integrations::release(State(hub.clone()), signed_in.caller.clone(), segment).await.map(|_| "released");
+    let done = integrations::release(State(hub.clone()), signed_in.caller.clone(), segment)
+        .await
+        .map(|_| "released");
     act((hub, signed_in, name), done).await
 }
 
@@ -386,6 +424,8 @@ pub async fn review(
     let code = Some(code.trim().to_owned()).filter(|code| !code.is_empty());
     let request = Body(DecisionRequest { decision, reason, shown, code });
     let segment = Segment(name.clone());
-    let done = reviews::decide(State(hub.clone()), signed_in.caller.clone(), segment, request).await.map(|_| "reviewed");
+    let done = reviews::decide(State(hub.clone()), signed_in.caller.clone(), segment, request)
+        .await
+        .map(|_| "reviewed");
     act((hub, signed_in, name), done).await
 }

@@ -77,10 +77,7 @@ pub fn done(word: &str) -> &'static str {
 }
 
 /// Reads the page that is looked at; or, as a file, all pages.
-pub async fn gather<T, F>(
-    view: &View,
-    read: impl Fn(Params<Wanted>) -> F,
-) -> Result<Page<T>, Trouble>
+pub async fn gather<T, F>(view: &View, read: impl Fn(Params<Wanted>) -> F) -> Result<Page<T>, Trouble>
 where
     F: Future<Output = Answer<Page<T>>>,
 {
@@ -94,7 +91,9 @@ where
         let part = read(AT_ONCE, after).await?;
         all.items.extend(part.items);
         if all.items.len() > MOST {
-            let detail = format!("there are more than {MOST} rows; narrow them, or take them page by page from the API");
+            let detail = format!(
+                "there are more than {MOST} rows; narrow them, or take them page by page from the API"
+            );
             return Err(Problem::new(413, "list-too-long", detail).into());
         }
         after = part.next;

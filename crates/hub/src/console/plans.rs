@@ -43,7 +43,11 @@ const STATES: &[(&str, &str)] = &[
 ];
 
 /// `GET /plans`
-pub async fn list(State(hub): State<Hub>, signed_in: SignedIn, Params(view): Params<View>) -> Result<Response, Trouble> {
+pub async fn list(
+    State(hub): State<Hub>,
+    signed_in: SignedIn,
+    Params(view): Params<View>,
+) -> Result<Response, Trouble> {
     let found = gather(&view, |wanted| {
         let which = Params(plans::Which { state: state(&view), identity: None });
         plans::list(State(hub.clone()), signed_in.caller.clone(), which, wanted)
@@ -61,8 +65,12 @@ pub async fn list(State(hub): State<Hub>, signed_in: SignedIn, Params(view): Par
         ]
     };
     let rows = found.items.into_iter().map(row).collect();
-    let empty = ("No plans here.", "A plan is made when somebody joins, moves or leaves, and when configuration changes.");
-    let table = Table::new(&["for", "because of", "changes", "state", "made"], rows, found.next, &view, empty);
+    let empty = (
+        "No plans here.",
+        "A plan is made when somebody joins, moves or leaves, and when configuration changes.",
+    );
+    let table =
+        Table::new(&["for", "because of", "changes", "state", "made"], rows, found.next, &view, empty);
     let lead = "What is to be changed for whom. A plan never changes; whoever approves it approves exactly what they saw.";
     List { frame, title: "Plans", lead, states: STATES, table, live: true }.answer(&view, "plans")
 }
@@ -71,7 +79,8 @@ pub async fn list(State(hub): State<Hub>, signed_in: SignedIn, Params(view): Par
 fn summary(changes: &[Change]) -> String {
     let count = |sign: char| changes.iter().filter(|change| mark(&change.op).0 == sign).count();
     let signs = ['+', '~', '−'].map(|sign| (sign, count(sign)));
-    let signs: Vec<String> = signs.iter().filter(|(_, n)| *n > 0).map(|(sign, n)| format!("{sign}{n}")).collect();
+    let signs: Vec<String> =
+        signs.iter().filter(|(_, n)| *n > 0).map(|(sign, n)| format!("{sign}{n}")).collect();
     let mut systems: Vec<&str> = changes.iter().map(|change| change.system.as_str()).collect();
     systems.sort_unstable();
     systems.dedup();
@@ -117,7 +126,12 @@ pub async fn show(
     Ok(page(&shown(&hub, &signed_in, plan, notice).await?)?.into_response())
 }
 
-async fn shown(hub: &Hub, signed_in: &SignedIn, plan: PlanId, notice: Option<Notice>) -> Result<Shown, Trouble> {
+async fn shown(
+    hub: &Hub,
+    signed_in: &SignedIn,
+    plan: PlanId,
+    notice: Option<Notice>,
+) -> Result<Shown, Trouble> {
     let view = plans::show(State(hub.clone()), signed_in.caller.clone(), Segment(plan)).await?.0;
     let frame = Frame::of(hub, signed_in, Place::Plans).await?.say(notice);
     let plan = &view.row.plan;
@@ -193,7 +207,8 @@ pub async fn approve(
 ) -> Result<Response, Trouble> {
     let code = Some(code.trim().to_owned()).filter(|code| !code.is_empty());
     let request = ApprovalRequest { digest, code };
-    let given = plans::approve(State(hub.clone()), signed_in.caller.clone(), Segment(plan), Body(request)).await;
+    let given =
+        plans::approve(State(hub.clone()), signed_in.caller.clone(), Segment(plan), Body(request)).await;
     match given {
         Ok(_) => Ok(Redirect::to(&format!("/plans/{plan}?done=approved")).into_response()),
         Err(error) => refused(error, |notice| shown(&hub, &signed_in, plan, notice)).await,
@@ -201,7 +216,10 @@ pub async fn approve(
 }
 
 /// The page that was acted on, with what was refused on top and the status that says so.
-pub async fn refused<S, F>(error: ApiError, again: impl FnOnce(Option<Notice>) -> F) -> Result<Response, Trouble>
+pub async fn refused<S, F>(
+    error: ApiError,
+    again: impl FnOnce(Option<Notice>) -> F,
+) -> Result<Response, Trouble>
 where
     S: Template,
     F: Future<Output = Result<S, Trouble>>,

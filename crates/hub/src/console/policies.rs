@@ -18,11 +18,7 @@ use super::{
     trouble::Trouble,
 };
 use crate::{
-    api::{
-        Hub,
-        answer::Segment,
-        caller::Right,
-    },
+    api::{Hub, answer::Segment, caller::Right},
     problem::Problem,
 };
 
@@ -66,7 +62,12 @@ fn named<'f>(files: &'f [PolicyFile], path: &str) -> Result<&'f PolicyFile, Trou
     files.iter().find(|file| file.path == path).ok_or_else(missing)
 }
 
-async fn shown(hub: &Hub, signed_in: &SignedIn, files: Vec<PolicyFile>, open: PolicyFile) -> Result<Shown, Trouble> {
+async fn shown(
+    hub: &Hub,
+    signed_in: &SignedIn,
+    files: Vec<PolicyFile>,
+    open: PolicyFile,
+) -> Result<Shown, Trouble> {
     Ok(Shown {
         frame: Frame::of(hub, signed_in, Place::Policies).await?,
         may_try: signed_in.caller.may(Right::Govern).is_ok(),
@@ -101,7 +102,11 @@ pub async fn simulate(
         Ok(found) => shown.would = Some(would(found)),
         Err(EngineError::Policy(errors)) => {
             let line = |error: &bailiwick_core::policy::PolicyError| {
-                (format!("line {}, column {}", error.line, error.column), error.message.clone(), error.help.clone())
+                (
+                    format!("line {}, column {}", error.line, error.column),
+                    error.message.clone(),
+                    error.help.clone(),
+                )
             };
             shown.mistakes = errors.iter().map(line).collect();
             let text = "It is not valid, so nothing can be said of what it would do.";
@@ -123,6 +128,10 @@ fn would(found: Simulation) -> Would {
             Cell::text(names(&one.loses, "−")),
         ]
     });
-    let people = Table::plain(&["who", "would get", "would lose"], rows.collect(), ("Nobody would have more or less.", ""));
+    let people = Table::plain(
+        &["who", "would get", "would lose"],
+        rows.collect(),
+        ("Nobody would have more or less.", ""),
+    );
     Would { found, people }
 }

@@ -13,7 +13,11 @@ use super::{
 use crate::api::{Hub, answer::Params, reviews};
 
 /// `GET /reviews`
-pub async fn list(State(hub): State<Hub>, signed_in: SignedIn, Params(view): Params<View>) -> Result<Response, Trouble> {
+pub async fn list(
+    State(hub): State<Hub>,
+    signed_in: SignedIn,
+    Params(view): Params<View>,
+) -> Result<Response, Trouble> {
     let found = gather(&view, |wanted| {
         let which = Params(reviews::Which { integration: None });
         reviews::list(State(hub.clone()), signed_in.caller.clone(), which, wanted)
@@ -37,9 +41,18 @@ pub async fn list(State(hub): State<Hub>, signed_in: SignedIn, Params(view): Par
         ]
     };
     let rows = found.items.into_iter().map(row).collect();
-    let empty = ("No reviews yet.", "Authoritative integrations are looked at every 30 days, operational every 90, advisory every 180; \
-                  and whenever something about one changes.");
-    let table = Table::new(&["integration", "state", "because of", "opened", "reviewer"], rows, found.next, &view, empty);
+    let empty = (
+        "No reviews yet.",
+        "Authoritative integrations are looked at every 30 days, operational every 90, advisory every 180; \
+                  and whenever something about one changes.",
+    );
+    let table = Table::new(
+        &["integration", "state", "because of", "opened", "reviewer"],
+        rows,
+        found.next,
+        &view,
+        empty,
+    );
     let lead = "What was given against what was used. Somebody who does not answer for an integration decides; overdue, it is \
                 narrowed and then paused.";
     List { frame, title: "Reviews", lead, states: &[], table, live: false }.answer(&view, "reviews")

@@ -89,18 +89,26 @@ async fn found(hub: &Hub, frame: &Frame, sought: &str) -> Result<Vec<(&'static s
     drop(tx);
     let has = |texts: &[&str]| texts.iter().any(|text| text.to_lowercase().contains(&lower));
     let people = people.iter().map(|identity| identities::row(identity, frame)).collect();
-    let integrations = integrations.iter().filter(|one| {
-        has(&[one.name.as_str(), &one.purpose, &one.register.vendor, &one.owner])
-    });
+    let integrations = integrations
+        .iter()
+        .filter(|one| has(&[one.name.as_str(), &one.purpose, &one.register.vendor, &one.owner]));
     let integrations = integrations.map(|one| {
         let href = format!("/integrations/{}", one.name);
-        vec![Cell::Titled(one.name.to_string(), one.purpose.clone(), href), Cell::text(&one.register.vendor), Cell::text(&one.owner)]
+        vec![
+            Cell::Titled(one.name.to_string(), one.purpose.clone(), href),
+            Cell::text(&one.register.vendor),
+            Cell::text(&one.owner),
+        ]
     });
     let systems = systems.iter().filter(|one| has(&[one.name.as_str(), &one.title]));
-    let systems = systems.map(|one| vec![Cell::Titled(one.name.to_string(), one.title.clone(), format!("/systems/{}", one.name))]);
+    let systems = systems.map(|one| {
+        vec![Cell::Titled(one.name.to_string(), one.title.clone(), format!("/systems/{}", one.name))]
+    });
     let policies = hub.engine.policy_files().await?;
     let policies = policies.iter().filter(|file| has(&[&file.path, &file.text]));
-    let policies = policies.map(|file| vec![Cell::link(&file.path, format!("/policies/{}", super::signed_in::encoded(&file.path)))]);
+    let policies = policies.map(|file| {
+        vec![Cell::link(&file.path, format!("/policies/{}", super::signed_in::encoded(&file.path)))]
+    });
     Ok(vec![
         ("People and other identities", Table::plain(identities::COLUMNS, people, ("", ""))),
         ("Integrations", Table::plain(&["integration", "vendor", "owner"], integrations.collect(), ("", ""))),

@@ -232,6 +232,9 @@ mod tests {
         check(-7_200, "2h ago");
         check(172_800, "in 2d");
         let page = Moment { at: now, now }.to_string();
-        assert_eq!(page, r#"<time datetime="2001-09-09T01:46:40Z" title="2001-09-09 01:46:40 UTC">now</time>"#);
+        assert_eq!(
+            page,
+            r#"<time datetime="2001-09-09T01:46:40Z" title="2001-09-09 01:46:40 UTC">now</time>"#
+        );
     }
 }

@@ -46,7 +46,8 @@ pub async fn require(State(hub): State<Hub>, mut request: Request, next: Next) -
     };
     match (found, secret) {
         (Ok(Some((operator, session))), Some(secret)) => {
-            let theme = cookie(request.headers(), "theme").filter(|theme| theme == "light" || theme == "dark");
+            let theme =
+                cookie(request.headers(), "theme").filter(|theme| theme == "light" || theme == "dark");
             let signed_in = SignedIn {
                 caller: Caller(operator),
                 session,
@@ -61,7 +62,8 @@ pub async fn require(State(hub): State<Hub>, mut request: Request, next: Next) -
             Redirect::to(&format!("/sign-in?next={}", encoded(wanted))).into_response()
         }
         (Ok(_), _) => {
-            Trouble::from(Problem::new(401, "session-over", "your session is over; nothing was done")).into_response()
+            Trouble::from(Problem::new(401, "session-over", "your session is over; nothing was done"))
+                .into_response()
         }
         (Err(error), _) => Trouble::from(error).into_response(),
     }
@@ -106,7 +108,8 @@ impl<T: DeserializeOwned> FromRequest<Hub> for Posted<T> {
 /// Reads the fields of a form.
 pub fn fields<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Trouble> {
     serde_urlencoded::from_bytes(bytes).map_err(|error| {
-        Problem::new(400, "request-malformed", format!("the form is not what this page takes: {error}")).into()
+        Problem::new(400, "request-malformed", format!("the form is not what this page takes: {error}"))
+            .into()
     })
 }
 
@@ -164,7 +167,9 @@ pub fn encoded(text: &str) -> String {
     let mut out = String::new();
     for byte in text.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => out.push(byte.into()),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                out.push(byte.into())
+            }
             _ => out.push_str(&format!("%{byte:02X}")),
         }
     }
@@ -182,7 +187,10 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (header::HeaderName::from_static(name), value.parse().unwrap())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (header::HeaderName::from_static(name), value.parse().unwrap()))
+            .collect()
     }
 
     #[test]

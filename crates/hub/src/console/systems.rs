@@ -6,8 +6,8 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use bailiwick_core::{
-    drill::{Drill, Finding},
     difference::{Answer, Class},
+    drill::{Drill, Finding},
     id::SystemName,
     profile::WayEffect,
     system::System,
@@ -36,7 +36,11 @@ use crate::{
 };
 
 /// `GET /systems`
-pub async fn list(State(hub): State<Hub>, signed_in: SignedIn, Params(view): Params<View>) -> Result<Response, Trouble> {
+pub async fn list(
+    State(hub): State<Hub>,
+    signed_in: SignedIn,
+    Params(view): Params<View>,
+) -> Result<Response, Trouble> {
     let frame = Frame::of(&hub, &signed_in, Place::Systems).await?;
     let schedule = status::schedule(&hub, &mut *hub.read().await?).await?;
     let at = |at: Option<_>, absent| Cell::At(at.map(|at| Moment { at, now: frame.now }), absent);
@@ -58,8 +62,10 @@ pub async fn list(State(hub): State<Hub>, signed_in: SignedIn, Params(view): Par
         ]
     };
     let rows = schedule.iter().map(row).collect();
-    let empty = ("No systems yet.", "Declare one, and the integration that reaches it: `bailiwick apply DIR`.");
-    let table = Table::new(&["system", "state", "compared", "next", "probed", "drilled"], rows, None, &view, empty);
+    let empty =
+        ("No systems yet.", "Declare one, and the integration that reaches it: `bailiwick apply DIR`.");
+    let table =
+        Table::new(&["system", "state", "compared", "next", "probed", "drilled"], rows, None, &view, empty);
     let lead = "Where access is held. Each is compared with what is known of it, probed for how it really behaves, and drilled \
                 with a canary that leaves.";
     List { frame, title: "Systems", lead, states: &[], table, live: true }.answer(&view, "systems")
@@ -98,7 +104,12 @@ pub async fn show(
     Ok(page(&shown(&hub, &signed_in, &name, notice).await?)?.into_response())
 }
 
-async fn shown(hub: &Hub, signed_in: &SignedIn, name: &SystemName, notice: Option<Notice>) -> Result<Shown, Trouble> {
+async fn shown(
+    hub: &Hub,
+    signed_in: &SignedIn,
+    name: &SystemName,
+    notice: Option<Notice>,
+) -> Result<Shown, Trouble> {
     let frame = Frame::of(hub, signed_in, Place::Systems).await?.say(notice);
     let mut tx = hub.read().await?;
     let system: System = hub.find(&mut *tx, "system", name.as_str()).await?;
@@ -123,7 +134,9 @@ async fn shown(hub: &Hub, signed_in: &SignedIn, name: &SystemName, notice: Optio
     let learned = hub.engine.profile(name).await?;
     let profile = learned.iter().flat_map(|(profile, _)| &profile.ways).map(|way| {
         let (tone, words) = match &way.effect {
-            WayEffect::Blocks if way.turned_away.is_empty() => (Tone::Good, "blocks, as far as reading shows".into()),
+            WayEffect::Blocks if way.turned_away.is_empty() => {
+                (Tone::Good, "blocks, as far as reading shows".into())
+            }
             WayEffect::Blocks => (Tone::Good, "blocks, and what was tried is turned away".into()),
             WayEffect::LetsIn { .. } => (Tone::Bad, "reads as blocked, and lets in".into()),
             WayEffect::Nothing => (Tone::Bad, "is accepted, and does nothing".into()),
@@ -135,8 +148,16 @@ async fn shown(hub: &Hub, signed_in: &SignedIn, name: &SystemName, notice: Optio
         comparing: hub.engine.seen_so_far(name),
         accounts: counted(accounts as usize, "account", "accounts"),
         every: span::show(system.reconcile_every_ms),
-        drilled: Table::plain(&["class", "read back", "what became of the credential"], drilled.collect(), ("", "")),
-        profile: Table::plain(&["disabling by", "what it does"], profile.collect(), ("Never probed.", "`bailiwick probe` learns on a canary how it really behaves.")),
+        drilled: Table::plain(
+            &["class", "read back", "what became of the credential"],
+            drilled.collect(),
+            ("", ""),
+        ),
+        profile: Table::plain(
+            &["disabling by", "what it does"],
+            profile.collect(),
+            ("Never probed.", "`bailiwick probe` learns on a canary how it really behaves."),
+        ),
         compared: None,
         drill,
         frame,
@@ -182,7 +203,10 @@ fn compared(found: &ReconciledView) -> Compared {
         vec![
             Cell::text(&one.differs.username),
             who,
-            Cell::Badge(Badge::new(tone(one.differs.difference.class), one.differs.difference.class.to_string())),
+            Cell::Badge(Badge::new(
+                tone(one.differs.difference.class),
+                one.differs.difference.class.to_string(),
+            )),
             Cell::text(one.differs.difference.aspect.to_string()),
             Cell::text(if one.differs.held { "held" } else { answer(one.differs.answer) }),
         ]
@@ -237,6 +261,11 @@ pub async fn drill(
     }
 }
 
-async fn again(hub: &Hub, signed_in: &SignedIn, name: &SystemName, error: ApiError) -> Result<Response, Trouble> {
+async fn again(
+    hub: &Hub,
+    signed_in: &SignedIn,
+    name: &SystemName,
+    error: ApiError,
+) -> Result<Response, Trouble> {
     refused(error, |notice| shown(hub, signed_in, name, notice)).await
 }

@@ -208,7 +208,11 @@ impl Table {
     }
 
     /// A short table on a page about something else: all of it, as it is.
-    pub fn plain(columns: &'static [&'static str], rows: Vec<Vec<Cell>>, empty: (&'static str, &'static str)) -> Self {
+    pub fn plain(
+        columns: &'static [&'static str],
+        rows: Vec<Vec<Cell>>,
+        empty: (&'static str, &'static str),
+    ) -> Self {
         let mut table = Self::new(columns, rows, None, &View::default(), empty);
         table.headings.iter_mut().for_each(|heading| heading.href = None);
         table
@@ -218,7 +222,9 @@ impl Table {
     pub fn download(&self, name: &str) -> Response {
         let mut text = String::new();
         let headings = self.columns.iter().map(|name| (*name).to_owned()).collect();
-        for row in std::iter::once(headings).chain(self.rows.iter().map(|row| row.iter().map(Cell::plain).collect())) {
+        for row in
+            std::iter::once(headings).chain(self.rows.iter().map(|row| row.iter().map(Cell::plain).collect()))
+        {
             let row: Vec<String> = row;
             text.push_str(&row.iter().map(|cell| quoted(cell)).collect::<Vec<_>>().join(","));
             text.push_str("\r\n");
@@ -245,7 +251,9 @@ mod tests {
     const COLUMNS: &[&str] = &["name", "size"];
 
     fn rows() -> Vec<Vec<Cell>> {
-        [("b", 10), ("C", 9), ("a", 100)].map(|(name, size)| vec![Cell::text(name), Cell::Number(size)]).into()
+        [("b", 10), ("C", 9), ("a", 100)]
+            .map(|(name, size)| vec![Cell::text(name), Cell::Number(size)])
+            .into()
     }
 
     fn names(table: &Table) -> String {

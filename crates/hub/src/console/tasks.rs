@@ -30,7 +30,11 @@ use crate::api::{
 const STATES: &[(&str, &str)] = &[("", "All"), ("open", "Open"), ("done", "Done"), ("declined", "Declined")];
 
 /// `GET /tasks`
-pub async fn list(State(hub): State<Hub>, signed_in: SignedIn, Params(view): Params<View>) -> Result<Response, Trouble> {
+pub async fn list(
+    State(hub): State<Hub>,
+    signed_in: SignedIn,
+    Params(view): Params<View>,
+) -> Result<Response, Trouble> {
     let found = gather(&view, |wanted| {
         let which = Params(tasks::Which { state: state(&view), identity: None });
         tasks::list(State(hub.clone()), signed_in.caller.clone(), which, wanted)
@@ -48,8 +52,12 @@ pub async fn list(State(hub): State<Hub>, signed_in: SignedIn, Params(view): Par
         ]
     };
     let rows = found.items.into_iter().map(row).collect();
-    let empty = ("Nobody is asked to do anything.", "Where a system has no interface, a person is asked, once, with a deadline.");
-    let table = Table::new(&["for", "system", "who is asked", "state", "due"], rows, found.next, &view, empty);
+    let empty = (
+        "Nobody is asked to do anything.",
+        "Where a system has no interface, a person is asked, once, with a deadline.",
+    );
+    let table =
+        Table::new(&["for", "system", "who is asked", "state", "due"], rows, found.next, &view, empty);
     let lead = "What only a person can do. An answer is their word, and stands until somebody looks again.";
     List { frame, title: "Tasks", lead, states: STATES, table, live: true }.answer(&view, "tasks")
 }
@@ -83,7 +91,12 @@ pub async fn show(
     Ok(page(&shown(&hub, &signed_in, task, notice).await?)?.into_response())
 }
 
-async fn shown(hub: &Hub, signed_in: &SignedIn, task: TaskId, notice: Option<Notice>) -> Result<Shown, Trouble> {
+async fn shown(
+    hub: &Hub,
+    signed_in: &SignedIn,
+    task: TaskId,
+    notice: Option<Notice>,
+) -> Result<Shown, Trouble> {
     let view = tasks::show(State(hub.clone()), signed_in.caller.clone(), Segment(task)).await?.0;
     let said = match &view.task.state {
         TaskState::Open => String::new(),
@@ -117,7 +130,8 @@ pub async fn answer(
         "done" => Answer::Done { statement: given.statement, exhibits: Vec::new(), account: None },
         _ => Answer::Declined { reason: given.statement },
     };
-    let answered = tasks::answer(State(hub.clone()), signed_in.caller.clone(), Segment(task), Body(answer)).await;
+    let answered =
+        tasks::answer(State(hub.clone()), signed_in.caller.clone(), Segment(task), Body(answer)).await;
     match answered {
         Ok(_) => Ok(Redirect::to(&format!("/tasks/{task}?done=answered")).into_response()),
         Err(error) => refused(error, |notice| shown(&hub, &signed_in, task, notice)).await,

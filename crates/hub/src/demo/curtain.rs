@@ -34,6 +34,7 @@ pub async fn fall(narrator: &mut Narrator, stage: Stage, well: bool) -> Result<(
     narrator.tell(&format!("bailiwick lab --listen {lab} --world {folder}/world.json"));
     narrator.tell(&format!("bailiwick serve --listen {hub} --data {folder}/data"));
     narrator.tell(&format!("export BAILIWICK_PROFILE={}", profile.display()));
+    narrator.tell("bailiwick sign-in                 a link to the console, in a browser");
     narrator.tell("bailiwick status · case list · finding list · identity show hr/… · why hr/… chat/…");
     narrator.tell(&format!("bailiwick evidence verify {folder}/case.pack --key {folder}/log.vkey"));
     Ok(())

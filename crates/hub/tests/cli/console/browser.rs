@@ -35,13 +35,14 @@ impl Browser {
             .expect("`chromedriver` is missing: run `./test`");
         let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines().map_while(Result::ok);
         let port = lines
-            .find_map(|line| Some(line.split_once("successfully on port ")?.1.trim_end_matches('.').to_owned()))
+            .find_map(|line| {
+                Some(line.split_once("successfully on port ")?.1.trim_end_matches('.').to_owned())
+            })
             .expect("the driver says where it listens");
         std::thread::spawn(move || lines.for_each(drop));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(90)).build().unwrap();
-        let mut browser =
-            Self { driver, session: format!("http://127.0.0.1:{port}/session"), http, runtime };
+        let mut browser = Self { driver, session: format!("http://127.0.0.1:{port}/session"), http, runtime };
         let arguments = [
             "--headless=new",
             "--no-sandbox",
@@ -62,16 +63,29 @@ impl Browser {
         browser
     }
 
+    #[track_caller]
     fn send(&self, path: &str, body: &Value) -> Value {
-        self.ask(self.http.post(format!("{}{path}", self.session)).json_body(body)).unwrap_or_else(|e| panic!("{path}: {e}"))
+        let asked = self.ask(self.http.post(format!("{}{path}", self.session)).json_body(body));
+        // Not in a closure: whoever asked is named.
+        match asked {
+            Ok(value) => value,
+            Err(error) => panic!("{path}: {error}"),
+        }
     }
 
+    #[track_caller]
     fn read(&self, path: &str) -> Value {
-        self.ask(self.http.get(format!("{}{path}", self.session))).unwrap_or_else(|e| panic!("{path}: {e}"))
+        match self.ask(self.http.get(format!("{}{path}", self.session))) {
+            Ok(value) => value,
+            Err(error) => panic!("{path}: {error}"),
+        }
     }
 
     fn ask(&self, request: reqwest::RequestBuilder) -> Result<Value, String> {
-        let bytes = self.runtime.block_on(async { request.send().await?.bytes().await }).map_err(|e| e.to_string())?;
+        let bytes = self
+            .runtime
+            .block_on(async { request.send().await?.bytes().await })
+            .map_err(|e| e.to_string())?;
         let mut answer: Value = serde_json::from_slice(&bytes).map_err(|e| e.to_string())?;
         match answer["value"].take() {
             error if error["error"].is_string() => Err(format!("{}: {}", error["error"], error["message"])),
@@ -80,38 +94,41 @@ impl Browser {
     }
 
     /// Goes to an address.
+    #[track_caller]
     pub fn open(&self, url: &str) {
         self.send("/url", &json!({ "url": url }));
     }
 
     /// Where it is.
+    #[track_caller]
     pub fn url(&self) -> String {
         self.read("/url").as_str().unwrap().to_owned()
     }
 
+    #[track_caller]
     fn find(&self, using: &str, value: &str) -> String {
         let found = self.send("/element", &json!({ "using": using, "value": value }));
         found[ELEMENT].as_str().unwrap().to_owned()
     }
 
     /// Waits until the page has an element with this text in it, and not more than that text around it.
+    #[track_caller]
     pub fn see(&self, text: &str) {
         let path = format!("//body//*[not(self::script)][contains(normalize-space(.), {})]", quoted(text));
-        self.find("xpath", &path);
+        let found = self.http.post(format!("{}/element", self.session));
+        if let Err(error) = self.ask(found.json_body(&json!({ "using": "xpath", "value": path }))) {
+            panic!("`{text}` is not on {}: {error}\n{}\n{:?}", self.url(), self.text(), self.complaints());
+        }
     }
 
     /// What the page says now.
+    #[track_caller]
     pub fn text(&self) -> String {
         self.run("return document.body.innerText").as_str().unwrap().to_owned()
     }
 
-    /// Clicks on what the selector finds.
-    pub fn click(&self, selector: &str) {
-        let element = self.find("css selector", selector);
-        self.send(&format!("/element/{element}/click"), &json!({}));
-    }
-
     /// Goes where the first link that the selector finds leads. Not by a click: the page may be read again meanwhile.
+    #[track_caller]
     pub fn follow(&self, selector: &str) {
         self.find("css selector", selector);
         let script = format!("return document.querySelector({}).href", json!(selector));
@@ -119,24 +136,31 @@ impl Browser {
     }
 
     /// Clicks on the link or button that says so.
+    #[track_caller]
     pub fn press(&self, words: &str) {
-        let path = format!("//*[self::a or self::button or self::summary][contains(normalize-space(.), {})]", quoted(words));
+        let path = format!(
+            "//*[self::a or self::button or self::summary][contains(normalize-space(.), {})]",
+            quoted(words)
+        );
         let element = self.find("xpath", &path);
         self.send(&format!("/element/{element}/click"), &json!({}));
     }
 
     /// Types into a field.
+    #[track_caller]
     pub fn fill(&self, selector: &str, text: &str) {
         let element = self.find("css selector", selector);
         self.send(&format!("/element/{element}/value"), &json!({ "text": text }));
     }
 
     /// Runs a script in the page; what it gives back.
+    #[track_caller]
     pub fn run(&self, script: &str) -> Value {
         self.send("/execute/sync", &json!({ "script": script, "args": [] }))
     }
 
     /// Runs a script whose last argument takes what it gives back.
+    #[track_caller]
     pub fn run_async(&self, script: &str) -> Value {
         self.send("/execute/async", &json!({ "script": script, "args": [] }))
     }
@@ -154,7 +178,8 @@ impl Browser {
 
     /// How wide the page is, and how wide the window.
     pub fn widths(&self) -> (i64, i64) {
-        let wide = |what: &str| self.run(&format!("return document.documentElement.{what}")).as_i64().unwrap();
+        let wide =
+            |what: &str| self.run(&format!("return document.documentElement.{what}")).as_i64().unwrap();
         (wide("scrollWidth"), wide("clientWidth"))
     }
 

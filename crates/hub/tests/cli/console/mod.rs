@@ -1,7 +1,9 @@
 //! The console in a real browser, as an administrator uses it.
 
+mod attacks;
 mod browser;
 mod pictures;
+mod work;
 
 use std::path::Path;
 
@@ -9,6 +11,7 @@ use self::browser::Browser;
 use crate::world::World;
 
 /// Signs in by a link of the command line.
+#[track_caller]
 fn sign_in(world: &World, browser: &Browser) {
     let link = world.run(&["sign-in", "--json"]).well().json();
     browser.open(link["link"].as_str().unwrap());

@@ -50,7 +50,9 @@ fn every_page_fits_a_desk_and_a_phone_and_loads_nothing_that_is_not_ours() {
         look(&browser, name);
     }
     browser.run("document.cookie = 'theme=dark; path=/'");
-    for (name, path) in [("30-dark-home", "/"), ("31-dark-integration", "/integrations/hr"), ("32-dark-cases", "/cases")] {
+    for (name, path) in
+        [("30-dark-home", "/"), ("31-dark-integration", "/integrations/hr"), ("32-dark-cases", "/cases")]
+    {
         browser.open(&format!("{hub}{path}"));
         look(&browser, name);
     }

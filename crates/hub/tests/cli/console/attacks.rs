@@ -1,0 +1,233 @@
+//! What somebody who means harm would try at the console.
+
+use reqwest::{Client, RequestBuilder, Response, StatusCode, header, redirect::Policy};
+
+use crate::world::World;
+
+/// A browser without a screen: requests, and what came of them.
+struct Visitor {
+    http: Client,
+    runtime: tokio::runtime::Runtime,
+    hub: String,
+    cookie: String,
+    token: String,
+}
+
+impl Visitor {
+    fn of(hub: &str) -> Self {
+        let http = Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Self { http, runtime, hub: hub.to_owned(), cookie: String::new(), token: String::new() }
+    }
+
+    fn send(&self, request: RequestBuilder) -> (StatusCode, header::HeaderMap, String) {
+        self.runtime.block_on(async {
+            let answer: Response = request.send().await.unwrap();
+            (answer.status(), answer.headers().clone(), answer.text().await.unwrap())
+        })
+    }
+
+    fn get(&self, path: &str) -> (StatusCode, header::HeaderMap, String) {
+        self.send(self.http.get(format!("{}{path}", self.hub)).header(header::COOKIE, &self.cookie))
+    }
+
+    fn post(&self, path: &str, form: &str) -> RequestBuilder {
+        let request = self.http.post(format!("{}{path}", self.hub)).header(header::COOKIE, &self.cookie);
+        request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.to_owned())
+    }
+
+    /// Opens a session with the code of a link; gives the secret that the cookie has then.
+    fn sign_in(&mut self, world: &World) -> String {
+        let link = world.run(&["sign-in", "--json"]).well().json()["link"].as_str().unwrap().to_owned();
+        let code = link.split_once('#').unwrap().1.to_owned();
+        let (status, headers, _) = self.send(self.post("/sign-in", &format!("code={code}&next=/cases")));
+        assert_eq!((status, headers[header::LOCATION].to_str().unwrap()), (StatusCode::SEE_OTHER, "/cases"));
+        let set = headers[header::SET_COOKIE].to_str().unwrap();
+        assert!(set.contains("HttpOnly") && set.contains("SameSite=Strict"), "{set}");
+        self.cookie = set.split(';').next().unwrap().to_owned();
+        let (_, _, page) = self.get("/");
+        self.token =
+            page.split_once(r#"name="token" value=""#).unwrap().1.split('"').next().unwrap().to_owned();
+        self.cookie.split_once('=').unwrap().1.to_owned()
+    }
+}
+
+#[test]
+fn a_session_is_nobodys_but_who_opened_it() {
+    let world = World::with_hub();
+    let mut visitor = Visitor::of(&world.url());
+
+    // A secret that was known before is not taken over (session fixation).
+    visitor.cookie = "bailiwick=bws_known".into();
+    let first = visitor.sign_in(&world);
+    assert_ne!(first, "bws_known");
+    assert_eq!(visitor.get("/").0, StatusCode::OK);
+
+    // A form that does not come from a page of this session does nothing (CSRF).
+    let (origin, token) = (visitor.hub.clone(), visitor.token.clone());
+    let good = format!("token={token}");
+    for (what, request) in [
+        ("no token", visitor.post("/sign-out", "")),
+        ("another token", visitor.post("/sign-out", "token=0000")),
+        ("another origin", visitor.post("/sign-out", &good).header(header::ORIGIN, "https://evil.example")),
+        ("no origin that can be named", visitor.post("/sign-out", &good).header(header::ORIGIN, "null")),
+        ("another site", visitor.post("/sign-out", &good).header("sec-fetch-site", "cross-site")),
+    ] {
+        let (status, _, page) = visitor.send(request);
+        assert_eq!(status, StatusCode::FORBIDDEN, "{what}: {page}");
+        assert!(page.contains("form-foreign"), "{what}: {page}");
+    }
+    assert_eq!(visitor.get("/").0, StatusCode::OK, "it is still open");
+
+    // The token of an operator opens no page, and the secret of a session nothing of the API.
+    let (status, ..) = visitor.send(visitor.http.get(format!("{origin}/")).bearer_auth(&first));
+    assert_eq!(status, StatusCode::SEE_OTHER);
+    let (status, ..) = visitor.send(visitor.http.get(format!("{origin}/api/v1/status")).bearer_auth(&first));
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+
+    // What is over is over, wherever the secret is kept.
+    let (status, headers, _) = visitor.send(visitor.post("/sign-out", &good).header(header::ORIGIN, &origin));
+    assert_eq!(status, StatusCode::SEE_OTHER);
+    assert!(headers[header::SET_COOKIE].to_str().unwrap().contains("Max-Age=0"));
+    let (status, headers, _) = visitor.get("/plans?state=drafted");
+    assert_eq!(status, StatusCode::SEE_OTHER);
+    assert_eq!(headers[header::LOCATION], "/sign-in?next=/plans%3Fstate%3Ddrafted");
+    let (status, ..) = visitor.send(visitor.post("/sign-out", &good));
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+
+    // An administrator ends somebody's session from elsewhere.
+    visitor.sign_in(&world);
+    let listed = world.run(&["sign-in", "--list", "--json"]).well().json();
+    let session = listed[0]["session"].as_str().unwrap();
+    world.run(&["sign-in", "--end", session]).well();
+    assert_eq!(visitor.get("/").0, StatusCode::SEE_OTHER);
+    world.run(&["sign-in", "--end", session]).refused(1, "not-found", session);
+
+    // Nothing secret is in the log, and all of it is.
+    let records = world.run(&["evidence", "checkpoint"]).well();
+    assert!(!records.stdout.contains("bws_"), "{}", records.stdout);
+}
+
+#[test]
+fn whoever_tries_codes_is_slowed_and_that_is_found() {
+    let world = World::with_hub();
+    let visitor = Visitor::of(&world.url());
+    let tries: Vec<StatusCode> =
+        (0..12).map(|n| visitor.send(visitor.post("/sign-in", &format!("code=bws_{n}"))).0).collect();
+    assert_eq!(tries[..10], [StatusCode::UNAUTHORIZED; 10]);
+    assert_eq!(tries[10..], [StatusCode::TOO_MANY_REQUESTS; 2]);
+    // A restart forgets what was counted in this process, and not what was recorded.
+    let (_, headers, _) = visitor.send(visitor.post("/sign-in", "code=x"));
+    assert_eq!(headers[header::RETRY_AFTER], "60");
+}
+
+#[test]
+fn every_page_says_what_the_browser_must_not_do_and_bad_requests_are_refused_in_words() {
+    let world = World::with_hub();
+    let mut visitor = Visitor::of(&world.url());
+    visitor.sign_in(&world);
+    let token = visitor.token.clone();
+    for path in [
+        "/",
+        "/plans",
+        "/identities?has=x",
+        "/search?q=%3Cscript%3E",
+        "/sign-in",
+        "/policies",
+        "/nothing",
+        "/plans/x",
+    ] {
+        let (status, headers, page) = visitor.get(path);
+        assert!(!status.is_server_error(), "{path}: {status}");
+        if path == "/nothing" {
+            continue;
+        }
+        let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{path}: {policy}");
+        assert_eq!(headers[header::CACHE_CONTROL], "no-store", "{path}");
+        assert_eq!(headers[header::X_FRAME_OPTIONS], "DENY", "{path}");
+        assert!(
+            !page.contains("<script>") && !page.contains(" style=") && !page.contains("onclick"),
+            "{path}"
+        );
+        assert!(page.len() < 100_000, "{path} is {} bytes", page.len());
+    }
+    let long = "x".repeat(300 * 1024);
+    for (what, expect, request) in [
+        (
+            "a plan that is none",
+            404,
+            visitor.post(
+                "/plans/pln_00000000000000000000000000/approve",
+                &format!("token={token}&digest={}", "0".repeat(64)),
+            ),
+        ),
+        (
+            "a digest that is none",
+            400,
+            visitor.post("/plans/pln_00000000000000000000000000/approve", &format!("token={token}&digest=1")),
+        ),
+        ("a form that is too long", 413, visitor.post("/policies/x", &format!("token={token}&text={long}"))),
+        (
+            "the hub itself",
+            409,
+            visitor.post("/integrations/bailiwick/kill", &format!("token={token}&confirm=bailiwick")),
+        ),
+        (
+            "what is no form of ours",
+            403,
+            visitor.post("/sign-out", "%zz=%ff").header(header::ORIGIN, &visitor.hub),
+        ),
+        (
+            "a path out of the folder",
+            404,
+            visitor.post("/policies/..%2f..%2fetc%2fpasswd", &format!("token={token}&text=x")),
+        ),
+    ] {
+        let (status, _, page) = visitor.send(request);
+        assert_eq!(status.as_u16(), expect, "{what}: {page}");
+        assert!(page.contains("code <code>") || page.contains("role=\"alert\""), "{what}: {page}");
+    }
+    assert_eq!(visitor.get("/assets/0/../../Cargo.toml").0, StatusCode::NOT_FOUND);
+    assert_eq!(visitor.get("/assets/000000000000/console.css").0, StatusCode::NOT_FOUND);
+}
+
+#[test]
+fn what_a_source_or_a_system_calls_things_is_text_on_every_page() {
+    const EVIL: &str = "<img src=x onerror=alert(1)>\"'`";
+    let mut world = World::with_hub();
+    world.start_lab();
+    let config = world.acme();
+    world.run(&["apply", &config, "--yes"]).well();
+    let feed = std::fs::read_to_string(world.path("acme/hr.csv")).unwrap();
+    // The title and the name of somebody, as their source has them.
+    let quoted = format!("\"{}\"", EVIL.replace('"', "\"\""));
+    let feed = feed.replace("Vera Đorđević", &quoted).replace("Account executive", &quoted);
+    assert!(feed.contains("onerror"));
+    world.write("evil.csv", feed);
+    world.run(&["import", "hr", "evil.csv"]).well();
+    world.run(&["status", "--wait", "60"]).well();
+    let mut visitor = Visitor::of(&world.url());
+    visitor.sign_in(&world);
+    let list = world.run(&["identity", "show", "hr/1042", "--json"]).well().json();
+    let id = list["identity"]["id"].as_str().unwrap();
+    assert!(list["identity"].to_string().contains("onerror"), "{list}");
+    let mut told = Vec::new();
+    for path in [
+        "/identities".to_owned(),
+        format!("/identities/{id}"),
+        "/identities/hr%2F1002".to_owned(),
+        "/plans".to_owned(),
+        "/search?q=%3Cimg".to_owned(),
+        format!("/evidence?subject={id}"),
+        format!("/identities/{id}/why/chat/finance"),
+        "/identities?format=csv".to_owned(),
+    ] {
+        let (status, headers, page) = visitor.get(&path);
+        assert_eq!(status, StatusCode::OK, "{path}: {page}");
+        let html = headers[header::CONTENT_TYPE].to_str().unwrap().contains("html");
+        assert!(!html || !page.contains("<img src=x"), "{path} has it as markup");
+        told.extend(page.contains("img src=x").then_some(path));
+    }
+    assert!(told.len() >= 4, "it is told as text on {told:?}");
+}
