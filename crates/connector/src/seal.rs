@@ -6,6 +6,7 @@
 //! Absent on purpose: any way for a connector to read a [`Secret`], and any way to print one.
 
 mod factor;
+mod hook;
 mod key;
 mod secret;
 
@@ -20,6 +21,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
 pub use factor::{Enrolment, code_at};
+pub use hook::{HookSecret, Signed};
 pub use key::{KeyFileError, SealKey};
 pub use secret::{Credential, CredentialScheme, Secret};
 

@@ -90,6 +90,9 @@ pub enum RecordKind {
     SignedIn,
     SignInRefused,
     SignedOut,
+    HookMade,
+    HookEnded,
+    Hinted,
 }
 
 /// Who or what caused a record.

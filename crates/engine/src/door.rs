@@ -68,6 +68,15 @@ pub enum DoorRefusal {
     /// What was sent says nothing that can be taken.
     #[error("{0}")]
     Malformed(&'static str),
+    /// A hint is not signed by the integration that it is said to come from.
+    #[error("the hint is not signed by an integration that may send hints here")]
+    Unsigned,
+    /// A hint is older, or younger, than it may be.
+    #[error("the hint is more than five minutes old, or its sender's clock is wrong")]
+    Stale,
+    /// There is nothing that could be read because of a hint.
+    #[error("`{0}` reaches no system that could be read because of a hint")]
+    NothingToRead(IntegrationName),
     /// It is no integration that calls.
     #[error("`{0}` serves a system; only a source and a partner call at the door")]
     NoCaller(IntegrationName),
@@ -84,6 +93,9 @@ impl DoorRefusal {
             Self::WrongType(_) => "attribute-wrong-type",
             Self::Gone(_) => "identity-left",
             Self::Malformed(_) => "request-malformed",
+            Self::Unsigned => "hint-unsigned",
+            Self::Stale => "hint-stale",
+            Self::NothingToRead(_) => "hint-reads-nothing",
             Self::NoCaller(_) => "integration-not-caller",
         }
     }
@@ -306,7 +318,7 @@ impl Engine {
     }
 
     /// Takes one call out of the minute of a caller.
-    fn keep_pace(&self, integration: &Integration) -> Result<()> {
+    pub(crate) fn keep_pace(&self, integration: &Integration) -> Result<()> {
         let limit = integration.scope.writes_per_minute.map_or(PER_MINUTE, |own| own.min(PER_MINUTE));
         let mut pace =
             self.pace.lock().map_err(|_| EngineError::Inconsistent("the pace is in disorder".into()))?;

@@ -34,6 +34,7 @@ mod finding;
 mod follow_up;
 mod govern;
 mod holders;
+mod hook;
 mod hub_roles;
 mod intake;
 mod invite;

@@ -13,6 +13,8 @@ pub struct Environment {
     pub key_file: Option<PathBuf>,
     /// `BAILIWICK_LOG`: what to log, as in `info` or `bailiwick_engine=debug`.
     pub log: Option<String>,
+    /// `BAILIWICK_LOG_FORMAT`: `json` for programs; text otherwise.
+    pub log_json: bool,
     /// The folder for configuration of this user.
     pub config_home: Option<PathBuf>,
     /// `USER`: what to call the first operator.
@@ -31,6 +33,7 @@ impl Environment {
             profile: path("BAILIWICK_PROFILE"),
             key_file: path("BAILIWICK_KEY_FILE"),
             log: text("BAILIWICK_LOG"),
+            log_json: text("BAILIWICK_LOG_FORMAT").is_some_and(|format| format == "json"),
             config_home: path("XDG_CONFIG_HOME").or_else(|| path("HOME").map(|home| home.join(".config"))),
             user: text("USER"),
             no_color: text("NO_COLOR").is_some(),

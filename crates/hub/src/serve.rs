@@ -14,6 +14,7 @@ use crate::{
     api,
     cli::Context,
     console::TurnedAway,
+    environment::Environment,
     failure::{Exit, Failure, Result},
     folder::Folder,
     open::{self, Opened},
@@ -27,7 +28,7 @@ const WATCHING: usize = 200;
 #[derive(Args)]
 #[command(
     after_help = "Stops on Ctrl-C or SIGTERM, after what is under way is done. BAILIWICK_KEY_FILE names the \
-    key file\nif it is not in the data folder; BAILIWICK_LOG sets what is logged (default `info`).\n\n\
+    key file\nif it is not in the data folder; BAILIWICK_LOG sets what is logged (default `info`),\nand BAILIWICK_LOG_FORMAT=json writes it as JSON.\n\n\
     Example:\n  bailiwick serve --data ./bailiwick-data --listen 127.0.0.1:7460"
 )]
 pub struct ServeArgs {
@@ -51,7 +52,8 @@ pub struct PlaceArgs {
 
 /// Runs the hub.
 pub async fn run(context: &Context<'_>, args: ServeArgs) -> Result<Exit> {
-    log_to_stderr(context.environment.log.as_deref().unwrap_or("info"));
+    let Environment { log, log_json, .. } = context.environment;
+    log_to_stderr(log.as_deref().unwrap_or("info"), *log_json);
     let folder = Folder::existing(&args.place.data)?;
     // The port first: a second hub on the same folder should say so, and not what the log says.
     let listener = listen(args.listen).await?;
@@ -90,6 +92,7 @@ impl Running {
             worker: worker.clone(),
             folder,
             delivering,
+            pace: api::Pace::default(),
             turned_away: TurnedAway::default(),
             watching: Arc::new(Semaphore::new(WATCHING)),
             stopping: stop.subscribe(),
@@ -160,9 +163,10 @@ pub async fn stopped() {
     }
 }
 
-/// Logs what is `wanted`, as in `info` or `bailiwick_engine=debug`.
-pub fn log_to_stderr(wanted: &str) {
+/// Logs what is `wanted`, as in `info` or `bailiwick_engine=debug`; as lines of text, or of JSON for programs.
+pub fn log_to_stderr(wanted: &str, json: bool) {
     let filter = EnvFilter::try_new(wanted).unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second subscriber in one process is refused; the first goes on.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = if json { lines.json().try_init() } else { lines.try_init() };
 }

@@ -133,7 +133,9 @@ impl From<DoorRefusal> for Problem {
             DoorRefusal::HasWriter(_) => 409,
             DoorRefusal::WrongType(_) => 422,
             DoorRefusal::Gone(_) | DoorRefusal::NoCaller(_) => 409,
-            DoorRefusal::Malformed(_) => 400,
+            DoorRefusal::Malformed(_) | DoorRefusal::Stale => 400,
+            DoorRefusal::Unsigned => 401,
+            DoorRefusal::NothingToRead(_) => 409,
         };
         Self::new(status, refusal.code(), refusal.to_string())
     }

@@ -4,6 +4,7 @@
 //! wraps ([`PlanRow`], [`Run`], …) are the states of the flow that only storage and engine know.
 
 mod batch;
+mod hook;
 mod operator;
 mod session;
 
@@ -42,6 +43,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     batch::Batch,
+    hook::{Hint, Hook},
     operator::{Invitation, Operator},
     session::Session,
 };

@@ -43,6 +43,8 @@ pub enum Table {
     Audits,
     Alignments,
     Sessions,
+    Hooks,
+    Hints,
 }
 
 /// The type of a key column.
@@ -104,7 +106,7 @@ pub struct Row {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 40] = [
         Self::Identities,
         Self::Accounts,
         Self::Systems,
@@ -143,6 +145,8 @@ impl Table {
         Self::Audits,
         Self::Alignments,
         Self::Sessions,
+        Self::Hooks,
+        Self::Hints,
     ];
 
     /// The table's name in SQL and in evidence.
@@ -186,6 +190,8 @@ impl Table {
             Self::Audits => "audits",
             Self::Alignments => "alignments",
             Self::Sessions => "sessions",
+            Self::Hooks => "hooks",
+            Self::Hints => "hints",
         }
     }
 
@@ -220,10 +226,11 @@ impl Table {
             | Self::Factors
             | Self::GlassCases
             | Self::Watches
-            | Self::Audits => &[],
+            | Self::Audits
+            | Self::Hooks => &[],
             Self::Alignments => &[("state", Text, false)],
             Self::Entitlements | Self::Memberships | Self::NestedGroups => &[("system", Text, false)],
-            Self::Credentials | Self::Signals => &[("integration", Text, false)],
+            Self::Credentials | Self::Signals | Self::Hints => &[("integration", Text, false)],
             Self::Operators | Self::Callers => &[("token_digest", Text, true)],
             Self::Sessions => &[("secret_digest", Text, true), ("operator", Text, false)],
             Self::Batches => &[("source", Text, false), ("state", Text, false)],

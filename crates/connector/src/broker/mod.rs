@@ -259,6 +259,21 @@ impl Broker {
         self.inner.key.attested(bytes, seal)
     }
 
+    /// The secret that an integration signs its hints with, to be shown this once; `number` counts them from 1.
+    pub fn hook_secret(&self, integration: &IntegrationName, number: u64) -> crate::seal::HookSecret {
+        self.inner.key.hook_secret(&self.inner.tenant, integration, number)
+    }
+
+    /// Whether a hint is signed with the secret of that number.
+    pub fn hook_signed(
+        &self,
+        integration: &IntegrationName,
+        number: u64,
+        hint: crate::seal::Signed<'_>,
+    ) -> bool {
+        self.inner.key.hook_signed(&self.inner.tenant, integration, number, hint)
+    }
+
     /// Makes the secret of an operator's second factor, sealed for them alone, and the address by which they
     /// take it over.
     pub fn enrol(

@@ -92,7 +92,7 @@ impl SealKey {
         verify_slices_are_equal(self.attest(bytes).as_bytes(), seal.as_bytes()).is_ok()
     }
 
-    fn attesting(&self) -> hmac::Key {
+    pub(super) fn attesting(&self) -> hmac::Key {
         let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &*self.0), ATTEST);
         hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref())
     }

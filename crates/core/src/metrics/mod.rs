@@ -136,7 +136,10 @@ impl Fold {
             | RecordKind::SignInOffered
             | RecordKind::SignedIn
             | RecordKind::SignInRefused
-            | RecordKind::SignedOut => {}
+            | RecordKind::SignedOut
+            | RecordKind::HookMade
+            | RecordKind::HookEnded
+            | RecordKind::Hinted => {}
         }
     }
 

@@ -160,6 +160,7 @@ impl Engine {
         updates.extend(self.stop_work(tx, before, &case).await?);
         let caller = get::<Caller>(tx, self.tenant(), before.name.as_str()).await?;
         updates.extend(caller.map(|token| self.dismissal(&token, Actor::Hub("kill".into()))));
+        updates.extend(self.hook_ended(tx, &before.name, Actor::Hub("kill".into())).await?);
         tx.write(self.tenant(), updates, self.entropy()).await?;
         // Nobody has to accept it any more.
         self.wake_watches(tx, [before.name.clone()]).await?;

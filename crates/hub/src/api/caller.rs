@@ -66,6 +66,11 @@ pub async fn authenticate(State(hub): State<Hub>, mut request: Request, next: Ne
     };
     match found {
         Ok(Some(operator)) => {
+            if let Err(after) = hub.pace.take(operator.id, hub.engine.now()) {
+                let detail = format!("`{}` has had all the calls of this minute", operator.name);
+                let problem = Problem::new(429, "too-many-requests", detail);
+                return ([(header::RETRY_AFTER, after.to_string())], ApiError::from(problem)).into_response();
+            }
             request.extensions_mut().insert(Caller(operator));
             next.run(request).await
         }

@@ -50,6 +50,12 @@ pub struct Attributes {
 /// A refusal at the door, with the time to wait where it is one of pace (RFC 6585 §4).
 pub struct Refused(ApiError, Option<u64>);
 
+impl From<ApiError> for Refused {
+    fn from(error: ApiError) -> Self {
+        Self(error, None)
+    }
+}
+
 impl From<EngineError> for Refused {
     fn from(error: EngineError) -> Self {
         let after = match &error {

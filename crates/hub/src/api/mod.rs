@@ -19,13 +19,17 @@ mod door;
 pub mod evidence;
 mod exposition;
 pub mod findings;
+mod health;
+mod hooks;
 pub mod identities;
 pub mod integrations;
 pub mod kill;
 pub mod metrics;
 mod operators;
+mod pace;
 pub mod page;
 pub mod plans;
+mod request;
 pub mod reviews;
 mod sessions;
 mod sources;
@@ -42,7 +46,6 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    http::StatusCode,
     routing::{delete, get, patch, post, put},
 };
 use bailiwick_engine::{Engine, Sequencer};
@@ -61,11 +64,13 @@ pub use self::{
     configuration::Bundle,
     evidence::{CheckRequest, CheckView, EraseRequest, EraseView},
     findings::FindingView,
+    hooks::HookMade,
     identities::{HolderView, IdentityView, Who, WhyView},
     integrations::{CallerMade, IntegrationView, NewCaller, Withdrawal},
     operators::{
         AskedFor, EnrolRequest, Enrolled, InvitationHalf, Joining, NewOperator, OperatorMade, OperatorView,
     },
+    pace::Pace,
     page::Page,
     plans::{ApprovalRequest, PlanView},
     reviews::{Acceptance, DecisionRequest, Proposal, ReviewView},
@@ -95,6 +100,9 @@ const CONFIGURATION: usize = 8 * 1024 * 1024;
 /// The largest body of a call at the door, bytes.
 const AT_THE_DOOR: usize = 16 * 1024;
 
+/// The largest hint, bytes: it is signed as a whole, and not read.
+const HINT: usize = 256 * 1024;
+
 /// What the handlers work with.
 #[derive(Clone)]
 pub struct Hub(Arc<Inner>);
@@ -111,6 +119,8 @@ pub struct Inner {
     pub folder: Folder,
     /// Held while a delivery is put there and read.
     pub delivering: tokio::sync::Mutex<()>,
+    /// How often operators call.
+    pub pace: Pace,
     /// Who was turned away at the console.
     pub turned_away: TurnedAway,
     /// How many more may watch what happens.
@@ -181,6 +191,7 @@ pub fn router(hub: Hub) -> Router {
         .route("/integrations/{integration}/certification", post(integrations::certify))
         .route("/integrations/{integration}/held", get(integrations::held))
         .route("/integrations/{integration}/token", post(integrations::admit).delete(integrations::dismiss))
+        .route("/integrations/{integration}/hook", post(hooks::make).delete(hooks::end))
         .route("/signals", get(door::list))
         .route("/integrations/{integration}/credentials/{purpose}", put(integrations::seal))
         .route("/integrations/{integration}/test", post(integrations::test))
@@ -228,9 +239,11 @@ pub fn router(hub: Hub) -> Router {
     Router::new()
         .nest("/api/v1", routes)
         .nest("/door/v1", door)
+        .route("/hooks/v1/{integration}", post(hooks::take).layer(DefaultBodyLimit::max(HINT)))
         .merge(scraped)
         .merge(console::router(&hub))
-        .route("/healthz", get(|| async { StatusCode::NO_CONTENT }))
+        .route("/healthz", get(health::lives))
+        .route("/readyz", get(health::ready))
         .fallback(|| async {
             answer::ApiError::from(Problem::new(404, "no-such-resource", "there is no such resource"))
         })
@@ -242,6 +255,7 @@ pub fn router(hub: Hub) -> Router {
             ))
         })
         .layer(DefaultBodyLimit::max(BODY))
+        .layer(axum::middleware::from_fn_with_state(hub.clone(), request::identify))
         .with_state(hub)
 }
 

@@ -11,7 +11,7 @@ use clap::Subcommand;
 
 use super::Context;
 use crate::{
-    api::{Acceptance, CallerMade, IntegrationView, NewCaller, Proposal, Withdrawal},
+    api::{Acceptance, CallerMade, HookMade, IntegrationView, NewCaller, Proposal, Withdrawal},
     failure::{Exit, Result},
     render::{Output, Tone},
 };
@@ -51,6 +51,17 @@ pub enum IntegrationCommand {
         /// Take the token back instead: it does not work any more
         #[arg(long, conflicts_with = "days")]
         revoke: bool,
+    },
+    /// Let the system of an integration send hints (webhooks); the secret is shown this once
+    #[command(
+        after_help = "Hints are signed as Standard Webhooks 1.0.0 says. What they say is not read: the system is         compared, within\nseconds, as it would be later anyway. A new secret works at once, and the one before for a         day more.\n\nExample:\n  bailiwick integration hook chat\n  bailiwick integration hook chat --end"
+    )]
+    Hook {
+        /// The integration
+        integration: String,
+        /// Take the secret back instead: no hint is taken any more
+        #[arg(long)]
+        end: bool,
     },
     /// Lift a quarantine after its cause is mended, and let go once what a budget holds
     #[command(after_help = "Example:\n  bailiwick integration release chat")]
@@ -121,6 +132,21 @@ pub async fn run(context: &Context<'_>, command: IntegrationCommand) -> Result<E
         IntegrationCommand::Held { integration } => {
             let spending: Spending = client.get(&["integrations", &integration, "held"]).send().await?;
             context.output.result(&spending, |output| held(output, &integration, &spending));
+        }
+        IntegrationCommand::Hook { integration, end: true } => {
+            client.delete(&["integrations", &integration, "hook"]).done().await?;
+            let ended = serde_json::json!({ "integration": integration });
+            let told = format!("no hint of {integration} is taken any more");
+            context.output.result(&ended, |output| output.line(&told));
+        }
+        IntegrationCommand::Hook { integration, end: false } => {
+            let made: HookMade = client.post(&["integrations", &integration, "hook"]).send().await?;
+            let address = client.page(&made.path);
+            context.output.result(&made, |output| {
+                output.line(&format!("address  {address}"));
+                output.line(&format!("secret   {}", made.secret));
+                output.say("give both to the system's settings for webhooks; the secret is not shown again");
+            });
         }
         IntegrationCommand::Token { integration, revoke: true, .. } => {
             client.delete(&["integrations", &integration, "token"]).done().await?;

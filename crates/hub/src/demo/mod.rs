@@ -41,7 +41,7 @@ pub struct DemoArgs {
 /// Plays all acts.
 pub async fn run(context: &Context<'_>, args: DemoArgs) -> Result<Exit> {
     if let Some(wanted) = &context.environment.log {
-        serve::log_to_stderr(wanted);
+        serve::log_to_stderr(wanted, context.environment.log_json);
     }
     let mut narrator = Narrator::new(context.output);
     let stage = Stage::set(&mut narrator, args.keep, context.environment).await?;

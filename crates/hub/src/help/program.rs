@@ -201,6 +201,11 @@ pub(super) const LINES: &[Line] = &[
         "look at `bailiwick finding list` and `bailiwick status --wait 60`",
     ),
     (
+        "not-ready",
+        "the hub cannot work now: its store does not answer, its log is not in order, or it is stopping",
+        "look at the log of the hub; it answers again by itself once the cause is gone",
+    ),
+    (
         "plan-superseded",
         "a newer plan has taken the place of this one",
         "look for the newer one with `bailiwick plan list`",
@@ -275,6 +280,11 @@ pub(super) const LINES: &[Line] = &[
         "token-refused",
         "the token is not known or has expired",
         "an operator with the role `admin` makes a new one with `bailiwick operator add`",
+    ),
+    (
+        "too-many-requests",
+        "an operator has had all the calls that are answered in a minute",
+        "wait as long as `Retry-After` says, and let the program call less often",
     ),
     (
         "transport",

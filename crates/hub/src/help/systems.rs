@@ -236,6 +236,21 @@ pub(super) const LINES: &[Line] = &[
         "see with `bailiwick who-can ENTITLEMENT` who is in it, then take the group out on the system, or declare it as an entitlement",
     ),
     (
+        "hint-reads-nothing",
+        "an integration that reaches no system is to have hints, and nothing could be read because of one",
+        "a source is delivered (`bailiwick import`); let the integration that reaches the system have the hook",
+    ),
+    (
+        "hint-stale",
+        "a webhook is more than five minutes old, or its sender's clock is wrong; nothing was done",
+        "send it when it happens; if it was, set the clock of the sender or of the hub",
+    ),
+    (
+        "hint-unsigned",
+        "a webhook is not signed with the secret of the integration in its address, or that integration may send none",
+        "set the secret of `bailiwick integration hook NAME` in the sender; if it was not the sender, somebody else tries the address",
+    ),
+    (
         "identity-undecidable",
         "the policies cannot decide about somebody",
         "complete the facts that the finding names at the source",

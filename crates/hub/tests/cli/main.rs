@@ -14,6 +14,7 @@ mod demo;
 mod evidence;
 mod feeds;
 mod golden;
+mod hints;
 mod manual;
 mod metrics;
 mod probe;

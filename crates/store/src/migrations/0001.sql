@@ -306,6 +306,26 @@ CREATE TABLE callers (
 ) STRICT;
 CREATE UNIQUE INDEX callers_token_digest ON callers (tenant, token_digest) WHERE token_digest IS NOT NULL;
 
+CREATE TABLE hooks (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+
+CREATE TABLE hints (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  integration TEXT,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+CREATE INDEX hints_integration ON hints (tenant, integration, id) WHERE integration IS NOT NULL;
+
 CREATE TABLE sessions (
   tenant TEXT NOT NULL,
   id TEXT NOT NULL,

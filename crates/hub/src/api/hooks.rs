@@ -1,0 +1,82 @@
+//! `/hooks/v1/{integration}`: hints of systems (Standard Webhooks 1.0.0), and `/integrations/{integration}/hook`, by which
+//! somebody lets a system send them.
+//!
+//! A hint is no fact: what it says is not read. It has the system looked at, by the way that is looked at anyway.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+};
+use bailiwick_connector::seal::Signed;
+use bailiwick_core::{id::IntegrationName, time::Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Hub,
+    answer::{Answer, ApiError, Raw, Segment, malformed},
+    caller::{Caller, Right},
+    door::Refused,
+};
+
+/// A hook that was made. No `Debug`: it holds the secret, this once.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct HookMade {
+    /// The integration.
+    pub integration: IntegrationName,
+    /// Where its system sends hints, below the hub's address.
+    pub path: String,
+    /// What it signs them with; it is not kept and not shown again.
+    pub secret: String,
+}
+
+/// A hint that was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HintTaken {
+    /// When the system is read for it.
+    pub read: Timestamp,
+}
+
+/// `POST /integrations/{integration}/hook`: a new secret; the one before works for a day more.
+pub async fn make(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Segment(name): Segment<IntegrationName>,
+) -> Answer<HookMade> {
+    caller.may(Right::Govern)?;
+    let secret = hub.engine.make_hook(&name, caller.actor()).await?.text().to_owned();
+    Ok(Json(HookMade { path: format!("/hooks/v1/{name}"), integration: name, secret }))
+}
+
+/// `DELETE /integrations/{integration}/hook`: no hint of it is taken any more; 204.
+pub async fn end(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Segment(name): Segment<IntegrationName>,
+) -> Result<StatusCode, ApiError> {
+    caller.may(Right::Govern)?;
+    hub.engine.end_hook(&name, caller.actor()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /hooks/v1/{integration}`: takes a hint; 202, also of one that was taken before.
+pub async fn take(
+    State(hub): State<Hub>,
+    Segment(name): Segment<String>,
+    headers: HeaderMap,
+    Raw(body): Raw,
+) -> Result<(StatusCode, Json<HintTaken>), Refused> {
+    let header = |name: &str| {
+        let found = headers.get(name).and_then(|value| value.to_str().ok());
+        found.ok_or_else(|| Refused::from(malformed(format!("the header `{name}` is missing or no text"))))
+    };
+    let hint = Signed {
+        id: header("webhook-id")?,
+        timestamp: header("webhook-timestamp")?,
+        signature: header("webhook-signature")?,
+        body: &body,
+    };
+    let read = hub.engine.take_hint(&name, hint).await?;
+    hub.worker.nudge();
+    Ok((StatusCode::ACCEPTED, Json(HintTaken { read })))
+}
