@@ -8,6 +8,7 @@ use crate::{
     access::AccessClass,
     digest::Digest,
     id::{AccountId, EntitlementName, IdentityId, SystemName},
+    identity::SourceKey,
     time::Timestamp,
 };
 
@@ -55,6 +56,9 @@ pub struct Account {
     pub username: String,
     /// The identity it belongs to, once correlated.
     pub identity: Option<IdentityId>,
+    /// For which of their records it was made, or with which it came, if not for the identity's own key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_key: Option<SourceKey>,
     /// What was last seen or last written.
     pub state: AccountState,
     /// What the hub last applied; absent for accounts it did not make or adopt.

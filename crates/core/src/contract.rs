@@ -9,10 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    engagement::RANK,
     event::EventKind,
     guard,
-    id::EntitlementName,
-    identity::Lifecycle,
+    id::{EntitlementName, SourceName},
+    identity::{Lifecycle, SourceKey},
     policy::{AttributeType, AttributeValue, Attributes},
     time::{Cutoff, Date, Effective, LocalDay, SignedDuration, Timestamp},
 };
@@ -78,6 +79,33 @@ pub struct SourceContract {
     /// The zone of dates whose record names none.
     #[serde(default = "utc")]
     pub zone: String,
+    /// Of somebody with several records, the one whose source has the smallest rank leads, if they are in the same state.
+    #[serde(default = "rank", skip_serializing_if = "is_rank")]
+    pub rank: u16,
+    /// Where a record says by which key the same person was known before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_key: Option<PreviousKey>,
+}
+
+/// Where a record says by which key the same person was known before. A source that says so is believed: its records then
+/// belong to the person who is known by that key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PreviousKey {
+    /// The attribute of the record that carries the key.
+    pub attribute: String,
+    /// The source whose key it is.
+    pub source: SourceName,
+}
+
+impl SourceContract {
+    /// The key by which the person of this record was known before, if it says one.
+    pub fn previous_of(&self, record: &SourceRecord) -> Option<SourceKey> {
+        let previous = self.previous_key.as_ref()?;
+        let key = record.values.get(&previous.attribute)?.as_ref()?.to_string();
+        let key = key.trim();
+        (!key.is_empty()).then(|| SourceKey { source: previous.source.clone(), key: key.to_owned() })
+    }
 }
 
 const fn one() -> u64 {
@@ -94,6 +122,13 @@ const fn thirty() -> u8 {
 }
 const fn fourteen() -> u16 {
     14
+}
+const fn rank() -> u16 {
+    RANK
+}
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_rank(rank: &u16) -> bool {
+    *rank == RANK
 }
 fn utc() -> String {
     "UTC".into()
@@ -567,7 +602,10 @@ fn compare(
 ) -> Option<Arrival> {
     let effective = match &lifecycle {
         Lifecycle::Left { at } => at.clone(),
-        Lifecycle::Pending { .. } | Lifecycle::Active { .. } | Lifecycle::Absent { .. } => Effective::at(now),
+        Lifecycle::Pending { .. }
+        | Lifecycle::Active { .. }
+        | Lifecycle::Absent { .. }
+        | Lifecycle::Merged { .. } => Effective::at(now),
     };
     let kind = match (known, &lifecycle) {
         // Somebody who was gone before the hub knew them has nothing here to take away.

@@ -144,6 +144,7 @@ mod tests {
             false => Lifecycle::Active { ends: None },
         };
         Identity {
+            engagements: Vec::new(),
             id: id(n),
             kind: IdentityKind::Person,
             source_key: SourceKey { source: "hr".parse().unwrap(), key: n.to_string() },

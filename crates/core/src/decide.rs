@@ -87,6 +87,7 @@ pub fn decide(
         policy: catalogue.policy,
         desired,
         forbidden,
+        leads: (!identity.engagements.is_empty()).then(|| identity.leading_key().clone()),
     })
 }
 

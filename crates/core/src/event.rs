@@ -6,12 +6,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     access::AccessClass,
+    digest::Digest,
     id::{EventId, ExceptionId, IdentityId, SystemName, TerminationId},
+    join::Act,
     time::{Effective, Timestamp},
 };
 
 /// The cause of plans for somebody who was fired.
 pub const FIRED: &str = "termination";
+
+/// The cause of plans for those who were joined or split.
+pub const MERGED: &str = "join";
 
 /// The names of the kinds by which somebody leaves, as records have them.
 pub const LEAVES: [&str; 2] = ["left", "fired"];
@@ -109,6 +114,13 @@ pub enum EventKind {
         /// Where.
         systems: BTreeSet<SystemName>,
     },
+    /// Two people said that two identities are one person, or are not.
+    Merged {
+        /// Which of both.
+        act: Act,
+        /// The digest of the changes that they saw for this one.
+        seen: Digest,
+    },
     /// A person asked for a change.
     Requested {
         /// What was asked, in words.
@@ -169,6 +181,8 @@ impl EventKind {
             Self::Governed { .. } => "governed",
             Self::ExceptionAsked { .. } => "exception-asked",
             Self::ExceptionOver { .. } => "exception-over",
+            Self::Merged { act: Act::Join, .. } => "merged",
+            Self::Merged { act: Act::Split, .. } => "split",
             Self::Requested { .. } => "requested",
         }
     }
@@ -189,12 +203,13 @@ impl EventKind {
             | Self::Governed { .. }
             | Self::ExceptionAsked { .. }
             | Self::ExceptionOver { .. }
+            | Self::Merged { .. }
             | Self::Requested { .. } => false,
         }
     }
 
     /// The word that approval policies see: `joiner`, `mover`, `leaver`, `termination`, `residue`, `drift`, `purge`, `exception`,
-    /// `exception-end`, `request`.
+    /// `exception-end`, `join`, `request`.
     pub const fn cause(&self) -> &'static str {
         match self {
             Self::Joined | Self::Returned | Self::Cleared { .. } => "joiner",
@@ -208,6 +223,7 @@ impl EventKind {
             Self::Governed { cause, .. } => cause.as_str(),
             Self::ExceptionAsked { .. } => "exception",
             Self::ExceptionOver { .. } => "exception-end",
+            Self::Merged { .. } => MERGED,
             Self::Requested { .. } => "request",
         }
     }

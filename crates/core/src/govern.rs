@@ -321,8 +321,15 @@ fn plan(
     made: Timestamp,
 ) -> Plan {
     let desired: BTreeMap<SystemName, Desired> = BTreeMap::new();
-    let decision =
-        Decision { event: event.id, identity, generation, policy, desired, forbidden: BTreeMap::new() };
+    let decision = Decision {
+        event: event.id,
+        identity,
+        generation,
+        policy,
+        desired,
+        forbidden: BTreeMap::new(),
+        leads: None,
+    };
     Plan {
         id,
         decision,
@@ -334,6 +341,7 @@ fn plan(
         privileged: true,
         governs: None,
         exception: None,
+        joint: None,
         made,
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    engagement::Engagement,
     id::{IdentityId, SourceName},
     policy::{AttributeValue, Attributes},
     time::{Effective, Timestamp},
@@ -80,6 +81,13 @@ pub enum Lifecycle {
         /// When it took effect.
         at: Effective,
     },
+    /// Was found to be somebody else, who has its records now; holds nothing by itself.
+    Merged {
+        /// Who.
+        into: IdentityId,
+        /// Since when.
+        since: Timestamp,
+    },
 }
 
 impl Lifecycle {
@@ -90,6 +98,7 @@ impl Lifecycle {
             Self::Active { .. } => "active",
             Self::Absent { .. } => "absent",
             Self::Left { .. } => "left",
+            Self::Merged { .. } => "merged",
         }
     }
 
@@ -97,7 +106,7 @@ impl Lifecycle {
     pub const fn may_hold(&self) -> bool {
         match self {
             Self::Active { .. } | Self::Absent { .. } => true,
-            Self::Pending { .. } | Self::Left { .. } => false,
+            Self::Pending { .. } | Self::Left { .. } | Self::Merged { .. } => false,
         }
     }
 
@@ -107,7 +116,7 @@ impl Lifecycle {
             Self::Pending { starts, .. } => Some(starts.at),
             Self::Active { ends } => ends.as_ref().map(|e| e.at),
             Self::Absent { grace_until, .. } => Some(*grace_until),
-            Self::Left { .. } => None,
+            Self::Left { .. } | Self::Merged { .. } => None,
         }
     }
 
@@ -130,9 +139,9 @@ pub struct Identity {
     pub id: IdentityId,
     /// Person or what else.
     pub kind: IdentityKind,
-    /// Its key at its source.
+    /// The key by which it was first known; it never changes.
     pub source_key: SourceKey,
-    /// What the source says of it.
+    /// What the source says of it, by the record that leads.
     pub attributes: Attributes,
     /// Where it is in its life.
     #[serde(flatten)]
@@ -142,6 +151,9 @@ pub struct Identity {
     pub owner: Option<SourceKey>,
     /// Grows with every event that is decided for it; a plan of an older generation is void.
     pub generation: u64,
+    /// All its records, of somebody who is known by more than one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub engagements: Vec<Engagement>,
 }
 
 impl Identity {

@@ -16,6 +16,8 @@ use crate::{
     event::{Event, EventKind, FIRED},
     exception::Terms,
     id::{AccountId, EntitlementName, EventId, IdentityId, IntegrationName, PlanId, SystemName},
+    identity::SourceKey,
+    join::Joint,
     policy::{ChangeFacts, PolicyId},
     scope::Operation,
     system::OnLeave,
@@ -202,6 +204,9 @@ pub struct Decision {
     pub desired: BTreeMap<SystemName, Desired>,
     /// What separation of duties took away, and the policies that did.
     pub forbidden: BTreeMap<EntitlementName, Vec<PolicyId>>,
+    /// Of somebody with several records: the one that leads. Accounts that are made are made for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leads: Option<SourceKey>,
 }
 
 /// What is known of one system when a plan is made.
@@ -280,6 +285,9 @@ pub struct Plan {
     /// The exception that it begins; absent for all other plans.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exception: Option<Terms>,
+    /// The identities that it joins or splits; absent for all other plans.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joint: Option<Joint>,
     /// When it was made.
     pub made: Timestamp,
 }
@@ -334,25 +342,42 @@ impl Plan {
         Digest::of_value(self)
     }
 
+    /// A digest of what is changed where, but for the ids that new accounts get.
+    pub fn shown(&self) -> Digest {
+        let shown: Vec<_> = self
+            .changes
+            .iter()
+            .map(|change| {
+                let known = match &change.target {
+                    Target::Known { account, .. } => Some(*account),
+                    Target::New { .. } => None,
+                };
+                (&change.system, known, &change.entitlement, &change.op)
+            })
+            .collect();
+        Digest::of_value(&shown)
+    }
+
     /// What approval policies see as `question`.
     fn question(&self) -> &'static str {
-        match (&self.governs, &self.exception) {
-            (Some(governs), _) => governs.question.as_str(),
-            (None, Some(terms)) => terms.because.question(),
-            (None, None) => "access",
+        match (&self.governs, &self.exception, &self.joint) {
+            (Some(governs), _, _) => governs.question.as_str(),
+            (None, Some(terms), _) => terms.because.question(),
+            (None, None, Some(joint)) => joint.act.as_str(),
+            (None, None, None) => "access",
         }
     }
 
     /// Whether it takes a known person, and no rule is enough.
     pub const fn takes_a_person(&self) -> bool {
-        self.exception.is_some()
+        self.exception.is_some() || self.joint.is_some()
     }
 
     /// Whether who approves it must prove anew who they are: what gives the hub's parts authority over
     /// identities does, and so does breaking the glass. Taking something away never does.
     pub fn needs_step_up(&self) -> bool {
         let authoritative = |g: &Governs| g.class == Class::Authoritative && g.question != Question::Less;
-        self.exception.is_some() || self.governs.as_ref().is_some_and(authoritative)
+        self.takes_a_person() || self.governs.as_ref().is_some_and(authoritative)
     }
 
     /// Whether it is for somebody who left: it goes before everything else.
@@ -378,7 +403,7 @@ impl Plan {
             cause: self.cause.clone(),
             privileged: self.privileged,
             // What is to stay takes nothing away, though nothing is changed.
-            removes_only: self.exception.is_none() && self.changes.iter().all(|c| c.op.removes()),
+            removes_only: !self.takes_a_person() && self.changes.iter().all(|c| c.op.removes()),
             destructive: self.changes.iter().any(|c| c.op == Op::Delete),
             entitlements: changed.chain(excepted.flat_map(|terms| terms.entitlements.clone())).collect(),
             systems: self.concerns(),
@@ -490,6 +515,7 @@ pub fn make(inputs: Inputs<'_>) -> Plan {
         privileged,
         governs: None,
         exception: None,
+        joint: None,
         made: now,
     }
 }

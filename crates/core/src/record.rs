@@ -93,6 +93,8 @@ pub enum RecordKind {
     HookMade,
     HookEnded,
     Hinted,
+    IdentityJoined,
+    IdentitySplit,
 }
 
 /// Who or what caused a record.

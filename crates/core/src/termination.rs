@@ -225,7 +225,10 @@ pub fn may_arm(
     }
     match lifecycle {
         Lifecycle::Left { .. } => Err(TerminationRefusal::Gone(name.to_owned())),
-        Lifecycle::Pending { .. } | Lifecycle::Active { .. } | Lifecycle::Absent { .. } => Ok(()),
+        Lifecycle::Pending { .. }
+        | Lifecycle::Active { .. }
+        | Lifecycle::Absent { .. }
+        | Lifecycle::Merged { .. } => Ok(()),
     }
 }
 
@@ -362,6 +365,7 @@ mod tests {
         Plan {
             id: PlanId::from_bytes([1; 16]),
             decision: Decision {
+                leads: None,
                 event: EventId::from_bytes([2; 16]),
                 identity: IdentityId::from_bytes([3; 16]),
                 generation: 2,
@@ -377,6 +381,7 @@ mod tests {
             privileged: false,
             governs: None,
             exception: None,
+            joint: None,
             made: at(0),
         }
     }

@@ -229,6 +229,7 @@ pub fn departure(kind: &EventKind) -> Option<Departure> {
         | EventKind::Governed { .. }
         | EventKind::ExceptionAsked { .. }
         | EventKind::ExceptionOver { .. }
+        | EventKind::Merged { .. }
         | EventKind::Requested { .. } => None,
     }
 }

@@ -15,6 +15,7 @@ use bailiwick_core::{
 
 fn plan() -> Plan {
     let decision = Decision {
+        leads: None,
         event: EventId::from_bytes([1; 16]),
         identity: IdentityId::from_bytes([2; 16]),
         generation: 1,
@@ -33,6 +34,7 @@ fn plan() -> Plan {
         privileged: false,
         governs: None,
         exception: None,
+        joint: None,
         made: Timestamp::UNIX_EPOCH,
     }
 }

@@ -155,6 +155,7 @@ fn a_plan_that_was_done_leaves_exactly_what_was_wanted_and_nothing_to_do() {
             }
         }
         let decision = Decision {
+            leads: None,
             event: EventId::from_bytes([1; 16]),
             identity: IdentityId::from_bytes([5; 16]),
             generation: 1,

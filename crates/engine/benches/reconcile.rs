@@ -166,6 +166,7 @@ fn stored(world: &World, system: &SystemName, n: usize, groups: &[EntitlementNam
         entitlements: groups.iter().skip(n % 3).cloned().collect(),
     };
     let account = Account {
+        for_key: None,
         id: AccountId::new(now, &*world.dice),
         system: system.clone(),
         external_id: format!("9f8e7d6c-0000-4000-8000-{n:012}"),

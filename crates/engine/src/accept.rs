@@ -79,7 +79,7 @@ impl Engine {
             let mut out = Outcome::default();
             for Accepted { identity, revision, event, actor } in chunk {
                 out.updates.push(engine.accepted(actor, &event, &identity, revision));
-                if let Some(due) = identity.lifecycle.due() {
+                if let Some(due) = identity.due(engine.now()) {
                     out.jobs.push(Job::Wake { identity: identity.id }.work(None, None, Haste::Soon, due));
                 }
                 engine.decide_one(&catalogue, &mut bulk, &known, &identity, &event, &mut out);

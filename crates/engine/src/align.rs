@@ -105,6 +105,7 @@ impl Engine {
         let person = get::<Identity>(tx, self.tenant(), &identity.to_string()).await?;
         let left = match person.map(|stored| stored.value.lifecycle) {
             Some(Lifecycle::Left { at }) => Some(at.at),
+            Some(Lifecycle::Merged { since, .. }) => Some(since),
             Some(Lifecycle::Pending { .. } | Lifecycle::Active { .. } | Lifecycle::Absent { .. }) | None => {
                 None
             }

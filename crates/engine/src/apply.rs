@@ -403,6 +403,10 @@ impl Engine {
             external_id: external_id.clone(),
             username,
             identity: Some(run.identity),
+            for_key: match &stored {
+                Some(known) => known.value.for_key.clone(),
+                None => plan.decision.leads.clone(),
+            },
             applied: Some(state.clone()),
             state,
             seen: now,

@@ -4,7 +4,7 @@ use bailiwick_core::{
     approval::{Approval, Approver, Asked, Refusal, approve},
     case::Case,
     digest::Digest,
-    event::FIRED,
+    event::{Event, EventKind, FIRED, MERGED},
     factor::Proof,
     id::{ApprovalId, CaseId, PlanId, RunId},
     identity::Identity,
@@ -32,6 +32,9 @@ const EXCEPTION_ENDS: &str = "hub-exception-ends";
 /// The rule that approves the plans of those who were fired.
 const TERMINATION_FIRES: &str = "hub-termination-fires";
 
+/// The rule that approves for those who were joined or split what two people saw.
+const PEOPLE_JOIN: &str = "hub-people-join";
+
 /// Who decided on a plan, for callers.
 pub type Decided = (PlanId, ApprovalId);
 
@@ -42,6 +45,7 @@ impl Engine {
         &self,
         bulk: &mut Bulk<'_>,
         row: &PlanRow,
+        event: &Event,
     ) -> Result<Option<Approval>, PolicyFault> {
         let rule = ApproverFacts { kind: ApproverKind::Rule, name: "rule".into(), roles: Default::default() };
         let facts = row.plan.facts();
@@ -50,6 +54,8 @@ impl Engine {
             EXCEPTION_END if facts.removes_only => vec![PolicyId::new(EXCEPTION_ENDS)],
             // That they go was said by who may say it; what nobody approved to be deleted is not in the plan.
             FIRED if facts.removes_only => vec![PolicyId::new(TERMINATION_FIRES)],
+            // Two people saw these changes and no others.
+            MERGED if seen_before(&row.plan, event) => vec![PolicyId::new(PEOPLE_JOIN)],
             _ => {
                 let answer = bulk.approves(&rule, facts)?;
                 if answer.allowed { answer.policies } else { Vec::new() }
@@ -170,6 +176,11 @@ impl Engine {
         })?;
         if stored.value.plan.governs.is_some() {
             let given = self.approve_governed(tx, stored, approval).await?;
+            return Ok((id, given));
+        }
+        if stored.value.plan.joint.is_some() {
+            let given = approval.id;
+            self.joint_approved(tx, stored, approval).await?;
             return Ok((id, given));
         }
         self.give_exception(tx, &stored.value.plan, &approval, by).await?;
@@ -296,12 +307,21 @@ impl Engine {
         self.parts.broker.attested(&approval.sealed_bytes(), &approval.seal)
     }
 
+    /// Who is known by this key, as their own or besides.
     pub(crate) async fn by_source_key(
         &self,
         tx: &mut dyn Tx,
         key: &str,
     ) -> Result<Option<bailiwick_store::Stored<Identity>>> {
         let asked = Select::from(Table::Identities).filter(Filter::Is("source_key", key.into()));
-        Ok(select(tx, self.tenant(), asked).await?.pop())
+        match select(tx, self.tenant(), asked).await?.pop() {
+            Some(stored) => self.followed(tx, stored).await,
+            None => Ok(None),
+        }
     }
+}
+
+/// Whether the plan holds exactly what two people saw, who said that somebody is joined or split.
+fn seen_before(plan: &Plan, event: &Event) -> bool {
+    matches!(&event.kind, EventKind::Merged { seen, .. } if plan.shown() == *seen)
 }

@@ -65,6 +65,23 @@ pub(crate) struct Outcome {
     pub ended: BTreeSet<OperatorId>,
 }
 
+impl Known {
+    /// Whether a change for them is under way or in doubt.
+    pub(crate) fn is_unsettled(&self, identity: IdentityId) -> bool {
+        self.runs.contains_key(&identity)
+    }
+
+    /// Whether something is given to them, or asked for, until an end.
+    pub(crate) fn has_exceptions(&self, identity: IdentityId) -> bool {
+        self.exceptions.contains_key(&identity)
+    }
+
+    /// What is given to them, or asked for, until an end.
+    pub(crate) fn exceptions_of(&self, identity: IdentityId) -> Option<&Vec<Exception>> {
+        self.exceptions.get(&identity)
+    }
+}
+
 impl Engine {
     /// Decides again where a change was in doubt before.
     pub(crate) async fn decide_all(&self, items: Vec<Item>) -> Result<()> {
@@ -390,7 +407,7 @@ impl Engine {
     }
 
     /// Drafts the plan and lets the rules approve it, if they do.
-    fn plan_row(
+    pub(crate) fn plan_row(
         &self,
         bulk: &mut Bulk<'_>,
         planned: Plan,
@@ -413,8 +430,9 @@ impl Engine {
             .fact("rests_on", planned.rests_on);
         record.case = case;
         let requester = planned.exception.as_ref().and_then(|terms| terms.requester);
+        let requester = requester.or(planned.joint.as_ref().map(|joint| joint.requester));
         let row = PlanRow { plan: planned, digest, requester, state: PlanState::Drafted };
-        let approval = self.approve_by_rule(bulk, &row).unwrap_or_else(|fault| {
+        let approval = self.approve_by_rule(bulk, &row, event).unwrap_or_else(|fault| {
             out.wrongs.push(Wrong {
                 code: "approval-undecidable",
                 subject: row.plan.id.to_string(),
@@ -462,9 +480,13 @@ pub(crate) fn judge(
     event: &Event,
     exceptions: &[Terms],
 ) -> Result<Decision, String> {
-    let holding = bulk
-        .holds_beside(identity.kind.as_str(), &identity.attributes, &given_by(exceptions))
-        .map_err(|fault| format!("the policies cannot decide: {fault}"))?;
+    // Who may hold nothing needs no policy to say so: what is missing of them keeps nobody from leaving.
+    let holding = match identity.lifecycle.may_hold() {
+        true => bulk
+            .holds_beside(identity.kind.as_str(), &identity.attributes, &given_by(exceptions))
+            .map_err(|fault| format!("the policies cannot decide: {fault}"))?,
+        false => Default::default(),
+    };
     let declared = Declared {
         systems: &catalogue.systems,
         entitlements: &catalogue.entitlements,
@@ -531,7 +553,7 @@ fn disabled_by_others(catalogue: &Catalogue, account: &Account) -> bool {
 }
 
 /// How thorough the removal is: a leaver's is, and residue is met with the next way, at last by deleting.
-fn sweep(identity: &Identity, event: &Event, catalogue: &Catalogue) -> Sweep {
+pub(crate) fn sweep(identity: &Identity, event: &Event, catalogue: &Catalogue) -> Sweep {
     let mut sweep = Sweep { thorough: identity_left(identity), ..Sweep::default() };
     match &event.kind {
         EventKind::Residue { system, tried, .. } => {
@@ -560,6 +582,7 @@ fn sweep(identity: &Identity, event: &Event, catalogue: &Catalogue) -> Sweep {
         | EventKind::PolicyChanged
         | EventKind::Drifted { .. }
         | EventKind::Governed { .. }
+        | EventKind::Merged { .. }
         | EventKind::Requested { .. } => {}
     }
     sweep

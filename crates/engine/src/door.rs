@@ -366,9 +366,13 @@ fn written(
     let mut changed = Vec::new();
     for (name, value) in attributes {
         if identity.attributes.get(&name) != value.as_ref() {
-            match value {
-                Some(value) => drop(identity.attributes.insert(name.clone(), value)),
-                None => drop(identity.attributes.remove(&name)),
+            // What is written here is the person's, whichever of their records leads.
+            let records = identity.engagements.iter_mut().map(|record| &mut record.attributes);
+            for attributes in records.chain([&mut identity.attributes]) {
+                match &value {
+                    Some(value) => drop(attributes.insert(name.clone(), value.clone())),
+                    None => drop(attributes.remove(&name)),
+                }
             }
             changed.push(name);
         }

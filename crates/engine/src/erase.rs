@@ -1,6 +1,7 @@
 //! Erasing what is personal about somebody who is gone, without breaking a proof.
 
 use bailiwick_core::{
+    engagement::Engagement,
     id::IdentityId,
     identity::{Identity, Lifecycle},
     policy::Attributes,
@@ -27,7 +28,14 @@ impl Engine {
         }
         let mut record = self.record(RecordKind::Erased, "erase").identity(identity);
         record.actor = by;
-        let bare = Identity { attributes: Attributes::new(), ..stored.value };
+        let others = self.forwards(&mut *tx, &stored.value).await?;
+        let still = |record: &Engagement| !matches!(record.lifecycle, Lifecycle::Left { .. });
+        if stored.value.engagements.iter().any(still) {
+            return Err(EngineError::NotGone { identity });
+        }
+        let mut engagements = stored.value.engagements.clone();
+        engagements.iter_mut().for_each(|record| record.attributes = Attributes::new());
+        let bare = Identity { attributes: Attributes::new(), engagements, ..stored.value };
         let mut update = Update::new(record).replace(&bare, stored.revision, self.entropy());
         let asked = Select::from(Table::Tasks).filter(Filter::Is("identity", key.as_str().into()));
         for task in select::<Task>(&mut *tx, self.tenant(), asked).await? {
@@ -36,7 +44,13 @@ impl Engine {
         for (cell, revision) in self.cells_without_words(&mut *tx, &key).await? {
             update = update.replace(&cell, revision, self.entropy());
         }
-        let erased = tx.erase(self.tenant(), &key, update, self.entropy()).await?;
+        let mut erased = tx.erase(self.tenant(), &key, update, self.entropy()).await?;
+        // What is known of them by the ids that were joined to this one.
+        for other in others {
+            let record = self.record(RecordKind::Erased, "erase").identity(other.value.id);
+            let key = other.value.id.to_string();
+            erased += tx.erase(self.tenant(), &key, Update::new(record), self.entropy()).await?;
+        }
         tx.commit().await?;
         Ok(erased)
     }

@@ -3,8 +3,9 @@
 use bailiwick_connector::ConnectorError;
 use bailiwick_core::{
     approval::Refusal, contract::Breach, control::ControlRefusal, exception::ExceptionRefusal, gate::Shut,
-    guard::ReleaseRefusal, id::IntegrationName, kill::NoKill, policy::PolicyError, review::ReviewRefusal,
-    task::TaskRefusal, termination::TerminationRefusal, transfer::TransferRefusal, undo::UndoRefusal,
+    guard::ReleaseRefusal, id::IntegrationName, join::JoinRefusal, kill::NoKill, policy::PolicyError,
+    review::ReviewRefusal, task::TaskRefusal, termination::TerminationRefusal, transfer::TransferRefusal,
+    undo::UndoRefusal,
 };
 use bailiwick_store::StoreError;
 
@@ -90,6 +91,9 @@ pub enum EngineError {
     /// A plan is not undone.
     #[error("it is not undone")]
     Undo(#[from] UndoRefusal),
+    /// Nobody is joined or split.
+    #[error("nobody is joined or split")]
+    Join(#[from] JoinRefusal),
     /// A held delivery is not released.
     #[error("it is not released")]
     Release(#[from] ReleaseRefusal),
@@ -171,6 +175,7 @@ impl EngineError {
             Self::Transfer(r) => r.code(),
             Self::Termination(r) => r.code(),
             Self::Undo(r) => r.code(),
+            Self::Join(r) => r.code(),
             Self::Release(r) => r.code(),
             Self::Held(breaches) => breaches.first().map_or("feed-held", Breach::code),
             Self::NotFound { .. } => "not-found",

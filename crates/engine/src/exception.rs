@@ -452,6 +452,7 @@ pub(crate) fn counting(of: Option<&Vec<Exception>>, event: Option<&Event>, now: 
         | EventKind::Cleared { .. }
         | EventKind::Governed { .. }
         | EventKind::ExceptionOver { .. }
+        | EventKind::Merged { .. }
         | EventKind::Requested { .. } => None,
     });
     let counts = |e: &&Exception| {

@@ -158,7 +158,9 @@ impl Engine {
         });
         let kind = IdentityKind::Integration;
         let attributes = BTreeMap::new();
-        let identity = Identity { id, kind, source_key: key, attributes, lifecycle, owner, generation };
+        let engagements = Vec::new();
+        let identity =
+            Identity { id, kind, source_key: key, attributes, lifecycle, owner, generation, engagements };
         let what = format!("{} of {subject}", cause.as_str());
         let event = Event {
             id: EventId::new(now, self.entropy()),
@@ -297,6 +299,7 @@ impl Engine {
             own.push((identity.value.source_key.to_string(), Conflict::Beneficiary));
             own.extend(identity.value.owner.map(|owner| (owner.to_string(), Conflict::Owner)));
         }
+        own.extend(row.plan.joint.iter().map(|joint| (joint.key.to_string(), Conflict::Beneficiary)));
         own.extend(persons_in(&row.plan).into_iter().map(|person| (person, Conflict::Beneficiary)));
         if let Some(governs) = &row.plan.governs {
             own.extend(governs.owners.iter().map(|owner| (owner.clone(), Conflict::Owner)));

@@ -14,14 +14,14 @@ use bailiwick_core::{
     integration::Role,
     policy::{AttributeType, AttributeValue},
     record::{Actor, Record, RecordKind},
-    time::Effective,
+    time::{Effective, Timestamp},
 };
 use bailiwick_store::{
     Entity, Filter, Select, Stored, Table, Tx, Update, Work, entities::Batch, get, select,
 };
 use serde::Serialize;
 
-use crate::{Doing, Engine, EngineError, Result, accept::Accepted, finding::Wrong};
+use crate::{Doing, Engine, EngineError, Result, accept::Accepted, engagement::Delivered, finding::Wrong};
 
 /// How many records are read at a time.
 const PAGE: u32 = 1_000;
@@ -124,9 +124,8 @@ impl Engine {
         let known: BTreeMap<String, Known> = before
             .iter()
             .map(|(key, s)| {
-                let (attributes, lifecycle) = (s.value.attributes.clone(), s.value.lifecycle.clone());
                 let fired = owed.get(&s.value.id).and_then(|fired| fired.value.owed());
-                (key.clone(), Known { attributes, lifecycle, fired })
+                (key.clone(), known_by(&s.value, source, key, fired))
             })
             .collect();
         let catalogue = self.catalogue(tx).await?;
@@ -156,9 +155,17 @@ impl Engine {
             self.accepted_delivery(tx, &batch, contract).await?;
         }
         self.hear_of_fired(tx, (source, owner), &fired, &before, owed).await?;
-        let accepted =
-            arrivals.into_iter().map(|a| self.arrived(source, &batch, before.get(&a.key), a)).collect();
+        let delivery = Delivered { source, owner, contract, records };
+        let accepted = self.gather(tx, &delivery, &batch, &before, arrivals).await?;
         self.accept(tx, accepted).await?;
+        for key in &fired.gone {
+            let Some(of) = before.get(key) else { continue };
+            let this = |record: &SourceKey| record.source == *source && record.key == *key;
+            self.heard_of(tx, of.value.id, this, Actor::Source(source.to_string())).await?;
+        }
+        if !held {
+            self.tell_ambiguous(tx, source, contract).await?;
+        }
         Ok((batch, events))
     }
 
@@ -231,7 +238,7 @@ impl Engine {
     }
 
     /// What an arrival says, as an event with what it makes of its identity.
-    fn arrived(
+    pub(crate) fn arrived(
         &self,
         source: &SourceName,
         batch: &Batch,
@@ -257,6 +264,7 @@ impl Engine {
             lifecycle: arrival.lifecycle,
             owner: None,
             generation,
+            engagements: Vec::new(),
         };
         let actor = Actor::Source(source.to_string());
         Accepted { identity, revision: before.map(|s| s.revision), event, actor }
@@ -320,8 +328,8 @@ impl Engine {
         let now = self.now();
         let mut tx = self.begin().await?;
         if let Some(stored) = get::<Identity>(&mut *tx, self.tenant(), &id.to_string()).await? {
-            let lifecycle = stored.value.lifecycle.clone().at(now);
-            match &lifecycle {
+            let after = stored.value.clone().at(now);
+            match &after.lifecycle {
                 Lifecycle::Absent { grace_until, .. } if *grace_until <= now => {
                     let wrong = Wrong {
                         code: "absent-grace-over",
@@ -336,22 +344,31 @@ impl Engine {
                     let updates = self.open_finding(&mut *tx, wrong).await?.into_iter().collect();
                     tx.write(self.tenant(), updates, self.entropy()).await?;
                 }
-                changed if *changed != stored.value.lifecycle => {
-                    let kind = match changed {
-                        Lifecycle::Left { .. } => EventKind::Left,
-                        Lifecycle::Pending { .. } | Lifecycle::Active { .. } | Lifecycle::Absent { .. } => {
-                            EventKind::Joined
-                        }
-                    };
-                    let key = format!("wake/{id}#{}", stored.value.generation);
-                    self.file(&mut *tx, stored, key, kind, Some(lifecycle)).await?;
-                }
-                // The date was moved meanwhile; another item waits for the new one.
-                _ => {}
+                // Else the date was moved meanwhile; another item waits for the new one.
+                Lifecycle::Pending { .. }
+                | Lifecycle::Active { .. }
+                | Lifecycle::Absent { .. }
+                | Lifecycle::Left { .. }
+                | Lifecycle::Merged { .. } => self.awoken(&mut *tx, stored, after).await?,
             }
         }
         tx.finish(self.tenant(), item).await?;
         Ok(tx.commit().await?)
+    }
+
+    /// Files what the passing of time made of somebody, if it made anything.
+    async fn awoken(&self, tx: &mut dyn Tx, before: Stored<Identity>, mut after: Identity) -> Result<()> {
+        if after == before.value {
+            return Ok(());
+        }
+        after.generation += 1;
+        let key = format!("wake/{}#{}", after.id, before.value.generation);
+        let event = self.event_between(&before.value, &after, "hub", |_| key);
+        // A date that came is nothing that is said now.
+        let event = Event { effective: Effective::at(self.now()), ..event };
+        let actor = Actor::Hub("intake".into());
+        let accepted = Accepted { identity: after, revision: Some(before.revision), event, actor };
+        self.accept(tx, vec![accepted]).await
     }
 
     async fn known(
@@ -360,8 +377,12 @@ impl Engine {
         source: &SourceName,
     ) -> Result<BTreeMap<String, Stored<Identity>>> {
         let all: Vec<Stored<Identity>> = select(tx, self.tenant(), Select::from(Identity::TABLE)).await?;
-        let of_source = all.into_iter().filter(|s| s.value.source_key.source == *source);
-        Ok(of_source.map(|s| (s.value.source_key.key.clone(), s)).collect())
+        let mut known = BTreeMap::new();
+        for stored in all.into_iter().filter(|s| s.value.source_key.source == *source) {
+            let key = stored.value.source_key.key.clone();
+            known.extend(self.followed(tx, stored).await?.map(|person| (key, person)));
+        }
+        Ok(known)
     }
 
     /// All open findings, for callers that show them.
@@ -370,6 +391,18 @@ impl Engine {
         let open = Select::from(Table::Findings).filter(Filter::Is("state", "open".into()));
         Ok(select(&mut *tx, self.tenant(), open).await?.into_iter().map(|s| s.value).collect())
     }
+}
+
+/// What is known of a record: of somebody with several, this one's own.
+fn known_by(identity: &Identity, source: &SourceName, key: &str, owed: Option<Timestamp>) -> Known {
+    let key = SourceKey { source: source.clone(), key: key.to_owned() };
+    let (attributes, lifecycle) =
+        identity.by_key(&key).unwrap_or((&identity.attributes, &identity.lifecycle));
+    let fired = match identity.engagements.is_empty() {
+        true => owed,
+        false => identity.engagements.iter().find(|record| record.key == key).and_then(|record| record.fired),
+    };
+    Known { attributes: attributes.clone(), lifecycle: lifecycle.clone(), fired }
 }
 
 /// A person as a connector shows them → a record. The conventional attributes `start`, `end`, `zone`

@@ -224,11 +224,12 @@ impl Engine {
         Ok(())
     }
 
-    /// The identity with this id, source key or e-mail address.
+    /// The identity with this id, source key or e-mail address; of one that was joined to another, that one.
     pub async fn find_identity(&self, text: &str) -> Result<Stored<Identity>> {
         let mut tx = self.read().await?;
         if text.starts_with("idn_")
             && let Some(found) = get::<Identity>(&mut *tx, self.tenant(), text).await?
+            && let Some(found) = self.followed(&mut *tx, found).await?
         {
             return Ok(found);
         }
@@ -238,7 +239,9 @@ impl Engine {
             if found.len() > 1 {
                 return Err(EngineError::Ambiguous { name: text.to_owned(), count: found.len() });
             }
-            if let Some(one) = found.pop() {
+            if let Some(one) = found.pop()
+                && let Some(one) = self.followed(&mut *tx, one).await?
+            {
                 return Ok(one);
             }
         }

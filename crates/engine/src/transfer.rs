@@ -6,7 +6,7 @@ use bailiwick_core::{
     account::AccountValue,
     approval::Refusal,
     id::{IntegrationName, TransferId},
-    identity::Lifecycle,
+    identity::{Identity, Lifecycle},
     integration::Integration,
     person::{Persons, Ties},
     plan::{Plan, Question},
@@ -33,7 +33,16 @@ impl Engine {
     /// Who is the same person as whom.
     pub(crate) async fn persons(&self, tx: &mut dyn Tx) -> Result<Persons> {
         let ties = select::<Ties>(tx, self.tenant(), Select::from(Table::Ties)).await?;
-        let ties: Vec<Ties> = ties.into_iter().map(|s| s.value).collect();
+        let mut ties: Vec<Ties> = ties.into_iter().map(|s| s.value).collect();
+        // Whoever was joined to another is the same human being.
+        let merged = Select::from(Table::Identities).filter(Filter::Is("state", "merged".into()));
+        for other in select::<Identity>(tx, self.tenant(), merged).await? {
+            let also = [other.value.source_key.to_string()].into();
+            if let Some(who) = self.followed(tx, other).await? {
+                let person = who.value.source_key.to_string();
+                ties.push(Ties { person, also, ..Ties::default() });
+            }
+        }
         Ok(Persons::new(&ties))
     }
 

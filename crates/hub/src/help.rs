@@ -10,6 +10,7 @@ mod feeds;
 mod governance;
 mod kill;
 mod operators;
+mod people;
 mod program;
 mod reviews;
 mod store;
@@ -29,6 +30,7 @@ const FAMILIES: [&[Line]; 13] = [
     governance::LINES,
     kill::LINES,
     operators::LINES,
+    people::LINES,
     program::LINES,
     reviews::LINES,
     store::LINES,

@@ -3,7 +3,7 @@
 use bailiwick_connector::{ConnectorError, ErrorKind};
 use bailiwick_core::{
     approval::Refusal, contract::Breach, control::ControlRefusal, exception::ExceptionRefusal,
-    guard::ReleaseRefusal, policy::PolicyError, review::ReviewRefusal, task::TaskRefusal,
+    guard::ReleaseRefusal, join::JoinRefusal, policy::PolicyError, review::ReviewRefusal, task::TaskRefusal,
     termination::TerminationRefusal, transfer::TransferRefusal, undo::UndoRefusal,
 };
 use bailiwick_engine::{DoorRefusal, EngineError};
@@ -184,6 +184,20 @@ impl From<UndoRefusal> for Problem {
     }
 }
 
+impl From<JoinRefusal> for Problem {
+    fn from(refusal: JoinRefusal) -> Self {
+        let status = match refusal {
+            JoinRefusal::Same(..)
+            | JoinRefusal::Unsettled(_)
+            | JoinRefusal::Excepted(_)
+            | JoinRefusal::NotJoined { .. }
+            | JoinRefusal::Changed => 409,
+            JoinRefusal::NoPerson(_) | JoinRefusal::NoReason | JoinRefusal::Own(_) => 422,
+        };
+        Self::new(status, refusal.code(), refusal.to_string())
+    }
+}
+
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
         let code = error.code();
@@ -200,6 +214,7 @@ impl From<EngineError> for Problem {
             EngineError::Transfer(refusal) => refusal.into(),
             EngineError::Termination(refusal) => refusal.into(),
             EngineError::Undo(refusal) => refusal.into(),
+            EngineError::Join(refusal) => refusal.into(),
             EngineError::Release(refusal) => {
                 let status = match refusal {
                     ReleaseRefusal::NotHeld(_)

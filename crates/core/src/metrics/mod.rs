@@ -139,7 +139,9 @@ impl Fold {
             | RecordKind::SignedOut
             | RecordKind::HookMade
             | RecordKind::HookEnded
-            | RecordKind::Hinted => {}
+            | RecordKind::Hinted
+            | RecordKind::IdentityJoined
+            | RecordKind::IdentitySplit => {}
         }
     }
 

@@ -47,6 +47,7 @@ fn plan(changes: &[&str]) -> Plan {
     Plan {
         id: PlanId::from_bytes([1; 16]),
         decision: Decision {
+            leads: None,
             event: EventId::from_bytes([2; 16]),
             identity: IdentityId::from_bytes([3; 16]),
             generation: 2,
@@ -62,6 +63,7 @@ fn plan(changes: &[&str]) -> Plan {
         privileged: false,
         governs: None,
         exception: None,
+        joint: None,
         made: Timestamp::UNIX_EPOCH,
     }
 }
@@ -76,6 +78,7 @@ fn state(active: bool, title: &str, held: &[&str]) -> AccountState {
 
 fn account(seen: AccountState, applied: AccountState) -> Account {
     Account {
+        for_key: None,
         id: AccountId::from_bytes([1; 16]),
         system: chat(),
         external_id: "u".into(),

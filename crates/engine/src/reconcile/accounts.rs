@@ -150,6 +150,7 @@ impl Engine {
             external_id: one.external_id.clone(),
             username: one.username.clone(),
             identity,
+            for_key: before.and_then(|account| account.for_key.clone()),
             state,
             applied: before.and_then(|account| account.applied.clone()),
             seen: comparing.began,

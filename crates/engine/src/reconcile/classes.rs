@@ -142,6 +142,8 @@ impl Owners {
         let claimed = self.marked(seen.marker).is_some_and(|marked| marked != identity);
         let lifecycle = self.people.get(&identity).map(|stored| &stored.value.lifecycle);
         match lifecycle {
+            // What the one that went has is ended, whosever the marker is by now.
+            Some(Lifecycle::Merged { .. }) => Owner::Left,
             _ if claimed => Owner::Several,
             None | Some(Lifecycle::Left { .. }) => Owner::Left,
             Some(Lifecycle::Pending { .. } | Lifecycle::Active { .. } | Lifecycle::Absent { .. }) => {
@@ -176,8 +178,13 @@ impl Engine {
             let asked = Select::from(Table::Identities)
                 .filter(Filter::In(column, texts.into_iter().map(Into::into).collect()));
             for stored in select::<Identity>(tx, self.tenant(), asked).await? {
-                owners.by_key.insert(stored.value.source_key.to_string(), stored.value.id);
-                owners.people.insert(stored.value.id, stored);
+                let key = stored.value.source_key.to_string();
+                // The marker of a key that leads to somebody else is theirs.
+                if let Some(who) = self.followed(tx, stored.clone()).await? {
+                    owners.by_key.insert(key, who.value.id);
+                    owners.people.insert(who.value.id, who);
+                }
+                owners.people.entry(stored.value.id).or_insert(stored);
             }
         }
         owners.exceptions = self.exceptions_of(tx, owners.people.keys().copied()).await?;

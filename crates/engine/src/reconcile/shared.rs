@@ -50,9 +50,15 @@ impl Engine {
             return Ok(BTreeSet::new());
         }
         let asked = Select::from(Table::Identities).filter(Filter::In("source_key", keys));
-        let people = select::<Identity>(tx, self.tenant(), asked).await?.into_iter().map(|s| s.value);
-        let here = people.filter(|person| !matches!(person.lifecycle, Lifecycle::Left { .. }));
-        Ok(here.map(|person| person.source_key.to_string()).collect())
+        let mut here = BTreeSet::new();
+        for stored in select::<Identity>(tx, self.tenant(), asked).await? {
+            let key = stored.value.source_key.to_string();
+            let person = self.followed(tx, stored).await?;
+            if person.is_some_and(|person| !matches!(person.value.lifecycle, Lifecycle::Left { .. })) {
+                here.insert(key);
+            }
+        }
+        Ok(here)
     }
 
     async fn tell_unattended(

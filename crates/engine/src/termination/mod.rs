@@ -30,7 +30,7 @@ use bailiwick_store::{
 };
 
 pub use self::fire::Fired;
-use crate::{Catalogue, Decided, Engine, EngineError, Haste, Job, Result};
+use crate::{Catalogue, Decided, Engine, EngineError, Haste, Job, Result, engagement::all_fired};
 
 /// Who is to be armed.
 #[derive(Debug, Clone)]
@@ -400,7 +400,8 @@ impl Engine {
 /// The same person, gone by the word of somebody here.
 fn gone(identity: &Identity, now: Timestamp) -> Identity {
     let lifecycle = Lifecycle::Left { at: Effective::at(now) };
-    Identity { lifecycle, generation: identity.generation + 1, ..identity.clone() }
+    let engagements = all_fired(identity, now);
+    Identity { lifecycle, generation: identity.generation + 1, engagements, ..identity.clone() }
 }
 
 /// The prepared plan as the steps of the flow see plans.

@@ -46,8 +46,11 @@ impl Engine {
         ];
         for (keys, word) in words {
             for key in keys {
-                let Some(identity) = identities.get(key).map(|stored| stored.value.id) else { continue };
-                let Some(stored) = owed.remove(&identity) else { continue };
+                let Some(identity) = identities.get(key).map(|stored| &stored.value) else { continue };
+                if word.is_some() && others_owe(identity, source, key, said) {
+                    continue;
+                }
+                let Some(stored) = owed.remove(&identity.id) else { continue };
                 let Some(word) = word.clone() else {
                     wrongs.push(here_still(&stored.value, (source, owner), key));
                     continue;
@@ -91,10 +94,14 @@ impl Engine {
         let actor = Actor::Operator(by.name.clone());
         let record = self.answered(&lifted, actor).personal("reason", reason);
         let mut updates = vec![Update::new(record).replace(&lifted, revision, self.entropy())];
-        if lifted.owed().is_none() {
+        let lift = lifted.owed().is_none();
+        if lift {
             updates.extend(self.close_finding(&mut *tx, HERE_STILL, &lifted.id.to_string()).await?);
         }
         tx.write(self.tenant(), updates, self.entropy()).await?;
+        if lift {
+            self.heard_of(&mut *tx, lifted.identity, |_| true, Actor::Operator(by.name.clone())).await?;
+        }
         tx.commit().await?;
         Ok(lifted)
     }
@@ -115,6 +122,15 @@ impl Engine {
         record.actor = actor;
         record
     }
+}
+
+/// Whether another record of the same person was fired and its source has not said, nor says now, that it ended.
+fn others_owe(of: &Identity, source: &SourceName, key: &str, said: &OfFired) -> bool {
+    let says = |key: &String| said.gone.contains(key) || said.anew.contains(key);
+    of.engagements.iter().any(|record| {
+        let here = record.key.source == *source;
+        record.fired.is_some() && !(here && (record.key.key == key || says(&record.key.key)))
+    })
 }
 
 fn here_still(of: &Termination, (source, owner): (&SourceName, &str), key: &str) -> Wrong {

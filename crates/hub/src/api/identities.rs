@@ -16,9 +16,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Hub, Page,
-    answer::{Answer, Params, Segment},
+    answer::{Answer, Body, Params, Segment},
     caller::Caller,
     page::{Wanted, is},
+    plans::{self, PlanView},
 };
 
 /// What people call an identity.
@@ -39,6 +40,11 @@ impl From<&Identity> for Who {
 }
 
 impl Who {
+    /// An id that leads to somebody, with its own key and their name.
+    fn of_key(other: &Identity, to: &Identity) -> Self {
+        Self { id: other.id, key: other.source_key.to_string(), name: to.display_name() }
+    }
+
     /// One of those that were looked up; who is not among them has only the id.
     pub fn of(known: &BTreeMap<IdentityId, Self>, id: IdentityId) -> Self {
         known.get(&id).cloned().unwrap_or_else(|| Self { id, key: String::new(), name: id.to_string() })
@@ -52,8 +58,34 @@ pub struct IdentityView {
     pub identity: Identity,
     /// Its accounts.
     pub accounts: Vec<Account>,
-    /// Its cases.
+    /// Its cases, and those of the ids that were joined to it.
     pub cases: Vec<Case>,
+    /// The ids that lead to it, with their keys: it has their records now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub joined: Vec<Who>,
+    /// The one of them that was asked for, where it was not this identity's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Who>,
+}
+
+/// What is to be joined to an identity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JoinRequest {
+    /// The other one: id, `source/key` or e-mail address.
+    pub other: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What is to be split off an identity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SplitRequest {
+    /// The key, `source/key`.
+    pub key: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// Why somebody has an entitlement, or has it not.
@@ -88,13 +120,41 @@ pub async fn show(
     _: Caller,
     Segment(identity): Segment<String>,
 ) -> Answer<IdentityView> {
-    let identity = hub.engine.find_identity(&identity).await?.value;
+    let (asked, identity) = (identity.clone(), hub.engine.find_identity(&identity).await?.value);
+    let joined: Vec<Who> =
+        hub.engine.joined_ids(&identity).await?.iter().map(|other| Who::of_key(other, &identity)).collect();
+    let asked = joined.iter().find(|other| other.key == asked || other.id.to_string() == asked).cloned();
     let mut tx = hub.read().await?;
     let of = KeyValue::from(identity.id.to_string());
     let mut accounts: Vec<Account> = hub.all(&mut *tx, vec![Filter::Is("identity", of.clone())]).await?;
-    let cases = hub.all(&mut *tx, vec![Filter::Is("identity", of)]).await?;
+    let ids = joined.iter().map(|other| other.id.to_string().into()).chain([of]).collect();
+    let cases = hub.all(&mut *tx, vec![Filter::In("identity", ids)]).await?;
     accounts.sort_by(|a, b| a.system.cmp(&b.system));
-    Ok(Json(IdentityView { identity, accounts, cases }))
+    Ok(Json(IdentityView { identity, accounts, cases, joined, asked }))
+}
+
+/// `POST /identities/{identity}/join`: any operator may ask; a second person approves the plan.
+pub async fn join(
+    State(hub): State<Hub>,
+    Caller(operator): Caller,
+    Segment(identity): Segment<String>,
+    Body(asked): Body<JoinRequest>,
+) -> Answer<PlanView> {
+    let plan = hub.engine.ask_join(&identity, &asked.other, &asked.reason, &operator).await?;
+    hub.worker.nudge();
+    plans::show(State(hub), Caller(operator), Segment(plan.id)).await
+}
+
+/// `POST /identities/{identity}/split`: any operator may ask; a second person approves the plan.
+pub async fn split(
+    State(hub): State<Hub>,
+    Caller(operator): Caller,
+    Segment(identity): Segment<String>,
+    Body(asked): Body<SplitRequest>,
+) -> Answer<PlanView> {
+    let plan = hub.engine.ask_split(&identity, &asked.key, &asked.reason, &operator).await?;
+    hub.worker.nudge();
+    plans::show(State(hub), Caller(operator), Segment(plan.id)).await
 }
 
 /// For which time.

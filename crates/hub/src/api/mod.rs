@@ -66,6 +66,7 @@ pub use self::{
     findings::FindingView,
     hooks::HookMade,
     identities::{HolderView, IdentityView, Who, WhyView},
+    identities::{HolderView, IdentityView, JoinRequest, SplitRequest, Who, WhyView},
     integrations::{CallerMade, IntegrationView, NewCaller, Withdrawal},
     operators::{
         AskedFor, EnrolRequest, Enrolled, InvitationHalf, Joining, NewOperator, OperatorMade, OperatorView,
@@ -163,6 +164,8 @@ pub fn router(hub: Hub) -> Router {
         .route("/undo", post(undo::ask))
         .route("/identities", get(identities::list))
         .route("/identities/{identity}", get(identities::show))
+        .route("/identities/{identity}/join", post(identities::join))
+        .route("/identities/{identity}/split", post(identities::split))
         .route("/identities/{identity}/entitlements/{entitlement}", get(identities::why))
         .route("/entitlements/{entitlement}/holders", get(identities::holders))
         .route("/accounts", get(accounts::list))

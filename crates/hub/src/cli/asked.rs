@@ -3,6 +3,7 @@
 use bailiwick_core::{
     exception::{Because, Terms},
     govern::declared_value,
+    join::{Act, Fate, Joint},
     plan::{Governs, Op, Plan},
 };
 use serde_json::Value;
@@ -41,7 +42,30 @@ pub fn question(plan: &Plan) -> Option<String> {
             ),
         }
     };
-    plan.governs.as_ref().map(hub).or(plan.exception.as_ref().map(exception))
+    let joint = |joint: &Joint| match joint.act {
+        Act::Join => format!("is {} the same person: {}", joint.key, joint.reason),
+        Act::Split => format!("is {} somebody else: {}", joint.key, joint.reason),
+    };
+    let asked = plan.governs.as_ref().map(hub).or(plan.exception.as_ref().map(exception));
+    asked.or(plan.joint.as_ref().map(joint))
+}
+
+/// What becomes of each account when two identities are joined or split, line by line.
+pub fn accounts(joint: &Joint) -> Vec<String> {
+    let other = &joint.key;
+    let fate = |fate: Fate| match fate {
+        Fate::Comes => "is this identity's from now on".to_owned(),
+        Fate::Ends => format!("of {other} is ended: this identity has another there"),
+        Fate::Yields => format!("is ended: the one of {other} is kept"),
+        Fate::Rests => format!("of {other} is not in use, and stays as it is"),
+        Fate::Goes => format!("goes to {other}"),
+        Fate::Stays => "stays".to_owned(),
+        Fate::Theirs => format!("is of {other}, as before"),
+    };
+    let beside = joint.beside.iter().map(|change| format!("besides {change} for {other}"));
+    let accounts = joint.accounts.iter();
+    let accounts = accounts.map(|line| format!("{}/{} {}", line.system, line.username, fate(line.fate)));
+    accounts.map(|line| format!("account {line}")).chain(beside).collect()
 }
 
 /// What a change of the plan declares, line by line; nothing of what is personal to people.

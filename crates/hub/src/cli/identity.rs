@@ -3,9 +3,9 @@
 use bailiwick_core::identity::{Identity, Lifecycle};
 use clap::Subcommand;
 
-use super::{Context, list::ListArgs};
+use super::{Context, list::ListArgs, plan};
 use crate::{
-    api::IdentityView,
+    api::{IdentityView, JoinRequest, PlanView, SplitRequest},
     failure::{Exit, Result},
     render::{Output, Tone},
 };
@@ -16,8 +16,8 @@ pub enum IdentityCommand {
     /// The identities
     #[command(after_help = "Example:\n  bailiwick identity list --state left")]
     List {
-        /// Only those in this state: pending, active, absent, left
-        #[arg(long, value_parser = ["pending", "active", "absent", "left"])]
+        /// Only those in this state: pending, active, absent, left, merged
+        #[arg(long, value_parser = ["pending", "active", "absent", "left", "merged"])]
         state: Option<String>,
         #[command(flatten)]
         list: ListArgs,
@@ -27,6 +27,35 @@ pub enum IdentityCommand {
     Show {
         /// The id, `source/key`, or the e-mail address
         identity: String,
+    },
+    /// Ask that two identities become one, because they are one person
+    #[command(
+        after_help = "The first stays, with its id; the second leads to it from then on. Somebody else approves the plan, which shows \
+        what\nthe joined person is to have and what becomes of each account.\n\n\
+        Example:\n  bailiwick identity join contractors/C17 hr/1009 --reason \"she was hired; HR has no earlier key\""
+    )]
+    Join {
+        /// The one that stays: id, `source/key`, or the e-mail address
+        identity: String,
+        /// The other one
+        other: String,
+        /// Why
+        #[arg(long)]
+        reason: String,
+    },
+    /// Ask that a key which was joined to an identity is somebody else's again
+    #[command(
+        after_help = "Each gets what came with their key or was made for it. Somebody else approves the plan.\n\n\
+        Example:\n  bailiwick identity split contractors/C17 hr/1009 --reason \"they share a name and nothing else\""
+    )]
+    Split {
+        /// The identity: id, `source/key`, or the e-mail address
+        identity: String,
+        /// The key that goes from it, `source/key`
+        key: String,
+        /// Why
+        #[arg(long)]
+        reason: String,
     },
 }
 
@@ -56,12 +85,31 @@ pub async fn run(context: &Context<'_>, command: IdentityCommand) -> Result<Exit
             let view: IdentityView = client.get(&["identities", &identity]).send().await?;
             context.output.result(&view, |output| show(output, &view));
         }
+        IdentityCommand::Join { identity, other, reason } => {
+            let asked = JoinRequest { other, reason };
+            let view: PlanView = client.post(&["identities", &identity, "join"]).json(&asked).send().await?;
+            context.output.result(&view, |output| waits(output, &view));
+        }
+        IdentityCommand::Split { identity, key, reason } => {
+            let asked = SplitRequest { key, reason };
+            let view: PlanView = client.post(&["identities", &identity, "split"]).json(&asked).send().await?;
+            context.output.result(&view, |output| waits(output, &view));
+        }
     }
     Ok(Exit::Done)
 }
 
+/// What is asked for, and who goes on from there.
+fn waits(output: Output, view: &PlanView) {
+    plan::describe(output, view);
+    output.say(&format!("somebody else approves it: `bailiwick approve {}`", view.row.plan.id));
+}
+
 fn show(output: Output, view: &IdentityView) {
-    let IdentityView { identity, accounts, cases } = view;
+    let IdentityView { identity, accounts, cases, joined, asked } = view;
+    if let Some(asked) = asked {
+        output.line(&format!("{} ({}) was joined to this identity:", asked.key, asked.id));
+    }
     output.line(&format!("{} ({})", identity.display_name(), identity.source_key));
     output.line(&format!("  id          {}", identity.id));
     output.line(&format!(
@@ -69,6 +117,14 @@ fn show(output: Output, view: &IdentityView) {
         output.paint(tone(&identity.lifecycle), &state(&identity.lifecycle))
     ));
     output.line(&format!("  generation  {}", identity.generation));
+    for record in &identity.engagements {
+        let leads = if record.key == *identity.leading_key() { ", leads" } else { "" };
+        let state = output.paint(tone(&record.lifecycle), &state(&record.lifecycle));
+        output.line(&format!("  record      {} {state}{leads}", record.key));
+    }
+    for other in joined {
+        output.line(&format!("  joined      {} ({})", other.id, other.key));
+    }
     for (name, value) in &identity.attributes {
         output.line(&format!("  {name:<11} {value}"));
     }
@@ -104,6 +160,7 @@ fn state(lifecycle: &Lifecycle) -> String {
             format!("absent since {since:.0}, grace until {grace_until:.0}")
         }
         Lifecycle::Left { at } => format!("left {:.0}", at.at),
+        Lifecycle::Merged { into, since } => format!("joined into {into} {since:.0}"),
     }
 }
 
@@ -112,6 +169,6 @@ fn tone(lifecycle: &Lifecycle) -> Tone {
         Lifecycle::Pending { .. } => Tone::Plain,
         Lifecycle::Active { .. } => Tone::Good,
         Lifecycle::Absent { .. } => Tone::Warn,
-        Lifecycle::Left { .. } => Tone::Dim,
+        Lifecycle::Left { .. } | Lifecycle::Merged { .. } => Tone::Dim,
     }
 }

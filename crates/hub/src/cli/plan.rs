@@ -165,6 +165,9 @@ pub fn describe(output: Output, view: &PlanView) {
     if let Some(question) = asked::question(plan) {
         output.line(&format!("  asks    {question}"));
     }
+    for line in plan.joint.iter().flat_map(asked::accounts) {
+        output.line(&format!("  {line}"));
+    }
     if plan.privileged {
         output.toned(Tone::Warn, "  it gives power over other access");
     }

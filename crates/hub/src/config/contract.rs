@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bailiwick_core::contract::{AttributeRule, SourceContract};
+use bailiwick_core::contract::{AttributeRule, PreviousKey, SourceContract};
 use serde_json::{Map, Value};
 use toml::{Spanned, de::DeValue};
 
@@ -30,6 +30,7 @@ pub(super) fn contract<'t>(
         ("always_allowed", u64::from(u32::MAX)),
         ("grace_days", 3_650),
         ("max_age_hours", 24 * 366),
+        ("rank", u64::from(u16::MAX)),
     ] {
         if let Some(number) = fields.number(key, 0, most, report) {
             plain.insert(key.into(), number.into());
@@ -43,6 +44,13 @@ pub(super) fn contract<'t>(
                     format!("`{}` is not a time zone; use an IANA name such as `Europe/Berlin`", zone.value);
                 report.add(Code::Value, zone.spot, message);
             }
+        }
+    }
+    if let Some(found) = fields.value("previous_key") {
+        let value = json::plain(found.value);
+        match serde_json::from_value::<PreviousKey>(value.clone()) {
+            Ok(_) => drop(plain.insert("previous_key".into(), value)),
+            Err(error) => report.add(Code::Value, found.spot, format!("`previous_key`: {error}")),
         }
     }
     let cohorts = fields.texts("cohorts", report).unwrap_or_default();

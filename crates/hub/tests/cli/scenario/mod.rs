@@ -75,6 +75,7 @@ scenarios! {
     the_feed_is_guarded: "19-the-feed-is-guarded.md",
     undo: "20-undo.md",
     what_its_own_log_says: "22-what-its-own-log-says.md",
+    one_person_two_records: "23-one-person-two-records.md",
 }
 
 #[test]

@@ -1,0 +1,328 @@
+//! People with several records: judged by what they have on the systems, in truth.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod world;
+
+use bailiwick_core::{
+    account::Account,
+    digest::Digest,
+    id::{IntegrationName, PlanId, SourceName, SystemName},
+    identity::Identity,
+    integration::{Integration, Role},
+    time::SignedDuration,
+};
+use bailiwick_engine::{ArmRequest, Configuration, EngineError, Imported};
+use bailiwick_store::{Table, entities::Operator};
+use serde_json::json;
+use world::{BEGIN, Phone, World};
+
+const CAT: &str = "C1,Cat,cat@x.test,Engineering,,,active";
+const BO: &str = "2,Bo,bo@x.test,Finance,,,active,";
+const CY: &str = "3,Cy,cy@x.test,Finance,,,active,";
+
+struct Scene {
+    world: World,
+    asker: Operator,
+    approver: Operator,
+    phone: Phone,
+}
+
+/// A day so many days after the world began.
+fn day(after: i64) -> String {
+    let begin = bailiwick_core::time::Timestamp::from_millisecond(BEGIN).unwrap();
+    let day = begin + SignedDuration::from_hours(24 * after);
+    day.to_string()[..10].to_owned()
+}
+
+/// Two sources: employees, who say which contractor they were, and contractors.
+fn sources(configuration: &mut Configuration) {
+    let hr = configuration.integrations.iter_mut().find(|i| i.name.as_str() == "hr").unwrap();
+    let contractors = Integration {
+        name: IntegrationName::new("contractors").unwrap(),
+        settings: json!({
+            "file": "contractors.csv", "key": "id",
+            "columns": { "email": "email", "display_name": "name", "department": "dept" },
+            "start": "first_day", "end": "last_day",
+            "status": "status", "active": ["active"], "terminated": ["left"]
+        }),
+        ..hr.clone()
+    };
+    hr.settings = json!({
+        "file": "current.csv", "key": "id",
+        "columns": { "email": "email", "display_name": "name", "department": "dept", "was": "was" },
+        "start": "first_day", "end": "last_day",
+        "status": "status", "active": ["active"], "terminated": ["left"]
+    });
+    let Role::Source { contract, .. } = &mut hr.role else { panic!("hr is a source") };
+    contract.rank = 1;
+    contract.previous_key =
+        serde_json::from_value(json!({ "attribute": "was", "source": "contractors" })).unwrap();
+    contract.attributes.get_mut("email").unwrap().unique = true;
+    let Role::Source { contract, .. } = &hr.role else { panic!("hr is a source") };
+    let contract =
+        bailiwick_core::contract::SourceContract { rank: 100, previous_key: None, ..contract.clone() };
+    let source = SourceName::new("contractors").unwrap();
+    configuration.integrations.push(Integration { role: Role::Source { source, contract }, ..contractors });
+}
+
+impl Scene {
+    async fn new(seed: u64) -> Self {
+        let mut world = World::new(seed, &[("chat", &[]), ("wiki", &[])]).await;
+        world.configure_with(sources).await;
+        hr(&world, &[BO, CY]).await.unwrap();
+        contractors(&world, &[CAT]).await.unwrap();
+        world.quiet().await;
+        let (asker, approver, phone) = world.asker_and_approver().await;
+        Self { world, asker, approver, phone }
+    }
+
+    async fn hr(&mut self, lines: &[&str]) -> Imported {
+        self.world.pass(SignedDuration::from_secs(1));
+        let all: Vec<&str> = [BO, CY].into_iter().chain(lines.iter().copied()).collect();
+        let done = hr(&self.world, &all).await.unwrap();
+        self.world.quiet().await;
+        done
+    }
+
+    async fn contractors(&mut self, lines: &[&str]) {
+        self.world.pass(SignedDuration::from_secs(1));
+        contractors(&self.world, lines).await.unwrap();
+        self.world.quiet().await;
+    }
+
+    async fn who(&self, text: &str) -> Identity {
+        self.world.engine.find_identity(text).await.unwrap().value
+    }
+
+    async fn join(&self, who: &str, other: &str) -> Result<PlanId, &'static str> {
+        let asked = self.world.engine.ask_join(who, other, "one person", &self.asker).await;
+        asked.map(|plan| plan.id).map_err(|error| error.code())
+    }
+
+    async fn split(&self, who: &str, key: &str) -> Result<PlanId, &'static str> {
+        let asked = self.world.engine.ask_split(who, key, "two people", &self.asker).await;
+        asked.map(|plan| plan.id).map_err(|error| error.code())
+    }
+
+    async fn approve(&mut self, plan: PlanId) -> Result<(), &'static str> {
+        self.approve_as(plan, self.approver.clone()).await
+    }
+
+    async fn approve_as(&mut self, plan: PlanId, by: Operator) -> Result<(), &'static str> {
+        let row = self.world.plans().await.into_iter().find(|row| row.plan.id == plan).unwrap();
+        self.world.pass(SignedDuration::from_secs(30));
+        let code = self.phone.code(self.world.engine.now());
+        let done = self.world.engine.approve_with(plan, row.digest, &by, Some(&code)).await;
+        let done = done.map(drop).map_err(|error| error.code());
+        self.world.quiet().await;
+        done
+    }
+
+    /// What somebody has on a system: nothing, or whether the account works and in which groups it is.
+    fn has(&self, system: &str, user: &str) -> Option<(bool, Vec<&'static str>)> {
+        let line = self.world.truth().get(&format!("{system}/{user}@x.test"))?.clone();
+        let groups = ["Everyone", "Engineering", "Finance", "Admins"];
+        let held = groups.into_iter().filter(|group| line.contains(&format!("\"{group}\""))).collect();
+        Some((line.contains("active=true"), held))
+    }
+}
+
+async fn hr(world: &World, lines: &[&str]) -> Result<Imported, EngineError> {
+    deliver(world, "hr", "current.csv", ",was", lines).await
+}
+
+async fn contractors(world: &World, lines: &[&str]) -> Result<Imported, EngineError> {
+    deliver(world, "contractors", "contractors.csv", "", lines).await
+}
+
+async fn deliver(
+    world: &World,
+    source: &str,
+    file: &str,
+    more: &str,
+    lines: &[&str],
+) -> Result<Imported, EngineError> {
+    let text = format!("id,name,email,dept,first_day,last_day,status{more}\n{}\n", lines.join("\n"));
+    std::fs::write(world.folder.path().join(file), &text).unwrap();
+    world.engine.import(&SourceName::new(source).unwrap(), Digest::of(text.as_bytes())).await
+}
+
+const ENGINEER: (bool, [&str; 2]) = (true, ["Everyone", "Engineering"]);
+const FINANCIER: (bool, [&str; 2]) = (true, ["Everyone", "Finance"]);
+
+#[track_caller]
+fn has(of: Option<(bool, Vec<&'static str>)>, expect: (bool, [&str; 2])) {
+    assert_eq!(of, Some((expect.0, expect.1.to_vec())));
+}
+
+#[tokio::test]
+async fn a_contractor_becomes_an_employee_without_a_gap_and_without_a_leftover() {
+    let mut scene = Scene::new(1).await;
+    has(scene.has("chat", "cat"), ENGINEER);
+    let before = scene.who("contractors/C1").await;
+    // Their last day as a contractor is the day before their first as an employee.
+    let (last, first) = (day(9), day(10));
+    scene.contractors(&[&format!("C1,Cat,cat@x.test,Engineering,,{last},active")]).await;
+    scene.hr(&[&format!("9,Cat,cat@x.test,Finance,{first},,active,C1")]).await;
+    let both = scene.who("hr/9").await;
+    assert_eq!((both.id, both.engagements.len()), (before.id, 2));
+    has(scene.has("chat", "cat"), ENGINEER);
+    scene.world.pass(SignedDuration::from_hours(24 * 10));
+    scene.world.quiet().await;
+    has(scene.has("chat", "cat"), FINANCIER);
+    let effects = scene.world.effects();
+    let did =
+        |what: &str| effects.iter().filter(|(key, _)| key.contains(what) && key.contains("cat@")).count();
+    assert_eq!(did("Disabled") + did("Deleted") + did("Blocked"), 0, "{effects:?}");
+    assert_eq!(
+        scene
+            .world
+            .all::<Account>(Table::Accounts)
+            .await
+            .iter()
+            .filter(|a| a.username == "cat@x.test")
+            .count(),
+        2
+    );
+    // That the contractor's record is terminated now is not the person's departure.
+    scene.contractors(&[&format!("C1,Cat,cat@x.test,Engineering,,{last},left")]).await;
+    has(scene.has("chat", "cat"), FINANCIER);
+    assert_eq!(scene.world.cases().await.len(), 0);
+    // That the last one ends is.
+    scene.hr(&[&format!("9,Cat,cat@x.test,Finance,{first},,left,C1")]).await;
+    assert_eq!(scene.has("chat", "cat").unwrap().0, false);
+    assert_eq!(
+        (scene.world.cases().await.len(), scene.who("contractors/C1").await.lifecycle.name()),
+        (1, "left")
+    );
+}
+
+#[tokio::test]
+async fn a_gap_between_two_engagements_is_a_departure_and_a_return() {
+    let mut scene = Scene::new(2).await;
+    let (last, first) = (day(9), day(15));
+    scene.contractors(&[&format!("C1,Cat,cat@x.test,Engineering,,{last},active")]).await;
+    scene.hr(&[&format!("9,Cat,cat@x.test,Finance,{first},,active,C1")]).await;
+    scene.world.pass(SignedDuration::from_hours(24 * 11));
+    scene.world.quiet().await;
+    assert_eq!((scene.has("chat", "cat").unwrap().0, scene.world.cases().await.len()), (false, 1));
+    scene.world.pass(SignedDuration::from_hours(24 * 5));
+    scene.world.quiet().await;
+    has(scene.has("chat", "cat"), FINANCIER);
+}
+
+#[tokio::test]
+async fn whoever_is_inactive_or_powerful_is_not_joined_by_a_source_alone() {
+    let mut scene = Scene::new(3).await;
+    scene.contractors(&["C1,Cat,cat@x.test,Engineering,,,left"]).await;
+    scene.hr(&["9,Cat,cat9@x.test,Finance,,,active,C1", "8,Dee,dee@x.test,Finance,,,active,C77"]).await;
+    assert_ne!(scene.who("hr/9").await.id, scene.who("contractors/C1").await.id);
+    let told = scene.world.findings("identity-ambiguous").await;
+    assert!(told.iter().any(|m| m.contains("identity join contractors/C1 hr/9")), "{told:?}");
+    let told = scene.world.findings("previous-key-unknown").await;
+    assert!(told.iter().any(|m| m.contains("contractors/C77")), "{told:?}");
+    assert_eq!(scene.has("chat", "cat").unwrap().0, false);
+}
+
+#[tokio::test]
+async fn a_wrong_join_is_split_and_each_has_what_was_theirs() {
+    let mut scene = Scene::new(4).await;
+    scene.hr(&["9,Eve,eve@x.test,Finance,,,active,"]).await;
+    let (cat, eve) = (scene.who("contractors/C1").await, scene.who("hr/9").await);
+    let plan = scene.join("contractors/C1", "hr/9").await.unwrap();
+    // Who asked does not approve, and nothing happens until then.
+    assert_eq!(scene.approve_as(plan, scene.asker.clone()).await, Err("approval-by-requester"));
+    has(scene.has("chat", "eve"), FINANCIER);
+    scene.approve(plan).await.unwrap();
+    // The employee's record leads, so its account is kept; the other one is ended.
+    let joined = scene.who("hr/9").await;
+    assert_eq!((joined.id, joined.engagements.len()), (cat.id, 2));
+    assert_eq!(scene.who(&eve.id.to_string()).await.id, cat.id);
+    has(scene.has("chat", "eve"), FINANCIER);
+    assert_eq!(scene.has("chat", "cat"), Some((false, vec![])));
+    // A comparison finds nothing to do and nobody to ask.
+    for system in ["chat", "wiki"] {
+        let found = scene.world.engine.reconcile(&SystemName::new(system).unwrap(), true).await.unwrap();
+        assert!(
+            found.classes.differences.iter().all(|d| d.difference.class.as_str() != "duplicate"),
+            "{found:?}"
+        );
+    }
+    scene.world.quiet().await;
+    has(scene.has("chat", "eve"), FINANCIER);
+    // They are two people after all.
+    assert_eq!(scene.split("contractors/C1", "contractors/C1").await, Err("split-own-key"));
+    assert_eq!(scene.split("contractors/C1", "hr/2").await, Err("split-not-joined"));
+    let plan = scene.split("contractors/C1", "hr/9").await.unwrap();
+    scene.approve(plan).await.unwrap();
+    let (cat_now, eve_now) = (scene.who("contractors/C1").await, scene.who("hr/9").await);
+    assert_eq!((cat_now.id, eve_now.id), (cat.id, eve.id));
+    assert_eq!((&cat_now.attributes, &eve_now.attributes), (&cat.attributes, &eve.attributes));
+    for system in ["chat", "wiki"] {
+        has(scene.has(system, "cat"), ENGINEER);
+        has(scene.has(system, "eve"), FINANCIER);
+    }
+    // Each leaves for themselves.
+    scene.hr(&["9,Eve,eve@x.test,Finance,,,left,"]).await;
+    has(scene.has("chat", "cat"), ENGINEER);
+    assert!(!scene.has("chat", "eve").unwrap().0);
+    let bare = |accounts: Vec<Account>| accounts.iter().filter(|a| a.for_key.is_some()).count();
+    assert_eq!(bare(scene.world.all(Table::Accounts).await), 0);
+}
+
+#[tokio::test]
+async fn what_is_under_way_or_changed_since_is_not_joined_and_both_are_beneficiaries() {
+    let mut scene = Scene::new(5).await;
+    scene.hr(&["9,Eve,eve@x.test,Finance,,,active,"]).await;
+    assert_eq!(scene.join("hr/9", "hr/9").await, Err("join-same"));
+    let own = scene.world.operator_with("eve", &["approver"], Some("hr/9"), 9).await;
+    let plan = scene.join("contractors/C1", "hr/9").await.unwrap();
+    assert_eq!(scene.approve_as(plan, own).await, Err("approval-by-beneficiary"));
+    // What was shown is not so any more.
+    scene.hr(&["9,Eve,eve@x.test,Engineering,,,active,"]).await;
+    assert_eq!(scene.approve(plan).await, Err("plan-superseded"));
+    assert_ne!(scene.who("hr/9").await.id, scene.who("contractors/C1").await.id);
+    // A second asking takes the place of the first.
+    let plan = scene.join("contractors/C1", "hr/9").await.unwrap();
+    let second = scene.join("contractors/C1", "hr/9").await.unwrap();
+    assert_eq!(scene.approve(plan).await, Err("plan-superseded"));
+    scene.approve(second).await.unwrap();
+    assert_eq!(scene.who("hr/9").await.id, scene.who("contractors/C1").await.id);
+}
+
+#[tokio::test]
+async fn whoever_was_fired_is_gone_until_each_source_has_said_so() {
+    let mut scene = Scene::new(6).await;
+    scene.hr(&["9,Cat,cat@x.test,Finance,,,active,C1"]).await;
+    has(scene.has("chat", "cat"), FINANCIER);
+    let boss = scene.world.operator_with("boss", &["terminator"], Some("hr/2"), 9).await;
+    let asked = ArmRequest { persons: vec!["hr/9".into()], reason: "fraud".into(), hours: 4 };
+    let armed = scene.world.engine.arm(asked, &boss).await.unwrap();
+    scene.world.engine.fire(&[armed[0].id.to_string()], &boss).await.unwrap();
+    scene.world.quiet().await;
+    assert!(!scene.has("chat", "cat").unwrap().0);
+    // One source has heard of it; the other goes on saying that they are here.
+    scene.hr(&["9,Cat,cat@x.test,Finance,,,left,C1"]).await;
+    scene.contractors(&[CAT]).await;
+    scene.contractors(&["C1,Cat,cat@x.test,Sales,,,active"]).await;
+    assert!(!scene.has("chat", "cat").unwrap().0);
+    assert_eq!(scene.world.findings("fired-still-here").await.len(), 1);
+    // Now both have, and what they say counts again.
+    scene.contractors(&["C1,Cat,cat@x.test,Sales,,,left"]).await;
+    assert_eq!(scene.world.findings("fired-still-here").await.len(), 0);
+    scene.hr(&["9,Cat,cat@x.test,Finance,,,active,C1"]).await;
+    has(scene.has("chat", "cat"), FINANCIER);
+}
+
+#[tokio::test]
+async fn the_same_address_on_two_identities_is_for_people_to_judge() {
+    let mut scene = Scene::new(7).await;
+    scene.hr(&["9,Cat,CAT@x.test,Finance,,,active,"]).await;
+    let told = scene.world.findings("identity-ambiguous").await;
+    assert!(told.len() == 1 && told[0].contains("they have the same `email`"), "{told:?}");
+    assert!(told[0].contains("identity join contractors/C1 hr/9"), "{told:?}");
+    assert_ne!(scene.who("hr/9").await.id, scene.who("contractors/C1").await.id);
+    scene.hr(&["9,Cat,cat9@x.test,Finance,,,active,"]).await;
+    assert_eq!(scene.world.findings("identity-ambiguous").await.len(), 0);
+}
