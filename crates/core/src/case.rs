@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     access::AccessClass,
     digest::Digest,
+    exposure::Exposure,
     id::{AccountId, CaseId, EventId, IdentityId, SystemName},
     time::Timestamp,
     verify::{Verdict, Witness},
@@ -23,6 +24,9 @@ pub struct Case {
     pub opened: Timestamp,
     /// When the departure took effect; earlier than `opened` when it was reported late.
     pub effective: Timestamp,
+    /// What they could still do, where the departure was told late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exposure: Option<Exposure>,
     /// When it was closed, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<Timestamp>,

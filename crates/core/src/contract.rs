@@ -15,6 +15,7 @@ use crate::{
     id::{EntitlementName, SourceName},
     identity::{Lifecycle, SourceKey},
     policy::{AttributeType, AttributeValue, Attributes},
+    stay::Cancelled,
     time::{Cutoff, Date, Effective, LocalDay, SignedDuration, Timestamp},
 };
 
@@ -162,6 +163,8 @@ pub struct Known {
     pub lifecycle: Lifecycle,
     /// When they were fired here, while the source has not said that they left.
     pub fired: Option<Timestamp>,
+    /// The end that this record said and that two people took back.
+    pub cancelled: Option<Cancelled>,
 }
 
 /// What a source says of those who were fired and of whom it had not said that they left, by key.
@@ -188,6 +191,8 @@ pub struct Arrival {
     pub lifecycle: Lifecycle,
     /// When it takes effect.
     pub effective: Effective,
+    /// The end that the record says and that two people took back.
+    pub cancelled: Option<Cancelled>,
 }
 
 /// Why a delivery is held.
@@ -473,6 +478,7 @@ pub fn intake(
         attributes: k.attributes.clone(),
         lifecycle: Lifecycle::Absent { since: now, grace_until: now.saturating_add(grace).unwrap_or(now) },
         effective: Effective::at(now),
+        cancelled: k.cancelled.clone(),
     }));
     arrivals.sort_by(|a, b| a.key.cmp(&b.key));
     Intake { arrivals, unchanged, fired, breaches }
@@ -538,7 +544,15 @@ fn read(
     if !breaches.is_empty() {
         return Err(breaches);
     }
-    let lifecycle = match (record.terminated, &starts) {
+    // What two people took back counts for nothing until the source says something else.
+    let kept = known.and_then(|k| k.cancelled.as_ref());
+    let kept = kept.filter(|kept| kept.holds(ends.as_ref(), record.terminated));
+    let cancelled = kept.map(|kept| Cancelled { terminated: Some(record.terminated), ..kept.clone() });
+    let (terminated, ends) = match cancelled {
+        Some(_) => (false, None),
+        None => (record.terminated, ends),
+    };
+    let lifecycle = match (terminated, &starts) {
         // A termination with a last day in the future is an ending that is known, not one that is due.
         (true, _) => match ends.clone() {
             Some(end) if end.at > now => Lifecycle::Active { ends: Some(end) },
@@ -550,7 +564,7 @@ fn read(
     };
     let gone = matches!(lifecycle, Lifecycle::Left { .. });
     let fired = known.and_then(|k| k.fired);
-    let new = compare(record, known, attributes, lifecycle, now);
+    let new = compare(record, known, attributes, lifecycle, cancelled, now);
     Ok(match (fired, new) {
         (Some(_), _) if gone => Said::GoneToo,
         // Whoever was fired is hired anew by a first day after that, and by nothing that was said before.
@@ -598,6 +612,7 @@ fn compare(
     known: Option<&Known>,
     attributes: Attributes,
     lifecycle: Lifecycle,
+    cancelled: Option<Cancelled>,
     now: Timestamp,
 ) -> Option<Arrival> {
     let effective = match &lifecycle {
@@ -611,7 +626,11 @@ fn compare(
         // Somebody who was gone before the hub knew them has nothing here to take away.
         (None, Lifecycle::Left { .. }) => return None,
         (None, _) => EventKind::Joined,
-        (Some(k), _) if k.lifecycle == lifecycle && k.attributes == attributes => return None,
+        (Some(k), _)
+            if k.lifecycle == lifecycle && k.attributes == attributes && k.cancelled == cancelled =>
+        {
+            return None;
+        }
         (Some(Known { lifecycle: Lifecycle::Left { .. }, .. }), Lifecycle::Left { .. }) => return None,
         (Some(_), Lifecycle::Left { .. }) => EventKind::Left,
         (Some(Known { lifecycle: Lifecycle::Left { .. }, .. }), _) => EventKind::Joined,
@@ -620,11 +639,11 @@ fn compare(
             let names: BTreeSet<&String> = k.attributes.keys().chain(attributes.keys()).collect();
             let mut changed: Vec<String> =
                 names.into_iter().filter(|n| k.attributes.get(*n) != attributes.get(*n)).cloned().collect();
-            if k.lifecycle != lifecycle {
+            if k.lifecycle != lifecycle || k.cancelled != cancelled {
                 changed.push("lifecycle".into());
             }
             EventKind::Changed { attributes: changed }
         }
     };
-    Some(Arrival { key: record.key.clone(), kind, attributes, lifecycle, effective })
+    Some(Arrival { key: record.key.clone(), kind, attributes, lifecycle, effective, cancelled })
 }

@@ -131,6 +131,9 @@ fn changed(before: &Identity, after: &Identity) -> EventKind {
     if before.lifecycle != after.lifecycle {
         attributes.push("lifecycle".into());
     }
+    if before.cancelled != after.cancelled && !attributes.iter().any(|name| name == "lifecycle") {
+        attributes.push("lifecycle".into());
+    }
     if before.engagements != after.engagements {
         attributes.push("engagements".into());
     }

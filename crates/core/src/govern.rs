@@ -342,6 +342,7 @@ fn plan(
         governs: None,
         exception: None,
         joint: None,
+        stay: None,
         made,
     }
 }

@@ -6,6 +6,7 @@ use crate::{
     engagement::Engagement,
     id::{IdentityId, SourceName},
     policy::{AttributeValue, Attributes},
+    stay::Cancelled,
     time::{Effective, Timestamp},
 };
 
@@ -154,6 +155,9 @@ pub struct Identity {
     /// All its records, of somebody who is known by more than one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub engagements: Vec<Engagement>,
+    /// Ends that a source said and that two people took back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cancelled: Vec<Cancelled>,
 }
 
 impl Identity {

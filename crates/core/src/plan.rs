@@ -20,6 +20,7 @@ use crate::{
     join::Joint,
     policy::{ChangeFacts, PolicyId},
     scope::Operation,
+    stay::Stay,
     system::OnLeave,
     time::Timestamp,
 };
@@ -288,6 +289,9 @@ pub struct Plan {
     /// The identities that it joins or splits; absent for all other plans.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub joint: Option<Joint>,
+    /// The ends that it takes back; absent for all other plans.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stay: Option<Stay>,
     /// When it was made.
     pub made: Timestamp,
 }
@@ -360,6 +364,9 @@ impl Plan {
 
     /// What approval policies see as `question`.
     fn question(&self) -> &'static str {
+        if self.stay.is_some() {
+            return "stay";
+        }
         match (&self.governs, &self.exception, &self.joint) {
             (Some(governs), _, _) => governs.question.as_str(),
             (None, Some(terms), _) => terms.because.question(),
@@ -370,7 +377,7 @@ impl Plan {
 
     /// Whether it takes a known person, and no rule is enough.
     pub const fn takes_a_person(&self) -> bool {
-        self.exception.is_some() || self.joint.is_some()
+        self.exception.is_some() || self.joint.is_some() || self.stay.is_some()
     }
 
     /// Whether who approves it must prove anew who they are: what gives the hub's parts authority over
@@ -516,6 +523,7 @@ pub fn make(inputs: Inputs<'_>) -> Plan {
         governs: None,
         exception: None,
         joint: None,
+        stay: None,
         made: now,
     }
 }

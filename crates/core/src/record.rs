@@ -95,6 +95,7 @@ pub enum RecordKind {
     Hinted,
     IdentityJoined,
     IdentitySplit,
+    Exposed,
 }
 
 /// Who or what caused a record.

@@ -382,6 +382,7 @@ mod tests {
             governs: None,
             exception: None,
             joint: None,
+            stay: None,
             made: at(0),
         }
     }

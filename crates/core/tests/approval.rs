@@ -35,6 +35,7 @@ fn plan() -> Plan {
         governs: None,
         exception: None,
         joint: None,
+        stay: None,
         made: Timestamp::UNIX_EPOCH,
     }
 }

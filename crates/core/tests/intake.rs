@@ -70,7 +70,7 @@ fn known(keys: &[(&str, &str)]) -> BTreeMap<String, Known> {
             ("phone".into(), AttributeValue::Text("1".into())),
             ("badge".into(), AttributeValue::Text("b".into())),
         ]);
-        ((*key).to_owned(), Known { attributes, lifecycle, fired: None })
+        ((*key).to_owned(), Known { attributes, lifecycle, fired: None, cancelled: None })
     };
     keys.iter().map(one).collect()
 }

@@ -178,6 +178,11 @@ impl Engine {
             let given = self.approve_governed(tx, stored, approval).await?;
             return Ok((id, given));
         }
+        if stored.value.plan.stay.is_some() {
+            let given = approval.id;
+            self.stay_approved(tx, stored, approval).await?;
+            return Ok((id, given));
+        }
         if stored.value.plan.joint.is_some() {
             let given = approval.id;
             self.joint_approved(tx, stored, approval).await?;

@@ -8,6 +8,7 @@ use bailiwick_core::{
     decide::{self, Catalogue as Declared},
     event::{Event, EventKind},
     exception::{Exception, ExceptionState, Terms, given_by},
+    exposure::Exposure,
     id::{AccountId, CaseId, EventId, IdentityId, OperatorId, PlanId, SystemName},
     identity::{Identity, Lifecycle},
     plan::{self, Decision, Inputs, KnownAccount, Plan, Standpoint, Sweep},
@@ -359,12 +360,16 @@ impl Engine {
         let now = self.now();
         let id = CaseId::new(now, self.entropy());
         let ended = self.end_hub_roles(known, identity, id, out);
+        let accounts = known.accounts.get(&identity.id).map(Vec::as_slice).unwrap_or_default();
+        // A date that came was known before; what a source says of the past was not.
+        let exposure = Exposure::of(event.effective.at, event.accepted, accounts);
         let case = Case {
             id,
             identity: identity.id,
             event: event.id,
             opened: now,
             effective: at.at,
+            exposure,
             // Somebody without an account anywhere has nothing more to prove.
             closed: (ended && !known.accounts.contains_key(&identity.id)).then_some(now),
         };
@@ -376,6 +381,9 @@ impl Engine {
             .fact("effective", at.at);
         if case.closed.is_some() {
             record = record.fact("closed", true);
+        }
+        if case.exposure.is_some() {
+            out.jobs.push(Job::Expose { case: case.id }.work(None, None, Haste::Usual, now));
         }
         out.updates.push(Update::new(record).insert(&case, self.entropy()));
         case.closed.is_none().then_some(case.id)
@@ -431,6 +439,7 @@ impl Engine {
         record.case = case;
         let requester = planned.exception.as_ref().and_then(|terms| terms.requester);
         let requester = requester.or(planned.joint.as_ref().map(|joint| joint.requester));
+        let requester = requester.or(planned.stay.as_ref().map(|stay| stay.requester));
         let row = PlanRow { plan: planned, digest, requester, state: PlanState::Drafted };
         let approval = self.approve_by_rule(bulk, &row, event).unwrap_or_else(|fault| {
             out.wrongs.push(Wrong {

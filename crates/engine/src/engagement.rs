@@ -81,6 +81,8 @@ impl Engine {
                 key: key.clone(),
             });
             let rank = rank_of(&catalogue, &one.after.source_key.source);
+            one.after.cancelled.retain(|cancelled| cancelled.key != key);
+            one.after.cancelled.extend(arrival.cancelled.clone());
             let record = self.as_record(key, arrival, &one.after, delivered.contract.rank);
             one.after = one.after.clone().with_record(record, rank, self.now());
         }
@@ -151,6 +153,7 @@ impl Engine {
             owner: None,
             generation: 1,
             engagements: Vec::new(),
+            cancelled: Vec::new(),
         };
         let record =
             Record::new(RecordKind::IdentityJoined, now, Actor::Source(source.to_string()), self.entropy())

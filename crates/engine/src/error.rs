@@ -4,8 +4,8 @@ use bailiwick_connector::ConnectorError;
 use bailiwick_core::{
     approval::Refusal, contract::Breach, control::ControlRefusal, exception::ExceptionRefusal, gate::Shut,
     guard::ReleaseRefusal, id::IntegrationName, join::JoinRefusal, kill::NoKill, policy::PolicyError,
-    review::ReviewRefusal, task::TaskRefusal, termination::TerminationRefusal, transfer::TransferRefusal,
-    undo::UndoRefusal,
+    review::ReviewRefusal, stay::StayRefusal, task::TaskRefusal, termination::TerminationRefusal,
+    transfer::TransferRefusal, undo::UndoRefusal,
 };
 use bailiwick_store::StoreError;
 
@@ -94,6 +94,9 @@ pub enum EngineError {
     /// Nobody is joined or split.
     #[error("nobody is joined or split")]
     Join(#[from] JoinRefusal),
+    /// No end is taken back.
+    #[error("no end is taken back")]
+    Stay(#[from] StayRefusal),
     /// A held delivery is not released.
     #[error("it is not released")]
     Release(#[from] ReleaseRefusal),
@@ -176,6 +179,7 @@ impl EngineError {
             Self::Termination(r) => r.code(),
             Self::Undo(r) => r.code(),
             Self::Join(r) => r.code(),
+            Self::Stay(r) => r.code(),
             Self::Release(r) => r.code(),
             Self::Held(breaches) => breaches.first().map_or("feed-held", Breach::code),
             Self::NotFound { .. } => "not-found",

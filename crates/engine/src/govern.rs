@@ -158,9 +158,18 @@ impl Engine {
         });
         let kind = IdentityKind::Integration;
         let attributes = BTreeMap::new();
-        let engagements = Vec::new();
-        let identity =
-            Identity { id, kind, source_key: key, attributes, lifecycle, owner, generation, engagements };
+        let (engagements, cancelled) = (Vec::new(), Vec::new());
+        let identity = Identity {
+            id,
+            kind,
+            source_key: key,
+            attributes,
+            lifecycle,
+            owner,
+            generation,
+            engagements,
+            cancelled,
+        };
         let what = format!("{} of {subject}", cause.as_str());
         let event = Event {
             id: EventId::new(now, self.entropy()),

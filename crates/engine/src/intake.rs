@@ -265,6 +265,7 @@ impl Engine {
             owner: None,
             generation,
             engagements: Vec::new(),
+            cancelled: arrival.cancelled.into_iter().collect(),
         };
         let actor = Actor::Source(source.to_string());
         Accepted { identity, revision: before.map(|s| s.revision), event, actor }
@@ -402,7 +403,8 @@ fn known_by(identity: &Identity, source: &SourceName, key: &str, owed: Option<Ti
         true => owed,
         false => identity.engagements.iter().find(|record| record.key == key).and_then(|record| record.fired),
     };
-    Known { attributes: attributes.clone(), lifecycle: lifecycle.clone(), fired }
+    let cancelled = identity.cancelled.iter().find(|cancelled| cancelled.key == key).cloned();
+    Known { attributes: attributes.clone(), lifecycle: lifecycle.clone(), fired, cancelled }
 }
 
 /// A person as a connector shows them → a record. The conventional attributes `start`, `end`, `zone`

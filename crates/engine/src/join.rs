@@ -16,6 +16,7 @@ use bailiwick_core::{
     join::{self, Act, Fate, JoinRefusal, Joint, Line},
     plan::{self, Inputs, Plan},
     record::{Actor, RecordKind},
+    stay::Cancelled,
     time::Effective,
 };
 use bailiwick_store::{
@@ -127,7 +128,7 @@ impl Engine {
         Ok(plan)
     }
 
-    fn asking(&self, of: &Identity, kind: EventKind) -> Event {
+    pub(crate) fn asking(&self, of: &Identity, kind: EventKind) -> Event {
         let now = self.now();
         Event {
             id: EventId::new(now, self.entropy()),
@@ -162,6 +163,7 @@ impl Engine {
                 let mut records = stays.value.records(rank(&stays.value));
                 records.extend(goes.value.records(rank(&goes.value)));
                 after = after.of_records(records, now);
+                after.cancelled.append(&mut other_after.cancelled);
                 other_after.lifecycle = Lifecycle::Merged { into: who, since: now };
                 other_after.attributes.clear();
                 other_after.engagements.clear();
@@ -174,6 +176,8 @@ impl Engine {
                 let (gone, kept): (Vec<_>, Vec<_>) =
                     stays.value.records(rank(&stays.value)).into_iter().partition(|r| r.key == *key);
                 after = after.of_records(kept, now);
+                let theirs = |cancelled: &Cancelled| cancelled.key == *key;
+                (other_after.cancelled, after.cancelled) = after.cancelled.into_iter().partition(theirs);
                 // What of it is there decides; it is not led back anywhere.
                 other_after.lifecycle = Lifecycle::Left { at: Effective::at(now) };
                 other_after = other_after.of_records(gone, now);

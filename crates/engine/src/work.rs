@@ -161,6 +161,11 @@ pub enum Job {
         /// Where.
         system: SystemName,
     },
+    /// Look at what somebody could still do whose departure was told late.
+    Expose {
+        /// By which case.
+        case: CaseId,
+    },
     /// See whether what was only blocked is gone for good.
     Clear {
         /// Of which case.
@@ -215,7 +220,8 @@ impl Job {
     fn lane(&self, identity: Option<IdentityId>, system: Option<&SystemName>, due: Timestamp) -> String {
         match self {
             Self::Decide { identity, .. } => identity.to_string(),
-            Self::Wake { identity } => format!("wake/{identity}"),
+            // A date that was moved to an earlier one does not wait for the later one.
+            Self::Wake { identity } => format!("wake/{identity}/{}", due.as_millisecond()),
             // Reading back never stands in the way of the next change.
             Self::Verify { run, .. } => format!("verify/{run}"),
             Self::Apply { run } => match (identity, system) {
@@ -240,6 +246,7 @@ impl Job {
             Self::Exception { exception, at } => format!("{exception}/{at}"),
             Self::Purge { identity, system } => format!("purge/{identity}/{system}"),
             Self::Clear { case, system } => format!("clear/{case}/{system}/{}", due.as_millisecond()),
+            Self::Expose { case } => format!("expose/{case}"),
             Self::Overdue { batch, .. } => format!("overdue/{batch}"),
             Self::Disarm { termination } => termination.to_string(),
             Self::Upkeep { integration, at } => format!("upkeep/{integration}/{at}"),
@@ -348,6 +355,7 @@ impl Engine {
                     | Job::Probe { .. }
                     | Job::Drill { .. }
                     | Job::Audit { .. }
+                    | Job::Expose { .. }
                     | Job::Align { .. }),
                 ) => slow.push(Slow { item, job }),
                 // Made by a newer program, or by nobody: it waits, and stops nothing else.
@@ -384,6 +392,7 @@ impl Engine {
                 | Job::Probe { .. }
                 | Job::Drill { .. }
                 | Job::Audit { .. }
+                | Job::Expose { .. }
                 | Job::Align { .. } => Ok(()),
             };
             self.settle(&item, outcome).await?;
@@ -403,6 +412,7 @@ impl Engine {
             Job::Probe { system, after } => self.probe_item(&item, &system, after).await,
             Job::Drill { system, after } => self.drill_item(&item, &system, after).await,
             Job::Audit { system, after } => self.audit_item(&item, &system, after).await,
+            Job::Expose { case } => self.expose(&item, case).await,
             Job::Align { identity, after } => self.align_item(&item, identity, after).await,
             Job::Decide { .. }
             | Job::Wake { .. }

@@ -7,10 +7,11 @@ mod world;
 use bailiwick_core::{
     account::Account,
     digest::Digest,
+    exposure::Uses,
     id::{IntegrationName, PlanId, SourceName, SystemName},
     identity::Identity,
     integration::{Integration, Role},
-    time::SignedDuration,
+    time::{SignedDuration, Timestamp},
 };
 use bailiwick_engine::{ArmRequest, Configuration, EngineError, Imported};
 use bailiwick_store::{Table, entities::Operator};
@@ -30,7 +31,7 @@ struct Scene {
 
 /// A day so many days after the world began.
 fn day(after: i64) -> String {
-    let begin = bailiwick_core::time::Timestamp::from_millisecond(BEGIN).unwrap();
+    let begin = Timestamp::from_millisecond(BEGIN).unwrap();
     let day = begin + SignedDuration::from_hours(24 * after);
     day.to_string()[..10].to_owned()
 }
@@ -325,4 +326,105 @@ async fn the_same_address_on_two_identities_is_for_people_to_judge() {
     assert_ne!(scene.who("hr/9").await.id, scene.who("contractors/C1").await.id);
     scene.hr(&["9,Cat,cat9@x.test,Finance,,,active,"]).await;
     assert_eq!(scene.world.findings("identity-ambiguous").await.len(), 0);
+}
+
+#[tokio::test]
+async fn an_end_that_two_people_took_back_counts_again_when_the_source_says_something_new() {
+    let mut scene = Scene::new(8).await;
+    let last = day(9);
+    let line = |last: &str, status: &str| format!("9,Eve,eve@x.test,Finance,,{last},{status},");
+    scene.hr(&[&line(&last, "active")]).await;
+    let until = scene.world.clock() + SignedDuration::from_hours(24 * 30);
+    let leaving = scene.world.engine.leaving(until).await.unwrap();
+    assert_eq!((leaving.len(), leaving[0].said_by[0].to_string()), (1, "hr/9".to_owned()));
+    assert_eq!(leaving[0].end.meant.as_ref().map(|day| day.date.to_string()), Some(last.clone()));
+    let soon = scene.world.clock() + SignedDuration::from_hours(24 * 2);
+    assert_eq!(scene.world.engine.leaving(soon).await.unwrap().len(), 0);
+    let engine = scene.world.engine.clone();
+    let stay =
+        async |who: &str, by: &Operator| engine.ask_stay(who, "prolonged", by).await.map(|plan| plan.id);
+    assert_eq!(stay("hr/2", &scene.asker).await.unwrap_err().code(), "stay-no-end");
+    let plan = stay("hr/9", &scene.asker).await.unwrap();
+    assert_eq!(scene.approve_as(plan, scene.asker.clone()).await, Err("approval-by-requester"));
+    scene.approve(plan).await.unwrap();
+    assert_eq!(scene.world.engine.leaving(until).await.unwrap()[0].cancelled, Some(plan));
+    // The same word again is nothing new, also when the day is over.
+    scene.hr(&[&line(&last, "active")]).await;
+    scene.world.pass(SignedDuration::from_hours(24 * 20));
+    scene.world.quiet().await;
+    scene.hr(&[&line(&last, "active")]).await;
+    has(scene.has("chat", "eve"), FINANCIER);
+    // That they are terminated is.
+    scene.hr(&[&line(&last, "left")]).await;
+    assert!(!scene.has("chat", "eve").unwrap().0);
+    assert_eq!(stay("hr/9", &scene.asker).await.unwrap_err().code(), "stay-gone");
+}
+
+#[tokio::test]
+async fn another_day_is_a_new_word_and_asking_twice_or_too_late_is_void() {
+    let mut scene = Scene::new(9).await;
+    let line = |last: &str| format!("9,Eve,eve@x.test,Finance,,{last},active,");
+    scene.hr(&[&line(&day(9))]).await;
+    let engine = scene.world.engine.clone();
+    let plan = engine.ask_stay("hr/9", "prolonged", &scene.asker).await.unwrap().id;
+    // The source says another day before anybody approves.
+    scene.hr(&[&line(&day(8))]).await;
+    assert_eq!(scene.approve(plan).await, Err("plan-superseded"));
+    let plan = engine.ask_stay("hr/9", "prolonged", &scene.asker).await.unwrap().id;
+    scene.approve(plan).await.unwrap();
+    scene.hr(&[&line(&day(7))]).await;
+    scene.world.pass(SignedDuration::from_hours(24 * 8));
+    scene.world.quiet().await;
+    assert!(!scene.has("chat", "eve").unwrap().0, "another day is something new");
+}
+
+#[tokio::test]
+async fn a_departure_that_is_told_late_says_what_was_open_and_what_logs_have_of_it() {
+    // The log of the lab calls whoever comes by its back door the administrator.
+    let mut world = World::new(10, &[("chat", &[]), ("wiki", &[])]).await;
+    world
+        .configure_with(|configuration| {
+            sources(configuration);
+            let chat = configuration.integrations.iter_mut().find(|i| i.name.as_str() == "chat").unwrap();
+            chat.settings["audit"] = json!({
+                "list": "/api/audit", "after": "after", "items": "entries", "mark": "seq", "at": "at",
+                "actor": "actor", "ours": ["integration"], "deed": "effect", "account": "user"
+            });
+            chat.scope.rules.push("list GET /api/audit".parse().unwrap());
+        })
+        .await;
+    let line = |dept: &str, last: &str, status: &str| format!("9,Eve,administrator,{dept},,{last},{status},");
+    hr(&world, &[BO, CY, &line("Engineering", "", "active")]).await.unwrap();
+    world.quiet().await;
+    world.pass(SignedDuration::from_hours(24 * 3));
+    hr(&world, &[BO, CY, &line("Finance", "", "active")]).await.unwrap();
+    world.quiet().await;
+    world.behind("chat", json!({ "sessions": ["administrator"] }));
+    world.pass(SignedDuration::from_hours(24 * 3));
+    // Her last day was before she moved.
+    hr(&world, &[BO, CY, &line("Finance", &day(1), "left")]).await.unwrap();
+    world.quiet().await;
+    let case = world.cases().await.pop().unwrap();
+    let exposure = case.exposure.unwrap();
+    assert_eq!((exposure.from, exposure.heard), (case.effective, case.opened));
+    let names = |system: &str| {
+        let open = &exposure.access[&SystemName::new(system).unwrap()];
+        open.entitlements.iter().map(|name| name.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names("chat"), ["chat/engineering", "chat/everyone", "chat/finance"]);
+    assert_eq!(names("wiki"), ["wiki/engineering", "wiki/everyone", "wiki/finance"]);
+    let uses = |system: &str| exposure.access[&SystemName::new(system).unwrap()].uses.clone();
+    assert!(matches!(uses("chat"), Uses::Read { count: 1.., whole: true, .. }), "{:?}", uses("chat"));
+    assert_eq!(uses("wiki"), Uses::None);
+    assert_eq!(world.records("exposed").await, 1);
+    world.sequencer().publish(world.clock()).await.unwrap();
+    let figures = world.engine.metrics(Timestamp::UNIX_EPOCH).await.unwrap();
+    assert_eq!(figures.late.cases, 1);
+    assert_eq!(figures.late.spread.unwrap().max_ms, exposure.millis());
+    // Who leaves on a day that was known is not told late.
+    hr(&world, &[BO, &format!("3,Cy,cy@x.test,Finance,,{},active,", day(8))]).await.unwrap();
+    world.pass(SignedDuration::from_hours(24 * 5));
+    world.quiet().await;
+    let cases = world.cases().await;
+    assert_eq!(cases.iter().map(|case| case.exposure.is_some()).collect::<Vec<_>>(), [true, false]);
 }

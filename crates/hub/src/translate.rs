@@ -3,8 +3,8 @@
 use bailiwick_connector::{ConnectorError, ErrorKind};
 use bailiwick_core::{
     approval::Refusal, contract::Breach, control::ControlRefusal, exception::ExceptionRefusal,
-    guard::ReleaseRefusal, join::JoinRefusal, policy::PolicyError, review::ReviewRefusal, task::TaskRefusal,
-    termination::TerminationRefusal, transfer::TransferRefusal, undo::UndoRefusal,
+    guard::ReleaseRefusal, join::JoinRefusal, policy::PolicyError, review::ReviewRefusal, stay::StayRefusal,
+    task::TaskRefusal, termination::TerminationRefusal, transfer::TransferRefusal, undo::UndoRefusal,
 };
 use bailiwick_engine::{DoorRefusal, EngineError};
 use bailiwick_store::StoreError;
@@ -198,6 +198,16 @@ impl From<JoinRefusal> for Problem {
     }
 }
 
+impl From<StayRefusal> for Problem {
+    fn from(refusal: StayRefusal) -> Self {
+        let status = match refusal {
+            StayRefusal::NoEnd(_) | StayRefusal::Gone(_) => 409,
+            StayRefusal::NoReason => 422,
+        };
+        Self::new(status, refusal.code(), refusal.to_string())
+    }
+}
+
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
         let code = error.code();
@@ -215,6 +225,7 @@ impl From<EngineError> for Problem {
             EngineError::Termination(refusal) => refusal.into(),
             EngineError::Undo(refusal) => refusal.into(),
             EngineError::Join(refusal) => refusal.into(),
+            EngineError::Stay(refusal) => refusal.into(),
             EngineError::Release(refusal) => {
                 let status = match refusal {
                     ReleaseRefusal::NotHeld(_)

@@ -49,6 +49,7 @@ fn person(records: Vec<Engagement>, now: i64) -> Identity {
         owner: None,
         generation: 1,
         engagements: Vec::new(),
+        cancelled: Vec::new(),
     };
     nobody.of_records(records, t(now))
 }

@@ -21,6 +21,8 @@ pub(super) struct Course {
     pub start: Timestamp,
     /// When the departure took effect, which may have been told late.
     pub effective: Timestamp,
+    /// Whether it had taken effect when it was heard of.
+    pub late: bool,
     /// When a system first said that it had taken something away.
     pub killed: Option<Timestamp>,
     /// Since when every session, token and key is known to be dead.
@@ -53,6 +55,7 @@ impl Course {
             event,
             start,
             effective,
+            late: false,
             killed: None,
             dead: None,
             gone: None,

@@ -77,6 +77,8 @@ pub struct Figures {
     pub measures: Vec<Measured>,
     /// How long access outlived the departures.
     pub residual: Residual,
+    /// Departures that were told late.
+    pub late: Late,
     /// Reviews of integrations that are open.
     pub reviews: Overdue,
     /// How much of their scopes integrations used since their last review.
@@ -137,6 +139,15 @@ pub struct Residual {
     pub spread: Option<Spread>,
     /// The cases in which something is not known to be gone.
     pub still: Vec<CaseId>,
+}
+
+/// Departures that had taken effect before the hub heard of them, also those with nothing to take away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Late {
+    /// How many.
+    pub cases: usize,
+    /// How long it was until they were heard of.
+    pub spread: Option<Spread>,
 }
 
 /// Reviews of integrations that are open.
@@ -213,6 +224,7 @@ impl Fold {
             empty: empty.len(),
             measures: Measure::ALL.map(|measure| measured(measure, &measurable, now)).into(),
             residual: residual(&measurable, now),
+            late: late(&courses),
             reviews: Overdue {
                 open: self.reviews.len(),
                 overdue: overdue.map(|(name, _)| name.clone()).collect(),
@@ -266,6 +278,12 @@ fn measured(measure: Measure, courses: &[&(CaseId, &Course)], now: Timestamp) ->
     missed.sort_by_key(|missed| (std::cmp::Reverse(missed.took_ms), missed.case));
     let target_s = measure.target().as_secs();
     Measured { measure, target_s, reached: took.len(), within, waiting, missed, took: Spread::of(took) }
+}
+
+fn late(courses: &[(CaseId, &Course)]) -> Late {
+    let late = courses.iter().filter(|(_, course)| course.late);
+    let late: Vec<i64> = late.map(|(_, course)| millis(course.effective, course.start)).collect();
+    Late { cases: late.len(), spread: Spread::of(late) }
 }
 
 fn residual(courses: &[&(CaseId, &Course)], now: Timestamp) -> Residual {

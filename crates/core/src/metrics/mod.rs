@@ -141,7 +141,8 @@ impl Fold {
             | RecordKind::HookEnded
             | RecordKind::Hinted
             | RecordKind::IdentityJoined
-            | RecordKind::IdentitySplit => {}
+            | RecordKind::IdentitySplit
+            | RecordKind::Exposed => {}
         }
     }
 
@@ -200,6 +201,7 @@ impl Fold {
             None => accepted.max(effective),
         };
         let mut course = Course::new(identity, event, start, effective.min(start));
+        course.late = effective < accepted;
         match fact(logged, "closed") {
             Some(_) => course.nothing_to_prove(logged.at),
             None => drop(self.open.insert(identity, case)),

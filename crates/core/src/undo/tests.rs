@@ -64,6 +64,7 @@ fn plan(changes: &[&str]) -> Plan {
         governs: None,
         exception: None,
         joint: None,
+        stay: None,
         made: Timestamp::UNIX_EPOCH,
     }
 }

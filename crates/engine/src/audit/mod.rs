@@ -6,7 +6,7 @@
 
 mod doubt;
 mod explain;
-mod log;
+pub(crate) mod log;
 mod own;
 
 pub(crate) use doubt::unlogged;

@@ -137,6 +137,7 @@ impl Engine {
     ) -> Result<Vec<NewWork>> {
         let now = self.now();
         let case = Case {
+            exposure: None,
             id: CaseId::new(now, self.entropy()),
             identity: plan.decision.identity,
             event: plan.decision.event,

@@ -156,6 +156,18 @@ fn departures(out: &mut Families, fold: &Fold, figures: &Figures) {
         standing.sample(&[measure, ("state", "late")], measured.missed.len());
         standing.sample(&[measure, ("state", "waiting")], measured.waiting);
     }
+    out.one(
+        "bailiwick_departures_told_late",
+        "gauge",
+        "Departures of the last 30 days that had taken effect before they were heard of.",
+        figures.late.cases,
+    );
+    out.one(
+        "bailiwick_departures_told_late_max_seconds",
+        "gauge",
+        "The longest time until one of them was heard of.",
+        figures.late.spread.map_or(0, |spread| spread.max_ms / 1_000),
+    );
     let residual = &figures.residual;
     out.one(
         "bailiwick_residual_seconds",

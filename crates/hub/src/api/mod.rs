@@ -15,6 +15,10 @@ mod break_glass;
 pub mod caller;
 pub mod cases;
 pub mod configuration;
+mod caller;
+mod cases;
+mod configuration;
+mod departures;
 mod door;
 pub mod evidence;
 mod exposition;
@@ -62,6 +66,7 @@ pub use self::{
     caller::Caller,
     cases::{Accepted, CaseLine, CaseView},
     configuration::Bundle,
+    departures::{DepartureView, StayRequest},
     evidence::{CheckRequest, CheckView, EraseRequest, EraseView},
     findings::FindingView,
     hooks::HookMade,
@@ -164,6 +169,8 @@ pub fn router(hub: Hub) -> Router {
         .route("/undo", post(undo::ask))
         .route("/identities", get(identities::list))
         .route("/identities/{identity}", get(identities::show))
+        .route("/identities/{identity}/stay", post(departures::stay))
+        .route("/departures", get(departures::list))
         .route("/identities/{identity}/join", post(identities::join))
         .route("/identities/{identity}/split", post(identities::split))
         .route("/identities/{identity}/entitlements/{entitlement}", get(identities::why))

@@ -5,6 +5,7 @@ use bailiwick_core::{
     govern::declared_value,
     join::{Act, Fate, Joint},
     plan::{Governs, Op, Plan},
+    stay::Stay,
 };
 use serde_json::Value;
 
@@ -47,7 +48,12 @@ pub fn question(plan: &Plan) -> Option<String> {
         Act::Split => format!("is {} somebody else: {}", joint.key, joint.reason),
     };
     let asked = plan.governs.as_ref().map(hub).or(plan.exception.as_ref().map(exception));
-    asked.or(plan.joint.as_ref().map(joint))
+    let stay = |stay: &Stay| {
+        let ends: Vec<String> =
+            stay.ends.iter().map(|(key, end)| format!("{:.0} said by {key}", end.at)).collect();
+        format!("do they stay beyond {}: {}", ends.join(", "), stay.reason)
+    };
+    asked.or(plan.joint.as_ref().map(joint)).or(plan.stay.as_ref().map(stay))
 }
 
 /// What becomes of each account when two identities are joined or split, line by line.

@@ -2,7 +2,9 @@
 
 use bailiwick_core::{
     access::AccessClass,
+    case::Cell,
     control::Acceptance,
+    exposure::{Exposure, Uses},
     id::{CaseId, SystemName},
     time::Date,
     verify::Verdict,
@@ -19,6 +21,7 @@ use crate::{
     client::Client,
     failure::{Exit, Result},
     render::{Output, Tone},
+    span,
 };
 
 /// `bailiwick case …`
@@ -138,6 +141,42 @@ pub async fn get(client: &Client, case: CaseId) -> Result<CaseView> {
     client.get(&["cases", &case.to_string()]).send().await
 }
 
+/// What they could still do before anybody here heard of it.
+fn exposed(output: Output, exposure: &Exposure, cells: &[Cell]) {
+    output.toned(
+        Tone::Warn,
+        &format!("told late: heard of {:.0}, {} after it", exposure.heard, span::show(exposure.millis())),
+    );
+    for (system, open) in &exposure.access {
+        let held: Vec<&str> = open.entitlements.iter().map(|name| name.as_str()).collect();
+        let ended = cells
+            .iter()
+            .find(|cell| cell.system == *system && cell.class == AccessClass::PrimaryAccount)
+            .filter(|cell| matches!(cell.verdict, Verdict::Removed | Verdict::Blocked { .. }))
+            .map_or("not ended yet".to_owned(), |cell| format!("ended {:.0}", cell.at));
+        let held = if held.is_empty() { "the account".to_owned() } else { held.join(", ") };
+        output.line(&format!("  could use {system}: {held}; {ended}; {}", uses(&open.uses)));
+    }
+    if exposure.access.is_empty() {
+        output.line("  nothing was open to them");
+    }
+}
+
+fn uses(uses: &Uses) -> String {
+    match uses {
+        Uses::Unread => "its log was not looked at yet".into(),
+        Uses::None => "no log of it is read here, so whether they did is not known".into(),
+        Uses::Failed { code } => format!("its log could not be read ({code})"),
+        Uses::Read { count: 0, whole: true, .. } => "its log has nothing of them".into(),
+        Uses::Read { count, last, whole } => {
+            let more = if *whole { "" } else { " as far as it was read" };
+            let last =
+                last.last().map_or(String::new(), |last| format!(", last {} at {:.0}", last.deed, last.at));
+            format!("its log has {count} of theirs{more}{last}")
+        }
+    }
+}
+
 fn show(output: Output, view: &CaseView, as_matrix: bool) {
     let CaseView { who, case, cells, findings } = view;
     output.line(&format!("case {}: {} ({}) left {:.0}", case.id, who.name, who.key, case.effective));
@@ -147,6 +186,9 @@ fn show(output: Output, view: &CaseView, as_matrix: bool) {
         }
         Some(at) => output.toned(Tone::Good, &format!("closed {at:.0}: every cell is proven")),
         None => output.toned(Tone::Warn, "open: it closes when every cell is removed, blocked with a purge date, or unobservable with an accepted control"),
+    }
+    if let Some(exposure) = &case.exposure {
+        exposed(output, exposure, cells);
     }
     if as_matrix {
         output.line(&matrix(output, cells));

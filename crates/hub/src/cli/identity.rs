@@ -1,11 +1,14 @@
 //! `bailiwick identity`
 
-use bailiwick_core::identity::{Identity, Lifecycle};
+use bailiwick_core::{
+    identity::{Identity, Lifecycle},
+    stay::Leaving,
+};
 use clap::Subcommand;
 
 use super::{Context, list::ListArgs, plan};
 use crate::{
-    api::{IdentityView, JoinRequest, PlanView, SplitRequest},
+    api::{DepartureView, IdentityView, JoinRequest, PlanView, SplitRequest, StayRequest},
     failure::{Exit, Result},
     render::{Output, Tone},
 };
@@ -27,6 +30,25 @@ pub enum IdentityCommand {
     Show {
         /// The id, `source/key`, or the e-mail address
         identity: String,
+    },
+    /// Who leaves when, as far as that is known ahead
+    #[command(after_help = "Example:\n  bailiwick identity leaving --within 14d")]
+    Leaving {
+        /// So far ahead
+        #[arg(long, value_name = "TIME", default_value = "30d")]
+        within: String,
+    },
+    /// Ask that somebody stays, although a source says when they leave
+    #[command(
+        after_help = "It holds until the source says something else about the end. Somebody else approves it.\n\n\
+        Example:\n  bailiwick identity stays hr/1009 --reason \"her contract was prolonged; HR enters it on Monday\""
+    )]
+    Stays {
+        /// The id, `source/key`, or the e-mail address
+        identity: String,
+        /// Why
+        #[arg(long)]
+        reason: String,
     },
     /// Ask that two identities become one, because they are one person
     #[command(
@@ -85,6 +107,15 @@ pub async fn run(context: &Context<'_>, command: IdentityCommand) -> Result<Exit
             let view: IdentityView = client.get(&["identities", &identity]).send().await?;
             context.output.result(&view, |output| show(output, &view));
         }
+        IdentityCommand::Leaving { within } => {
+            let all: Vec<DepartureView> = client.get(&["departures"]).query("within", &within).send().await?;
+            context.output.result(&all, |output| leaving(output, &all));
+        }
+        IdentityCommand::Stays { identity, reason } => {
+            let asked = StayRequest { reason };
+            let view: PlanView = client.post(&["identities", &identity, "stay"]).json(&asked).send().await?;
+            context.output.result(&view, |output| waits(output, &view));
+        }
         IdentityCommand::Join { identity, other, reason } => {
             let asked = JoinRequest { other, reason };
             let view: PlanView = client.post(&["identities", &identity, "join"]).json(&asked).send().await?;
@@ -97,6 +128,29 @@ pub async fn run(context: &Context<'_>, command: IdentityCommand) -> Result<Exit
         }
     }
     Ok(Exit::Done)
+}
+
+fn leaving(output: Output, all: &[DepartureView]) {
+    if all.is_empty() {
+        return output.say("nobody leaves in that time, as far as is known");
+    }
+    let rows = all.iter().map(|one| {
+        let Leaving { end, said_by, cancelled, .. } = &one.leaving;
+        let day = end.meant.as_ref().map_or_else(String::new, |day| format!("{} {}", day.date, day.zone));
+        let by: Vec<String> = said_by.iter().map(ToString::to_string).collect();
+        let state = match cancelled {
+            Some(plan) => Tone::Warn.cell(format!("stays by {plan}")),
+            None => Tone::Plain.cell("leaves"),
+        };
+        vec![
+            Tone::Plain.cell(&one.who.name),
+            Tone::Plain.cell(day),
+            Tone::Plain.cell(format!("{:.0}", end.at)),
+            Tone::Plain.cell(by.join(", ")),
+            state,
+        ]
+    });
+    output.table(&["who", "last day", "ends", "said by", "state"], rows.collect());
 }
 
 /// What is asked for, and who goes on from there.

@@ -83,6 +83,13 @@ fn departures(output: Output, figures: &Figures) {
         span::show(residual.total_ms),
         span::show(residual.spread.map_or(0, |spread| spread.max_ms))
     ));
+    if let Some(spread) = figures.late.spread {
+        let (cases, longest) = (figures.late.cases, span::show(spread.max_ms));
+        output.toned(
+            Tone::Warn,
+            &format!("told late: {cases}, the latest by {longest}; `case show` says what was open"),
+        );
+    }
     if !residual.still.is_empty() {
         output.toned(Tone::Warn, &format!("not known to be gone: {}", named(&residual.still)));
     }

@@ -54,4 +54,15 @@ pub(super) const LINES: &[Line] = &[
         "the key is the one by which the identity was first known, and stays with it",
         "split another key off, or join the other way round",
     ),
+    (
+        "stay-gone",
+        "somebody who has left is to stay",
+        "have the source say that they are here; they begin anew with what policies give",
+    ),
+    (
+        "stay-no-end",
+        "somebody is to stay of whom no end is known",
+        "`bailiwick identity leaving --within 365d` shows the ends that are known",
+    ),
+    ("stay-no-reason", "it is not said why somebody stays", "say why, with `--reason`"),
 ];
