@@ -4,15 +4,18 @@
 //! either the events in it, or the reasons for which all of it is held. Nothing partial comes out: one
 //! broken promise holds the batch. Absence is never termination; only a positive word or a date is.
 
+mod breach;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::breach::Breach;
 use crate::{
     engagement::RANK,
     event::EventKind,
     guard,
-    id::{EntitlementName, SourceName},
+    id::SourceName,
     identity::{Lifecycle, SourceKey},
     policy::{AttributeType, AttributeValue, Attributes},
     stay::Cancelled,
@@ -193,184 +196,6 @@ pub struct Arrival {
     pub effective: Effective,
     /// The end that the record says and that two people took back.
     pub cancelled: Option<Cancelled>,
-}
-
-/// Why a delivery is held.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, thiserror::Error)]
-#[serde(rename_all = "kebab-case", tag = "code")]
-pub enum Breach {
-    /// Fewer records than promised.
-    #[error("the delivery has {rows} records, at least {least} were promised")]
-    TooFewRows {
-        /// How many there are.
-        rows: u64,
-        /// How many were promised.
-        least: u64,
-    },
-    /// Too many known people are missing or leave at once.
-    #[error(
-        "{lost} of {known} people would be missing or leave, at most {allowed} are allowed; is the file cut off?"
-    )]
-    TooMuchLoss {
-        /// How many.
-        lost: u64,
-        /// Of how many.
-        known: u64,
-        /// How many are allowed.
-        allowed: u64,
-    },
-    /// Too many known people change at once.
-    #[error("{changed} of {known} people would change, at most {allowed} are allowed")]
-    TooMuchChange {
-        /// How many.
-        changed: u64,
-        /// Of how many.
-        known: u64,
-        /// How many are allowed.
-        allowed: u64,
-    },
-    /// Too many of a cohort are missing or leave at once.
-    #[error(
-        "{lost} of {known} people whose `{attribute}` is `{value}` would be missing or leave, at most {allowed} are allowed"
-    )]
-    CohortLoss {
-        /// The attribute.
-        attribute: String,
-        /// Its value.
-        value: String,
-        /// How many.
-        lost: u64,
-        /// Of how many.
-        known: u64,
-        /// How many are allowed.
-        allowed: u64,
-    },
-    /// Too many of a cohort change at once.
-    #[error(
-        "{changed} of {known} people whose `{attribute}` is `{value}` would change, at most {allowed} are allowed"
-    )]
-    CohortChange {
-        /// The attribute.
-        attribute: String,
-        /// Its value.
-        value: String,
-        /// How many.
-        changed: u64,
-        /// Of how many.
-        known: u64,
-        /// How many are allowed.
-        allowed: u64,
-    },
-    /// Somebody would get power over others because an attribute changes.
-    #[error("`{key}` would get `{entitlement}`, which gives power over others, because of `{}`", .attributes.join("`, `"))]
-    PrivilegedChange {
-        /// Who.
-        key: String,
-        /// What changes.
-        attributes: Vec<String>,
-        /// What they would get.
-        entitlement: EntitlementName,
-    },
-    /// It is older than promised.
-    #[error(
-        "the same delivery was accepted at {since:.0}, longer ago than the {hours} hours in which a new one is promised"
-    )]
-    Stale {
-        /// When it was accepted first.
-        since: Timestamp,
-        /// How many hours were promised.
-        hours: u32,
-    },
-    /// Two records share a value that is one person's alone.
-    #[error("lines {first} and {second} have the same `{attribute}`")]
-    DuplicateValue {
-        /// The attribute.
-        attribute: String,
-        /// The first line.
-        first: u64,
-        /// The second line.
-        second: u64,
-    },
-    /// The same key more than once.
-    #[error("the key `{key}` is on lines {first} and {second}")]
-    DuplicateKey {
-        /// The key.
-        key: String,
-        /// The first line.
-        first: u64,
-        /// The second line.
-        second: u64,
-    },
-    /// A record without a key.
-    #[error("line {line} has no key")]
-    NoKey {
-        /// The line.
-        line: u64,
-    },
-    /// A value that is required or may not be empty is empty.
-    #[error("line {line}: `{attribute}` is empty, and the contract says that it never is")]
-    EmptyValue {
-        /// The line.
-        line: u64,
-        /// The attribute.
-        attribute: String,
-    },
-    /// A value is of another type than promised.
-    #[error("line {line}: `{attribute}` is not of the promised type")]
-    WrongType {
-        /// The line.
-        line: u64,
-        /// The attribute.
-        attribute: String,
-    },
-    /// A date cannot be turned into an instant.
-    #[error("line {line}: {problem}")]
-    BadDay {
-        /// The line.
-        line: u64,
-        /// What is wrong with it.
-        problem: String,
-    },
-}
-
-impl Breach {
-    /// The stable code.
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::TooFewRows { .. } => "feed-too-few-rows",
-            Self::TooMuchLoss { .. } => "feed-too-much-loss",
-            Self::TooMuchChange { .. } => "feed-too-much-change",
-            Self::CohortLoss { .. } => "feed-cohort-loss",
-            Self::CohortChange { .. } => "feed-cohort-change",
-            Self::PrivilegedChange { .. } => "feed-privileged-change",
-            Self::Stale { .. } => "feed-stale",
-            Self::DuplicateValue { .. } => "feed-duplicate-value",
-            Self::DuplicateKey { .. } => "feed-duplicate-key",
-            Self::NoKey { .. } => "feed-no-key",
-            Self::EmptyValue { .. } => "feed-empty-value",
-            Self::WrongType { .. } => "feed-wrong-type",
-            Self::BadDay { .. } => "feed-bad-day",
-        }
-    }
-
-    /// Whether the records themselves cannot be trusted: then not even those who leave by them do.
-    pub const fn is_of_form(&self) -> bool {
-        match self {
-            Self::DuplicateValue { .. }
-            | Self::DuplicateKey { .. }
-            | Self::NoKey { .. }
-            | Self::EmptyValue { .. }
-            | Self::WrongType { .. }
-            | Self::BadDay { .. } => true,
-            Self::TooFewRows { .. }
-            | Self::TooMuchLoss { .. }
-            | Self::TooMuchChange { .. }
-            | Self::CohortLoss { .. }
-            | Self::CohortChange { .. }
-            | Self::PrivilegedChange { .. }
-            | Self::Stale { .. } => false,
-        }
-    }
 }
 
 /// What a delivery says, read against its contract.

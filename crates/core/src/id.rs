@@ -120,6 +120,8 @@ kinds! {
     TerminationKind TerminationId "trm";
     /// Identifies an operator's time at the console.
     SessionKind SessionId "ses";
+    /// Identifies a name that is kept for somebody who left.
+    ReservedKind ReservedId "nam";
 }
 
 /// An identifier of a `K`: a UUIDv7, so ids sort by the time they were made.

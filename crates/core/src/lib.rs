@@ -47,6 +47,7 @@ pub mod plan;
 pub mod policy;
 pub mod profile;
 pub mod record;
+pub mod reserved;
 pub mod review;
 pub mod scope;
 pub mod scope_test;

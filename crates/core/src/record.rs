@@ -96,6 +96,8 @@ pub enum RecordKind {
     IdentityJoined,
     IdentitySplit,
     Exposed,
+    NameReserved,
+    NameReleased,
 }
 
 /// Who or what caused a record.

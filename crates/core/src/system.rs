@@ -53,6 +53,12 @@ pub struct System {
     /// Whether an account that is disabled there says that its person is to have no access anywhere (PRODUCT E7).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub anchor: bool,
+    /// The attributes of accounts that name one there: of somebody who left they are kept, and given to nobody else.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unique: BTreeSet<String>,
+    /// For how long, days; without it, for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reserved_days: Option<u32>,
     /// What is done about differences.
     #[serde(default, skip_serializing_if = "Reconciling::is_usual")]
     pub reconcile: Reconciling,

@@ -44,6 +44,7 @@ impl Engine {
             .iter()
             .filter_map(|a| Some((a.identity.source_key.to_string(), transfer::departure(&a.event.kind)?)));
         let departed = departed.collect();
+        let gone = accepted.iter().filter(|a| a.event.kind.leaves()).map(|a| a.identity.id).collect();
         let mut rest = accepted.into_iter();
         let mut drafted: Option<Draft> = None;
         loop {
@@ -60,7 +61,10 @@ impl Engine {
             if let Some((out, ready)) = drafted {
                 self.write_outcome(tx, out, ready).await?;
             }
-            let Some(drafting) = drafting else { return self.departed(tx, &catalogue, departed).await };
+            let Some(drafting) = drafting else {
+                self.keep_names(tx, &catalogue, gone).await?;
+                return self.departed(tx, &catalogue, departed).await;
+            };
             let lost = |_| EngineError::Inconsistent("deciding was cut off; nothing of it is kept".into());
             drafted = Some(drafting.await.map_err(lost)??);
         }

@@ -16,6 +16,8 @@ use bailiwick_core::{
     identity::Identity,
     plan::{Change, Op, Plan},
     record::RecordKind,
+    reserved,
+    system::System,
     time::{SignedDuration, Timestamp},
 };
 use bailiwick_store::{
@@ -29,8 +31,8 @@ use crate::{
     Catalogue, Engine, EngineError, Haste, Job, Result,
     finding::Wrong,
     limits::{OUTSIDE, outside, shut_out},
-    observe::is_so,
-    outcome::{advance, drop_what_cannot_follow, told},
+    observe::{is_so, not_somebody_elses},
+    outcome::{advance, drop_what_cannot_follow, for_good, told},
     work::backoff_ms,
 };
 
@@ -162,6 +164,9 @@ impl Engine {
             self.refuse_plan(tx, row, code).await?;
             return Ok(Next::Nothing(item));
         }
+        if self.waits_for_name(tx, catalogue, &run.value, &row.value.plan).await? {
+            return Ok(Next::Nothing(item));
+        }
         // A doubtful change is read back only when a reader can be expected to see it.
         let Ok(route) = catalogue.route(&run.value.system) else {
             let undeclared = self.unreached(catalogue, &run.value.system, Some(run.value.identity));
@@ -238,10 +243,11 @@ impl Engine {
             let line = self.writing(catalogue, route.integration);
             let line = if taken.row.plan.is_of_leaver() { line.for_leaver() } else { line };
             let connector = route.connector.clone();
+            let system = catalogue.systems.get(&taken.run.value.system).cloned();
             let (clock, gate) = (self.parts.clock.clone(), gate.clone());
             under_way.spawn(async move {
                 let _permit = gate.acquire_owned().await;
-                carry_out(&*connector, &line, taken, &|| clock.now()).await
+                carry_out(&*connector, &line, taken, system.as_ref(), &|| clock.now()).await
             });
         }
         while let Some(first) = under_way.join_next().await {
@@ -498,6 +504,7 @@ async fn carry_out(
     connector: &dyn Connector,
     line: &Line,
     taken: Taken,
+    system: Option<&System>,
     now: &(dyn Fn() -> Timestamp + Sync),
 ) -> Returned {
     let run = &taken.run.value;
@@ -511,7 +518,9 @@ async fn carry_out(
         }
         let doubtful = matches!(step, Step::Sent { .. } | Step::Unknown { .. });
         let key = format!("{}.{}", run.plan, change.seq);
-        match one(connector, line, external_id.as_deref(), change, &key, doubtful).await {
+        let sought = system.and_then(|system| reserved::sought(&change.op, system));
+        let sent = one(connector, line, external_id.as_deref(), change, (&key, doubtful, sought)).await;
+        match sent {
             Ok((applied, already)) => {
                 external_id = applied.external_id.or(external_id);
                 steps.push((change.seq, Step::Applied { at: now(), already, answer: applied.answer }));
@@ -545,13 +554,15 @@ async fn one(
     line: &Line,
     account: Option<&str>,
     change: &Change,
-    key: &str,
-    doubtful: bool,
+    (key, doubtful, sought): (&str, bool, Option<String>),
 ) -> Result<(Applied, bool), ConnectorError> {
     if doubtful && let Some(id) = is_so(connector, line, account, &change.op).await? {
         let answer = Digest::of(id.as_bytes());
         let external_id = Some(id).filter(|id| !id.is_empty());
         return Ok((Applied { outcome: Outcome::AlreadySo, external_id, version: None, answer }, true));
+    }
+    if let Some(name) = sought {
+        not_somebody_elses(connector, line, &change.op, &name).await?;
     }
     let applied = connector.apply(line, account, &change.op, None, key).await?;
     let already = applied.outcome == Outcome::AlreadySo;
@@ -568,27 +579,6 @@ pub(crate) async fn on_canary(
     key: &str,
 ) -> Result<Applied, ConnectorError> {
     connector.apply(line, account, op, precondition, key).await
-}
-
-/// Whether the system will never do this, whoever asks again.
-const fn for_good(kind: ErrorKind) -> bool {
-    match kind {
-        ErrorKind::AlreadyExists | ErrorKind::Invalid | ErrorKind::Unsupported | ErrorKind::NotFound => true,
-        ErrorKind::Unreachable
-        | ErrorKind::Timeout
-        | ErrorKind::Unauthorized
-        | ErrorKind::Forbidden
-        | ErrorKind::Stale
-        | ErrorKind::RateLimited
-        | ErrorKind::SystemFault
-        | ErrorKind::Malformed
-        | ErrorKind::OutOfScope
-        | ErrorKind::OverBudget
-        | ErrorKind::Quarantined
-        | ErrorKind::Shut
-        | ErrorKind::NoCredential
-        | ErrorKind::Settings => false,
-    }
 }
 
 /// Why the others of a group are put off: one of them was in the way.

@@ -4,8 +4,8 @@ use bailiwick_connector::ConnectorError;
 use bailiwick_core::{
     approval::Refusal, contract::Breach, control::ControlRefusal, exception::ExceptionRefusal, gate::Shut,
     guard::ReleaseRefusal, id::IntegrationName, join::JoinRefusal, kill::NoKill, policy::PolicyError,
-    review::ReviewRefusal, stay::StayRefusal, task::TaskRefusal, termination::TerminationRefusal,
-    transfer::TransferRefusal, undo::UndoRefusal,
+    reserved::NameRefusal, review::ReviewRefusal, stay::StayRefusal, task::TaskRefusal,
+    termination::TerminationRefusal, transfer::TransferRefusal, undo::UndoRefusal,
 };
 use bailiwick_store::StoreError;
 
@@ -97,6 +97,9 @@ pub enum EngineError {
     /// No end is taken back.
     #[error("no end is taken back")]
     Stay(#[from] StayRefusal),
+    /// A name is not released.
+    #[error("the name is not released")]
+    Name(#[from] NameRefusal),
     /// A held delivery is not released.
     #[error("it is not released")]
     Release(#[from] ReleaseRefusal),
@@ -180,6 +183,7 @@ impl EngineError {
             Self::Undo(r) => r.code(),
             Self::Join(r) => r.code(),
             Self::Stay(r) => r.code(),
+            Self::Name(r) => r.code(),
             Self::Release(r) => r.code(),
             Self::Held(breaches) => breaches.first().map_or("feed-held", Breach::code),
             Self::NotFound { .. } => "not-found",

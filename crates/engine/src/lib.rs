@@ -55,6 +55,7 @@ mod quarantine;
 mod reconcile;
 mod redecide;
 mod rehire;
+mod reserved;
 mod review;
 mod scope_test;
 mod sequencer;

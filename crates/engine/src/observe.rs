@@ -165,3 +165,28 @@ pub(crate) fn managed<'n>(object: &Object<'_>, names: impl Iterator<Item = &'n S
         })
         .collect()
 }
+
+/// Refuses to make an account of a name that another one bears there, also one that is disabled: it is nobody's to take
+/// over unless it bears the marker.
+pub(crate) async fn not_somebody_elses(
+    connector: &dyn Connector,
+    line: &Line,
+    op: &Op,
+    name: &str,
+) -> Result<(), ConnectorError> {
+    let Op::CreateAccount { marker, .. } = op else { return Ok(()) };
+    let found = match connector.get(line, Locator::AccountNamed(name)).await {
+        Ok(found) => found,
+        Err(error) if error.kind == ErrorKind::Unsupported => None,
+        Err(error) => return Err(error),
+    };
+    let Some(found) = found.filter(|found| found.marker.as_deref() != Some(marker)) else { return Ok(()) };
+    let state = match found.state {
+        ObjectState::Live => "an account",
+        ObjectState::Blocked => "a disabled account",
+    };
+    Err(ConnectorError::none(
+        ErrorKind::AlreadyExists,
+        format!("{state} of this name is there and does not bear the hub's marker; it is not taken over"),
+    ))
+}

@@ -1,5 +1,6 @@
 //! What became of a run, in what the log says and in what is known of the account.
 
+use bailiwick_connector::ErrorKind;
 use bailiwick_core::{
     account::AccountState,
     plan::{Change, Op, Plan},
@@ -53,5 +54,26 @@ pub(crate) fn advance(state: &mut AccountState, change: &Change, catalogue: &Cat
         Op::RevokeAll { class } => state
             .entitlements
             .retain(|e| catalogue.entitlements.get(e).is_none_or(|declared| declared.class != *class)),
+    }
+}
+
+/// Whether the system will never do this, whoever asks again.
+pub(crate) const fn for_good(kind: ErrorKind) -> bool {
+    match kind {
+        ErrorKind::AlreadyExists | ErrorKind::Invalid | ErrorKind::Unsupported | ErrorKind::NotFound => true,
+        ErrorKind::Unreachable
+        | ErrorKind::Timeout
+        | ErrorKind::Unauthorized
+        | ErrorKind::Forbidden
+        | ErrorKind::Stale
+        | ErrorKind::RateLimited
+        | ErrorKind::SystemFault
+        | ErrorKind::Malformed
+        | ErrorKind::OutOfScope
+        | ErrorKind::OverBudget
+        | ErrorKind::Quarantined
+        | ErrorKind::Shut
+        | ErrorKind::NoCredential
+        | ErrorKind::Settings => false,
     }
 }

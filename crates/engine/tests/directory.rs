@@ -60,6 +60,8 @@ async fn hub(seed: u64, slapd: &Slapd) -> World {
                 audit_every_ms: System::usual_audit_every(),
                 audit_lag_ms: 0,
                 anchor: false,
+                unique: Default::default(),
+                reserved_days: None,
                 reconcile_every_ms: System::usual_reconcile_every(),
                 probe_every_ms: System::usual_probe_every(),
                 account: [("userName".into(), "{email}".into()), ("title".into(), "{department}".into())]

@@ -11,6 +11,7 @@ use bailiwick_core::{
     id::{IntegrationName, PlanId, SourceName, SystemName},
     identity::Identity,
     integration::{Integration, Role},
+    record::Actor,
     time::{SignedDuration, Timestamp},
 };
 use bailiwick_engine::{ArmRequest, Configuration, EngineError, Imported};
@@ -69,8 +70,12 @@ fn sources(configuration: &mut Configuration) {
 
 impl Scene {
     async fn new(seed: u64) -> Self {
+        Self::with(seed, sources).await
+    }
+
+    async fn with(seed: u64, change: impl FnOnce(&mut Configuration)) -> Self {
         let mut world = World::new(seed, &[("chat", &[]), ("wiki", &[])]).await;
-        world.configure_with(sources).await;
+        world.configure_with(change).await;
         hr(&world, &[BO, CY]).await.unwrap();
         contractors(&world, &[CAT]).await.unwrap();
         world.quiet().await;
@@ -427,4 +432,103 @@ async fn a_departure_that_is_told_late_says_what_was_open_and_what_logs_have_of_
     world.quiet().await;
     let cases = world.cases().await;
     assert_eq!(cases.iter().map(|case| case.exposure.is_some()).collect::<Vec<_>>(), [true, false]);
+}
+
+/// A system where the sign-in name is nobody else's.
+fn named(configuration: &mut Configuration) {
+    sources(configuration);
+    for system in &mut configuration.systems {
+        system.unique = ["userName".to_owned()].into();
+        system.reserved_days = (system.name.as_str() == "wiki").then_some(90);
+    }
+}
+
+#[tokio::test]
+async fn the_name_of_a_leaver_is_given_to_nobody_else_until_two_people_release_it() {
+    let mut scene = Scene::with(11, named).await;
+    let cat = scene.who("contractors/C1").await.id;
+    let before = scene.world.truth()["chat/cat@x.test"].clone();
+    scene.contractors(&["C1,Cat,cat@x.test,Engineering,,,left"]).await;
+    let left = scene.world.truth()["chat/cat@x.test"].clone();
+    assert_ne!(before, left);
+    // Another Cat, who would get her address; upper case is no other name.
+    scene.hr(&["9,Cat Coe,CAT@x.test,Finance,,,active,"]).await;
+    for system in ["chat", "wiki"] {
+        assert_eq!(scene.world.lab.truth(system).unwrap().users.len(), 3, "nobody got it on {system}");
+    }
+    let told = scene.world.findings("name-reserved").await;
+    assert!(told.len() == 2 && told.iter().all(|m| m.contains(&cat.to_string())), "{told:?}");
+    assert_eq!(told.iter().filter(|m| m.contains("for ever")).count(), 1, "{told:?}");
+    let names = scene.world.engine.reserved_names().await.unwrap();
+    assert!(!serde_json::to_string(&names).unwrap().to_lowercase().contains("cat@"), "{names:?}");
+    let chat = names.iter().find(|name| name.system.as_str() == "chat").unwrap().id;
+    // Who waits for it does not release it, and nobody does alone.
+    let own = scene.world.operator_with("cat", &["approver"], Some("hr/9"), 9).await;
+    let engine = scene.world.engine.clone();
+    let release = async |by: &Operator| {
+        let done = engine.release_name(chat, "the mailbox is gone", by).await;
+        done.map(|name| name.state.name()).map_err(|error| error.code())
+    };
+    assert_eq!(release(&own).await, Err("name-release-beneficiary"));
+    assert_eq!(release(&scene.asker).await, Ok("release-asked"));
+    assert_eq!(release(&scene.asker).await, Err("name-release-same-person"));
+    assert_eq!(scene.world.lab.truth("chat").unwrap().users.len(), 3);
+    assert_eq!(release(&scene.approver).await, Ok("released"));
+    scene.world.quiet().await;
+    // The system has the disabled account of that name still: it is not taken over.
+    assert_eq!(scene.world.truth()["chat/cat@x.test"], left);
+    let refused = scene.world.findings("change-refused").await;
+    assert!(refused.iter().any(|m| m.contains("a disabled account of this name")), "{refused:?}");
+    // Erasing what is personal of her leaves the names as they are.
+    scene.world.engine.erase(cat, Actor::Operator("test".into())).await.unwrap();
+    assert_eq!(scene.world.engine.reserved_names().await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn another_name_lets_somebody_go_on() {
+    let mut scene = Scene::with(12, named).await;
+    scene.contractors(&["C1,Cat,cat@x.test,Engineering,,,left"]).await;
+    scene.hr(&["9,Cat Coe,cat@x.test,Finance,,,active,"]).await;
+    assert_eq!(scene.world.findings("name-reserved").await.len(), 2);
+    scene.hr(&["9,Cat Coe,coe@x.test,Finance,,,active,"]).await;
+    assert_eq!(scene.world.findings("name-reserved").await.len(), 0);
+    has(scene.has("chat", "coe"), FINANCIER);
+    // Nor is the name given to her later, by a change of it.
+    scene.hr(&["9,Cat Coe,cat@x.test,Finance,,,active,"]).await;
+    has(scene.has("chat", "coe"), FINANCIER);
+    assert_eq!(scene.world.findings("name-reserved").await.len(), 2);
+    // Whoever comes back has their own name.
+    scene.contractors(&[CAT]).await;
+    has(scene.has("chat", "cat"), ENGINEER);
+}
+
+#[tokio::test]
+async fn an_account_of_that_name_which_is_nobodys_is_not_taken_over() {
+    let mut scene = Scene::with(13, named).await;
+    scene.world.behind("chat", json!({ "users": [{ "userName": "eve@x.test", "active": false }] }));
+    let before = scene.world.truth()["chat/eve@x.test"].clone();
+    scene.hr(&["9,Eve,eve@x.test,Finance,,,active,"]).await;
+    assert_eq!(scene.world.truth()["chat/eve@x.test"], before);
+    let refused = scene.world.findings("change-refused").await;
+    assert!(refused.iter().any(|m| m.contains("of this name is there")), "{refused:?}");
+    has(scene.has("wiki", "eve"), FINANCIER);
+}
+
+#[tokio::test]
+async fn a_name_that_is_kept_for_a_time_is_given_after_it() {
+    let mut scene = Scene::with(14, named).await;
+    scene.contractors(&["C1,Cat,cat@x.test,Engineering,,,left"]).await;
+    scene.hr(&["9,Cat Coe,cat@x.test,Finance,,,active,"]).await;
+    let waits = async |world: &World| {
+        let open = world.engine.open_findings().await.unwrap().into_iter();
+        let waits = open.filter(|finding| finding.code == "name-reserved");
+        waits.map(|finding| finding.system.unwrap().to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(waits(&scene.world).await.len(), 2);
+    scene.world.pass(SignedDuration::from_hours(24 * 89));
+    scene.world.quiet().await;
+    assert_eq!(waits(&scene.world).await.len(), 2);
+    scene.world.pass(SignedDuration::from_hours(24 * 2));
+    scene.world.quiet().await;
+    assert_eq!(waits(&scene.world).await, ["chat"]);
 }

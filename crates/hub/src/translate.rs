@@ -3,8 +3,9 @@
 use bailiwick_connector::{ConnectorError, ErrorKind};
 use bailiwick_core::{
     approval::Refusal, contract::Breach, control::ControlRefusal, exception::ExceptionRefusal,
-    guard::ReleaseRefusal, join::JoinRefusal, policy::PolicyError, review::ReviewRefusal, stay::StayRefusal,
-    task::TaskRefusal, termination::TerminationRefusal, transfer::TransferRefusal, undo::UndoRefusal,
+    guard::ReleaseRefusal, join::JoinRefusal, policy::PolicyError, reserved::NameRefusal,
+    review::ReviewRefusal, stay::StayRefusal, task::TaskRefusal, termination::TerminationRefusal,
+    transfer::TransferRefusal, undo::UndoRefusal,
 };
 use bailiwick_engine::{DoorRefusal, EngineError};
 use bailiwick_store::StoreError;
@@ -198,6 +199,17 @@ impl From<JoinRefusal> for Problem {
     }
 }
 
+impl From<NameRefusal> for Problem {
+    fn from(refusal: NameRefusal) -> Self {
+        let status = match refusal {
+            NameRefusal::NotKept => 409,
+            NameRefusal::SamePerson | NameRefusal::Beneficiary | NameRefusal::Unknown => 403,
+            NameRefusal::NoReason => 422,
+        };
+        Self::new(status, refusal.code(), refusal.to_string())
+    }
+}
+
 impl From<StayRefusal> for Problem {
     fn from(refusal: StayRefusal) -> Self {
         let status = match refusal {
@@ -226,6 +238,7 @@ impl From<EngineError> for Problem {
             EngineError::Undo(refusal) => refusal.into(),
             EngineError::Join(refusal) => refusal.into(),
             EngineError::Stay(refusal) => refusal.into(),
+            EngineError::Name(refusal) => refusal.into(),
             EngineError::Release(refusal) => {
                 let status = match refusal {
                     ReleaseRefusal::NotHeld(_)

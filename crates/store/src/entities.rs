@@ -30,6 +30,7 @@ use bailiwick_core::{
     plan::Plan,
     policy::PolicyFile,
     profile::Profile,
+    reserved::Reserved,
     review::{Review, Watch},
     scope_test::ScopeTest,
     signal::Signal,
@@ -279,6 +280,16 @@ impl Entity for Termination {
         // Those of whom their source owes its word are looked for at each delivery.
         let state = if self.owed().is_some() { "owed" } else { self.state.name() };
         vec![open.into(), self.identity.to_string().into(), state.into(), self.plan.id.to_string().into()]
+    }
+}
+
+impl Entity for Reserved {
+    const TABLE: Table = Table::ReservedNames;
+    fn key(&self) -> String {
+        self.id.to_string()
+    }
+    fn keys(&self) -> Vec<KeyValue> {
+        vec![self.digest.as_str().into(), self.identity.to_string().into()]
     }
 }
 

@@ -45,6 +45,7 @@ pub enum Table {
     Sessions,
     Hooks,
     Hints,
+    ReservedNames,
 }
 
 /// The type of a key column.
@@ -147,6 +148,7 @@ impl Table {
         Self::Sessions,
         Self::Hooks,
         Self::Hints,
+        Self::ReservedNames,
     ];
 
     /// The table's name in SQL and in evidence.
@@ -192,6 +194,7 @@ impl Table {
             Self::Sessions => "sessions",
             Self::Hooks => "hooks",
             Self::Hints => "hints",
+            Self::ReservedNames => "reserved_names",
         }
     }
 
@@ -229,6 +232,8 @@ impl Table {
             | Self::Audits
             | Self::Hooks => &[],
             Self::Alignments => &[("state", Text, false)],
+            // The keyed digest of system, attribute and name.
+            Self::ReservedNames => &[("digest", Text, true), ("identity", Text, false)],
             Self::Entitlements | Self::Memberships | Self::NestedGroups => &[("system", Text, false)],
             Self::Credentials | Self::Signals | Self::Hints => &[("integration", Text, false)],
             Self::Operators | Self::Callers => &[("token_digest", Text, true)],

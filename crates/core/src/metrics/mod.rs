@@ -142,7 +142,9 @@ impl Fold {
             | RecordKind::Hinted
             | RecordKind::IdentityJoined
             | RecordKind::IdentitySplit
-            | RecordKind::Exposed => {}
+            | RecordKind::Exposed
+            | RecordKind::NameReserved
+            | RecordKind::NameReleased => {}
         }
     }
 

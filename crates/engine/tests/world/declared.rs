@@ -48,6 +48,8 @@ impl World {
                 audit_every_ms: 24 * 3_600_000,
                 audit_lag_ms: 0,
                 anchor: false,
+                unique: Default::default(),
+                reserved_days: None,
                 reconcile_every_ms: System::usual_reconcile_every(),
                 probe_every_ms: System::usual_probe_every(),
                 account: BTreeMap::from([

@@ -29,6 +29,12 @@ pub mod identities;
 pub mod integrations;
 pub mod kill;
 pub mod metrics;
+mod findings;
+mod identities;
+mod integrations;
+mod kill;
+mod metrics;
+mod names;
 mod operators;
 mod pace;
 pub mod page;
@@ -73,6 +79,7 @@ pub use self::{
     identities::{HolderView, IdentityView, Who, WhyView},
     identities::{HolderView, IdentityView, JoinRequest, SplitRequest, Who, WhyView},
     integrations::{CallerMade, IntegrationView, NewCaller, Withdrawal},
+    names::{NameRelease, NameView},
     operators::{
         AskedFor, EnrolRequest, Enrolled, InvitationHalf, Joining, NewOperator, OperatorMade, OperatorView,
     },
@@ -171,6 +178,8 @@ pub fn router(hub: Hub) -> Router {
         .route("/identities/{identity}", get(identities::show))
         .route("/identities/{identity}/stay", post(departures::stay))
         .route("/departures", get(departures::list))
+        .route("/names", get(names::list))
+        .route("/names/{name}/release", post(names::release))
         .route("/identities/{identity}/join", post(identities::join))
         .route("/identities/{identity}/split", post(identities::split))
         .route("/identities/{identity}/entitlements/{entitlement}", get(identities::why))

@@ -27,6 +27,7 @@ mod kill;
 mod list;
 mod matrix;
 mod metrics;
+mod name;
 mod operator;
 mod plan;
 mod probe;
@@ -151,6 +152,9 @@ enum Command {
     /// What is wrong, and who must act
     #[command(subcommand)]
     Finding(finding::FindingCommand),
+    /// Names of those who left, which nobody else is given
+    #[command(subcommand)]
+    Name(name::NameCommand),
     /// What integrations want people to know
     #[command(subcommand)]
     Signal(signal::SignalCommand),
@@ -307,6 +311,7 @@ async fn dispatch(context: &Context<'_>, command: Option<Command>) -> Result<Exi
         Command::Sweep(args) => kill::sweep(context, args).await,
         Command::Review(command) => review::run(context, command).await,
         Command::Connector(command) => connector::run(context, command).await,
+        Command::Name(command) => name::run(context, command).await,
         Command::Undo(args) => undo::run(context, args).await,
         Command::Access(command) => access::run(context, command).await,
         Command::BreakGlass(command) => break_glass::run(context, command).await,

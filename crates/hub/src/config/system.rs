@@ -57,6 +57,8 @@ pub(super) fn system<'t>(
     let audit_lag = fields.text("audit_lag", report);
     let audit_lag = audit_lag.map_or(Some(System::usual_audit_lag()), |text| duration(text, report));
     let anchor = fields.flag("anchor", report).unwrap_or(false);
+    let unique = fields.texts("unique", report).unwrap_or_default();
+    let reserved_days = fields.number("reserved_days", 1, 36_500, report).map(saturated);
     let reconcile = reconcile::reconciling(&mut fields, people, report);
     if !fields.has("account") {
         fields.lacks("account");
@@ -76,6 +78,11 @@ pub(super) fn system<'t>(
         }
         account.insert(template.key.value.to_owned(), text.to_owned());
     }
+    for name in unique.iter().filter(|name| !account.contains_key(name.value)) {
+        let message =
+            format!("`{}` is no attribute of accounts of this system, so it names nobody", name.value);
+        report.add(Code::Value, name.spot, message);
+    }
     fields.finish(report, |_| Code::Missing);
     Some(System {
         name,
@@ -89,6 +96,8 @@ pub(super) fn system<'t>(
         audit_every_ms: audit_every?,
         audit_lag_ms: audit_lag?,
         anchor,
+        unique: unique.iter().map(|name| name.value.to_owned()).collect(),
+        reserved_days,
         reconcile: reconcile?,
         account,
     })

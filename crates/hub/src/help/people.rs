@@ -40,6 +40,32 @@ pub(super) const LINES: &[Line] = &[
         "wait until `bailiwick plan list` shows its end, then ask again",
     ),
     (
+        "name-not-kept",
+        "the name is not kept: it was released, or its time is over",
+        "`bailiwick name list` shows the names that are kept",
+    ),
+    (
+        "name-release-beneficiary",
+        "who waits for a name wants it released, or who acts for them",
+        "let two people release it who do not",
+    ),
+    ("name-release-no-reason", "it is not said why a name is to be given again", "say why, with `--reason`"),
+    (
+        "name-release-same-person",
+        "one person alone wants a name released, or two who act for each other",
+        "let another person run the same `bailiwick name release`",
+    ),
+    (
+        "name-release-unknown",
+        "it is not known which person the operator is, or they have left",
+        "an administrator says who they are with `bailiwick operator add NAME --person SOURCE/KEY`",
+    ),
+    (
+        "name-reserved",
+        "an account would get the name of somebody who left; nothing is made there",
+        "give another name at the source, or let two people run `bailiwick name release`",
+    ),
+    (
         "previous-key-unknown",
         "a record says by which key its person was known before, and nobody is",
         "correct the key at the source, or deliver the other source; join two identities by hand with `bailiwick identity join`",

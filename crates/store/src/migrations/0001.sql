@@ -531,3 +531,16 @@ CREATE TABLE locks (
   expires INTEGER NOT NULL,
   fence INTEGER NOT NULL
 ) STRICT;
+
+CREATE TABLE reserved_names (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  digest TEXT,
+  identity TEXT,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+CREATE UNIQUE INDEX reserved_names_digest ON reserved_names (tenant, digest) WHERE digest IS NOT NULL;
+CREATE INDEX reserved_names_identity ON reserved_names (tenant, identity, id) WHERE identity IS NOT NULL;
