@@ -30,8 +30,9 @@ impl Engine {
         case: CaseId,
         out: &mut Outcome,
     ) -> bool {
-        let key = identity.source_key.to_string();
-        let mut mine = known.operators.iter().filter(|o| o.value.person.as_deref() == Some(&key)).peekable();
+        let keys: Vec<String> = identity.source_keys().iter().map(ToString::to_string).collect();
+        let is_theirs = |o: &&Stored<Operator>| o.value.person.as_ref().is_some_and(|key| keys.contains(key));
+        let mut mine = known.operators.iter().filter(is_theirs).peekable();
         if mine.peek().is_none() {
             return true;
         }

@@ -45,7 +45,7 @@ impl Engine {
         }
         let all = people.iter().flat_map(|person| stay::leaving(&person.value));
         let mut all: Vec<Leaving> = all.filter(|leaving| leaving.end.at <= until).collect();
-        all.sort_by(|a, b| (a.end.at, a.identity).cmp(&(b.end.at, b.identity)));
+        all.sort_by_key(|leaving| (leaving.end.at, leaving.identity));
         Ok(all)
     }
 

@@ -532,3 +532,32 @@ async fn a_name_that_is_kept_for_a_time_is_given_after_it() {
     scene.world.quiet().await;
     assert_eq!(waits(&scene.world).await, ["chat"]);
 }
+
+#[tokio::test]
+async fn whoever_was_armed_by_one_id_is_fired_as_the_one_they_are_and_loses_tokens_of_every_key() {
+    let mut scene = Scene::new(15).await;
+    scene.hr(&["9,Cat Coe,coe@x.test,Finance,,,active,"]).await;
+    let boss = scene.world.operator_with("boss", &["terminator"], Some("hr/2"), 9).await;
+    let asked = ArmRequest { persons: vec!["hr/9".into()], reason: "fraud".into(), hours: 4 };
+    let armed = scene.world.engine.arm(asked, &boss).await.unwrap();
+    let plan = scene.join("contractors/C1", "hr/9").await.unwrap();
+    scene.approve(plan).await.unwrap();
+    scene.world.operator_with("cat", &["operator"], Some("hr/9"), 9).await;
+    has(scene.has("chat", "coe"), FINANCIER);
+    scene.world.engine.fire(&[armed[0].id.to_string()], &boss).await.unwrap();
+    scene.world.quiet().await;
+    for system in ["chat", "wiki"] {
+        assert!(!scene.has(system, "coe").unwrap().0 && !scene.has(system, "cat").unwrap().0, "{system}");
+    }
+    let who = scene.who("contractors/C1").await;
+    assert_eq!(who.lifecycle.name(), "left");
+    let operators: Vec<Operator> = scene.world.all(Table::Operators).await;
+    let cat = operators.iter().find(|operator| operator.name == "cat").unwrap();
+    assert!(cat.expires <= scene.world.clock());
+    // Both sources say so, and then nothing personal stays under either key.
+    scene.contractors(&["C1,Cat,cat@x.test,Engineering,,,left"]).await;
+    scene.hr(&["9,Cat Coe,coe@x.test,Finance,,,left,"]).await;
+    scene.world.engine.erase(who.id, Actor::Operator("test".into())).await.unwrap();
+    let bare = scene.who("hr/9").await;
+    assert!(bare.attributes.is_empty() && bare.engagements.iter().all(|record| record.attributes.is_empty()));
+}

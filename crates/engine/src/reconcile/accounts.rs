@@ -57,7 +57,10 @@ impl Engine {
             }
             let before = stored.map(|stored| &stored.value);
             let identity = before.and_then(|account| account.identity).or(owners.marked(one.marker.as_ref()));
-            let account = self.as_shown(comparing, one, before, identity);
+            let mut account = self.as_shown(comparing, one, before, identity);
+            if before.is_none_or(|before| before.identity.is_none()) {
+                account.for_key = owners.came_with(identity, one.marker.as_ref());
+            }
             let seen = Seen {
                 identity,
                 username: &one.username,

@@ -8,7 +8,7 @@ use bailiwick_core::{
     difference::{Answer, Class, Compared, Difference, Owner, classify},
     exception::{Exception, Terms},
     id::IdentityId,
-    identity::{Identity, Lifecycle},
+    identity::{Identity, Lifecycle, SourceKey},
     integration::Role,
     plan::Desired,
     policy::Bulk,
@@ -125,6 +125,17 @@ impl Owners {
     /// Whom the marker names.
     pub(super) fn marked(&self, marker: Option<&String>) -> Option<IdentityId> {
         self.by_key.get(marker?).copied()
+    }
+
+    /// With which key of theirs an account came that bears this marker, if not with their own.
+    pub(super) fn came_with(
+        &self,
+        identity: Option<IdentityId>,
+        marker: Option<&String>,
+    ) -> Option<SourceKey> {
+        let person = &self.people.get(&identity?)?.value;
+        let key = person.source_keys().into_iter().skip(1).find(|key| Some(&key.to_string()) == marker);
+        key.cloned()
     }
 
     pub(super) fn person(&self, identity: IdentityId) -> Option<&Stored<Identity>> {

@@ -45,9 +45,10 @@ impl Engine {
         let (mut fired, mut events) = (Vec::with_capacity(found.len()), Vec::with_capacity(found.len()));
         for stored in found {
             let id = stored.value.identity.to_string();
-            let identity = get::<Identity>(&mut *tx, self.tenant(), &id)
-                .await?
-                .ok_or_else(|| EngineError::Inconsistent(format!("{} is for nobody", stored.value.id)))?;
+            let nobody = || EngineError::Inconsistent(format!("{} is for nobody", stored.value.id));
+            let identity = get::<Identity>(&mut *tx, self.tenant(), &id).await?.ok_or_else(nobody)?;
+            // Who was joined to another since is that one.
+            let identity = self.followed(&mut *tx, identity).await?.ok_or_else(nobody)?;
             if matches!(identity.value.lifecycle, Lifecycle::Left { .. }) {
                 fired.push(self.gone_before(&mut *tx, stored, by).await?);
                 continue;

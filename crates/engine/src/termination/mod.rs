@@ -372,10 +372,11 @@ impl Engine {
         } else if let Ok(plan) = which.parse::<PlanId>() {
             self.with_plan(&mut *self.read().await?, plan).await?
         } else {
-            let who = self.find_identity(which).await?.value.id;
+            let who = self.find_identity(which).await?.value;
             let mut tx = self.read().await?;
-            let of = Filter::Is("identity", who.to_string().into());
-            let theirs = Select::from(Table::Terminations).filter(of);
+            let ids = self.forwards(&mut *tx, &who).await?.into_iter().map(|other| other.value.id);
+            let ids = ids.chain([who.id]).map(|id| id.to_string().into()).collect();
+            let theirs = Select::from(Table::Terminations).filter(Filter::In("identity", ids));
             let theirs = select::<Termination>(&mut *tx, self.tenant(), theirs).await?;
             let armed = |t: &Termination| matches!(t.state, TerminationState::Armed { .. });
             theirs

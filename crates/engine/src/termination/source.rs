@@ -11,7 +11,7 @@ use bailiwick_core::{
     record::{Actor, Record, RecordKind},
     termination::{SourceWord, Termination, TerminationRefusal, TerminationState},
 };
-use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, entities::Operator, select};
+use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, entities::Operator, get, select};
 
 use crate::{Engine, Result, finding::Wrong};
 
@@ -22,8 +22,17 @@ impl Engine {
     /// Those who were fired and of whom their source has not said that they left.
     pub(crate) async fn owed(&self, tx: &mut dyn Tx) -> Result<BTreeMap<IdentityId, Stored<Termination>>> {
         let owed = Select::from(Table::Terminations).filter(Filter::Is("state", "owed".into()));
-        let all = select::<Termination>(tx, self.tenant(), owed).await?;
-        Ok(all.into_iter().map(|stored| (stored.value.identity, stored)).collect())
+        let mut out = BTreeMap::new();
+        for stored in select::<Termination>(tx, self.tenant(), owed).await? {
+            let id = stored.value.identity;
+            let who = get::<Identity>(tx, self.tenant(), &id.to_string()).await?;
+            let who = match who {
+                Some(who) => self.followed(tx, who).await?.map(|who| who.value.id),
+                None => None,
+            };
+            out.insert(who.unwrap_or(id), stored);
+        }
+        Ok(out)
     }
 
     /// What a delivery says of those who were fired.

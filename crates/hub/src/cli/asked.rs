@@ -56,8 +56,8 @@ pub fn question(plan: &Plan) -> Option<String> {
     asked.or(plan.joint.as_ref().map(joint)).or(plan.stay.as_ref().map(stay))
 }
 
-/// What becomes of each account when two identities are joined or split, line by line.
-pub fn accounts(joint: &Joint) -> Vec<String> {
+/// What the one that stays has when two identities are joined or split, and what becomes of each account, line by line.
+pub fn joint(plan: &Plan, joint: &Joint) -> Vec<String> {
     let other = &joint.key;
     let fate = |fate: Fate| match fate {
         Fate::Comes => "is this identity's from now on".to_owned(),
@@ -71,7 +71,12 @@ pub fn accounts(joint: &Joint) -> Vec<String> {
     let beside = joint.beside.iter().map(|change| format!("besides {change} for {other}"));
     let accounts = joint.accounts.iter();
     let accounts = accounts.map(|line| format!("{}/{} {}", line.system, line.username, fate(line.fate)));
-    accounts.map(|line| format!("account {line}")).chain(beside).collect()
+    let has = plan.decision.desired.iter().map(|(system, desired)| {
+        let held: Vec<&str> = desired.entitlements.keys().map(|name| name.as_str()).collect();
+        let held = if held.is_empty() { "the account".to_owned() } else { held.join(", ") };
+        format!("then has {held} on {system}")
+    });
+    has.chain(accounts.map(|line| format!("account {line}"))).chain(beside).collect()
 }
 
 /// What a change of the plan declares, line by line; nothing of what is personal to people.

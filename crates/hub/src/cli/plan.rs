@@ -165,7 +165,7 @@ pub fn describe(output: Output, view: &PlanView) {
     if let Some(question) = asked::question(plan) {
         output.line(&format!("  asks    {question}"));
     }
-    for line in plan.joint.iter().flat_map(asked::accounts) {
+    for line in plan.joint.iter().flat_map(|joint| asked::joint(plan, joint)) {
         output.line(&format!("  {line}"));
     }
     if plan.privileged {
