@@ -197,7 +197,7 @@ async fn a_contractor_becomes_an_employee_without_a_gap_and_without_a_leftover()
     assert_eq!(scene.world.cases().await.len(), 0);
     // That the last one ends is.
     scene.hr(&[&format!("9,Cat,cat@x.test,Finance,{first},,left,C1")]).await;
-    assert_eq!(scene.has("chat", "cat").unwrap().0, false);
+    assert!(!scene.has("chat", "cat").unwrap().0);
     assert_eq!(
         (scene.world.cases().await.len(), scene.who("contractors/C1").await.lifecycle.name()),
         (1, "left")
@@ -228,7 +228,7 @@ async fn whoever_is_inactive_or_powerful_is_not_joined_by_a_source_alone() {
     assert!(told.iter().any(|m| m.contains("identity join contractors/C1 hr/9")), "{told:?}");
     let told = scene.world.findings("previous-key-unknown").await;
     assert!(told.iter().any(|m| m.contains("contractors/C77")), "{told:?}");
-    assert_eq!(scene.has("chat", "cat").unwrap().0, false);
+    assert!(!scene.has("chat", "cat").unwrap().0);
 }
 
 #[tokio::test]

@@ -1,3 +1,5 @@
+//! Which record leads, and what follows from several.
+
 use super::*;
 use crate::{id::IdentityId, identity::IdentityKind, policy::AttributeValue};
 

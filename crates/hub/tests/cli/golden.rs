@@ -36,7 +36,18 @@ pub fn placeholders(text: &str) -> String {
             out.push(c);
         }
     }
-    out
+    late(&out)
+}
+
+/// How late a departure was told follows from the day on which the test runs.
+pub fn late(text: &str) -> String {
+    let line = |line: &str| match line.strip_prefix("told late: ").and_then(|rest| rest.rsplit_once(", ")) {
+        Some((heard, after)) if after.trim_end().ends_with(" after it") => {
+            format!("told late: {heard}, SPAN after it{}", if after.ends_with('\n') { "\n" } else { "" })
+        }
+        Some(_) | None => line.to_owned(),
+    };
+    text.split_inclusive('\n').map(line).collect()
 }
 
 fn placeholder(word: &str) -> String {
@@ -79,5 +90,9 @@ fn what_changes_becomes_a_placeholder_and_nothing_else_does() {
     check("until 2026-11-21T03:04:05Z.", "until TIME.");
     check("http://127.0.0.1:7461/chat `x`", "http://127.0.0.1:PORT/chat `x`");
     check(&format!("digest {}", "0a".repeat(32)), "digest DIGEST");
+    check(
+        "told late: heard of 2026-11-21T03:04:05Z, 3d 4h after it\nx",
+        "told late: heard of TIME, SPAN after it\nx",
+    );
     check("line 3: the key `1042` is on lines 3 and 4", "line 3: the key `1042` is on lines 3 and 4");
 }

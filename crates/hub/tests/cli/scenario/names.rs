@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::stage::ADDRESSES;
-use crate::golden::placeholders;
+use crate::golden::{late, placeholders};
 
 /// The names that were given, both ways.
 #[derive(Default)]
@@ -50,6 +50,7 @@ impl Names {
             placed.push_str(&" ".repeat(if rest.starts_with(' ') { digits.saturating_sub(1) } else { 0 }));
             placed.push_str(rest);
         }
+        let placed = late(&placed);
         let lines: Vec<&str> = placed.lines().map(str::trim_end).collect();
         if lines.is_empty() { String::new() } else { lines.join("\n") + "\n" }
     }
