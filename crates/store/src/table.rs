@@ -108,6 +108,7 @@ pub struct Row {
 impl Table {
     /// All tables.
     pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 39] = [
         Self::Identities,
         Self::Accounts,
         Self::Systems,

@@ -67,6 +67,7 @@ pub fn row(identity: &Identity, frame: &Frame) -> Vec<Cell> {
         Lifecycle::Active { ends } => ends.as_ref().map(|ends| ends.at),
         Lifecycle::Absent { since, .. } => Some(*since),
         Lifecycle::Left { at } => Some(at.at),
+        Lifecycle::Merged { since, .. } => Some(*since),
     };
     vec![
         Cell::Titled(
