@@ -107,8 +107,7 @@ pub struct Row {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 40] = [
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 41] = [
         Self::Identities,
         Self::Accounts,
         Self::Systems,

@@ -68,7 +68,6 @@ pub use self::{
     evidence::{CheckRequest, CheckView, EraseRequest, EraseView},
     findings::FindingView,
     hooks::HookMade,
-    identities::{HolderView, IdentityView, Who, WhyView},
     identities::{HolderView, IdentityView, JoinRequest, SplitRequest, Who, WhyView},
     integrations::{CallerMade, IntegrationView, NewCaller, Withdrawal},
     names::{NameRelease, NameView},
