@@ -120,6 +120,10 @@ kinds! {
     TerminationKind TerminationId "trm";
     /// Identifies an operator's time at the console.
     SessionKind SessionId "ses";
+    /// Identifies a person as a caller pushed them; it is the caller's name for them here.
+    PushedUserKind PushedUserId "usr";
+    /// Identifies a group as a caller pushed it.
+    PushedGroupKind PushedGroupId "grp";
 }
 
 /// An identifier of a `K`: a UUIDv7, so ids sort by the time they were made.

@@ -93,6 +93,7 @@ pub enum RecordKind {
     HookMade,
     HookEnded,
     Hinted,
+    Pushed,
 }
 
 /// Who or what caused a record.

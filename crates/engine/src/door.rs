@@ -36,6 +36,21 @@ use crate::{Catalogue, Engine, EngineError, Result, accept::Accepted};
 
 /// How many calls a caller has in a minute, when its scope says nothing.
 const PER_MINUTE: u32 = 60;
+/// How many writes a source that pushes people has in a minute, when its scope says nothing.
+const PUSHES_PER_MINUTE: u32 = 6_000;
+/// How often it may look at what it pushed in a minute.
+const LOOKS_PER_MINUTE: u32 = 12_000;
+
+/// Calls that have a minute of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Calls {
+    /// At the door.
+    Door,
+    /// Of a source that pushes people: what it says.
+    Push,
+    /// Of the same: what it looks at.
+    Look,
+}
 
 /// Why a call at the door is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -190,7 +205,7 @@ impl Engine {
         let mut tx = self.begin().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
         let integration = calling(&catalogue, caller)?;
-        self.keep_pace(integration)?;
+        self.keep_pace(integration, Calls::Door)?;
         catalogue.permit(caller).reads.map_err(|shut| DoorRefusal::Shut(caller.clone(), shut))?;
         if let Some(fault) = note.fault() {
             return Err(DoorRefusal::Malformed(fault).into());
@@ -238,7 +253,7 @@ impl Engine {
         let mut tx = self.begin().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
         let integration = calling(&catalogue, caller)?;
-        self.keep_pace(integration)?;
+        self.keep_pace(integration, Calls::Door)?;
         catalogue.permit(caller).writes.map_err(|shut| DoorRefusal::Shut(caller.clone(), shut))?;
         if attributes.is_empty() {
             return Err(DoorRefusal::Malformed("`attributes` names nothing to be written").into());
@@ -318,11 +333,16 @@ impl Engine {
     }
 
     /// Takes one call out of the minute of a caller.
-    pub(crate) fn keep_pace(&self, integration: &Integration) -> Result<()> {
-        let limit = integration.scope.writes_per_minute.map_or(PER_MINUTE, |own| own.min(PER_MINUTE));
+    pub(crate) fn keep_pace(&self, integration: &Integration, calls: Calls) -> Result<()> {
+        let own = integration.scope.writes_per_minute;
+        let limit = match calls {
+            Calls::Door => own.map_or(PER_MINUTE, |own| own.min(PER_MINUTE)),
+            Calls::Push => own.unwrap_or(PUSHES_PER_MINUTE),
+            Calls::Look => LOOKS_PER_MINUTE,
+        };
         let mut pace =
             self.pace.lock().map_err(|_| EngineError::Inconsistent("the pace is in disorder".into()))?;
-        let window = pace.entry(integration.name.clone()).or_default();
+        let window = pace.entry((integration.name.clone(), calls)).or_default();
         window.take(self.now(), limit).map_err(|wait| {
             let after = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             DoorRefusal::Busy { integration: integration.name.clone(), limit, after }.into()
@@ -331,7 +351,7 @@ impl Engine {
 }
 
 /// The integration that calls, as it is declared.
-fn calling<'c>(catalogue: &'c Catalogue, caller: &IntegrationName) -> Result<&'c Integration> {
+pub(crate) fn calling<'c>(catalogue: &'c Catalogue, caller: &IntegrationName) -> Result<&'c Integration> {
     let found = catalogue.integrations.get(caller).ok_or_else(|| no_integration(caller))?;
     match found.role {
         Role::Source { .. } | Role::Partner { .. } => Ok(found),

@@ -7,13 +7,13 @@ use bailiwick_core::{
     record::{Actor, RecordKind},
     task::Task,
 };
-use bailiwick_store::{Filter, Select, Table, Update, get, select};
+use bailiwick_store::{Filter, Select, Table, Update, entities::PushedUser, get, select};
 
 use crate::{Engine, EngineError, Result};
 
 impl Engine {
     /// Erases the personal values behind all records about an identity that has left, its attributes, what people were
-    /// told and said about it in tasks, and why controls were accepted.
+    /// told and said about it in tasks, why controls were accepted, and the document in which it was pushed.
     /// The records stay: their commitments cannot be opened any more and their proofs still verify. Gives
     /// how many values were erased.
     pub async fn erase(&self, identity: IdentityId, by: Actor) -> Result<i64> {
@@ -32,6 +32,10 @@ impl Engine {
         let asked = Select::from(Table::Tasks).filter(Filter::Is("identity", key.as_str().into()));
         for task in select::<Task>(&mut *tx, self.tenant(), asked).await? {
             update = update.replace(&task.value.erased(), task.revision, self.entropy());
+        }
+        let pushed = Select::from(Table::PushedUsers).filter(Filter::Is("identity", key.as_str().into()));
+        for user in select::<PushedUser>(&mut *tx, self.tenant(), pushed).await? {
+            update = self.without_user(&mut *tx, update, &user).await?;
         }
         for (cell, revision) in self.cells_without_words(&mut *tx, &key).await? {
             update = update.replace(&cell, revision, self.entropy());

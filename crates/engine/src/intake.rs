@@ -14,7 +14,7 @@ use bailiwick_core::{
     integration::Role,
     policy::{AttributeType, AttributeValue},
     record::{Actor, Record, RecordKind},
-    time::Effective,
+    time::{Effective, Timestamp},
 };
 use bailiwick_store::{
     Entity, Filter, Select, Stored, Table, Tx, Update, Work, entities::Batch, get, select,
@@ -157,7 +157,7 @@ impl Engine {
         }
         self.hear_of_fired(tx, (source, owner), &fired, &before, owed).await?;
         let accepted =
-            arrivals.into_iter().map(|a| self.arrived(source, &batch, before.get(&a.key), a)).collect();
+            arrivals.into_iter().map(|a| self.arrived(source, now, before.get(&a.key), a)).collect();
         self.accept(tx, accepted).await?;
         Ok((batch, events))
     }
@@ -193,7 +193,7 @@ impl Engine {
         Ok(tx.commit().await?)
     }
 
-    async fn write_batch(&self, tx: &mut dyn Tx, batch: &Batch, owner: &str) -> Result<()> {
+    pub(crate) async fn write_batch(&self, tx: &mut dyn Tx, batch: &Batch, owner: &str) -> Result<()> {
         let held = !batch.breaches.is_empty();
         let kind = if held { RecordKind::BatchHeld } else { RecordKind::BatchAccepted };
         let codes: Vec<&str> = batch.breaches.iter().map(Breach::code).collect();
@@ -231,23 +231,23 @@ impl Engine {
     }
 
     /// What an arrival says, as an event with what it makes of its identity.
-    fn arrived(
+    pub(crate) fn arrived(
         &self,
         source: &SourceName,
-        batch: &Batch,
+        at: Timestamp,
         before: Option<&Stored<Identity>>,
         arrival: Arrival,
     ) -> Accepted {
         let generation = before.map_or(1, |s| s.value.generation + 1);
-        let id = before.map_or_else(|| IdentityId::new(batch.at, self.entropy()), |s| s.value.id);
+        let id = before.map_or_else(|| IdentityId::new(at, self.entropy()), |s| s.value.id);
         let event = Event {
-            id: EventId::new(batch.at, self.entropy()),
+            id: EventId::new(at, self.entropy()),
             source: source.to_string(),
             key: format!("{}#{generation}", arrival.key),
             identity: id,
             kind: arrival.kind,
             effective: arrival.effective,
-            accepted: batch.at,
+            accepted: at,
         };
         let identity = Identity {
             id,

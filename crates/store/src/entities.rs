@@ -7,6 +7,7 @@ mod batch;
 mod hook;
 mod operator;
 mod session;
+mod pushed;
 
 use std::collections::BTreeMap;
 
@@ -46,6 +47,7 @@ pub use self::{
     hook::{Hint, Hook},
     operator::{Invitation, Operator},
     session::Session,
+    pushed::{MemberKind, PushedGroup, PushedMember, PushedUser},
 };
 pub use crate::reading::{Audit, Held, Membership, NestedGroup, Reading, Since, Unexplained};
 use crate::{Entity, KeyValue, Table};

@@ -45,6 +45,9 @@ pub enum Table {
     Sessions,
     Hooks,
     Hints,
+    PushedUsers,
+    PushedGroups,
+    PushedMembers,
 }
 
 /// The type of a key column.
@@ -106,7 +109,7 @@ pub struct Row {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 43] = [
         Self::Identities,
         Self::Accounts,
         Self::Systems,
@@ -147,6 +150,9 @@ impl Table {
         Self::Sessions,
         Self::Hooks,
         Self::Hints,
+        Self::PushedUsers,
+        Self::PushedGroups,
+        Self::PushedMembers,
     ];
 
     /// The table's name in SQL and in evidence.
@@ -192,6 +198,9 @@ impl Table {
             Self::Sessions => "sessions",
             Self::Hooks => "hooks",
             Self::Hints => "hints",
+            Self::PushedUsers => "pushed_users",
+            Self::PushedGroups => "pushed_groups",
+            Self::PushedMembers => "pushed_members",
         }
     }
 
@@ -263,6 +272,18 @@ impl Table {
                 ("state", Text, false),
                 ("plan", Text, true),
             ],
+            // `source/name in lower case`, `source/the caller's own id`.
+            Self::PushedUsers => &[
+                ("user_name", Text, true),
+                ("external", Text, false),
+                ("source", Text, false),
+                ("identity", Text, false),
+            ],
+            Self::PushedGroups => {
+                &[("display_name", Text, false), ("external", Text, false), ("source", Text, false)]
+            }
+            // The group, and `source/id` of who is in it: either side is found without reading the other.
+            Self::PushedMembers => &[("group_id", Text, false), ("member", Text, false)],
             Self::Tasks => &[("run", Text, false), ("state", Text, false), ("identity", Text, false)],
         }
     }

@@ -139,7 +139,8 @@ impl Fold {
             | RecordKind::SignedOut
             | RecordKind::HookMade
             | RecordKind::HookEnded
-            | RecordKind::Hinted => {}
+            | RecordKind::Hinted
+            | RecordKind::Pushed => {}
         }
     }
 
