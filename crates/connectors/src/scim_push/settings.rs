@@ -11,7 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bailiwick_connector::{ConnectorError, ErrorKind, Result};
+use bailiwick_connector::{ConnectorError, ErrorKind, Result, broker::LineSettings};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -110,6 +110,15 @@ impl Settings {
         Ok(read)
     }
 
+    /// Reads those of an integration, of which some are the broker's.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn of(integration: &Value) -> Result<Self> {
+        let (_, settings) = LineSettings::split(integration)?;
+        Self::read(&settings)
+    }
+
     /// The paths that are looked at for an attribute, in order; none where it is not pushed.
     pub fn paths(&self, attribute: &str) -> Vec<&str> {
         match self.map.get(attribute) {
@@ -139,7 +148,10 @@ mod tests {
         check(Value::Null, Ok(()));
         check(json!({}), Ok(()));
         check(json!({ "map": { "email": "userName", "site": ["urn:x:y:site", "title"] } }), Ok(()));
-        check(json!({ "groups": { "attribute": "teams", "names": ["Sales"] }, "end": "urn:x:y:end" }), Ok(()));
+        check(
+            json!({ "groups": { "attribute": "teams", "names": ["Sales"] }, "end": "urn:x:y:end" }),
+            Ok(()),
+        );
         check(json!({ "map": { "email": [] } }), Err("map.email"));
         check(json!({ "map": { "email": 7 } }), Err("as text"));
         check(json!({ "groups": { "attribute": "teams", "names": [] } }), Err("groups.names"));

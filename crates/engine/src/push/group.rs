@@ -25,7 +25,7 @@ use super::{
     Heard, PushRefusal, Pushing,
     user::{NotTaken, set},
 };
-use crate::{Engine, EngineError, Result, door::Calls};
+use crate::{Engine, EngineError, Result};
 
 /// How many rows one record explains.
 const EXPLAINED: usize = 500;
@@ -80,9 +80,13 @@ impl Engine {
     ///
     /// # Errors
     /// As of [`push_user`](Self::push_user).
-    pub async fn push_group(&self, caller: &IntegrationName, write: GroupWrite) -> Result<Stored<PushedGroup>> {
+    pub async fn push_group(
+        &self,
+        caller: &IntegrationName,
+        write: GroupWrite,
+    ) -> Result<Stored<PushedGroup>> {
         let mut tx = self.begin().await?;
-        let pushing = self.pusher(&mut *tx, caller, Calls::Push).await?;
+        let pushing = self.pusher(&mut *tx, caller).await?;
         let before = self.pushed_group(&mut *tx, &pushing, write.of).await?;
         let now = self.now();
         let id = before.as_ref().map_or_else(|| PushedGroupId::new(now, self.entropy()), |b| b.value.id);
@@ -128,7 +132,7 @@ impl Engine {
         rule: Option<&GroupRule>,
     ) -> Result<()> {
         let mut tx = self.begin().await?;
-        let pushing = self.pusher(&mut *tx, caller, Calls::Push).await?;
+        let pushing = self.pusher(&mut *tx, caller).await?;
         let Some(before) = self.pushed_group(&mut *tx, &pushing, Some((group, revision))).await? else {
             return Err(no_group(group));
         };
@@ -302,10 +306,8 @@ impl Engine {
         let key = format!("{}/{user}", pushing.source());
         let asked = Select::from(Table::PushedMembers).filter(Filter::Is("member", key.into()));
         let rows = select::<PushedMember>(tx, self.tenant(), asked).await?;
-        let groups: Vec<_> = rows
-            .iter()
-            .map(|row| PushedGroup::key_of(pushing.source(), row.value.group).into())
-            .collect();
+        let groups: Vec<_> =
+            rows.iter().map(|row| PushedGroup::key_of(pushing.source(), row.value.group).into()).collect();
         if groups.is_empty() {
             return Ok(BTreeSet::new());
         }

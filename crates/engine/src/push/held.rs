@@ -39,7 +39,12 @@ impl Engine {
     }
 
     /// Whether two people have let this go; then that is used up by it.
-    pub(super) async fn was_released(&self, tx: &mut dyn Tx, pushing: &Pushing, said: Digest) -> Result<bool> {
+    pub(super) async fn was_released(
+        &self,
+        tx: &mut dyn Tx,
+        pushing: &Pushing,
+        said: Digest,
+    ) -> Result<bool> {
         let Some(Stored { value, revision }) = self.of_digest(tx, pushing, ("released", said)).await? else {
             return Ok(false);
         };

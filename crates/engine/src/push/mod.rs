@@ -104,7 +104,9 @@ impl Pushing {
     pub fn contract(&self) -> Result<&SourceContract> {
         match &self.integration()?.role {
             Role::Source { contract, .. } => Ok(contract),
-            Role::Target { .. } | Role::Partner { .. } => Err(PushRefusal::NoPusher(self.name.clone()).into()),
+            Role::Target { .. } | Role::Partner { .. } => {
+                Err(PushRefusal::NoPusher(self.name.clone()).into())
+            }
         }
     }
 }
@@ -126,27 +128,28 @@ impl Engine {
     /// [`DoorRefusal`]: it calls too often, its first gate is shut. [`PushRefusal::NoPusher`].
     pub async fn looking(&self, caller: &IntegrationName) -> Result<Pushing> {
         let mut tx = self.read().await?;
-        self.pusher(&mut *tx, caller, Calls::Look).await
+        let pushing = self.pusher_of(&mut *tx, caller).await?;
+        self.keep_pace(pushing.integration()?, Calls::Look)?;
+        may(&pushing, |permit| permit.reads)?;
+        Ok(pushing)
     }
 
-    /// Whether a caller may push; takes nothing out of its minute. A write asks again.
+    /// Whether a caller may push; takes one call out of its minute, also where nothing comes of it.
     ///
     /// # Errors
     /// As [`looking`](Self::looking), and when its second gate is shut.
     pub async fn pushing(&self, caller: &IntegrationName) -> Result<Pushing> {
         let mut tx = self.read().await?;
         let pushing = self.pusher_of(&mut *tx, caller).await?;
+        self.keep_pace(pushing.integration()?, Calls::Push)?;
         may(&pushing, |permit| permit.writes)?;
         Ok(pushing)
     }
 
-    async fn pusher(&self, tx: &mut dyn Tx, caller: &IntegrationName, calls: Calls) -> Result<Pushing> {
+    /// Who pushes, in the transaction in which it is taken.
+    async fn pusher(&self, tx: &mut dyn Tx, caller: &IntegrationName) -> Result<Pushing> {
         let pushing = self.pusher_of(tx, caller).await?;
-        self.keep_pace(pushing.integration()?, calls)?;
-        match calls {
-            Calls::Look => may(&pushing, |permit| permit.reads)?,
-            Calls::Push | Calls::Door => may(&pushing, |permit| permit.writes)?,
-        }
+        may(&pushing, |permit| permit.writes)?;
         Ok(pushing)
     }
 
@@ -208,9 +211,8 @@ impl Engine {
         let owner = pushing.integration()?.owner.as_str();
         self.hear_of_fired(tx, (pushing.source(), owner), &read.fired, before, owed).await?;
         let now = self.now();
-        let arrived = |arrival: Arrival| {
-            self.arrived(pushing.source(), now, before.get(&arrival.key), arrival)
-        };
+        let arrived =
+            |arrival: Arrival| self.arrived(pushing.source(), now, before.get(&arrival.key), arrival);
         let accepted: Vec<_> = read.arrivals.into_iter().map(arrived).collect();
         let identities = accepted.iter().map(|accepted| accepted.identity.clone()).collect();
         if !accepted.is_empty() {

@@ -18,7 +18,7 @@ use bailiwick_store::{
 use serde_json::{Map, Value};
 
 use super::{GroupRule, Heard, PushRefusal, Pushing};
-use crate::{Engine, EngineError, Result, door::Calls};
+use crate::{Engine, EngineError, Result};
 
 /// What is said of one person, whole.
 #[derive(Debug, Clone)]
@@ -61,7 +61,7 @@ impl Engine {
     /// contract, or would give power over others; `NotFound`. Nothing of it is kept then.
     pub async fn push_user(&self, caller: &IntegrationName, write: UserWrite) -> Result<Stored<PushedUser>> {
         let mut tx = self.begin().await?;
-        let pushing = self.pusher(&mut *tx, caller, Calls::Push).await?;
+        let pushing = self.pusher(&mut *tx, caller).await?;
         let before = self.pushed_user(&mut *tx, &pushing, write.of).await?;
         self.alone_in_name(&mut *tx, &pushing, &write).await?;
         let now = self.now();
@@ -95,10 +95,8 @@ impl Engine {
             tx.commit().await?;
             return Ok(same);
         }
-        let mut record = self
-            .pushed_record(&pushing, RecordKind::Pushed)
-            .fact("resource", id)
-            .fact("said", write.said);
+        let mut record =
+            self.pushed_record(&pushing, RecordKind::Pushed).fact("resource", id).fact("said", write.said);
         if !write.ignored.is_empty() {
             record = record.fact("ignored", &write.ignored);
         }
@@ -119,7 +117,7 @@ impl Engine {
     /// As of [`push_user`](Self::push_user).
     pub async fn push_gone(&self, caller: &IntegrationName, who: PushedUserId, revision: i64) -> Result<()> {
         let mut tx = self.begin().await?;
-        let pushing = self.pusher(&mut *tx, caller, Calls::Push).await?;
+        let pushing = self.pusher(&mut *tx, caller).await?;
         let Some(before) = self.pushed_user(&mut *tx, &pushing, Some((who, revision))).await? else {
             return Err(no_user(who));
         };
