@@ -12,6 +12,7 @@ mod kill;
 mod operators;
 mod program;
 mod reviews;
+mod scim;
 mod store;
 mod systems;
 mod terminations;
@@ -31,6 +32,7 @@ const FAMILIES: [&[Line]; 13] = [
     operators::LINES,
     program::LINES,
     reviews::LINES,
+    scim::LINES,
     store::LINES,
     systems::LINES,
     terminations::LINES,

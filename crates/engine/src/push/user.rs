@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bailiwick_core::{
-    contract::{Known, SourceContract, SourceRecord, intake},
+    contract::{Known, NullPolicy, SourceContract, SourceRecord, intake},
     digest::Digest,
     id::{IdentityId, IntegrationName, PushedUserId},
     identity::{Identity, Lifecycle},
@@ -41,9 +41,18 @@ pub struct UserWrite {
     pub groups: Option<GroupRule>,
 }
 
-/// The contract for one person by themselves: what it says of whole deliveries means nothing.
-fn for_one(contract: &SourceContract) -> SourceContract {
+/// The contract for one person by themselves: what it says of whole deliveries means nothing. Who leaves is heard
+/// whatever is missing of them.
+fn for_one(contract: &SourceContract, leaves: bool) -> SourceContract {
+    let mut attributes = contract.attributes.clone();
+    if leaves {
+        for rule in attributes.values_mut() {
+            rule.required = false;
+            rule.null = NullPolicy::Ignore;
+        }
+    }
     SourceContract {
+        attributes,
         min_rows: 0,
         max_loss_percent: 100,
         max_change_percent: 100,
@@ -216,7 +225,8 @@ impl Engine {
         let known: BTreeMap<String, Known> = known.collect();
         let said = digest(&record);
         let kept = pushing.catalogue.written_at_the_door();
-        let read = intake(&[record], &for_one(pushing.contract()?), &known, &kept, self.now());
+        let contract = for_one(pushing.contract()?, record.terminated);
+        let read = intake(&[record], &contract, &known, &kept, self.now());
         if !read.breaches.is_empty() {
             return Err(EngineError::Held(read.breaches));
         }

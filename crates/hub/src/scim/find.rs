@@ -40,6 +40,9 @@ pub struct Listed {
 /// A resource that was found: its id, what it is sorted by, and itself.
 type Found<T> = (Option<String>, Stored<T>);
 
+/// A page of rows, how many there are in all, and the cursor of the next page.
+type Paged<T> = (Vec<Stored<T>>, Option<u64>, Option<String>);
+
 /// Lists resources of one kind of one source.
 pub struct Finder<'a> {
     pub hub: &'a Hub,
@@ -98,7 +101,7 @@ impl Finder<'_> {
     }
 
     /// All resources in the order in which they were made.
-    async fn plain<T: Kept>(&mut self) -> Result<(Vec<Stored<T>>, Option<u64>, Option<String>)> {
+    async fn plain<T: Kept>(&mut self) -> Result<Paged<T>> {
         let total = self.tx.count(self.hub.tenant(), self.all::<T>()).await?;
         let total = u64::try_from(total).ok();
         match &self.query.page {
@@ -129,7 +132,7 @@ impl Finder<'_> {
         &mut self,
         filter: Option<&Filter<'_>>,
         sort: Option<&Place<'_>>,
-    ) -> Result<(Vec<Stored<T>>, Option<u64>, Option<String>)> {
+    ) -> Result<Paged<T>> {
         let memberships = self.memberships::<T>(filter).await?;
         let pinned = filter.and_then(|filter| self.pinned::<T>(filter));
         // A cursor that is not sorted goes on where it was, and reads no more than a page needs.
@@ -168,11 +171,7 @@ impl Finder<'_> {
         self.page_of(found, enough.is_some())
     }
 
-    fn page_of<T: Kept>(
-        &self,
-        found: Vec<Found<T>>,
-        began_after: bool,
-    ) -> Result<(Vec<Stored<T>>, Option<u64>, Option<String>)> {
+    fn page_of<T: Kept>(&self, found: Vec<Found<T>>, began_after: bool) -> Result<Paged<T>> {
         let total = u64::try_from(found.len()).ok().filter(|_| !began_after);
         let rows = found.into_iter().map(|(_, row)| row);
         match &self.query.page {

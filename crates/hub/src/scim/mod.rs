@@ -41,6 +41,4 @@ mod list_tests;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]
-mod tester_tests;
-#[cfg(test)]
 mod user_tests;

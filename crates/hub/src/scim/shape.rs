@@ -200,8 +200,12 @@ pub fn members(value: &Value) -> Result<BTreeSet<String>> {
 /// Looks at a document as a whole: what must be there is, and one value at most is the primary one.
 pub fn whole(document: &Map<String, Value>, schemas: &Schemas) -> Result<()> {
     for attribute in schemas.resource.core().attributes.iter().filter(|attribute| attribute.required) {
-        let said = document.get(&*attribute.name).and_then(Value::as_str);
-        if said.is_none_or(|text| text.trim().is_empty()) {
+        let said = match document.get(&*attribute.name) {
+            Some(Value::String(text)) => !text.trim().is_empty(),
+            Some(Value::Bool(_)) => true,
+            Some(Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_)) | None => false,
+        };
+        if !said {
             return Err(wrong(format!("`{}` must be there and not be empty", attribute.name)));
         }
     }

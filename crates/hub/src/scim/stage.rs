@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bailiwick_core::{
     gate::{Certificate, Gate, covers},
-    id::{ApprovalId, IntegrationName, PlanId, Tenant},
+    id::{ApprovalId, IntegrationName, PlanId, SystemName, Tenant},
     integration::{Integration, Purpose},
     record::{Actor, Record, RecordKind},
 };
@@ -108,6 +108,7 @@ connector = "scim-push"
 endpoint = "https://agency.example.com"
 source = "agency"
 acts = ["identity", "attribute email", "attribute display_name", "attribute department"]
+writes_per_minute = 100
 population = { department = ["Sales"] }
 
 [integration.agency.contract.attributes]
@@ -168,7 +169,7 @@ impl LabClock for Now {
 
 /// The stage.
 pub struct Stage {
-    pub dir: tempfile::TempDir,
+    _dir: tempfile::TempDir,
     pub engine: Arc<Engine>,
     pub running: Option<Running>,
     pub url: String,
@@ -241,11 +242,13 @@ impl Stage {
         for (purpose, token) in [(Purpose::Write, "chat-write"), (Purpose::Verify, "chat-read")] {
             let secret = open::credential(bailiwick_connector::seal::CredentialScheme::Bearer, token);
             let by = Actor::Operator("test".into());
-            engine.seal_credential(&name("chat"), purpose, secret.into(), by).await.unwrap();
+            engine.seal_credential(&name("chat"), purpose, secret, by).await.unwrap();
         }
         for integration in ["chat", "idp", "agency", "hr", "helpdesk"] {
             certify(&engine, &name(integration)).await;
         }
+        // The groups of the chat are known by their names from now on.
+        engine.reconcile(&SystemName::new("chat").unwrap(), true).await.unwrap();
         let admitted = async |caller: &str| {
             engine.admit_caller(&name(caller), 1, Actor::Operator("ada".into())).await.unwrap().1
         };
@@ -255,7 +258,7 @@ impl Stage {
         let url = format!("http://{}", running.address);
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let operator = token.secret;
-        Self { dir, engine, running: Some(running), url, client, lab, idp, agency, operator }
+        Self { _dir: dir, engine, running: Some(running), url, client, lab, idp, agency, operator }
     }
 
     /// A token for another integration.

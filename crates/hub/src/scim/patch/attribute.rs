@@ -54,7 +54,7 @@ fn removed(
 ) -> Result<Option<Value>> {
     let attribute = of.attribute;
     let whole = filter.is_none() && of.part.is_none();
-    if whole && (attribute.required || attribute.name == shape::ACTIVE) {
+    if whole && attribute.required {
         let detail = format!("`{}` cannot be removed; say what it is to be", attribute.name);
         return Err(Fault::new(Wrong::Mutability, detail));
     }

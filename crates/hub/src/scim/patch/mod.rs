@@ -124,8 +124,7 @@ impl Patcher<'_, '_> {
             return Err(Fault::new(Wrong::Value, detail));
         };
         for (name, value) in entries {
-            // Who sends all that it has sends these too.
-            if ["id", "meta", "schemas"].iter().any(|known| known.eq_ignore_ascii_case(&name)) {
+            if is_of_every_resource(&name) {
                 continue;
             }
             match self.schemas.split(&name) {
@@ -174,8 +173,14 @@ impl Patcher<'_, '_> {
             let detail = format!("the value for `{urn}` is an object with at least one attribute");
             return Err(Fault::new(Wrong::Value, detail));
         };
-        entries.into_iter().try_for_each(|(name, value)| self.at(op, &format!("{urn}:{name}"), Some(value)))
+        let mut said = entries.into_iter().filter(|(name, _)| !is_of_every_resource(name));
+        said.try_for_each(|(name, value)| self.at(op, &format!("{urn}:{name}"), Some(value)))
     }
+}
+
+/// Who sends all that it has sends these too; they are the hub's to say.
+fn is_of_every_resource(name: &str) -> bool {
+    ["id", "meta", "schemas"].iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]

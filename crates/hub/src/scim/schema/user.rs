@@ -29,7 +29,7 @@ static ATTRIBUTES: [Attribute; 17] = [
     Attribute::text("preferredLanguage", "The preferred language (RFC 7231 §5.3.5)"),
     Attribute::text("locale", "The locale, such as `en-US`"),
     Attribute::text("timezone", "The time zone, such as `Europe/Berlin`"),
-    Attribute::new("active", Kind::Flag, "Whether the person is there; `false` has them leave"),
+    Attribute::new("active", Kind::Flag, "Whether the person is there; `false` has them leave").required(),
     Attribute::complex("emails", &EMAIL, "E-mail addresses").multi(),
     Attribute::complex("phoneNumbers", &PHONE, "Telephone numbers").multi(),
     Attribute::complex("ims", &IM, "Instant messaging addresses").multi(),
