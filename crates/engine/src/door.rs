@@ -29,7 +29,7 @@ use bailiwick_core::{
     time::{Effective, SignedDuration},
     writer::writes,
 };
-use bailiwick_store::{Filter, Select, Stored, Table, Update, entities::Caller, get, select};
+use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, entities::Caller, get, select};
 use serde::{Deserialize, Serialize};
 
 use crate::{Catalogue, Engine, EngineError, Result, accept::Accepted};
@@ -185,16 +185,19 @@ impl Engine {
     /// Whose token it is, if it is one, has not expired, and its integration is declared and not ended. Looks up a
     /// digest, so that the time it takes says nothing about tokens.
     pub async fn caller_by_token(&self, token: &str) -> Result<Option<IntegrationName>> {
-        let digest = Digest::of(token.as_bytes()).to_string();
         let mut tx = self.read().await?;
-        let asked = Select::from(Table::Callers).filter(Filter::Is("token_digest", digest.into()));
-        let found = select::<Caller>(&mut *tx, self.tenant(), asked).await?.pop();
-        let Some(caller) = found.map(|s| s.value).filter(|caller| caller.expires > self.now()) else {
-            return Ok(None);
-        };
+        let Some(caller) = self.caller_of(&mut *tx, token).await? else { return Ok(None) };
         let declared = get::<Integration>(&mut *tx, self.tenant(), caller.integration.as_str()).await?;
         let ended = |standing: &Standing| matches!(standing, Standing::Ended { .. });
         Ok(declared.filter(|found| !ended(&found.value.standing)).map(|_| caller.integration))
+    }
+
+    /// The token that this is, if there is one and it has not expired.
+    pub(crate) async fn caller_of(&self, tx: &mut dyn Tx, token: &str) -> Result<Option<Caller>> {
+        let digest = Digest::of(token.as_bytes()).to_string();
+        let asked = Select::from(Table::Callers).filter(Filter::Is("token_digest", digest.into()));
+        let found = select::<Caller>(tx, self.tenant(), asked).await?.pop();
+        Ok(found.map(|stored| stored.value).filter(|caller| caller.expires > self.now()))
     }
 
     /// Takes a note that a caller leaves for people. Nothing follows from it by itself.

@@ -98,7 +98,7 @@ pub use intake::Imported;
 pub use invite::OperatorAsked;
 pub use kill::{Killed, Sweep, Swept};
 pub use observe::{is_so, shown_digest};
-pub use push::{GroupRule, GroupWrite, PushRefusal, Pushing, Removed, UserWrite};
+pub use push::{Admitted, GroupRule, GroupWrite, PushRefusal, Pushing, Removed, UserWrite};
 pub use reconcile::{Classes, Differs, How, Overflow, Reconciled};
 pub use sequencer::Sequencer;
 pub use session::Opened;

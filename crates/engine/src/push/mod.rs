@@ -76,6 +76,20 @@ impl PushRefusal {
     }
 }
 
+/// A caller whose token is valid, and what is declared.
+#[derive(Clone)]
+pub struct Admitted {
+    catalogue: Arc<Catalogue>,
+    name: IntegrationName,
+}
+
+impl Admitted {
+    /// The integration that calls.
+    pub fn name(&self) -> &IntegrationName {
+        &self.name
+    }
+}
+
 /// A source that pushes, as it is declared.
 pub struct Pushing {
     catalogue: Arc<Catalogue>,
@@ -122,25 +136,35 @@ enum Heard {
 }
 
 impl Engine {
+    /// Who calls with a token, if it is one that is valid, with what is declared at this moment. Looks a digest up, so
+    /// that the time it takes says nothing about tokens.
+    pub async fn admit(&self, token: &str) -> Result<Option<Admitted>> {
+        let mut tx = self.read().await?;
+        let Some(caller) = self.caller_of(&mut *tx, token).await? else { return Ok(None) };
+        let catalogue = self.catalogue(&mut *tx).await?;
+        // One that has ended is not among them.
+        let declared = catalogue.integrations.contains_key(&caller.integration);
+        Ok(declared.then_some(Admitted { catalogue, name: caller.integration }))
+    }
+
     /// Whether a caller may look at what it pushed; takes one call out of its minute.
     ///
     /// # Errors
     /// [`DoorRefusal`]: it calls too often, its first gate is shut. [`PushRefusal::NoPusher`].
-    pub async fn looking(&self, caller: &IntegrationName) -> Result<Pushing> {
-        let mut tx = self.read().await?;
-        let pushing = self.pusher_of(&mut *tx, caller).await?;
+    pub fn looking(&self, caller: &Admitted) -> Result<Pushing> {
+        let pushing = pusher_of(caller)?;
         self.keep_pace(pushing.integration()?, Calls::Look)?;
         may(&pushing, |permit| permit.reads)?;
         Ok(pushing)
     }
 
-    /// Whether a caller may push; takes one call out of its minute, also where nothing comes of it.
+    /// Whether a caller may push; takes one call out of its minute, also where nothing comes of it. What is written is
+    /// asked again, in its transaction.
     ///
     /// # Errors
     /// As [`looking`](Self::looking), and when its second gate is shut.
-    pub async fn pushing(&self, caller: &IntegrationName) -> Result<Pushing> {
-        let mut tx = self.read().await?;
-        let pushing = self.pusher_of(&mut *tx, caller).await?;
+    pub fn pushing(&self, caller: &Admitted) -> Result<Pushing> {
+        let pushing = pusher_of(caller)?;
         self.keep_pace(pushing.integration()?, Calls::Push)?;
         may(&pushing, |permit| permit.writes)?;
         Ok(pushing)
@@ -148,25 +172,10 @@ impl Engine {
 
     /// Who pushes, in the transaction in which it is taken.
     async fn pusher(&self, tx: &mut dyn Tx, caller: &IntegrationName) -> Result<Pushing> {
-        let pushing = self.pusher_of(tx, caller).await?;
+        let catalogue = self.catalogue(tx).await?;
+        let pushing = pusher_of(&Admitted { catalogue, name: caller.clone() })?;
         may(&pushing, |permit| permit.writes)?;
         Ok(pushing)
-    }
-
-    async fn pusher_of(&self, tx: &mut dyn Tx, caller: &IntegrationName) -> Result<Pushing> {
-        let catalogue = self.catalogue(tx).await?;
-        let source = match &calling(&catalogue, caller)?.role {
-            Role::Source { source, .. } => source.clone(),
-            Role::Target { .. } | Role::Partner { .. } => {
-                return Err(PushRefusal::NoPusher(caller.clone()).into());
-            }
-        };
-        let pushed = catalogue.capability(caller).is_some_and(|able| able.pushed);
-        // One whose connector cannot be made has a gate that says so.
-        if !pushed && catalogue.capability(caller).is_some() {
-            return Err(PushRefusal::NoPusher(caller.clone()).into());
-        }
-        Ok(Pushing { catalogue, name: caller.clone(), source })
     }
 
     /// Looks at what was read of something that was pushed: whether it is inside of the scope, and whether somebody
@@ -250,6 +259,20 @@ impl Engine {
         Record::new(kind, self.now(), actor, self.entropy())
             .fact("integration", &pushing.name)
             .fact("source", pushing.source())
+    }
+}
+
+fn pusher_of(caller: &Admitted) -> Result<Pushing> {
+    let Admitted { catalogue, name } = caller;
+    let refused = || PushRefusal::NoPusher(name.clone()).into();
+    let source = match &calling(catalogue, name)?.role {
+        Role::Source { source, .. } => source.clone(),
+        Role::Target { .. } | Role::Partner { .. } => return Err(refused()),
+    };
+    // One whose connector cannot be made has a gate that says so.
+    match catalogue.capability(name).is_none_or(|able| able.pushed) {
+        true => Ok(Pushing { catalogue: Arc::clone(catalogue), name: name.clone(), source }),
+        false => Err(refused()),
     }
 }
 

@@ -9,7 +9,7 @@ use bailiwick_store::{Update, entities::PushedUser, get};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::stage::{Stage, patch, user};
+use super::stage_tests::{Stage, patch, user};
 
 const JSON: [(&str, &str); 1] = [("content-type", "application/scim+json")];
 

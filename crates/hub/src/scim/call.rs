@@ -7,7 +7,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use bailiwick_core::id::IntegrationName;
+use bailiwick_engine::Admitted;
 
 use super::fault::Fault;
 use crate::{
@@ -19,10 +19,10 @@ use crate::{
 pub const BASE: &str = "/scim/v2";
 
 /// A call of an integration.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Call {
     /// Whose token came with it.
-    pub caller: IntegrationName,
+    pub caller: Admitted,
     /// The address of [`BASE`] as the caller has it.
     pub base: String,
 }
@@ -35,7 +35,7 @@ fn refused() -> Fault {
 /// Looks the token up by its digest and lets the request through, or answers 401 before anything of it is read.
 pub async fn authenticate(State(hub): State<Hub>, mut request: Request, next: Next) -> Response {
     let found = match bearer(request.headers()) {
-        Some(token) => hub.engine.caller_by_token(token).await,
+        Some(token) => hub.engine.admit(token).await,
         None => Ok(None),
     };
     match found {

@@ -33,7 +33,7 @@ pub async fn write(
     action: &Action,
     condition: &Condition,
 ) -> Result<Done> {
-    let pushing = hub.engine.pushing(&call.caller).await?;
+    let pushing = hub.engine.pushing(&call.caller)?;
     let rule = mapping::group_rule(&user::settings(&pushing)?);
     let schemas = Schemas::of(Resource::Group);
     let before = match id {
@@ -46,7 +46,7 @@ pub async fn write(
     let (said, document, members) = match (action, &before) {
         (Action::Delete, Some(before)) => {
             let which = (before.value.id, before.revision);
-            hub.engine.push_group_gone(&call.caller, which, rule.as_ref()).await?;
+            hub.engine.push_group_gone(call.caller.name(), which, rule.as_ref()).await?;
             return Ok(Done::gone(Resource::Group, &before.value.id.to_string(), &call.base));
         }
         (Action::Delete, None) => return Err(Fault::no("group", "")),
@@ -70,7 +70,7 @@ pub async fn write(
         said,
         rule,
     };
-    let stored = hub.engine.push_group(&call.caller, write).await?;
+    let stored = hub.engine.push_group(call.caller.name(), write).await?;
     Ok(Done::written(&stored, before.is_none(), &call.base))
 }
 

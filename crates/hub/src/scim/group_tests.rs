@@ -5,7 +5,7 @@ use bailiwick_store::entities::{PushedGroup, PushedMember};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::stage::{Stage, patch};
+use super::stage_tests::{Stage, patch};
 
 fn group(name: &str, members: &[&str]) -> Value {
     let members: Vec<Value> = members.iter().map(|id| json!({ "value": id })).collect();
@@ -166,7 +166,7 @@ async fn a_large_group_is_not_read_to_be_changed() {
     let mut ids = Vec::new();
     let operations: Vec<Value> = (0..120)
         .map(|n| {
-            let data = super::stage::user(&format!("p{n}@acme.example"), json!({ "active": false }));
+            let data = super::stage_tests::user(&format!("p{n}@acme.example"), json!({ "active": false }));
             json!({ "method": "POST", "path": "/Users", "bulkId": format!("{n}"), "data": data })
         })
         .collect();

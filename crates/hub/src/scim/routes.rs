@@ -128,7 +128,7 @@ impl Request {
     }
 
     async fn read(&self, id: &str) -> Result<Answer> {
-        let looking = self.hub.engine.looking(&self.call.caller).await?;
+        let looking = self.hub.engine.looking(&self.call.caller)?;
         let source = looking.source();
         let (schemas, revision, resource) = match self.resource {
             Resource::User => {
@@ -178,7 +178,7 @@ impl Request {
 
     async fn write(self, id: Option<String>, action: Action) -> Result<Answer> {
         // What cannot be answered is not done.
-        let pushing = self.hub.engine.looking(&self.call.caller).await?;
+        let pushing = self.hub.engine.looking(&self.call.caller)?;
         let schemas = match self.resource {
             Resource::User => mapping::user_schemas(&user::settings(&pushing)?),
             Resource::Group => Schemas::of(Resource::Group),
@@ -214,7 +214,7 @@ impl Request {
 
 /// The page of a list, of one kind of resources or of all.
 async fn found(hub: &Hub, call: &Call, resource: Option<Resource>, query: &Query) -> Result<Answer> {
-    let looking = hub.engine.looking(&call.caller).await?;
+    let looking = hub.engine.looking(&call.caller)?;
     let source = looking.source();
     let user_schemas = mapping::user_schemas(&user::settings(&looking)?);
     let group_schemas = Schemas::of(Resource::Group);

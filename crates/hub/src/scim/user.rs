@@ -41,7 +41,7 @@ pub async fn write(
     action: &Action,
     condition: &Condition,
 ) -> Result<Done> {
-    let pushing = hub.engine.pushing(&call.caller).await?;
+    let pushing = hub.engine.pushing(&call.caller)?;
     let settings = settings(&pushing)?;
     let schemas = mapping::user_schemas(&settings);
     let before = match id {
@@ -54,7 +54,7 @@ pub async fn write(
     let (said, shaped) = match (action, &before) {
         (Action::Delete, Some(before)) => {
             let who = before.value.id;
-            hub.engine.push_gone(&call.caller, who, before.revision).await?;
+            hub.engine.push_gone(call.caller.name(), who, before.revision).await?;
             return Ok(Done::gone(Resource::User, &who.to_string(), &call.base));
         }
         (Action::Create(body), _) => ("create", created(body.clone(), &schemas)?),
@@ -78,7 +78,7 @@ pub async fn write(
         said,
         groups,
     };
-    let stored = hub.engine.push_user(&call.caller, write).await?;
+    let stored = hub.engine.push_user(call.caller.name(), write).await?;
     Ok(Done::written(&stored, before.is_none(), &call.base))
 }
 

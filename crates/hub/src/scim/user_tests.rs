@@ -5,7 +5,7 @@ use bailiwick_store::entities::{Batch, PushedUser};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::stage::{Stage, patch, user};
+use super::stage_tests::{Stage, patch, user};
 
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
