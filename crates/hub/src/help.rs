@@ -22,7 +22,7 @@ mod undo;
 type Line = (&'static str, &'static str, &'static str);
 
 /// All lines, by family.
-const FAMILIES: [&[Line]; 13] = [
+const FAMILIES: [&[Line]; 14] = [
     configuration::LINES,
     console::LINES,
     evidence::LINES,

@@ -6,8 +6,8 @@
 mod batch;
 mod hook;
 mod operator;
-mod session;
 mod pushed;
+mod session;
 
 use std::collections::BTreeMap;
 
@@ -46,8 +46,8 @@ pub use self::{
     batch::Batch,
     hook::{Hint, Hook},
     operator::{Invitation, Operator},
-    session::Session,
     pushed::{MemberKind, PushedGroup, PushedMember, PushedUser},
+    session::Session,
 };
 pub use crate::reading::{Audit, Held, Membership, NestedGroup, Reading, Since, Unexplained};
 use crate::{Entity, KeyValue, Table};

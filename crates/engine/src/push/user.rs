@@ -99,17 +99,21 @@ impl Engine {
             created,
             modified: now,
         };
-        if let Some(before) = before.as_ref().filter(|before| same(&before.value, &user)) {
-            let same = Stored { value: before.value.clone(), revision: before.revision };
-            tx.commit().await?;
-            return Ok(same);
-        }
         let mut record =
             self.pushed_record(&pushing, RecordKind::Pushed).fact("resource", id).fact("said", write.said);
+        record.identity = identity;
         if !write.ignored.is_empty() {
             record = record.fact("ignored", &write.ignored);
         }
-        record.identity = identity;
+        if let Some(before) = before.as_ref().filter(|before| same(&before.value, &user)) {
+            let same = Stored { value: before.value.clone(), revision: before.revision };
+            // What was passed over is written down also where nothing else was said.
+            if !write.ignored.is_empty() {
+                tx.write(self.tenant(), vec![Update::new(record)], self.entropy()).await?;
+            }
+            tx.commit().await?;
+            return Ok(same);
+        }
         let update = Update::new(record);
         let (update, revision) = match &before {
             Some(before) => (update.replace(&user, before.revision, self.entropy()), before.revision + 1),

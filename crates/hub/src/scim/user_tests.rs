@@ -268,6 +268,8 @@ async fn who_says_too_much_is_refused_recorded_and_still_heard() {
         (ignored.status, ignored.body.get("roles"), &ignored.body["nickName"]),
         (200, None, &json!("S"))
     );
+    let only = json!([{ "op": "add", "path": "entitlements", "value": [{ "value": "all" }] }]);
+    assert_eq!(agency(Method::PATCH, &path, patch(only)).await.headers["etag"], ignored.headers["etag"]);
     let mut tx = stage.engine.parts().store.read().await.unwrap();
     let log: Vec<String> = tx
         .written(0, 10_000)
@@ -277,7 +279,9 @@ async fn who_says_too_much_is_refused_recorded_and_still_heard() {
         .map(|entry| String::from_utf8(entry.bytes).unwrap())
         .collect();
     drop(tx);
-    assert!(log.iter().any(|entry| entry.contains(r#""ignored":["roles"]"#)));
+    for name in ["roles", "entitlements"] {
+        assert!(log.iter().any(|entry| entry.contains(&format!(r#""ignored":["{name}"]"#))), "{name}");
+    }
     assert_eq!(log.iter().filter(|entry| entry.contains(r#""kind":"out-of-scope""#)).count(), 2);
     assert!(!log.iter().any(|entry| entry.contains("sue@agency")), "nobody is in the log by name");
     let findings = stage.engine.open_findings().await.unwrap();

@@ -267,11 +267,6 @@ impl World {
         line.trim_matches('"').to_owned()
     }
 
-    /// Where the hub listens.
-    pub fn url(&self) -> String {
-        self.profile("url")
-    }
-
     /// What the hub has at a path, for the operator of the profile.
     pub fn fetch(&self, path: &str) -> Vec<u8> {
         let (first, body) = self.get(path, Some(&self.profile("token")));
