@@ -59,6 +59,8 @@ pub struct Form {
 pub struct Capability {
     /// It lists and gets people of a source of identities.
     pub people: bool,
+    /// People are not read: they are pushed to the hub.
+    pub pushed: bool,
     /// It lists and gets accounts.
     pub accounts: bool,
     /// It lists and gets groups with their members.

@@ -10,6 +10,7 @@ pub mod ldap;
 pub mod manual;
 pub mod rest;
 pub mod scim;
+pub mod scim_push;
 pub mod sql;
 pub mod vault;
 
@@ -83,6 +84,13 @@ pub const KINDS: &[Kind] = &[
         make: |settings| Ok(Arc::new(scim::Scim::new(settings)?)),
         most: scim::most,
         serves: any_rule,
+    },
+    Kind {
+        name: "scim-push",
+        speaks: "nothing: who knows people pushes them to the hub by SCIM 2.0",
+        make: |settings| Ok(Arc::new(scim_push::ScimPush::new(settings)?)),
+        most: scim_push::most,
+        serves: scim_push::serves,
     },
     Kind {
         name: "sql",

@@ -122,6 +122,10 @@ kinds! {
     SessionKind SessionId "ses";
     /// Identifies a name that is kept for somebody who left.
     ReservedKind ReservedId "nam";
+    /// Identifies a person as a caller pushed them; it is the caller's name for them here.
+    PushedUserKind PushedUserId "usr";
+    /// Identifies a group as a caller pushed it.
+    PushedGroupKind PushedGroupId "grp";
 }
 
 /// An identifier of a `K`: a UUIDv7, so ids sort by the time they were made.

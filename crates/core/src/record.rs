@@ -98,6 +98,7 @@ pub enum RecordKind {
     Exposed,
     NameReserved,
     NameReleased,
+    Pushed,
 }
 
 /// Who or what caused a record.

@@ -29,13 +29,28 @@ use bailiwick_core::{
     time::{Effective, SignedDuration},
     writer::writes,
 };
-use bailiwick_store::{Filter, Select, Stored, Table, Update, entities::Caller, get, select};
+use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, entities::Caller, get, select};
 use serde::{Deserialize, Serialize};
 
 use crate::{Catalogue, Engine, EngineError, Result, accept::Accepted};
 
 /// How many calls a caller has in a minute, when its scope says nothing.
 const PER_MINUTE: u32 = 60;
+/// How many writes a source that pushes people has in a minute, when its scope says nothing.
+const PUSHES_PER_MINUTE: u32 = 6_000;
+/// How often it may look at what it pushed in a minute.
+const LOOKS_PER_MINUTE: u32 = 12_000;
+
+/// Calls that have a minute of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Calls {
+    /// At the door.
+    Door,
+    /// Of a source that pushes people: what it says.
+    Push,
+    /// Of the same: what it looks at.
+    Look,
+}
 
 /// Why a call at the door is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -170,16 +185,19 @@ impl Engine {
     /// Whose token it is, if it is one, has not expired, and its integration is declared and not ended. Looks up a
     /// digest, so that the time it takes says nothing about tokens.
     pub async fn caller_by_token(&self, token: &str) -> Result<Option<IntegrationName>> {
-        let digest = Digest::of(token.as_bytes()).to_string();
         let mut tx = self.read().await?;
-        let asked = Select::from(Table::Callers).filter(Filter::Is("token_digest", digest.into()));
-        let found = select::<Caller>(&mut *tx, self.tenant(), asked).await?.pop();
-        let Some(caller) = found.map(|s| s.value).filter(|caller| caller.expires > self.now()) else {
-            return Ok(None);
-        };
+        let Some(caller) = self.caller_of(&mut *tx, token).await? else { return Ok(None) };
         let declared = get::<Integration>(&mut *tx, self.tenant(), caller.integration.as_str()).await?;
         let ended = |standing: &Standing| matches!(standing, Standing::Ended { .. });
         Ok(declared.filter(|found| !ended(&found.value.standing)).map(|_| caller.integration))
+    }
+
+    /// The token that this is, if there is one and it has not expired.
+    pub(crate) async fn caller_of(&self, tx: &mut dyn Tx, token: &str) -> Result<Option<Caller>> {
+        let digest = Digest::of(token.as_bytes()).to_string();
+        let asked = Select::from(Table::Callers).filter(Filter::Is("token_digest", digest.into()));
+        let found = select::<Caller>(tx, self.tenant(), asked).await?.pop();
+        Ok(found.map(|stored| stored.value).filter(|caller| caller.expires > self.now()))
     }
 
     /// Takes a note that a caller leaves for people. Nothing follows from it by itself.
@@ -190,7 +208,7 @@ impl Engine {
         let mut tx = self.begin().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
         let integration = calling(&catalogue, caller)?;
-        self.keep_pace(integration)?;
+        self.keep_pace(integration, Calls::Door)?;
         catalogue.permit(caller).reads.map_err(|shut| DoorRefusal::Shut(caller.clone(), shut))?;
         if let Some(fault) = note.fault() {
             return Err(DoorRefusal::Malformed(fault).into());
@@ -238,7 +256,7 @@ impl Engine {
         let mut tx = self.begin().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
         let integration = calling(&catalogue, caller)?;
-        self.keep_pace(integration)?;
+        self.keep_pace(integration, Calls::Door)?;
         catalogue.permit(caller).writes.map_err(|shut| DoorRefusal::Shut(caller.clone(), shut))?;
         if attributes.is_empty() {
             return Err(DoorRefusal::Malformed("`attributes` names nothing to be written").into());
@@ -318,11 +336,16 @@ impl Engine {
     }
 
     /// Takes one call out of the minute of a caller.
-    pub(crate) fn keep_pace(&self, integration: &Integration) -> Result<()> {
-        let limit = integration.scope.writes_per_minute.map_or(PER_MINUTE, |own| own.min(PER_MINUTE));
+    pub(crate) fn keep_pace(&self, integration: &Integration, calls: Calls) -> Result<()> {
+        let own = integration.scope.writes_per_minute;
+        let limit = match calls {
+            Calls::Door => own.map_or(PER_MINUTE, |own| own.min(PER_MINUTE)),
+            Calls::Push => own.unwrap_or(PUSHES_PER_MINUTE),
+            Calls::Look => LOOKS_PER_MINUTE,
+        };
         let mut pace =
             self.pace.lock().map_err(|_| EngineError::Inconsistent("the pace is in disorder".into()))?;
-        let window = pace.entry(integration.name.clone()).or_default();
+        let window = pace.entry((integration.name.clone(), calls)).or_default();
         window.take(self.now(), limit).map_err(|wait| {
             let after = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             DoorRefusal::Busy { integration: integration.name.clone(), limit, after }.into()
@@ -331,7 +354,7 @@ impl Engine {
 }
 
 /// The integration that calls, as it is declared.
-fn calling<'c>(catalogue: &'c Catalogue, caller: &IntegrationName) -> Result<&'c Integration> {
+pub(crate) fn calling<'c>(catalogue: &'c Catalogue, caller: &IntegrationName) -> Result<&'c Integration> {
     let found = catalogue.integrations.get(caller).ok_or_else(|| no_integration(caller))?;
     match found.role {
         Role::Source { .. } | Role::Partner { .. } => Ok(found),

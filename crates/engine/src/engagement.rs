@@ -21,7 +21,7 @@ use bailiwick_core::{
 };
 use bailiwick_store::{
     Filter, Select, Stored, Table, Tx, Update,
-    entities::{Batch, Operator},
+    entities::Operator,
     get, select,
 };
 
@@ -54,7 +54,7 @@ impl Engine {
         &self,
         tx: &mut dyn Tx,
         delivered: &Delivered<'_>,
-        batch: &Batch,
+        at: Timestamp,
         before: &BTreeMap<String, Stored<Identity>>,
         arrivals: Vec<Arrival>,
     ) -> Result<Vec<Accepted>> {
@@ -68,7 +68,7 @@ impl Engine {
             let several =
                 |s: &&Stored<Identity>| !s.value.engagements.is_empty() || joined.contains(&s.value.id);
             let Some(stored) = known.filter(several) else {
-                out.push(self.arrived(delivered.source, batch, before.get(&arrival.key), arrival));
+                out.push(self.arrived(delivered.source, at, before.get(&arrival.key), arrival));
                 continue;
             };
             if joining.contains_key(&arrival.key) {
@@ -87,7 +87,7 @@ impl Engine {
             one.after = one.after.clone().with_record(record, rank, self.now());
         }
         tx.write(self.tenant(), forwards, self.entropy()).await?;
-        out.extend(gathered.into_values().map(|one| self.gathered(delivered.source, batch, one)));
+        out.extend(gathered.into_values().map(|one| self.gathered(delivered.source, at, one)));
         Ok(out)
     }
 
@@ -105,13 +105,13 @@ impl Engine {
         Engagement { key, attributes, lifecycle, rank, began, fired: None }
     }
 
-    fn gathered(&self, source: &SourceName, batch: &Batch, one: Gathered) -> Accepted {
+    fn gathered(&self, source: &SourceName, at: Timestamp, one: Gathered) -> Accepted {
         let Gathered { before, mut after, key } = one;
         after.generation = before.value.generation + 1;
         let event = self.event_between(&before.value, &after, source.as_str(), |generation| {
             format!("{}#{generation}", key.key)
         });
-        let event = Event { accepted: batch.at, ..event };
+        let event = Event { accepted: at, ..event };
         let actor = Actor::Source(source.to_string());
         Accepted { identity: after, revision: Some(before.revision), event, actor }
     }

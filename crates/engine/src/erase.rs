@@ -8,13 +8,13 @@ use bailiwick_core::{
     record::{Actor, RecordKind},
     task::Task,
 };
-use bailiwick_store::{Filter, Select, Table, Update, get, select};
+use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, entities::PushedUser, get, select};
 
 use crate::{Engine, EngineError, Result};
 
 impl Engine {
     /// Erases the personal values behind all records about an identity that has left, its attributes, what people were
-    /// told and said about it in tasks, and why controls were accepted.
+    /// told and said about it in tasks, why controls were accepted, and the document in which it was pushed.
     /// The records stay: their commitments cannot be opened any more and their proofs still verify. Gives
     /// how many values were erased.
     pub async fn erase(&self, identity: IdentityId, by: Actor) -> Result<i64> {
@@ -41,6 +41,9 @@ impl Engine {
         for task in select::<Task>(&mut *tx, self.tenant(), asked).await? {
             update = update.replace(&task.value.erased(), task.revision, self.entropy());
         }
+        for user in self.pushed_of(&mut *tx, &key).await? {
+            update = self.without_user(&mut *tx, update, &user).await?;
+        }
         for (cell, revision) in self.cells_without_words(&mut *tx, &key).await? {
             update = update.replace(&cell, revision, self.entropy());
         }
@@ -49,9 +52,19 @@ impl Engine {
         for other in others {
             let record = self.record(RecordKind::Erased, "erase").identity(other.value.id);
             let key = other.value.id.to_string();
-            erased += tx.erase(self.tenant(), &key, Update::new(record), self.entropy()).await?;
+            let mut update = Update::new(record);
+            for user in self.pushed_of(&mut *tx, &key).await? {
+                update = self.without_user(&mut *tx, update, &user).await?;
+            }
+            erased += tx.erase(self.tenant(), &key, update, self.entropy()).await?;
         }
         tx.commit().await?;
         Ok(erased)
+    }
+
+    /// The documents in which they were pushed.
+    async fn pushed_of(&self, tx: &mut dyn Tx, identity: &str) -> Result<Vec<Stored<PushedUser>>> {
+        let theirs = Select::from(Table::PushedUsers).filter(Filter::Is("identity", identity.into()));
+        Ok(select(tx, self.tenant(), theirs).await?)
     }
 }

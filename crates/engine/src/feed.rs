@@ -161,7 +161,12 @@ impl Engine {
         if lying != stored.value.digest {
             return Err(ReleaseRefusal::Replaced.into());
         }
-        if let Fate::Released { .. } = fate {
+        let catalogue = self.catalogue(&mut *tx).await?;
+        // What was pushed lies nowhere: it is taken when it is said again.
+        let read_anew = !Self::is_pushed(&catalogue, &stored.value.source);
+        if let Fate::Released { .. } = fate
+            && read_anew
+        {
             drop(tx);
             return self.take_released(stored, fate, by).await;
         }

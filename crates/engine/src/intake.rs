@@ -156,7 +156,7 @@ impl Engine {
         }
         self.hear_of_fired(tx, (source, owner), &fired, &before, owed).await?;
         let delivery = Delivered { source, owner, contract, records };
-        let accepted = self.gather(tx, &delivery, &batch, &before, arrivals).await?;
+        let accepted = self.gather(tx, &delivery, now, &before, arrivals).await?;
         self.accept(tx, accepted).await?;
         for key in &fired.gone {
             let Some(of) = before.get(key) else { continue };
@@ -200,7 +200,7 @@ impl Engine {
         Ok(tx.commit().await?)
     }
 
-    async fn write_batch(&self, tx: &mut dyn Tx, batch: &Batch, owner: &str) -> Result<()> {
+    pub(crate) async fn write_batch(&self, tx: &mut dyn Tx, batch: &Batch, owner: &str) -> Result<()> {
         let held = !batch.breaches.is_empty();
         let kind = if held { RecordKind::BatchHeld } else { RecordKind::BatchAccepted };
         let codes: Vec<&str> = batch.breaches.iter().map(Breach::code).collect();
@@ -241,20 +241,20 @@ impl Engine {
     pub(crate) fn arrived(
         &self,
         source: &SourceName,
-        batch: &Batch,
+        at: Timestamp,
         before: Option<&Stored<Identity>>,
         arrival: Arrival,
     ) -> Accepted {
         let generation = before.map_or(1, |s| s.value.generation + 1);
-        let id = before.map_or_else(|| IdentityId::new(batch.at, self.entropy()), |s| s.value.id);
+        let id = before.map_or_else(|| IdentityId::new(at, self.entropy()), |s| s.value.id);
         let event = Event {
-            id: EventId::new(batch.at, self.entropy()),
+            id: EventId::new(at, self.entropy()),
             source: source.to_string(),
             key: format!("{}#{generation}", arrival.key),
             identity: id,
             kind: arrival.kind,
             effective: arrival.effective,
-            accepted: batch.at,
+            accepted: at,
         };
         let identity = Identity {
             id,
@@ -395,7 +395,7 @@ impl Engine {
 }
 
 /// What is known of a record: of somebody with several, this one's own.
-fn known_by(identity: &Identity, source: &SourceName, key: &str, owed: Option<Timestamp>) -> Known {
+pub(crate) fn known_by(identity: &Identity, source: &SourceName, key: &str, owed: Option<Timestamp>) -> Known {
     let key = SourceKey { source: source.clone(), key: key.to_owned() };
     let (attributes, lifecycle) =
         identity.by_key(&key).unwrap_or((&identity.attributes, &identity.lifecycle));

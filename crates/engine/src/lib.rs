@@ -51,6 +51,7 @@ mod owned;
 mod probe;
 mod progress;
 mod purge;
+mod push;
 mod quarantine;
 mod reconcile;
 mod redecide;
@@ -102,6 +103,7 @@ pub use intake::Imported;
 pub use invite::OperatorAsked;
 pub use kill::{Killed, Sweep, Swept};
 pub use observe::{is_so, shown_digest};
+pub use push::{Admitted, GroupRule, GroupWrite, PushRefusal, Pushing, Removed, UserWrite};
 pub use reconcile::{Classes, Differs, How, Overflow, Reconciled};
 pub use sequencer::Sequencer;
 pub use session::Opened;
@@ -150,7 +152,7 @@ pub struct Engine {
     catalogue: Arc<Mutex<Option<Arc<Catalogue>>>>,
     progress: Arc<progress::Progress>,
     /// The calls of the last minute at the door, by caller.
-    pace: Arc<Mutex<BTreeMap<IntegrationName, Window>>>,
+    pace: Arc<Mutex<BTreeMap<(IntegrationName, door::Calls), Window>>>,
     /// When the use of scopes was last written down.
     counted: Arc<Mutex<Option<Timestamp>>>,
     meter: Arc<tokio::sync::Mutex<metrics::Meter>>,

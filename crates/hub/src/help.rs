@@ -13,6 +13,7 @@ mod operators;
 mod people;
 mod program;
 mod reviews;
+mod scim;
 mod store;
 mod systems;
 mod terminations;
@@ -33,6 +34,7 @@ const FAMILIES: [&[Line]; 14] = [
     people::LINES,
     program::LINES,
     reviews::LINES,
+    scim::LINES,
     store::LINES,
     systems::LINES,
     terminations::LINES,

@@ -18,6 +18,7 @@ mod open;
 mod problem;
 mod profile;
 mod render;
+mod scim;
 mod serve;
 mod span;
 mod translate;

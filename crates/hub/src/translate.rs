@@ -7,7 +7,7 @@ use bailiwick_core::{
     review::ReviewRefusal, stay::StayRefusal, task::TaskRefusal, termination::TerminationRefusal,
     transfer::TransferRefusal, undo::UndoRefusal,
 };
-use bailiwick_engine::{DoorRefusal, EngineError};
+use bailiwick_engine::{DoorRefusal, EngineError, PushRefusal};
 use bailiwick_store::StoreError;
 
 use crate::{
@@ -142,6 +142,17 @@ impl From<DoorRefusal> for Problem {
     }
 }
 
+impl From<PushRefusal> for Problem {
+    fn from(refusal: PushRefusal) -> Self {
+        let status = match refusal {
+            PushRefusal::NoPusher(_) | PushRefusal::Outside(..) => 403,
+            PushRefusal::Taken(_) | PushRefusal::Stale(_) => 409,
+            PushRefusal::NoMember(_) => 422,
+        };
+        Self::new(status, refusal.code(), refusal.to_string())
+    }
+}
+
 impl From<TransferRefusal> for Problem {
     fn from(refusal: TransferRefusal) -> Self {
         let status = match refusal {
@@ -231,6 +242,7 @@ impl From<EngineError> for Problem {
             EngineError::Task(refusal) => refusal.into(),
             EngineError::Control(refusal) => refusal.into(),
             EngineError::Door(refusal) => refusal.into(),
+            EngineError::Push(refusal) => refusal.into(),
             EngineError::Exception(refusal) => refusal.into(),
             EngineError::Review(refusal) => refusal.into(),
             EngineError::Transfer(refusal) => refusal.into(),

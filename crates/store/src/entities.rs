@@ -6,6 +6,7 @@
 mod batch;
 mod hook;
 mod operator;
+mod pushed;
 mod session;
 
 use std::collections::BTreeMap;
@@ -46,6 +47,7 @@ pub use self::{
     batch::Batch,
     hook::{Hint, Hook},
     operator::{Invitation, Operator},
+    pushed::{MemberKind, PushedGroup, PushedMember, PushedUser},
     session::Session,
 };
 pub use crate::reading::{Audit, Held, Membership, NestedGroup, Reading, Since, Unexplained};

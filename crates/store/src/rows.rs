@@ -43,6 +43,10 @@ pub(crate) async fn select<L: Link>(link: &mut L, tenant: &Tenant, select: &Sele
     if let Some(limit) = select.limit {
         values.push(i64::from(limit).into());
         condition.push_str(&format!(" LIMIT ${}", values.len()));
+        if select.skip > 0 {
+            values.push(i64::from(select.skip).into());
+            condition.push_str(&format!(" OFFSET ${}", values.len()));
+        }
     }
     let sql = format!("SELECT {} FROM {} WHERE {condition}", columns(select.table), select.table.name());
     link.fetch(sql.text(), &values).await?.iter().map(|row| read(select.table, row)).collect()

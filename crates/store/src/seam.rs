@@ -50,12 +50,14 @@ pub struct Select {
     pub after: Option<String>,
     /// At most so many rows.
     pub limit: Option<u32>,
+    /// All but the first so many of these; takes a limit.
+    pub skip: u32,
 }
 
 impl Select {
     /// All rows of `table`.
     pub fn from(table: Table) -> Self {
-        Self { table, filters: Vec::new(), after: None, limit: None }
+        Self { table, filters: Vec::new(), after: None, limit: None, skip: 0 }
     }
 
     /// Only rows for which `filter` holds.
@@ -69,6 +71,13 @@ impl Select {
     #[must_use]
     pub fn page(mut self, after: Option<String>, limit: u32) -> Self {
         (self.after, self.limit) = (after, Some(limit));
+        self
+    }
+
+    /// At most `limit` rows, from the one before which there are `skip`.
+    #[must_use]
+    pub fn from_place(mut self, skip: u32, limit: u32) -> Self {
+        (self.skip, self.limit) = (skip, Some(limit));
         self
     }
 }

@@ -46,6 +46,9 @@ pub enum Table {
     Hooks,
     Hints,
     ReservedNames,
+    PushedUsers,
+    PushedGroups,
+    PushedMembers,
 }
 
 /// The type of a key column.
@@ -107,7 +110,7 @@ pub struct Row {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 44] = [
         Self::Identities,
         Self::Accounts,
         Self::Systems,
@@ -149,6 +152,9 @@ impl Table {
         Self::Hooks,
         Self::Hints,
         Self::ReservedNames,
+        Self::PushedUsers,
+        Self::PushedGroups,
+        Self::PushedMembers,
     ];
 
     /// The table's name in SQL and in evidence.
@@ -195,6 +201,9 @@ impl Table {
             Self::Hooks => "hooks",
             Self::Hints => "hints",
             Self::ReservedNames => "reserved_names",
+            Self::PushedUsers => "pushed_users",
+            Self::PushedGroups => "pushed_groups",
+            Self::PushedMembers => "pushed_members",
         }
     }
 
@@ -268,6 +277,18 @@ impl Table {
                 ("state", Text, false),
                 ("plan", Text, true),
             ],
+            // `source/name in lower case`, `source/the caller's own id`.
+            Self::PushedUsers => &[
+                ("user_name", Text, true),
+                ("external", Text, false),
+                ("source", Text, false),
+                ("identity", Text, false),
+            ],
+            Self::PushedGroups => {
+                &[("display_name", Text, false), ("external", Text, false), ("source", Text, false)]
+            }
+            // The group, and `source/id` of who is in it: either side is found without reading the other.
+            Self::PushedMembers => &[("group_id", Text, false), ("member", Text, false)],
             Self::Tasks => &[("run", Text, false), ("state", Text, false), ("identity", Text, false)],
         }
     }

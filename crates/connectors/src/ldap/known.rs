@@ -107,6 +107,7 @@ fn capability(shape: &Shape, supported: Supported, trust: Trust) -> Capability {
     let wants_lock = shape.ways.contains(&Way::Lock);
     Capability {
         people: shape.people.is_some(),
+        pushed: false,
         accounts: true,
         groups: groups.is_some(),
         observes: [PrimaryAccount].into_iter().chain(direct).chain(nested).chain(roles).collect(),

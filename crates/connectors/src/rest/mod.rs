@@ -94,6 +94,7 @@ impl Description {
         let accounts = self.accounts.as_ref();
         Capability {
             people: false,
+            pushed: false,
             accounts: accounts.is_some(),
             groups: self.groups.is_some(),
             observes: own.chain(derived).chain(held(|h| h.list.is_some())).collect(),
@@ -122,6 +123,7 @@ pub(crate) fn most() -> Capability {
     let held = || every().filter(|class| *class != PrimaryAccount).collect();
     Capability {
         people: false,
+        pushed: false,
         accounts: true,
         groups: true,
         observes: every().collect(),

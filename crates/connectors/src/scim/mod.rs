@@ -164,6 +164,7 @@ fn capability(settings: &Settings, learned: &Learned) -> Capability {
     let seen = [Some(PrimaryAccount), grouped(DirectGroups), grouped(NestedGroups)];
     Capability {
         people: false,
+        pushed: false,
         accounts: true,
         groups: settings.groups,
         observes: seen.into_iter().flatten().chain(held(|_| true)).collect(),

@@ -108,6 +108,7 @@ fn capability(settings: &Settings) -> Capability {
     observes.insert(AccessClass::PrimaryAccount);
     Capability {
         people: false,
+        pushed: false,
         accounts: true,
         groups: settings.has("list-groups"),
         observes,

@@ -115,6 +115,7 @@ fn capability(settings: &Settings) -> Capability {
     };
     Capability {
         people: false,
+        pushed: false,
         accounts: true,
         groups: true,
         observes: BTreeSet::from([

@@ -144,7 +144,8 @@ impl Fold {
             | RecordKind::IdentitySplit
             | RecordKind::Exposed
             | RecordKind::NameReserved
-            | RecordKind::NameReleased => {}
+            | RecordKind::NameReleased
+            | RecordKind::Pushed => {}
         }
     }
 

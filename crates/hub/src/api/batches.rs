@@ -78,8 +78,12 @@ pub async fn release(
     caller.may(Right::Accept)?;
     // What lies in the folder stays there until it is read.
     let turn = hub.delivering.lock().await;
-    let source = hub.find::<Batch>(&mut *hub.read().await?, "delivery", &batch.to_string()).await?.source;
-    let lying = hub.folder.delivered(&source).await?;
+    let found = hub.find::<Batch>(&mut *hub.read().await?, "delivery", &batch.to_string()).await?;
+    let (source, batch_digest) = (found.source, found.digest);
+    let lying = match hub.engine.source_is_pushed(&source).await? {
+        true => batch_digest,
+        false => hub.folder.delivered(&source).await?,
+    };
     let released = hub.engine.release_batch(batch, request.shown, lying, &caller.0).await?;
     drop(turn);
     hub.worker.nudge();

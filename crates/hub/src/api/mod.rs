@@ -61,7 +61,7 @@ pub use self::{
     authority::AuthorityView,
     batches::{BatchView, ReleaseRequest},
     break_glass::{GlassOpen, GlassOpened, GlassView, ReviewRequest},
-    caller::Caller,
+    caller::{Caller, bearer},
     cases::{Accepted, CaseLine, CaseView},
     configuration::Bundle,
     departures::{DepartureView, StayRequest},
@@ -250,6 +250,7 @@ pub fn router(hub: Hub) -> Router {
         .nest("/api/v1", routes)
         .nest("/door/v1", door)
         .route("/hooks/v1/{integration}", post(hooks::take).layer(DefaultBodyLimit::max(HINT)))
+        .nest(crate::scim::BASE, crate::scim::router(hub.clone()))
         .merge(scraped)
         .merge(console::router(&hub))
         .route("/healthz", get(health::lives))

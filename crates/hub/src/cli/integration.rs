@@ -39,7 +39,7 @@ pub enum IntegrationCommand {
     },
     /// Give an integration a token to call with; it is shown this once, and one before it ends
     #[command(
-        after_help = "The integration calls `/door/v1/signals` and `/door/v1/identities/SOURCE/KEY` with it.\n\n\
+        after_help = "The integration calls `/door/v1/signals` and `/door/v1/identities/SOURCE/KEY` with it, and a source that\n        pushes people `/scim/v2`.\n\n\
         Example:\n  bailiwick integration token badges --days 90\n  bailiwick integration token badges --revoke"
     )]
     Token {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use bailiwick_connectors::scim_push;
 use bailiwick_core::{
     gate::Gates,
     id::{IntegrationName, SourceName, SystemName},
@@ -70,12 +71,14 @@ pub(super) fn integration<'t>(
     let connector = fields.needed_text("connector", report);
     let endpoint = fields.needed_text("endpoint", report);
     let partner = fields.flag("partner", report).unwrap_or(false);
-    let (scope, named) = scope(&mut fields, !partner, report);
+    // Nothing is called where people are pushed: what it says is what it does by itself.
+    let pushed = connector.is_some_and(|connector| connector.value == scim_push::KIND);
+    let (scope, named) = scope(&mut fields, !partner && !pushed, report);
     let register = register(&mut fields, report);
     let system = fields.text("system", report);
     let source = fields.text("source", report);
     let promise = fields.value("contract");
-    let settings = fields.value("settings");
+    let written = fields.value("settings");
     let kill = kill(&mut fields, report);
     one_end(&mut fields, partner, (system, source, promise), report);
     fields.finish(report, |missing| {
@@ -97,7 +100,7 @@ pub(super) fn integration<'t>(
     }
     let connector = connector.filter(|c| known_kind(*c, connectors.kinds, report));
     let endpoint = endpoint.filter(|e| endpoint::good(*e, report));
-    let settings = self::settings(&name, entry, settings, connector, (connectors, bundle), report);
+    let settings = self::settings(&name, entry, written, connector, (connectors, bundle), report);
     if let (Some(kind), Some(settings)) = (connector, &settings) {
         for rule in &named.rules {
             if let Err(problem) = (connectors.rule)(kind.value, settings, &rule.value) {
@@ -113,6 +116,14 @@ pub(super) fn integration<'t>(
         let value = toml::Spanned::new(found.spot.at..found.spot.at, found.value.clone());
         contract(name.as_str(), found.spot, &value, &mut promised, report)
     });
+    if let (true, Some(promise)) = (pushed, &promise) {
+        let spot = written.map_or(entry.key.spot, |written| written.spot);
+        // What is wrong with the settings by themselves was said before.
+        let read = scim_push::Settings::of(&settings).unwrap_or_default();
+        for problem in crate::scim::misfits(&read, promise) {
+            report.add(Code::Value, spot, format!("the settings of integration `{name}`: {problem}"));
+        }
+    }
     let role = match (partner, &system, &source, &promise) {
         (true, system, None, None) => {
             Some(Role::Partner { system: system.as_ref().map(|s| s.value.clone()) })

@@ -31,7 +31,8 @@
 //! backup = "hr/1003"                        # somebody else
 //! connector = "scim"
 //! endpoint = "https://chat.example.com"    # or `ldaps:`, `postgres:`, `sqlite:`, `file:`, `person:`
-//! system = "chat"                           # or `source = "hr"`, with a `contract`
+//! system = "chat"                           # or `source = "hr"`, with a `contract`; where people are pushed
+//!                                           # (`scim-push`) it says with `acts` what of them, and has no `scope`
 //! scope = ["list GET /scim/v2/Users", "update PATCH /scim/v2/Users/{id}"]
 //! settings = { base = "/scim/v2" }
 //!

@@ -19,6 +19,7 @@ mod manual;
 mod metrics;
 mod probe;
 mod scenario;
+mod scim;
 mod surroundings;
 mod tour;
 mod world;

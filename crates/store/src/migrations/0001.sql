@@ -466,6 +466,51 @@ CREATE TABLE alignments (
 ) STRICT;
 CREATE INDEX alignments_state ON alignments (tenant, state, id) WHERE state IS NOT NULL;
 
+CREATE TABLE pushed_users (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  user_name TEXT,
+  external TEXT,
+  source TEXT,
+  identity TEXT,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+CREATE UNIQUE INDEX pushed_users_user_name ON pushed_users (tenant, user_name) WHERE user_name IS NOT NULL;
+CREATE INDEX pushed_users_external ON pushed_users (tenant, external, id) WHERE external IS NOT NULL;
+CREATE INDEX pushed_users_source ON pushed_users (tenant, source, id) WHERE source IS NOT NULL;
+CREATE INDEX pushed_users_identity ON pushed_users (tenant, identity, id) WHERE identity IS NOT NULL;
+
+CREATE TABLE pushed_groups (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  display_name TEXT,
+  external TEXT,
+  source TEXT,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+CREATE INDEX pushed_groups_display_name ON pushed_groups (tenant, display_name, id) WHERE display_name IS NOT NULL;
+CREATE INDEX pushed_groups_external ON pushed_groups (tenant, external, id) WHERE external IS NOT NULL;
+CREATE INDEX pushed_groups_source ON pushed_groups (tenant, source, id) WHERE source IS NOT NULL;
+
+CREATE TABLE pushed_members (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  group_id TEXT,
+  member TEXT,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+CREATE INDEX pushed_members_group_id ON pushed_members (tenant, group_id, id) WHERE group_id IS NOT NULL;
+CREATE INDEX pushed_members_member ON pushed_members (tenant, member, id) WHERE member IS NOT NULL;
+
 -- Evidence: appended with the rows it explains; `idx` is the place in the published log.
 CREATE TABLE evidence (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
