@@ -19,7 +19,7 @@ use bailiwick_store::{
     get, select,
 };
 
-use crate::{Catalogue, DoorRefusal, Engine, EngineError, Haste, Job, Result};
+use crate::{Catalogue, DoorRefusal, Engine, EngineError, Haste, Job, Result, door::Calls};
 
 /// How old a hint may be, or how far ahead its sender's clock.
 const YOUNG: SignedDuration = SignedDuration::from_mins(5);
@@ -105,7 +105,7 @@ impl Engine {
             return Err(DoorRefusal::Unsigned.into());
         }
         let found = integration(&catalogue, &name).map_err(|_| DoorRefusal::Unsigned)?;
-        self.keep_pace(found)?;
+        self.keep_pace(found, Calls::Door)?;
         catalogue.permit(&name).reads.map_err(|shut| DoorRefusal::Shut(name.clone(), shut))?;
         let system = read_for(found)?;
         if hint.id.is_empty() || hint.id.len() > ID {
