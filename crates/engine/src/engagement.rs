@@ -19,11 +19,7 @@ use bailiwick_core::{
     record::{Actor, Record, RecordKind},
     time::{Effective, Timestamp},
 };
-use bailiwick_store::{
-    Filter, Select, Stored, Table, Tx, Update,
-    entities::Operator,
-    get, select,
-};
+use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, entities::Operator, get, select};
 
 use crate::{Catalogue, Engine, Result, accept::Accepted, finding::Wrong};
 

@@ -395,7 +395,12 @@ impl Engine {
 }
 
 /// What is known of a record: of somebody with several, this one's own.
-pub(crate) fn known_by(identity: &Identity, source: &SourceName, key: &str, owed: Option<Timestamp>) -> Known {
+pub(crate) fn known_by(
+    identity: &Identity,
+    source: &SourceName,
+    key: &str,
+    owed: Option<Timestamp>,
+) -> Known {
     let key = SourceKey { source: source.clone(), key: key.to_owned() };
     let (attributes, lifecycle) =
         identity.by_key(&key).unwrap_or((&identity.attributes, &identity.lifecycle));

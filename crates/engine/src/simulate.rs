@@ -149,6 +149,8 @@ mod tests {
             lifecycle: Lifecycle::Active { ends: None },
             owner: None,
             generation: 1,
+            engagements: Vec::new(),
+            cancelled: Vec::new(),
         };
         let set = |names: &[&str]| {
             Some(names.iter().map(|n| EntitlementName::new(n).unwrap()).collect::<BTreeSet<_>>())

@@ -23,7 +23,7 @@ mod undo;
 type Line = (&'static str, &'static str, &'static str);
 
 /// All lines, by family.
-const FAMILIES: [&[Line]; 14] = [
+const FAMILIES: [&[Line]; 15] = [
     configuration::LINES,
     console::LINES,
     evidence::LINES,
