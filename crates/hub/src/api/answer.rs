@@ -9,6 +9,7 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 
+use super::body;
 use crate::problem::{MEDIA_TYPE, Problem, chain};
 
 /// A problem as an answer.
@@ -64,12 +65,8 @@ pub struct Raw(pub Bytes);
 impl<S: Send + Sync> FromRequest<S> for Raw {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        Bytes::from_request(request, state).await.map(Self).map_err(|rejection| {
-            let status = rejection.status().as_u16();
-            let code = if status == 413 { "request-too-large" } else { "request-malformed" };
-            Problem::new(status, code, rejection.body_text()).into()
-        })
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        Ok(Self(body::read(request).await?))
     }
 }
 

@@ -11,6 +11,7 @@ pub mod alignments;
 pub mod answer;
 pub mod authority;
 pub mod batches;
+pub mod body;
 mod break_glass;
 pub mod caller;
 pub mod cases;
@@ -47,7 +48,6 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
     routing::{delete, get, patch, post, put},
 };
 use bailiwick_engine::{Engine, Sequencer};
@@ -94,8 +94,6 @@ use crate::{
     worker::Worker,
 };
 
-/// The largest body, bytes; deliveries and configurations have limits of their own.
-const BODY: usize = 256 * 1024;
 /// The largest delivery of a feed, bytes.
 const DELIVERY: usize = 256 * 1024 * 1024;
 /// The largest configuration, bytes.
@@ -151,12 +149,9 @@ impl std::ops::Deref for Hub {
 pub fn router(hub: Hub) -> Router {
     let routes = Router::new()
         .route("/status", get(status::show))
-        .route(
-            "/configuration/change",
-            post(configuration::change).layer(DefaultBodyLimit::max(CONFIGURATION)),
-        )
-        .route("/configuration", put(configuration::replace).layer(DefaultBodyLimit::max(CONFIGURATION)))
-        .route("/sources/{source}/deliveries", post(sources::deliver).layer(DefaultBodyLimit::max(DELIVERY)))
+        .route("/configuration/change", post(configuration::change).layer(body::limit(CONFIGURATION)))
+        .route("/configuration", put(configuration::replace).layer(body::limit(CONFIGURATION)))
+        .route("/sources/{source}/deliveries", post(sources::deliver).layer(body::limit(DELIVERY)))
         .route("/batches", get(batches::list))
         .route("/batches/{batch}", get(batches::show))
         .route("/batches/{batch}/release", post(batches::release))
@@ -244,12 +239,12 @@ pub fn router(hub: Hub) -> Router {
     let door = Router::new()
         .route("/signals", post(door::signal))
         .route("/identities/{source}/{key}", patch(door::write))
-        .layer(DefaultBodyLimit::max(AT_THE_DOOR))
+        .layer(body::limit(AT_THE_DOOR))
         .layer(axum::middleware::from_fn_with_state(hub.clone(), door::authenticate));
     Router::new()
         .nest("/api/v1", routes)
         .nest("/door/v1", door)
-        .route("/hooks/v1/{integration}", post(hooks::take).layer(DefaultBodyLimit::max(HINT)))
+        .route("/hooks/v1/{integration}", post(hooks::take).layer(body::limit(HINT)))
         .nest(crate::scim::BASE, crate::scim::router(hub.clone()))
         .merge(scraped)
         .merge(console::router(&hub))
@@ -265,7 +260,6 @@ pub fn router(hub: Hub) -> Router {
                 "the resource does not have this method",
             ))
         })
-        .layer(DefaultBodyLimit::max(BODY))
         .layer(axum::middleware::from_fn_with_state(hub.clone(), request::identify))
         .with_state(hub)
 }

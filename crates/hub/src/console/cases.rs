@@ -19,7 +19,7 @@ use serde::Deserialize;
 use super::{
     assets,
     frame::{Frame, Notice, Place, page},
-    list::{List, done, gather, state},
+    list::{List, gather, state},
     plans::refused,
     show::{Badge, Moment, Tone, name_of, prose, sign_of, tone_of},
     signed_in::{Posted, SignedIn},
@@ -113,7 +113,7 @@ pub async fn show(
     Segment(case): Segment<CaseId>,
     Params(view): Params<View>,
 ) -> Result<Response, Trouble> {
-    let notice = (!view.done.is_empty()).then(|| Notice::done(done(&view.done)));
+    let notice = view.notice();
     Ok(page(&shown(&hub, &signed_in, case, notice).await?)?.into_response())
 }
 

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::{
     assets,
     frame::{Frame, Notice, Place, page},
-    list::{List, done, gather, state},
+    list::{List, gather, state},
     plans::refused,
     show::{Badge, Tone, prose},
     signed_in::{Posted, SignedIn},
@@ -93,7 +93,7 @@ pub async fn show(
     Segment(batch): Segment<BatchId>,
     Params(view): Params<View>,
 ) -> Result<Response, Trouble> {
-    let notice = (!view.done.is_empty()).then(|| Notice::done(done(&view.done)));
+    let notice = view.notice();
     Ok(page(&shown(&hub, &signed_in, batch, notice).await?)?.into_response())
 }
 

@@ -23,10 +23,10 @@ use super::{
     assets,
     frame::{Frame, Notice, Place, page},
     graph::{Graph, Node},
-    list::{List, done},
+    list::List,
     plans::refused,
     show::{Badge, Tone, prose, sign_of, tone_of},
-    signed_in::{Posted, SignedIn},
+    signed_in::{Nothing, Posted, SignedIn},
     table::{Cell, Table, View},
     trouble::Trouble,
 };
@@ -177,7 +177,7 @@ pub async fn show(
     Segment(name): Segment<IntegrationName>,
     Params(view): Params<View>,
 ) -> Result<Response, Trouble> {
-    let notice = (!view.done.is_empty()).then(|| Notice::done(done(&view.done)));
+    let notice = view.notice();
     Ok(page(&shown(&hub, &signed_in, &name, notice).await?)?.into_response())
 }
 
@@ -365,10 +365,6 @@ pub async fn kill(
     };
     act((hub, signed_in, name), killed).await
 }
-
-/// Nothing but the token.
-#[derive(Deserialize)]
-pub struct Nothing {}
 
 /// `POST /integrations/{integration}/release`: lifts a quarantine.
 pub async fn release(

@@ -50,10 +50,15 @@ impl List {
         if view.is_csv() {
             return Ok(self.table.download(file));
         }
-        if !view.done.is_empty() {
-            self.frame.notice = Some(Notice::done(done(&view.done)));
-        }
+        self.frame.notice = view.notice();
         Ok(page(&self)?.into_response())
+    }
+}
+
+impl View {
+    /// What is said of what was just done.
+    pub fn notice(&self) -> Option<Notice> {
+        (!self.done.is_empty()).then(|| Notice::done(done(&self.done)))
     }
 }
 

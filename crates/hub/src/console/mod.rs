@@ -34,13 +34,12 @@ mod trouble;
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
     middleware::{from_fn, from_fn_with_state},
     routing::{get, post},
 };
 
 pub use self::sign_in::TurnedAway;
-use crate::api::Hub;
+use crate::api::{Hub, body};
 
 /// The largest form, bytes: the text of a policy file.
 const FORM: usize = 256 * 1024;
@@ -89,5 +88,5 @@ pub fn router(hub: &Hub) -> Router<Hub> {
         .route("/sign-in", get(sign_in::show).post(sign_in::enter))
         .layer(from_fn(headers::guard))
         .route("/assets/{version}/{name}", get(assets::show))
-        .layer(DefaultBodyLimit::max(FORM))
+        .layer(body::limit(FORM))
 }

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use super::{
     assets,
     frame::{Frame, Notice, Place, page},
-    list::{List, done, gather, state},
+    list::{List, gather, state},
     show::{Badge, Tone, counted, mark, name_of, step},
     signed_in::{Posted, SignedIn},
     table::{Cell, Table, View},
@@ -122,7 +122,7 @@ pub async fn show(
     Segment(plan): Segment<PlanId>,
     Params(view): Params<View>,
 ) -> Result<Response, Trouble> {
-    let notice = (!view.done.is_empty()).then(|| Notice::done(done(&view.done)));
+    let notice = view.notice();
     Ok(page(&shown(&hub, &signed_in, plan, notice).await?)?.into_response())
 }
 

@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use super::{
     assets,
-    signed_in::{Posted, SignedIn, fields, from_here, local, set_cookie},
+    signed_in::{Nothing, Posted, SignedIn, fields, from_here, local, set_cookie},
     trouble::Trouble,
 };
 use crate::{
@@ -108,10 +108,6 @@ pub async fn enter(State(hub): State<Hub>, headers: HeaderMap, Raw(bytes): Raw) 
     }
     Ok(response)
 }
-
-/// Nothing but the token.
-#[derive(Deserialize)]
-pub struct Nothing {}
 
 /// `POST /sign-out`: ends the session.
 pub async fn leave(

@@ -82,6 +82,10 @@ impl<S: Send + Sync> FromRequestParts<S> for SignedIn {
 /// The fields of a form that comes from a page of this session.
 pub struct Posted<T>(pub T);
 
+/// A form with nothing in it but the token.
+#[derive(Deserialize)]
+pub struct Nothing {}
+
 #[derive(Deserialize)]
 struct Token {
     #[serde(default)]

@@ -21,7 +21,7 @@ use super::{
     list::{List, done},
     plans::refused,
     show::{Badge, Moment, Tone, counted},
-    signed_in::{Posted, SignedIn},
+    signed_in::{Nothing, Posted, SignedIn},
     table::{Cell, Table, View},
     trouble::Trouble,
 };
@@ -100,7 +100,7 @@ pub async fn show(
     Segment(name): Segment<SystemName>,
     Params(view): Params<View>,
 ) -> Result<Response, Trouble> {
-    let notice = (!view.done.is_empty()).then(|| Notice::done(done(&view.done)));
+    let notice = view.notice();
     Ok(page(&shown(&hub, &signed_in, &name, notice).await?)?.into_response())
 }
 
@@ -243,10 +243,6 @@ const fn answer(answer: Answer) -> &'static str {
         Answer::Tell => "told",
     }
 }
-
-/// Nothing but the token.
-#[derive(Deserialize)]
-pub struct Nothing {}
 
 /// `POST /systems/{system}/drill`: a canary with real credentials leaves, and each is tried.
 pub async fn drill(

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::{
     assets,
     frame::{Frame, Notice, Place, page},
-    list::{List, done, gather, state},
+    list::{List, gather, state},
     plans::refused,
     show::{Badge, Moment, Tone, name_of, prose},
     signed_in::{Posted, SignedIn},
@@ -87,7 +87,7 @@ pub async fn show(
     Segment(task): Segment<TaskId>,
     Params(view): Params<View>,
 ) -> Result<Response, Trouble> {
-    let notice = (!view.done.is_empty()).then(|| Notice::done(done(&view.done)));
+    let notice = view.notice();
     Ok(page(&shown(&hub, &signed_in, task, notice).await?)?.into_response())
 }
 

@@ -241,6 +241,11 @@ pub(super) const LINES: &[Line] = &[
         "send less at a time; a delivery may have 256 MiB, a configuration 8 MiB",
     ),
     (
+        "request-too-slow",
+        "nothing more of a body came for half a minute; nothing was done",
+        "send it again; if a proxy is between, let it take the whole body first",
+    ),
+    (
         "review-by-involved",
         "who asked, approved or profited, and who acts for them, does not review it",
         "let a third person review it",

@@ -1,7 +1,6 @@
 //! How requests are taken and how they are answered: media types, bodies, `ListResponse`.
 
 use axum::{
-    body::Bytes,
     extract::{FromRequest, Request},
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -13,6 +12,7 @@ use super::{
     find::Listed,
     json::read_object,
 };
+use crate::api::body;
 
 /// An answer with a body, or without one.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,16 +87,16 @@ pub struct Body(pub Map<String, Value>);
 impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = Fault;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self> {
+    async fn from_request(request: Request, _: &S) -> Result<Self> {
         let kind = request.headers().get(header::CONTENT_TYPE).map(|kind| kind.to_str().unwrap_or_default());
         let kind = kind.map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
         if !matches!(kind.as_deref(), Some(MEDIA_TYPE | "application/json")) {
             let detail = format!("a body is sent as `{MEDIA_TYPE}`");
             return Err(Fault::new(Wrong::MediaType, detail));
         }
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
-            let large = rejection.status() == StatusCode::PAYLOAD_TOO_LARGE;
-            Fault::new(if large { Wrong::TooLarge } else { Wrong::Syntax }, rejection.body_text())
+        let bytes = body::read(request).await.map_err(|problem| match problem.status {
+            413 => Fault::new(Wrong::TooLarge, problem.detail),
+            _ => problem.into(),
         })?;
         read_object(&bytes).map(Self)
     }

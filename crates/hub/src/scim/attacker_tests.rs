@@ -8,6 +8,10 @@ use bailiwick_core::{
 use bailiwick_store::{Update, entities::PushedUser, get};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 use super::stage_tests::{Stage, patch, user};
 
@@ -63,10 +67,19 @@ async fn no_token_but_that_of_a_source_that_pushes_opens_anything() {
             assert_eq!(refused, (401, "caller-token-refused".into()), "{token} {route:?}");
         }
     }
-    // A body is not read before it is known whose it is.
-    let long = vec![b'x'; 16 << 20];
-    let refused = stage.call_with((Method::POST, "/scim/v2/Users"), &unknown, &JSON, long).await;
-    assert_eq!((refused.status, &refused.headers["www-authenticate"]), (401, &"Bearer".parse().unwrap()));
+    // A body is not read before it is known whose it is: the answer comes though nothing of it was sent.
+    let host = stage.url.trim_start_matches("http://");
+    let head = format!(
+        "POST /scim/v2/Users HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {unknown}\r\n\
+         Content-Type: application/scim+json\r\nContent-Length: {}\r\n\r\n",
+        16 << 20
+    );
+    let mut stream = TcpStream::connect(host).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 4096];
+    let read = stream.read(&mut answer).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer[..read]).to_lowercase();
+    assert!(answer.starts_with("http/1.1 401") && answer.contains("www-authenticate: bearer"), "{answer}");
     // A source that is read and a partner have tokens, and push nothing.
     let (hr, helpdesk) = (stage.admit("hr").await, stage.admit("helpdesk").await);
     for token in [&hr, &helpdesk] {
@@ -158,15 +171,10 @@ async fn bombs_are_refused_and_do_nothing() {
         stage.call_with((Method::POST, "/scim/v2/Users"), &stage.idp, &[("content-type", kind)], body).await
     };
     let scim = "application/scim+json";
-    // Whoever sends too much may find the connection closed before they have read the answer.
-    let long = stage.client.post(format!("{}/scim/v2/Users", stage.url)).bearer_auth(&stage.idp);
-    match long.header("content-type", scim).body(vec![b' '; 5 << 20]).send().await {
-        Ok(answer) => assert_eq!(answer.status().as_u16(), 413),
-        Err(error) => assert!(error.is_request() || error.is_body(), "{error:?}"),
-    }
     let nested = |n: usize| format!("{{\"schemas\":{}{}}}", "[".repeat(n), "]".repeat(n)).into_bytes();
     let good = user("ann@acme.example", json!({})).to_string();
     for (kind, body, expect) in [
+        (scim, vec![b' '; 5 << 20], (413, "request-too-large")),
         (scim, nested(100), (400, "scim-syntax")),
         (scim, nested(1_000_000), (400, "scim-syntax")),
         (scim, b"{\"schemas\":".to_vec(), (400, "scim-syntax")),

@@ -2,7 +2,7 @@
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Path, Query as Parameters, State},
+    extract::{Path, Query as Parameters, State},
     http::{HeaderMap, StatusCode, header},
     routing::{MethodRouter, any, get, post},
 };
@@ -26,7 +26,7 @@ use super::{
     user,
     write::{Action, Done, run},
 };
-use crate::api::Hub;
+use crate::api::{Hub, body};
 
 /// The longest body of one resource, bytes: a group may be sent with all of its members.
 const BODY: usize = 4 * 1024 * 1024;
@@ -51,7 +51,7 @@ pub fn router(hub: Hub) -> Router<Hub> {
         .route("/Groups/.search", searched(Some(Resource::Group)))
         .route("/Groups/{id}", one(Resource::Group))
         .route("/.search", searched(None))
-        .route("/Bulk", post(bulk::bulk).layer(DefaultBodyLimit::max(bulk::LONGEST)))
+        .route("/Bulk", post(bulk::bulk).layer(body::limit(bulk::LONGEST)))
         .route(
             "/Me",
             any(|| async { Fault::new(Wrong::NotSpoken, "a caller is an integration and no user") }),
@@ -60,7 +60,7 @@ pub fn router(hub: Hub) -> Router<Hub> {
         .method_not_allowed_fallback(|| async {
             Fault::new(Wrong::Method, "the resource does not have this method")
         })
-        .layer(DefaultBodyLimit::max(BODY))
+        .layer(body::limit(BODY))
         .layer(axum::middleware::from_fn_with_state(hub, authenticate))
 }
 

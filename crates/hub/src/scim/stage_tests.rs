@@ -173,7 +173,7 @@ pub struct Stage {
     pub engine: Arc<Engine>,
     pub running: Option<Running>,
     pub url: String,
-    pub client: reqwest::Client,
+    client: reqwest::Client,
     lab: Lab,
     /// The tokens of `idp` and of `agency`, and the operator's.
     pub idp: String,

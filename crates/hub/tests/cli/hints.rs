@@ -48,10 +48,12 @@ fn a_system_sends_a_hint_and_is_looked_at() {
     let (status, _, answer) = wire.send(wire.hint("chat", secret, "msg_1", "{}"));
     assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
     let other = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let long = "x".repeat(3 * 1024 * 1024);
     for (what, expect, code, request) in [
         ("another secret", 401, "hint-unsigned", wire.hint("chat", other, "msg_2", "{}")),
         ("an integration without a hook", 401, "hint-unsigned", wire.hint("crm", secret, "msg_2", "{}")),
         ("nobody", 401, "hint-unsigned", wire.hint("nobody", secret, "msg_2", "{}")),
+        ("a body that is too long", 413, "request-too-large", wire.hint("chat", secret, "msg_2", &long)),
         ("no header", 400, "request-malformed", wire.http.post(format!("{}{path}", wire.hub))),
     ] {
         let (status, _, answer) = wire.send(request);

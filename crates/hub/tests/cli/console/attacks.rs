@@ -167,6 +167,11 @@ fn every_page_says_what_the_browser_must_not_do_and_bad_requests_are_refused_in_
             visitor.post("/plans/pln_00000000000000000000000000/approve", &format!("token={token}&digest=1")),
         ),
         (
+            "a form that is too long",
+            413,
+            visitor.post("/policies/x", &format!("token={token}&text={}", "x".repeat(3 * 1024 * 1024))),
+        ),
+        (
             "the hub itself",
             409,
             visitor.post("/integrations/bailiwick/kill", &format!("token={token}&confirm=bailiwick")),
