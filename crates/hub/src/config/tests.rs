@@ -553,9 +553,8 @@ fn a_data_folder_with_a_space_is_still_an_address() {
 #[test]
 fn a_folder_is_read_without_what_is_not_configuration() {
     use std::{fs, os::unix::fs::symlink};
-    // The number of the process keeps two runs apart.
-    let root = std::env::temp_dir().join(format!("bailiwick-config-{}", std::process::id()));
-    let _ = fs::remove_dir_all(&root);
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
     fs::create_dir_all(root.join("in/policies")).unwrap();
     fs::create_dir_all(root.join("in/.git")).unwrap();
     let put = |path: &str, text: &[u8]| fs::write(root.join(path), text).unwrap();
