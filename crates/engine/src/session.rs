@@ -75,6 +75,10 @@ impl Engine {
     /// When the store does not do it.
     pub async fn open_session(&self, code: &str) -> Result<Option<Opened>> {
         let now = self.now();
+        // Whoever tries codes is not to keep those who write waiting.
+        if self.session_by_secret(&mut *self.read().await?, code).await?.is_none() {
+            return Ok(None);
+        }
         let mut tx = self.begin().await?;
         let found = self.session_by_secret(&mut *tx, code).await?;
         let Some(Stored { value, revision, .. }) = found.filter(|found| found.value.opened.is_none()) else {

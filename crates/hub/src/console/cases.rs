@@ -18,9 +18,8 @@ use serde::Deserialize;
 
 use super::{
     assets,
-    frame::{Frame, Notice, Place, page},
+    frame::{Frame, Notice, Place, page, refused},
     list::{List, gather, state},
-    plans::refused,
     show::{Badge, Moment, Tone, name_of, prose, sign_of, tone_of},
     signed_in::{Posted, SignedIn},
     table::{Cell, Table, View},

@@ -1,7 +1,10 @@
 //! What every page has: where one is, what waits, who one is.
 
 use askama::Template;
-use axum::response::Html;
+use axum::{
+    http::StatusCode,
+    response::{Html, IntoResponse, Response},
+};
 use bailiwick_core::time::Timestamp;
 use bailiwick_store::{Filter, Table};
 
@@ -10,7 +13,10 @@ use super::{
     signed_in::SignedIn,
     trouble::Trouble,
 };
-use crate::{api::Hub, problem::Problem};
+use crate::{
+    api::{ApiError, Hub},
+    problem::Problem,
+};
 
 /// A part of the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,12 +69,14 @@ pub struct Notice {
     pub text: String,
     /// What to do.
     pub help: Option<String>,
+    /// The stable code of what was refused; empty when it was done.
+    pub code: String,
 }
 
 impl Notice {
     /// It was done.
     pub fn done(text: impl Into<String>) -> Self {
-        Self { tone: Tone::Good, text: text.into(), help: None }
+        Self { tone: Tone::Good, text: text.into(), help: None, code: String::new() }
     }
 
     /// It was refused.
@@ -76,7 +84,12 @@ impl Notice {
         let faults = problem.errors.iter().map(|fault| fault.message.as_str()).collect::<Vec<_>>().join("; ");
         let text =
             if faults.is_empty() { problem.detail.clone() } else { format!("{}: {faults}", problem.detail) };
-        Self { tone: Tone::Bad, text: format!("{text} ({})", problem.code), help: problem.help.clone() }
+        Self {
+            tone: Tone::Bad,
+            text: format!("{text} ({})", problem.code),
+            code: problem.code.clone(),
+            help: problem.help.clone(),
+        }
     }
 }
 
@@ -177,4 +190,22 @@ impl Frame {
 /// A page, made.
 pub fn page(template: &impl Template) -> Result<Html<String>, Trouble> {
     Ok(Html(template.render()?))
+}
+
+/// The page that was acted on, with what was refused on top and the status that says so.
+pub async fn refused<S, F>(
+    error: ApiError,
+    again: impl FnOnce(Option<Notice>) -> F,
+) -> Result<Response, Trouble>
+where
+    S: Template,
+    F: Future<Output = Result<S, Trouble>>,
+{
+    let trouble = Trouble::from(error);
+    let notice = Notice::refused(trouble.problem());
+    let status = StatusCode::from_u16(trouble.problem().status);
+    match again(Some(notice)).await {
+        Ok(shown) => Ok((status.unwrap_or(StatusCode::CONFLICT), page(&shown)?).into_response()),
+        Err(_) => Err(trouble),
+    }
 }

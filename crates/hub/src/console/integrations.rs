@@ -21,10 +21,9 @@ use serde::Deserialize;
 
 use super::{
     assets,
-    frame::{Frame, Notice, Place, page},
+    frame::{Frame, Notice, Place, page, refused},
     graph::{Graph, Node},
     list::List,
-    plans::refused,
     show::{Badge, Tone, prose, sign_of, tone_of},
     signed_in::{Nothing, Posted, SignedIn},
     table::{Cell, Table, View},

@@ -74,9 +74,7 @@ pub fn done(word: &str) -> &'static str {
         "reviewed" => "The review is decided.",
         "compared" => "Compared.",
         "drilled" => "Drilled.",
-        "probed" => "Probed.",
         "withdrawn" => "Withdrawn, and in force.",
-        "configured" => "Asked for. What needs an approval waits under Plans.",
         _ => "Done.",
     }
 }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use askama::Template;
 use axum::{
     extract::State,
-    http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
 use bailiwick_core::{
@@ -18,7 +17,7 @@ use serde::Deserialize;
 
 use super::{
     assets,
-    frame::{Frame, Notice, Place, page},
+    frame::{Frame, Notice, Place, page, refused},
     list::{List, gather, state},
     show::{Badge, Tone, counted, mark, name_of, step},
     signed_in::{Posted, SignedIn},
@@ -27,7 +26,7 @@ use super::{
 };
 use crate::{
     api::{
-        ApiError, ApprovalRequest, Hub, PlanView,
+        ApprovalRequest, Hub, PlanView,
         answer::{Body, Params, Segment},
         plans,
     },
@@ -178,7 +177,7 @@ async fn shown(
 
 /// Whether an approval was refused for want of a code.
 fn asks_for_code(frame: &Frame) -> bool {
-    frame.notice.as_ref().is_some_and(|notice| notice.text.contains("step-up-"))
+    frame.notice.as_ref().is_some_and(|notice| notice.code.starts_with("step-up-"))
 }
 
 /// `grant engineering`
@@ -212,23 +211,5 @@ pub async fn approve(
     match given {
         Ok(_) => Ok(Redirect::to(&format!("/plans/{plan}?done=approved")).into_response()),
         Err(error) => refused(error, |notice| shown(&hub, &signed_in, plan, notice)).await,
-    }
-}
-
-/// The page that was acted on, with what was refused on top and the status that says so.
-pub async fn refused<S, F>(
-    error: ApiError,
-    again: impl FnOnce(Option<Notice>) -> F,
-) -> Result<Response, Trouble>
-where
-    S: Template,
-    F: Future<Output = Result<S, Trouble>>,
-{
-    let trouble = Trouble::from(error);
-    let notice = Notice::refused(trouble.problem());
-    let status = StatusCode::from_u16(trouble.problem().status);
-    match again(Some(notice)).await {
-        Ok(shown) => Ok((status.unwrap_or(StatusCode::CONFLICT), page(&shown)?).into_response()),
-        Err(_) => Err(trouble),
     }
 }

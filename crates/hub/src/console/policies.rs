@@ -110,7 +110,8 @@ pub async fn simulate(
             };
             shown.mistakes = errors.iter().map(line).collect();
             let text = "It is not valid, so nothing can be said of what it would do.";
-            shown.frame.notice = Some(Notice { tone: Tone::Bad, text: text.into(), help: None });
+            shown.frame.notice =
+                Some(Notice { tone: Tone::Bad, text: text.into(), help: None, code: "policy-syntax".into() });
         }
         Err(error) => return Err(error.into()),
     }

@@ -24,7 +24,7 @@ use crate::{
     problem::Problem,
 };
 
-/// How many may be turned away in a minute before nobody is looked at any more.
+/// How many may be turned away in a minute with a record each; after that they only wait.
 const PER_MINUTE: usize = 10;
 /// How many within ten minutes are worth a finding.
 const MANY: usize = 20;
@@ -90,11 +90,12 @@ pub async fn enter(State(hub): State<Hub>, headers: HeaderMap, Raw(bytes): Raw) 
     from_here(&headers)?;
     let Code { code, next } = fields(&bytes)?;
     let now = hub.engine.now();
-    if !hub.turned_away.admits(now) {
-        let problem = Problem::new(429, "sign-in-slowed", "too many were turned away within a minute");
-        return Ok(([(header::RETRY_AFTER, "60")], Trouble::from(problem)).into_response());
-    }
     let Some(opened) = hub.engine.open_session(code.trim()).await? else {
+        // Only those who are turned away are slowed: nobody shuts others out by trying codes.
+        if !hub.turned_away.admits(now) {
+            let problem = Problem::new(429, "sign-in-slowed", "too many were turned away within a minute");
+            return Ok(([(header::RETRY_AFTER, "60")], Trouble::from(problem)).into_response());
+        }
         let many = hub.turned_away.note(now);
         hub.engine.refused_session(many).await?;
         let trouble = "That code opens nothing: it was used, is older than five minutes, or never was one.";

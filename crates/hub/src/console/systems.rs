@@ -17,9 +17,8 @@ use serde::Deserialize;
 
 use super::{
     assets,
-    frame::{Frame, Notice, Place, page},
+    frame::{Frame, Notice, Place, page, refused},
     list::{List, done},
-    plans::refused,
     show::{Badge, Moment, Tone, counted},
     signed_in::{Nothing, Posted, SignedIn},
     table::{Cell, Table, View},

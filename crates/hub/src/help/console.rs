@@ -31,7 +31,7 @@ pub(super) const LINES: &[Line] = &[
     ),
     (
         "sign-in-slowed",
-        "too many were turned away at the console within a minute, so nobody is looked at until it is over",
+        "too many were turned away at the console within a minute; a link that is right still opens it",
         "wait a minute; if it was not you, look at who reaches the console: `bailiwick finding list`",
     ),
     (
