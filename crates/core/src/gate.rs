@@ -11,7 +11,7 @@ use crate::{
     authority::{Authority, Class},
     digest::Digest,
     id::ApprovalId,
-    integration::{Control, Integration, Standing},
+    integration::{Control, Integration, Role, Standing},
     time::Timestamp,
 };
 
@@ -128,6 +128,9 @@ pub enum Shut {
     /// What it can do is more than what was approved.
     #[error("it can do more than was approved; its certificate is void, it only reads")]
     Void,
+    /// The hub goes on from a backup and changes nothing yet.
+    #[error("the hub was restored from a backup at {0} and only plans until it is released")]
+    Restored(Timestamp),
     /// A control is missing.
     #[error("its writes are off until `{}` is mended", .0.code())]
     Paused(Control),
@@ -135,7 +138,7 @@ pub enum Shut {
 
 impl Shut {
     /// All codes.
-    pub const CODES: [&str; 12] = [
+    pub const CODES: [&str; 13] = [
         "integration-ended",
         "integration-quarantined",
         "connector-unusable",
@@ -144,6 +147,7 @@ impl Shut {
         "integration-approval-missing",
         "identity-authority-missing",
         "certification-void",
+        "hub-restored",
         Control::Review.code(),
         Control::Owner.code(),
         Control::Rotation.code(),
@@ -161,6 +165,7 @@ impl Shut {
             Self::NotApproved => "integration-approval-missing",
             Self::NoAuthority => "identity-authority-missing",
             Self::Void => "certification-void",
+            Self::Restored(_) => "hub-restored",
             Self::Paused(control) => control.code(),
         }
     }
@@ -173,6 +178,18 @@ pub struct Permit {
     pub reads: Result<(), Shut>,
     /// Whether it may write. Never without reading.
     pub writes: Result<(), Shut>,
+}
+
+impl Permit {
+    /// The same while the hub goes on from a backup made good at `restored`: systems are read and not written.
+    #[must_use]
+    pub fn held(self, integration: &Integration, restored: Option<Timestamp>) -> Self {
+        let system = matches!(&integration.role, Role::Target { system } if system.as_str() != HUB);
+        match restored.filter(|_| system && self.writes.is_ok()) {
+            Some(at) => Self { writes: Err(Shut::Restored(at)), ..self },
+            None => self,
+        }
+    }
 }
 
 /// What an integration with this computed authority may do. `counts` says whether the approval that a
@@ -245,6 +262,7 @@ mod tests {
             Shut::NotApproved,
             Shut::NoAuthority,
             Shut::Void,
+            Shut::Restored(Timestamp::UNIX_EPOCH),
             Shut::Paused(Control::Review),
             Shut::Paused(Control::Owner),
             Shut::Paused(Control::Rotation),

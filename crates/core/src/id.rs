@@ -120,6 +120,8 @@ kinds! {
     TerminationKind TerminationId "trm";
     /// Identifies an operator's time at the console.
     SessionKind SessionId "ses";
+    /// Identifies that the hub was set back to an earlier state.
+    RecoveryKind RecoveryId "rcv";
     /// Identifies a name that is kept for somebody who left.
     ReservedKind ReservedId "nam";
     /// Identifies a person as a caller pushed them; it is the caller's name for them here.

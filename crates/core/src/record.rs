@@ -90,6 +90,8 @@ pub enum RecordKind {
     SignedIn,
     SignInRefused,
     SignedOut,
+    Restored,
+    RestoreReleased,
     HookMade,
     HookEnded,
     Hinted,

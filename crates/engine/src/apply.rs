@@ -174,6 +174,12 @@ impl Engine {
             tx.write(self.tenant(), opened, self.entropy()).await?;
             return Ok(Next::Later(item, later(self.now(), UNDECLARED_MS).as_millisecond()));
         };
+        if let Err(shut) = catalogue.permit(&route.integration.name).writes {
+            let wrong = shut_out(route.integration, &shut);
+            let opened = self.open_finding(tx, wrong).await?.into_iter().collect();
+            tx.write(self.tenant(), opened, self.entropy()).await?;
+            return Ok(Next::Shut(item));
+        }
         let refused = self.refuse_outside(tx, &route, &mut run.value, &row.value.plan).await?;
         if let Some(person) = &route.connector.capability().by_person {
             let holder = get::<Identity>(tx, self.tenant(), &run.value.identity.to_string()).await?;
@@ -187,12 +193,6 @@ impl Engine {
             }
             let jobs = job.map(|job| job.work(None, None, Haste::Usual, self.now())).into_iter().collect();
             return Ok(Next::Asked(item, updates, jobs));
-        }
-        if let Err(shut) = catalogue.permit(&route.integration.name).writes {
-            let wrong = shut_out(route.integration, &shut);
-            let opened = self.open_finding(tx, wrong).await?.into_iter().collect();
-            tx.write(self.tenant(), opened, self.entropy()).await?;
-            return Ok(Next::Shut(item));
         }
         let lag = i64::try_from(route.connector.capability().read_lag_ms).unwrap_or(i64::MAX);
         let doubtful = run.value.steps.values().filter_map(|step| match step {

@@ -23,12 +23,16 @@ use bailiwick_core::{
     verify::Witness,
     writer::writers,
 };
-use bailiwick_store::{Entity, Row, Select, Table, Tx, entities::Credential, get};
+use bailiwick_store::{
+    Entity, Row, Select, Table, Tx,
+    entities::{Credential, Recovery},
+    get,
+};
 
 use crate::{Configuration, Engine, EngineError, Result, configure::semantics, probe::basis};
 
 /// The tables that declare.
-const DECLARING: [Table; 7] = [
+const DECLARING: [Table; 8] = [
     Table::Systems,
     Table::Entitlements,
     Table::Integrations,
@@ -36,6 +40,7 @@ const DECLARING: [Table; 7] = [
     Table::Credentials,
     Table::Profiles,
     Table::Automations,
+    Table::Recoveries,
 ];
 
 /// Policies that were compiled, by what they were compiled from: what is looked at before a change is put in force
@@ -268,7 +273,9 @@ impl Engine {
         rows: &[Vec<Row>],
         approved: &BTreeSet<(ApprovalId, Digest)>,
     ) -> Result<Catalogue> {
-        let [systems, entitlements, integrations, policies, credentials, profiles, automations] = rows else {
+        let [systems, entitlements, integrations, policies, credentials, profiles, automations, recoveries] =
+            rows
+        else {
             return Err(poisoned());
         };
         let systems: Vec<System> = values(systems)?;
@@ -278,6 +285,8 @@ impl Engine {
         let credentials: Vec<Credential> = values(credentials)?;
         let profiles: Vec<Profile> = values(profiles)?;
         let automations: Vec<Automation> = values(automations)?;
+        let recoveries: Vec<Recovery> = values(recoveries)?;
+        let restored = recoveries.iter().find(|of| of.released.is_none()).map(|of| of.at);
         let compiled = compile(&self.parts.compiled, &integrations, &entitlements, &policies)?;
         let ended = integrations.iter().filter_map(|integration| match &integration.standing {
             Standing::Ended { since } => Some((integration.name.clone(), *since)),
@@ -319,7 +328,10 @@ impl Engine {
             };
             let authority = authority::compute(integration, world);
             let counts = |c: &Certificate| approved.contains(&(c.approval, c.covers));
-            permits.insert(integration.name.clone(), permit(integration, &authority, counts));
+            permits.insert(
+                integration.name.clone(),
+                permit(integration, &authority, counts).held(integration, restored),
+            );
             authorities.insert(integration.name.clone(), authority);
         }
         let mut sealed = BTreeMap::new();

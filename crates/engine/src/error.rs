@@ -97,6 +97,12 @@ pub enum EngineError {
     /// Nobody is joined or split.
     #[error("nobody is joined or split")]
     Join(#[from] JoinRefusal),
+    /// A reason has to be given and is not.
+    #[error("a reason is missing: it is what people will read later")]
+    NoReason,
+    /// A restore is not released: something was not looked at since.
+    #[error("not everything was looked at since the restore")]
+    Unseen(Vec<String>),
     /// No end is taken back.
     #[error("no end is taken back")]
     Stay(#[from] StayRefusal),
@@ -189,6 +195,8 @@ impl EngineError {
             Self::Stay(r) => r.code(),
             Self::Name(r) => r.code(),
             Self::Release(r) => r.code(),
+            Self::NoReason => "reason-missing",
+            Self::Unseen(_) => "restore-unseen",
             Self::Held(breaches) => breaches.first().map_or("feed-held", Breach::code),
             Self::NotFound { .. } => "not-found",
             Self::Ambiguous { .. } => "ambiguous",

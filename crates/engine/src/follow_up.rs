@@ -138,6 +138,7 @@ fn void(code: &'static str, integration: &Integration, catalogue: &Catalogue, sh
         | Shut::Incomplete(_)
         | Shut::NotApproved
         | Shut::NoAuthority
+        | Shut::Restored(_)
         | Shut::Paused(_) => String::new(),
     };
     Wrong {

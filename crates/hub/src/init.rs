@@ -155,11 +155,7 @@ pub async fn set_up(start: Start, environment: &Environment) -> Result<(Opened, 
         open::make_key(&folder, &entropy)?;
         made.push(folder.key());
     }
-    let origin = start.origin.unwrap_or_else(|| {
-        let mut random = [0; 4];
-        entropy.fill(&mut random);
-        format!("bailiwick.local/{}", random.map(|byte| format!("{byte:02x}")).concat())
-    });
+    let origin = start.origin.unwrap_or_else(|| new_origin(&entropy));
     let log_key = new_log_key(&origin, &entropy);
     let done = match log_key.and_then(|key| write_secret(&folder.log_key(), &key)) {
         Ok(()) => first_operator(&folder, &start.store, start.operator, start.person, environment).await,
@@ -189,7 +185,18 @@ async fn first_operator(
     Ok((opened, FirstToken { operator: operator.name, secret }))
 }
 
-fn new_log_key(origin: &str, entropy: &dyn Entropy) -> Result<String> {
+/// A name for a log that no other has.
+pub fn new_origin(entropy: &dyn Entropy) -> String {
+    let mut random = [0; 4];
+    entropy.fill(&mut random);
+    format!("bailiwick.local/{}", random.map(|byte| format!("{byte:02x}")).concat())
+}
+
+/// A new key for the log with this name, as its file holds it.
+///
+/// # Errors
+/// When the name cannot be one.
+pub fn new_log_key(origin: &str, entropy: &dyn Entropy) -> Result<String> {
     let mut seed = [0; 32];
     entropy.fill(&mut seed);
     let key = Signer::from_seed(origin, &seed).and_then(|signer| signer.skey());

@@ -2,6 +2,7 @@
 
 mod acme;
 mod api;
+mod backup;
 mod cli;
 mod client;
 mod clock;
@@ -18,10 +19,12 @@ mod open;
 mod problem;
 mod profile;
 mod render;
+mod restore;
 mod scim;
 mod serve;
 mod span;
 mod translate;
+mod upgrade;
 mod worker;
 
 use std::process::ExitCode;

@@ -13,7 +13,7 @@ use bailiwick_core::{
 };
 use bailiwick_engine::{Engine, Parts, Sequencer};
 use bailiwick_evidence::Signer;
-use bailiwick_store::{Select, Store, Table, entities::Credential, select};
+use bailiwick_store::{Select, Store, Table, Upgrade, entities::Credential, select};
 
 use crate::{
     clock::{SystemClock, SystemEntropy},
@@ -76,6 +76,29 @@ pub async fn open(folder: Folder, store: Option<&str>, environment: &Environment
     let (broker, pause) = (Arc::new(broker), Arc::new(Sleep));
     let parts = Parts { store, tenant, clock, entropy, broker, build, pause, compiled: Arc::default(), name };
     Ok(Opened { engine: Arc::new(Engine::new(parts)), sequencer: Arc::new(sequencer), folder })
+}
+
+/// The name of the log whose last checkpoint the store remembers (C2SP tlog-checkpoint: its first line).
+///
+/// # Errors
+/// `store-…`.
+pub async fn log_origin(store: &str) -> Result<Option<String>> {
+    let store = bailiwick_store::open(store).await.map_err(unopened)?;
+    let head = store.read().await.map_err(unopened)?.log_head().await.map_err(unopened)?;
+    let origin = |checkpoint: Vec<u8>| {
+        let text = String::from_utf8_lossy(&checkpoint);
+        text.lines().next().map(str::to_owned)
+    };
+    Ok(head.and_then(|head| origin(head.checkpoint)))
+}
+
+/// From which version of its schema to which opening the store would bring it; nothing is left of the attempt.
+///
+/// # Errors
+/// `store-…`: what would stop it.
+pub async fn rehearse(folder: &Folder, store: Option<&str>) -> Result<Upgrade> {
+    let database = folder.database().display().to_string();
+    bailiwick_store::rehearse(store.unwrap_or(&database)).await.map_err(unopened)
 }
 
 /// The key that seals credentials.

@@ -151,6 +151,23 @@ impl Output {
     }
 }
 
+/// A number of bytes as people read it, in the units of the SI.
+pub fn bytes(count: u64) -> String {
+    const STEP: u64 = 1_000;
+    let mut unit = 1;
+    for name in ["bytes", "kB", "MB", "GB"] {
+        if count / unit < STEP {
+            return if unit == 1 {
+                format!("{count} {name}")
+            } else {
+                format!("{}.{} {name}", count / unit, count % unit * 10 / unit)
+            };
+        }
+        unit *= STEP;
+    }
+    format!("{} TB", count / unit)
+}
+
 /// A running indicator; gone when dropped.
 pub struct Waiting(ProgressBar);
 
@@ -158,6 +175,11 @@ pub struct Waiting(ProgressBar);
 const ASKING: Duration = Duration::from_millis(300);
 
 impl Waiting {
+    /// Says what is under way now.
+    pub fn say(&self, what: &str) {
+        self.0.set_message(what.to_owned());
+    }
+
     /// Waits for `done`, and meanwhile shows what `ask` says about how far it is. Where nothing is shown, nothing
     /// is asked.
     pub async fn watching<T>(

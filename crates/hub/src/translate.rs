@@ -272,6 +272,11 @@ impl From<EngineError> for Problem {
                 let faults = errors.into_iter().map(|message| Fault::new(code, message)).collect();
                 with(422, "the configuration is not valid; nothing was changed".into()).faults(faults)
             }
+            EngineError::Unseen(what) => {
+                let faults = what.into_iter().map(|message| Fault::new(code, message)).collect();
+                with(409, "not everything was looked at since the restore".into()).faults(faults)
+            }
+            EngineError::NoReason => with(422, error.to_string()),
             EngineError::NotFound { .. } => with(404, error.to_string()),
             EngineError::Ambiguous { .. } => with(409, error.to_string()),
             EngineError::Undecidable(_) | EngineError::OperatorName(_) => with(422, error.to_string()),

@@ -7,6 +7,7 @@ mod batch;
 mod hook;
 mod operator;
 mod pushed;
+mod recovery;
 mod session;
 
 use std::collections::BTreeMap;
@@ -48,6 +49,7 @@ pub use self::{
     hook::{Hint, Hook},
     operator::{Invitation, Operator},
     pushed::{MemberKind, PushedGroup, PushedMember, PushedUser},
+    recovery::{Recovery, Release},
     session::Session,
 };
 pub use crate::reading::{Audit, Held, Membership, NestedGroup, Reading, Since, Unexplained};

@@ -31,8 +31,10 @@ mod update;
 
 pub use entity::Entity;
 pub use error::{Result, StoreError};
-pub use open::open;
+pub use migrate::Upgrade;
+pub use open::{open, rehearse};
 pub use seam::{Entry, Filter, LogHead, NewWork, Select, Store, Tx, Work};
+pub use sqlite::snapshot;
 pub use state::{Deviation, How, deviations};
 pub use table::{KeyKind, KeyValue, Row, Table};
 pub use typed::{Stored, get, select};

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// In order; the first makes version 1. One that was released is never changed.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
 
 /// What PostgreSQL calls what the migrations say in SQLite's words. Longer ones first.
 const IN_POSTGRES: [(&str, &str); 6] = [
@@ -21,9 +21,22 @@ const IN_POSTGRES: [(&str, &str); 6] = [
     (") STRICT;", ");"),
 ];
 
+/// From which version of the schema to which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Upgrade {
+    /// What was found; 0 for an empty database.
+    pub from: i64,
+    /// What this program works with.
+    pub to: i64,
+}
+
 /// Brings the database to the last version. `address` names it in messages.
-pub(crate) async fn migrate<L: Link>(link: &mut L, address: &str) -> Result<()> {
-    let known = MIGRATIONS.len() as i64;
+pub(crate) async fn migrate<L: Link>(link: &mut L, address: &str) -> Result<Upgrade> {
+    migrate_by(&MIGRATIONS, link, address).await
+}
+
+async fn migrate_by<L: Link>(migrations: &[&str], link: &mut L, address: &str) -> Result<Upgrade> {
+    let known = migrations.len() as i64;
     let found = match link.tables("schema_version").await? {
         (true, false) => return Err(StoreError::Foreign(address.to_owned())),
         (_, true) => {
@@ -42,13 +55,13 @@ pub(crate) async fn migrate<L: Link>(link: &mut L, address: &str) -> Result<()> 
         return Err(StoreError::Newer { found, known });
     }
     let done = usize::try_from(found).map_err(|_| unreadable())?;
-    for migration in &MIGRATIONS[done..] {
+    for migration in &migrations[done..] {
         link.script(text::<L>(migration).text()).await?;
     }
     if found < known {
         link.execute("UPDATE schema_version SET version = $1".text(), &[known.into()]).await?;
     }
-    Ok(())
+    Ok(Upgrade { from: found, to: known })
 }
 
 fn unreadable() -> StoreError {

@@ -3,9 +3,9 @@
 use std::{path::Path, sync::Arc};
 
 use crate::{
-    Result, Store, StoreError,
+    Result, Store, StoreError, Upgrade,
     postgres::{PostgresStore, without_secrets},
-    sqlite::{SqliteStore, Thread},
+    sqlite::{self, SqliteStore, Thread},
 };
 
 /// Opens the store at `address`: a file name, `sqlite:FILE`, `sqlite::memory:` or `postgres://…`
@@ -17,21 +17,47 @@ use crate::{
 /// `Address` when the address is not understood, `Unavailable` when the server or file cannot be
 /// reached, `Newer` and `Foreign` when what is there is not for this program.
 pub async fn open(address: &str) -> Result<Arc<dyn Store>> {
-    match address.split_once(':') {
-        Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
-            Ok(Arc::new(PostgresStore::open(address).await?))
-        }
-        Some(("sqlite", ":memory:")) => Ok(Arc::new(SqliteStore::in_memory(Thread::Another).await?)),
-        Some(("sqlite", file)) => file_at(file.strip_prefix("//").unwrap_or(file), address).await,
-        _ if address.contains("://") => Err(StoreError::Address(without_secrets(address))),
-        _ => file_at(address, address).await,
+    Ok(match Place::of(address)? {
+        Place::Postgres => Arc::new(PostgresStore::open(address).await?),
+        Place::Memory => Arc::new(SqliteStore::in_memory(Thread::Another).await?),
+        Place::File(file) => Arc::new(SqliteStore::open(file).await?),
+    })
+}
+
+/// Brings the store at `address` up to date and takes it back again: with its own rows, so that what would stop an
+/// upgrade stops this. Who writes there waits meanwhile.
+///
+/// # Errors
+///
+/// As [`open`]; and `Unavailable` where there is nothing yet.
+pub async fn rehearse(address: &str) -> Result<Upgrade> {
+    match Place::of(address)? {
+        Place::Postgres => PostgresStore::rehearse(address).await,
+        Place::Memory => Err(StoreError::Address(address.to_owned())),
+        Place::File(file) => sqlite::rehearse(file).await,
     }
 }
 
-async fn file_at(file: &str, address: &str) -> Result<Arc<dyn Store>> {
-    // `?` would start parameters, of which there are none; `:memory:` alone would make a file.
-    if file.is_empty() || file.starts_with(':') || file.contains(['?', '\0']) {
-        return Err(StoreError::Address(address.to_owned()));
+/// What an address names.
+enum Place<'a> {
+    Postgres,
+    Memory,
+    File(&'a Path),
+}
+
+impl<'a> Place<'a> {
+    fn of(address: &'a str) -> Result<Self> {
+        let file = match address.split_once(':') {
+            Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => return Ok(Self::Postgres),
+            Some(("sqlite", ":memory:")) => return Ok(Self::Memory),
+            Some(("sqlite", file)) => file.strip_prefix("//").unwrap_or(file),
+            _ if address.contains("://") => return Err(StoreError::Address(without_secrets(address))),
+            _ => address,
+        };
+        // `?` would start parameters, of which there are none; `:memory:` alone would make a file.
+        if file.is_empty() || file.starts_with(':') || file.contains(['?', '\0']) {
+            return Err(StoreError::Address(address.to_owned()));
+        }
+        Ok(Self::File(Path::new(file)))
     }
-    Ok(Arc::new(SqliteStore::open(Path::new(file)).await?))
 }

@@ -13,7 +13,7 @@ use sqlx::{
 };
 
 use crate::{
-    Result, Store, StoreError, Tx, migrate,
+    Result, Store, StoreError, Tx, Upgrade, migrate,
     sql::{Cell, Cells, Dialect, Failure, Link, Sql, Value},
     transaction::Transaction,
 };
@@ -32,6 +32,18 @@ pub(crate) struct PostgresStore {
 impl PostgresStore {
     /// Connects to the database at `url`, a `postgres://` address.
     pub(crate) async fn open(url: &str) -> Result<Self> {
+        let (store, link, _) = Self::migrating(url).await?;
+        link.commit().await?;
+        Ok(store)
+    }
+
+    /// Brings the database up to date and takes it back again; what it says is what would be done.
+    pub(crate) async fn rehearse(url: &str) -> Result<Upgrade> {
+        Self::migrating(url).await.map(|(_, _, upgrade)| upgrade)
+    }
+
+    /// The store, and the transaction that brings it up to date, which is not committed.
+    async fn migrating(url: &str) -> Result<(Self, PostgresLink, Upgrade)> {
         use sqlx::ConnectOptions;
         let shown = without_secrets(url);
         let options = PgConnectOptions::from_str(url)
@@ -48,9 +60,8 @@ impl PostgresStore {
             .connect_lazy_with(options);
         let mut link = PostgresLink(pool.begin().await.map_err(Failure::Postgres)?);
         link.execute("SELECT pg_advisory_xact_lock($1)".text(), &[MIGRATION_LOCK.into()]).await?;
-        migrate::migrate(&mut link, &shown).await?;
-        link.commit().await?;
-        Ok(Self { pool })
+        let upgrade = migrate::migrate(&mut link, &shown).await?;
+        Ok((Self { pool }, link, upgrade))
     }
 }
 

@@ -6,15 +6,17 @@
 
 mod connections;
 mod link;
+mod snapshot;
 
 use std::{io, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 pub(crate) use self::connections::Thread;
+pub use self::snapshot::snapshot;
 use self::{connections::Connections, link::SqliteLink};
 use crate::{
-    Result, Store, StoreError, Tx, migrate,
+    Result, Store, StoreError, Tx, Upgrade, migrate,
     sql::{Failure, Link},
     transaction::Transaction,
 };
@@ -87,6 +89,14 @@ impl SqliteStore {
 }
 
 const IMMEDIATE: &str = "BEGIN IMMEDIATE";
+
+/// Brings the file at `path` up to date and takes it back again; what it says is what would be done.
+pub(crate) async fn rehearse(path: &Path) -> Result<Upgrade> {
+    std::fs::metadata(path).map_err(|error| StoreError::Unavailable(error.into()))?;
+    let writer = on_file(1, path, WRITING);
+    let mut link = SqliteLink::begin(&writer, IMMEDIATE).await.map_err(|failure| refused(failure, path))?;
+    migrate::migrate(&mut link, &path.display().to_string()).await
+}
 
 async fn migrated(mut link: SqliteLink, address: &str) -> Result<()> {
     migrate::migrate(&mut link, address).await?;

@@ -43,6 +43,7 @@ pub enum Table {
     Audits,
     Alignments,
     Sessions,
+    Recoveries,
     Hooks,
     Hints,
     ReservedNames,
@@ -110,7 +111,7 @@ pub struct Row {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 45] = [
         Self::Identities,
         Self::Accounts,
         Self::Systems,
@@ -149,6 +150,7 @@ impl Table {
         Self::Audits,
         Self::Alignments,
         Self::Sessions,
+        Self::Recoveries,
         Self::Hooks,
         Self::Hints,
         Self::ReservedNames,
@@ -198,6 +200,7 @@ impl Table {
             Self::Audits => "audits",
             Self::Alignments => "alignments",
             Self::Sessions => "sessions",
+            Self::Recoveries => "recoveries",
             Self::Hooks => "hooks",
             Self::Hints => "hints",
             Self::ReservedNames => "reserved_names",
@@ -240,7 +243,7 @@ impl Table {
             | Self::Watches
             | Self::Audits
             | Self::Hooks => &[],
-            Self::Alignments => &[("state", Text, false)],
+            Self::Alignments | Self::Recoveries => &[("state", Text, false)],
             // The keyed digest of system, attribute and name.
             Self::ReservedNames => &[("digest", Text, true), ("identity", Text, false)],
             Self::Entitlements | Self::Memberships | Self::NestedGroups => &[("system", Text, false)],

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use bailiwick_core::id::Tenant;
 use bailiwick_store::{
-    Deviation, How, KeyKind, Select, Store, StoreError, Table, Write, deviations, open,
+    Deviation, How, KeyKind, Select, Store, StoreError, Table, Update, Upgrade, Write, deviations, open,
+    rehearse, snapshot,
     testkit::{Seeded, postgres, row, update},
 };
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row, SqliteConnection};
@@ -293,7 +294,7 @@ async fn many_open_a_new_database_at_once() {
         for opener in openers {
             opener.await.unwrap().unwrap();
         }
-        assert_eq!(place.ask("SELECT CAST(version AS TEXT) FROM schema_version").await, ["1"]);
+        assert_eq!(place.ask("SELECT CAST(version AS TEXT) FROM schema_version").await, ["2"]);
     }
 }
 
@@ -348,4 +349,79 @@ async fn a_file_is_synced_at_each_commit() {
     let mut connection = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
     let mode: String = connection.fetch_one("PRAGMA journal_mode").await.unwrap().get(0);
     assert_eq!(mode, "wal");
+}
+
+/// A new system, with its record.
+fn inserted(id: &str, seeded: &Seeded) -> Update {
+    let row = row(Table::Systems, id, 1, seeded);
+    update(vec![Write::Insert(Table::Systems, row)], seeded)
+}
+
+#[tokio::test]
+async fn an_upgrade_is_rehearsed_on_its_own_rows_and_leaves_nothing() {
+    for place in Place::all().await {
+        let store = place.open().await;
+        let mut tx = store.begin().await.unwrap();
+        let seeded = Seeded::new(1);
+        tx.write(&Tenant::single(), vec![inserted("kept", &seeded)], &seeded).await.unwrap();
+        tx.commit().await.unwrap();
+        drop(store);
+        // As the program before the last one left it.
+        place.run("DROP TABLE recoveries").await.unwrap();
+        place.run("UPDATE schema_version SET version = 1").await.unwrap();
+        let version = "SELECT CAST(version AS TEXT) FROM schema_version";
+
+        // Something is in the way: the rehearsal meets it, and nothing was done.
+        place.run("CREATE TABLE recoveries (other TEXT)").await.unwrap();
+        assert!(rehearse(&place.address).await.is_err());
+        assert_eq!(place.ask(version).await, ["1"]);
+        place.run("DROP TABLE recoveries").await.unwrap();
+
+        let would = rehearse(&place.address).await.unwrap();
+        assert_eq!(would, Upgrade { from: 1, to: 2 });
+        assert_eq!(place.ask(version).await, ["1"]);
+        assert!(place.run("SELECT * FROM recoveries").await.is_err(), "it was a rehearsal");
+
+        let store = place.open().await;
+        assert_eq!(place.ask(version).await, ["2"]);
+        let mut tx = store.read().await.unwrap();
+        assert!(tx.get(&Tenant::single(), Table::Systems, "kept").await.unwrap().is_some());
+        assert_eq!(rehearse(&place.address).await.unwrap(), Upgrade { from: 2, to: 2 });
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_is_one_moment_while_others_write() {
+    let directory = tempfile::tempdir().unwrap();
+    let (from, to) = (directory.path().join("hub.db"), directory.path().join("copy.db"));
+    let store = open(from.to_str().unwrap()).await.unwrap();
+    let tenant = Tenant::single();
+    // Two rows in each transaction: half of one in the copy would be seen.
+    let writing = tokio::spawn({
+        let (store, tenant) = (store.clone(), tenant.clone());
+        async move {
+            for number in 0..200 {
+                let seeded = Seeded::new(number);
+                let mut tx = store.begin().await.unwrap();
+                let both = ["a", "b"].map(|half| inserted(&format!("{half}{number}"), &seeded));
+                tx.write(&tenant, both.into(), &seeded).await.unwrap();
+                tx.commit().await.unwrap();
+            }
+        }
+    });
+    let copied = {
+        let (from, to) = (from.clone(), to.clone());
+        tokio::task::spawn_blocking(move || snapshot(&from, &to)).await.unwrap()
+    };
+    copied.unwrap();
+    writing.await.unwrap();
+    let copy = open(to.to_str().unwrap()).await.unwrap();
+    let mut tx = copy.read().await.unwrap();
+    let rows = tx.select(&tenant, Select::from(Table::Systems)).await.unwrap();
+    let firsts = rows.iter().filter(|row| row.id.starts_with('a')).count();
+    assert_eq!(firsts * 2, rows.len());
+    assert_eq!(tx.entry_counts().await.unwrap().1, rows.len() as i64, "each with its record");
+    // What is there is never overwritten.
+    assert!(snapshot(&from, &to).is_err());
+    assert!(snapshot(&directory.path().join("none.db"), &directory.path().join("other.db")).is_err());
 }

@@ -82,13 +82,13 @@ impl SealKey {
 
     /// A seal over `bytes`, hexadecimal: HMAC-SHA-256 (RFC 2104) under a key of its own that is derived from this
     /// one.
-    pub(crate) fn attest(&self, bytes: &[u8]) -> String {
+    pub fn attest(&self, bytes: &[u8]) -> String {
         let tag = hmac::sign(&self.attesting(), bytes);
         tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Whether `seal` is what [`attest`](Self::attest) makes of `bytes`.
-    pub(crate) fn attested(&self, bytes: &[u8], seal: &str) -> bool {
+    pub fn attested(&self, bytes: &[u8], seal: &str) -> bool {
         verify_slices_are_equal(self.attest(bytes).as_bytes(), seal.as_bytes()).is_ok()
     }
 

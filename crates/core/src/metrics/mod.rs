@@ -137,6 +137,8 @@ impl Fold {
             | RecordKind::SignedIn
             | RecordKind::SignInRefused
             | RecordKind::SignedOut
+            | RecordKind::Restored
+            | RecordKind::RestoreReleased
             | RecordKind::HookMade
             | RecordKind::HookEnded
             | RecordKind::Hinted

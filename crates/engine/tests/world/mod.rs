@@ -242,6 +242,14 @@ impl World {
         self.engine = self.process(&self.faults, self.names);
     }
 
+    /// The process died, and a new one takes over another store, which was the hub's once. The systems are as they are.
+    pub fn set_back(&mut self, store: Arc<dyn Store>) {
+        self.bare = store;
+        self.restart();
+        self.store = Arc::new(faults::Breakable::new(self.bare.clone(), self.faults.clone()));
+        self.log = WORLDS.fetch_add(1, Ordering::SeqCst);
+    }
+
     /// Another engine on the same store, at the same time. It dies with the first.
     pub fn second(&self) -> Engine {
         self.process(&self.faults, 1_000)

@@ -32,6 +32,7 @@ mod operators;
 mod pace;
 pub mod page;
 pub mod plans;
+pub mod recovery;
 mod request;
 pub mod reviews;
 mod sessions;
@@ -77,6 +78,7 @@ pub use self::{
     pace::Pace,
     page::Page,
     plans::{ApprovalRequest, PlanView},
+    recovery::RecoveryRelease,
     reviews::{Acceptance, DecisionRequest, Proposal, ReviewView},
     sessions::{Offered, SessionView},
     sources::Delivered,
@@ -160,6 +162,8 @@ pub fn router(hub: Hub) -> Router {
         .route("/plans/{plan}/approval", post(plans::approve))
         .route("/plans/{plan}/invitation", get(operators::invitation))
         .route("/undo", post(undo::ask))
+        .route("/recovery", get(recovery::show))
+        .route("/recovery/release", post(recovery::release))
         .route("/identities", get(identities::list))
         .route("/identities/{identity}", get(identities::show))
         .route("/identities/{identity}/stay", post(departures::stay))

@@ -13,7 +13,10 @@ use bailiwick_core::{
     system::System,
     time::{SignedDuration, Timestamp},
 };
-use bailiwick_store::{Filter, Table, Tx, entities::Reading};
+use bailiwick_store::{
+    Filter, Table, Tx,
+    entities::{Reading, Recovery},
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -52,6 +55,9 @@ pub struct Status {
     pub shut: BTreeMap<String, String>,
     /// When each of them was looked at, and when it will be.
     pub schedule: Vec<SystemStatus>,
+    /// When the hub was restored, while it changes no system because of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<Timestamp>,
     /// Integrations that are stopped.
     pub quarantined: Vec<String>,
     /// The work that is queued.
@@ -127,6 +133,8 @@ pub async fn show(
     let stopped =
         |i: Integration| matches!(i.standing, Standing::Quarantined { .. }).then(|| i.name.to_string());
     let (_, written) = tx.entry_counts().await?;
+    let held = vec![Filter::Is("state", Recovery::HELD.into())];
+    let restored = hub.all::<Recovery>(&mut *tx, held).await?.pop().map(|recovery| recovery.at);
     Ok(Json(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         store: hub.engine.parts().store.kind().to_owned(),
@@ -140,6 +148,7 @@ pub async fn show(
         integrations: integrations.len(),
         shut,
         schedule: schedule(&hub, &mut *tx).await?,
+        restored,
         quarantined: integrations.into_iter().filter_map(stopped).collect(),
         queue,
         log: LogStatus { size: tx.log_head().await?.map_or(0, |head| head.size), written },

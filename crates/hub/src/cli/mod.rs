@@ -1,6 +1,6 @@
 //! The command line. One file for each group of commands: its arguments, then what it does.
 //!
-//! Every command but `init`, `serve`, `lab`, `demo`, `connector list` and `check`, `evidence verify` and
+//! Every command but `init`, `serve`, `backup`, `restore`, `upgrade`, `lab`, `demo`, `connector list` and `check`, `evidence verify` and
 //! `completions` talks to a running hub over its HTTP API.
 
 mod access;
@@ -32,6 +32,7 @@ mod operator;
 mod plan;
 mod probe;
 mod reconcile;
+mod recovery;
 mod review;
 mod sign_in;
 mod signal;
@@ -111,6 +112,12 @@ enum Command {
     Init(crate::init::InitArgs),
     /// Run the hub: API and workers
     Serve(crate::serve::ServeArgs),
+    /// Copy what the hub knows, while it works
+    Backup(crate::backup::BackupArgs),
+    /// Go on from a backup; plans only until it is released
+    Restore(crate::restore::RestoreArgs),
+    /// Bring the store up to date, or rehearse it
+    Upgrade(crate::upgrade::UpgradeArgs),
     /// See it all at work on simulated systems, in half a minute
     Demo(crate::demo::DemoArgs),
     /// Run simulated systems with a back door to their truth
@@ -194,6 +201,9 @@ enum Command {
     Blast(blast::BlastArgs),
     /// Bring back what a plan took, by a plan that somebody else approves
     Undo(undo::UndoArgs),
+    /// After a restore: what was not looked at since, and letting changes go out again
+    #[command(subcommand)]
+    Recovery(recovery::RecoveryCommand),
     /// Access for a time that no policy gives: asked for, approved, ended
     #[command(subcommand)]
     Access(access::AccessCommand),
@@ -279,6 +289,10 @@ async fn dispatch(context: &Context<'_>, command: Option<Command>) -> Result<Exi
     match command {
         Command::Init(args) => crate::init::run(context, args).await,
         Command::Serve(args) => crate::serve::run(context, args).await,
+        Command::Backup(args) => crate::backup::run(context, args).await,
+        Command::Restore(args) => crate::restore::run(context, args).await,
+        Command::Upgrade(args) => crate::upgrade::run(context, args).await,
+        Command::Recovery(command) => recovery::run(context, command).await,
         Command::Demo(args) => crate::demo::run(context, args).await,
         Command::Lab(args) => crate::lab::run(context, args).await,
         Command::SignIn(args) => sign_in::run(context, args).await,

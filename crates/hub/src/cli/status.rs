@@ -48,6 +48,10 @@ fn show(output: Output, status: &Status) {
         "evidence",
         format!("{} in the log, {} written", count(status.log.size, "record", "records"), status.log.written),
     );
+    if let Some(at) = status.restored {
+        let text = format!("restored     {at:.0}: no system is changed; see `bailiwick recovery show`");
+        output.toned(Tone::Bad, &text);
+    }
     for (name, code) in status.shut.iter().filter(|(name, _)| !status.quarantined.contains(name)) {
         output.toned(Tone::Warn, &format!("shut         {name}: {code}; see `bailiwick finding list`"));
     }

@@ -6,7 +6,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use bailiwick_core::time::Timestamp;
-use bailiwick_store::{Filter, Table};
+use bailiwick_store::{Filter, Table, entities::Recovery};
 
 use super::{
     show::{Moment, Tone},
@@ -109,6 +109,8 @@ pub struct Frame {
     pub now: Timestamp,
     /// The menu, by headings.
     pub ways: [(&'static str, Vec<Way>); 3],
+    /// Whether the hub goes on from a backup and changes no system.
+    pub restored: bool,
     /// What just happened.
     pub notice: Option<Notice>,
     /// What was looked for.
@@ -129,6 +131,7 @@ impl Frame {
         let findings = waits(Table::Findings, "state", "open").await?;
         let tasks = waits(Table::Tasks, "state", "open").await?;
         let held = waits(Table::Batches, "state", "held").await?;
+        let restored = waits(Table::Recoveries, "state", Recovery::HELD).await? > 0;
         let (_, seen) = tx.entry_counts().await?;
         let way = |place, name, href, waits| Way { place, name, href, waits };
         let operator = &signed_in.caller.0;
@@ -168,6 +171,7 @@ impl Frame {
                     ],
                 ),
             ],
+            restored,
             notice: None,
             sought: String::new(),
             seen,

@@ -22,6 +22,7 @@ mod list;
 mod live;
 mod plans;
 mod policies;
+mod recovery;
 mod reviews;
 mod search;
 mod show;
@@ -79,6 +80,8 @@ pub fn router(hub: &Hub) -> Router<Hub> {
         .route("/policies/{*path}", get(policies::show).post(policies::simulate))
         .route("/evidence", get(evidence::show))
         .route("/evidence/packs/{subject}", get(evidence::pack))
+        .route("/recovery", get(recovery::show))
+        .route("/recovery/release", post(recovery::release))
         .route("/search", get(search::show))
         .route("/live", get(live::show))
         .route("/sign-out", post(sign_in::leave))

@@ -233,7 +233,7 @@ pub(super) const LINES: &[Line] = &[
         "the demo saw something that is not as it must be",
         "run `bailiwick demo --keep DIR` and report what it says",
     ),
-    ("reason-missing", "a reason is to be given and is empty", "say why with `--reason TEXT`"),
+    ("reason-missing", "a reason has to be given", "say why: people read it later in the evidence"),
     ("request-malformed", "the request is not understood", "mend what the message names"),
     (
         "request-too-large",

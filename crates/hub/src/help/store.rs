@@ -5,6 +5,37 @@ use super::Line;
 /// Code, meaning and what to do, by code.
 pub(super) const LINES: &[Line] = &[
     (
+        "backup-by-server",
+        "the store is no SQLite file, so its server has the tools that back it up",
+        "use `pg_dump` or what your server offers; `bailiwick restore --store STORE` goes on from what it restored",
+    ),
+    (
+        "backup-damaged",
+        "a file of the backup is not what was backed up",
+        "take another backup; this one was changed or broke",
+    ),
+    (
+        "backup-form",
+        "the list of files of a backup is not understood",
+        "use the program that made it, or take another backup",
+    ),
+    (
+        "backup-missing",
+        "the folder holds no backup, or one that was never finished",
+        "name the folder that `bailiwick backup` made",
+    ),
+    ("backup-unreadable", "a file of the backup cannot be read", "check that you may read it"),
+    (
+        "backup-unwritable",
+        "the backup cannot be written",
+        "name a folder that is not there yet, in one that you may write to, with room for it",
+    ),
+    (
+        "hub-restored",
+        "the hub goes on from a backup, so it decides and plans and changes no system",
+        "look at `bailiwick recovery show` and at its plans, then run `bailiwick recovery release --reason TEXT`",
+    ),
+    (
         "key-file-exists",
         "there is a key file in this place already",
         "keep it: without it the credentials in the store cannot be opened",
@@ -32,6 +63,11 @@ pub(super) const LINES: &[Line] = &[
         "use the key file that this store was set up with, with BAILIWICK_KEY_FILE or `DIR/key`",
     ),
     ("lost-lease", "another hub took the work over", "nothing; the other one goes on"),
+    (
+        "restore-unseen",
+        "something was not looked at since the restore, so what is planned may rest on old knowledge",
+        "have it compared or delivered; where that cannot be, release it with `--anyway`",
+    ),
     (
         "seal-context",
         "a sealed credential was moved to another integration",

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod authority;
+mod backup;
 mod configuration;
 mod connectors;
 mod console;

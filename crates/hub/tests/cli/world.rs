@@ -214,7 +214,8 @@ impl World {
         self.start_hub_on("data");
     }
 
-    fn start_hub_on(&mut self, data: &str) {
+    /// Starts the hub on this data folder.
+    pub fn start_hub_on(&mut self, data: &str) {
         let (process, address) = start(
             self.command(&["serve", "--data", data, "--listen", "127.0.0.1:0"]),
             "the hub listens on http://",

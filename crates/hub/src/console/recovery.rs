@@ -1,0 +1,77 @@
+//! After a restore: what was not looked at since, and letting changes go out again.
+
+use askama::Template;
+use axum::{
+    extract::State,
+    response::{IntoResponse, Redirect, Response},
+};
+use bailiwick_engine::RecoveryView;
+use serde::Deserialize;
+
+use super::{
+    assets,
+    frame::{Frame, Notice, Place, page, refused},
+    show::{Tone, counted},
+    signed_in::{Posted, SignedIn},
+    table::View,
+    trouble::Trouble,
+};
+use crate::api::{
+    Hub, RecoveryRelease,
+    answer::{Body, Params},
+    caller::Right,
+    recovery,
+};
+
+#[derive(Template)]
+#[template(path = "recovery.html")]
+struct Shown {
+    frame: Frame,
+    view: Option<RecoveryView>,
+    /// How many plans are open, in words.
+    plans: String,
+    /// Whether who looks may release it.
+    may: bool,
+}
+
+/// `GET /recovery`
+pub async fn show(
+    State(hub): State<Hub>,
+    signed_in: SignedIn,
+    Params(view): Params<View>,
+) -> Result<Response, Trouble> {
+    Ok(page(&shown(&hub, &signed_in, view.notice()).await?)?.into_response())
+}
+
+async fn shown(hub: &Hub, signed_in: &SignedIn, notice: Option<Notice>) -> Result<Shown, Trouble> {
+    let view = recovery::show(State(hub.clone()), signed_in.caller.clone()).await?.0;
+    let plans = view.as_ref().map_or(0, |view| usize::try_from(view.plans).unwrap_or_default());
+    Ok(Shown {
+        frame: Frame::of(hub, signed_in, Place::Home).await?.say(notice),
+        plans: counted(plans, "plan", "plans"),
+        may: signed_in.caller.may(Right::Govern).is_ok(),
+        view,
+    })
+}
+
+/// Why somebody releases it.
+#[derive(Deserialize)]
+pub struct Given {
+    reason: String,
+    #[serde(default)]
+    anyway: String,
+}
+
+/// `POST /recovery/release`
+pub async fn release(
+    State(hub): State<Hub>,
+    signed_in: SignedIn,
+    Posted(given): Posted<Given>,
+) -> Result<Response, Trouble> {
+    let asked = RecoveryRelease { reason: given.reason, anyway: given.anyway == "yes" };
+    let released = recovery::release(State(hub.clone()), signed_in.caller.clone(), Body(asked)).await;
+    match released {
+        Ok(_) => Ok(Redirect::to("/recovery?done=released").into_response()),
+        Err(error) => refused(error, |notice| shown(&hub, &signed_in, notice)).await,
+    }
+}
