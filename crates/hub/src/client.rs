@@ -3,7 +3,7 @@
 //! A problem that the hub answers with becomes the command's failure; no hub at all becomes
 //! `hub-unreachable`. Nothing is tried twice.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use reqwest::{Method, StatusCode, Url, header};
 use serde::{Serialize, de::DeserializeOwned};
@@ -48,7 +48,11 @@ impl Client {
                 format!("`{}` in the profile is not an http address", profile.url),
             )
         })?;
-        let http = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().map_err(|error| {
+        let mut http = reqwest::Client::builder().timeout(PATIENCE).no_proxy();
+        if let Some(ca) = &profile.ca {
+            http = http.tls_certs_only(issuers(ca)?);
+        }
+        let http = http.build().map_err(|error| {
             Failure::unreachable("hub-unreachable", "cannot set up a connection").because(&error)
         })?;
         Ok(Self { http, base, token: profile.token.clone() })
@@ -172,6 +176,17 @@ impl Request<'_> {
             status => Err(unwelcome(status, is_problem, &bytes)),
         }
     }
+}
+
+/// The certificates in a file.
+fn issuers(file: &Path) -> Result<Vec<reqwest::Certificate>> {
+    let unfit = || {
+        let message = format!("`{}`, the `ca` of the profile, holds no certificates", file.display());
+        Failure::usage("profile-malformed", message)
+    };
+    let bundle = std::fs::read(file).map_err(|error| unfit().because(&error))?;
+    let issuers = reqwest::Certificate::from_pem_bundle(&bundle).map_err(|error| unfit().because(&error))?;
+    if issuers.is_empty() { Err(unfit()) } else { Ok(issuers) }
 }
 
 fn unwelcome(status: StatusCode, is_problem: bool, body: &[u8]) -> Failure {

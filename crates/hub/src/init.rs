@@ -18,7 +18,7 @@ use crate::{
     folder::{Folder, write_secret},
     open::{self, Opened},
     problem::Problem,
-    profile::Profile,
+    profile::{self, Profile},
 };
 
 /// How long the first operator's token works, days.
@@ -41,6 +41,12 @@ pub struct InitArgs {
     /// Where the hub will listen, for the profile
     #[arg(long, default_value = "127.0.0.1:7460", value_name = "HOST:PORT")]
     listen: SocketAddr,
+    /// How people reach the hub, for the profile [default: http://LISTEN]
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// Certificates, PEM, of which one has issued the hub's, for the profile [default: the machine's own]
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// The name of the first operator [default: your user name]
     #[arg(long, value_name = "NAME")]
     operator: Option<String>,
@@ -96,8 +102,13 @@ pub async fn run(context: &Context<'_>, args: InitArgs) -> Result<Exit> {
         origin: args.origin,
     };
     let (opened, token) = set_up(start, context.environment).await?;
-    let url = format!("http://{}", args.listen);
-    let profile = Profile { url, operator: token.operator.clone(), token: token.secret.clone() };
+    let url = args.url.unwrap_or_else(|| format!("http://{}", args.listen));
+    let profile = Profile {
+        url,
+        ca: profile::ca(args.ca),
+        operator: token.operator.clone(),
+        token: token.secret.clone(),
+    };
     profile.write(&path)?;
     let log_key = opened.log_key()?;
     let made = Made {

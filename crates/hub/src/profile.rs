@@ -22,6 +22,9 @@ use crate::{
 pub struct Profile {
     /// The hub's address, such as `http://127.0.0.1:7460`.
     pub url: String,
+    /// Certificates, PEM, of which one has issued the hub's; the machine's own without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
     /// The operator's name, for messages.
     pub operator: String,
     /// The operator's token.
@@ -36,6 +39,11 @@ pub fn path(named: Option<&Path>, environment: &Environment) -> Result<PathBuf> 
         .or_else(|| environment.profile.clone())
         .or_else(fallback)
         .ok_or_else(|| Failure::usage("no-profile", "there is no home folder to look for a profile in"))
+}
+
+/// A file of certificates as a profile names it: wherever a command is run.
+pub fn ca(file: Option<PathBuf>) -> Option<PathBuf> {
+    file.map(|file| std::path::absolute(&file).unwrap_or(file))
 }
 
 impl Profile {

@@ -23,7 +23,7 @@ use crate::{
     init::{new_log_key, new_origin},
     open::{self, Opened},
     problem::Problem,
-    profile::Profile,
+    profile::{self, Profile},
 };
 
 /// Arguments of `bailiwick restore`.
@@ -54,6 +54,9 @@ pub struct RestoreArgs {
     /// Where the hub will listen, for the profile
     #[arg(long, default_value = "http://127.0.0.1:7460", value_name = "URL")]
     url: String,
+    /// Certificates, PEM, of which one has issued the hub's, for the profile [default: the machine's own]
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// The name of the log from now on [default: the old one with a number]
     #[arg(long, value_name = "NAME")]
     origin: Option<String>,
@@ -94,7 +97,8 @@ pub async fn run(context: &Context<'_>, args: RestoreArgs) -> Result<Exit> {
             return Err(failure);
         }
     };
-    Profile { url: args.url.clone(), operator: args.operator.clone(), token }.write(&path)?;
+    let ca = profile::ca(args.ca.clone());
+    Profile { url: args.url.clone(), ca, operator: args.operator.clone(), token }.write(&path)?;
     let log_key = opened.log_key()?;
     let made = Made {
         data: folder.path().to_owned(),

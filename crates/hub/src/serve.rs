@@ -13,6 +13,7 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     api,
     cli::Context,
+    connections::{self, Certificates, Patience, TlsFiles},
     console::TurnedAway,
     environment::Environment,
     failure::{Exit, Failure, Result},
@@ -29,7 +30,8 @@ const WATCHING: usize = 200;
 #[command(
     after_help = "Stops on Ctrl-C or SIGTERM, after what is under way is done. BAILIWICK_KEY_FILE names the \
     key file\nif it is not in the data folder; BAILIWICK_LOG sets what is logged (default `info`),\nand BAILIWICK_LOG_FORMAT=json writes it as JSON.\n\n\
-    Example:\n  bailiwick serve --data ./bailiwick-data --listen 127.0.0.1:7460"
+    Example:\n  bailiwick serve --data ./bailiwick-data --listen 127.0.0.1:7460\n  \
+    bailiwick serve --listen 0.0.0.0:443 --tls-cert /etc/bailiwick/chain.pem --tls-key /etc/bailiwick/key.pem"
 )]
 pub struct ServeArgs {
     #[command(flatten)]
@@ -37,6 +39,12 @@ pub struct ServeArgs {
     /// Where to listen
     #[arg(long, default_value = "127.0.0.1:7460", value_name = "HOST:PORT")]
     listen: SocketAddr,
+    /// The certificate to serve with, PEM, with those that lead to its issuer; another one is taken up within a minute
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The key of the certificate, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
 }
 
 /// Where state is kept.
@@ -55,11 +63,14 @@ pub async fn run(context: &Context<'_>, args: ServeArgs) -> Result<Exit> {
     let Environment { log, log_json, .. } = context.environment;
     log_to_stderr(log.as_deref().unwrap_or("info"), *log_json);
     let folder = Folder::existing(&args.place.data)?;
+    let files = args.tls_cert.zip(args.tls_key).map(|(chain, key)| TlsFiles { chain, key });
+    let certificates = files.map(Certificates::load).transpose()?.map(Arc::new);
+    let scheme = if certificates.is_some() { "https" } else { "http" };
     // The port first: a second hub on the same folder should say so, and not what the log says.
     let listener = listen(args.listen).await?;
     let opened = open::open(folder, args.place.store.as_deref(), context.environment).await?;
-    let running = Running::start(opened, listener)?;
-    context.output.say(&format!("the hub listens on http://{}; stop it with Ctrl-C", running.address));
+    let running = Running::start(opened, listener, certificates)?;
+    context.output.say(&format!("the hub listens on {scheme}://{}; stop it with Ctrl-C", running.address));
     stopped().await;
     context.output.say("stopping");
     running.stop().await?;
@@ -76,11 +87,15 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts the API on `listener` and the worker loop.
+    /// Starts the API on `listener`, secured if there are certificates, and the worker loop.
     ///
     /// # Errors
     /// `address-unknown` when the listener has none.
-    pub fn start(opened: Opened, listener: TcpListener) -> Result<Self> {
+    pub fn start(
+        opened: Opened,
+        listener: TcpListener,
+        certificates: Option<Arc<Certificates>>,
+    ) -> Result<Self> {
         let Opened { engine, sequencer, folder } = opened;
         let address = address_of(&listener)?;
         let stop = watch::Sender::new(false);
@@ -101,13 +116,15 @@ impl Running {
             // An error means that the sender is gone, which is a stop too.
             let _ = stopped.wait_for(|stop| *stop).await;
         };
-        let (server_told, worker_told) = (told(stop.subscribe()), told(stop.subscribe()));
-        let server = axum::serve(listener, api::router(hub)).with_graceful_shutdown(server_told);
+        let worker_told = told(stop.subscribe());
+        let router = api::router(hub);
+        let server =
+            connections::serve(listener, certificates, router, Patience::default(), stop.subscribe());
         Ok(Self {
             address,
             stop,
             worker: tokio::spawn(async move { worker.run(worker_told).await }),
-            server: tokio::spawn(server.into_future()),
+            server: tokio::spawn(server),
         })
     }
 

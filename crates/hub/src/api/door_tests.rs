@@ -41,7 +41,7 @@ impl Bench {
         let (opened, _) = init::set_up(start, &Environment::default()).await.unwrap();
         let engine = opened.engine.clone();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let running = Running::start(opened, listener).unwrap();
+        let running = Running::start(opened, listener, None).unwrap();
         Self { _dir: dir, engine, running, client: reqwest::Client::builder().no_proxy().build().unwrap() }
     }
 

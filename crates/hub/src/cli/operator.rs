@@ -13,7 +13,7 @@ use crate::{
     },
     client::Client,
     failure::{Exit, Failure, Result},
-    profile::Profile,
+    profile::{self, Profile},
     render::Tone,
 };
 
@@ -100,6 +100,9 @@ pub struct JoinArgs {
     /// Where the hub is
     #[arg(long)]
     url: String,
+    /// Certificates, PEM, of which one has issued the hub's [default: the machine's own]
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// Both halves, in any order
     #[arg(long, num_args = 2, required = true, value_name = "HALF")]
     halves: Vec<String>,
@@ -165,7 +168,7 @@ async fn add_and_tell(context: &Context<'_>, client: &Client, args: AddArgs) -> 
     if !show_token && to.exists() {
         return Err(Failure::usage("profile-exists", format!("there is a profile at `{}`", to.display())));
     }
-    let url = Profile::read(&context.profile_path()?)?.url;
+    let Profile { url, ca, .. } = Profile::read(&context.profile_path()?)?;
     let new = NewOperator { name, roles: roles.into_iter().collect(), person, days };
     let OperatorMade { operator, token } = match ask(client, &new).await? {
         AskedFor::Added(made) => made,
@@ -186,7 +189,7 @@ async fn add_and_tell(context: &Context<'_>, client: &Client, args: AddArgs) -> 
         context.output.result(&OperatorMade { operator, token: token.clone() }, |output| output.line(&token));
         return Ok(());
     }
-    Profile { url, operator: operator.name.clone(), token }.write(&to)?;
+    Profile { url, ca, operator: operator.name.clone(), token }.write(&to)?;
     context.output.result(&operator, |output| {
         output.line(&format!(
             "{} is added; their token is in `{}`, to be handed to them",
@@ -208,7 +211,7 @@ pub async fn ask(client: &Client, new: &NewOperator) -> Result<AskedFor> {
 }
 
 async fn join(context: &Context<'_>, args: JoinArgs) -> Result<Exit> {
-    let JoinArgs { name, url, halves, to } = args;
+    let JoinArgs { name, url, ca, halves, to } = args;
     let to = to.unwrap_or_else(|| PathBuf::from(format!("{name}.profile.toml")));
     if to.exists() {
         return Err(Failure::usage("profile-exists", format!("there is a profile at `{}`", to.display())));
@@ -216,10 +219,11 @@ async fn join(context: &Context<'_>, args: JoinArgs) -> Result<Exit> {
     let Ok(halves) = <[String; 2]>::try_from(halves) else {
         return Err(Failure::usage("usage", "an invitation has two halves"));
     };
-    let nobody = Profile { url: url.clone(), operator: name.clone(), token: String::new() };
+    let ca = profile::ca(ca);
+    let nobody = Profile { url: url.clone(), ca: ca.clone(), operator: name.clone(), token: String::new() };
     let path = ["operators", &name, "joining"];
     let made: OperatorMade = Client::new(&nobody)?.post(&path).json(&Joining { halves }).send().await?;
-    Profile { url, operator: made.operator.name.clone(), token: made.token }.write(&to)?;
+    Profile { url, ca, operator: made.operator.name.clone(), token: made.token }.write(&to)?;
     context.output.result(&made.operator, |output| {
         output.line(&format!("you are {}; your token is in `{}`", made.operator.name, to.display()));
     });

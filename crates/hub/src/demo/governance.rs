@@ -105,6 +105,7 @@ async fn operator(stage: &Stage, (name, person): (&str, &str), role: &str) -> Re
             token: made.token,
             operator: made.operator.name,
             url: stage.profile.url.clone(),
+            ca: None,
         }),
         AskedFor::Waiting { .. } => {
             Err(Failure::refused("promise-broken", format!("`{name}` waits for an approval")))

@@ -93,9 +93,9 @@ impl Stage {
         let (opened, token) = init::set_up(start, &environment).await?;
         let entitlements = acme::entitlements(&files, opened.folder.path())?;
         let log_key = opened.log_key()?;
-        let running = Running::start(opened, serve::listen(ephemeral).await?)?;
+        let running = Running::start(opened, serve::listen(ephemeral).await?, None)?;
         let url = format!("http://{}", running.address);
-        let profile = Profile { url, operator: token.operator, token: token.secret };
+        let profile = Profile { url, ca: None, operator: token.operator, token: token.secret };
         let stage = Self {
             hub: Client::new(&profile)?,
             truth: BackDoor::new(lab_address)?,

@@ -233,7 +233,7 @@ pub(super) const LINES: &[Line] = &[
         "the demo saw something that is not as it must be",
         "run `bailiwick demo --keep DIR` and report what it says",
     ),
-    ("reason-missing", "a reason has to be given", "say why: people read it later in the evidence"),
+    ("reason-missing", "a reason is to be given and is empty", "say why with `--reason TEXT`"),
     ("request-malformed", "the request is not understood", "mend what the message names"),
     (
         "request-too-large",
@@ -280,6 +280,21 @@ pub(super) const LINES: &[Line] = &[
         "step-up-wrong",
         "the code is not one of this moment, or it was used before",
         "wait for the next code and check the clock of the device",
+    ),
+    (
+        "tls-key-open",
+        "others can read the key of the certificate",
+        "run `chmod 600` on it; if others could read it, have another certificate made",
+    ),
+    (
+        "tls-unfit",
+        "the certificate and its key cannot be used, mostly because they do not belong together",
+        "name the chain with the certificate of the hub first, and its own key",
+    ),
+    (
+        "tls-unreadable",
+        "the certificate or its key cannot be read",
+        "name files with PEM in them that the hub may read",
     ),
     (
         "token-refused",

@@ -254,7 +254,7 @@ impl Stage {
         };
         let (idp, agency) = (admitted("idp").await, admitted("agency").await);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let running = Running::start(opened, listener).unwrap();
+        let running = Running::start(opened, listener, None).unwrap();
         let url = format!("http://{}", running.address);
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let operator = token.secret;
