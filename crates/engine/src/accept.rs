@@ -38,6 +38,7 @@ type Draft = (Outcome, Ready);
 
 impl Engine {
     /// Accepts events and decides and plans for them, in one transaction. No identity is among them twice.
+    #[tracing::instrument(name = "decide", skip_all, fields(events = accepted.len()))]
     pub(crate) async fn accept(&self, tx: &mut dyn Tx, accepted: Vec<Accepted>) -> Result<()> {
         let catalogue = self.catalogue(tx).await?;
         let departed = accepted

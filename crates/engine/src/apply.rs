@@ -26,6 +26,7 @@ use bailiwick_store::{
     get, select,
 };
 use tokio::{sync::Semaphore, task::JoinSet};
+use tracing::Instrument as _;
 
 use crate::{
     Catalogue, Engine, EngineError, Haste, Job, Result,
@@ -245,10 +246,13 @@ impl Engine {
             let connector = route.connector.clone();
             let system = catalogue.systems.get(&taken.run.value.system).cloned();
             let (clock, gate) = (self.parts.clock.clone(), gate.clone());
-            under_way.spawn(async move {
+            let (plan, run) = (&taken.row.plan, &taken.run.value);
+            let span = tracing::info_span!("apply", event = %plan.decision.event, plan = %plan.id, run = %run.id, system = %run.system);
+            let sending = async move {
                 let _permit = gate.acquire_owned().await;
                 carry_out(&*connector, &line, taken, system.as_ref(), &|| clock.now()).await
-            });
+            };
+            under_way.spawn(sending.instrument(span));
         }
         while let Some(first) = under_way.join_next().await {
             let mut returned = vec![first];

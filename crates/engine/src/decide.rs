@@ -99,6 +99,7 @@ impl Engine {
         Ok(())
     }
 
+    #[tracing::instrument(name = "decide", skip_all, fields(events = items.len()))]
     async fn decide_chunk(&self, items: &[Item]) -> Result<()> {
         let mut tx = self.begin().await?;
         let catalogue = self.catalogue(&mut *tx).await?;

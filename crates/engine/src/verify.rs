@@ -29,6 +29,7 @@ use bailiwick_store::{
     get, select,
 };
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use crate::{
     Catalogue, Engine, EngineError, Result,
@@ -112,7 +113,9 @@ impl Engine {
             let (run, row) = (run.value, Arc::new(row.value));
             let task = Task { item, run, row, case, changed, system, witness, attested, drill, silent };
             let (connector, now) = (route.connector.clone(), self.now());
-            under_way.spawn(async move { look(&*connector, &line, task, now).await });
+            let (plan, run) = (&task.row.plan, &task.run);
+            let span = tracing::info_span!("verify", event = %plan.decision.event, plan = %plan.id, run = %run.id, system = %run.system);
+            under_way.spawn(async move { look(&*connector, &line, task, now).await }.instrument(span));
         }
         drop(tx);
         for (item, undeclared) in orphans {

@@ -15,6 +15,8 @@ pub struct Environment {
     pub log: Option<String>,
     /// `BAILIWICK_LOG_FORMAT`: `json` for programs; text otherwise.
     pub log_json: bool,
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: where traces are sent, the root of an OTLP collector.
+    pub collector: Option<String>,
     /// The folder for configuration of this user.
     pub config_home: Option<PathBuf>,
     /// `USER`: what to call the first operator.
@@ -34,6 +36,7 @@ impl Environment {
             key_file: path("BAILIWICK_KEY_FILE"),
             log: text("BAILIWICK_LOG"),
             log_json: text("BAILIWICK_LOG_FORMAT").is_some_and(|format| format == "json"),
+            collector: text("OTEL_EXPORTER_OTLP_ENDPOINT"),
             config_home: path("XDG_CONFIG_HOME").or_else(|| path("HOME").map(|home| home.join(".config"))),
             user: text("USER"),
             no_color: text("NO_COLOR").is_some(),

@@ -24,6 +24,7 @@ mod restore;
 mod scim;
 mod serve;
 mod span;
+mod telemetry;
 mod translate;
 mod upgrade;
 mod worker;

@@ -8,17 +8,16 @@ use tokio::{
     sync::{Semaphore, watch},
     task::{JoinError, JoinHandle},
 };
-use tracing_subscriber::EnvFilter;
 
 use crate::{
     api,
     cli::Context,
     connections::{self, Certificates, Patience, TlsFiles},
     console::TurnedAway,
-    environment::Environment,
     failure::{Exit, Failure, Result},
     folder::Folder,
     open::{self, Opened},
+    telemetry,
     worker::Worker,
 };
 
@@ -29,7 +28,7 @@ const WATCHING: usize = 200;
 #[derive(Args)]
 #[command(
     after_help = "Stops on Ctrl-C or SIGTERM, after what is under way is done. BAILIWICK_KEY_FILE names the \
-    key file\nif it is not in the data folder; BAILIWICK_LOG sets what is logged (default `info`),\nand BAILIWICK_LOG_FORMAT=json writes it as JSON.\n\n\
+    key file\nif it is not in the data folder; BAILIWICK_LOG sets what is logged (default `info`),\nand BAILIWICK_LOG_FORMAT=json writes it as JSON; OTEL_EXPORTER_OTLP_ENDPOINT names a collector of traces.\n\n\
     Example:\n  bailiwick serve --data ./bailiwick-data --listen 127.0.0.1:7460\n  \
     bailiwick serve --listen 0.0.0.0:443 --tls-cert /etc/bailiwick/chain.pem --tls-key /etc/bailiwick/key.pem"
 )]
@@ -60,8 +59,7 @@ pub struct PlaceArgs {
 
 /// Runs the hub.
 pub async fn run(context: &Context<'_>, args: ServeArgs) -> Result<Exit> {
-    let Environment { log, log_json, .. } = context.environment;
-    log_to_stderr(log.as_deref().unwrap_or("info"), *log_json);
+    let _telemetry = telemetry::start(context.environment)?;
     let folder = Folder::existing(&args.place.data)?;
     let files = args.tls_cert.zip(args.tls_key).map(|(chain, key)| TlsFiles { chain, key });
     let certificates = files.map(Certificates::load).transpose()?.map(Arc::new);
@@ -178,12 +176,4 @@ pub async fn stopped() {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}
     }
-}
-
-/// Logs what is `wanted`, as in `info` or `bailiwick_engine=debug`; as lines of text, or of JSON for programs.
-pub fn log_to_stderr(wanted: &str, json: bool) {
-    let filter = EnvFilter::try_new(wanted).unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // A second subscriber in one process is refused; the first goes on.
-    let _ = if json { lines.json().try_init() } else { lines.try_init() };
 }

@@ -13,6 +13,7 @@ use bailiwick_core::{
     time::Timestamp,
 };
 use bytes::Bytes;
+use tracing::Instrument as _;
 
 use super::{
     Answer, Call, Incident, Inner,
@@ -389,10 +390,19 @@ impl Line {
         request: Request<Bytes>,
     ) -> Result<Answer> {
         let started = self.now();
-        let answer = match self.carry(request).await {
+        let span = tracing::info_span!(
+            "call",
+            integration = %self.integration.name,
+            operation = call.operation.as_str(),
+            method = %call.method,
+            status = tracing::field::Empty,
+        );
+        let answer = match self.carry(request).instrument(span.clone()).await {
             Ok(response) => Ok(answer(response)),
             Err(error) => Err(failure(&error, call.operation, origin)),
         };
+        // The path may name people; what became of it does not.
+        span.record("status", answer.as_ref().map_or(0, |answer| answer.status));
         self.count(call.operation, started, &Outcome::of(call.operation, answer.as_ref().ok()));
         answer
     }

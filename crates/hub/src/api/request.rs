@@ -2,7 +2,7 @@
 //! what is logged of the request names it, so that one line leads to the other.
 
 use axum::{
-    extract::{Request, State},
+    extract::{MatchedPath, Request, State},
     http::{HeaderName, HeaderValue},
     middleware::Next,
     response::Response,
@@ -19,9 +19,16 @@ const LONGEST: usize = 64;
 pub async fn identify(State(hub): State<Hub>, request: Request, next: Next) -> Response {
     let id = request.headers().get(&ID).filter(|id| is_word(id)).cloned().unwrap_or_else(|| fresh(&hub));
     // The path may name people; the route does not, and says enough with the id.
-    let span =
-        tracing::info_span!("request", id = id.to_str().unwrap_or_default(), method = %request.method());
-    let mut response = next.run(request).instrument(span).await;
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let span = tracing::info_span!(
+        "request",
+        id = id.to_str().unwrap_or_default(),
+        method = %request.method(),
+        route,
+        status = tracing::field::Empty,
+    );
+    let mut response = next.run(request).instrument(span.clone()).await;
+    span.record("status", response.status().as_u16());
     response.headers_mut().insert(ID, id);
     response
 }

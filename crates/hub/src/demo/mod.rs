@@ -26,7 +26,7 @@ use self::{narrator::Narrator, stage::Stage};
 use crate::{
     cli::Context,
     failure::{Exit, Result},
-    serve,
+    telemetry,
 };
 
 /// Arguments of `bailiwick demo`.
@@ -40,9 +40,8 @@ pub struct DemoArgs {
 
 /// Plays all acts.
 pub async fn run(context: &Context<'_>, args: DemoArgs) -> Result<Exit> {
-    if let Some(wanted) = &context.environment.log {
-        serve::log_to_stderr(wanted, context.environment.log_json);
-    }
+    let logged = context.environment.log.is_some();
+    let _telemetry = logged.then(|| telemetry::start(context.environment)).transpose()?;
     let mut narrator = Narrator::new(context.output);
     let stage = Stage::set(&mut narrator, args.keep, context.environment).await?;
     let played = play(&mut narrator, &stage).await;

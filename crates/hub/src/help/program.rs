@@ -307,6 +307,11 @@ pub(super) const LINES: &[Line] = &[
         "wait as long as `Retry-After` says, and let the program call less often",
     ),
     (
+        "traces-unsendable",
+        "the address of the collector of traces is none",
+        "set OTEL_EXPORTER_OTLP_ENDPOINT to the root of a collector, such as http://127.0.0.1:4318, or to nothing",
+    ),
+    (
         "transport",
         "connections to systems cannot be set up",
         "look at the message: the machine's certificates or network are not right",

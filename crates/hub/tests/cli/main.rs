@@ -18,6 +18,7 @@ mod golden;
 mod hints;
 mod manual;
 mod metrics;
+mod operating;
 mod probe;
 mod scenario;
 mod scim;

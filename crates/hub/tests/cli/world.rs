@@ -216,18 +216,29 @@ impl World {
 
     /// Starts the hub on this data folder.
     pub fn start_hub_on(&mut self, data: &str) {
-        let (process, address) = start(
-            self.command(&["serve", "--data", data, "--listen", "127.0.0.1:0"]),
-            "the hub listens on http://",
-        );
+        self.start_hub_with(data, &[], &[]);
+    }
+
+    /// Starts it with more arguments and a larger environment.
+    pub fn start_hub_with(&mut self, data: &str, more: &[&str], environment: &[(&str, &str)]) {
+        let mut command = self.command(&["serve", "--data", data, "--listen", "127.0.0.1:0"]);
+        command.args(more).envs(environment.iter().copied());
+        let (process, address) = start(command, "the hub listens on ");
         let profile = fs::read_to_string(self.path("profile.toml")).unwrap();
         let lines = profile.lines().map(|line| match line.starts_with("url = ") {
-            true => format!("url = \"http://{address}\"\n"),
+            true => format!("url = \"{address}\"\n"),
             false => format!("{line}\n"),
         });
         // Written over, so that it keeps its mode.
         fs::write(self.path("profile.toml"), lines.collect::<String>()).unwrap();
         self.hub = Some(process);
+    }
+
+    /// Tells the hub to stop, and waits until it has.
+    pub fn stop_hub(&mut self) {
+        let mut hub = self.hub.take().expect("the hub runs");
+        let told = Command::new("kill").arg(hub.0.id().to_string()).status().unwrap();
+        assert!(told.success() && hub.0.wait().unwrap().success());
     }
 
     /// Ends the hub, as a machine that loses its power would.

@@ -1,0 +1,90 @@
+//! What whoever runs the hub gives it: a certificate, a collector of traces.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{IpAddr, Ipv4Addr, TcpListener},
+    os::unix::fs::PermissionsExt,
+    sync::mpsc,
+};
+
+use rcgen::{CertificateParams, KeyPair, SanType};
+
+use crate::world::World;
+
+#[test]
+fn with_a_certificate_the_command_line_and_everybody_else_comes_by_tls() {
+    let mut world = World::empty();
+    let key = KeyPair::generate().unwrap();
+    let mut wanted = CertificateParams::new(vec!["localhost".into()]).unwrap();
+    wanted.subject_alt_names.push(SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+    world.write("chain.pem", wanted.self_signed(&key).unwrap().pem());
+    let key = world.write("key.pem", key.serialize_pem());
+    world.run(&["init", "data", "--operator", "ada", "--ca", "chain.pem"]).well();
+    let serve = ["serve", "--data", "data", "--tls-cert", "chain.pem", "--tls-key", "key.pem"];
+    world.run(&serve).refused(2, "tls-key-open", "key.pem");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    world.start_hub_with("data", &serve[3..], &[]);
+    assert!(world.url().starts_with("https://"), "{}", world.url());
+    world.run(&["status"]).well();
+    // Whoever does not know the certificate does not talk to whoever shows it.
+    let profile = fs::read_to_string(world.path("profile.toml")).unwrap();
+    let stranger: String =
+        profile.lines().filter(|line| !line.starts_with("ca = ")).map(|l| format!("{l}\n")).collect();
+    let stranger = world.write("stranger.toml", stranger);
+    fs::set_permissions(&stranger, fs::Permissions::from_mode(0o600)).unwrap();
+    world.run(&["status", "--profile", &stranger]).refused(3, "hub-unreachable", "ertificate");
+}
+
+/// A collector: takes what is sent and says nothing.
+fn collector() -> (String, mpsc::Receiver<Vec<u8>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let (took, taken) = mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let mut reader = BufReader::new(stream);
+            let mut length = 0;
+            let mut line = String::new();
+            while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
+                let lower = line.to_ascii_lowercase();
+                length = lower.strip_prefix("content-length:").map_or(length, |n| n.trim().parse().unwrap());
+                line.clear();
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            reader.get_mut().write_all(answer.as_bytes()).unwrap();
+            if took.send(body).is_err() {
+                return;
+            }
+        }
+    });
+    (address, taken)
+}
+
+#[test]
+fn traces_go_to_the_collector_and_name_nobody() {
+    let mut world = World::with_acme();
+    let (address, taken) = collector();
+    world.kill_hub();
+    world.start_hub_with("data", &[], &[("OTEL_EXPORTER_OTLP_ENDPOINT", &address)]);
+    world.run(&["import", "hr", "acme/hr.csv"]).well();
+    world.run(&["status", "--wait", "60"]).well();
+    world.run(&["identity", "show", "hr/1042"]).well();
+    world.stop_hub();
+    let sent: Vec<u8> = taken.try_iter().flatten().collect();
+    let has = |text: &str| sent.windows(text.len()).any(|part| part == text.as_bytes());
+    for expected in
+        ["bailiwick", "request", "/api/v1/identities/{identity}", "decide", "apply", "call", "verify", "evt_"]
+    {
+        assert!(has(expected), "no `{expected}` in {} bytes", sent.len());
+    }
+    let token = fs::read_to_string(world.path("profile.toml")).unwrap();
+    let token =
+        token.lines().find_map(|line| line.strip_prefix("token = ")).unwrap().trim_matches('"').to_owned();
+    for secret in [token.as_str(), "lab-chat-write", "hr/1042", "acme.example", "Costa"] {
+        assert!(!has(secret), "`{secret}` was sent");
+    }
+    world.run(&["serve", "--data", "nowhere"]).refused(2, "no-data-folder", "nowhere");
+}
