@@ -17,6 +17,8 @@ pub struct Environment {
     pub log_json: bool,
     /// The folder for configuration of this user.
     pub config_home: Option<PathBuf>,
+    /// `BAILIWICK_URL`: under which address others reach the hub.
+    pub url: Option<String>,
     /// `USER`: what to call the first operator.
     pub user: Option<String>,
     /// `NO_COLOR`: no colours, whatever the terminal can do.
@@ -35,6 +37,7 @@ impl Environment {
             log: text("BAILIWICK_LOG"),
             log_json: text("BAILIWICK_LOG_FORMAT").is_some_and(|format| format == "json"),
             config_home: path("XDG_CONFIG_HOME").or_else(|| path("HOME").map(|home| home.join(".config"))),
+            url: text("BAILIWICK_URL"),
             user: text("USER"),
             no_color: text("NO_COLOR").is_some(),
         }

@@ -47,18 +47,17 @@ impl Engine {
         }
         let theirs = Select::from(Table::Accounts).filter(Filter::Is("identity", key.into()));
         let accounts = select::<Account>(tx, self.tenant(), theirs).await?;
+        let accounts: Vec<Account> =
+            accounts.into_iter().map(|stored| stored.value).filter(|account| account.state.active).collect();
         let mut held = BTreeMap::new();
         for (name, because) in wanted {
             let system = name.system();
-            let active = |account: &&Account| account.system == system && account.state.active;
-            let mut accounts = accounts.iter().map(|stored| &stored.value).filter(active).peekable();
-            if accounts.peek().is_none() {
+            if accounts.iter().all(|account| account.system != system) {
                 continue;
             }
             let nested = self.nested_in(tx, &name).await?;
             let ways = Ways::to(catalogue, &name, &nested);
-            let has = accounts.any(|account| ways.of(account).is_some());
-            if has {
+            if accounts.iter().any(|account| account.system == system && ways.of(account).is_some()) {
                 held.insert(name, because);
             }
         }

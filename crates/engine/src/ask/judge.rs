@@ -1,7 +1,7 @@
 //! The answer to one question, from what is known.
 
 use bailiwick_core::{
-    id::{IntegrationName, ResourceTypeName, SubjectTypeName},
+    id::{IdentityId, IntegrationName, ResourceTypeName, SubjectTypeName},
     identity::Lifecycle,
     policy::{AccessPrincipal, AccessQuestion, AttributeType, AttributeValue, Attributes, PolicyId, Said},
     resource::{ENTITLEMENT, INTEGRATION, ResourceType},
@@ -13,7 +13,7 @@ use super::{
     Judged, Question, Reason,
     live::{View, Who},
 };
-use crate::{Engine, EngineError, Result};
+use crate::{Doing, Engine, EngineError, Result};
 
 /// Names with their types.
 type Types = std::collections::BTreeMap<String, AttributeType>;
@@ -22,7 +22,7 @@ type Types = std::collections::BTreeMap<String, AttributeType>;
 pub(super) struct Subject {
     pub principal: AccessPrincipal,
     /// The identity, of those that are no integration.
-    pub identity: Option<bailiwick_core::id::IdentityId>,
+    pub identity: Option<IdentityId>,
 }
 
 impl Engine {
@@ -77,10 +77,19 @@ impl Engine {
     }
 
     /// Whether somebody holds an entitlement, and no policy forbids that it is used.
-    async fn used(
+    fn used<'a>(
+        &'a self,
+        view: &'a View,
+        identity: Option<IdentityId>,
+        put: AccessQuestion<'a>,
+    ) -> Doing<'a, (Reason, Vec<PolicyId>)> {
+        Box::pin(self.used_now(view, identity, put))
+    }
+
+    async fn used_now(
         &self,
         view: &View,
-        identity: Option<bailiwick_core::id::IdentityId>,
+        identity: Option<IdentityId>,
         put: AccessQuestion<'_>,
     ) -> Result<(Reason, Vec<PolicyId>)> {
         let policies = &view.catalogue.policies;

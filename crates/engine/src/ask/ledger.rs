@@ -12,11 +12,12 @@ use std::sync::{
 use bailiwick_core::{
     id::{DecisionId, IdentityId},
     record::{Actor, Record, RecordKind},
+    resource::ResourceType,
 };
 use bailiwick_store::Update;
 use tokio::sync::oneshot;
 
-use super::{AskRefusal, Asker, Question, Reason, Verdict};
+use super::{AskRefusal, Asker, Question, Verdict};
 use crate::{Engine, Result};
 
 /// How many records may wait.
@@ -68,32 +69,29 @@ pub(super) fn sampled(id: DecisionId, of: u32) -> bool {
 }
 
 impl Engine {
-    /// The record of a decision. What a caller says may be personal: it is committed to, as is the whole input by its
-    /// digest.
+    /// The record of a decision. What a caller says may be personal: it is committed to, and so is the whole input by
+    /// its digest.
     pub(super) fn decision_record(
         &self,
         asker: &Asker,
-        question: &Question,
+        (question, kind): (&Question, Option<&ResourceType>),
         verdict: &Verdict,
         identity: Option<IdentityId>,
     ) -> Record {
         let actor = Actor::Integration(asker.name.to_string());
-        let known =
-            |reason: &Reason| *reason != Reason::ActionUnknown && *reason != Reason::ResourceTypeUnknown;
+        let Question { subject, action, resource, .. } = question;
+        let asked = (&subject.kind, &subject.id, &action.0, &resource.kind, &resource.id);
         let mut record = Record::new(RecordKind::AccessDecided, self.now(), actor, self.entropy())
-            .fact("code", verdict.reason.code())
+            .fact("because", verdict.reason.name())
             .fact("decision", verdict.id)
             .fact("integration", &asker.name)
             .fact("permits", verdict.permits())
             .fact("policies", &verdict.policies)
             .fact("policy", verdict.version)
-            .personal("asked", (&question.subject.kind, &question.subject.id, &question.action.0))
-            .personal("input", verdict.input)
-            .personal("resource", (&question.resource.kind, &question.resource.id));
-        if known(&verdict.reason)
-            && asker.view.catalogue.resources.keys().any(|k| k.as_str() == question.resource.kind)
-        {
-            record = record.fact("resource_type", &question.resource.kind);
+            .personal("asked", asked)
+            .personal("input", verdict.input);
+        if let Some(kind) = kind {
+            record = record.fact("resource_type", &kind.name);
         }
         record.identity = identity;
         record
@@ -143,8 +141,10 @@ impl Engine {
                 tracing::error!(code = error.code(), count, "decisions are not written down");
             }
             inner.waiting.fetch_sub(count, Ordering::SeqCst);
-            // Who does not wait any more is told nothing.
-            done.into_iter().for_each(|done| drop(done.send(written.is_ok())));
+            for done in done {
+                // Who does not wait any more is told nothing.
+                let _ = done.send(written.is_ok());
+            }
         }
     }
 

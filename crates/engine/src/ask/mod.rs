@@ -26,7 +26,8 @@ use bailiwick_core::{
     gate::Shut,
     id::{DecisionId, IdentityId, IntegrationName, ResourceTypeName},
     policy::{Attributes, PolicyId},
-    record::sorted,
+    record::{Actor, Record, RecordKind, sorted},
+    resource::ResourceType,
     time::{SignedDuration, Timestamp},
 };
 use serde::Serialize;
@@ -113,8 +114,8 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// The stable code.
-    pub const fn code(&self) -> &'static str {
+    /// The name, kebab-case.
+    pub const fn name(&self) -> &'static str {
         match self {
             Self::Permitted => "permitted",
             Self::SubjectTypeUnknown => "subject-type-unknown",
@@ -321,7 +322,7 @@ impl Engine {
         if let (Some(kind), Some(act)) = (kind, &act)
             && !self.acts(asker, act)?
         {
-            return Err(AskRefusal::Outside(asker.name.clone(), kind.name.clone(), "decide").into());
+            return Err(self.asked_outside(asker, kind, "decide"));
         }
         let judged = self.judge(&asker.view, question).await;
         let verdict = Verdict {
@@ -334,7 +335,9 @@ impl Engine {
         };
         let written = match verdict.permits() && !ledger::sampled(verdict.id, kind.map_or(1, |k| k.sample)) {
             true => Written::nothing(),
-            false => self.write_down(self.decision_record(asker, question, &verdict, judged.identity))?,
+            false => {
+                self.write_down(self.decision_record(asker, (question, kind), &verdict, judged.identity))?
+            }
         };
         Ok((verdict, written))
     }
@@ -362,12 +365,27 @@ impl Engine {
         })
     }
 
+    /// Writes down that a caller asks outside of its scope; gives the refusal. It is not stopped for that: others wait
+    /// for what it may ask.
+    fn asked_outside(&self, asker: &Asker, kind: &ResourceType, what: &'static str) -> EngineError {
+        let refusal = AskRefusal::Outside(asker.name.clone(), kind.name.clone(), what);
+        let actor = Actor::Integration(asker.name.to_string());
+        let record = Record::new(RecordKind::OutOfScope, self.now(), actor, self.entropy())
+            .fact("integration", &asker.name)
+            .fact("reason", refusal.to_string());
+        match self.write_down(record) {
+            // Nobody waits for it.
+            Ok(_written) => refusal.into(),
+            Err(full) => full,
+        }
+    }
+
     fn acts(&self, asker: &Asker, act: &Touch) -> Result<bool> {
         let integration = asker.view.catalogue.integration(&asker.name)?;
         Ok(integration.scope.acts().any(|has| has == act))
     }
 }
 
-fn declared<'a>(asker: &'a Asker, kind: &str) -> Option<&'a bailiwick_core::resource::ResourceType> {
+fn declared<'a>(asker: &'a Asker, kind: &str) -> Option<&'a ResourceType> {
     asker.view.catalogue.resources.get(&ResourceTypeName::new(kind).ok()?)
 }

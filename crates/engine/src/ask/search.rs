@@ -17,8 +17,8 @@ use bailiwick_core::{
 use bailiwick_store::{Filter, Select, Table, Tx, select};
 use serde::Serialize;
 
-use super::{AskRefusal, Asker, Question, Reason, judge::not_here};
-use crate::{Engine, EngineError, Result};
+use super::{Asker, Question, Reason, judge::not_here};
+use crate::{Doing, Engine, EngineError, Result};
 
 /// How many identities are read at a time.
 const PART: u32 = 256;
@@ -60,39 +60,39 @@ impl Engine {
     ///
     /// # Errors
     /// [`AskRefusal`]: the search is not in the caller's scope, the token is not one of it.
-    pub async fn find_subjects(
-        &self,
-        asker: &Asker,
-        question: &Question,
-        page: &PageRequest,
-    ) -> Result<Found> {
-        self.sought(asker, question, page, Sought::Subject).await
+    pub fn find_subjects<'a>(
+        &'a self,
+        asker: &'a Asker,
+        question: &'a Question,
+        page: &'a PageRequest,
+    ) -> Doing<'a, Found> {
+        Box::pin(self.sought(asker, question, page, Sought::Subject))
     }
 
     /// The known resources of the type to which the subject may do it; of entitlements, those that it holds.
     ///
     /// # Errors
     /// As [`find_subjects`](Self::find_subjects).
-    pub async fn find_resources(
-        &self,
-        asker: &Asker,
-        question: &Question,
-        page: &PageRequest,
-    ) -> Result<Found> {
-        self.sought(asker, question, page, Sought::Resource).await
+    pub fn find_resources<'a>(
+        &'a self,
+        asker: &'a Asker,
+        question: &'a Question,
+        page: &'a PageRequest,
+    ) -> Doing<'a, Found> {
+        Box::pin(self.sought(asker, question, page, Sought::Resource))
     }
 
     /// What the subject may do to the resource.
     ///
     /// # Errors
     /// As [`find_subjects`](Self::find_subjects).
-    pub async fn find_actions(
-        &self,
-        asker: &Asker,
-        question: &Question,
-        page: &PageRequest,
-    ) -> Result<Found> {
-        self.sought(asker, question, page, Sought::Action).await
+    pub fn find_actions<'a>(
+        &'a self,
+        asker: &'a Asker,
+        question: &'a Question,
+        page: &'a PageRequest,
+    ) -> Doing<'a, Found> {
+        Box::pin(self.sought(asker, question, page, Sought::Action))
     }
 
     async fn sought(
@@ -104,7 +104,7 @@ impl Engine {
     ) -> Result<Found> {
         let Some(kind) = super::declared(asker, &question.resource.kind) else { return Ok(Found::default()) };
         if !self.acts(asker, &Touch::Search(kind.name.clone()))? {
-            return Err(AskRefusal::Outside(asker.name.clone(), kind.name.clone(), "search").into());
+            return Err(self.asked_outside(asker, kind, "search"));
         }
         let mut question = question.clone();
         match sought {
@@ -121,12 +121,8 @@ impl Engine {
             Sought::Subject => self.subjects(asker, kind, &question, after, page.limit).await?,
             Sought::Resource => self.resources(asker, kind, &question, after, page.limit).await?,
             Sought::Action => {
-                let all = kind.actions.iter().map(ToString::to_string);
-                self.each(asker, all, after, page.limit, |name| Question {
-                    action: (name.to_owned(), Default::default()),
-                    ..question.clone()
-                })
-                .await?
+                let all = kind.actions.iter().map(ToString::to_string).collect();
+                self.each(asker, &question, (sought, all), after, page.limit).await?
             }
         };
         let found = Found { next: next.map(|after| self.page_token(asker, search, &after)), items };
@@ -147,24 +143,25 @@ impl Engine {
     async fn each(
         &self,
         asker: &Asker,
-        all: impl Iterator<Item = String>,
+        question: &Question,
+        (sought, all): (Sought, Vec<String>),
         after: Option<String>,
         limit: usize,
-        put: impl Fn(&str) -> Question,
     ) -> Result<Part> {
-        let mut items = Vec::new();
-        let mut all = all.filter(|name| after.as_ref().is_none_or(|after| name > after)).peekable();
-        let mut looked = 0;
-        while let Some(name) = all.next() {
-            looked += 1;
-            let judged = self.judge(&asker.view, &put(&name)).await;
-            if let Reason::Undecidable(why) = judged.reason {
-                return Err(EngineError::Undecidable(why));
+        let left: Vec<String> =
+            all.into_iter().filter(|name| after.as_ref().is_none_or(|after| name > after)).collect();
+        let (mut items, count) = (Vec::new(), left.len());
+        for (at, name) in left.into_iter().enumerate() {
+            let judged = self.judge(&asker.view, &with(question, sought, &name)).await;
+            match &judged.reason {
+                // Where policies cannot decide it is no; where the store is away nobody knows.
+                Reason::Undecidable(why) if !why.starts_with("policy-") => {
+                    return Err(EngineError::Undecidable(why.clone()));
+                }
+                Reason::Permitted => items.push(name.clone()),
+                _ => {}
             }
-            if judged.reason == Reason::Permitted {
-                items.push(name.clone());
-            }
-            if (items.len() >= limit || looked >= LOOKED_AT) && all.peek().is_some() {
+            if (items.len() >= limit || at + 1 >= LOOKED_AT) && at + 1 < count {
                 return Ok((items, Some(name)));
             }
         }
@@ -179,13 +176,9 @@ impl Engine {
         after: Option<String>,
         limit: usize,
     ) -> Result<Part> {
-        let put = |id: &str| {
-            let mut question = question.clone();
-            question.resource.id = id.to_owned();
-            question
-        };
         if kind.name.as_str() != ENTITLEMENT {
-            return self.each(asker, kind.known.keys().cloned(), after, limit, put).await;
+            let all = kind.known.keys().cloned().collect();
+            return self.each(asker, question, (Sought::Resource, all), after, limit).await;
         }
         let subject = self.subject(&asker.view, &question.subject.kind, &question.subject.id).await?;
         let Ok(Some(identity)) = subject.map(|subject| subject.identity) else {
@@ -195,7 +188,8 @@ impl Engine {
             let mut tx = self.read().await?;
             self.held_now(&mut *tx, &asker.view.catalogue, identity, None).await?
         };
-        self.each(asker, held.into_keys().map(|name| name.to_string()), after, limit, put).await
+        let all = held.into_keys().map(|name| name.to_string()).collect();
+        self.each(asker, question, (Sought::Resource, all), after, limit).await
     }
 
     async fn subjects(
@@ -207,14 +201,8 @@ impl Engine {
         limit: usize,
     ) -> Result<Part> {
         if question.subject.kind == INTEGRATION {
-            let all = asker.view.catalogue.integrations.keys().map(IntegrationName::to_string);
-            return self
-                .each(asker, all, after, limit, |id| {
-                    let mut question = question.clone();
-                    question.subject.id = id.to_owned();
-                    question
-                })
-                .await;
+            let all = asker.view.catalogue.integrations.keys().map(IntegrationName::to_string).collect();
+            return self.each(asker, question, (Sought::Subject, all), after, limit).await;
         }
         let subject = SubjectTypeName::new(&question.subject.kind).ok();
         let Some(subject) = subject.and_then(|name| asker.view.catalogue.subjects.get(&name)) else {
@@ -338,9 +326,8 @@ impl Engine {
         // A policy may forbid it to one who holds it.
         let mut items = Vec::new();
         for id in found {
-            let mut question = question.clone();
-            question.subject.id.clone_from(&id);
-            if self.judge(&asker.view, &question).await.reason == Reason::Permitted {
+            let put = with(question, Sought::Subject, &id);
+            if self.judge(&asker.view, &put).await.reason == Reason::Permitted {
                 items.push(id);
             }
         }
@@ -370,6 +357,17 @@ impl Engine {
         }
         Ok(ids)
     }
+}
+
+/// The question about one that was sought.
+fn with(question: &Question, sought: Sought, name: &str) -> Question {
+    let mut question = question.clone();
+    match sought {
+        Sought::Subject => name.clone_into(&mut question.subject.id),
+        Sought::Resource => name.clone_into(&mut question.resource.id),
+        Sought::Action => question.action = (name.to_owned(), Default::default()),
+    }
+    question
 }
 
 fn put<'a>(
