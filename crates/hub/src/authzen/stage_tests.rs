@@ -3,15 +3,17 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bailiwick_core::{
-    digest::Digest,
-    id::{IntegrationName, SourceName},
-    record::Actor,
+    gate::Gates,
+    id::{IntegrationName, SourceName, Tenant},
+    integration::Integration,
+    record::{Actor, Record, RecordKind},
 };
 use bailiwick_engine::Engine;
+use bailiwick_store::{Update, get};
 use reqwest::{Method, header::HeaderMap};
 use serde_json::Value;
 
-use crate::{config, environment::Environment, init, scim::stage_tests::certify, serve::Running};
+use crate::{config, environment::Environment, init, serve::Running};
 
 /// The configuration that docs/authzen.md shows, so that what it says is true.
 const PAGE: &str = include_str!("../../../../docs/authzen.md");
@@ -36,7 +38,11 @@ connector = "csv"
 endpoint = "file:feeds/hr"
 source = "hr"
 scope = ["list READ /{file}"]
-settings = { file = "current.csv", key = "id", status = "status", active = ["active"], terminated = ["left"] }
+settings = { file = "current.csv", key = "id", columns = { email = "email", display_name = "display_name", department = "department" }, status = "status", active = ["active"], terminated = ["left"] }
+
+[integration.hr.contract]
+max_loss_percent = 50
+max_change_percent = 50
 
 [integration.hr.contract.attributes]
 email = { type = "text", required = true }
@@ -149,14 +155,14 @@ impl Stage {
         let change = engine.configuration_change(&wanted).await.unwrap();
         engine.configure(&wanted, change.digest, by()).await.unwrap();
         while engine.work().await.unwrap().taken > 0 {}
-        for integration in ["hr", "gateway", "stranger"] {
-            certify(&engine, &name(integration)).await;
-        }
+        // The first configuration is in force with all its gates; this one's are shut.
+        shut(&engine, "unapproved").await;
         let hr = SourceName::new("hr").unwrap();
-        let digest = opened.folder.deliver(&hr, FEED.into()).await.unwrap();
-        assert_eq!(digest, Digest::of(FEED.as_bytes()));
-        engine.import(&hr, digest).await.unwrap();
-        while engine.work().await.unwrap().taken > 0 {}
+        for feed in [FEED.replace("left", "active"), FEED.to_owned()] {
+            let digest = opened.folder.deliver(&hr, feed.into()).await.unwrap();
+            engine.import(&hr, digest).await.unwrap();
+            while engine.work().await.unwrap().taken > 0 {}
+        }
         let token = async |of: &str| engine.admit_caller(&name(of), 1, by()).await.unwrap().1;
         let (gateway, stranger) = (token("gateway").await, token("stranger").await);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -206,4 +212,17 @@ impl Stage {
             running.stop().await.unwrap();
         }
     }
+}
+
+/// No gate of an integration is open.
+async fn shut(engine: &Engine, of: &str) {
+    let parts = engine.parts();
+    let (tenant, chance) = (Tenant::single(), &*parts.entropy);
+    let mut tx = parts.store.begin().await.unwrap();
+    let stored = get::<Integration>(&mut *tx, &tenant, of).await.unwrap().unwrap();
+    let bare = Integration { gates: Gates::default(), ..stored.value };
+    let record = Record::new(RecordKind::Configured, engine.now(), Actor::Operator("test".into()), chance);
+    let update = Update::new(record).replace(&bare, stored.revision, chance);
+    tx.write(&tenant, vec![update], chance).await.unwrap();
+    tx.commit().await.unwrap();
 }

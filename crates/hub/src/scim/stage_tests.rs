@@ -364,7 +364,7 @@ pub fn patch(operations: Value) -> Value {
 }
 
 /// Both gates of an integration are open as it is declared.
-pub async fn certify(engine: &Engine, integration: &IntegrationName) {
+async fn certify(engine: &Engine, integration: &IntegrationName) {
     let parts = engine.parts();
     let (tenant, chance, now) = (Tenant::single(), &*parts.entropy, engine.now());
     let mut tx = parts.store.begin().await.unwrap();
