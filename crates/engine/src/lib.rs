@@ -163,7 +163,7 @@ pub struct Engine {
     /// When the use of scopes was last written down.
     counted: Arc<Mutex<Option<Timestamp>>>,
     meter: Arc<tokio::sync::Mutex<metrics::Meter>>,
-    /// What questions need to know, at most a second old.
+    /// What questions need to know, at most a tenth of a second old.
     live: Arc<ask::Live>,
     /// How often integrations asked in this minute.
     asked: Arc<ask::Asked>,

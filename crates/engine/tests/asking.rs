@@ -1,4 +1,4 @@
-//! What is answered at request time, and from what: who has left is denied within a second of the event, on every node and
+//! What is answered at request time, and from what: who has left is denied a tenth of a second after the event, on every node and
 //! over a restart; who asks is governed; denials are on record and nothing personal is. Time is a hand that the tests move.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
@@ -175,7 +175,7 @@ async fn policies_answer_for_who_is_here_and_everybody_else_is_denied() {
 }
 
 #[tokio::test]
-async fn who_leaves_is_denied_within_a_second_on_every_node_and_after_a_restart() {
+async fn who_leaves_is_denied_at_once_on_every_node_and_after_a_restart() {
     let mut world = world(2).await;
     let token = token(&world, "gateway").await;
     let other = world.second();
@@ -183,11 +183,11 @@ async fn who_leaves_is_denied_within_a_second_on_every_node_and_after_a_restart(
     // Both know him by now.
     for _ in 0..2 {
         assert_eq!((ask(&world.engine).await, ask(&other).await), ("permitted", "permitted"));
-        world.pass(SignedDuration::from_millis(400));
+        world.pass(SignedDuration::from_millis(60));
     }
     let left = "2,Bob,bob@x.test,Finance,,left";
     world.deliver(&[ANN, left, CYN]).await.unwrap();
-    world.pass(SignedDuration::from_secs(1));
+    world.pass(SignedDuration::from_millis(100));
     assert_eq!((ask(&world.engine).await, ask(&other).await), ("subject-not-active", "subject-not-active"));
     // The process dies; nothing of what it knew is needed.
     world.restart();

@@ -1,8 +1,8 @@
-//! What is known of callers and people, at most a second old, without asking the store each time.
+//! What is known of callers and people, at most a tenth of a second old, without asking the store each time.
 //!
-//! Once a second, and only while somebody asks, one transaction looks whether configuration changed and which rows were
+//! Ten times a second, and only while somebody asks, one transaction looks whether configuration changed and which rows were
 //! written since the last time: nothing changes without a record that names its row. What is kept of those rows goes.
-//! So whatever is kept is as the store had it a second ago or less, for as long as it is kept, on every node.
+//! So whatever is kept is as the store had it that long ago or less, for as long as it is kept, on every node.
 //!
 //! What is read while that is going on is not kept: it may be older than what was just forgotten. Memory is bounded.
 //! Absent: any entry for somebody who is not there; whoever is new is seen at once.
@@ -26,7 +26,7 @@ use bailiwick_store::{Filter, Select, Table, Tx, entities::Caller, select};
 use crate::{Catalogue, Engine, Result};
 
 /// For how long what was seen counts.
-const FRESH: SignedDuration = SignedDuration::from_secs(1);
+const FRESH: SignedDuration = SignedDuration::from_millis(100);
 /// How many records are looked through for what changed; after more than that everything is forgotten.
 const NEWS: u32 = 8_192;
 /// How many changed identities are looked at one by one.

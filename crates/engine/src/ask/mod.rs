@@ -3,7 +3,7 @@
 //! Who asks is an integration with a token of its own, whose certified scope has `decide TYPE`; with a gate shut it is
 //! not answered. Deny is the default, and hard rules come before any policy: who is not known, not here, or more than one
 //! is denied; an integration that is stopped or not approved is denied. What cannot be answered is denied, never permitted.
-//! What is known is what stands in the store, seen at most a second ago ([`live`]). Every denial is a record, and of the
+//! What is known is what stands in the store, seen at most a tenth of a second ago ([`live`]). Every denial is a record, and of the
 //! permits as many as the resource type says ([`ledger`]).
 //!
 //! Absent on purpose: any protocol, and any way by which what a caller says replaces what is known.
@@ -141,6 +141,8 @@ impl Reason {
             Self::SubjectTypeUnknown => "nothing declares this type of subject".into(),
             Self::SubjectUnknown => "there is no such subject".into(),
             Self::SubjectAmbiguous => "more than one subject has this id".into(),
+            Self::SubjectNotActive("left") => "the subject has left".into(),
+            Self::SubjectNotActive("pending") => "the subject has not begun yet".into(),
             Self::SubjectNotActive(state) => format!("the subject is {state}"),
             Self::SubjectShut(shut) => format!("the integration may not be used: {shut}"),
             Self::ResourceTypeUnknown => "nothing declares this type of resource".into(),
