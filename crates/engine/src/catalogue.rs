@@ -87,6 +87,8 @@ pub struct Catalogue {
     unusable: BTreeMap<IntegrationName, String>,
     /// When the others ended.
     ended: BTreeMap<IntegrationName, Timestamp>,
+    /// When the hub was restored from a backup, while nobody has released it since.
+    pub restored: Option<Timestamp>,
     /// The policies.
     pub policies: Arc<PolicySet>,
     /// The kinds of subjects that may be asked about, those among them that nobody declares.
@@ -370,6 +372,7 @@ impl Engine {
             integrations: integrations.into_iter().map(|i| (i.name.clone(), i)).collect(),
             unusable,
             ended,
+            restored,
             policies: compiled,
             subjects: subjects.into_iter().chain(identities()).map(|s| (s.name.clone(), s)).collect(),
             resources: resources.into_iter().chain(used()).map(|r| (r.name.clone(), r)).collect(),

@@ -11,13 +11,13 @@ use bailiwick_core::{
     gate::Gate,
     id::IntegrationName,
     integration::{Integration, Standing},
-    record::{Actor, Logged, RecordKind},
+    record::{Actor, Logged, Record, RecordKind},
     resource::{ResourceType, SubjectType},
     time::{Clock as _, SignedDuration},
 };
 use bailiwick_engine::{AccessAsked, Configuration, Engine, PageRequest, Reason, Verdict};
 use bailiwick_lab::Behaviour;
-use bailiwick_store::{Update, get};
+use bailiwick_store::{Update, entities::Recovery, get};
 use serde_json::json;
 use world::World;
 
@@ -195,6 +195,51 @@ async fn who_leaves_is_denied_at_once_on_every_node_and_after_a_restart() {
     world.quiet().await;
     assert_eq!(ask(&world.engine).await, "subject-not-active");
     assert_eq!(reason(&world.engine, &token, "user/cyn@x.test", "write", "record/r1").await, "permitted");
+}
+
+/// Whatever is delivered, who was asked about all the time is answered as by somebody who never heard of anybody.
+#[tokio::test]
+async fn what_is_kept_answers_as_what_is_read() {
+    let mut world = world(12).await;
+    let token = token(&world, "gateway").await;
+    let mut state = 12u64;
+    let mut below = |n: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % n
+    };
+    let mut people: Vec<(u64, u64, u64)> = (0..8).map(|n| (n, n % 3, 0)).collect();
+    let mut seen = BTreeSet::new();
+    for round in 0..25 {
+        for _ in 0..2 {
+            let at = usize::try_from(below(8)).unwrap();
+            // Addresses wander between people; somebody leaves now and then, and is back.
+            people[at] = (below(8), below(3), u64::from(below(6) == 0));
+        }
+        let line = |(n, (email, department, left)): (usize, &(u64, u64, u64))| {
+            let department = ["Finance", "Engineering", "Sales"][*department as usize];
+            let status = ["active", "left"][*left as usize];
+            format!("{},P{n},p{email}@x.test,{department},,{status}", n + 1)
+        };
+        let lines: Vec<String> = people.iter().enumerate().map(line).collect();
+        world.deliver(&lines.iter().map(String::as_str).collect::<Vec<_>>()).await.unwrap();
+        world.pass(SignedDuration::from_millis(100));
+        let fresh = world.second();
+        for n in 0..9 {
+            for who in [format!("user/p{n}@x.test"), format!("employee/{n}")] {
+                let (kept, read) = (
+                    reason(&world.engine, &token, &who, "write", "record/r1").await,
+                    reason(&fresh, &token, &who, "write", "record/r1").await,
+                );
+                assert_eq!(kept, read, "round {round}: {who}");
+                seen.insert(kept);
+            }
+        }
+        if round % 5 == 4 {
+            world.quiet().await;
+        }
+    }
+    let all = ["no-permit", "permitted", "subject-ambiguous", "subject-not-active", "subject-unknown"];
+    assert_eq!(seen, all.into());
 }
 
 #[tokio::test]
@@ -480,6 +525,27 @@ async fn searches_find_who_would_be_permitted_and_page_by_page_the_same() {
 }
 
 #[tokio::test]
+async fn a_hub_that_goes_on_from_a_backup_answers_nothing_until_it_is_released() {
+    let world = world(11).await;
+    let token = token(&world, "gateway").await;
+    assert_eq!(reason(&world.engine, &token, "user/ann@x.test", "read", "record/r1").await, "permitted");
+    let (tenant, chance, at) = (bailiwick_core::id::Tenant::single(), &*world.dice, world.hands.now());
+    let restored = Recovery {
+        id: bailiwick_core::id::RecoveryId::new(at, chance),
+        at,
+        of: at,
+        before: None,
+        released: None,
+    };
+    let mut tx = world.store.begin().await.unwrap();
+    let record = Record::new(RecordKind::Restored, at, Actor::Operator("test".into()), chance);
+    tx.write(&tenant, vec![Update::new(record).insert(&restored, chance)], chance).await.unwrap();
+    tx.commit().await.unwrap();
+    world.pass(SignedDuration::from_millis(100));
+    assert_eq!(refused(&world.engine, &token, "record/r1").await, "hub-restored");
+}
+
+#[tokio::test]
 async fn a_store_that_is_away_permits_nothing() {
     let world = world(10).await;
     let token = token(&world, "gateway").await;
@@ -542,12 +608,8 @@ async fn stand(world: &World, called: &str, standing: Standing) {
     let (tenant, chance) = (bailiwick_core::id::Tenant::single(), &*world.dice);
     let mut tx = world.store.begin().await.unwrap();
     let stored = get::<Integration>(&mut *tx, &tenant, called).await.unwrap().unwrap();
-    let record = bailiwick_core::record::Record::new(
-        RecordKind::Configured,
-        world.hands.now(),
-        Actor::Operator("test".into()),
-        chance,
-    );
+    let record =
+        Record::new(RecordKind::Configured, world.hands.now(), Actor::Operator("test".into()), chance);
     let update =
         Update::new(record).replace(&Integration { standing, ..stored.value }, stored.revision, chance);
     tx.write(&tenant, vec![update], chance).await.unwrap();

@@ -1,5 +1,7 @@
 //! The answer to one question, from what is known.
 
+use std::sync::Arc;
+
 use bailiwick_core::{
     id::{IdentityId, IntegrationName, ResourceTypeName, SubjectTypeName},
     identity::Lifecycle,
@@ -20,7 +22,7 @@ type Types = std::collections::BTreeMap<String, AttributeType>;
 
 /// A subject that may be asked about: it is here.
 pub(super) struct Subject {
-    pub principal: AccessPrincipal,
+    pub principal: Arc<AccessPrincipal>,
     /// The identity, of those that are no integration.
     pub identity: Option<IdentityId>,
 }
@@ -51,9 +53,10 @@ impl Engine {
             Ok(subject) => subject,
             Err(judged) => return Ok(judged),
         };
-        let known = subject.principal.known().clone();
         let Subject { principal, identity } = subject;
-        let about = |reason, policies| Ok(Judged { reason, policies, identity, known });
+        let about = |reason, policies| {
+            Ok(Judged { reason, policies, identity, principal: Some(Arc::clone(&principal)) })
+        };
         if !kind.actions.iter().any(|action| action.as_str() == question.action.0) {
             return about(Reason::ActionUnknown, Vec::new());
         }
@@ -132,7 +135,7 @@ impl Engine {
             return Ok(Err(Judged::because(Reason::SubjectNotActive(state)).about(person.id)));
         }
         Ok(match &person.principal {
-            Ok(principal) => Ok(Subject { principal: principal.clone(), identity: Some(person.id) }),
+            Ok(principal) => Ok(Subject { principal: Arc::clone(principal), identity: Some(person.id) }),
             Err(fault) => Err(Judged::because(Reason::Undecidable(fault.code().to_owned())).about(person.id)),
         })
     }
@@ -161,7 +164,7 @@ fn integration(view: &View, id: &str) -> Result<std::result::Result<Subject, Jud
         return no(Reason::SubjectShut(shut));
     }
     match view.catalogue.policies.access_integration(&name, authority.class, permit.writes.is_ok()) {
-        Ok(principal) => Ok(Ok(Subject { principal, identity: None })),
+        Ok(principal) => Ok(Ok(Subject { principal: Arc::new(principal), identity: None })),
         Err(fault) => no(Reason::Undecidable(fault.code().to_owned())),
     }
 }

@@ -16,7 +16,7 @@ use bailiwick_core::{
     digest::Digest,
     id::{IdentityId, SubjectTypeName},
     identity::{Identity, IdentityKind, Lifecycle},
-    policy::{AccessPrincipal, PolicyFault},
+    policy::{AccessPrincipal, Attributes, PolicyFault},
     record::Logged,
     resource::{FoundBy, SubjectType},
     time::{SignedDuration, Timestamp},
@@ -31,8 +31,10 @@ const FRESH: SignedDuration = SignedDuration::from_millis(100);
 const NEWS: u32 = 8_192;
 /// How many changed identities are looked at one by one.
 const CHANGED: usize = 512;
-/// How many people are kept in one half of the memory.
-const KEPT: usize = 50_000;
+/// How many people are kept in one half of the memory, some 250 bytes each.
+const KEPT: usize = 100_000;
+/// How many kinds of people, as policies see them.
+const KINDS: usize = 10_000;
 
 /// What was seen at one moment.
 pub(crate) struct View {
@@ -51,7 +53,9 @@ pub(crate) struct Person {
     pub id: IdentityId,
     pub lifecycle: Lifecycle,
     /// What policies see, or why they cannot.
-    pub principal: Result<AccessPrincipal, PolicyFault>,
+    pub principal: Result<Arc<AccessPrincipal>, PolicyFault>,
+    /// The rows that led here.
+    rows: Vec<IdentityId>,
 }
 
 /// Who was found.
@@ -86,6 +90,8 @@ struct Known {
     /// What was used of late, and what was before.
     young: Half,
     old: Half,
+    /// Many are the same to policies.
+    same: BTreeMap<Attributes, Arc<AccessPrincipal>>,
 }
 
 impl Known {
@@ -94,11 +100,11 @@ impl Known {
         young.or_else(|| self.old.people.get(key).map(|person| (Arc::clone(person), false)))
     }
 
-    fn keep(&mut self, key: Key, person: Arc<Person>, rows: &[IdentityId]) {
+    fn keep(&mut self, key: Key, person: Arc<Person>) {
         if self.young.people.len() >= KEPT {
             self.old = std::mem::take(&mut self.young);
         }
-        for row in rows {
+        for row in &person.rows {
             self.young.rows.entry(*row).or_default().push(key.clone());
         }
         self.young.people.insert(key, person);
@@ -247,7 +253,7 @@ impl Engine {
         let kept = self.live.known().person(&key);
         if let Some((person, young)) = kept {
             if !young {
-                self.keep(view, key, &person, &[person.id]);
+                self.keep(view, key, &person);
             }
             return Ok(Who::One(person));
         }
@@ -258,20 +264,42 @@ impl Engine {
             [one] => one,
             [_, _, ..] => return Ok(Who::Several),
         };
-        let policies = &view.catalogue.policies;
         let person = Arc::new(Person {
             id: identity.id,
             lifecycle: identity.lifecycle.clone(),
-            principal: policies.access_identity(identity.kind.as_str(), &identity.attributes),
+            principal: self.principal(view, identity),
+            rows,
         });
-        self.keep(view, key, &person, &rows);
+        self.keep(view, key, &person);
         Ok(Who::One(person))
     }
 
-    fn keep(&self, view: &View, key: Key, person: &Arc<Person>, rows: &[IdentityId]) {
+    /// What policies see of an identity.
+    fn principal(&self, view: &View, identity: &Identity) -> Result<Arc<AccessPrincipal>, PolicyFault> {
+        let (policies, kind) = (&view.catalogue.policies, identity.kind.as_str());
+        let seen = policies.access_known(kind, &identity.attributes)?;
+        let kept = {
+            let known = self.live.known();
+            known.same.get(&seen).filter(|_| known.turn == view.turn).cloned()
+        };
+        if let Some(principal) = kept {
+            return Ok(principal);
+        }
+        let principal = Arc::new(policies.access_identity(kind, &identity.attributes)?);
         let mut known = self.live.known();
         if known.turn == view.turn {
-            known.keep(key, Arc::clone(person), rows);
+            if known.same.len() >= KINDS {
+                known.same.clear();
+            }
+            known.same.insert(seen, Arc::clone(&principal));
+        }
+        Ok(principal)
+    }
+
+    fn keep(&self, view: &View, key: Key, person: &Arc<Person>) {
+        let mut known = self.live.known();
+        if known.turn == view.turn {
+            known.keep(key, Arc::clone(person));
         }
     }
 

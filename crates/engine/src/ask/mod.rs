@@ -25,7 +25,7 @@ use bailiwick_core::{
     digest::Digest,
     gate::Shut,
     id::{DecisionId, IdentityId, IntegrationName, ResourceTypeName},
-    policy::{Attributes, PolicyId},
+    policy::{AccessPrincipal, Attributes, PolicyId},
     record::{Actor, Record, RecordKind, sorted},
     resource::ResourceType,
     time::{SignedDuration, Timestamp},
@@ -158,20 +158,19 @@ impl Reason {
 }
 
 /// What became of a question, before it has an id.
-#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Judged {
     pub reason: Reason,
     /// The policies that permit or forbid it.
     pub policies: Vec<PolicyId>,
     /// Whom it is about.
     pub identity: Option<IdentityId>,
-    /// What policies see of the subject.
-    pub known: Attributes,
+    /// What policies see of the subject, if it is here.
+    pub principal: Option<Arc<AccessPrincipal>>,
 }
 
 impl Judged {
     fn because(reason: Reason) -> Self {
-        Self { reason, policies: Vec::new(), identity: None, known: Attributes::new() }
+        Self { reason, policies: Vec::new(), identity: None, principal: None }
     }
 
     fn about(self, identity: IdentityId) -> Self {
@@ -310,6 +309,10 @@ impl Engine {
         if let Some(after) = after {
             return Err(DoorRefusal::Busy { integration: asker.name.clone(), limit, after }.into());
         }
+        // A backup does not know who has left since.
+        if let Some(at) = asker.view.catalogue.restored {
+            return Err(DoorRefusal::Shut(asker.name.clone(), Shut::Restored(at)).into());
+        }
         let permit = asker.view.catalogue.permit(&asker.name);
         Ok(permit.writes.map_err(|shut| DoorRefusal::Shut(asker.name.clone(), shut))?)
     }
@@ -358,7 +361,7 @@ impl Engine {
             policies: judged.policies,
             version: view.catalogue.policies.version(),
             identity: judged.identity,
-            known: judged.known,
+            known: judged.principal.map(|principal| principal.known().clone()).unwrap_or_default(),
             resource: kind
                 .and_then(|kind| kind.known.get(&question.resource.id))
                 .cloned()

@@ -112,7 +112,7 @@ impl Engine {
             Sought::Resource => question.resource.id.clear(),
             Sought::Action => question.action = Default::default(),
         }
-        let search = Digest::of_value(&(sought, question.digest(), page.limit));
+        let search = Digest::of_value(&(sought, question.digest()));
         let after = match page.token.as_str() {
             "" => None,
             token => Some(self.page_after(asker, search, token)?),
@@ -153,13 +153,14 @@ impl Engine {
         let (mut items, count) = (Vec::new(), left.len());
         for (at, name) in left.into_iter().enumerate() {
             let judged = self.judge(&asker.view, &with(question, sought, &name)).await;
-            match &judged.reason {
-                // Where policies cannot decide it is no; where the store is away nobody knows.
-                Reason::Undecidable(why) if !why.starts_with("policy-") => {
-                    return Err(EngineError::Undecidable(why.clone()));
-                }
-                Reason::Permitted => items.push(name.clone()),
-                _ => {}
+            // Where policies cannot decide it is no; where the store is away nobody knows.
+            if let Reason::Undecidable(why) = &judged.reason
+                && !why.starts_with("policy-")
+            {
+                return Err(EngineError::Undecidable(why.clone()));
+            }
+            if judged.reason == Reason::Permitted {
+                items.push(name.clone());
             }
             if (items.len() >= limit || at + 1 >= LOOKED_AT) && at + 1 < count {
                 return Ok((items, Some(name)));

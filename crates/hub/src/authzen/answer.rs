@@ -94,10 +94,8 @@ impl Decision {
     pub fn of(verdict: Verdict) -> Self {
         let decision = verdict.permits();
         let Verdict { id, reason, policies, version, input, tells } = verdict;
-        let error = match &reason {
-            Reason::Undecidable(_) => Some(Fault { status: 500, message: reason.words() }),
-            _ => None,
-        };
+        let undecidable = matches!(reason, Reason::Undecidable(_));
+        let error = undecidable.then(|| Fault { status: 500, message: reason.words() });
         let reason = tells.then(|| Why { code: reason.name(), message: reason.words(), policies });
         let (id, policy_version, input_digest) = (Some(id), Some(version), Some(input));
         let context = Context { id, policy_version, input_digest, reason, error, evidence: None };

@@ -166,7 +166,7 @@ impl Stage {
         let token = async |of: &str| engine.admit_caller(&name(of), 1, by()).await.unwrap().1;
         let (gateway, stranger) = (token("gateway").await, token("stranger").await);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let running = Running::start(opened, listener).unwrap();
+        let running = Running::start(opened, listener, None).unwrap();
         let url = format!("http://{}", running.address);
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let operator = operator.secret;
