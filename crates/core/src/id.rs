@@ -124,6 +124,8 @@ kinds! {
     RecoveryKind RecoveryId "rcv";
     /// Identifies a name that is kept for somebody who left.
     ReservedKind ReservedId "nam";
+    /// Identifies an answer to whether somebody may do something now.
+    DecisionKind DecisionId "dec";
     /// Identifies a person as a caller pushed them; it is the caller's name for them here.
     PushedUserKind PushedUserId "usr";
     /// Identifies a group as a caller pushed it.
@@ -278,6 +280,12 @@ names! {
     AutomationMarker AutomationName "automation" false;
     /// The name of a case in which the glass may be broken.
     GlassMarker GlassName "break-glass case" false;
+    /// The name of a kind of subject, as callers of the decision point use it.
+    SubjectTypeMarker SubjectTypeName "subject type" false;
+    /// The name of a kind of resource, as callers of the decision point use it.
+    ResourceTypeMarker ResourceTypeName "resource type" false;
+    /// The name of something that can be done to a resource.
+    ActionMarker ActionName "action" false;
 }
 
 /// A name from configuration: lower-case letters, digits, `-`, `_` and `.`, at most 64 bytes a part.

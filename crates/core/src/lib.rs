@@ -48,6 +48,7 @@ pub mod policy;
 pub mod profile;
 pub mod record;
 pub mod reserved;
+pub mod resource;
 pub mod review;
 pub mod scope;
 pub mod scope_test;

@@ -101,6 +101,8 @@ pub enum RecordKind {
     NameReserved,
     NameReleased,
     Pushed,
+    AccessDecided,
+    AccessSearched,
 }
 
 /// Who or what caused a record.

@@ -51,6 +51,8 @@ fn acted(integration: &Integration) -> impl Iterator<Item = &String> {
         | Touch::Account(_)
         | Touch::Credential(_)
         | Touch::Object(_)
+        | Touch::Decide(_)
+        | Touch::Search(_)
         | Touch::Signal => None,
     })
 }

@@ -19,6 +19,7 @@ use bailiwick_core::{
     plan::{Plan, Question, Target},
     policy::PolicyFile,
     record::RecordKind,
+    resource::{ResourceType, SubjectType},
     system::{Entitlement, System},
 };
 use bailiwick_store::{
@@ -57,6 +58,8 @@ struct Force {
     automations: Slots<Automation>,
     ties: Slots<Ties>,
     glass_cases: Slots<GlassCase>,
+    subjects: Slots<SubjectType>,
+    resources: Slots<ResourceType>,
     integrations: Slots<Integration>,
     /// By name.
     operators: Slots<Operator>,
@@ -265,6 +268,8 @@ impl Engine {
             automations: slots(current(tx, tenant).await?),
             ties: slots(current(tx, tenant).await?),
             glass_cases: slots(current(tx, tenant).await?),
+            subjects: slots(current(tx, tenant).await?),
+            resources: slots(current(tx, tenant).await?),
             integrations: slots(current(tx, tenant).await?),
             operators: slots(current::<Operator>(tx, tenant).await?.into_values().map(by_name).collect()),
         })
@@ -381,6 +386,8 @@ impl Force {
             automations: values(&self.automations),
             ties: values(&self.ties),
             glass_cases: values(&self.glass_cases),
+            subjects: values(&self.subjects),
+            resources: values(&self.resources),
         }
     }
 
@@ -408,6 +415,8 @@ impl Force {
                 }
                 "policy" => put(&mut self.policies, &name, text, |_, wanted| wanted, engine)?,
                 "automation" => put(&mut self.automations, &name, text, |_, wanted| wanted, engine)?,
+                "subject" => put(&mut self.subjects, &name, text, |_, wanted| wanted, engine)?,
+                "resource" => put(&mut self.resources, &name, text, |_, wanted| wanted, engine)?,
                 "break-glass" => put(&mut self.glass_cases, &name, text, |_, wanted| wanted, engine)?,
                 OPERATOR => self.put_operator(&name, text, plan.id, engine)?,
                 "ties" => put(&mut self.ties, &name, text, |_, wanted| wanted, engine)?,

@@ -13,11 +13,15 @@ use bailiwick_core::{
     digest::Digest,
     gate::{Certificate, Gate, HUB, Permit, Shut, permit},
     govern,
-    id::{ApprovalId, EntitlementName, IntegrationName, SourceName, SystemName},
+    id::{
+        ActionName, ApprovalId, EntitlementName, IntegrationName, ResourceTypeName, SourceName,
+        SubjectTypeName, SystemName,
+    },
     integration::{Integration, Purpose, Role, Standing},
     plan::{EntitlementRule, Rules},
     policy::{AttributeType, EntitlementFacts, PolicyFile, PolicySet, Vocabulary},
     profile::Profile,
+    resource::{self, ResourceType, SubjectType},
     system::{Entitlement, System},
     time::Timestamp,
     verify::Witness,
@@ -32,7 +36,7 @@ use bailiwick_store::{
 use crate::{Configuration, Engine, EngineError, Result, configure::semantics, probe::basis};
 
 /// The tables that declare.
-const DECLARING: [Table; 8] = [
+const DECLARING: [Table; 10] = [
     Table::Systems,
     Table::Entitlements,
     Table::Integrations,
@@ -41,6 +45,8 @@ const DECLARING: [Table; 8] = [
     Table::Profiles,
     Table::Automations,
     Table::Recoveries,
+    Table::SubjectTypes,
+    Table::ResourceTypes,
 ];
 
 /// Policies that were compiled, by what they were compiled from: what is looked at before a change is put in force
@@ -81,8 +87,14 @@ pub struct Catalogue {
     unusable: BTreeMap<IntegrationName, String>,
     /// When the others ended.
     ended: BTreeMap<IntegrationName, Timestamp>,
+    /// When the hub was restored from a backup, while nobody has released it since.
+    pub restored: Option<Timestamp>,
     /// The policies.
     pub policies: Arc<PolicySet>,
+    /// The kinds of subjects that may be asked about, those among them that nobody declares.
+    pub subjects: BTreeMap<SubjectTypeName, SubjectType>,
+    /// The kinds of resources, the same.
+    pub resources: BTreeMap<ResourceTypeName, ResourceType>,
     /// What a plan needs to know of each system.
     pub rules: BTreeMap<SystemName, Rules>,
     /// What each integration can in effect do.
@@ -179,6 +191,7 @@ pub(crate) fn compile(
     integrations: &[Integration],
     entitlements: &[Entitlement],
     policies: &[PolicyFile],
+    (subjects, resources): (&[SubjectType], &[ResourceType]),
 ) -> Result<Arc<PolicySet>> {
     let mut vocabulary = Vocabulary {
         identity: BTreeMap::new(),
@@ -192,6 +205,8 @@ pub(crate) fn compile(
                 labels: BTreeSet::new(),
             })
             .collect(),
+        subjects: subjects.to_vec(),
+        resources: resources.to_vec(),
     };
     let promised = |ended: bool| {
         integrations.iter().filter(move |i| i.has_ended() == ended).filter_map(|i| match &i.role {
@@ -273,11 +288,14 @@ impl Engine {
         rows: &[Vec<Row>],
         approved: &BTreeSet<(ApprovalId, Digest)>,
     ) -> Result<Catalogue> {
-        let [systems, entitlements, integrations, policies, credentials, profiles, automations, recoveries] =
+        let [systems, entitlements, integrations, policies, credentials, profiles, automations, rest @ ..] =
             rows
         else {
             return Err(poisoned());
         };
+        let [recoveries, subjects, resources] = rest else { return Err(poisoned()) };
+        let subjects: Vec<SubjectType> = values(subjects)?;
+        let resources: Vec<ResourceType> = values(resources)?;
         let systems: Vec<System> = values(systems)?;
         let entitlements: Vec<Entitlement> = values(entitlements)?;
         let integrations: Vec<Integration> = values(integrations)?;
@@ -287,7 +305,8 @@ impl Engine {
         let automations: Vec<Automation> = values(automations)?;
         let recoveries: Vec<Recovery> = values(recoveries)?;
         let restored = recoveries.iter().find(|of| of.released.is_none()).map(|of| of.at);
-        let compiled = compile(&self.parts.compiled, &integrations, &entitlements, &policies)?;
+        let asked = (subjects.as_slice(), resources.as_slice());
+        let compiled = compile(&self.parts.compiled, &integrations, &entitlements, &policies, asked)?;
         let ended = integrations.iter().filter_map(|integration| match &integration.standing {
             Standing::Ended { since } => Some((integration.name.clone(), *since)),
             Standing::Enabled | Standing::Quarantined { .. } | Standing::Paused { .. } => None,
@@ -353,7 +372,10 @@ impl Engine {
             integrations: integrations.into_iter().map(|i| (i.name.clone(), i)).collect(),
             unusable,
             ended,
+            restored,
             policies: compiled,
+            subjects: subjects.into_iter().chain(identities()).map(|s| (s.name.clone(), s)).collect(),
+            resources: resources.into_iter().chain(used()).map(|r| (r.name.clone(), r)).collect(),
             rules,
             authorities,
             permits,
@@ -414,6 +436,15 @@ pub(crate) fn validate(engine: &Engine, configuration: &Configuration) -> Result
             problems.push(format!("integration `{}`: {error}", integration.name));
         }
     }
+    let reserved = |name: &str| {
+        (name == resource::INTEGRATION || name == resource::IDENTITY)
+            .then(|| format!("every hub has the subject type `{name}` already; call yours something else"))
+    };
+    problems.extend(configuration.subjects.iter().filter_map(|subject| reserved(subject.name.as_str())));
+    if configuration.resources.iter().any(|r| r.name.as_str() == resource::ENTITLEMENT) {
+        let name = resource::ENTITLEMENT;
+        problems.push(format!("every hub has the resource type `{name}` already; call yours something else"));
+    }
     let known = |name: &EntitlementName| configuration.entitlements.iter().any(|e| e.name == *name);
     problems.extend(configuration.glass_cases.iter().flat_map(|case| case.wrongs(known)));
     if !problems.is_empty() {
@@ -424,6 +455,7 @@ pub(crate) fn validate(engine: &Engine, configuration: &Configuration) -> Result
         &configuration.integrations,
         &configuration.entitlements,
         &configuration.policies,
+        (&configuration.subjects, &configuration.resources),
     )
 }
 
@@ -468,6 +500,17 @@ fn rules_of(
             })
             .collect(),
     }
+}
+
+/// The kind of subject that nobody declares.
+fn identities() -> Option<SubjectType> {
+    SubjectTypeName::new(resource::IDENTITY).ok().map(SubjectType::identities)
+}
+
+/// The kind of resource that nobody declares.
+fn used() -> Option<ResourceType> {
+    let name = ResourceTypeName::new(resource::ENTITLEMENT).ok()?;
+    Some(ResourceType::entitlements(name, ActionName::new(resource::USE).ok()?))
 }
 
 fn poisoned() -> EngineError {

@@ -16,6 +16,7 @@ use bailiwick_core::{
     plan::Question,
     policy::{PolicyFile, PolicySet},
     record::Actor,
+    resource::{ResourceType, SubjectType},
     scope::Comparison,
     system::{Entitlement, System},
 };
@@ -45,6 +46,10 @@ pub struct Configuration {
     pub ties: Vec<Ties>,
     /// The cases in which the glass may be broken.
     pub glass_cases: Vec<GlassCase>,
+    /// The kinds of subjects that may be asked about at request time.
+    pub subjects: Vec<SubjectType>,
+    /// The kinds of resources that may be asked about at request time.
+    pub resources: Vec<ResourceType>,
 }
 
 /// One line of a difference.
@@ -52,7 +57,7 @@ pub struct Configuration {
 pub struct DiffLine {
     /// `+`, `-`, `~`, or `!` for an integration that is declared as before and can do more.
     pub sign: char,
-    /// `system`, `entitlement`, `integration`, `automation`, `policy`, `ties` or `break-glass`.
+    /// `system`, `entitlement`, `integration`, `automation`, `policy`, `ties`, `break-glass`, `subject` or `resource`.
     pub kind: String,
     /// Its name.
     pub name: String,
@@ -173,6 +178,10 @@ impl Engine {
         out.compare("ties", current::<Ties>(tx, tenant).await?, &wanted.ties, |_, wanted| wanted.clone());
         let known = current::<GlassCase>(tx, tenant).await?;
         out.compare("break-glass", known, &wanted.glass_cases, |_, wanted| wanted.clone());
+        let known = current::<SubjectType>(tx, tenant).await?;
+        out.compare("subject", known, &wanted.subjects, |_, wanted| wanted.clone());
+        let known = current::<ResourceType>(tx, tenant).await?;
+        out.compare("resource", known, &wanted.resources, |_, wanted| wanted.clone());
         let authorities = authorities(self, wanted, &entitlements, policies)?;
         let before = self.catalogue(tx).await?;
         let mut current = current::<Integration>(tx, tenant).await?;

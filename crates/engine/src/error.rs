@@ -9,7 +9,7 @@ use bailiwick_core::{
 };
 use bailiwick_store::StoreError;
 
-use crate::{DoorRefusal, PushRefusal};
+use crate::{AskRefusal, DoorRefusal, PushRefusal};
 
 /// A step could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +79,9 @@ pub enum EngineError {
     /// A call at the door is refused.
     #[error("the call is refused")]
     Door(#[from] DoorRefusal),
+    /// A question is not answered.
+    #[error("it is not answered")]
+    Ask(#[from] AskRefusal),
     /// What is pushed is refused.
     #[error("it is refused")]
     Push(#[from] PushRefusal),
@@ -186,6 +189,7 @@ impl EngineError {
             Self::Task(r) => r.code(),
             Self::Control(r) => r.code(),
             Self::Door(r) => r.code(),
+            Self::Ask(r) => r.code(),
             Self::Push(r) => r.code(),
             Self::Review(r) => r.code(),
             Self::Transfer(r) => r.code(),

@@ -13,6 +13,7 @@ mod align;
 mod alone;
 mod apply;
 mod approve;
+mod ask;
 mod audit;
 mod authority;
 mod budget;
@@ -91,6 +92,10 @@ use bailiwick_store::{Store, Tx};
 
 pub use access::AccessRequest;
 pub use approve::Decided;
+pub use ask::{
+    AskRefusal, Asker, Entity as AskedAbout, Explained, Found, PageRequest, Question as AccessAsked, Reason,
+    Verdict, Written as WrittenDown,
+};
 pub use audit::Audited;
 pub use budget::{HeldChange, Spending};
 pub use catalogue::{Catalogue, Compiled};
@@ -158,6 +163,12 @@ pub struct Engine {
     /// When the use of scopes was last written down.
     counted: Arc<Mutex<Option<Timestamp>>>,
     meter: Arc<tokio::sync::Mutex<metrics::Meter>>,
+    /// What questions need to know, at most a tenth of a second old.
+    live: Arc<ask::Live>,
+    /// How often integrations asked in this minute.
+    asked: Arc<ask::Asked>,
+    /// What is to be written down of decisions.
+    ledger: ask::Ledger,
 }
 
 impl Engine {
@@ -170,6 +181,9 @@ impl Engine {
             pace: Arc::default(),
             counted: Arc::default(),
             meter: Arc::default(),
+            live: Arc::default(),
+            asked: Arc::default(),
+            ledger: ask::Ledger::default(),
         }
     }
 

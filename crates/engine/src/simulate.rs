@@ -11,12 +11,13 @@ use bailiwick_core::{
     identity::{Identity, IdentityKind},
     integration::Integration,
     policy::{Holding, PolicyFault, PolicyFile},
+    resource::{ResourceType, SubjectType},
     system::Entitlement,
 };
 use bailiwick_store::{Select, Table, select};
 use serde::{Deserialize, Serialize};
 
-use crate::{Engine, Result, catalogue::compile};
+use crate::{Engine, Result, catalogue::compile, configure::current};
 
 /// How many people are read at once.
 const PAGE: u32 = 1_000;
@@ -75,7 +76,12 @@ impl Engine {
             select::<Integration>(&mut *tx, self.tenant(), Select::from(Table::Integrations)).await?;
         let integrations: Vec<Integration> = integrations.into_iter().map(|stored| stored.value).collect();
         let entitlements: Vec<Entitlement> = now.entitlements.values().cloned().collect();
-        let then = compile(&self.parts.compiled, &integrations, &entitlements, files)?;
+        let subjects: Vec<SubjectType> =
+            current::<SubjectType>(&mut *tx, self.tenant()).await?.into_values().map(|s| s.value).collect();
+        let resources: Vec<ResourceType> =
+            current::<ResourceType>(&mut *tx, self.tenant()).await?.into_values().map(|s| s.value).collect();
+        let then =
+            compile(&self.parts.compiled, &integrations, &entitlements, files, (&subjects, &resources))?;
         let (mut before, mut after) = (now.policies.bulk(), then.bulk());
         let (mut found, mut last) = (Simulation::default(), None);
         loop {

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 
 use bailiwick_core::{
     authority::Touch,
-    gate::{Gate, covers},
+    gate::Gate,
     id::{IntegrationName, SourceName, Tenant},
-    integration::{Integration, Standing},
+    integration::Integration,
     limit::Population,
     policy::AttributeValue,
     record::Actor,
@@ -319,48 +319,6 @@ async fn two_writers_of_one_attribute_are_not_configured() {
         configuration.integrations.extend(partners);
         let error = world.engine.configuration_change(&configuration).await.unwrap_err();
         assert!(matches!(&error, EngineError::Configuration(all) if all[0].contains(says)), "{error:?}");
-    }
-}
-
-impl World {
-    /// These gates of an integration are open as it is declared, and no other.
-    async fn certify(&self, integration: &IntegrationName, gates: &[Gate]) {
-        let mut tx = self.store.begin().await.unwrap();
-        let tenant = bailiwick_core::id::Tenant::single();
-        let stored =
-            bailiwick_store::get::<Integration>(&mut *tx, &tenant, integration.as_str()).await.unwrap();
-        let mut stored = stored.unwrap();
-        let catalogue = self.engine.catalogue(&mut *tx).await.unwrap();
-        let authority = catalogue.authority(integration).unwrap().clone();
-        let mut record = bailiwick_core::record::Record::new(
-            bailiwick_core::record::RecordKind::Approved,
-            bailiwick_core::time::Clock::now(&*self.hands),
-            Actor::Operator("test".into()),
-            &*self.dice,
-        );
-        record = record.fact("integration", integration);
-        let mut update = bailiwick_store::Update::new(record);
-        stored.value.gates = Default::default();
-        for gate in gates {
-            let now = bailiwick_core::time::Clock::now(&*self.hands);
-            let id = bailiwick_core::id::ApprovalId::new(now, &*self.dice);
-            let authority = authority.clone();
-            let covers = covers(*gate, stored.value.declared(), &authority);
-            let mut approval: bailiwick_core::approval::Approval = serde_json::from_value(json!({
-                "id": id, "plan": bailiwick_core::id::PlanId::new(now, &*self.dice), "digest": covers,
-                "by": "rule", "policies": [], "at": now, "expires": now, "used": now,
-            }))
-            .unwrap();
-            approval.covers = vec![covers];
-            approval.seal = self.engine.parts().broker.attest(&approval.sealed_bytes());
-            update = update.insert(&approval, &*self.dice);
-            let certificate = bailiwick_core::gate::Certificate { approval: id, covers, authority, at: now };
-            stored.value.gates.set(*gate, Some(certificate));
-        }
-        assert_eq!(stored.value.standing, Standing::Enabled);
-        update = update.replace(&stored.value, stored.revision, &*self.dice);
-        tx.write(&tenant, vec![update], &*self.dice).await.unwrap();
-        tx.commit().await.unwrap();
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Environment {
     pub collector: Option<String>,
     /// The folder for configuration of this user.
     pub config_home: Option<PathBuf>,
+    /// `BAILIWICK_URL`: under which address others reach the hub.
+    pub url: Option<String>,
     /// `USER`: what to call the first operator.
     pub user: Option<String>,
     /// `NO_COLOR`: no colours, whatever the terminal can do.
@@ -38,6 +40,7 @@ impl Environment {
             log_json: text("BAILIWICK_LOG_FORMAT").is_some_and(|format| format == "json"),
             collector: text("OTEL_EXPORTER_OTLP_ENDPOINT"),
             config_home: path("XDG_CONFIG_HOME").or_else(|| path("HOME").map(|home| home.join(".config"))),
+            url: text("BAILIWICK_URL"),
             user: text("USER"),
             no_color: text("NO_COLOR").is_some(),
         }

@@ -1,7 +1,9 @@
 //! `bailiwick`: hub, command line and laboratory in one program.
 
 mod acme;
+mod address;
 mod api;
+mod authzen;
 mod backup;
 mod cli;
 mod client;

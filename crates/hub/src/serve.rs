@@ -10,6 +10,7 @@ use tokio::{
 };
 
 use crate::{
+    address::Address,
     api,
     cli::Context,
     connections::{self, Certificates, Patience, TlsFiles},
@@ -44,6 +45,9 @@ pub struct ServeArgs {
     /// The key of the certificate, PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// Under which address others reach the hub, such as `https://hub.example.com` [env: BAILIWICK_URL]
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
 }
 
 /// Where state is kept.
@@ -60,6 +64,9 @@ pub struct PlaceArgs {
 /// Runs the hub.
 pub async fn run(context: &Context<'_>, args: ServeArgs) -> Result<Exit> {
     let _telemetry = telemetry::start(context.environment)?;
+    let url = args.url.as_ref().or(context.environment.url.as_ref());
+    let address = url.map(|text| text.parse::<Address>()).transpose();
+    let address = address.map_err(|problem| Failure::usage("url-wrong", problem))?;
     let folder = Folder::existing(&args.place.data)?;
     let files = args.tls_cert.zip(args.tls_key).map(|(chain, key)| TlsFiles { chain, key });
     let certificates = files.map(Certificates::load).transpose()?.map(Arc::new);
@@ -67,7 +74,7 @@ pub async fn run(context: &Context<'_>, args: ServeArgs) -> Result<Exit> {
     // The port first: a second hub on the same folder should say so, and not what the log says.
     let listener = listen(args.listen).await?;
     let opened = open::open(folder, args.place.store.as_deref(), context.environment).await?;
-    let running = Running::start(opened, listener, certificates)?;
+    let running = Running::start(Opened { address, ..opened }, listener, certificates)?;
     context.output.say(&format!("the hub listens on {scheme}://{}; stop it with Ctrl-C", running.address));
     stopped().await;
     context.output.say("stopping");
@@ -94,7 +101,7 @@ impl Running {
         listener: TcpListener,
         certificates: Option<Arc<Certificates>>,
     ) -> Result<Self> {
-        let Opened { engine, sequencer, folder } = opened;
+        let Opened { engine, sequencer, folder, address: known_as } = opened;
         let address = address_of(&listener)?;
         let stop = watch::Sender::new(false);
         let worker = Arc::new(Worker::new(engine.clone(), sequencer.clone()));
@@ -109,6 +116,7 @@ impl Running {
             turned_away: TurnedAway::default(),
             watching: Arc::new(Semaphore::new(WATCHING)),
             stopping: stop.subscribe(),
+            address: known_as,
         });
         let told = |mut stopped: watch::Receiver<bool>| async move {
             // An error means that the sender is gone, which is a stop too.

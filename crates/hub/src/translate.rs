@@ -7,7 +7,7 @@ use bailiwick_core::{
     review::ReviewRefusal, stay::StayRefusal, task::TaskRefusal, termination::TerminationRefusal,
     transfer::TransferRefusal, undo::UndoRefusal,
 };
-use bailiwick_engine::{DoorRefusal, EngineError, PushRefusal};
+use bailiwick_engine::{AskRefusal, DoorRefusal, EngineError, PushRefusal};
 use bailiwick_store::StoreError;
 
 use crate::{
@@ -121,6 +121,17 @@ impl From<ReviewRefusal> for Problem {
         let status = match refusal {
             ReviewRefusal::Changed(_) | ReviewRefusal::NothingUsed(_) | ReviewRefusal::AllUsed(_) => 409,
             ReviewRefusal::NoReason(_) => 422,
+        };
+        Self::new(status, refusal.code(), refusal.to_string())
+    }
+}
+
+impl From<AskRefusal> for Problem {
+    fn from(refusal: AskRefusal) -> Self {
+        let status = match refusal {
+            AskRefusal::Outside(..) => 403,
+            AskRefusal::Full => 503,
+            AskRefusal::Page => 400,
         };
         Self::new(status, refusal.code(), refusal.to_string())
     }
@@ -242,6 +253,7 @@ impl From<EngineError> for Problem {
             EngineError::Task(refusal) => refusal.into(),
             EngineError::Control(refusal) => refusal.into(),
             EngineError::Door(refusal) => refusal.into(),
+            EngineError::Ask(refusal) => refusal.into(),
             EngineError::Push(refusal) => refusal.into(),
             EngineError::Exception(refusal) => refusal.into(),
             EngineError::Review(refusal) => refusal.into(),

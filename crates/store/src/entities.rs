@@ -33,6 +33,7 @@ use bailiwick_core::{
     policy::PolicyFile,
     profile::Profile,
     reserved::Reserved,
+    resource::{ResourceType, SubjectType},
     review::{Review, Watch},
     scope_test::ScopeTest,
     signal::Signal,
@@ -106,6 +107,8 @@ named! {
     Integration => Integrations, |_| vec![];
     Automation => Automations, |_| vec![];
     GlassCase => GlassCases, |_| vec![];
+    SubjectType => SubjectTypes, |_| vec![];
+    ResourceType => ResourceTypes, |_| vec![];
     Entitlement => Entitlements, |e| vec![e.name.system().as_str().into()];
 }
 

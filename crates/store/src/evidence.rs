@@ -36,6 +36,15 @@ pub(crate) async fn written<L: Link>(link: &mut L, after: i64, limit: u32) -> Re
     read(link, sql, &[after.into(), i64::from(limit).into()]).await
 }
 
+pub(crate) async fn news<L: Link>(link: &mut L, from: i64, limit: u32) -> Result<Vec<Entry>> {
+    // Two questions, each by an index of its own.
+    let mut all = entries(link, from, limit).await?;
+    let sql = format!("{ENTRY} WHERE idx IS NULL ORDER BY seq LIMIT $1");
+    let rest = i64::from(limit) - all.len() as i64;
+    all.extend(read(link, sql, &[rest.into()]).await?);
+    Ok(all)
+}
+
 pub(crate) async fn entries_about<L: Link>(
     link: &mut L,
     tenant: &Tenant,

@@ -213,6 +213,10 @@ pub trait Tx: Send {
     /// The entries with a greater `seq`, indexed or not, in order of writing, at most `limit`.
     async fn written(&mut self, after: i64, limit: u32) -> Result<Vec<Entry>>;
 
+    /// The entries with index `from` and later, and those that have no index yet; at most `limit`. Everything that was
+    /// committed since the index was `from` is among them, in whatever order it became visible.
+    async fn news(&mut self, from: i64, limit: u32) -> Result<Vec<Entry>>;
+
     /// The entries about an identity or a case (by its id as text), in order of writing.
     async fn entries_about(&mut self, tenant: &Tenant, subject: &str) -> Result<Vec<Entry>>;
 

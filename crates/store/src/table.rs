@@ -36,6 +36,8 @@ pub enum Table {
     ScopeTests,
     Exceptions,
     GlassCases,
+    SubjectTypes,
+    ResourceTypes,
     Reviews,
     Transfers,
     Watches,
@@ -111,7 +113,7 @@ pub struct Row {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 47] = [
         Self::Identities,
         Self::Accounts,
         Self::Systems,
@@ -143,6 +145,8 @@ impl Table {
         Self::ScopeTests,
         Self::Exceptions,
         Self::GlassCases,
+        Self::SubjectTypes,
+        Self::ResourceTypes,
         Self::Reviews,
         Self::Transfers,
         Self::Watches,
@@ -193,6 +197,8 @@ impl Table {
             Self::ScopeTests => "scope_tests",
             Self::Exceptions => "exceptions",
             Self::GlassCases => "glass_cases",
+            Self::SubjectTypes => "subject_types",
+            Self::ResourceTypes => "resource_types",
             Self::Reviews => "reviews",
             Self::Transfers => "transfers",
             Self::Watches => "watches",
@@ -240,6 +246,8 @@ impl Table {
             | Self::Ledgers
             | Self::Factors
             | Self::GlassCases
+            | Self::SubjectTypes
+            | Self::ResourceTypes
             | Self::Watches
             | Self::Audits
             | Self::Hooks => &[],

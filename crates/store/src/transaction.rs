@@ -140,6 +140,10 @@ impl<L: Link> Tx for Transaction<L> {
         call!(self.enter, evidence::written, after, limit)
     }
 
+    async fn news(&mut self, from: i64, limit: u32) -> Result<Vec<Entry>> {
+        call!(self.enter, evidence::news, from, limit)
+    }
+
     async fn entries_about(&mut self, tenant: &Tenant, subject: &str) -> Result<Vec<Entry>> {
         call!(self.enter, evidence::entries_about, tenant, subject)
     }

@@ -40,8 +40,8 @@ fn starts(integration: &Integration, world: World<'_>) -> BTreeMap<Touch, Effect
         let known = starts.entry(touch).or_insert(most);
         *known = most.max(*known);
     };
-    // Whatever its role: nobody decides before what it does by itself.
-    scope.acts().for_each(|act| add(act.clone(), Effect::Decides));
+    // Whatever its role: nobody decides before what it does by itself, but where it asks the hub.
+    scope.acts().for_each(|act| add(act.clone(), most(act)));
     match &integration.role {
         Role::Source { contract, .. } => {
             add(Touch::Identity, Effect::Decides);
@@ -69,6 +69,22 @@ fn starts(integration: &Integration, world: World<'_>) -> BTreeMap<Touch, Effect
     starts
 }
 
+/// The largest effect that can follow from what it does by itself.
+const fn most(act: &Touch) -> Effect {
+    match act {
+        Touch::Identity
+        | Touch::Attribute(_)
+        | Touch::Entitlement(_)
+        | Touch::Account(_)
+        | Touch::Credential(_)
+        | Touch::Object(_)
+        | Touch::Signal => Effect::Decides,
+        // The hub decides, and it opens or does not.
+        Touch::Decide(_) => Effect::Executes,
+        Touch::Search(_) => Effect::None,
+    }
+}
+
 /// The entitlements on its system that it gives or takes, within its limit.
 fn held_on<'a>(
     system: &'a SystemName,
@@ -88,9 +104,13 @@ fn held_on<'a>(
 /// What touching something amounts to by itself.
 const fn weight(touch: &Touch) -> Effect {
     match touch {
-        Touch::Identity | Touch::Entitlement(_) | Touch::Account(_) | Touch::Credential(_) => Effect::Decides,
+        Touch::Identity
+        | Touch::Entitlement(_)
+        | Touch::Account(_)
+        | Touch::Credential(_)
+        | Touch::Decide(_) => Effect::Decides,
         // They matter by what follows from them.
-        Touch::Attribute(_) | Touch::Object(_) | Touch::Signal => Effect::None,
+        Touch::Attribute(_) | Touch::Object(_) | Touch::Signal | Touch::Search(_) => Effect::None,
     }
 }
 

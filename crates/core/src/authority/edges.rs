@@ -3,7 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Because, Touch, World};
-use crate::{access::AccessClass, automation::Automation, policy::Action};
+use crate::{
+    access::AccessClass,
+    automation::Automation,
+    policy::{Action, PolicyReads},
+};
 
 /// One thing that follows from another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,24 +69,24 @@ impl<'a> Edges<'a> {
     }
 }
 
-/// What the policies of `hold` make follow. An attribute leads to every entitlement that a policy can touch
+/// What the policies make follow. An attribute leads to every entitlement that a policy of `hold` can touch
 /// which reads it: a policy that forbids is controlled by whoever controls what it reads. A policy that looks
 /// at what else is held reads, through that, what all policies of `hold` read. Whoever says who exists decides
 /// for every permit whether there is somebody to hold it; a permit that reads nothing follows from that alone.
 ///
+/// So it is with the policies of `access`, which lead to what may be done to resources of a type.
+///
 /// Policies of `approve` say who may approve. None of them gives anybody anything, so no attribute leads
 /// through them.
 fn by_policy(world: World<'_>) -> BTreeMap<Touch, BTreeSet<Edge>> {
-    let deciding = || {
-        let touches = world.policies.iter().filter(|policy| !policy.entitlements.is_empty());
-        touches.filter(|policy| match policy.action {
-            Action::Hold => true,
-            Action::Approve | Action::Perform | Action::Access => false,
-        })
-    };
-    let of_all: BTreeSet<&String> = deciding().flat_map(|policy| &policy.attributes).collect();
+    let of = |action| world.policies.iter().filter(move |policy| policy.action == action);
+    let of_all: BTreeSet<&String> = of(Action::Hold)
+        .filter(|policy| !policy.entitlements.is_empty())
+        .flat_map(|p| &p.attributes)
+        .collect();
     let mut edges: BTreeMap<Touch, BTreeSet<Edge>> = BTreeMap::new();
-    for policy in deciding() {
+    for policy in world.policies {
+        let touched = touched(policy);
         let mut read: BTreeSet<&String> = policy.attributes.iter().collect();
         if policy.holding {
             read.extend(&of_all);
@@ -91,13 +95,22 @@ fn by_policy(world: World<'_>) -> BTreeMap<Touch, BTreeSet<Edge>> {
         if !policy.forbids {
             from.push(Touch::Identity);
         }
-        for touch in from {
-            edges.entry(touch).or_default().extend(policy.entitlements.iter().map(|name| Edge {
+        for touch in from.into_iter().filter(|_| !touched.is_empty()) {
+            edges.entry(touch).or_default().extend(touched.iter().map(|to| Edge {
                 because: Because::Policy(policy.policy.clone()),
-                to: Touch::Entitlement(name.clone()),
+                to: to.clone(),
                 by_person: false,
             }));
         }
     }
     edges
+}
+
+/// What a policy gives, takes or opens.
+fn touched(policy: &PolicyReads) -> Vec<Touch> {
+    match policy.action {
+        Action::Hold => policy.entitlements.iter().cloned().map(Touch::Entitlement).collect(),
+        Action::Access => policy.resources.iter().cloned().map(Touch::Decide).collect(),
+        Action::Approve | Action::Perform => Vec::new(),
+    }
 }

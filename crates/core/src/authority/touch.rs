@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::id::{EntitlementName, SystemName};
+use crate::id::{EntitlementName, ResourceTypeName, SystemName};
 
 /// Something that can be written, given or issued.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +21,10 @@ pub enum Touch {
     Credential(SystemName),
     /// `object SYSTEM/NAME`: writes things of that kind, such as `object itsm/ticket`.
     Object(EntitlementName),
+    /// `decide TYPE`: asks what may be done to resources of the type now, and acts on the answer.
+    Decide(ResourceTypeName),
+    /// `search TYPE`: asks who may do what to them, and what somebody may do; changes nothing.
+    Search(ResourceTypeName),
     /// `signal`: leaves a note that a person may read; changes nothing.
     Signal,
 }
@@ -28,7 +32,7 @@ pub enum Touch {
 /// Why a text is no touch.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{text}` says nothing that can be touched: write `identity`, `attribute NAME`, `entitlement SYSTEM/NAME`, `account SYSTEM`, `credential SYSTEM`, `object SYSTEM/NAME` or `signal`"
+    "`{text}` says nothing that can be touched: write `identity`, `attribute NAME`, `entitlement SYSTEM/NAME`, `account SYSTEM`, `credential SYSTEM`, `object SYSTEM/NAME`, `decide TYPE`, `search TYPE` or `signal`"
 )]
 pub struct BadTouch {
     text: String,
@@ -50,6 +54,12 @@ impl FromStr for Touch {
             (Some("object"), Some(name), None) => {
                 Self::Object(EntitlementName::new(name).map_err(|_| bad())?)
             }
+            (Some("decide"), Some(name), None) => {
+                Self::Decide(ResourceTypeName::new(name).map_err(|_| bad())?)
+            }
+            (Some("search"), Some(name), None) => {
+                Self::Search(ResourceTypeName::new(name).map_err(|_| bad())?)
+            }
             (Some("account"), Some(name), None) => Self::Account(SystemName::new(name).map_err(|_| bad())?),
             (Some("credential"), Some(name), None) => {
                 Self::Credential(SystemName::new(name).map_err(|_| bad())?)
@@ -69,6 +79,8 @@ impl fmt::Display for Touch {
             Self::Account(system) => write!(f, "account {system}"),
             Self::Credential(system) => write!(f, "credential {system}"),
             Self::Object(name) => write!(f, "object {name}"),
+            Self::Decide(kind) => write!(f, "decide {kind}"),
+            Self::Search(kind) => write!(f, "search {kind}"),
             Self::Signal => f.write_str("signal"),
         }
     }

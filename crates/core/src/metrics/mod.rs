@@ -147,7 +147,9 @@ impl Fold {
             | RecordKind::Exposed
             | RecordKind::NameReserved
             | RecordKind::NameReleased
-            | RecordKind::Pushed => {}
+            | RecordKind::Pushed
+            | RecordKind::AccessDecided
+            | RecordKind::AccessSearched => {}
         }
     }
 

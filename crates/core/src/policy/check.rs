@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{
-    ActionConstraint, Effect, Policy, ValidationError, ValidationMode, ValidationWarning, Validator,
-    ffi::DetailedError, pst,
+    ActionConstraint, Effect, Policy, PrincipalConstraint, ValidationError, ValidationMode,
+    ValidationWarning, Validator, ffi::DetailedError, pst,
 };
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
     reads::{Reads, Variable},
     schema,
     source::{self, Statement, Word},
-    vocabulary::{Sort, Words},
+    vocabulary::{KIND, Sort, Words},
 };
 
 /// A policy that passed every check.
@@ -100,6 +100,22 @@ impl Site<'_> {
     }
 }
 
+impl Site<'_> {
+    /// An attribute that not every subject of `access` has, or that nobody declares for what a caller says.
+    fn of_anybody(&self, found: DetailedError, id: &PolicyId) -> PolicyError {
+        let at = found.source_locations.first().map(|label| label.loc.start);
+        let word = at.and_then(|at| self.words.iter().find(|(word, _)| *word >= at));
+        let error = self.cedar(found, Mistake::UnknownAttribute, id);
+        match word {
+            Some((_, Word::Name("principal"))) => {
+                let help = "write `principal is Identity` or `principal is Integration` in the scope";
+                PolicyError { help: Some(help.to_owned()), ..error }
+            }
+            _ => error,
+        }
+    }
+}
+
 impl Checker<'_> {
     fn file(&mut self, file: &PolicyFile) -> Vec<Checked> {
         let set = match file.text.parse::<cedar_policy::PolicySet>() {
@@ -153,7 +169,13 @@ impl Checker<'_> {
         let unknown_attributes = self.errors.len() > before;
         self.entities(site, &reads);
         self.texts(site, action, &reads);
-        self.types(site, &id, &policy, unknown_attributes, self.errors.len() > before);
+        self.types(
+            site,
+            (&id, action == Action::Access),
+            &policy,
+            unknown_attributes,
+            self.errors.len() > before,
+        );
         let effect = policy.effect();
         (self.errors.len() == before).then_some(Checked { id, action, effect, reads, policy, body })
     }
@@ -223,6 +245,12 @@ impl Checker<'_> {
             match kind.as_str() {
                 schema::ENTITLEMENT => self.known(site, at, Sort::Entitlement, name),
                 schema::SYSTEM => self.known(site, at, Sort::System, name),
+                schema::RESOURCE_TYPE => self.known(site, at, Sort::Resource, name),
+                // `type/id`: the id may be any.
+                schema::RESOURCE => {
+                    let kind = name.split_once('/').map_or(name.as_str(), |(kind, _)| kind);
+                    self.known(site, at, Sort::Resource, kind);
+                }
                 schema::IDENTITY => {
                     let message = "a policy cannot name one identity".to_owned();
                     let help = Some("write a condition on its attributes".to_owned());
@@ -249,7 +277,8 @@ impl Checker<'_> {
         }
         let mistake = match sort {
             Sort::Entitlement | Sort::System => Mistake::UnknownEntitlement,
-            Sort::Class | Sort::Kind => Mistake::UnknownValue,
+            Sort::Resource => Mistake::UnknownResource,
+            Sort::Class | Sort::Kind | Sort::Action => Mistake::UnknownValue,
         };
         let help = did_you_mean(name, known);
         let message = format!("unknown {} `{name}`", sort.word());
@@ -257,7 +286,14 @@ impl Checker<'_> {
     }
 
     /// Asks Cedar's validator. What follows from a mistake that is reported already is left out.
-    fn types(&mut self, site: &Site<'_>, id: &PolicyId, policy: &Policy, no_attribute: bool, wrong: bool) {
+    fn types(
+        &mut self,
+        site: &Site<'_>,
+        (id, access): (&PolicyId, bool),
+        policy: &Policy,
+        no_attribute: bool,
+        wrong: bool,
+    ) {
         let set = match cedar_policy::PolicySet::from_policies([policy.clone()]) {
             Ok(set) => set,
             Err(error) => {
@@ -266,10 +302,16 @@ impl Checker<'_> {
             }
         };
         let result = self.validator.validate(&set, ValidationMode::Strict);
+        let of_anybody = access && matches!(policy.principal_constraint(), PrincipalConstraint::Any);
         let before = self.errors.len();
         for error in result.validation_errors() {
             let mistake = match error {
                 ValidationError::UnsafeAttributeAccess(_) if no_attribute => continue,
+                // Of integrations, which the policy may not even mean.
+                ValidationError::UnsafeAttributeAccess(_) if of_anybody => {
+                    self.errors.push(site.of_anybody(DetailedError::from(error), id));
+                    continue;
+                }
                 ValidationError::UnsafeAttributeAccess(_) => Mistake::UnknownAttribute,
                 ValidationError::UnsafeOptionalAttributeAccess(_) => Mistake::UnguardedAttribute,
                 _ => Mistake::Type,
@@ -302,9 +344,13 @@ pub(super) fn identity_attributes(action: Action, reads: &Reads, words: &Words) 
     match action {
         Action::Approve | Action::Perform => BTreeSet::new(),
         Action::Hold | Action::Access if reads.whole.contains(&Variable::Principal) => {
-            let (_, all) = schema::attributes(words, action, Variable::Principal);
-            all.into_iter().map(str::to_owned).collect()
+            words.identity.keys().map(String::as_str).chain([KIND]).map(str::to_owned).collect()
         }
-        Action::Hold | Action::Access => reads.attributes_of(Variable::Principal).cloned().collect(),
+        // What only integrations have is no attribute of an identity.
+        Action::Hold | Action::Access => reads
+            .attributes_of(Variable::Principal)
+            .filter(|name| *name == KIND || words.identity.contains_key(*name))
+            .cloned()
+            .collect(),
     }
 }

@@ -30,6 +30,9 @@ pub enum Mistake {
     /// It names an entitlement or a system that nothing declares.
     #[serde(rename = "policy-unknown-entitlement")]
     UnknownEntitlement,
+    /// It names a kind of resource that nothing declares.
+    #[serde(rename = "policy-unknown-resource")]
+    UnknownResource,
     /// It compares with a text that the thing can never be.
     #[serde(rename = "policy-unknown-value")]
     UnknownValue,
@@ -57,6 +60,7 @@ impl Mistake {
             Self::NoAction => "policy-no-action",
             Self::UnknownAttribute => "policy-unknown-attribute",
             Self::UnknownEntitlement => "policy-unknown-entitlement",
+            Self::UnknownResource => "policy-unknown-resource",
             Self::UnknownValue => "policy-unknown-value",
             Self::UnguardedAttribute => "policy-unguarded-attribute",
             Self::Type => "policy-type",

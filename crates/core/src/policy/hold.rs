@@ -20,12 +20,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cedar_policy::{Authorizer, Context, Effect, Entities, Entity, EntityUid, Request};
+use cedar_policy::{Authorizer, Context, Effect, Entities, Entity, EntityUid, Request, pst};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AttributeType, AttributeValue, Attributes, PolicyFault, PolicyId,
+    AttributeValue, Attributes, PolicyFault, PolicyId,
     check::Checked,
+    declared::Declared,
     needs::{self, Needs},
     reach,
     reads::Variable,
@@ -49,16 +50,10 @@ pub(super) struct Hold {
     /// The entitlements that no policy gives and some policy forbids: of interest when an exception gives one.
     forbidden: Vec<Slice>,
     /// The attributes that are read, as declared.
-    attributes: Vec<Attribute>,
+    attributes: Declared,
     reads_kind: bool,
     principal: EntityUid,
     action: EntityUid,
-}
-
-struct Attribute {
-    name: String,
-    kind: AttributeType,
-    required: bool,
 }
 
 /// One entitlement and all policies that can touch it.
@@ -107,7 +102,8 @@ impl Hold {
     ) -> Result<Self, PolicyFault> {
         let (principal, action) = (reach::principal(), reach::action());
         let nothing = holding([].into_iter())?;
-        let needs: Vec<Needs> = policies.iter().map(|(policy, _)| needs::needs(&policy.body)).collect();
+        let needs: Vec<Needs> =
+            policies.iter().map(|(policy, _)| needs::needs(&policy.body, &pst::Var::Principal)).collect();
         let (mut slices, mut forbidden) = (Vec::new(), Vec::new());
         for facts in words.entitlements.values() {
             let touching: Vec<(&Checked, &Needs)> = policies
@@ -136,13 +132,7 @@ impl Hold {
                 reads_holding: touching.iter().any(|(policy, _)| policy.reads.uses(Variable::Context)),
             });
         }
-        let attributes =
-            words.identity.iter().filter(|(name, _)| read.contains(*name)).map(|(name, kind)| Attribute {
-                name: name.clone(),
-                kind: *kind,
-                required: words.required.contains(name),
-            });
-        let attributes = attributes.collect();
+        let attributes = Declared::new(read, words);
         Ok(Self { slices, forbidden, attributes, reads_kind: read.contains(KIND), principal, action })
     }
 
@@ -153,7 +143,7 @@ impl Hold {
         attributes: &Attributes,
         excepted: &BTreeSet<EntitlementName>,
     ) -> Result<Holding, PolicyFault> {
-        let known = self.known(kind, attributes)?;
+        let known = self.attributes.known(kind, attributes)?;
         let given = |slice: &Slice| excepted.contains(&slice.entitlement);
         let beside = self.forbidden.iter().filter(|slice| given(slice));
         let mut questions: Vec<Question<'_>> = self
@@ -203,8 +193,8 @@ impl Hold {
         if self.reads_kind {
             text(kind, out);
         }
-        for attribute in &self.attributes {
-            match attributes.get(&attribute.name) {
+        for name in self.attributes.names() {
+            match attributes.get(name) {
                 None => out.push(0),
                 Some(AttributeValue::Text(value)) => {
                     out.push(1);
@@ -222,21 +212,6 @@ impl Hold {
                 }
             }
         }
-    }
-
-    /// What policies read of an identity, checked against what is declared. Nothing else is given to Cedar,
-    /// so that nothing else can matter.
-    fn known(&self, kind: &str, attributes: &Attributes) -> Result<Attributes, PolicyFault> {
-        let mut known = Attributes::from([(KIND.to_owned(), AttributeValue::Text(kind.to_owned()))]);
-        for Attribute { name, kind, required } in &self.attributes {
-            match attributes.get(name) {
-                Some(value) if value.is(*kind) => drop(known.insert(name.clone(), value.clone())),
-                Some(_) => return Err(PolicyFault::WrongType { attribute: name.clone(), expected: *kind }),
-                None if *required => return Err(PolicyFault::MissingAttribute { attribute: name.clone() }),
-                None => {}
-            }
-        }
-        Ok(known)
     }
 
     /// The entities of all questions about one identity.
@@ -270,10 +245,7 @@ impl Slice {
 
 /// The policies whose needs an identity meets of which this is known.
 fn met<'a>(groups: &'a [Group], known: &Attributes) -> Vec<&'a cedar_policy::PolicySet> {
-    let fits = |(name, values): (&String, &BTreeSet<AttributeValue>)| {
-        known.get(name).is_some_and(|value| values.contains(value))
-    };
-    groups.iter().filter(|group| group.needs.iter().all(fits)).map(|group| &group.policies).collect()
+    groups.iter().filter(|group| needs::met(&group.needs, known)).map(|group| &group.policies).collect()
 }
 
 impl Question<'_> {

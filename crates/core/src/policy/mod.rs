@@ -9,8 +9,8 @@
 //! |---|---|---|
 //! | `hold` | should this identity hold this entitlement? | [`PolicySet::holds`] |
 //! | `approve` | may this approver approve this change? | [`PolicySet::approves`] |
+//! | `access` | may this subject do this to this resource now? | [`PolicySet::allows`] |
 //! | `perform` | may this integration do this operation? | checked at load only |
-//! | `access` | may this identity use this resource now? | checked at load only |
 //!
 //! Absent on purpose: I/O, time, and the hard rules of approval ([`crate::approval`]), which no policy can
 //! switch off.
@@ -19,11 +19,17 @@ use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{digest::Digest, id::EntitlementName};
+use crate::{
+    authority::Class,
+    digest::Digest,
+    id::{EntitlementName, IntegrationName, ResourceTypeName},
+};
 
+mod access;
 mod approve;
 mod bulk;
 mod check;
+mod declared;
 mod error;
 mod hold;
 mod needs;
@@ -33,12 +39,14 @@ mod schema;
 mod source;
 mod vocabulary;
 
+pub use access::{AccessAnswer, AccessPrincipal, AccessQuestion, Said};
 pub use approve::{ApprovalAnswer, ApproverFacts, ApproverKind, ChangeFacts};
 pub use bulk::Bulk;
 pub use error::{Mistake, PolicyError, PolicyFault};
 pub use hold::Holding;
 pub use vocabulary::{AttributeType, AttributeValue, Attributes, EntitlementFacts, Vocabulary};
 
+use access::Access;
 use approve::Approve;
 use hold::Hold;
 use reach::Reach;
@@ -121,6 +129,9 @@ pub struct PolicyReads {
     pub holding: bool,
     /// The entitlements it can touch, for `hold`; never too few.
     pub entitlements: BTreeSet<EntitlementName>,
+    /// The types of resources it can touch, for `access`; never too few.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub resources: BTreeSet<ResourceTypeName>,
 }
 
 /// Policies that were loaded and checked.
@@ -131,6 +142,7 @@ pub struct PolicySet {
     attributes: [BTreeSet<String>; 4],
     hold: Hold,
     approve: Approve,
+    access: Access,
 }
 
 impl PolicySet {
@@ -151,6 +163,7 @@ impl PolicySet {
     ///         privileged: false,
     ///         labels: BTreeSet::new(),
     ///     }],
+    ///     ..Vocabulary::default()
     /// };
     /// let file = |text: &str| PolicyFile { path: "birthright.cedar".into(), text: text.into() };
     ///
@@ -185,36 +198,42 @@ impl PolicySet {
         let reach = Reach::new(&words).map_err(mistake)?;
         let mut reads = Vec::with_capacity(checked.len());
         let mut attributes: [BTreeSet<String>; 4] = Default::default();
-        let (mut hold, mut approve) = (Vec::new(), Vec::new());
+        let (mut hold, mut approve, mut access) = (Vec::new(), Vec::new(), Vec::new());
         for policy in &checked {
             let read = check::identity_attributes(policy.action, &policy.reads, &words);
             attributes[policy.action as usize].extend(read.iter().cloned());
-            let mut entitlements = BTreeSet::new();
+            let (mut entitlements, mut resources) = (BTreeSet::new(), BTreeSet::new());
             match policy.action {
                 Action::Hold => {
                     entitlements = reach.of(policy);
                     hold.push((policy, entitlements.clone()));
                 }
                 Action::Approve => approve.push(policy),
-                Action::Perform | Action::Access => {}
+                Action::Access => {
+                    resources = access::reach(policy, &words);
+                    access.push((policy, resources.clone()));
+                }
+                Action::Perform => {}
             }
             reads.push(PolicyReads {
                 policy: policy.id.clone(),
                 action: policy.action,
                 forbids: policy.effect == cedar_policy::Effect::Forbid,
                 attributes: read,
-                holding: policy.reads.uses(Variable::Context),
+                holding: policy.action == Action::Hold && policy.reads.uses(Variable::Context),
                 entitlements,
+                resources,
             });
         }
         reads.sort_by(|a, b| a.policy.cmp(&b.policy));
         let hold = Hold::new(&hold, &attributes[Action::Hold as usize], &words).map_err(mistake)?;
         let approve = Approve::new(&approve).map_err(mistake)?;
+        let access = Access::new(&access, &attributes[Action::Access as usize], &words).map_err(mistake)?;
         // `kind` is part of every identity and no attribute of the vocabulary.
         for read in &mut attributes {
             read.remove(KIND);
         }
-        Ok(Self { version: version(&files, vocabulary), reads, attributes, hold, approve })
+        Ok(Self { version: version(&files, vocabulary), reads, attributes, hold, approve, access })
     }
 
     /// The version: a digest over all files and the vocabulary. The same files in another order are the
@@ -270,6 +289,41 @@ impl PolicySet {
     ) -> Result<ApprovalAnswer, PolicyFault> {
         self.approve.decide(approver, change)
     }
+
+    /// An identity of this kind with these attributes, as policies of `access` see it. Fails as [`holds`](Self::holds)
+    /// does.
+    pub fn access_identity(
+        &self,
+        kind: &str,
+        attributes: &Attributes,
+    ) -> Result<AccessPrincipal, PolicyFault> {
+        self.access.identity(kind, attributes)
+    }
+
+    /// What policies of `access` see of such an identity: those of whom the same is seen get the same answers.
+    pub fn access_known(&self, kind: &str, attributes: &Attributes) -> Result<Attributes, PolicyFault> {
+        self.access.known(kind, attributes)
+    }
+
+    /// An integration of this class, as policies of `access` see it; `writes` is whether its second gate is open.
+    pub fn access_integration(
+        &self,
+        name: &IntegrationName,
+        class: Class,
+        writes: bool,
+    ) -> Result<AccessPrincipal, PolicyFault> {
+        access::integration(name, class, writes)
+    }
+
+    /// Whether the policies let a subject do something to a resource.
+    pub fn allows(&self, question: AccessQuestion<'_>) -> Result<AccessAnswer, PolicyFault> {
+        self.access.decide(question)
+    }
+
+    /// The policies that forbid it, whatever permits it.
+    pub fn forbids(&self, question: AccessQuestion<'_>) -> Result<Vec<PolicyId>, PolicyFault> {
+        self.access.forbidding(question)
+    }
 }
 
 impl fmt::Debug for PolicySet {
@@ -285,5 +339,9 @@ impl fmt::Debug for PolicySet {
 fn version(files: &[&PolicyFile], vocabulary: &Vocabulary) -> Digest {
     let mut entitlements: Vec<&EntitlementFacts> = vocabulary.entitlements.iter().collect();
     entitlements.sort_by(|a, b| a.name.cmp(&b.name));
-    Digest::of_value(&("policies-v1", files, &vocabulary.identity, &vocabulary.required, entitlements))
+    let Vocabulary { identity, required, entitlements: _, subjects, resources } = vocabulary;
+    if subjects.is_empty() && resources.is_empty() {
+        return Digest::of_value(&("policies-v1", files, identity, required, entitlements));
+    }
+    Digest::of_value(&("policies-v2", files, identity, required, entitlements, subjects, resources))
 }

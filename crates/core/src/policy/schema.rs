@@ -11,11 +11,14 @@
 //! entity Change { cause: String, privileged: Bool, removes_only: Bool, destructive: Bool,
 //!                 entitlements: Set<String>, systems: Set<String>, changes: Long,
 //!                 question: String, class: String, widens: Bool };
-//! entity Integration, Operation, Resource;
+//! entity Integration { name: String, class: String, writes: Bool };
+//! entity Operation, ResourceType;
+//! entity Resource in [ResourceType] { type: String, id: String, … };
 //! action hold appliesTo { principal: Identity, resource: Entitlement, context: { holding: Set<String> } };
 //! action approve appliesTo { principal: [Operator, Rule], resource: Change };
 //! action perform appliesTo { principal: Integration, resource: Operation };
-//! action access appliesTo { principal: Identity, resource: Resource };
+//! action access appliesTo { principal: [Identity, Integration], resource: Resource, context: { action: String,
+//!                 said: { subject: {…}, action: {…}, resource: {…}, request: {…} } } };
 //! ```
 
 use cedar_policy::{Entity, EntityId, EntityUid, RestrictedExpression, Schema};
@@ -24,7 +27,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Action, AttributeType, AttributeValue, EntitlementFacts, PolicyError, PolicyFault,
     reads::Variable,
-    vocabulary::{KIND, Sort, Words},
+    vocabulary::{KIND, RESOURCE_ATTRIBUTES, SAID, Sort, Types, Words},
 };
 
 pub(super) const IDENTITY: &str = "Identity";
@@ -32,8 +35,15 @@ pub(super) const ENTITLEMENT: &str = "Entitlement";
 pub(super) const SYSTEM: &str = "System";
 pub(super) const CHANGE: &str = "Change";
 pub(super) const HOLDING: &str = "holding";
+pub(super) const INTEGRATION: &str = "Integration";
+pub(super) const RESOURCE: &str = "Resource";
+pub(super) const RESOURCE_TYPE: &str = "ResourceType";
+/// The name of the action in the context of `access`, and what the caller said.
+pub(super) const ACTION: &str = "action";
+pub(super) const CALLER_SAID: &str = "said";
 
 const ENTITLEMENT_ATTRIBUTES: [&str; 4] = ["system", "class", "privileged", "labels"];
+const INTEGRATION_ATTRIBUTES: [&str; 3] = ["name", "class", "writes"];
 const APPROVER_ATTRIBUTES: [&str; 2] = ["name", "roles"];
 const CHANGE_ATTRIBUTES: [&str; 10] = [
     "cause",
@@ -58,15 +68,15 @@ pub(super) fn schema(words: &Words) -> Result<Schema, PolicyError> {
     let mut identity = Map::new();
     identity.insert(KIND.to_owned(), text());
     for (name, kind) in &words.identity {
-        let mut shape = match kind {
-            AttributeType::Text | AttributeType::Date => text(),
-            AttributeType::Number => json!({"type": "Long"}),
-            AttributeType::Flag => flag(),
-            AttributeType::TextSet => texts(),
-        };
-        shape["required"] = words.required.contains(name).into();
-        identity.insert(name.clone(), shape);
+        identity.insert(name.clone(), shape(*kind, words.required.contains(name)));
     }
+    let mut resource = optional(&words.properties);
+    resource.extend(RESOURCE_ATTRIBUTES.map(|name| (name.to_owned(), text())));
+    let said: Map<String, Value> = SAID
+        .iter()
+        .zip(&words.said)
+        .map(|(of, types)| ((*of).to_owned(), record(Value::Object(optional(types)))))
+        .collect();
     let approver = record(json!({"name": text(), "roles": texts()}));
     let schema = json!({"": {
         "entityTypes": {
@@ -85,7 +95,10 @@ pub(super) fn schema(words: &Words) -> Result<Schema, PolicyError> {
                 "entitlements": texts(), "systems": texts(), "changes": {"type": "Long"},
                 "question": text(), "class": text(), "widens": flag(),
             }))},
-            "Integration": {}, "Operation": {}, "Resource": {},
+            INTEGRATION: {"shape": record(json!({"name": text(), "class": text(), "writes": flag()}))},
+            "Operation": {},
+            RESOURCE_TYPE: {},
+            RESOURCE: {"memberOfTypes": [RESOURCE_TYPE], "shape": record(Value::Object(resource))},
         },
         "actions": {
             "hold": {"appliesTo": {
@@ -94,27 +107,51 @@ pub(super) fn schema(words: &Words) -> Result<Schema, PolicyError> {
             }},
             "approve": {"appliesTo": {"principalTypes": ["Operator", "Rule"], "resourceTypes": [CHANGE]}},
             "perform": {"appliesTo": {"principalTypes": ["Integration"], "resourceTypes": ["Operation"]}},
-            "access": {"appliesTo": {"principalTypes": [IDENTITY], "resourceTypes": ["Resource"]}},
+            "access": {"appliesTo": {
+                "principalTypes": [IDENTITY, INTEGRATION], "resourceTypes": [RESOURCE],
+                "context": record(json!({ACTION: text(), CALLER_SAID: record(Value::Object(said))})),
+            }},
         },
     }});
     Schema::from_json_value(schema).map_err(|error| PolicyError::vocabulary(&error.to_string()))
+}
+
+/// What an attribute of the type is in a schema.
+fn shape(kind: AttributeType, required: bool) -> Value {
+    match kind {
+        AttributeType::Text | AttributeType::Date => json!({"type": "String", "required": required}),
+        AttributeType::Number => json!({"type": "Long", "required": required}),
+        AttributeType::Flag => json!({"type": "Boolean", "required": required}),
+        AttributeType::TextSet => {
+            json!({"type": "Set", "element": {"type": "String"}, "required": required})
+        }
+    }
+}
+
+fn optional(types: &Types) -> Map<String, Value> {
+    types.iter().map(|(name, kind)| (name.clone(), shape(*kind, false))).collect()
 }
 
 /// What a variable of a request stands for, and its attributes; for messages and checks.
 pub(super) fn attributes(words: &Words, action: Action, of: Variable) -> (&'static str, Vec<&str>) {
     let identity = || words.identity.keys().map(String::as_str).chain([KIND]).collect();
     match (of, action) {
-        (Variable::Principal, Action::Hold | Action::Access) => (IDENTITY, identity()),
+        (Variable::Principal, Action::Hold) => (IDENTITY, identity()),
+        (Variable::Principal, Action::Access) => {
+            ("Identity and Integration", identity().into_iter().chain(INTEGRATION_ATTRIBUTES).collect())
+        }
         (Variable::Principal, Action::Approve) => ("Operator and Rule", APPROVER_ATTRIBUTES.to_vec()),
         (Variable::Principal, Action::Perform) => ("Integration", Vec::new()),
         (Variable::Resource, Action::Hold) => (ENTITLEMENT, ENTITLEMENT_ATTRIBUTES.to_vec()),
         (Variable::Resource, Action::Approve) => (CHANGE, CHANGE_ATTRIBUTES.to_vec()),
         (Variable::Resource, Action::Perform) => ("Operation", Vec::new()),
-        (Variable::Resource, Action::Access) => ("Resource", Vec::new()),
-        (Variable::Context, Action::Hold) => ("the context", vec![HOLDING]),
-        (Variable::Context, Action::Approve | Action::Perform | Action::Access) => {
-            ("the context", Vec::new())
+        (Variable::Resource, Action::Access) => {
+            let properties = words.properties.keys().map(String::as_str);
+            (RESOURCE, properties.chain(RESOURCE_ATTRIBUTES).collect())
         }
+        (Variable::Context, Action::Hold) => ("the context", vec![HOLDING]),
+        (Variable::Context, Action::Access) => ("the context", vec![ACTION, CALLER_SAID]),
+        (Variable::Context, Action::Approve | Action::Perform) => ("the context", Vec::new()),
         (Variable::Action, _) => ("Action", Vec::new()),
     }
 }
@@ -126,6 +163,8 @@ pub(super) fn sort_of(action: Action, of: Variable, attribute: &str) -> Option<S
         (Action::Hold, Variable::Resource, "system") => Some(Sort::System),
         (Action::Hold, Variable::Resource, "class") => Some(Sort::Class),
         (Action::Hold | Action::Access, Variable::Principal, KIND) => Some(Sort::Kind),
+        (Action::Access, Variable::Resource, "type") => Some(Sort::Resource),
+        (Action::Access, Variable::Context, ACTION) => Some(Sort::Action),
         (Action::Approve, Variable::Resource, "entitlements") => Some(Sort::Entitlement),
         (Action::Approve, Variable::Resource, "systems") => Some(Sort::System),
         _ => None,

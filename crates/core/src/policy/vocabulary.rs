@@ -1,4 +1,4 @@
-//! The words that policies may use: identity attributes with their types, and entitlements.
+//! The words that policies may use: identity attributes with their types, entitlements, and resources.
 //!
 //! A policy that uses any other word is refused at load. Absent on purpose: values of anybody.
 
@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use super::PolicyError;
 use crate::{
     access::AccessClass,
-    id::{EntitlementName, SystemName},
+    id::{ActionName, EntitlementName, ResourceTypeName, SystemName},
     identity::IdentityKind,
+    resource::{self, ResourceType, SubjectType},
     time::Date,
 };
 
@@ -116,6 +117,12 @@ pub struct Vocabulary {
     pub required: BTreeSet<String>,
     /// All entitlements.
     pub entitlements: Vec<EntitlementFacts>,
+    /// The kinds of subjects that may be asked about at request time.
+    #[serde(default)]
+    pub subjects: Vec<SubjectType>,
+    /// The kinds of resources that may be asked about at request time.
+    #[serde(default)]
+    pub resources: Vec<ResourceType>,
 }
 
 /// The attribute of every identity that says what kind it is.
@@ -135,7 +142,19 @@ pub(super) struct Words {
     pub(super) required: BTreeSet<String>,
     pub(super) entitlements: BTreeMap<EntitlementName, EntitlementFacts>,
     pub(super) systems: BTreeSet<SystemName>,
+    /// Those that are declared, and the one of entitlements.
+    pub(super) resources: BTreeMap<ResourceTypeName, ResourceType>,
+    /// What resources have, of whatever type.
+    pub(super) properties: Types,
+    /// What callers may say, by [`SAID`].
+    pub(super) said: [Types; 4],
 }
+
+/// Names with their types.
+pub(super) type Types = BTreeMap<String, AttributeType>;
+
+/// What callers may say something of, as policies name it.
+pub(super) const SAID: [&str; 4] = ["subject", "action", "resource", "request"];
 
 impl Words {
     pub(super) fn check(vocabulary: &Vocabulary) -> Result<Self, Vec<PolicyError>> {
@@ -152,6 +171,7 @@ impl Words {
                 errors.push(PolicyError::vocabulary(&format!("`{}` is declared twice", facts.name)));
             }
         }
+        let (properties, said) = said(vocabulary, &mut errors);
         if !errors.is_empty() {
             return Err(errors);
         }
@@ -161,6 +181,15 @@ impl Words {
             required: vocabulary.required.clone(),
             entitlements,
             systems,
+            resources: vocabulary
+                .resources
+                .iter()
+                .cloned()
+                .chain(built_in())
+                .map(|r| (r.name.clone(), r))
+                .collect(),
+            properties,
+            said,
         })
     }
 
@@ -171,9 +200,49 @@ impl Words {
             Sort::System => self.systems.iter().map(SystemName::as_str).collect(),
             Sort::Class => AccessClass::ALL.iter().map(|c| c.as_str()).collect(),
             Sort::Kind => KINDS.iter().map(|k| k.as_str()).collect(),
+            Sort::Resource => self.resources.keys().map(ResourceTypeName::as_str).collect(),
+            Sort::Action => {
+                self.resources.values().flat_map(|r| &r.actions).map(ActionName::as_str).collect()
+            }
         }
     }
 }
+
+/// The resource type of entitlements.
+fn built_in() -> Option<ResourceType> {
+    let name = ResourceTypeName::new(resource::ENTITLEMENT).ok()?;
+    Some(ResourceType::entitlements(name, ActionName::new(resource::USE).ok()?))
+}
+
+/// What resources have and what callers may say, of all types together; one name has one type.
+fn said(vocabulary: &Vocabulary, errors: &mut Vec<PolicyError>) -> (Types, [Types; 4]) {
+    let mut said: [Types; 4] = Default::default();
+    let subjects = vocabulary.subjects.iter().map(|subject| (0, &subject.properties));
+    let of = |r: &'_ ResourceType| {
+        [(1, r.action_properties.clone()), (2, r.properties.clone()), (3, r.context.clone())]
+    };
+    let resources = vocabulary.resources.iter().flat_map(of);
+    let subjects = subjects.map(|(what, types)| (what, types.clone()));
+    for (what, types) in subjects.chain(resources) {
+        for (name, kind) in types {
+            if what == 2 && RESOURCE_ATTRIBUTES.contains(&name.as_str()) {
+                let message = format!("every resource has `{name}` already; rename the property");
+                errors.push(PolicyError::vocabulary(&message));
+            }
+            match said[what].insert(name.clone(), kind) {
+                Some(other) if other != kind => {
+                    let message = format!("`{name}` of {} is declared with two types", SAID[what]);
+                    errors.push(PolicyError::vocabulary(&message));
+                }
+                Some(_) | None => {}
+            }
+        }
+    }
+    (said[2].clone(), said)
+}
+
+/// What every resource has.
+pub(super) const RESOURCE_ATTRIBUTES: [&str; 2] = ["type", "id"];
 
 /// What a text in a policy names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -182,6 +251,8 @@ pub(super) enum Sort {
     System,
     Class,
     Kind,
+    Resource,
+    Action,
 }
 
 impl Sort {
@@ -191,6 +262,8 @@ impl Sort {
             Self::System => "system",
             Self::Class => "access class",
             Self::Kind => "kind of identity",
+            Self::Resource => "resource type",
+            Self::Action => "action of a resource",
         }
     }
 }

@@ -81,9 +81,13 @@ impl Scope {
         self.acts.iter().filter(|act| match act {
             Touch::Attribute(name) => self.attributes.allows(name),
             Touch::Entitlement(name) => self.entitlements.allows(name),
-            Touch::Identity | Touch::Account(_) | Touch::Credential(_) | Touch::Object(_) | Touch::Signal => {
-                true
-            }
+            Touch::Identity
+            | Touch::Account(_)
+            | Touch::Credential(_)
+            | Touch::Object(_)
+            | Touch::Decide(_)
+            | Touch::Search(_)
+            | Touch::Signal => true,
         })
     }
 

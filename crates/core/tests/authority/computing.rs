@@ -59,6 +59,7 @@ fn hold(id: &str, reads: &[&str], reach: &[&str]) -> PolicyReads {
         attributes: reads.iter().map(|a| (*a).to_owned()).collect(),
         holding: false,
         entitlements: reach.iter().map(|e| entitlement(e)).collect(),
+        resources: Default::default(),
     }
 }
 

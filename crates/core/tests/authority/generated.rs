@@ -137,6 +137,7 @@ pub fn policy() -> impl Strategy<Value = PolicyReads> {
             attributes: attributes.into_iter().map(str::to_owned).collect(),
             holding,
             entitlements: reach.into_iter().map(entitlement).collect(),
+            resources: Default::default(),
         },
     )
 }

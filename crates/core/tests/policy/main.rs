@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod accessing;
 mod agreeing;
 mod approving;
 mod deciding;
@@ -57,6 +58,7 @@ fn vocabulary() -> Vocabulary {
             entitlement("erp/approve-payment", AccessClass::Roles, true, &[]),
             entitlement("vault/token", AccessClass::VaultTokens, true, &["everyone"]),
         ],
+        ..Vocabulary::default()
     }
 }
 

@@ -410,6 +410,11 @@ impl Tx for BreakableTx {
         self.inner.entries(from, limit).await
     }
 
+    async fn news(&mut self, from: i64, limit: u32) -> Result<Vec<Entry>> {
+        alive(&self.faults).await?;
+        self.inner.news(from, limit).await
+    }
+
     async fn written(&mut self, after: i64, limit: u32) -> Result<Vec<Entry>> {
         alive(&self.faults).await?;
         self.inner.written(after, limit).await

@@ -7,6 +7,7 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod certify;
 mod declared;
 mod faults;
 pub mod newsy;

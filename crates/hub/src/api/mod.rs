@@ -16,6 +16,7 @@ mod break_glass;
 pub mod caller;
 pub mod cases;
 pub mod configuration;
+mod decisions;
 pub mod departures;
 mod door;
 pub mod evidence;
@@ -65,6 +66,7 @@ pub use self::{
     caller::{Caller, bearer},
     cases::{Accepted, CaseLine, CaseView},
     configuration::Bundle,
+    decisions::{DecisionAsked, DecisionView},
     departures::{DepartureView, StayRequest},
     evidence::{CheckRequest, CheckView, EraseRequest, EraseView},
     findings::FindingView,
@@ -90,6 +92,7 @@ pub use self::{
     undo::{Undoing, UndoneView},
 };
 use crate::{
+    address::Address,
     console::{self, TurnedAway},
     folder::Folder,
     problem::Problem,
@@ -131,6 +134,8 @@ pub struct Inner {
     pub watching: Arc<Semaphore>,
     /// Whether the hub stops.
     pub stopping: watch::Receiver<bool>,
+    /// Under which address others reach it, if it was told.
+    pub address: Option<Address>,
 }
 
 impl Hub {
@@ -227,6 +232,7 @@ pub fn router(hub: Hub) -> Router {
         .route("/operators", get(operators::list).post(operators::add))
         .route("/sessions", get(sessions::list).post(sessions::offer))
         .route("/sessions/{session}", delete(sessions::end))
+        .route("/decisions", post(decisions::explain))
         .route("/metrics", get(metrics::show))
         .route("/traces", get(traces::list))
         .route("/traces/{event}", get(traces::show))
@@ -250,6 +256,8 @@ pub fn router(hub: Hub) -> Router {
         .nest("/door/v1", door)
         .route("/hooks/v1/{integration}", post(hooks::take).layer(body::limit(HINT)))
         .nest(crate::scim::BASE, crate::scim::router(hub.clone()))
+        .nest(crate::authzen::BASE, crate::authzen::router(hub.clone()))
+        .merge(crate::authzen::well_known())
         .merge(scraped)
         .merge(console::router(&hub))
         .route("/healthz", get(health::lives))

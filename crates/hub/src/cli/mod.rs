@@ -17,6 +17,7 @@ mod case;
 mod completions;
 mod connector;
 mod credential;
+mod decide;
 mod drill;
 mod evidence;
 mod finding;
@@ -149,6 +150,8 @@ enum Command {
     Why(why::WhyArgs),
     /// Who holds an entitlement, by which way, and what gives it to them
     WhoCan(why::WhoCanArgs),
+    /// What would be answered to whoever asks whether somebody may do something
+    Decide(decide::DecideArgs),
     /// Every hop of an event from its source to the proof, and what is late or stuck
     Trace(trace::TraceArgs),
     /// How fast access ends, how long it outlives people, what is overdue; from the log
@@ -305,6 +308,7 @@ async fn dispatch(context: &Context<'_>, command: Option<Command>) -> Result<Exi
         Command::Identity(command) => identity::run(context, command).await,
         Command::Account(command) => account::run(context, command).await,
         Command::Why(args) => why::run(context, args).await,
+        Command::Decide(args) => decide::run(context, args).await,
         Command::WhoCan(args) => why::who_can(context, args).await,
         Command::Trace(args) => trace::run(context, args).await,
         Command::Metrics(args) => metrics::run(context, args).await,

@@ -35,6 +35,7 @@ fn policies(acme: &Configuration) -> PolicySet {
         identity: attributes.iter().map(|(name, rule)| (name.clone(), rule.kind)).collect(),
         required: attributes.iter().filter(|(_, rule)| rule.required).map(|(name, _)| name.clone()).collect(),
         entitlements: acme.entitlements.iter().map(facts).collect(),
+        ..Vocabulary::default()
     };
     PolicySet::load(&acme.policies, &vocabulary).unwrap_or_else(|errors| {
         panic!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))

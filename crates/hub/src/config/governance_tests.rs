@@ -240,7 +240,7 @@ fn values_of_the_register_and_the_limits() {
         "acts = [\"object chat/ticket\"",
         "acts = [\"objects chat/ticket\"",
         &[
-            "config-value @:9: `objects chat/ticket` says nothing that can be touched: write `identity`, `attribute NAME`, `entitlement SYSTEM/NAME`, `account SYSTEM`, `credential SYSTEM`, `object SYSTEM/NAME` or `signal`",
+            "config-value @:9: `objects chat/ticket` says nothing that can be touched: write `identity`, `attribute NAME`, `entitlement SYSTEM/NAME`, `account SYSTEM`, `credential SYSTEM`, `object SYSTEM/NAME`, `decide TYPE`, `search TYPE` or `signal`",
         ],
     );
     check(
@@ -338,4 +338,62 @@ fn names_that_nothing_bears_are_found_by_place() {
             "config-unknown-key a.toml:12:1: entitlement `chat/sales` has no key `clas` (did you mean `class`?)",
         ],
     );
+}
+
+#[test]
+fn what_may_be_asked_about_is_read_and_what_is_wrong_with_it_has_its_place() {
+    let sound = r#"
+[subject.user]
+id = "email"
+kind = "person"
+properties = { role = "text" }
+
+[subject.employee]
+id = "key"
+source = "hr"
+
+[resource.record]
+actions = ["read", "write"]
+properties = { status = "text", size = "number" }
+action_properties = { soft = "flag" }
+context = { places = "text-set" }
+sample = 7
+reasons = true
+known = { "r 1" = { status = "open", size = 3 } }
+"#;
+    let with = |text: &str| {
+        let acts = "acts = [\"decide record\", \"search entitlement\", \"object chat/ticket\",";
+        read(&format!("{}{text}", SOUND.replace("acts = [\"object chat/ticket\",", acts)))
+    };
+    let sound_read = with(sound).unwrap();
+    assert_eq!(sound_read.subjects.len(), 2);
+    let record = &sound_read.resources[0];
+    assert_eq!(
+        (record.sample, record.reasons, record.actions.len(), record.known["r 1"].len()),
+        (7, true, 2, 2)
+    );
+    for (old, new, expect) in [
+        ("id = \"email\"", "", "config-missing"),
+        ("id = \"email\"", "id = \"login\"", "config-value"),
+        ("id = \"email\"", "id = \"email\"\nsource = \"hr\"", "config-value"),
+        ("source = \"hr\"", "", "config-missing"),
+        ("source = \"hr\"", "source = \"rh\"", "config-dangling"),
+        ("kind = \"person\"", "kind = \"robot\"", "config-value"),
+        ("role = \"text\"", "role = \"string\"", "config-value"),
+        ("role = \"text\"", "\"a-role\" = \"text\"", "config-value"),
+        ("actions = [\"read\", \"write\"]", "actions = []", "config-missing"),
+        ("\"write\"]", "\"read\"]", "config-duplicate"),
+        ("\"write\"]", "\"Write it\"]", "config-value"),
+        ("sample = 7", "sample = 0", "config-value"),
+        ("reasons = true", "reason = true", "config-unknown-key"),
+        ("size = 3", "size = \"3\"", "config-value"),
+        ("size = 3", "sise = 3", "config-unknown-key"),
+        ("{ status = \"open\", size = 3 }", "\"open\"", "config-value"),
+        ("[resource.record]", "[resource.recrod]", "config-dangling"),
+        ("[subject.employee]", "[subject.\"An Employee\"]", "config-value"),
+    ] {
+        assert!(sound.contains(old), "{old}");
+        let errors = with(&sound.replacen(old, new, 1)).unwrap_err();
+        assert!(errors.len() == 1 && errors[0].code() == expect, "{new}: {errors:?}");
+    }
 }

@@ -68,6 +68,19 @@
 //! from = "object itsm/ticket"
 //! to = "entitlement ad/vpn"
 //! by_person = false                         # the default: nobody decides in between
+//!
+//! [subject.user]                            # what the hub may be asked about by others: docs/authzen.md
+//! id = "email"                              # or "source-key", or "key" with `source = "hr"`
+//! properties = { role = "text" }            # what a caller may say of one, and policies may read
+//!
+//! [resource.record]
+//! actions = ["read", "write"]
+//! properties = { status = "text" }
+//! action_properties = { soft = "flag" }
+//! context = { hour = "number" }             # what a caller may say of the request
+//! sample = 100                              # of so many permits one is recorded; the default
+//! reasons = true                            # callers are told why; the default is not
+//! known = { "record-1" = { status = "active" } }            # those that searches find
 //! ```
 //!
 //! `[person."hr/1002"]` says with `also` who else is the same human being, and with `delegates` who acts for
@@ -78,6 +91,7 @@
 //!
 //! Deliberately absent: credentials, other including, variables, and defaults that come from the environment.
 
+mod asked;
 mod automation;
 mod bundle;
 mod contract;
@@ -108,7 +122,10 @@ use std::{collections::BTreeMap, path::Path};
 
 use bailiwick_core::{
     access::AccessClass,
-    id::{AutomationName, EntitlementName, GlassName, IntegrationName, SystemName},
+    id::{
+        AutomationName, EntitlementName, GlassName, IntegrationName, ResourceTypeName, SubjectTypeName,
+        SystemName,
+    },
     integration::Integration,
     policy::PolicyFile,
     scope::ScopeRule,
@@ -129,7 +146,8 @@ use self::{
 };
 
 /// What a file can declare.
-const TABLES: [&str; 6] = ["system", "entitlement", "integration", "automation", "person", "break-glass"];
+const TABLES: [&str; 8] =
+    ["system", "entitlement", "integration", "automation", "person", "break-glass", "subject", "resource"];
 
 /// Reads a configuration. Relative `file:` endpoints become absolute ones below `data`.
 ///
@@ -186,10 +204,18 @@ fn parse_with(
     for (name, entry) in unique(&tables.glass_cases, GlassName::new, &mut report) {
         glass_cases.extend(glass::case(name, entry, &mut gives, &mut report));
     }
+    let (mut subjects, mut resources, mut sources) = (Vec::new(), BTreeMap::new(), Vec::new());
+    for (name, entry) in unique(&tables.subjects, SubjectTypeName::new, &mut report) {
+        subjects.extend(asked::subject(name, entry, &mut sources, &mut report));
+    }
+    for (name, entry) in unique(&tables.resources, ResourceTypeName::new, &mut report) {
+        resources.insert(name.clone(), asked::resource(name, entry, &mut report));
+    }
     let declared =
         Declared { drafts: &drafts, systems: &systems, entitlements: &entitlements, people: &people };
     declared.check(&uses, &touches, &mut report);
     declared.given(&gives, &mut report);
+    declared.asked(&sources, &resources, &mut report);
     let errors = report.into_errors();
     if !errors.is_empty() {
         return Err(errors);
@@ -205,6 +231,8 @@ fn parse_with(
             .collect(),
         ties,
         glass_cases,
+        subjects,
+        resources: resources.into_values().flatten().collect(),
     })
 }
 
@@ -245,6 +273,8 @@ struct Tables<'a, 't> {
     automations: Vec<Entry<'a, 't>>,
     people: Vec<Entry<'a, 't>>,
     glass_cases: Vec<Entry<'a, 't>>,
+    subjects: Vec<Entry<'a, 't>>,
+    resources: Vec<Entry<'a, 't>>,
 }
 
 impl<'a, 't> Tables<'a, 't> {
@@ -258,6 +288,8 @@ impl<'a, 't> Tables<'a, 't> {
                     "integration" => &mut tables.integrations,
                     "automation" => &mut tables.automations,
                     "break-glass" => &mut tables.glass_cases,
+                    "subject" => &mut tables.subjects,
+                    "resource" => &mut tables.resources,
                     "person" => &mut tables.people,
                     other => {
                         let message = format!("there is no table `{other}`");

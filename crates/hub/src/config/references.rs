@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bailiwick_core::{
     authority::Touch,
-    id::{EntitlementName, SourceName, SystemName},
+    id::{EntitlementName, ResourceTypeName, SourceName, SystemName},
+    resource::ENTITLEMENT,
     system::{Entitlement, System},
 };
 
@@ -65,9 +66,34 @@ impl<'d, 't> Declared<'d, 't> {
         }
     }
 
+    /// Checks that there are the sources in which subjects are found, and the kinds of resources that integrations ask
+    /// about.
+    pub fn asked<T>(
+        &self,
+        sources: &[Located<'_, SourceName>],
+        resources: &BTreeMap<ResourceTypeName, T>,
+        report: &mut Report,
+    ) {
+        let known = || self.drafts.iter().filter_map(|draft| draft.source.as_ref()).map(|s| s.value.as_str());
+        for source in sources.iter().filter(|source| !known().any(|name| name == source.value.as_str())) {
+            let message = format!("there is no source `{}`", source.value);
+            report.add_near(Code::Dangling, source.spot, message, source.value.as_str(), known());
+        }
+        let names = || resources.keys().map(ResourceTypeName::as_str).chain([ENTITLEMENT]);
+        for act in self.drafts.iter().flat_map(|draft| &draft.named.acts) {
+            if let Touch::Decide(kind) | Touch::Search(kind) = &act.value
+                && !names().any(|name| name == kind.as_str())
+            {
+                let message = format!("there is no resource `{kind}`");
+                report.add_near(Code::Dangling, act.spot, message, kind.as_str(), names());
+            }
+        }
+    }
+
     fn touch(&self, touch: &Located<'_, Touch>, attributes: &Option<BTreeSet<&str>>, report: &mut Report) {
         match &touch.value {
-            Touch::Identity | Touch::Signal => {}
+            // Kinds of resources are looked at with all of them.
+            Touch::Identity | Touch::Signal | Touch::Decide(_) | Touch::Search(_) => {}
             Touch::Attribute(name) => attribute(name, touch.spot, attributes, report),
             Touch::Entitlement(name) => self.entitlement(name, touch.spot, report),
             Touch::Account(system) | Touch::Credential(system) => self.system(system, touch.spot, report),

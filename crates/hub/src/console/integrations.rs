@@ -311,6 +311,8 @@ fn node(touch: &Touch) -> Node {
         Touch::Account(system) => ("accounts on", system.to_string()),
         Touch::Credential(system) => ("credentials of", system.to_string()),
         Touch::Object(name) => ("object", name.to_string()),
+        Touch::Decide(kind) => ("decides on", kind.to_string()),
+        Touch::Search(kind) => ("searches", kind.to_string()),
         Touch::Signal => ("leaves", "a note for people".to_owned()),
     };
     Node { kind, text }

@@ -76,6 +76,11 @@ pub(super) const LINES: &[Line] = &[
         "a policy names an entitlement that is not declared",
         "declare it, or correct the name",
     ),
+    (
+        "policy-unknown-resource",
+        "a policy names a kind of resource that is not declared",
+        "declare it as `[resource.NAME]`, or correct the name",
+    ),
     ("policy-unknown-value", "a policy compares with a value that cannot occur", "correct the value"),
     (
         "policy-vocabulary",

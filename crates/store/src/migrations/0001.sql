@@ -392,6 +392,24 @@ CREATE TABLE glass_cases (
   PRIMARY KEY (tenant, id)
 ) STRICT;
 
+CREATE TABLE subject_types (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+
+CREATE TABLE resource_types (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+
 CREATE TABLE reviews (
   tenant TEXT NOT NULL,
   id TEXT NOT NULL,
@@ -521,6 +539,8 @@ CREATE TABLE evidence (
   case_id TEXT,
   bytes BLOB NOT NULL
 ) STRICT;
+-- What has no place in the log yet.
+CREATE INDEX evidence_waiting ON evidence (seq) WHERE idx IS NULL;
 CREATE INDEX evidence_identity ON evidence (identity) WHERE identity IS NOT NULL;
 CREATE INDEX evidence_case_id ON evidence (case_id) WHERE case_id IS NOT NULL;
 

@@ -85,6 +85,32 @@ pub async fn indices_are_contiguous_in_order_of_writing(bed: &Bed) {
     assert_eq!(tx.written(all[29].seq, 2).await.unwrap(), all[30..32]);
 }
 
+/// What is new is what came after an index and what has none yet.
+pub async fn news_are_what_has_no_index_and_what_got_one(bed: &Bed) {
+    let entropy = Seeded::new(35);
+    let sequence = async |limit| {
+        let mut tx = begin(bed).await;
+        tx.sequence(limit).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    let news = async |from, limit| {
+        let entries = read(bed).await.news(from, limit).await.unwrap();
+        entries.into_iter().map(|entry| (entry.seq, entry.index)).collect::<Vec<_>>()
+    };
+    assert_eq!(news(0, 10).await, []);
+    append(bed, 4, &entropy).await;
+    let unplaced = news(0, 10).await;
+    assert!(unplaced.len() == 4 && unplaced.iter().all(|(_, index)| index.is_none()));
+    sequence(3).await;
+    append(bed, 1, &entropy).await;
+    let seqs: Vec<i64> = read(bed).await.written(0, 10).await.unwrap().iter().map(|e| e.seq).collect();
+    let (two, last) = ((seqs[2], Some(2)), [(seqs[3], None), (seqs[4], None)]);
+    assert_eq!(news(2, 10).await, [&[two][..], &last].concat());
+    assert_eq!(news(3, 10).await, last);
+    assert_eq!(news(2, 2).await, [two, last[0]]);
+    assert_eq!(news(0, 2).await, [(seqs[0], Some(0)), (seqs[1], Some(1))]);
+}
+
 /// Two at once, while entries are being written: no index twice, none left out.
 pub async fn two_sequencers_give_every_index_once(bed: &Bed) {
     let tenant = Tenant::single();

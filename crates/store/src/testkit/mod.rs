@@ -78,6 +78,7 @@ macro_rules! conformance {
             log:
                 an_entry_binds_the_rows_it_explains
                 indices_are_contiguous_in_order_of_writing
+                news_are_what_has_no_index_and_what_got_one
                 two_sequencers_give_every_index_once
                 entries_are_found_by_whom_they_are_about
                 personal_values_stay_beside_the_log_until_erased

@@ -123,6 +123,7 @@ fn touched(touch: &Touch, entitlements: &[Entitlement]) -> Thing {
         Touch::Account(system) => Thing::Accounts { system: system.clone() },
         Touch::Credential(system) => Thing::Credentials { system: system.clone(), class: None },
         Touch::Object(name) => Thing::Objects { name: name.clone() },
+        Touch::Decide(kind) | Touch::Search(kind) => Thing::Access { of: kind.clone() },
         Touch::Signal => Thing::Signals,
     }
 }
@@ -130,7 +131,8 @@ fn touched(touch: &Touch, entitlements: &[Entitlement]) -> Thing {
 const fn acts_on(touch: &Touch) -> &'static [Can] {
     match touch {
         Touch::Identity | Touch::Account(_) | Touch::Object(_) => &[Can::Create, Can::Change],
-        Touch::Attribute(_) => &[Can::Change],
+        Touch::Attribute(_) | Touch::Decide(_) => &[Can::Change],
+        Touch::Search(_) => &[Can::Read],
         Touch::Entitlement(_) => &[Can::Give, Can::Take],
         Touch::Credential(_) | Touch::Signal => &[Can::Create],
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     access::AccessClass,
-    id::{EntitlementName, IntegrationName, SystemName},
+    id::{EntitlementName, IntegrationName, ResourceTypeName, SystemName},
     scope::ScopeRule,
 };
 
@@ -93,6 +93,11 @@ pub enum Thing {
         /// `system/name`.
         name: EntitlementName,
     },
+    /// What may be done to resources of a type.
+    Access {
+        /// The type.
+        of: ResourceTypeName,
+    },
     /// Notes that a person may read.
     Signals,
     /// What the other side shows.
@@ -112,6 +117,7 @@ impl fmt::Display for Thing {
             Self::Credentials { system, class: Some(class) } => write!(f, "{} on {system}", class.title()),
             Self::Entitlement { name, .. } => write!(f, "entitlement {name}"),
             Self::Objects { name } => write!(f, "object {name}"),
+            Self::Access { of } => write!(f, "who may use {of}"),
             Self::Signals => f.write_str("signals"),
             Self::Shown => f.write_str("what it shows"),
         }

@@ -76,6 +76,7 @@ scenarios! {
     undo: "20-undo.md",
     what_its_own_log_says: "22-what-its-own-log-says.md",
     one_person_two_records: "23-one-person-two-records.md",
+    may_they: "24-may-they.md",
 }
 
 #[test]
