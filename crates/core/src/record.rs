@@ -101,6 +101,12 @@ pub enum RecordKind {
     NameReserved,
     NameReleased,
     Pushed,
+    SessionUsed,
+    PasskeyEnrolled,
+    PasskeyRemoved,
+    TokenMade,
+    TokenUsed,
+    TokenRevoked,
 }
 
 /// Who or what caused a record.

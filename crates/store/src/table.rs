@@ -50,6 +50,9 @@ pub enum Table {
     PushedUsers,
     PushedGroups,
     PushedMembers,
+    Passkeys,
+    Spent,
+    ApiTokens,
 }
 
 /// The type of a key column.
@@ -111,7 +114,7 @@ pub struct Row {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 48] = [
         Self::Identities,
         Self::Accounts,
         Self::Systems,
@@ -157,6 +160,9 @@ impl Table {
         Self::PushedUsers,
         Self::PushedGroups,
         Self::PushedMembers,
+        Self::Passkeys,
+        Self::Spent,
+        Self::ApiTokens,
     ];
 
     /// The table's name in SQL and in evidence.
@@ -207,6 +213,9 @@ impl Table {
             Self::PushedUsers => "pushed_users",
             Self::PushedGroups => "pushed_groups",
             Self::PushedMembers => "pushed_members",
+            Self::Passkeys => "passkeys",
+            Self::Spent => "spent",
+            Self::ApiTokens => "api_tokens",
         }
     }
 
@@ -292,6 +301,10 @@ impl Table {
             }
             // The group, and `source/id` of who is in it: either side is found without reading the other.
             Self::PushedMembers => &[("group_id", Text, false), ("member", Text, false)],
+            // SHA-256 of the credential's id: the same passkey is enrolled once.
+            Self::Passkeys => &[("credential", Text, true), ("operator", Text, false)],
+            Self::Spent => &[("until", Int, false)],
+            Self::ApiTokens => &[("secret_digest", Text, true), ("operator", Text, false)],
             Self::Tasks => &[("run", Text, false), ("state", Text, false), ("identity", Text, false)],
         }
     }

@@ -147,7 +147,13 @@ impl Fold {
             | RecordKind::Exposed
             | RecordKind::NameReserved
             | RecordKind::NameReleased
-            | RecordKind::Pushed => {}
+            | RecordKind::Pushed
+            | RecordKind::SessionUsed
+            | RecordKind::PasskeyEnrolled
+            | RecordKind::PasskeyRemoved
+            | RecordKind::TokenMade
+            | RecordKind::TokenUsed
+            | RecordKind::TokenRevoked => {}
         }
     }
 
