@@ -84,6 +84,11 @@ pub enum EngineError {
     /// A token is to do more than who makes it.
     #[error("a token does nothing that you may not do, and you may not `{}`", .0.as_str())]
     TokenWider(Right),
+    /// A token is to say what only a person can.
+    #[error(
+        "accepting something in the place of seeing it takes a person; a token reads, operates and governs"
+    )]
+    TokenAccepts,
     /// A token is called by nothing, or is to last for no time, or for too long.
     #[error("a token has a name of 1 to {letters} letters, and 1 to {days} days")]
     TokenTerms {
@@ -217,6 +222,7 @@ impl EngineError {
             Self::PasskeyName(_) => "passkey-name",
             Self::TooMany { .. } => "too-many",
             Self::TokenWider(_) => "token-wider",
+            Self::TokenAccepts => "token-approves-nothing",
             Self::TokenTerms { .. } => "token-terms",
             Self::Subject(_) => "operator-subject",
             Self::SubjectTaken(_) => "operator-subject-taken",

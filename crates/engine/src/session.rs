@@ -250,6 +250,13 @@ impl Engine {
         Ok(tx.commit().await?)
     }
 
+    /// A secret for a browser that is nobody yet.
+    pub fn fresh_secret(&self) -> String {
+        let mut random = [0u8; 32];
+        self.entropy().fill(&mut random);
+        format!("bwd_{}", Digest(random))
+    }
+
     fn new_secret(&self) -> (String, Digest) {
         let mut random = [0u8; 32];
         self.entropy().fill(&mut random);

@@ -55,6 +55,9 @@ impl Engine {
         if !named || !(1..=LONGEST_DAYS).contains(&days) {
             return Err(EngineError::TokenTerms { letters: LONGEST, days: LONGEST_DAYS });
         }
+        if rights.contains(&Right::Accept) {
+            return Err(EngineError::TokenAccepts);
+        }
         if let Some(wider) = rights.iter().find(|right| !right.is_given_by(&by.roles)) {
             return Err(EngineError::TokenWider(*wider));
         }

@@ -15,6 +15,14 @@ pub struct Environment {
     pub log: Option<String>,
     /// `BAILIWICK_LOG_FORMAT`: `json` for programs; text otherwise.
     pub log_json: bool,
+    /// `BAILIWICK_URL`: under which address browsers reach the hub.
+    pub url: Option<String>,
+    /// `BAILIWICK_ISSUER`: the provider that operators sign in by.
+    pub issuer: Option<String>,
+    /// `BAILIWICK_CLIENT_ID`: who the hub is for the provider.
+    pub client_id: Option<String>,
+    /// `BAILIWICK_CLIENT_SECRET_FILE`: the file with the hub's secret for the provider.
+    pub client_secret_file: Option<PathBuf>,
     /// The folder for configuration of this user.
     pub config_home: Option<PathBuf>,
     /// `USER`: what to call the first operator.
@@ -34,6 +42,10 @@ impl Environment {
             key_file: path("BAILIWICK_KEY_FILE"),
             log: text("BAILIWICK_LOG"),
             log_json: text("BAILIWICK_LOG_FORMAT").is_some_and(|format| format == "json"),
+            url: text("BAILIWICK_URL"),
+            issuer: text("BAILIWICK_ISSUER"),
+            client_id: text("BAILIWICK_CLIENT_ID"),
+            client_secret_file: path("BAILIWICK_CLIENT_SECRET_FILE"),
             config_home: path("XDG_CONFIG_HOME").or_else(|| path("HOME").map(|home| home.join(".config"))),
             user: text("USER"),
             no_color: text("NO_COLOR").is_some(),

@@ -41,6 +41,12 @@ const FAMILIES: [&[Line]; 15] = [
     undo::LINES,
 ];
 
+/// A code as it is kept in the log: one that there is, whoever says it.
+pub fn coded(code: &str) -> &'static str {
+    let mut lines = FAMILIES.iter().copied().flatten();
+    lines.find(|(known, _, _)| *known == code).map_or("sign-in-refused", |(known, _, _)| known)
+}
+
 /// What to do about a code.
 pub fn of(code: &str) -> Option<&'static str> {
     let mut lines = FAMILIES.iter().copied().flatten();

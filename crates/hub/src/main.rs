@@ -10,6 +10,7 @@ mod config;
 mod connections;
 mod console;
 mod demo;
+mod entrance;
 mod environment;
 mod failure;
 mod folder;

@@ -15,6 +15,7 @@ use crate::{
     cli::Context,
     connections::{self, Certificates, Patience, TlsFiles},
     console::TurnedAway,
+    entrance::{Entrance, EntranceArgs},
     environment::Environment,
     failure::{Exit, Failure, Result},
     folder::Folder,
@@ -45,6 +46,8 @@ pub struct ServeArgs {
     /// The key of the certificate, PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    #[command(flatten)]
+    entrance: EntranceArgs,
 }
 
 /// Where state is kept.
@@ -62,6 +65,7 @@ pub struct PlaceArgs {
 pub async fn run(context: &Context<'_>, args: ServeArgs) -> Result<Exit> {
     let Environment { log, log_json, .. } = context.environment;
     log_to_stderr(log.as_deref().unwrap_or("info"), *log_json);
+    let entrance = Entrance::of(&args.entrance, context.environment)?;
     let folder = Folder::existing(&args.place.data)?;
     let files = args.tls_cert.zip(args.tls_key).map(|(chain, key)| TlsFiles { chain, key });
     let certificates = files.map(Certificates::load).transpose()?.map(Arc::new);
@@ -69,7 +73,7 @@ pub async fn run(context: &Context<'_>, args: ServeArgs) -> Result<Exit> {
     // The port first: a second hub on the same folder should say so, and not what the log says.
     let listener = listen(args.listen).await?;
     let opened = open::open(folder, args.place.store.as_deref(), context.environment).await?;
-    let running = Running::start(opened, listener, certificates)?;
+    let running = Running::start_with(opened, listener, certificates, entrance)?;
     context.output.say(&format!("the hub listens on {scheme}://{}; stop it with Ctrl-C", running.address));
     stopped().await;
     context.output.say("stopping");
@@ -96,8 +100,22 @@ impl Running {
         listener: TcpListener,
         certificates: Option<Arc<Certificates>>,
     ) -> Result<Self> {
+        Self::start_with(opened, listener, certificates, Entrance::default())
+    }
+
+    /// The same, where it is said how people come.
+    ///
+    /// # Errors
+    /// `address-unknown` when the listener has none.
+    pub fn start_with(
+        opened: Opened,
+        listener: TcpListener,
+        certificates: Option<Arc<Certificates>>,
+        entrance: Entrance,
+    ) -> Result<Self> {
         let Opened { engine, sequencer, folder } = opened;
         let address = address_of(&listener)?;
+        let entrance = entrance.at(address, certificates.is_some());
         let stop = watch::Sender::new(false);
         let worker = Arc::new(Worker::new(engine.clone(), sequencer.clone()));
         let delivering = tokio::sync::Mutex::new(());
@@ -109,6 +127,7 @@ impl Running {
             delivering,
             pace: api::Pace::default(),
             turned_away: TurnedAway::default(),
+            entrance,
             watching: Arc::new(Semaphore::new(WATCHING)),
             stopping: stop.subscribe(),
         });

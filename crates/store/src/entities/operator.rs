@@ -65,7 +65,14 @@ impl Operator {
     /// The bytes that the seal is made over.
     pub fn sealed_bytes(&self) -> Vec<u8> {
         let Self { id, name, roles, person, token, expires, invited, subject, ended, seal: _ } = self;
-        canonical(&("operator-v2", id, name, roles, person, token, expires, invited, subject, ended))
+        match (subject, ended) {
+            // As it was before there was either: who has neither has the seal of then.
+            (None, None) => canonical(&("operator-v1", id, name, roles, person, token, expires, invited)),
+            (subject, ended) => {
+                let more = (subject, ended);
+                canonical(&("operator-v2", id, name, roles, person, token, expires, invited, more))
+            }
+        }
     }
 
     /// Whether something of theirs that was made then has ended with all that they had.
