@@ -14,6 +14,7 @@ mod people;
 mod program;
 mod reviews;
 mod scim;
+mod sign_in;
 mod store;
 mod systems;
 mod terminations;
@@ -23,7 +24,7 @@ mod undo;
 type Line = (&'static str, &'static str, &'static str);
 
 /// All lines, by family.
-const FAMILIES: [&[Line]; 15] = [
+const FAMILIES: [&[Line]; 16] = [
     configuration::LINES,
     console::LINES,
     evidence::LINES,
@@ -35,6 +36,7 @@ const FAMILIES: [&[Line]; 15] = [
     program::LINES,
     reviews::LINES,
     scim::LINES,
+    sign_in::LINES,
     store::LINES,
     systems::LINES,
     terminations::LINES,

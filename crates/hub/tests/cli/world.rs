@@ -104,6 +104,14 @@ impl World {
         world
     }
 
+    /// A hub that was set up and is started with these arguments besides.
+    pub fn with_hub_that(args: &[&str]) -> Self {
+        let mut world = Self::empty();
+        world.run(&["init", "data", "--operator", "ada", "--origin", "bailiwick.test/log"]).well();
+        world.start_hub_with(args);
+        world
+    }
+
     /// A hub and the lab, with the example company applied and its credentials set.
     pub fn with_acme() -> Self {
         let mut world = Self::with_hub();
@@ -216,10 +224,12 @@ impl World {
 
     /// Starts the hub on this data folder.
     pub fn start_hub_on(&mut self, data: &str) {
-        let (process, address) = start(
-            self.command(&["serve", "--data", data, "--listen", "127.0.0.1:0"]),
-            "the hub listens on http://",
-        );
+        self.start_hub_that(data, &[]);
+    }
+
+    fn start_hub_that(&mut self, data: &str, args: &[&str]) {
+        let serve = [&["serve", "--data", data, "--listen", "127.0.0.1:0"], args].concat();
+        let (process, address) = start(self.command(&serve), "the hub listens on http://");
         let profile = fs::read_to_string(self.path("profile.toml")).unwrap();
         let lines = profile.lines().map(|line| match line.starts_with("url = ") {
             true => format!("url = \"http://{address}\"\n"),
@@ -228,6 +238,11 @@ impl World {
         // Written over, so that it keeps its mode.
         fs::write(self.path("profile.toml"), lines.collect::<String>()).unwrap();
         self.hub = Some(process);
+    }
+
+    /// The same, with these arguments besides.
+    pub fn start_hub_with(&mut self, args: &[&str]) {
+        self.start_hub_that("data", args);
     }
 
     /// Ends the hub, as a machine that loses its power would.
