@@ -13,6 +13,7 @@ use crate::{
     factor::Proof,
     gate::{Gate, covers},
     id::{ApprovalId, IdentityId, OperatorId, PlanId},
+    passkey::PasskeyRefusal,
     person::Conflict,
     plan::Plan,
     policy::PolicyId,
@@ -107,7 +108,9 @@ pub enum Refusal {
     #[error("what is new in the scope was not tried; `bailiwick integration test {0}` does, then approve")]
     Untested(String),
     /// An approval of this needs who approves to prove anew who they are.
-    #[error("this needs you to prove anew who you are: give the code of the moment with `--code`")]
+    #[error(
+        "this needs you to prove anew who you are: give the code of the moment with `--code`, or approve it at the console with a passkey"
+    )]
     StepUp,
     /// What was given is no code of the moment.
     #[error("the code is wrong, was used before or is too old; wait for the next one")]
@@ -118,6 +121,9 @@ pub enum Refusal {
     /// The approver has nothing to prove it with.
     #[error("this needs a second factor and you have none: `bailiwick operator enrol {0}` gives you one")]
     NotEnrolled(String),
+    /// What the approver's passkey said does not count.
+    #[error("the passkey does not prove who you are: {0}")]
+    Passkey(PasskeyRefusal),
     /// The review of the integration is overdue.
     #[error("the review of `{0}` is overdue and nothing more is given to it; `bailiwick review show {0}`")]
     ReviewOverdue(String),
@@ -155,6 +161,7 @@ impl Refusal {
             Self::StepUpWrong => "step-up-wrong",
             Self::StepUpSlowed(_) => "step-up-slowed",
             Self::NotEnrolled(_) => "step-up-not-enrolled",
+            Self::Passkey(refusal) => refusal.code(),
             Self::ReviewOverdue(_) => "review-overdue",
             Self::NotAccepted { .. } => "owner-not-accepted",
             Self::NotAllowed(_) => "approval-not-allowed",
@@ -255,6 +262,7 @@ pub fn proved(proof: Proof, who: &str) -> Result<(), Refusal> {
         Proof::NotEnrolled => Err(Refusal::NotEnrolled(who.to_owned())),
         Proof::Wrong => Err(Refusal::StepUpWrong),
         Proof::Slowed(until) => Err(Refusal::StepUpSlowed(until)),
+        Proof::Passkey(refusal) => Err(Refusal::Passkey(refusal)),
     }
 }
 

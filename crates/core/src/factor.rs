@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::{
     id::OperatorId,
+    passkey::PasskeyRefusal,
     time::{SignedDuration, Timestamp},
 };
 
@@ -38,12 +39,12 @@ pub struct Factor {
     pub again: Option<Timestamp>,
 }
 
-/// Whether who approves has proved anew who they are.
+/// Whether who approves has proved anew who they are: by a code of the moment, or by a passkey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proof {
-    /// By a code of the moment.
+    /// They have.
     Fresh,
-    /// No code was given.
+    /// Nothing was given.
     Missing,
     /// There is no second factor that a code could be of.
     NotEnrolled,
@@ -51,6 +52,8 @@ pub enum Proof {
     Wrong,
     /// There were too many wrong codes; until then none is looked at.
     Slowed(Timestamp),
+    /// What the passkey said does not count.
+    Passkey(PasskeyRefusal),
 }
 
 impl Factor {

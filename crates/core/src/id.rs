@@ -130,6 +130,10 @@ kinds! {
     PushedUserKind PushedUserId "usr";
     /// Identifies a group as a caller pushed it.
     PushedGroupKind PushedGroupId "grp";
+    /// Identifies a passkey of an operator.
+    PasskeyKind PasskeyId "pky";
+    /// Identifies a token that an operator made for a program.
+    TokenKind TokenId "tok";
 }
 
 /// An identifier of a `K`: a UUIDv7, so ids sort by the time they were made.

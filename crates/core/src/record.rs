@@ -103,6 +103,12 @@ pub enum RecordKind {
     Pushed,
     AccessDecided,
     AccessSearched,
+    SessionUsed,
+    PasskeyEnrolled,
+    PasskeyRemoved,
+    TokenMade,
+    TokenUsed,
+    TokenRevoked,
 }
 
 /// Who or what caused a record.

@@ -8,6 +8,7 @@ use bailiwick_core::{
     factor::Proof,
     id::{ApprovalId, CaseId, PlanId, RunId},
     identity::Identity,
+    passkey::Purpose,
     plan::Plan,
     policy::{ApproverFacts, ApproverKind, Bulk, PolicyFault, PolicyId},
     record::{Actor, Record, RecordKind},
@@ -18,7 +19,7 @@ use bailiwick_store::{
     get, select,
 };
 
-use crate::{Engine, EngineError, Haste, Job, Result};
+use crate::{Engine, EngineError, Haste, Job, Result, factor::Given};
 
 /// How long an approval by a rule can be used, milliseconds: it is used in the same transaction.
 const RULE_VALID_MS: i64 = 60_000;
@@ -96,7 +97,18 @@ impl Engine {
         by: &Operator,
         code: Option<&str>,
     ) -> Result<Decided> {
-        let outcome = self.approve_as(plan, seen, by, code).await;
+        self.approve_given(plan, seen, by, code.into()).await
+    }
+
+    /// The same with whatever proves who approves: a code of the moment, or a passkey that signed for exactly this plan.
+    pub async fn approve_given(
+        &self,
+        plan: PlanId,
+        seen: Digest,
+        by: &Operator,
+        given: Given<'_>,
+    ) -> Result<Decided> {
+        let outcome = self.approve_as(plan, seen, by, given).await;
         if let Err(EngineError::Refused(refusal)) = &outcome {
             let record = self
                 .record(RecordKind::Refused, "approve")
@@ -110,14 +122,8 @@ impl Engine {
         outcome
     }
 
-    async fn approve_as(
-        &self,
-        id: PlanId,
-        seen: Digest,
-        by: &Operator,
-        code: Option<&str>,
-    ) -> Result<Decided> {
-        let proof = self.proof_for(id, by, code).await?;
+    async fn approve_as(&self, id: PlanId, seen: Digest, by: &Operator, given: Given<'_>) -> Result<Decided> {
+        let proof = self.proof_for(id, seen, by, given).await?;
         let mut tx = self.begin().await?;
         let decided = self.approve_in(&mut *tx, id, seen, by, proof).await?;
         tx.commit().await?;
@@ -208,15 +214,21 @@ impl Engine {
         Ok((id, approval_id))
     }
 
-    /// What the code proves, for a plan that takes one; a code that is not asked for is not used up.
-    async fn proof_for(&self, id: PlanId, by: &Operator, code: Option<&str>) -> Result<Proof> {
+    /// What proves who approves, for a plan that takes it; a code that is not asked for is not used up. What a passkey
+    /// signs is looked at whenever it is there: it says what was seen.
+    async fn proof_for(&self, id: PlanId, seen: Digest, by: &Operator, given: Given<'_>) -> Result<Proof> {
         let mut tx = self.read().await?;
         let stored = get::<PlanRow>(&mut *tx, self.tenant(), &id.to_string()).await?;
         drop(tx);
-        match stored.is_some_and(|s| s.value.plan.needs_step_up()) {
-            true => self.prove(by, code).await,
-            false => Ok(Proof::Missing),
+        let needed = stored.is_some_and(|s| s.value.plan.needs_step_up());
+        if !needed && !matches!(given, Given::Passkey(..)) {
+            return Ok(Proof::Missing);
         }
+        let proof = self.prove(by, given, Some(Purpose::Approve(by.id, seen))).await?;
+        if let Proof::Passkey(refusal) = proof {
+            return Err(Refusal::Passkey(refusal).into());
+        }
+        Ok(proof)
     }
 
     /// What follows from an approval: the approval itself, a run for each system, and their work.

@@ -3,9 +3,9 @@
 use bailiwick_connector::ConnectorError;
 use bailiwick_core::{
     approval::Refusal, contract::Breach, control::ControlRefusal, exception::ExceptionRefusal, gate::Shut,
-    guard::ReleaseRefusal, id::IntegrationName, join::JoinRefusal, kill::NoKill, policy::PolicyError,
-    reserved::NameRefusal, review::ReviewRefusal, stay::StayRefusal, task::TaskRefusal,
-    termination::TerminationRefusal, transfer::TransferRefusal, undo::UndoRefusal,
+    guard::ReleaseRefusal, id::IntegrationName, join::JoinRefusal, kill::NoKill, passkey::PasskeyRefusal,
+    policy::PolicyError, reserved::NameRefusal, review::ReviewRefusal, right::Right, stay::StayRefusal,
+    task::TaskRefusal, termination::TerminationRefusal, transfer::TransferRefusal, undo::UndoRefusal,
 };
 use bailiwick_store::StoreError;
 
@@ -67,6 +67,42 @@ pub enum EngineError {
     /// An invitation is not taken over.
     #[error("there is no such invitation, or the two halves are not its halves, or it was taken over before")]
     Invitation,
+    /// What a passkey or a browser said does not count.
+    #[error("the passkey is refused")]
+    Passkey(#[from] PasskeyRefusal),
+    /// A passkey cannot be called so.
+    #[error("a passkey has a name of 1 to {0} letters")]
+    PasskeyName(usize),
+    /// Somebody has as many of something as one may have.
+    #[error("nobody has more than {most} {what}; end one that is not used any more")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        most: usize,
+    },
+    /// A token is to do more than who makes it.
+    #[error("a token does nothing that you may not do, and you may not `{}`", .0.as_str())]
+    TokenWider(Right),
+    /// A token is to say what only a person can.
+    #[error(
+        "accepting something in the place of seeing it takes a person; a token reads, operates and governs"
+    )]
+    TokenAccepts,
+    /// A token is called by nothing, or is to last for no time, or for too long.
+    #[error("a token has a name of 1 to {letters} letters, and 1 to {days} days")]
+    TokenTerms {
+        /// The longest name.
+        letters: usize,
+        /// The longest life, days.
+        days: u16,
+    },
+    /// Who an operator is for a provider cannot be said so.
+    #[error("who somebody is for a provider is said with its address and their `sub`, and `{0}` is not that")]
+    Subject(String),
+    /// Somebody else is that for the provider.
+    #[error("the provider means `{0}` by that, and nobody else")]
+    SubjectTaken(String),
     /// The hub is to end itself.
     #[error("the hub is an integration of itself and does not end itself; stop the process to stop it")]
     HubStays,
@@ -185,6 +221,14 @@ impl EngineError {
             Self::LastAdmin(_) => "operator-last-admin",
             Self::NoHalf => "invitation-not-yours",
             Self::Invitation => "invitation-refused",
+            Self::Passkey(refusal) => refusal.code(),
+            Self::PasskeyName(_) => "passkey-name",
+            Self::TooMany { .. } => "too-many",
+            Self::TokenWider(_) => "token-wider",
+            Self::TokenAccepts => "token-approves-nothing",
+            Self::TokenTerms { .. } => "token-terms",
+            Self::Subject(_) => "operator-subject",
+            Self::SubjectTaken(_) => "operator-subject-taken",
             Self::HubStays => "hub-stays",
             Self::Task(r) => r.code(),
             Self::Control(r) => r.code(),

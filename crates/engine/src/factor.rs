@@ -6,20 +6,49 @@
 use bailiwick_connector::seal::{Enrolment, Sealed};
 use bailiwick_core::{
     factor::{Factor, Proof},
-    id::OperatorId,
+    id::{OperatorId, SessionId},
+    passkey::{Party, PasskeyRefusal, Purpose, Using},
     record::RecordKind,
 };
 use bailiwick_store::{Select, Table, Update, entities::Operator, get, select};
 
 use crate::{Engine, EngineError, Result, finding::Wrong};
 
+/// What somebody gives to prove who they are.
+#[derive(Debug, Clone, Copy)]
+pub enum Given<'a> {
+    /// Nothing.
+    Nothing,
+    /// A code of the moment.
+    Code(&'a str),
+    /// What their passkey answered, on a page of the hub.
+    Passkey(&'a Using, &'a Party),
+}
+
+impl<'a> From<Option<&'a str>> for Given<'a> {
+    fn from(code: Option<&'a str>) -> Self {
+        code.map_or(Self::Nothing, Self::Code)
+    }
+}
+
 /// The finding about somebody who gives wrong codes.
 const GUESSED: &str = "step-up-guessed";
 
 impl Engine {
     /// Gives an operator a second factor; the address is shown this once. Whoever replaces one, their own or
-    /// somebody else's, proves with a code of their own who they are.
+    /// somebody else's, or has a passkey already, proves who they are.
     pub async fn enrol(&self, name: &str, by: &Operator, code: Option<&str>) -> Result<Enrolment> {
+        self.enrol_given(name, by, code.into(), None).await
+    }
+
+    /// The same with whatever proves who asks, in this session.
+    pub async fn enrol_given(
+        &self,
+        name: &str,
+        by: &Operator,
+        given: Given<'_>,
+        session: Option<SessionId>,
+    ) -> Result<Enrolment> {
         let operator = self.operator_named(name).await?;
         let before = self.factor_of(operator.id).await?;
         let mut tx = self.read().await?;
@@ -28,8 +57,9 @@ impl Engine {
             return Err(EngineError::OwnFactor(operator.name));
         }
         drop(tx);
-        if before.is_some() {
-            bailiwick_core::approval::proved(self.prove(by, code).await?, &by.name)?;
+        if before.is_some() || !self.passkeys_of(&operator).await?.is_empty() {
+            let purpose = session.map(|session| Purpose::Prove(by.id, session));
+            bailiwick_core::approval::proved(self.prove(by, given, purpose).await?, &by.name)?;
         }
         let mut tx = self.begin().await?;
         let before = get::<Factor>(&mut *tx, self.tenant(), &operator.id.to_string()).await?;
@@ -64,13 +94,32 @@ impl Engine {
         Ok(get::<Factor>(&mut *tx, self.tenant(), &operator.to_string()).await?.map(|s| s.value))
     }
 
-    /// Whether the code proves that `by` is who they are. Two who use one code at the same time: one does.
-    pub(crate) async fn prove(&self, by: &Operator, code: Option<&str>) -> Result<Proof> {
+    /// Whether what is given proves that `by` is who they are. A passkey does so for a purpose, and for nothing else.
+    pub(crate) async fn prove(
+        &self,
+        by: &Operator,
+        given: Given<'_>,
+        purpose: Option<Purpose>,
+    ) -> Result<Proof> {
+        match (given, purpose) {
+            (Given::Nothing, _) if self.can_prove(by).await? => Ok(Proof::Missing),
+            (Given::Nothing, _) => Ok(Proof::NotEnrolled),
+            (Given::Code(code), _) => self.prove_by_code(by, code).await,
+            (Given::Passkey(using, party), Some(purpose)) => {
+                self.prove_by_passkey(by, using, party, purpose).await
+            }
+            (Given::Passkey(..), None) => Ok(Proof::Passkey(PasskeyRefusal::Challenge)),
+        }
+    }
+
+    /// Whether the code is the one of the moment. Two who use one code at the same time: one does.
+    async fn prove_by_code(&self, by: &Operator, code: &str) -> Result<Proof> {
         let mut tx = self.begin().await?;
         let Some(stored) = get::<Factor>(&mut *tx, self.tenant(), &by.id.to_string()).await? else {
-            return Ok(Proof::NotEnrolled);
+            drop(tx);
+            let other = self.can_prove(by).await?;
+            return Ok(if other { Proof::Missing } else { Proof::NotEnrolled });
         };
-        let Some(code) = code else { return Ok(Proof::Missing) };
         let sealed: Option<Sealed> = serde_json::from_value(stored.value.sealed.clone()).ok();
         let is_of = |step| {
             let told = sealed.as_ref().and_then(|s| self.parts.broker.is_code(by.id, s, step, code.trim()));
@@ -81,7 +130,7 @@ impl Engine {
             Proof::Fresh => (RecordKind::Proved, "fresh"),
             Proof::Wrong => (RecordKind::Refused, "step-up-wrong"),
             // Nothing was looked at, and nothing changed.
-            Proof::Slowed(_) | Proof::Missing | Proof::NotEnrolled => return Ok(proof),
+            Proof::Slowed(_) | Proof::Missing | Proof::NotEnrolled | Proof::Passkey(_) => return Ok(proof),
         };
         let record = self
             .record(kind, "factor")

@@ -61,10 +61,11 @@ impl Engine {
         ended
     }
 
-    /// The operator without a token that works, and without an invitation.
+    /// The operator without anything that works: token, invitation, provider, and whatever they made themselves.
     pub(crate) fn ended_operator(&self, operator: &Operator) -> Operator {
-        let expires = self.now().min(operator.expires);
-        self.sealed_operator(Operator { expires, invited: None, ..operator.clone() })
+        let now = self.now();
+        let (expires, ended) = (now.min(operator.expires), Some(now));
+        self.sealed_operator(Operator { expires, invited: None, subject: None, ended, ..operator.clone() })
     }
 
     /// Whether nobody else has the role of an administrator and a token that has not expired.
@@ -74,7 +75,7 @@ impl Engine {
         operator: &Operator,
     ) -> bool {
         let now = self.now();
-        let admin = |o: &Operator| o.roles.contains("admin") && o.expires > now;
+        let admin = |o: &Operator| o.roles.contains("admin") && o.until() > now;
         admin(operator) && !all.into_iter().any(|other| other.value.id != operator.id && admin(&other.value))
     }
 

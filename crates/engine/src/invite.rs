@@ -19,7 +19,7 @@ use bailiwick_core::{
 };
 use bailiwick_store::{
     Select, Stored, Table, Tx, Update,
-    entities::{Invitation, Operator, PlanRow, PlanState},
+    entities::{Invitation, Operator, PlanRow, PlanState, Subject},
     get, select,
 };
 use serde::{Deserialize, Serialize};
@@ -45,7 +45,28 @@ pub(crate) struct WantedOperator {
     pub roles: BTreeSet<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<String>,
+    /// The provider and whom it means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<(String, String)>,
     pub days: u16,
+}
+
+/// An operator as somebody wants them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OperatorRequest {
+    /// What they may do.
+    pub roles: BTreeSet<String>,
+    /// `source/key` of the person they are.
+    pub person: Option<String>,
+    /// Who they are for a provider of identities: its `iss`, their `sub`. Nothing else names anybody, least of all an
+    /// address that a provider lets people choose.
+    pub subject: Option<(String, String)>,
+}
+
+impl From<(BTreeSet<String>, Option<String>)> for OperatorRequest {
+    fn from((roles, person): (BTreeSet<String>, Option<String>)) -> Self {
+        Self { roles, person, subject: None }
+    }
 }
 
 /// What came of asking for an operator.
@@ -66,28 +87,35 @@ impl Engine {
     pub async fn ask_operator(
         &self,
         name: &str,
-        wanted: (BTreeSet<String>, Option<String>),
+        wanted: impl Into<OperatorRequest>,
         days: u16,
         by: &Operator,
     ) -> Result<OperatorAsked> {
+        let wanted = wanted.into();
         let subject = IntegrationName::new(&format!("{HUB}-{OPERATOR}-{name}"))
             .map_err(|error| EngineError::OperatorName(error.to_string()))?;
         let mut tx = self.begin().await?;
         let all = select::<Operator>(&mut *tx, self.tenant(), Select::from(Table::Operators)).await?;
+        self.subject_is_free(&all, name, wanted.subject.as_ref())?;
         let admins = self.admins_here(&mut *tx, &all).await?;
         let known = all.into_iter().map(|s| s.value).find(|o| o.name == name);
-        let second = admins <= 1 && wanted.0.contains("admin") && known.is_none();
+        let second = admins <= 1 && wanted.roles.contains("admin") && known.is_none();
         if second || (known.is_none() && self.bootstrapping(&mut *tx).await?) {
             let by = Actor::Operator(by.name.clone());
             let (operator, token) = self.add_operator_in(&mut *tx, name, wanted, days, by).await?;
             tx.commit().await?;
             return Ok(OperatorAsked::Added(operator, token));
         }
-        let text = |roles, person, days| serde_json::to_string(&WantedOperator { roles, person, days }).ok();
+        let text = |OperatorRequest { roles, person, subject }, days| {
+            serde_json::to_string(&WantedOperator { roles, person, subject, days }).ok()
+        };
         let key = format!("{OPERATOR}/{name}");
-        let before = known.map(|o| text(o.roles, o.person, 0));
+        let before = known.map(|Operator { roles, person, subject, .. }| {
+            let subject = subject.map(|subject| (subject.issuer, subject.subject));
+            text(OperatorRequest { roles, person, subject }, 0)
+        });
         let before = Entries::from([(key.clone(), before.flatten())]);
-        let wanted = Entries::from([(key, text(wanted.0, wanted.1, days))]);
+        let wanted = Entries::from([(key, text(wanted, days))]);
         let by = Requester::from(by);
         let (now, version) = (self.now(), self.catalogue(&mut *tx).await?.policies.version());
         let id = PlanId::new(now, self.entropy());
@@ -100,6 +128,28 @@ impl Engine {
         let waiting = self.decide_governed(&mut *tx, rows, &by).await?;
         tx.commit().await?;
         Ok(OperatorAsked::Waiting(waiting))
+    }
+
+    /// Fails when what is to mean the operator is nothing that a provider says, or means somebody else.
+    fn subject_is_free(
+        &self,
+        all: &[Stored<Operator>],
+        name: &str,
+        wanted: Option<&(String, String)>,
+    ) -> Result<()> {
+        let Some((issuer, subject)) = wanted else { return Ok(()) };
+        let plain = |text: &str, most| text.len() <= most && text.bytes().all(|b| b.is_ascii_graphic());
+        let address = issuer.starts_with("https://") || issuer.starts_with("http://");
+        if !address || !plain(issuer, 300) || !plain(subject, 255) || subject.is_empty() {
+            return Err(EngineError::Subject(format!("{issuer} {subject}")));
+        }
+        let means = |other: &Operator| {
+            other.subject.as_ref().is_some_and(|known| known.issuer == *issuer && known.subject == *subject)
+        };
+        match all.iter().find(|other| other.value.name != name && means(&other.value)) {
+            Some(other) => Err(EngineError::SubjectTaken(other.value.name.clone())),
+            None => Ok(()),
+        }
     }
 
     /// How many administrators there are, those not counted of whom a source says that they have left. One who was
@@ -195,17 +245,32 @@ impl Engine {
     ) -> Result<Operator> {
         let wanted: WantedOperator = serde_json::from_str(text)
             .map_err(|error| EngineError::Inconsistent(format!("operator `{name}`: {error}")))?;
-        let WantedOperator { roles, person, days } = wanted;
+        let WantedOperator { roles, person, subject, days } = wanted;
         let now = self.now();
         let invited = Some(Invitation { plan, days });
-        let (id, token, expires) = match before {
-            Some(before) => (before.id, before.token, before.expires),
+        let (id, token, expires, ended) = match before {
+            Some(before) => (before.id, before.token, before.expires, before.ended),
             // Nobody has a token with this digest.
-            None => (OperatorId::new(now, self.entropy()), Digest::of(self.new_token().as_bytes()), now),
+            None => {
+                (OperatorId::new(now, self.entropy()), Digest::of(self.new_token().as_bytes()), now, None)
+            }
         };
-        let name = name.to_owned();
-        let seal = String::new();
-        Ok(self.sealed_operator(Operator { id, name, roles, person, token, expires, invited, seal }))
+        // Whom the provider means is approved by that: there is no secret to be handed over.
+        let until = in_days(now, days);
+        let subject = subject.map(|(issuer, subject)| Subject { issuer, subject, until });
+        let (name, seal) = (name.to_owned(), String::new());
+        Ok(self.sealed_operator(Operator {
+            id,
+            name,
+            roles,
+            person,
+            token,
+            expires,
+            invited,
+            subject,
+            ended,
+            seal,
+        }))
     }
 
     async fn operator_called(&self, tx: &mut dyn Tx, name: &str) -> Result<Option<Stored<Operator>>> {

@@ -14,11 +14,11 @@ use bailiwick_core::{
 };
 use bailiwick_store::{
     Entity, Filter, Select, Stored, Table, Tx, Update,
-    entities::{Credential, Operator},
+    entities::{Credential, Operator, Subject},
     get, select,
 };
 
-use crate::{Engine, EngineError, Result};
+use crate::{Engine, EngineError, OperatorRequest, Result};
 
 impl Engine {
     /// Adds an operator and gives their token, which is shown this once and kept only as a digest.
@@ -31,7 +31,8 @@ impl Engine {
         by: Actor,
     ) -> Result<(Operator, String)> {
         let mut tx = self.begin().await?;
-        let added = self.add_operator_in(&mut *tx, name, (roles, person), days, by).await?;
+        let wanted = OperatorRequest::from((roles, person));
+        let added = self.add_operator_in(&mut *tx, name, wanted, days, by).await?;
         tx.commit().await?;
         Ok(added)
     }
@@ -41,10 +42,11 @@ impl Engine {
         &self,
         tx: &mut dyn Tx,
         name: &str,
-        (roles, person): (BTreeSet<String>, Option<String>),
+        wanted: OperatorRequest,
         days: u16,
         by: Actor,
     ) -> Result<(Operator, String)> {
+        let OperatorRequest { roles, person, subject } = wanted;
         let now = self.now();
         let token = self.new_token();
         let operator = self.sealed_operator(Operator {
@@ -55,6 +57,8 @@ impl Engine {
             token: Digest::of(token.as_bytes()),
             expires: in_days(now, days),
             invited: None,
+            subject: subject.map(|(issuer, subject)| Subject { issuer, subject, until: in_days(now, days) }),
+            ended: None,
             seal: String::new(),
         });
         let mut record = self
@@ -122,7 +126,7 @@ impl Engine {
     /// Whether an operator may do anything: the hub's seal is on the row, the token has not expired, and the person
     /// whom they are, if that is known, has not left. The last administrator may all the same.
     pub(crate) async fn counts(&self, tx: &mut dyn Tx, operator: &Operator) -> Result<bool> {
-        if operator.expires <= self.now()
+        if operator.until() <= self.now()
             || !self.parts.broker.attested(&operator.sealed_bytes(), &operator.seal)
         {
             return Ok(false);
@@ -145,7 +149,9 @@ impl Engine {
         let Some(found) = select::<Operator>(&mut *tx, self.tenant(), asked).await?.pop() else {
             return Ok(None);
         };
-        Ok(self.counts(&mut *tx, &found.value).await?.then_some(found.value))
+        // Who signs in by the provider has a token only as long as it was given for.
+        let works = found.value.expires > self.now() && self.counts(&mut *tx, &found.value).await?;
+        Ok(works.then_some(found.value))
     }
 
     /// Seals a credential for an integration, bound to it, its purpose and its endpoint.

@@ -16,8 +16,8 @@ use bailiwick_core::{
     time::Timestamp,
 };
 use bailiwick_store::{
-    Filter, Select, Stored, Table, Tx, Update,
-    entities::{Batch, Operator, Reading, Recovery, Release, Session},
+    Entity, Filter, Select, Stored, Table, Tx, Update,
+    entities::{ApiToken, Batch, Operator, Passkey, Reading, Recovery, Release, Session},
     select,
 };
 use serde::{Deserialize, Serialize};
@@ -79,7 +79,16 @@ impl Engine {
             update = update.replace(operator, *revision, self.entropy());
         }
         for session in &sessions {
-            update = update.delete::<Session>(&session.value.id.to_string(), session.revision);
+            update = update.delete::<Session>(&session.value.key(), session.revision);
+        }
+        // What was taken away after the backup would open the hub again.
+        let tokens = select::<ApiToken>(&mut *tx, self.tenant(), Select::from(Table::ApiTokens)).await?;
+        for token in &tokens {
+            update = update.delete::<ApiToken>(&token.value.key(), token.revision);
+        }
+        let passkeys = select::<Passkey>(&mut *tx, self.tenant(), Select::from(Table::Passkeys)).await?;
+        for passkey in &passkeys {
+            update = update.delete::<Passkey>(&passkey.value.key(), passkey.revision);
         }
         let mut updates = vec![update];
         updates.extend(self.open_finding(&mut *tx, held(&recovery, admin)).await?);

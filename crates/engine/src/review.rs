@@ -16,6 +16,7 @@ use bailiwick_core::{
     govern::Declaration,
     id::{IntegrationName, ReviewId},
     integration::{Integration, Role},
+    passkey::Purpose,
     person::Conflict,
     record::{Actor, RecordKind},
     review::{
@@ -29,6 +30,7 @@ use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, entities::Opera
 use crate::{
     Catalogue, Engine, EngineError, Requester, Result,
     configure::{Declared, authorities},
+    factor::Given,
     finding::Wrong,
 };
 
@@ -165,7 +167,7 @@ impl Engine {
     }
 
     /// Decides on an integration as it was shown; `seen` identifies that. To keep what decides over identities takes
-    /// a code of the moment.
+    /// who decides to prove who they are: by a code of the moment, or by a passkey that signs for what was shown.
     pub async fn review(
         &self,
         name: &IntegrationName,
@@ -173,7 +175,7 @@ impl Engine {
         reason: &str,
         seen: Digest,
         by: &Operator,
-        code: Option<&str>,
+        given: impl Into<Given<'_>>,
     ) -> Result<Review> {
         let now_shown = self.review_shown(name).await?;
         let shown = now_shown.digest();
@@ -185,7 +187,9 @@ impl Engine {
         }
         // A code that is not asked for is not used up.
         let proof = match (decision, now_shown.class) {
-            (Decision::Keep, Class::Authoritative) => self.prove(by, code).await?,
+            (Decision::Keep, Class::Authoritative) => {
+                self.prove(by, given.into(), Some(Purpose::Approve(by.id, seen))).await?
+            }
             (Decision::Keep | Decision::Narrow | Decision::Revoke, _) => Proof::Missing,
         };
         let now = self.now();

@@ -247,6 +247,8 @@ async fn an_operator_whom_somebody_wrote_into_the_database_is_nobody() {
         token: Digest::of(token.as_bytes()),
         expires: now.saturating_add(SignedDuration::from_hours(24)).unwrap(),
         invited: None,
+        subject: None,
+        ended: None,
         seal: scene.second.seal.clone(),
     };
     let by = Actor::Operator("mallory".into());

@@ -70,7 +70,9 @@ function live() {
 }
 
 async function refresh() {
-  const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
+  // Not a use of the session: a page that lies open does not keep it alive.
+  const headers = { Accept: "text/html", "X-Bailiwick-By-Itself": "yes" };
+  const answer = await fetch(location.href, { headers }).catch(() => null);
   if (!answer || !answer.ok || answer.redirected) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const part of document.querySelectorAll("[data-live]")) {

@@ -17,10 +17,16 @@ pub struct Environment {
     pub log_json: bool,
     /// `OTEL_EXPORTER_OTLP_ENDPOINT`: where traces are sent, the root of an OTLP collector.
     pub collector: Option<String>,
+    /// `BAILIWICK_URL`: under which address browsers reach the hub.
+    pub url: Option<String>,
+    /// `BAILIWICK_ISSUER`: the provider that operators sign in by.
+    pub issuer: Option<String>,
+    /// `BAILIWICK_CLIENT_ID`: who the hub is for the provider.
+    pub client_id: Option<String>,
+    /// `BAILIWICK_CLIENT_SECRET_FILE`: the file with the hub's secret for the provider.
+    pub client_secret_file: Option<PathBuf>,
     /// The folder for configuration of this user.
     pub config_home: Option<PathBuf>,
-    /// `BAILIWICK_URL`: under which address others reach the hub.
-    pub url: Option<String>,
     /// `USER`: what to call the first operator.
     pub user: Option<String>,
     /// `NO_COLOR`: no colours, whatever the terminal can do.
@@ -39,8 +45,11 @@ impl Environment {
             log: text("BAILIWICK_LOG"),
             log_json: text("BAILIWICK_LOG_FORMAT").is_some_and(|format| format == "json"),
             collector: text("OTEL_EXPORTER_OTLP_ENDPOINT"),
-            config_home: path("XDG_CONFIG_HOME").or_else(|| path("HOME").map(|home| home.join(".config"))),
             url: text("BAILIWICK_URL"),
+            issuer: text("BAILIWICK_ISSUER"),
+            client_id: text("BAILIWICK_CLIENT_ID"),
+            client_secret_file: path("BAILIWICK_CLIENT_SECRET_FILE"),
+            config_home: path("XDG_CONFIG_HOME").or_else(|| path("HOME").map(|home| home.join(".config"))),
             user: text("USER"),
             no_color: text("NO_COLOR").is_some(),
         }

@@ -15,6 +15,7 @@ mod people;
 mod program;
 mod reviews;
 mod scim;
+mod sign_in;
 mod store;
 mod systems;
 mod terminations;
@@ -24,7 +25,7 @@ mod undo;
 type Line = (&'static str, &'static str, &'static str);
 
 /// All lines, by family.
-const FAMILIES: [&[Line]; 16] = [
+const FAMILIES: [&[Line]; 17] = [
     asking::LINES,
     configuration::LINES,
     console::LINES,
@@ -37,11 +38,18 @@ const FAMILIES: [&[Line]; 16] = [
     program::LINES,
     reviews::LINES,
     scim::LINES,
+    sign_in::LINES,
     store::LINES,
     systems::LINES,
     terminations::LINES,
     undo::LINES,
 ];
+
+/// A code as it is kept in the log: one that there is, whoever says it.
+pub fn coded(code: &str) -> &'static str {
+    let mut lines = FAMILIES.iter().copied().flatten();
+    lines.find(|(known, _, _)| *known == code).map_or("sign-in-refused", |(known, _, _)| known)
+}
 
 /// What to do about a code.
 pub fn of(code: &str) -> Option<&'static str> {

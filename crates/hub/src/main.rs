@@ -1,7 +1,6 @@
 //! `bailiwick`: hub, command line and laboratory in one program.
 
 mod acme;
-mod address;
 mod api;
 mod authzen;
 mod backup;
@@ -12,6 +11,7 @@ mod config;
 mod connections;
 mod console;
 mod demo;
+mod entrance;
 mod environment;
 mod failure;
 mod folder;

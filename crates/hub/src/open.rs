@@ -16,7 +16,6 @@ use bailiwick_evidence::Signer;
 use bailiwick_store::{Select, Store, Table, Upgrade, entities::Credential, select};
 
 use crate::{
-    address::Address,
     clock::{SystemClock, SystemEntropy},
     environment::Environment,
     failure::{Failure, Result},
@@ -32,8 +31,6 @@ pub struct Opened {
     pub sequencer: Arc<Sequencer>,
     /// The data folder.
     pub folder: Folder,
-    /// Under which address others reach the hub, where that was said.
-    pub address: Option<Address>,
 }
 
 impl Opened {
@@ -78,7 +75,7 @@ pub async fn open(folder: Folder, store: Option<&str>, environment: &Environment
     let build = bailiwick_connectors::build_patient;
     let (broker, pause) = (Arc::new(broker), Arc::new(Sleep));
     let parts = Parts { store, tenant, clock, entropy, broker, build, pause, compiled: Arc::default(), name };
-    Ok(Opened { engine: Arc::new(Engine::new(parts)), sequencer: Arc::new(sequencer), folder, address: None })
+    Ok(Opened { engine: Arc::new(Engine::new(parts)), sequencer: Arc::new(sequencer), folder })
 }
 
 /// The name of the log whose last checkpoint the store remembers (C2SP tlog-checkpoint: its first line).

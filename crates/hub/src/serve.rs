@@ -10,11 +10,11 @@ use tokio::{
 };
 
 use crate::{
-    address::Address,
     api,
     cli::Context,
     connections::{self, Certificates, Patience, TlsFiles},
     console::TurnedAway,
+    entrance::{Entrance, EntranceArgs},
     failure::{Exit, Failure, Result},
     folder::Folder,
     open::{self, Opened},
@@ -45,9 +45,8 @@ pub struct ServeArgs {
     /// The key of the certificate, PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// Under which address others reach the hub, such as `https://hub.example.com` [env: BAILIWICK_URL]
-    #[arg(long, value_name = "URL")]
-    url: Option<String>,
+    #[command(flatten)]
+    entrance: EntranceArgs,
 }
 
 /// Where state is kept.
@@ -64,9 +63,7 @@ pub struct PlaceArgs {
 /// Runs the hub.
 pub async fn run(context: &Context<'_>, args: ServeArgs) -> Result<Exit> {
     let _telemetry = telemetry::start(context.environment)?;
-    let url = args.url.as_ref().or(context.environment.url.as_ref());
-    let address = url.map(|text| text.parse::<Address>()).transpose();
-    let address = address.map_err(|problem| Failure::usage("url-wrong", problem))?;
+    let entrance = Entrance::of(&args.entrance, context.environment)?;
     let folder = Folder::existing(&args.place.data)?;
     let files = args.tls_cert.zip(args.tls_key).map(|(chain, key)| TlsFiles { chain, key });
     let certificates = files.map(Certificates::load).transpose()?.map(Arc::new);
@@ -74,7 +71,7 @@ pub async fn run(context: &Context<'_>, args: ServeArgs) -> Result<Exit> {
     // The port first: a second hub on the same folder should say so, and not what the log says.
     let listener = listen(args.listen).await?;
     let opened = open::open(folder, args.place.store.as_deref(), context.environment).await?;
-    let running = Running::start(Opened { address, ..opened }, listener, certificates)?;
+    let running = Running::start_with(opened, listener, certificates, entrance)?;
     context.output.say(&format!("the hub listens on {scheme}://{}; stop it with Ctrl-C", running.address));
     stopped().await;
     context.output.say("stopping");
@@ -101,8 +98,22 @@ impl Running {
         listener: TcpListener,
         certificates: Option<Arc<Certificates>>,
     ) -> Result<Self> {
-        let Opened { engine, sequencer, folder, address: known_as } = opened;
+        Self::start_with(opened, listener, certificates, Entrance::default())
+    }
+
+    /// The same, where it is said how people come.
+    ///
+    /// # Errors
+    /// `address-unknown` when the listener has none.
+    pub fn start_with(
+        opened: Opened,
+        listener: TcpListener,
+        certificates: Option<Arc<Certificates>>,
+        entrance: Entrance,
+    ) -> Result<Self> {
+        let Opened { engine, sequencer, folder } = opened;
         let address = address_of(&listener)?;
+        let entrance = entrance.at(address, certificates.is_some());
         let stop = watch::Sender::new(false);
         let worker = Arc::new(Worker::new(engine.clone(), sequencer.clone()));
         let delivering = tokio::sync::Mutex::new(());
@@ -114,9 +125,9 @@ impl Running {
             delivering,
             pace: api::Pace::default(),
             turned_away: TurnedAway::default(),
+            entrance,
             watching: Arc::new(Semaphore::new(WATCHING)),
             stopping: stop.subscribe(),
-            address: known_as,
         });
         let told = |mut stopped: watch::Receiver<bool>| async move {
             // An error means that the sender is gone, which is a stop too.

@@ -3,9 +3,9 @@
 use bailiwick_connector::{ConnectorError, ErrorKind};
 use bailiwick_core::{
     approval::Refusal, contract::Breach, control::ControlRefusal, exception::ExceptionRefusal,
-    guard::ReleaseRefusal, join::JoinRefusal, policy::PolicyError, reserved::NameRefusal,
-    review::ReviewRefusal, stay::StayRefusal, task::TaskRefusal, termination::TerminationRefusal,
-    transfer::TransferRefusal, undo::UndoRefusal,
+    guard::ReleaseRefusal, join::JoinRefusal, passkey::PasskeyRefusal, policy::PolicyError,
+    reserved::NameRefusal, review::ReviewRefusal, stay::StayRefusal, task::TaskRefusal,
+    termination::TerminationRefusal, transfer::TransferRefusal, undo::UndoRefusal,
 };
 use bailiwick_engine::{AskRefusal, DoorRefusal, EngineError, PushRefusal};
 use bailiwick_store::StoreError;
@@ -56,6 +56,7 @@ impl From<Refusal> for Problem {
             | Refusal::StepUp
             | Refusal::StepUpWrong
             | Refusal::NotEnrolled(_)
+            | Refusal::Passkey(_)
             | Refusal::NotAllowed(_)
             | Refusal::NotAccepted { .. } => 403,
             Refusal::StepUpSlowed(_) => 429,
@@ -292,7 +293,18 @@ impl From<EngineError> for Problem {
             EngineError::NotFound { .. } => with(404, error.to_string()),
             EngineError::Ambiguous { .. } => with(409, error.to_string()),
             EngineError::Undecidable(_) | EngineError::OperatorName(_) => with(422, error.to_string()),
-            EngineError::LastAdmin(_) => with(409, error.to_string()),
+            EngineError::Passkey(refusal) => {
+                let status = if refusal == PasskeyRefusal::Taken { 409 } else { 403 };
+                with(status, refusal.to_string())
+            }
+            EngineError::PasskeyName(_)
+            | EngineError::TokenTerms { .. }
+            | EngineError::TokenAccepts
+            | EngineError::Subject(_) => with(422, error.to_string()),
+            EngineError::TokenWider(_) => with(403, error.to_string()),
+            EngineError::LastAdmin(_) | EngineError::TooMany { .. } | EngineError::SubjectTaken(_) => {
+                with(409, error.to_string())
+            }
             EngineError::Invitation | EngineError::NoHalf | EngineError::OwnFactor(_) => {
                 with(403, error.to_string())
             }

@@ -6,9 +6,11 @@
 mod batch;
 mod hook;
 mod operator;
+mod passkey;
 mod pushed;
 mod recovery;
 mod session;
+mod token;
 
 use std::collections::BTreeMap;
 
@@ -48,10 +50,12 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     batch::Batch,
     hook::{Hint, Hook},
-    operator::{Invitation, Operator},
+    operator::{Invitation, Operator, Subject},
+    passkey::{Passkey, Spent},
     pushed::{MemberKind, PushedGroup, PushedMember, PushedUser},
     recovery::{Recovery, Release},
-    session::Session,
+    session::{Session, Way},
+    token::ApiToken,
 };
 pub use crate::reading::{Audit, Held, Membership, NestedGroup, Reading, Since, Unexplained};
 use crate::{Entity, KeyValue, Table};

@@ -9,7 +9,11 @@ use crate::{
 };
 
 /// In order; the first makes version 1. One that was released is never changed.
-const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001.sql"),
+    include_str!("migrations/0002.sql"),
+    include_str!("migrations/0003.sql"),
+];
 
 /// What PostgreSQL calls what the migrations say in SQLite's words. Longer ones first.
 const IN_POSTGRES: [(&str, &str); 6] = [

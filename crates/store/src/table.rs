@@ -52,6 +52,9 @@ pub enum Table {
     PushedUsers,
     PushedGroups,
     PushedMembers,
+    Passkeys,
+    Spent,
+    ApiTokens,
 }
 
 /// The type of a key column.
@@ -113,7 +116,7 @@ pub struct Row {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 50] = [
         Self::Identities,
         Self::Accounts,
         Self::Systems,
@@ -161,6 +164,9 @@ impl Table {
         Self::PushedUsers,
         Self::PushedGroups,
         Self::PushedMembers,
+        Self::Passkeys,
+        Self::Spent,
+        Self::ApiTokens,
     ];
 
     /// The table's name in SQL and in evidence.
@@ -213,6 +219,9 @@ impl Table {
             Self::PushedUsers => "pushed_users",
             Self::PushedGroups => "pushed_groups",
             Self::PushedMembers => "pushed_members",
+            Self::Passkeys => "passkeys",
+            Self::Spent => "spent",
+            Self::ApiTokens => "api_tokens",
         }
     }
 
@@ -300,6 +309,10 @@ impl Table {
             }
             // The group, and `source/id` of who is in it: either side is found without reading the other.
             Self::PushedMembers => &[("group_id", Text, false), ("member", Text, false)],
+            // SHA-256 of the credential's id: the same passkey is enrolled once.
+            Self::Passkeys => &[("credential", Text, true), ("operator", Text, false)],
+            Self::Spent => &[("until", Int, false)],
+            Self::ApiTokens => &[("secret_digest", Text, true), ("operator", Text, false)],
             Self::Tasks => &[("run", Text, false), ("state", Text, false), ("identity", Text, false)],
         }
     }

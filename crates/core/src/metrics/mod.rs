@@ -149,7 +149,13 @@ impl Fold {
             | RecordKind::NameReleased
             | RecordKind::Pushed
             | RecordKind::AccessDecided
-            | RecordKind::AccessSearched => {}
+            | RecordKind::AccessSearched
+            | RecordKind::SessionUsed
+            | RecordKind::PasskeyEnrolled
+            | RecordKind::PasskeyRemoved
+            | RecordKind::TokenMade
+            | RecordKind::TokenUsed
+            | RecordKind::TokenRevoked => {}
         }
     }
 

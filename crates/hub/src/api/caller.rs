@@ -10,41 +10,21 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bailiwick_core::record::Actor;
+pub use bailiwick_core::right::Right;
+use bailiwick_engine::TurnedAway;
 use bailiwick_store::entities::Operator;
 
-use super::{Hub, answer::ApiError};
+use super::{Hub, answer::ApiError, programs};
 use crate::problem::Problem;
 
 /// The operator whose token came with the request.
 #[derive(Debug, Clone)]
 pub struct Caller(pub Operator);
 
-/// What a role lets one do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Right {
-    /// Change the configuration, credentials and operators; lift a quarantine.
-    Govern,
-    /// Accept what stands in for seeing.
-    Accept,
-    /// Deliver feeds and start reconciliations.
-    Operate,
-}
-
-impl Right {
-    /// The roles that give it.
-    pub const fn roles(self) -> &'static [&'static str] {
-        match self {
-            Self::Govern => &["admin"],
-            Self::Accept => &["admin", "approver"],
-            Self::Operate => &["admin", "operator"],
-        }
-    }
-}
-
 impl Caller {
     /// Fails with `not-allowed` unless a role of the caller gives the right.
     pub fn may(&self, right: Right) -> Result<(), ApiError> {
-        if right.roles().iter().any(|role| self.0.roles.contains(*role)) {
+        if right.is_given_by(&self.0.roles) {
             return Ok(());
         }
         let roles = right.roles().join("` or `");
@@ -60,8 +40,11 @@ impl Caller {
 
 /// Looks the token up by its digest and lets the request through, or answers 401 (RFC 6750 §3).
 pub async fn authenticate(State(hub): State<Hub>, mut request: Request, next: Next) -> Response {
-    let found = match bearer(request.headers()) {
-        Some(token) => hub.engine.operator_by_token(token).await,
+    let token = bearer(request.headers()).map(str::to_owned);
+    let asked = (request.method().clone(), request.uri().path().to_owned());
+    let found = match &token {
+        Some(token) if token.starts_with(programs::PREFIX) => programs::caller(&hub, token, &asked).await,
+        Some(token) => hub.engine.operator_by_token(token).await.map_err(Into::into),
         None => Ok(None),
     };
     match found {
@@ -75,10 +58,24 @@ pub async fn authenticate(State(hub): State<Hub>, mut request: Request, next: Ne
             next.run(request).await
         }
         Ok(None) => {
+            // Who brings none has not tried any.
+            if token.is_some() {
+                noticed(&hub).await;
+            }
             let problem = Problem::new(401, "token-refused", "the request has no token that is valid here");
             ([(header::WWW_AUTHENTICATE, "Bearer")], ApiError::from(problem)).into_response()
         }
-        Err(error) => ApiError::from(error).into_response(),
+        Err(error) => error.into_response(),
+    }
+}
+
+/// Writes down that a token was refused, as far as there is room for more of that. The answer is the same.
+async fn noticed(hub: &Hub) {
+    let turned = TurnedAway { by: "token", code: "token-refused", operator: None };
+    if let Some(many) = hub.turned_away.note(turned, hub.engine.now())
+        && let Err(error) = hub.engine.refused_session(turned, many).await
+    {
+        tracing::warn!(code = error.code(), "a refused token could not be written down");
     }
 }
 

@@ -32,16 +32,19 @@ pub mod names;
 mod operators;
 mod pace;
 pub mod page;
+pub mod passkeys;
 pub mod plans;
+mod programs;
 pub mod recovery;
 mod request;
 pub mod reviews;
-mod sessions;
+pub mod sessions;
 mod sources;
 pub mod status;
 pub mod systems;
 pub mod tasks;
 mod terminations;
+pub mod tokens;
 pub mod traces;
 mod undo;
 pub mod wait;
@@ -79,6 +82,7 @@ pub use self::{
     },
     pace::Pace,
     page::Page,
+    passkeys::{PasskeyView, Proving, party},
     plans::{ApprovalRequest, PlanView},
     recovery::RecoveryRelease,
     reviews::{Acceptance, DecisionRequest, Proposal, ReviewView},
@@ -88,12 +92,13 @@ pub use self::{
     systems::{DifferenceView, ProfileView, ProgressView, ReconciledView},
     tasks::TaskView,
     terminations::{Arming, Because, FiredView, TerminationView, These},
+    tokens::{NewToken, TokenMade, TokenView},
     traces::TraceView,
     undo::{Undoing, UndoneView},
 };
 use crate::{
-    address::Address,
     console::{self, TurnedAway},
+    entrance::Entrance,
     folder::Folder,
     problem::Problem,
     worker::Worker,
@@ -128,14 +133,14 @@ pub struct Inner {
     pub delivering: tokio::sync::Mutex<()>,
     /// How often operators call.
     pub pace: Pace,
-    /// Who was turned away at the console.
+    /// Who was turned away.
     pub turned_away: TurnedAway,
+    /// How people come.
+    pub entrance: Entrance,
     /// How many more may watch what happens.
     pub watching: Arc<Semaphore>,
     /// Whether the hub stops.
     pub stopping: watch::Receiver<bool>,
-    /// Under which address others reach it, if it was told.
-    pub address: Option<Address>,
 }
 
 impl Hub {
@@ -233,6 +238,10 @@ pub fn router(hub: Hub) -> Router {
         .route("/sessions", get(sessions::list).post(sessions::offer))
         .route("/sessions/{session}", delete(sessions::end))
         .route("/decisions", post(decisions::explain))
+        .route("/passkeys", get(passkeys::list))
+        .route("/passkeys/{passkey}/removal", post(passkeys::remove))
+        .route("/tokens", get(tokens::list).post(tokens::make))
+        .route("/tokens/{token}", delete(tokens::revoke))
         .route("/metrics", get(metrics::show))
         .route("/traces", get(traces::list))
         .route("/traces/{event}", get(traces::show))

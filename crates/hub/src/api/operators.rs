@@ -7,7 +7,7 @@ use bailiwick_core::{
     id::{OperatorId, PlanId},
     time::Timestamp,
 };
-use bailiwick_engine::{OperatorAsked, Waiting};
+use bailiwick_engine::{OperatorAsked, OperatorRequest, Waiting};
 use bailiwick_store::entities::Operator;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,9 @@ pub struct OperatorView {
     pub person: Option<String>,
     /// Until when their token works.
     pub expires: Timestamp,
+    /// Who they are for the provider that they sign in by: its address, their `sub`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<(String, String)>,
     /// The plan whose invitation they have not taken over yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invited: Option<PlanId>,
@@ -41,8 +44,10 @@ pub struct OperatorView {
 
 impl From<Operator> for OperatorView {
     fn from(operator: Operator) -> Self {
-        let Operator { id, name, roles, person, token: _, expires, invited, seal: _ } = operator;
-        Self { id, name, roles, person, expires, invited: invited.map(|invitation| invitation.plan) }
+        let Operator { id, name, roles, person, token: _, expires, invited, subject, ended: _, seal: _ } =
+            operator;
+        let subject = subject.map(|subject| (subject.issuer, subject.subject));
+        Self { id, name, roles, person, expires, subject, invited: invited.map(|invitation| invitation.plan) }
     }
 }
 
@@ -57,7 +62,10 @@ pub struct NewOperator {
     /// `source/key` of the person they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<String>,
-    /// How long the token works, days.
+    /// Who they are for the provider that they sign in by: its address, their `sub`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<(String, String)>,
+    /// How long the token works, and the provider is believed, days.
     pub days: u16,
 }
 
@@ -142,13 +150,14 @@ pub async fn list(State(hub): State<Hub>, _: Caller) -> Answer<Vec<OperatorView>
 /// `POST /operators`: adds one, or asks for that.
 pub async fn add(State(hub): State<Hub>, caller: Caller, Body(new): Body<NewOperator>) -> Answer<AskedFor> {
     caller.may(Right::Govern)?;
-    let NewOperator { name, roles, person, days } = new;
+    let NewOperator { name, roles, person, subject, days } = new;
     if name.trim().is_empty() || roles.is_empty() || !(1..=LONGEST_DAYS).contains(&days) {
         return Err(malformed(format!(
             "an operator has a name, at least one role, and 1 to {LONGEST_DAYS} days"
         )));
     }
-    let asked = hub.engine.ask_operator(&name, (roles, person), days, &caller.0).await?;
+    let asked =
+        hub.engine.ask_operator(&name, OperatorRequest { roles, person, subject }, days, &caller.0).await?;
     hub.worker.nudge();
     Ok(Json(match asked {
         OperatorAsked::Added(operator, token) => {

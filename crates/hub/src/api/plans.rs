@@ -4,6 +4,7 @@ use axum::{Json, extract::State, http::StatusCode};
 use bailiwick_core::{
     digest::Digest,
     id::{IdentityId, PlanId},
+    passkey::Using,
 };
 use bailiwick_store::{
     Filter,
@@ -16,6 +17,7 @@ use super::{
     answer::{Answer, ApiError, Body, Params, Segment},
     caller::Caller,
     page::{Wanted, is},
+    passkeys::given,
 };
 
 /// A plan, for whom it is, and how far it was carried out.
@@ -40,6 +42,9 @@ pub struct ApprovalRequest {
     /// The code of the moment, for a plan that takes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+    /// What the approver's passkey signed for exactly this plan, instead of a code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passkey: Option<Using>,
 }
 
 /// Which plans.
@@ -98,7 +103,8 @@ pub async fn approve(
     Segment(plan): Segment<PlanId>,
     Body(request): Body<ApprovalRequest>,
 ) -> Result<StatusCode, ApiError> {
-    hub.engine.approve_with(plan, request.digest, &operator, request.code.as_deref()).await?;
+    let given = given(&hub, request.code.as_deref(), request.passkey.as_ref())?;
+    hub.engine.approve_given(plan, request.digest, &operator, given).await?;
     hub.worker.nudge();
     Ok(StatusCode::NO_CONTENT)
 }

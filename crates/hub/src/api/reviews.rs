@@ -5,6 +5,7 @@ use axum::{Json, extract::State};
 use bailiwick_core::{
     digest::Digest,
     id::IntegrationName,
+    passkey::Using,
     review::{Decision, Review, Shown},
     transfer::{Post, Transfer},
 };
@@ -16,6 +17,7 @@ use super::{
     answer::{Answer, Body, Params, Segment},
     caller::{Caller, Right},
     page::{Wanted, is},
+    passkeys::given,
 };
 
 /// What a reviewer is shown, and what identifies it.
@@ -42,6 +44,9 @@ pub struct DecisionRequest {
     /// The code of the moment, where keeping takes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+    /// What the reviewer's passkey signed for exactly what was shown, instead of a code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passkey: Option<Using>,
 }
 
 /// Who is proposed.
@@ -110,8 +115,9 @@ pub async fn decide(
     Segment(name): Segment<IntegrationName>,
     Body(asked): Body<DecisionRequest>,
 ) -> Answer<Review> {
-    let DecisionRequest { decision, reason, shown, code } = asked;
-    let review = hub.engine.review(&name, decision, &reason, shown, &caller.0, code.as_deref()).await?;
+    let DecisionRequest { decision, reason, shown, code, passkey } = asked;
+    let given = given(&hub, code.as_deref(), passkey.as_ref())?;
+    let review = hub.engine.review(&name, decision, &reason, shown, &caller.0, given).await?;
     hub.worker.nudge();
     Ok(Json(review))
 }

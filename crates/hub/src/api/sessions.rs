@@ -6,7 +6,10 @@ use bailiwick_core::{
     time::Timestamp,
 };
 use bailiwick_engine::Opened;
-use bailiwick_store::{Filter, entities::Session};
+use bailiwick_store::{
+    Filter,
+    entities::{Session, Way},
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -25,6 +28,9 @@ pub struct Offered {
     pub code: String,
     /// Until when.
     pub until: Timestamp,
+    /// The address of the hub, if it knows it: the link leads there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
 }
 
 /// A session, without what opens it.
@@ -41,6 +47,11 @@ pub struct SessionView {
     pub opened: Option<Timestamp>,
     /// Until when it lasts.
     pub until: Timestamp,
+    /// How it was opened.
+    pub way: Way,
+    /// When it was used last, to a few minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used: Option<Timestamp>,
 }
 
 /// `POST /sessions`: offers the caller a session at the console; 201.
@@ -49,7 +60,8 @@ pub async fn offer(
     Caller(operator): Caller,
 ) -> Result<(StatusCode, Json<Offered>), ApiError> {
     let Opened { session, secret } = hub.engine.offer_session(&operator).await?;
-    Ok((StatusCode::CREATED, Json(Offered { session: session.id, code: secret, until: session.until })))
+    let url = hub.entrance.url.clone();
+    Ok((StatusCode::CREATED, Json(Offered { session: session.id, code: secret, until: session.until, url })))
 }
 
 /// `GET /sessions`: one's own; those of everybody for who governs. What is over is left out.
@@ -59,10 +71,14 @@ pub async fn list(State(hub): State<Hub>, caller: Caller) -> Answer<Vec<SessionV
     let sessions: Vec<Session> = hub.all(&mut *hub.read().await?, filters).await?;
     let now = hub.engine.now();
     let view = |session: Session| {
-        let Session { id, operator, secret: _, offered, opened, until, seal: _ } = session;
-        SessionView { session: id, operator, offered, opened, until }
+        let Session { id, operator, secret: _, offered, opened, until, way, used, seal: _ } = session;
+        SessionView { session: id, operator, offered, opened, until, way, used }
     };
-    Ok(Json(sessions.into_iter().filter(|session| session.until > now).map(view).collect()))
+    let idle = hub.entrance.idle;
+    let open = |session: &Session| {
+        session.until > now && session.used.is_none_or(|used| now.duration_since(used) < idle)
+    };
+    Ok(Json(sessions.into_iter().filter(open).map(view).collect()))
 }
 
 /// `DELETE /sessions/{session}`: ends it; 204. One's own needs no right.

@@ -27,7 +27,7 @@ pub struct Metadata {
 
 /// Shows it.
 pub async fn show(State(hub): State<Hub>) -> Result<Json<Metadata>, ApiError> {
-    let Some(address) = &hub.address else {
+    let Some(address) = &hub.entrance.url else {
         let detail = "the hub does not know its own address";
         return Err(Problem::new(404, "hub-address-unknown", detail).into());
     };

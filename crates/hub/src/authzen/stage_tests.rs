@@ -13,7 +13,7 @@ use bailiwick_store::{Update, get};
 use reqwest::{Method, header::HeaderMap};
 use serde_json::Value;
 
-use crate::{config, environment::Environment, init, serve::Running};
+use crate::{config, entrance::Entrance, environment::Environment, init, serve::Running};
 
 /// The configuration that docs/authzen.md shows, so that what it says is true.
 const PAGE: &str = include_str!("../../../../docs/authzen.md");
@@ -140,8 +140,7 @@ impl Stage {
             person: None,
             origin: Some("bailiwick.test/log".into()),
         };
-        let (mut opened, operator) = init::set_up(start, &Environment::default()).await.unwrap();
-        opened.address = Some("https://hub.acme.example".parse().unwrap());
+        let (opened, operator) = init::set_up(start, &Environment::default()).await.unwrap();
         let engine = opened.engine.clone();
         let mut bundle = BTreeMap::from([("more.toml".to_owned(), MORE.to_owned())]);
         for (language, end) in [("toml", "toml"), ("cedar", "cedar")] {
@@ -165,8 +164,9 @@ impl Stage {
         }
         let token = async |of: &str| engine.admit_caller(&name(of), 1, by()).await.unwrap().1;
         let (gateway, stranger) = (token("gateway").await, token("stranger").await);
+        let entrance = Entrance { url: Some("https://hub.acme.example".into()), ..Entrance::default() };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let running = Running::start(opened, listener, None).unwrap();
+        let running = Running::start_with(opened, listener, None, entrance).unwrap();
         let url = format!("http://{}", running.address);
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let operator = operator.secret;

@@ -30,6 +30,7 @@ mod matrix;
 mod metrics;
 mod name;
 mod operator;
+mod passkey;
 mod plan;
 mod probe;
 mod reconcile;
@@ -40,6 +41,7 @@ mod signal;
 mod status;
 mod task;
 mod termination;
+mod token;
 mod trace;
 mod undo;
 mod welcome;
@@ -219,6 +221,12 @@ enum Command {
     /// People who work with the hub
     #[command(subcommand)]
     Operator(operator::OperatorCommand),
+    /// What you sign in with at the console
+    #[command(subcommand)]
+    Passkey(passkey::PasskeyCommand),
+    /// Tokens for your programs
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// Evidence: export, verify, check
     #[command(subcommand)]
     Evidence(evidence::EvidenceCommand),
@@ -335,6 +343,8 @@ async fn dispatch(context: &Context<'_>, command: Option<Command>) -> Result<Exi
         Command::BreakGlass(command) => break_glass::run(context, command).await,
         Command::Credential(command) => credential::run(context, command).await,
         Command::Operator(command) => operator::run(context, command).await,
+        Command::Passkey(command) => passkey::run(context, command).await,
+        Command::Token(command) => token::run(context, command).await,
         Command::Evidence(command) => evidence::run(context, command).await,
         Command::Completions(args) => completions::run(context, &args),
     }

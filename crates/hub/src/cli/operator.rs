@@ -30,7 +30,8 @@ pub enum OperatorCommand {
         `break-glass-approver`\nlets the glass be broken; others, such as `approver`, mean what the policies say. \
         Reading takes any.\n\nOnce there are two administrators, adding somebody takes both: one asks, the other \
         approves, and each hands the\ninvited person a half of the invitation (`bailiwick operator invitation PLAN`). \
-        Neither can become them alone.\n\nExample:\n  bailiwick operator add noor --role approver --person hr/1001 --to noor.toml"
+        Neither can become them alone.\n\nWho signs in by the provider is bound to it by `--subject`: its address and their `sub` there, never an address \
+        of mail.\nOnce that is approved they sign in, and need no invitation.\n\nExample:\n  bailiwick operator add noor --role approver --person hr/1001 --to noor.toml"
     )]
     Add(AddArgs),
     /// Your half of an invitation, to be handed to the invited person and nobody else
@@ -81,7 +82,10 @@ pub struct AddArgs {
     /// The person they are, `source/key`, so that they cannot approve their own access
     #[arg(long)]
     person: Option<String>,
-    /// How many days the token works
+    /// Who they are for the provider that operators sign in by: its address, their `sub`
+    #[arg(long, num_args = 2, value_names = ["ISSUER", "SUB"])]
+    subject: Vec<String>,
+    /// How many days the token works, and the provider is believed
     #[arg(long, default_value_t = 90)]
     days: u16,
     /// The profile file to write [default: NAME.profile.toml]
@@ -163,13 +167,14 @@ pub async fn run(context: &Context<'_>, command: OperatorCommand) -> Result<Exit
 }
 
 async fn add_and_tell(context: &Context<'_>, client: &Client, args: AddArgs) -> Result<()> {
-    let AddArgs { name, roles, person, days, to, show_token } = args;
+    let AddArgs { name, roles, person, subject, days, to, show_token } = args;
     let to = to.unwrap_or_else(|| PathBuf::from(format!("{name}.profile.toml")));
     if !show_token && to.exists() {
         return Err(Failure::usage("profile-exists", format!("there is a profile at `{}`", to.display())));
     }
     let Profile { url, ca, .. } = Profile::read(&context.profile_path()?)?;
-    let new = NewOperator { name, roles: roles.into_iter().collect(), person, days };
+    let subject = <[String; 2]>::try_from(subject).ok().map(|[issuer, subject]| (issuer, subject));
+    let new = NewOperator { name, roles: roles.into_iter().collect(), person, subject, days };
     let OperatorMade { operator, token } = match ask(client, &new).await? {
         AskedFor::Added(made) => made,
         AskedFor::Waiting { waiting } => {

@@ -109,7 +109,7 @@ pub async fn approve(context: &Context<'_>, args: ApproveArgs) -> Result<Exit> {
             view.row.digest
         }
     };
-    let mut request = ApprovalRequest { digest, code: args.code };
+    let mut request = ApprovalRequest { digest, code: args.code, passkey: None };
     let mut given = give_with(&client, args.plan, &request).await;
     if given.as_ref().is_err_and(|failure| failure.code() == "step-up-needed")
         && let Some(code) = ask_for_code(context)
@@ -119,7 +119,7 @@ pub async fn approve(context: &Context<'_>, args: ApproveArgs) -> Result<Exit> {
     }
     given?;
     // The code is used up, and nobody else's to see.
-    let request = ApprovalRequest { digest, code: None };
+    let request = ApprovalRequest { digest, code: None, passkey: None };
     context
         .output
         .result(&request, |output| output.line(&format!("approved {} as {}", args.plan, digest.short())));
@@ -133,12 +133,12 @@ pub async fn get(client: &Client, plan: PlanId) -> Result<PlanView> {
 
 /// Gives an approval.
 pub async fn give(client: &Client, plan: PlanId, digest: Digest) -> Result<()> {
-    give_with(client, plan, &ApprovalRequest { digest, code: None }).await
+    give_with(client, plan, &ApprovalRequest { digest, code: None, passkey: None }).await
 }
 
 /// Gives an approval with a code of the moment.
 pub async fn give_proved(client: &Client, plan: PlanId, digest: Digest, code: &str) -> Result<()> {
-    give_with(client, plan, &ApprovalRequest { digest, code: Some(code.to_owned()) }).await
+    give_with(client, plan, &ApprovalRequest { digest, code: Some(code.to_owned()), passkey: None }).await
 }
 
 async fn give_with(client: &Client, plan: PlanId, request: &ApprovalRequest) -> Result<()> {

@@ -98,7 +98,7 @@ async fn decide(context: &Context<'_>, client: &Client, decision: Decision, args
             view.digest
         }
     };
-    let mut request = DecisionRequest { decision, reason, shown, code };
+    let mut request = DecisionRequest { decision, reason, shown, code, passkey: None };
     let path = ["integrations", &integration, "review"];
     let mut given = client.post(&path).json(&request).send().await;
     if given.as_ref().is_err_and(|failure| failure.code() == "step-up-needed")

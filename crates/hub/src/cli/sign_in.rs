@@ -12,8 +12,8 @@ use crate::{
 /// Arguments of `bailiwick sign-in`.
 #[derive(Args)]
 #[command(
-    after_help = "The link works once, within five minutes, and opens a session of at most ten hours. Its code \
-    stands behind\n`#`, which browsers send nowhere. Whoever has the link signs in as you: open it, and do not send \
+    after_help = "The link works once, within five minutes, and opens a session of at most ten hours, which ends after\nhalf an hour without use. Its code \
+    stands behind `#`, which browsers send nowhere. Whoever has the link signs\nin as you: open it, and do not send \
     it on.\n\nExamples:\n  bailiwick sign-in\n  bailiwick sign-in --list\n  \
     bailiwick sign-in --end ses_01jd3v8k5mfa8rsw1r2q9n6x4e"
 )]
@@ -58,7 +58,8 @@ pub async fn run(context: &Context<'_>, args: SignInArgs) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     let offered: Offered = client.post(&["sessions"]).send().await?;
-    let link = client.page(&format!("/sign-in#{}", offered.code));
+    let page = format!("/sign-in#{}", offered.code);
+    let link = offered.url.map_or_else(|| client.page(&page), |url| format!("{url}{page}"));
     context.output.result(&serde_json::json!({ "link": link, "until": offered.until }), |output| {
         output.line(&link);
         output.say("open it within five minutes; it works once");

@@ -1,4 +1,4 @@
-//! What pages link to: a style sheet, two scripts and a picture, under addresses that say their contents.
+//! What pages link to: a style sheet, three scripts and a picture, under addresses that say their contents.
 
 use std::sync::LazyLock;
 
@@ -16,7 +16,7 @@ pub struct Asset {
     body: &'static str,
 }
 
-static FILES: [Asset; 4] = [
+static FILES: [Asset; 5] = [
     Asset {
         name: "console.css",
         kind: "text/css; charset=utf-8",
@@ -31,6 +31,11 @@ static FILES: [Asset; 4] = [
         name: "verify.js",
         kind: "text/javascript; charset=utf-8",
         body: include_str!("../../assets/verify.js"),
+    },
+    Asset {
+        name: "passkey.js",
+        kind: "text/javascript; charset=utf-8",
+        body: include_str!("../../assets/passkey.js"),
     },
     Asset { name: "icon.svg", kind: "image/svg+xml", body: include_str!("../../assets/icon.svg") },
 ];

@@ -47,6 +47,8 @@ pub enum Place {
     Evidence,
     /// Looking for something.
     Search,
+    /// Who looks, and how they came in.
+    Mine,
 }
 
 /// One way in the menu.
@@ -168,6 +170,7 @@ impl Frame {
                     vec![
                         way(Place::Policies, "Policies", "/policies", 0),
                         way(Place::Evidence, "Evidence", "/evidence", 0),
+                        way(Place::Mine, "Signed in", "/signed-in", 0),
                     ],
                 ),
             ],

@@ -24,6 +24,7 @@ use super::{
     frame::{Frame, Notice, Place, page, refused},
     graph::{Graph, Node},
     list::List,
+    passkeys::using,
     show::{Badge, Tone, prose, sign_of, tone_of},
     signed_in::{Nothing, Posted, SignedIn},
     table::{Cell, Table, View},
@@ -167,6 +168,8 @@ struct Shown {
     ended: bool,
     is_hub: bool,
     pending: Table,
+    /// The origin that passkeys work at, for who has one.
+    origin: Option<String>,
 }
 
 /// `GET /integrations/{integration}`
@@ -213,7 +216,9 @@ async fn shown(
         .iter()
         .map(|line| vec![Cell::text(line.purpose.as_str()), Cell::at(line.at, frame.now)]);
     let (graph, more) = drawn(name, &can);
+    let has = !hub.engine.passkeys_of(&signed_in.caller.0).await?.is_empty();
     Ok(Shown {
+        origin: hub.entrance.party.as_ref().filter(|_| has).map(|party| party.origin.clone()),
         serves: serves(&view.integration),
         class: class(view.class),
         standing: standing(&view),
@@ -409,6 +414,8 @@ pub struct Decided {
     shown: bailiwick_core::digest::Digest,
     #[serde(default)]
     code: String,
+    #[serde(default)]
+    passkey: String,
 }
 
 /// `POST /integrations/{integration}/review`
@@ -416,10 +423,11 @@ pub async fn review(
     State(hub): State<Hub>,
     signed_in: SignedIn,
     Segment(name): Segment<IntegrationName>,
-    Posted(Decided { decision, reason, shown, code }): Posted<Decided>,
+    Posted(Decided { decision, reason, shown, code, passkey }): Posted<Decided>,
 ) -> Result<Response, Trouble> {
     let code = Some(code.trim().to_owned()).filter(|code| !code.is_empty());
-    let request = Body(DecisionRequest { decision, reason, shown, code });
+    let passkey = (!passkey.is_empty()).then(|| using(&passkey)).transpose()?;
+    let request = Body(DecisionRequest { decision, reason, shown, code, passkey });
     let segment = Segment(name.clone());
     let done = reviews::decide(State(hub.clone()), signed_in.caller.clone(), segment, request)
         .await

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::{
     assets,
-    frame::{Frame, Notice, page},
+    frame::{Frame, Notice, Place, page},
     show::Tone,
     table::{Cell, Table, View},
     trouble::Trouble,
@@ -74,6 +74,10 @@ pub fn done(word: &str) -> &'static str {
         "reviewed" => "The review is decided.",
         "compared" => "Compared.",
         "drilled" => "Drilled.",
+        "enrolled" => "The passkey is enrolled. It signs you in, and approves what takes a proof.",
+        "removed" => "The passkey is removed, and what it opened is over.",
+        "ended" => "The session is over.",
+        "revoked" => "The token opens nothing any more.",
         "withdrawn" => "Withdrawn, and in force.",
         _ => "Done.",
     }

@@ -9,6 +9,7 @@
 
 mod assets;
 mod cases;
+mod cookies;
 mod evidence;
 mod feeds;
 mod findings;
@@ -20,8 +21,11 @@ mod identities;
 mod integrations;
 mod list;
 mod live;
+mod mine;
+mod passkeys;
 mod plans;
 mod policies;
+mod provider;
 mod recovery;
 mod reviews;
 mod search;
@@ -32,6 +36,7 @@ mod systems;
 mod table;
 mod tasks;
 mod trouble;
+mod turned_away;
 
 use axum::{
     Router,
@@ -39,7 +44,7 @@ use axum::{
     routing::{get, post},
 };
 
-pub use self::sign_in::TurnedAway;
+pub use self::turned_away::TurnedAway;
 use crate::api::{Hub, body};
 
 /// The largest form, bytes: the text of a policy file.
@@ -85,10 +90,22 @@ pub fn router(hub: &Hub) -> Router<Hub> {
         .route("/search", get(search::show))
         .route("/live", get(live::show))
         .route("/sign-out", post(sign_in::leave))
+        .route("/signed-in", get(mine::show))
+        .route("/signed-in/challenge", get(passkeys::asked))
+        .route("/signed-in/code", post(mine::code))
+        .route("/signed-in/passkeys", post(mine::enrol))
+        .route("/signed-in/passkeys/{passkey}/remove", post(mine::remove))
+        .route("/signed-in/sessions/{session}/end", post(mine::end))
+        .route("/signed-in/tokens", post(mine::make))
+        .route("/signed-in/tokens/{token}/revoke", post(mine::revoke))
         .layer(from_fn_with_state(hub.clone(), signed_in::require));
     Router::new()
         .merge(pages)
         .route("/sign-in", get(sign_in::show).post(sign_in::enter))
+        .route("/sign-in/challenge", get(passkeys::challenge))
+        .route("/sign-in/passkey", post(passkeys::enter))
+        .route("/sign-in/provider", get(provider::begin))
+        .route("/sign-in/callback", get(provider::arrive))
         .layer(from_fn(headers::guard))
         .route("/assets/{version}/{name}", get(assets::show))
         .layer(body::limit(FORM))

@@ -19,6 +19,7 @@ use super::{
     assets,
     frame::{Frame, Notice, Place, page, refused},
     list::{List, gather, state},
+    passkeys::using,
     show::{Badge, Tone, counted, mark, name_of, step},
     signed_in::{Posted, SignedIn},
     table::{Cell, Table, View},
@@ -108,6 +109,8 @@ struct Shown {
     waits: bool,
     question: Option<String>,
     code_wanted: bool,
+    /// The origin that passkeys work at, for who has one.
+    origin: Option<String>,
     systems: Vec<(String, Vec<Line>)>,
     forbidden: Vec<String>,
     authority: Vec<String>,
@@ -161,7 +164,9 @@ async fn shown(
         (Some(authority), Some(governs)) => authority.explain(&governs.subject),
         _ => Vec::new(),
     };
+    let has = !hub.engine.passkeys_of(&signed_in.caller.0).await?.is_empty();
     Ok(Shown {
+        origin: hub.entrance.party.as_ref().filter(|_| has).map(|party| party.origin.clone()),
         state: Badge::plan(&view.row.state),
         waits: view.row.state == PlanState::Drafted,
         question: asked::question(plan),
@@ -195,6 +200,8 @@ pub struct Given {
     digest: Digest,
     #[serde(default)]
     code: String,
+    #[serde(default)]
+    passkey: String,
 }
 
 /// `POST /plans/{plan}/approve`: of the digest that was on the page.
@@ -202,10 +209,11 @@ pub async fn approve(
     State(hub): State<Hub>,
     signed_in: SignedIn,
     Segment(plan): Segment<PlanId>,
-    Posted(Given { digest, code }): Posted<Given>,
+    Posted(Given { digest, code, passkey }): Posted<Given>,
 ) -> Result<Response, Trouble> {
     let code = Some(code.trim().to_owned()).filter(|code| !code.is_empty());
-    let request = ApprovalRequest { digest, code };
+    let passkey = (!passkey.is_empty()).then(|| using(&passkey)).transpose()?;
+    let request = ApprovalRequest { digest, code, passkey };
     let given =
         plans::approve(State(hub.clone()), signed_in.caller.clone(), Segment(plan), Body(request)).await;
     match given {

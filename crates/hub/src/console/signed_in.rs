@@ -6,23 +6,25 @@
 
 use axum::{
     extract::{FromRequest, FromRequestParts, Request, State},
-    http::{HeaderMap, HeaderValue, Method, header, request::Parts},
+    http::{HeaderMap, Method, request::Parts},
     middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
-use bailiwick_core::digest::Digest;
+use bailiwick_core::digest::{Digest, same};
 use bailiwick_store::entities::Session;
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::trouble::Trouble;
+use super::{
+    cookies::{Jar, named},
+    trouble::Trouble,
+};
 use crate::{
     api::{Caller, Hub, Raw},
     problem::Problem,
 };
 
-/// The cookie's name; over TLS it has a prefix by which browsers keep it for this host alone.
-const COOKIE: &str = "bailiwick";
-const COOKIE_TLS: &str = "__Host-bailiwick";
+/// What a page says that reads itself again while nobody uses it.
+const BY_ITSELF: &str = "x-bailiwick-by-itself";
 
 /// An operator at the console.
 #[derive(Debug, Clone)]
@@ -39,15 +41,22 @@ pub struct SignedIn {
 
 /// Lets through whose session is open; sends who only wants to read to the door, and brings them back.
 pub async fn require(State(hub): State<Hub>, mut request: Request, next: Next) -> Response {
-    let secret = cookie(request.headers(), COOKIE_TLS).or_else(|| cookie(request.headers(), COOKIE));
+    let secret = Jar::Session.read(&hub, request.headers());
+    let idle = hub.entrance.idle;
     let found = match &secret {
-        Some(secret) => hub.engine.operator_in_session(secret).await,
+        Some(secret) => hub.engine.operator_in_session(secret, idle).await,
         None => Ok(None),
     };
     match (found, secret) {
         (Ok(Some((operator, session))), Some(secret)) => {
-            let theme =
-                cookie(request.headers(), "theme").filter(|theme| theme == "light" || theme == "dark");
+            // A page that is open does not keep a session alive by itself.
+            if !request.headers().contains_key(BY_ITSELF)
+                && request.uri().path() != "/live"
+                && let Err(error) = hub.engine.session_used(&session, idle).await
+            {
+                tracing::warn!(code = error.code(), "the use of a session could not be written down");
+            }
+            let theme = named(request.headers(), "theme").filter(|theme| theme == "light" || theme == "dark");
             let signed_in = SignedIn {
                 caller: Caller(operator),
                 session,
@@ -102,7 +111,7 @@ impl<T: DeserializeOwned> FromRequest<Hub> for Posted<T> {
         let request = Request::from_parts(parts, body);
         let Raw(bytes) = Raw::from_request(request, hub).await?;
         let Token { token } = fields(&bytes)?;
-        if !same(&token, &signed_in.token) {
+        if !same(token.as_bytes(), signed_in.token.as_bytes()) {
             return Err(foreign());
         }
         fields(&bytes).map(Self)
@@ -143,29 +152,6 @@ fn token(secret: &str) -> String {
     Digest::of_parts(&[b"bailiwick/form/v1\n", secret.as_bytes()]).to_string()
 }
 
-/// Compares in a time that says nothing about where they differ.
-fn same(a: &str, b: &str) -> bool {
-    aws_lc_rs::constant_time::verify_slices_are_equal(a.as_bytes(), b.as_bytes()).is_ok()
-}
-
-fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
-    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = all.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
-}
-
-/// Whether the browser came by TLS, here or at a proxy in front.
-fn by_tls(headers: &HeaderMap) -> bool {
-    headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https")
-}
-
-/// Sets the cookie of a session; an empty secret takes it away.
-pub fn set_cookie(headers: &HeaderMap, secret: &str, seconds: i64) -> Option<HeaderValue> {
-    let (name, secure) = if by_tls(headers) { (COOKIE_TLS, "; Secure") } else { (COOKIE, "") };
-    let text = format!("{name}={secret}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}");
-    HeaderValue::from_str(&text).ok()
-}
-
 /// A text as part of a query.
 pub fn encoded(text: &str) -> String {
     let mut out = String::new();
@@ -193,7 +179,7 @@ mod tests {
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         pairs
             .iter()
-            .map(|(name, value)| (header::HeaderName::from_static(name), value.parse().unwrap()))
+            .map(|(name, value)| (axum::http::header::HeaderName::from_static(name), value.parse().unwrap()))
             .collect()
     }
 
@@ -228,21 +214,9 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_is_found_among_others_and_bound_to_the_host() {
-        let sent = headers(&[("cookie", "theme=dark; bailiwick=bws_1; other=2")]);
-        assert_eq!(cookie(&sent, COOKIE).as_deref(), Some("bws_1"));
-        assert_eq!(cookie(&sent, "wick"), None);
-        let plain = set_cookie(&HeaderMap::new(), "s", 60).unwrap();
-        assert_eq!(plain, "bailiwick=s; Path=/; HttpOnly; SameSite=Strict; Max-Age=60");
-        let tls = set_cookie(&headers(&[("x-forwarded-proto", "https")]), "s", 60).unwrap();
-        assert_eq!(tls, "__Host-bailiwick=s; Path=/; HttpOnly; SameSite=Strict; Max-Age=60; Secure");
-        assert!(set_cookie(&HeaderMap::new(), "a\r\nb", 60).is_none());
-    }
-
-    #[test]
     fn the_token_of_forms_follows_from_the_cookie_and_says_nothing_of_it() {
         assert_eq!(token("bws_a"), token("bws_a"));
         assert_ne!(token("bws_a"), token("bws_b"));
-        assert!(!same(&token("bws_a"), "") && same("x", "x"));
+        assert!(!same(b"bws_a", b"") && same(b"x", b"x"));
     }
 }

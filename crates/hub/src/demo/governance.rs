@@ -98,6 +98,7 @@ async fn operator(stage: &Stage, (name, person): (&str, &str), role: &str) -> Re
         name: name.to_owned(),
         roles: [role.to_owned()].into(),
         person: Some(person.to_owned()),
+        subject: None,
         days: 1,
     };
     match cli::ask_operator(&stage.hub, &new).await? {

@@ -29,9 +29,4 @@ pub(super) const LINES: &[Line] = &[
         "one request puts more questions than are answered at once",
         "put them in several requests",
     ),
-    (
-        "url-wrong",
-        "the address under which others are to reach the hub is none",
-        "write a scheme and a host, and a port where it needs one, such as `https://hub.example.com`",
-    ),
 ];

@@ -26,17 +26,17 @@ pub(super) const LINES: &[Line] = &[
     ),
     (
         "session-over",
-        "there is no open session at the console; nothing was done",
-        "run `bailiwick sign-in` and open its link",
+        "there is no open session at the console any more; nothing was done",
+        "sign in again: with a passkey, by the provider, or by a link of `bailiwick sign-in`",
     ),
     (
         "sign-in-slowed",
-        "too many were turned away at the console within a minute; a link that is right still opens it",
+        "too many were turned away within a minute; who has what is right still gets in",
         "wait a minute; if it was not you, look at who reaches the console: `bailiwick finding list`",
     ),
     (
         "sign-ins-refused",
-        "many were turned away at the console within minutes",
-        "look at where they come from, and let the console be reached from fewer places",
+        "many were turned away within minutes: codes of links, passkeys, answers of the provider, or tokens",
+        "look at where they come from, and let the hub be reached from fewer places",
     ),
 ];

@@ -104,6 +104,14 @@ impl World {
         world
     }
 
+    /// A hub that was set up and is started with these arguments besides.
+    pub fn with_hub_that(args: &[&str]) -> Self {
+        let mut world = Self::empty();
+        world.run(&["init", "data", "--operator", "ada", "--origin", "bailiwick.test/log"]).well();
+        world.start_hub_with("data", args, &[]);
+        world
+    }
+
     /// A hub and the lab, with the example company applied and its credentials set.
     pub fn with_acme() -> Self {
         let mut world = Self::with_hub();

@@ -29,9 +29,27 @@ pub struct Operator {
     /// That they are still to take the token over that others have approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invited: Option<Invitation>,
+    /// Who they are for the provider that they sign in by, if they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Subject>,
+    /// When all that they had ended last: passkeys, tokens and sessions of before open nothing, also when they are let
+    /// in again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Timestamp>,
     /// What only the hub can make of the rest, hexadecimal.
     #[serde(default)]
     pub seal: String,
+}
+
+/// Who somebody is for a provider of identities (OpenID Connect Core §2): both together never name another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    /// The provider, `iss`.
+    pub issuer: String,
+    /// Whom it means, `sub`.
+    pub subject: String,
+    /// Until when they may sign in by it.
+    pub until: Timestamp,
 }
 
 /// That somebody may take a token over.
@@ -46,8 +64,25 @@ pub struct Invitation {
 impl Operator {
     /// The bytes that the seal is made over.
     pub fn sealed_bytes(&self) -> Vec<u8> {
-        let Self { id, name, roles, person, token, expires, invited, seal: _ } = self;
-        canonical(&("operator-v1", id, name, roles, person, token, expires, invited))
+        let Self { id, name, roles, person, token, expires, invited, subject, ended, seal: _ } = self;
+        match (subject, ended) {
+            // As it was before there was either: who has neither has the seal of then.
+            (None, None) => canonical(&("operator-v1", id, name, roles, person, token, expires, invited)),
+            (subject, ended) => {
+                let more = (subject, ended);
+                canonical(&("operator-v2", id, name, roles, person, token, expires, invited, more))
+            }
+        }
+    }
+
+    /// Whether something of theirs that was made then has ended with all that they had.
+    pub fn voids(&self, made: Timestamp) -> bool {
+        self.ended.is_some_and(|ended| made <= ended)
+    }
+
+    /// Until when they may do anything: with their token, or by the provider.
+    pub fn until(&self) -> Timestamp {
+        self.subject.as_ref().map_or(self.expires, |subject| self.expires.max(subject.until))
     }
 }
 

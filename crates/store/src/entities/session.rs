@@ -2,7 +2,7 @@
 
 use bailiwick_core::{
     digest::{Digest, canonical},
-    id::{OperatorId, SessionId},
+    id::{OperatorId, PasskeyId, SessionId},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,12 @@ pub struct Session {
     pub opened: Option<Timestamp>,
     /// Until when the link, then the cookie, works.
     pub until: Timestamp,
+    /// How it was opened.
+    #[serde(default)]
+    pub way: Way,
+    /// When it was used last, to a few minutes; absent before it was opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used: Option<Timestamp>,
     /// What only the hub can make of the rest, hexadecimal: a row that somebody else writes opens nothing.
     #[serde(default)]
     pub seal: String,
@@ -33,9 +39,22 @@ pub struct Session {
 impl Session {
     /// The bytes that the seal is made over.
     pub fn sealed_bytes(&self) -> Vec<u8> {
-        let Self { id, operator, secret, offered, opened, until, seal: _ } = self;
-        canonical(&("session-v1", id, operator, secret, offered, opened, until))
+        let Self { id, operator, secret, offered, opened, until, way, used, seal: _ } = self;
+        canonical(&("session-v2", id, operator, secret, offered, opened, until, way, used))
     }
+}
+
+/// How a session was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// By a link that works once.
+    #[default]
+    Link,
+    /// By a passkey; with it goes the session.
+    Passkey(PasskeyId),
+    /// By the provider of identities.
+    Provider,
 }
 
 impl Entity for Session {

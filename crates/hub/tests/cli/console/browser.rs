@@ -165,6 +165,39 @@ impl Browser {
         self.send("/execute/async", &json!({ "script": script, "args": [] }))
     }
 
+    /// Gives it an authenticator of its own that verifies who is there (Web Authentication §11).
+    #[track_caller]
+    pub fn authenticator(&self) -> String {
+        let wanted = json!({ "protocol": "ctap2", "transport": "internal", "hasResidentKey": true,
+            "hasUserVerification": true, "isUserConsenting": true, "isUserVerified": true });
+        self.send("/webauthn/authenticator", &wanted).as_str().unwrap().to_owned()
+    }
+
+    /// Whether the authenticator makes sure who is there.
+    #[track_caller]
+    pub fn verifies(&self, authenticator: &str, sure: bool) {
+        self.send(&format!("/webauthn/authenticator/{authenticator}/uv"), &json!({ "isUserVerified": sure }));
+    }
+
+    /// The passkeys in the authenticator, with their keys.
+    #[track_caller]
+    pub fn passkeys(&self, authenticator: &str) -> Vec<Value> {
+        let found = self.read(&format!("/webauthn/authenticator/{authenticator}/credentials"));
+        found.as_array().unwrap().clone()
+    }
+
+    /// Puts a passkey into the authenticator.
+    #[track_caller]
+    pub fn put_passkey(&self, authenticator: &str, passkey: &Value) {
+        self.send(&format!("/webauthn/authenticator/{authenticator}/credential"), passkey);
+    }
+
+    /// Takes all passkeys out of the authenticator.
+    pub fn take_passkeys(&self, authenticator: &str) {
+        let path = format!("{}/webauthn/authenticator/{authenticator}/credentials", self.session);
+        let _ = self.ask(self.http.delete(path));
+    }
+
     /// Makes the window so wide, and as high as the page at most.
     pub fn size(&self, width: u32, height: u32) {
         // The device's own measures, so that a phone is a phone and no narrow window with a smallest width.

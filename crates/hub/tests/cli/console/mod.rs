@@ -2,7 +2,13 @@
 
 mod attacks;
 mod browser;
+mod passkeys;
 mod pictures;
+mod provider;
+#[path = "../../../../core/src/passkey/soft.rs"]
+mod soft;
+mod tokens;
+mod visitor;
 mod work;
 
 use std::path::Path;
@@ -15,6 +21,19 @@ use crate::world::World;
 fn sign_in(world: &World, browser: &Browser) {
     let link = world.run(&["sign-in", "--json"]).well().json();
     browser.open(link["link"].as_str().unwrap());
+    browser.see("What needs you today");
+}
+
+/// The hub as browsers know it where passkeys work: by a name.
+fn by_name(world: &World) -> String {
+    world.url().replace("127.0.0.1", "localhost")
+}
+
+/// Signs in by a link of a profile, at the address where passkeys work.
+#[track_caller]
+fn sign_in_as(world: &World, browser: &Browser, profile: &str) {
+    let link = world.run(&["--profile", profile, "sign-in", "--json"]).well().json();
+    browser.open(&link["link"].as_str().unwrap().replace("127.0.0.1", "localhost"));
     browser.see("What needs you today");
 }
 
