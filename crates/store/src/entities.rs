@@ -35,7 +35,6 @@ use bailiwick_core::{
     policy::PolicyFile,
     profile::Profile,
     reserved::Reserved,
-    resource::{ResourceType, SubjectType},
     review::{Review, Watch},
     scope_test::ScopeTest,
     signal::Signal,
@@ -111,8 +110,6 @@ named! {
     Integration => Integrations, |_| vec![];
     Automation => Automations, |_| vec![];
     GlassCase => GlassCases, |_| vec![];
-    SubjectType => SubjectTypes, |_| vec![];
-    ResourceType => ResourceTypes, |_| vec![];
     Entitlement => Entitlements, |e| vec![e.name.system().as_str().into()];
 }
 

@@ -7,6 +7,7 @@
 //! Absent on purpose: joins across documents, any SQL outside this crate, any in-memory stand-in
 //! (the test store is SQLite in memory).
 
+mod asked;
 mod batch;
 pub mod entities;
 mod entity;

@@ -14,11 +14,14 @@ use super::Hub;
 const ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest id that is taken over, letters.
 const LONGEST: usize = 64;
+/// The longest that a decision is answered with, letters.
+const LONGEST_SAID: usize = 256;
 
 /// Gives it one.
 pub async fn identify(State(hub): State<Hub>, request: Request, next: Next) -> Response {
     let id = request.headers().get(&ID).filter(|id| is_word(id)).cloned().unwrap_or_else(|| fresh(&hub));
     // The path may name people; the route does not, and says enough with the id.
+    let said = said(&request);
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let span = tracing::info_span!(
         "request",
@@ -29,8 +32,19 @@ pub async fn identify(State(hub): State<Hub>, request: Request, next: Next) -> R
     );
     let mut response = next.run(request).instrument(span.clone()).await;
     span.record("status", response.status().as_u16());
-    response.headers_mut().insert(ID, id);
+    response.headers_mut().insert(ID, said.unwrap_or(id));
     response
+}
+
+/// Whoever asks for a decision is answered with the very id that it came with (AuthZEN 1.0), within reason; what is
+/// logged is a word all the same.
+fn said(request: &Request) -> Option<HeaderValue> {
+    let asks = request.uri().path().starts_with(crate::authzen::BASE);
+    let visible = |id: &&HeaderValue| {
+        let plain = |byte: &u8| byte.is_ascii_graphic() || *byte == b' ';
+        !id.is_empty() && id.len() <= LONGEST_SAID && id.as_bytes().iter().all(plain)
+    };
+    request.headers().get(&ID).filter(|_| asks).filter(visible).cloned()
 }
 
 fn is_word(id: &HeaderValue) -> bool {

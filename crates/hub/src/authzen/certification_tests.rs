@@ -324,6 +324,6 @@ async fn the_discovery_level() {
         let there = stage.call((reqwest::Method::POST, path), "", &[], "").await;
         assert_eq!(there.code(), (401, "caller-token-refused"), "what is said to be there is");
     }
-    assert_eq!(reply.body["capabilities"], json!([]));
+    assert!(reply.body.get("capabilities").is_none(), "what has no value is left out");
     stage.stop().await;
 }

@@ -13,7 +13,7 @@ use crate::{
 /// Where it is.
 pub const PATH: &str = "/.well-known/authzen-configuration";
 
-/// The metadata of the decision point.
+/// The metadata of the decision point. It has no capabilities beyond the specification, and says so by saying nothing.
 #[derive(Serialize)]
 pub struct Metadata {
     policy_decision_point: String,
@@ -22,7 +22,6 @@ pub struct Metadata {
     search_subject_endpoint: String,
     search_resource_endpoint: String,
     search_action_endpoint: String,
-    capabilities: [&'static str; 0],
 }
 
 /// Shows it.
@@ -39,6 +38,5 @@ pub async fn show(State(hub): State<Hub>) -> Result<Json<Metadata>, ApiError> {
         search_subject_endpoint: at("/search/subject"),
         search_resource_endpoint: at("/search/resource"),
         search_action_endpoint: at("/search/action"),
-        capabilities: [],
     }))
 }

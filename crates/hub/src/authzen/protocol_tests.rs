@@ -186,6 +186,13 @@ async fn an_answer_has_its_id_version_and_digest_and_says_why_only_to_whom_it_ma
     let headers = [JSON, ("x-request-id", "bfe9eb29-ab87-4ca3-be83-a1d5d8305716")];
     let reply = stage.call((Method::POST, PATHS[0]), &stage.gateway, &headers, good().to_string()).await;
     assert_eq!(reply.headers["x-request-id"], "bfe9eb29-ab87-4ca3-be83-a1d5d8305716");
+    for (id, same) in
+        [("a word: (with) \"signs\"", true), (&*"x".repeat(256), true), (&*"x".repeat(257), false)]
+    {
+        let headers = [JSON, ("x-request-id", id)];
+        let told = stage.call((Method::POST, PATHS[0]), &stage.gateway, &headers, good().to_string()).await;
+        assert_eq!(told.headers["x-request-id"] == id, same, "{id}");
+    }
     let context = |reply: &Reply, name: &str| reply.body["context"][name].as_str().unwrap().to_owned();
     assert!(context(&reply, "id").parse::<DecisionId>().is_ok());
     assert_eq!(context(&reply, "policy_version").len(), 64);
