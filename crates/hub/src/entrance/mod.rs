@@ -164,7 +164,8 @@ mod tests {
 
     #[test]
     fn a_hub_for_this_machine_alone_is_localhost_and_another_is_nobody() {
-        let origin = |address: &str| Entrance::default().at(address.parse().unwrap(), false).party.map(|p| p.origin);
+        let origin =
+            |address: &str| Entrance::default().at(address.parse().unwrap(), false).party.map(|p| p.origin);
         assert_eq!(origin("127.0.0.1:7460").as_deref(), Some("http://localhost:7460"));
         assert_eq!(origin("[::1]:80").as_deref(), Some("http://localhost:80"));
         assert_eq!(origin("0.0.0.0:7460"), None);
