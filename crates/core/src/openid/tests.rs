@@ -1,3 +1,5 @@
+//! What a provider says: each thing that can be wrong, and whatever bytes.
+
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use proptest::prelude::*;
 use serde_json::{Value, json};

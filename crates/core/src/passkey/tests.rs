@@ -1,3 +1,5 @@
+//! Answers of passkeys: the published vectors, each thing that can be wrong, and whatever bytes.
+
 use proptest::prelude::*;
 
 use super::{PasskeyRefusal as No, soft::Soft, *};

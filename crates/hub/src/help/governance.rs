@@ -113,6 +113,6 @@ pub(super) const LINES: &[Line] = &[
     (
         "step-up-needed",
         "this approval needs you to prove anew who you are",
-        "give the code of the moment with `--code`",
+        "give the code of the moment with `--code`, or approve it at the console with a passkey",
     ),
 ];

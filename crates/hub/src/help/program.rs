@@ -269,7 +269,7 @@ pub(super) const LINES: &[Line] = &[
     (
         "step-up-not-enrolled",
         "the approval takes a code of the moment and the operator has no second factor",
-        "let an administrator run `bailiwick operator enrol NAME`",
+        "run `bailiwick operator enrol NAME` for yourself, or enrol a passkey at the console, under \"Signed in\"",
     ),
     (
         "step-up-slowed",

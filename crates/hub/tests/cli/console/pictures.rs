@@ -30,6 +30,7 @@ fn every_page_fits_a_desk_and_a_phone_and_loads_nothing_that_is_not_ours() {
         ("19-policies", "/policies"),
         ("20-evidence", "/evidence"),
         ("22-search", "/search?q=an"),
+        ("24-signed-in", "/signed-in"),
         ("23-nothing", "/plans/pln_00000000000000000000000000"),
     ];
     for (name, path) in pages {
