@@ -68,6 +68,8 @@ const PAIRS: usize = 11;
 const CONNECTIONS: usize = 4;
 /// How many of the people are asked about again and again.
 const HOT: usize = 5_000;
+/// How many records they are asked about.
+const RECORDS: usize = 2_000;
 const SPELL: Duration = Duration::from_millis(400);
 const PATH: &str = "/access/v1/evaluation";
 
@@ -234,8 +236,11 @@ fn throughput(clients: &mut [Client], people: usize, seed: u64, permits: Option<
                 let mut state = seed.wrapping_mul(31).wrapping_add(at as u64);
                 while !over.load(Ordering::Relaxed) {
                     let person = random(&mut state) as usize % people;
-                    let record = if permits == Some(false) { "r0" } else { "r7" };
-                    assert_eq!(client.ask(&question(person, record)), 200);
+                    let record = match permits {
+                        Some(false) => "r0".to_owned(),
+                        Some(true) | None => format!("r{}", 1 + random(&mut state) as usize % RECORDS),
+                    };
+                    assert_eq!(client.ask(&question(person, &record)), 200);
                     if let Some(expect) = permits {
                         let yes = client.answer.starts_with(br#"{"decision":true"#);
                         assert_eq!(yes, expect, "{}", String::from_utf8_lossy(&client.answer));

@@ -52,7 +52,7 @@ impl AccessPrincipal {
 }
 
 /// What a caller says and nobody has looked at.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Said {
     /// Of the subject.
     pub subject: Attributes,

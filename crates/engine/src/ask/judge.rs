@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bailiwick_core::{
     id::{IdentityId, IntegrationName, ResourceTypeName, SubjectTypeName},
     identity::Lifecycle,
-    policy::{AccessPrincipal, AccessQuestion, AttributeType, AttributeValue, Attributes, PolicyId, Said},
+    policy::{AccessQuestion, AttributeType, AttributeValue, Attributes, PolicyId, Said},
     resource::{ENTITLEMENT, INTEGRATION, ResourceType},
     time::Timestamp,
 };
@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Judged, Question, Reason,
-    live::{View, Who},
+    live::{Seen, View, Who},
 };
 use crate::{Doing, Engine, EngineError, Result};
 
@@ -22,7 +22,7 @@ type Types = std::collections::BTreeMap<String, AttributeType>;
 
 /// A subject that may be asked about: it is here.
 pub(super) struct Subject {
-    pub principal: Arc<AccessPrincipal>,
+    pub seen: Arc<Seen>,
     /// The identity, of those that are no integration.
     pub identity: Option<IdentityId>,
 }
@@ -53,15 +53,14 @@ impl Engine {
             Ok(subject) => subject,
             Err(judged) => return Ok(judged),
         };
-        let Subject { principal, identity } = subject;
-        let about = |reason, policies| {
-            Ok(Judged { reason, policies, identity, principal: Some(Arc::clone(&principal)) })
-        };
+        let Subject { seen, identity } = subject;
+        let about =
+            |reason, policies| Ok(Judged { reason, policies, identity, seen: Some(Arc::clone(&seen)) });
         if !kind.actions.iter().any(|action| action.as_str() == question.action.0) {
             return about(Reason::ActionUnknown, Vec::new());
         }
         let put = AccessQuestion {
-            principal: &principal,
+            principal: &seen.principal,
             action: &question.action.0,
             resource_type: &kind.name,
             resource: &question.resource.id,
@@ -71,7 +70,7 @@ impl Engine {
             let (reason, policies) = self.used(view, identity, put).await?;
             return about(reason, policies);
         }
-        match view.catalogue.policies.allows(put) {
+        match self.allows(view, &seen, put) {
             Ok(answer) if answer.allowed => about(Reason::Permitted, answer.policies),
             Ok(answer) if answer.policies.is_empty() => about(Reason::NoPermit, Vec::new()),
             Ok(answer) => about(Reason::Forbidden, answer.policies),
@@ -135,7 +134,7 @@ impl Engine {
             return Ok(Err(Judged::because(Reason::SubjectNotActive(state)).about(person.id)));
         }
         Ok(match &person.principal {
-            Ok(principal) => Ok(Subject { principal: Arc::clone(principal), identity: Some(person.id) }),
+            Ok(seen) => Ok(Subject { seen: Arc::clone(seen), identity: Some(person.id) }),
             Err(fault) => Err(Judged::because(Reason::Undecidable(fault.code().to_owned())).about(person.id)),
         })
     }
@@ -164,7 +163,7 @@ fn integration(view: &View, id: &str) -> Result<std::result::Result<Subject, Jud
         return no(Reason::SubjectShut(shut));
     }
     match view.catalogue.policies.access_integration(&name, authority.class, permit.writes.is_ok()) {
-        Ok(principal) => Ok(Ok(Subject { principal: Arc::new(principal), identity: None })),
+        Ok(principal) => Ok(Ok(Subject { seen: Seen::passing(principal), identity: None })),
         Err(fault) => no(Reason::Undecidable(fault.code().to_owned())),
     }
 }

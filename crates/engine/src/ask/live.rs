@@ -14,9 +14,9 @@ use std::{
 
 use bailiwick_core::{
     digest::Digest,
-    id::{IdentityId, SubjectTypeName},
+    id::{IdentityId, ResourceTypeName, SubjectTypeName},
     identity::{Identity, IdentityKind, Lifecycle},
-    policy::{AccessPrincipal, Attributes, PolicyFault},
+    policy::{AccessAnswer, AccessPrincipal, AccessQuestion, Attributes, PolicyFault, Said},
     record::Logged,
     resource::{FoundBy, SubjectType},
     time::{SignedDuration, Timestamp},
@@ -35,6 +35,8 @@ const CHANGED: usize = 512;
 const KEPT: usize = 100_000;
 /// How many kinds of people, as policies see them.
 const KINDS: usize = 10_000;
+/// How many answers of policies are kept in one half of the memory.
+const ANSWERS: usize = 20_000;
 
 /// What was seen at one moment.
 pub(crate) struct View {
@@ -53,10 +55,27 @@ pub(crate) struct Person {
     pub id: IdentityId,
     pub lifecycle: Lifecycle,
     /// What policies see, or why they cannot.
-    pub principal: Result<Arc<AccessPrincipal>, PolicyFault>,
+    pub principal: Result<Arc<Seen>, PolicyFault>,
     /// The rows that led here.
     rows: Vec<IdentityId>,
 }
+
+/// What policies see of somebody.
+pub(crate) struct Seen {
+    /// Another for each that is another, as long as the process lives; of none that is not kept.
+    number: Option<u64>,
+    pub principal: AccessPrincipal,
+}
+
+impl Seen {
+    /// Of one that is not kept.
+    pub(crate) fn passing(principal: AccessPrincipal) -> Arc<Self> {
+        Arc::new(Self { number: None, principal })
+    }
+}
+
+/// A question to policies: who, as they see them, does what to which resource, and what is said.
+type Put = (u64, ResourceTypeName, String, String, Said);
 
 /// Who was found.
 pub(crate) enum Who {
@@ -91,7 +110,12 @@ struct Known {
     young: Half,
     old: Half,
     /// Many are the same to policies.
-    same: BTreeMap<Attributes, Arc<AccessPrincipal>>,
+    same: BTreeMap<Attributes, Arc<Seen>>,
+    /// How many were ever told apart.
+    numbers: u64,
+    /// What policies answered of late, and before: it follows from the question and the configuration alone.
+    answered: BTreeMap<Put, AccessAnswer>,
+    answered_before: BTreeMap<Put, AccessAnswer>,
 }
 
 impl Known {
@@ -111,7 +135,8 @@ impl Known {
     }
 
     fn forget_all(&mut self) {
-        *self = Self { turn: self.turn, ..Self::default() };
+        // Numbers are never given twice.
+        *self = Self { turn: self.turn, numbers: self.numbers, ..Self::default() };
     }
 }
 
@@ -275,7 +300,7 @@ impl Engine {
     }
 
     /// What policies see of an identity.
-    fn principal(&self, view: &View, identity: &Identity) -> Result<Arc<AccessPrincipal>, PolicyFault> {
+    fn principal(&self, view: &View, identity: &Identity) -> Result<Arc<Seen>, PolicyFault> {
         let (policies, kind) = (&view.catalogue.policies, identity.kind.as_str());
         let seen = policies.access_known(kind, &identity.attributes)?;
         let kept = {
@@ -285,15 +310,48 @@ impl Engine {
         if let Some(principal) = kept {
             return Ok(principal);
         }
-        let principal = Arc::new(policies.access_identity(kind, &identity.attributes)?);
+        let principal = policies.access_identity(kind, &identity.attributes)?;
+        let mut known = self.live.known();
+        if known.turn != view.turn {
+            return Ok(Seen::passing(principal));
+        }
+        if known.same.len() >= KINDS {
+            known.same.clear();
+        }
+        known.numbers += 1;
+        let principal = Arc::new(Seen { number: Some(known.numbers), principal });
+        known.same.insert(seen, Arc::clone(&principal));
+        Ok(principal)
+    }
+
+    /// What the policies answer; the same question is put to them once.
+    pub(crate) fn allows(
+        &self,
+        view: &View,
+        seen: &Seen,
+        question: AccessQuestion<'_>,
+    ) -> Result<AccessAnswer, PolicyFault> {
+        let AccessQuestion { action, resource_type, resource, said, .. } = question;
+        let Some(number) = seen.number else { return view.catalogue.policies.allows(question) };
+        let put: Put = (number, resource_type.clone(), action.to_owned(), resource.to_owned(), said.clone());
+        let kept = {
+            let known = self.live.known();
+            let kept = || known.answered.get(&put).or_else(|| known.answered_before.get(&put));
+            // After another configuration numbers are others, and nothing of before is found.
+            kept().cloned()
+        };
+        if let Some(answer) = kept {
+            return Ok(answer);
+        }
+        let answer = view.catalogue.policies.allows(question)?;
         let mut known = self.live.known();
         if known.turn == view.turn {
-            if known.same.len() >= KINDS {
-                known.same.clear();
+            if known.answered.len() >= ANSWERS {
+                known.answered_before = std::mem::take(&mut known.answered);
             }
-            known.same.insert(seen, Arc::clone(&principal));
+            known.answered.insert(put, answer.clone());
         }
-        Ok(principal)
+        Ok(answer)
     }
 
     fn keep(&self, view: &View, key: Key, person: &Arc<Person>) {

@@ -25,7 +25,7 @@ use bailiwick_core::{
     digest::Digest,
     gate::Shut,
     id::{DecisionId, IdentityId, IntegrationName, ResourceTypeName},
-    policy::{AccessPrincipal, Attributes, PolicyId},
+    policy::{Attributes, PolicyId},
     record::{Actor, Record, RecordKind, sorted},
     resource::ResourceType,
     time::{SignedDuration, Timestamp},
@@ -33,7 +33,7 @@ use bailiwick_core::{
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use self::live::View;
+use self::live::{Seen, View};
 pub(crate) use self::{ledger::Ledger, live::Live};
 pub use self::{
     ledger::Written,
@@ -165,12 +165,12 @@ pub(crate) struct Judged {
     /// Whom it is about.
     pub identity: Option<IdentityId>,
     /// What policies see of the subject, if it is here.
-    pub principal: Option<Arc<AccessPrincipal>>,
+    pub seen: Option<Arc<Seen>>,
 }
 
 impl Judged {
     fn because(reason: Reason) -> Self {
-        Self { reason, policies: Vec::new(), identity: None, principal: None }
+        Self { reason, policies: Vec::new(), identity: None, seen: None }
     }
 
     fn about(self, identity: IdentityId) -> Self {
@@ -361,7 +361,7 @@ impl Engine {
             policies: judged.policies,
             version: view.catalogue.policies.version(),
             identity: judged.identity,
-            known: judged.principal.map(|principal| principal.known().clone()).unwrap_or_default(),
+            known: judged.seen.map(|seen| seen.principal.known().clone()).unwrap_or_default(),
             resource: kind
                 .and_then(|kind| kind.known.get(&question.resource.id))
                 .cloned()
