@@ -164,7 +164,8 @@ impl Stage {
         }
         let token = async |of: &str| engine.admit_caller(&name(of), 1, by()).await.unwrap().1;
         let (gateway, stranger) = (token("gateway").await, token("stranger").await);
-        let entrance = Entrance { url: Some("https://hub.acme.example".into()), ..Entrance::default() };
+        let mut entrance = Entrance::default();
+        entrance.url = Some("https://hub.acme.example".into());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let running = Running::start_with(opened, listener, None, entrance).unwrap();
         let url = format!("http://{}", running.address);
