@@ -72,7 +72,7 @@ impl From<(BTreeSet<String>, Option<String>)> for OperatorRequest {
 /// What came of asking for an operator.
 pub enum OperatorAsked {
     /// They are added, and this is their token.
-    Added(Operator, String),
+    Added(Box<Operator>, String),
     /// It waits for another administrator.
     Waiting(Vec<Waiting>),
 }
@@ -104,7 +104,7 @@ impl Engine {
             let by = Actor::Operator(by.name.clone());
             let (operator, token) = self.add_operator_in(&mut *tx, name, wanted, days, by).await?;
             tx.commit().await?;
-            return Ok(OperatorAsked::Added(operator, token));
+            return Ok(OperatorAsked::Added(Box::new(operator), token));
         }
         let text = |OperatorRequest { roles, person, subject }, days| {
             serde_json::to_string(&WantedOperator { roles, person, subject, days }).ok()

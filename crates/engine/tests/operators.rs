@@ -46,7 +46,7 @@ impl Scene {
         let OperatorAsked::Added(second, _) = asked.await.unwrap() else { panic!("the second one waits") };
         let address = world.engine.enrol("second", &second, None).await.unwrap();
         let phone = Phone::reads(address.address());
-        Self { world, first, second, phone }
+        Self { world, first, second: *second, phone }
     }
 
     /// Asks for an operator, who then waits for the second administrator.

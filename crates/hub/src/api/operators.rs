@@ -161,7 +161,7 @@ pub async fn add(State(hub): State<Hub>, caller: Caller, Body(new): Body<NewOper
     hub.worker.nudge();
     Ok(Json(match asked {
         OperatorAsked::Added(operator, token) => {
-            AskedFor::Added(OperatorMade { operator: operator.into(), token })
+            AskedFor::Added(OperatorMade { operator: (*operator).into(), token })
         }
         OperatorAsked::Waiting(waiting) => AskedFor::Waiting { waiting },
     }))
