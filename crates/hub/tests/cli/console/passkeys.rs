@@ -57,7 +57,7 @@ fn a_passkey_is_enrolled_signs_in_and_approves_exactly_what_was_seen() {
     browser.press("Approve with a passkey");
     browser.see("Approved.");
     let shown = world.run(&["plan", "show", &plan, "--json"]).well().json();
-    assert_eq!(shown["state"]["state"], "done", "{shown}");
+    assert_eq!(shown["state"], "done", "{shown}");
 
     // One that was copied is refused once the copy is used, and that is found.
     let copy = browser.passkeys(&authenticator).remove(0);

@@ -29,7 +29,7 @@ fn people_sign_in_by_a_link_once_approve_what_is_not_theirs_and_see_a_case_close
     browser.see("Sign in");
     assert!(browser.url().contains("/sign-in?next=/cases"), "{}", browser.url());
     browser.fill("#code", "bws_0000000000000000000000000000000000000000000000000000000000000000");
-    browser.press("Sign in");
+    browser.press("Sign in by the code");
     browser.see("That code opens nothing");
     let link = world.run(&["sign-in", "--json"]).well().json()["link"].as_str().unwrap().to_owned();
     browser.open(&link);
