@@ -112,8 +112,8 @@ impl Engine {
             }
             let (run, row) = (run.value, Arc::new(row.value));
             let task = Task { item, run, row, case, changed, system, witness, attested, drill, silent };
-            let (connector, now) = (route.connector.clone(), self.now());
-            let (plan, run) = (&task.row.plan, &task.run);
+            let (connector, now, plan, run) =
+                (route.connector.clone(), self.now(), &task.row.plan, &task.run);
             let span = tracing::info_span!("verify", event = %plan.decision.event, plan = %plan.id, run = %run.id, system = %run.system);
             under_way.spawn(async move { look(&*connector, &line, task, now).await }.instrument(span));
         }

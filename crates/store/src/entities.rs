@@ -4,6 +4,7 @@
 //! wraps ([`PlanRow`], [`Run`], …) are the states of the flow that only storage and engine know.
 
 mod batch;
+mod credential;
 mod hook;
 mod operator;
 mod passkey;
@@ -48,6 +49,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     batch::Batch,
+    credential::{Caller, Credential},
     hook::{Hint, Hook},
     operator::{Invitation, Operator, Subject},
     passkey::{Passkey, Spent},
@@ -517,29 +519,6 @@ impl Entity for Run {
     }
 }
 
-/// The token by which an integration calls at the door.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Caller {
-    /// The integration; it has one token at a time.
-    pub integration: bailiwick_core::id::IntegrationName,
-    /// SHA-256 of the token; the token itself is shown once and not kept.
-    pub token: Digest,
-    /// When it was made.
-    pub made: Timestamp,
-    /// Until when it works.
-    pub expires: Timestamp,
-}
-
-impl Entity for Caller {
-    const TABLE: Table = Table::Callers;
-    fn key(&self) -> String {
-        self.integration.to_string()
-    }
-    fn keys(&self) -> Vec<KeyValue> {
-        vec![self.token.to_string().into()]
-    }
-}
-
 impl Entity for Ledger {
     const TABLE: Table = Table::Ledgers;
     fn key(&self) -> String {
@@ -554,49 +533,6 @@ impl Entity for Signal {
     const TABLE: Table = Table::Signals;
     fn key(&self) -> String {
         self.id.to_string()
-    }
-    fn keys(&self) -> Vec<KeyValue> {
-        vec![self.integration.as_str().into()]
-    }
-}
-
-/// A sealed credential of an integration.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Credential {
-    /// The integration.
-    pub integration: bailiwick_core::id::IntegrationName,
-    /// What for.
-    pub purpose: bailiwick_core::integration::Purpose,
-    /// The sealed bytes, as the broker made them.
-    pub sealed: serde_json::Value,
-    /// When it was sealed.
-    pub at: Timestamp,
-    /// Of one that is to be ended: when the provider was first seen to let it in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub accepted: Option<Timestamp>,
-    /// Of one that another has taken the place of: when. It is kept until the provider rejects it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retired: Option<Timestamp>,
-}
-
-impl Credential {
-    /// Its id in the store.
-    pub fn key_of(
-        integration: &bailiwick_core::id::IntegrationName,
-        purpose: bailiwick_core::integration::Purpose,
-    ) -> String {
-        format!("{integration}/{}", purpose.as_str())
-    }
-}
-
-impl Entity for Credential {
-    const TABLE: Table = Table::Credentials;
-    fn key(&self) -> String {
-        let key = Self::key_of(&self.integration, self.purpose);
-        match self.retired {
-            Some(at) => format!("{key}/{}", at.as_millisecond()),
-            None => key,
-        }
     }
     fn keys(&self) -> Vec<KeyValue> {
         vec![self.integration.as_str().into()]

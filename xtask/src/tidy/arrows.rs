@@ -29,7 +29,11 @@ const ARROWS: [(&str, &[&str], &[&str]); 9] = [
 /// A library, the crates that may use it, and what it is.
 const LIBRARIES: [(&str, &[&str], &str); 9] = [
     ("reqwest", &["connector", "hub"], "a way out; the broker is the only one towards systems"),
-    ("hyper", &[], "a way out; the broker is the only one towards systems"),
+    (
+        "hyper",
+        &["hub"],
+        "a way in and out; only hub takes connections in, and the broker is the only way out",
+    ),
     ("axum", &["hub", "lab"], "a way in; only hub has routes"),
     (
         "sqlx",

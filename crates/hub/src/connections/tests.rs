@@ -1,3 +1,5 @@
+//! Who is slow, who is many, and who is heard by whom: on real connections.
+
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use axum::routing::get;

@@ -273,7 +273,8 @@ fn what_a_provider_must_not_do_signs_nobody_in() {
     idp.does(|does| (does.key, does.published) = (1, vec![1]));
     assert_eq!(try_in(&idp, &world).1, StatusCode::OK);
     // What is no answer, too long an answer, or one from elsewhere.
-    let answers: [(fn() -> Response, u16, &str); 4] = [
+    type Answering = fn() -> Response;
+    let answers: [(Answering, u16, &str); 4] = [
         (|| "not json".into_response(), 401, "provider-refused"),
         (
             || axum::Json(json!({ "error": "invalid_grant<script>" })).into_response(),
