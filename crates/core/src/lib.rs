@@ -49,6 +49,7 @@ pub mod profile;
 pub mod record;
 pub mod reserved;
 pub mod review;
+mod schema;
 pub mod scope;
 pub mod scope_test;
 pub mod signal;

@@ -99,6 +99,8 @@ pub enum RecordKind {
     NameReserved,
     NameReleased,
     Pushed,
+    RequestBegun,
+    RequestAnswered,
 }
 
 /// Who or what caused a record.

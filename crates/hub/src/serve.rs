@@ -92,6 +92,7 @@ impl Running {
             worker: worker.clone(),
             folder,
             delivering,
+            under_way: api::UnderWay::default(),
             pace: api::Pace::default(),
             turned_away: TurnedAway::default(),
             watching: Arc::new(Semaphore::new(WATCHING)),

@@ -7,7 +7,7 @@ use bailiwick_core::{
     review::ReviewRefusal, stay::StayRefusal, task::TaskRefusal, termination::TerminationRefusal,
     transfer::TransferRefusal, undo::UndoRefusal,
 };
-use bailiwick_engine::{DoorRefusal, EngineError, PushRefusal};
+use bailiwick_engine::{DoorRefusal, EngineError, KeyRefusal, PushRefusal};
 use bailiwick_store::StoreError;
 
 use crate::{
@@ -121,6 +121,17 @@ impl From<ReviewRefusal> for Problem {
         let status = match refusal {
             ReviewRefusal::Changed(_) | ReviewRefusal::NothingUsed(_) | ReviewRefusal::AllUsed(_) => 409,
             ReviewRefusal::NoReason(_) => 422,
+        };
+        Self::new(status, refusal.code(), refusal.to_string())
+    }
+}
+
+impl From<KeyRefusal> for Problem {
+    fn from(refusal: KeyRefusal) -> Self {
+        let status = match refusal {
+            KeyRefusal::Reused(_) => 422,
+            KeyRefusal::Unanswered(_) | KeyRefusal::NotKept { .. } => 409,
+            KeyRefusal::Full => 429,
         };
         Self::new(status, refusal.code(), refusal.to_string())
     }
@@ -241,6 +252,7 @@ impl From<EngineError> for Problem {
             EngineError::Refused(refusal) => refusal.into(),
             EngineError::Task(refusal) => refusal.into(),
             EngineError::Control(refusal) => refusal.into(),
+            EngineError::Key(refusal) => refusal.into(),
             EngineError::Door(refusal) => refusal.into(),
             EngineError::Push(refusal) => refusal.into(),
             EngineError::Exception(refusal) => refusal.into(),

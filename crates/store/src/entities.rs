@@ -5,6 +5,7 @@
 
 mod batch;
 mod hook;
+mod keyed;
 mod operator;
 mod pushed;
 mod session;
@@ -41,11 +42,13 @@ use bailiwick_core::{
     time::{Date, Timestamp},
     transfer::Transfer,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     batch::Batch,
     hook::{Hint, Hook},
+    keyed::{KeptAnswer, KeyedRequest, RequestState},
     operator::{Invitation, Operator},
     pushed::{MemberKind, PushedGroup, PushedMember, PushedUser},
     session::Session,
@@ -306,7 +309,7 @@ impl Entity for Watch {
 }
 
 /// Where a plan stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "state")]
 pub enum PlanState {
     /// Waits for an approval by a person.
@@ -347,7 +350,7 @@ impl PlanState {
 }
 
 /// A plan, which never changes, and where it stands, which does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanRow {
     /// The plan.
     pub plan: Plan,
@@ -372,7 +375,8 @@ impl Entity for PlanRow {
 }
 
 /// Where one change of a run stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "RunStep")]
 #[serde(rename_all = "kebab-case", tag = "step")]
 pub enum Step {
     /// Not sent yet.
@@ -427,7 +431,7 @@ impl Step {
 }
 
 /// The execution of one plan on one system.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Run {
     /// Its id.
     pub id: RunId,
@@ -451,7 +455,7 @@ pub struct Run {
 }
 
 /// Where a run stands with the budgets of its integration.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "charge")]
 pub enum Charge {
     /// Not counted yet.

@@ -49,6 +49,7 @@ pub enum Table {
     PushedUsers,
     PushedGroups,
     PushedMembers,
+    KeyedRequests,
 }
 
 /// The type of a key column.
@@ -110,7 +111,7 @@ pub struct Row {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 45] = [
         Self::Identities,
         Self::Accounts,
         Self::Systems,
@@ -155,6 +156,7 @@ impl Table {
         Self::PushedUsers,
         Self::PushedGroups,
         Self::PushedMembers,
+        Self::KeyedRequests,
     ];
 
     /// The table's name in SQL and in evidence.
@@ -204,6 +206,7 @@ impl Table {
             Self::PushedUsers => "pushed_users",
             Self::PushedGroups => "pushed_groups",
             Self::PushedMembers => "pushed_members",
+            Self::KeyedRequests => "keyed_requests",
         }
     }
 
@@ -289,6 +292,7 @@ impl Table {
             }
             // The group, and `source/id` of who is in it: either side is found without reading the other.
             Self::PushedMembers => &[("group_id", Text, false), ("member", Text, false)],
+            Self::KeyedRequests => &[("operator", Text, false), ("until", Int, false)],
             Self::Tasks => &[("run", Text, false), ("state", Text, false), ("identity", Text, false)],
         }
     }

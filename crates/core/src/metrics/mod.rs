@@ -145,7 +145,9 @@ impl Fold {
             | RecordKind::Exposed
             | RecordKind::NameReserved
             | RecordKind::NameReleased
-            | RecordKind::Pushed => {}
+            | RecordKind::Pushed
+            | RecordKind::RequestBegun
+            | RecordKind::RequestAnswered => {}
         }
     }
 

@@ -28,6 +28,8 @@ pub enum Right {
     Accept,
     /// Deliver feeds and start reconciliations.
     Operate,
+    /// Make people ready to go, and fire them. The engine looks at it, for what is done there is not to be seen by others.
+    Terminate,
 }
 
 impl Right {
@@ -37,6 +39,7 @@ impl Right {
             Self::Govern => &["admin"],
             Self::Accept => &["admin", "approver"],
             Self::Operate => &["admin", "operator"],
+            Self::Terminate => &[bailiwick_core::termination::ROLE],
         }
     }
 }

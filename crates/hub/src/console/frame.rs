@@ -45,6 +45,8 @@ pub enum Place {
     Policies,
     /// The log.
     Evidence,
+    /// What programs can do.
+    Api,
     /// Looking for something.
     Search,
 }
@@ -165,6 +167,7 @@ impl Frame {
                     vec![
                         way(Place::Policies, "Policies", "/policies", 0),
                         way(Place::Evidence, "Evidence", "/evidence", 0),
+                        way(Place::Api, "API", "/api", 0),
                     ],
                 ),
             ],

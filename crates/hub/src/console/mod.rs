@@ -22,6 +22,7 @@ mod list;
 mod live;
 mod plans;
 mod policies;
+mod reference;
 mod reviews;
 mod search;
 mod show;
@@ -85,6 +86,8 @@ pub fn router(hub: &Hub) -> Router<Hub> {
         .layer(from_fn_with_state(hub.clone(), signed_in::require));
     Router::new()
         .merge(pages)
+        .route("/api", get(reference::show))
+        .route("/api/types/{name}", get(reference::show_type))
         .route("/sign-in", get(sign_in::show).post(sign_in::enter))
         .layer(from_fn(headers::guard))
         .route("/assets/{version}/{name}", get(assets::show))

@@ -13,6 +13,7 @@ mod control;
 mod demo;
 mod evidence;
 mod feeds;
+mod fuzz;
 mod golden;
 mod hints;
 mod manual;

@@ -326,6 +326,19 @@ CREATE TABLE hints (
 ) STRICT;
 CREATE INDEX hints_integration ON hints (tenant, integration, id) WHERE integration IS NOT NULL;
 
+CREATE TABLE keyed_requests (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  operator TEXT,
+  until INTEGER,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+CREATE INDEX keyed_requests_operator ON keyed_requests (tenant, operator, id) WHERE operator IS NOT NULL;
+CREATE INDEX keyed_requests_until ON keyed_requests (tenant, until, id) WHERE until IS NOT NULL;
+
 CREATE TABLE sessions (
   tenant TEXT NOT NULL,
   id TEXT NOT NULL,
