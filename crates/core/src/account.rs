@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
 pub type AccountAttributes = BTreeMap<String, AccountValue>;
 
 /// The value of an account's attribute.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum AccountValue {
     /// A text.
@@ -44,7 +45,7 @@ impl From<&str> for AccountValue {
 }
 
 /// A principal on a system as the hub last knew it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Account {
     /// Its id here.
     pub id: AccountId,
@@ -69,7 +70,7 @@ pub struct Account {
 }
 
 /// The state of an account that reconciliation compares.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AccountState {
     /// Whether the account can be used.
     pub active: bool,

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -21,7 +22,8 @@ pub const SKEW: SignedDuration = SignedDuration::from_secs(120);
 const REMEMBERED: usize = 1_000;
 
 /// What an entry of an audit log is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "AuditAbout")]
 #[serde(rename_all = "kebab-case")]
 pub enum About {
     /// Access of one class was given.
@@ -49,7 +51,8 @@ impl About {
 }
 
 /// One entry of a system's audit log.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "AuditEntry")]
 pub struct Entry {
     /// The place in the log; handed back, it gives what comes after it.
     pub mark: String,
@@ -201,7 +204,7 @@ fn within(write: &Write, at: Timestamp, delay: SignedDuration) -> bool {
 }
 
 /// Who changed what, by the system's log: what explains a difference.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Explained {
     /// Who, as the system calls them.
     pub actor: String,

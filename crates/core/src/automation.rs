@@ -4,12 +4,13 @@
 //! becomes a role. Configuration declares them. Groups in groups are found by looking at the system, too
 //! ([`crate::nesting`]).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{authority::Touch, id::AutomationName};
 
 /// What kind of automation it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "the names are the field's own")]
 pub enum AutomationKind {
@@ -49,7 +50,7 @@ impl AutomationKind {
 }
 
 /// One automation: whoever can do `from` does `to` as well.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Automation {
     /// Its name.
     pub name: AutomationName,

@@ -3,6 +3,7 @@
 //! Nothing here slows down. Either there is room for all of a run, or the run is held, and everything after
 //! it too, until somebody has looked and released it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -21,7 +22,7 @@ pub const fn kept_for_leavers(writes_per_minute: u32) -> u32 {
 const PIECES: usize = 256;
 
 /// One of the budgets of a scope.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Budget {
     /// Writes in a minute.
@@ -47,7 +48,8 @@ impl Budget {
 }
 
 /// A budget that would not have been kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "BudgetBreach")]
 pub struct Breach {
     /// Which.
     pub budget: Budget,
@@ -60,7 +62,7 @@ pub struct Breach {
 }
 
 /// What an integration has used of its budgets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Ledger {
     /// The integration.
     pub integration: IntegrationName,

@@ -8,6 +8,7 @@ mod breach;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::breach::Breach;
@@ -23,7 +24,7 @@ use crate::{
 };
 
 /// What an empty value in a delivery means.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NullPolicy {
     /// The known value stays.
@@ -36,7 +37,7 @@ pub enum NullPolicy {
 }
 
 /// What a source says about one attribute.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AttributeRule {
     /// Its type.
@@ -54,7 +55,7 @@ pub struct AttributeRule {
 }
 
 /// What a source promises about each delivery.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SourceContract {
     /// The attributes the source is authoritative for.
@@ -93,7 +94,7 @@ pub struct SourceContract {
 
 /// Where a record says by which key the same person was known before. A source that says so is believed: its records then
 /// belong to the person who is known by that key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PreviousKey {
     /// The attribute of the record that carries the key.

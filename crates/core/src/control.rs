@@ -3,6 +3,7 @@
 //! The hard rules live here: only what cannot be seen is accepted, never by the leaver, never by the person who
 //! owns the integration, and never for ever.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
 const LONGEST_DAYS: i64 = 366;
 
 /// What somebody accepts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Acceptance {
     /// Who answers for it, `source/key`.

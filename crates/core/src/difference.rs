@@ -10,12 +10,14 @@ use std::{
     fmt,
 };
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{account::AccountState, id::EntitlementName, plan::Desired};
 
 /// The class of a difference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "DifferenceClass")]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
     /// Access of somebody who has left, or who bears the mark of a source that does not know them.
@@ -96,12 +98,13 @@ impl fmt::Display for Class {
 }
 
 /// What is done about a difference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "DifferenceAnswer")]
 #[serde(rename_all = "kebab-case", tag = "answer")]
 pub enum Answer {
     /// It is put back, by an event and a plan like all others.
     Revert,
-    /// It stays if a person approves that, for [`ADOPTED_DAYS`]; otherwise it is put back.
+    /// It stays if a person approves that, for a year; otherwise it is put back.
     Adopt,
     /// It stays for so many days if a person approves that; otherwise, and then, it is put back.
     Except {
@@ -128,7 +131,7 @@ impl Answer {
 }
 
 /// What a difference is about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "what", content = "name")]
 pub enum Aspect {
     /// The account as a whole.
@@ -185,7 +188,7 @@ pub struct Compared<'a> {
 }
 
 /// One difference of an account.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Difference {
     /// Its class.
     pub class: Class,
@@ -300,10 +303,10 @@ impl Compared<'_> {
 
 /// What is done on one system: the answers that are not the usual ones, who looks after shared accounts, and how much
 /// one comparison may set in motion.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Reconciling {
-    /// Class → what is done, where it is not [`Class::usual`].
+    /// Class → what is done, where it is not the usual answer.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub answers: BTreeMap<Class, Answer>,
     /// Sign-in name of an account that several use → who looks after it, `source/key`.

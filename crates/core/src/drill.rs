@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
 };
 
 /// The last drill of one system.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Drill {
     /// The system.
     pub system: SystemName,
@@ -42,7 +43,7 @@ pub struct Drill {
 }
 
 /// What came of one class.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Drilled {
     /// The class.
     pub class: AccessClass,
@@ -53,7 +54,8 @@ pub struct Drilled {
 }
 
 /// What became of a credential that the canary had.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "DrillTried")]
 #[serde(rename_all = "kebab-case", tag = "tried")]
 pub enum Tried {
     /// It got in before, and was turned away after.

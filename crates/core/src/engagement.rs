@@ -6,6 +6,7 @@
 
 use std::{cmp::Reverse, collections::BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
 pub const RANK: u16 = 100;
 
 /// One record of a person at a source.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Engagement {
     /// Its key at the source.
     pub key: SourceKey,

@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -28,7 +29,7 @@ pub const LONGEST_ASKED: u32 = 90 * 24 * 60;
 pub const LONGEST_POWER: u32 = 24 * 60;
 
 /// A named case in which the glass may be broken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GlassCase {
     /// Its name.
     pub name: GlassName,
@@ -65,7 +66,8 @@ impl GlassCase {
 }
 
 /// Why somebody is to have what no policy gives them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ExceptionBecause")]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Because {
     /// The glass was broken.
@@ -125,7 +127,7 @@ impl Because {
 }
 
 /// What is asked for; an approval binds to every byte of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Terms {
     /// The exception.
     pub exception: ExceptionId,
@@ -165,7 +167,8 @@ pub fn given_by(all: &[Terms]) -> BTreeSet<EntitlementName> {
 }
 
 /// That an exception was approved.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ExceptionGiven")]
 pub struct Given {
     /// The approval.
     pub approval: ApprovalId,
@@ -178,7 +181,7 @@ pub struct Given {
 }
 
 /// Where an exception stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "state")]
 pub enum ExceptionState {
     /// Nobody has approved it yet; then it lapses.
@@ -227,7 +230,8 @@ impl ExceptionState {
 }
 
 /// That a third person looked at what was done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "GlassReview")]
 pub struct Review {
     /// Who.
     pub by: OperatorId,
@@ -238,7 +242,7 @@ pub struct Review {
 }
 
 /// An exception, and where it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Exception {
     /// What was asked for.
     #[serde(flatten)]

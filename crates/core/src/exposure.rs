@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
 const NAMED: usize = 10;
 
 /// What somebody could still do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Exposure {
     /// When they had left.
     pub from: Timestamp,
@@ -30,7 +31,8 @@ pub struct Exposure {
 }
 
 /// What was open to them on one system.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ExposureOpen")]
 pub struct Open {
     /// The account.
     pub account: AccountId,
@@ -41,7 +43,8 @@ pub struct Open {
 }
 
 /// What a system's log has of somebody.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ExposureUses")]
 #[serde(rename_all = "kebab-case", tag = "log")]
 pub enum Uses {
     /// It was not looked at yet.
@@ -65,7 +68,8 @@ pub enum Uses {
 }
 
 /// One thing that they did.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ExposureUse")]
 pub struct Use {
     /// When, by the system's clock.
     pub at: Timestamp,

@@ -5,6 +5,7 @@
 //! of the integration on the hub itself, given by a plan of its own and taken alone. What was approved is
 //! what counts: a gate whose certificate covers something else than what is declared now is shut.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
 pub const HUB: &str = "bailiwick";
 
 /// One of the two gates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Gate {
     /// It may be connected.
@@ -47,11 +48,11 @@ impl Gate {
 }
 
 /// That a gate was approved, and for what.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Certificate {
     /// The approval.
     pub approval: ApprovalId,
-    /// What it covers: see [`covers`].
+    /// What it covers.
     pub covers: Digest,
     /// The authority that was approved.
     pub authority: Authority,
@@ -60,7 +61,7 @@ pub struct Certificate {
 }
 
 /// What was approved of an integration.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Gates {
     /// That it may be connected.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -103,7 +104,7 @@ fn held(attributes: &Attributes, lifecycle: &Lifecycle, holds: Holds<'_>) -> BTr
 }
 
 /// What a held delivery would have done.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Would {
     /// Events by kind.
     pub events: BTreeMap<String, u64>,
@@ -138,7 +139,8 @@ pub fn would(arrivals: &[Arrival], known: &BTreeMap<String, Known>, holds: Holds
 }
 
 /// What became of a delivery.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "FeedFate")]
 #[serde(rename_all = "kebab-case", tag = "state")]
 pub enum Fate {
     /// All of it was accepted.

@@ -68,6 +68,8 @@ impl Ascending {
 pub trait Kind {
     /// The prefix an id of this kind prints with, without the underscore.
     const PREFIX: &'static str;
+    /// What the description of the API calls such an id.
+    const NAME: &'static str;
 }
 
 macro_rules! kinds {
@@ -75,7 +77,10 @@ macro_rules! kinds {
         #[doc = concat!("Marker for ids with the prefix `", $prefix, "`.")]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum $marker {}
-        impl Kind for $marker { const PREFIX: &'static str = $prefix; }
+        impl Kind for $marker {
+            const PREFIX: &'static str = $prefix;
+            const NAME: &'static str = stringify!($alias);
+        }
         $(#[$doc])*
         pub type $alias = Id<$marker>;
     )*};
@@ -254,6 +259,8 @@ impl<'de, K: Kind> Deserialize<'de> for Id<K> {
 pub trait Named {
     /// The word for it in messages.
     const WORD: &'static str;
+    /// What the description of the API calls such a name.
+    const NAME: &'static str;
     /// Whether the name has two parts, `system/name`.
     const TWO_PARTS: bool = false;
 }
@@ -263,7 +270,11 @@ macro_rules! names {
         #[doc = concat!("Marker for the name of a ", $word, ".")]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum $marker {}
-        impl Named for $marker { const WORD: &'static str = $word; const TWO_PARTS: bool = $two; }
+        impl Named for $marker {
+            const WORD: &'static str = $word;
+            const NAME: &'static str = stringify!($alias);
+            const TWO_PARTS: bool = $two;
+        }
         $(#[$doc])*
         pub type $alias = Name<$marker>;
     )*};

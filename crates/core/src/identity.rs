@@ -1,5 +1,6 @@
 //! Identities: people and non-human identities, and where they are in their life.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
 };
 
 /// What kind of identity it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum IdentityKind {
     /// A human being.
@@ -40,7 +41,7 @@ impl IdentityKind {
 }
 
 /// The immutable key of an identity at its source; the only thing that correlates.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct SourceKey {
     /// The source.
     pub source: SourceName,
@@ -55,7 +56,7 @@ impl std::fmt::Display for SourceKey {
 }
 
 /// Where an identity is in its life.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "state")]
 pub enum Lifecycle {
     /// Will start; holds nothing yet.
@@ -134,7 +135,7 @@ impl Lifecycle {
 }
 
 /// Somebody or something known to the hub.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Identity {
     /// Its immutable id.
     pub id: IdentityId,

@@ -1,5 +1,6 @@
 //! Integrations: connector + system + credentials + scope + owner.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
 };
 
 /// What a credential is for. Reading, writing and verifying are different rights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Purpose {
     /// Changes the system.
@@ -82,7 +83,8 @@ impl Purpose {
 }
 
 /// A control that every integration that writes must have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "IntegrationControl")]
 #[serde(rename_all = "kebab-case")]
 pub enum Control {
     /// A review that is not overdue.
@@ -108,7 +110,7 @@ impl Control {
 }
 
 /// Whether an integration may be used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "state")]
 pub enum Standing {
     /// In use.
@@ -135,7 +137,7 @@ pub enum Standing {
 }
 
 /// Which end of the flow an integration serves.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "role")]
 pub enum Role {
     /// Identities come from it.
@@ -160,7 +162,7 @@ pub enum Role {
 }
 
 /// What is on record of an integration besides what it does.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Register {
     /// Where it runs and what lies between it and us, in words.
     pub boundary: String,
@@ -198,7 +200,7 @@ impl Register {
 }
 
 /// Something that a vendor assures.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Assurance {
     /// What.
     pub claim: String,
@@ -208,7 +210,7 @@ pub struct Assurance {
 }
 
 /// A configured, governed instance of a connector.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Integration {
     /// Its name.
     pub name: IntegrationName,

@@ -4,6 +4,7 @@
 //! the one that stays has none and it is in use; another of the same system is ended, and what is not in use stays with
 //! its case. Every account remembers with which key it came, so that splitting gives each what was theirs.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
 };
 
 /// What two people are to say of two identities.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Act {
     /// They are one person.
@@ -34,7 +35,7 @@ impl Act {
 }
 
 /// What a plan that joins or splits is about, besides the changes for the identity that stays.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Joint {
     /// Which of both.
     pub act: Act,
@@ -57,7 +58,8 @@ pub struct Joint {
 }
 
 /// What becomes of an account.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "JoinLine")]
 pub struct Line {
     /// Where.
     pub system: SystemName,
@@ -69,8 +71,9 @@ pub struct Line {
     pub fate: Fate,
 }
 
-/// See [`Line`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// What becomes of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "JoinFate")]
 #[serde(rename_all = "kebab-case")]
 pub enum Fate {
     /// It is the account of the one that stays from now on.

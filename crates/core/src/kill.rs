@@ -3,8 +3,9 @@
 //! Both are declared with the integration and are part of what its approvers look at. Once it has ended, they
 //! are all that may still be sent for it, and the old credential is all that they are sent with.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
@@ -102,8 +103,8 @@ impl Kill {
     }
 }
 
-/// A [`Kill`] as it is written.
-#[derive(Serialize, Deserialize)]
+/// How the grant of an integration is ended, and how that is proven.
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Written {
     revoke: String,
@@ -118,6 +119,15 @@ impl Serialize for Kill {
         let Self { revoke, body, probe, class } = self;
         let (revoke, probe) = (revoke.to_string(), probe.to_string());
         Written { revoke, body: body.clone(), probe, class: *class }.serialize(s)
+    }
+}
+
+impl JsonSchema for Kill {
+    fn schema_name() -> Cow<'static, str> {
+        "Kill".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Written::json_schema(generator)
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::policy::{AttributeValue, Attributes};
 
 /// Anything, or only these.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "LimitTo{T}")]
 #[serde(untagged)]
 pub enum Limit<T: Ord> {
     /// Only these; none when empty.
@@ -34,7 +36,7 @@ impl<T: Ord> Limit<T> {
 
 /// Identities by what their attributes are: each named attribute has one of the values. Without a
 /// condition, everybody.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Population(pub BTreeMap<String, BTreeSet<String>>);
 

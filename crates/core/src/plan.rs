@@ -8,6 +8,7 @@ mod asks;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::asks::{Governs, Question};
@@ -29,7 +30,8 @@ use crate::{
 };
 
 /// One effect on one account of one system: what a connector is asked to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ChangeOp")]
 #[serde(rename_all = "kebab-case", tag = "op")]
 pub enum Op {
     /// Make the account.
@@ -135,7 +137,8 @@ impl Op {
 }
 
 /// Which account a change is for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ChangeTarget")]
 #[serde(rename_all = "kebab-case")]
 pub enum Target {
     /// One that is known.
@@ -162,7 +165,7 @@ impl Target {
 }
 
 /// One change of a plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Change {
     /// Its place in the plan; with the plan's id it is the idempotency key.
     pub seq: u16,
@@ -182,7 +185,7 @@ pub struct Change {
 }
 
 /// What one system should hold for an identity.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Desired {
     /// The attributes of the account. Being in a decision means that the account should be there and be
     /// usable.
@@ -194,7 +197,7 @@ pub struct Desired {
 }
 
 /// What should be, for one identity, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Decision {
     /// The event it answers.
     pub event: EventId,
@@ -263,7 +266,7 @@ pub struct EntitlementRule {
 }
 
 /// A complete, immutable list of changes with what it rests on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     /// Its id.
     pub id: PlanId,

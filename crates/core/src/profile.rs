@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
 };
 
 /// What a probe of one system found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Profile {
     /// The system.
     pub system: SystemName,
@@ -42,7 +43,8 @@ pub struct Profile {
 }
 
 /// A form in which a change is written, and what the system made of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ProfileForm")]
 pub struct Form {
     /// What the connector calls it.
     pub name: String,
@@ -68,7 +70,8 @@ impl Form {
 }
 
 /// A way of disabling an account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ProfileWay")]
 pub struct Way {
     /// What the connector calls it.
     pub name: String,
@@ -79,7 +82,7 @@ pub struct Way {
 }
 
 /// What a way of disabling did to the canary.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "effect")]
 pub enum WayEffect {
     /// It reads as blocked, and no credential that was tried got in.
@@ -99,7 +102,7 @@ pub enum WayEffect {
 }
 
 /// What deleting an account does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "deletes")]
 pub enum Deletion {
     /// It is gone.

@@ -109,6 +109,8 @@ pub enum RecordKind {
     TokenMade,
     TokenUsed,
     TokenRevoked,
+    RequestBegun,
+    RequestAnswered,
 }
 
 /// Who or what caused a record.

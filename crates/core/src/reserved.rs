@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -23,7 +24,7 @@ const SIGN_IN: &str = "userName";
 pub const RELEASE_HOURS: i64 = 72;
 
 /// A name that is kept for somebody who left.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reserved {
     /// Its id, by which people speak of it.
     pub id: ReservedId,
@@ -46,7 +47,7 @@ pub struct Reserved {
 }
 
 /// See [`Reserved`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "state")]
 pub enum ReservedState {
     /// It is kept.

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -26,7 +27,7 @@ pub const USE: &str = "use";
 pub const SAMPLE: u32 = 100;
 
 /// By what the id of a subject leads to an identity.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "by")]
 pub enum FoundBy {
     /// The e-mail address, whatever its case. Two who ever had the same one are nobody.
@@ -54,7 +55,7 @@ impl FoundBy {
 }
 
 /// A kind of subject that stands for identities.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SubjectType {
     /// What callers call it: `user`.
     pub name: SubjectTypeName,
@@ -77,7 +78,7 @@ impl SubjectType {
 }
 
 /// A kind of resource.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ResourceType {
     /// What callers call it: `record`.
     pub name: ResourceTypeName,

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -72,7 +73,7 @@ pub fn consequence(due: Timestamp, now: Timestamp) -> Consequence {
 }
 
 /// Why a review was opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Trigger {
     /// Its day came.
@@ -125,7 +126,8 @@ pub fn triggers(before: &Integration, after: &Integration) -> BTreeSet<Trigger> 
 }
 
 /// What a reviewer decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ReviewDecision")]
 #[serde(rename_all = "kebab-case")]
 pub enum Decision {
     /// It stays, and what it can do is certified anew.
@@ -148,7 +150,8 @@ impl Decision {
 }
 
 /// How a review ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ReviewOutcome")]
 pub struct Outcome {
     /// What was decided.
     pub decision: Decision,
@@ -165,7 +168,7 @@ pub struct Outcome {
 }
 
 /// One review of one integration.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Review {
     /// Its id.
     pub id: ReviewId,
@@ -183,7 +186,8 @@ pub struct Review {
 }
 
 /// How often a rule of a scope was used, and when last.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ScopeUse")]
 pub struct Use {
     /// How many calls.
     pub calls: u64,
@@ -192,7 +196,7 @@ pub struct Use {
 }
 
 /// Where an address leads.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "state")]
 pub enum Whereabouts {
     /// To these.
@@ -211,7 +215,7 @@ pub enum Whereabouts {
 }
 
 /// How the place of a callback stands to where it was when it was certified.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Resolves {
     /// The same.
@@ -244,7 +248,7 @@ pub fn resolves(pinned: Option<&Whereabouts>, now: &Whereabouts) -> Resolves {
 }
 
 /// The last drill of the revocation of an integration.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LastDrill {
     /// When.
     pub at: Timestamp,
@@ -337,7 +341,7 @@ pub fn rule_of<'s>(
 }
 
 /// One rule as a reviewer sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RuleLine {
     /// The rule.
     pub rule: String,
@@ -349,7 +353,7 @@ pub struct RuleLine {
 }
 
 /// One callback as a reviewer sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CallbackLine {
     /// The address.
     pub address: String,
@@ -363,7 +367,7 @@ pub struct CallbackLine {
 }
 
 /// Something found about the integration.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FindingLine {
     /// The finding.
     pub id: FindingId,
@@ -374,7 +378,7 @@ pub struct FindingLine {
 }
 
 /// What a reviewer is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Shown {
     /// The integration.
     pub integration: IntegrationName,

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a role lets one do. Whether somebody may approve is a question for the policies, and no right.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Right {
     /// Change the configuration, credentials and operators; lift a quarantine.
@@ -14,11 +15,13 @@ pub enum Right {
     Accept,
     /// Deliver feeds and start reconciliations.
     Operate,
+    /// Make people ready to go, and fire them. The engine looks at it, for what is done there is not to be seen by others.
+    Terminate,
 }
 
 impl Right {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Govern, Self::Accept, Self::Operate];
+    pub const ALL: [Self; 4] = [Self::Govern, Self::Accept, Self::Operate, Self::Terminate];
 
     /// The roles that give it.
     pub const fn roles(self) -> &'static [&'static str] {
@@ -26,6 +29,7 @@ impl Right {
             Self::Govern => &["admin"],
             Self::Accept => &["admin", "approver"],
             Self::Operate => &["admin", "operator"],
+            Self::Terminate => &[crate::termination::ROLE],
         }
     }
 
@@ -35,6 +39,7 @@ impl Right {
             Self::Govern => "govern",
             Self::Accept => "accept",
             Self::Operate => "operate",
+            Self::Terminate => "terminate",
         }
     }
 

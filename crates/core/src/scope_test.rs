@@ -1,11 +1,12 @@
 //! Tests of scopes: what is new in one is tried before it counts.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{digest::Digest, id::IntegrationName, time::Timestamp};
 
 /// What came of one thing that was tried.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "result")]
 pub enum Shown {
     /// It works, and reading back shows it.
@@ -25,7 +26,8 @@ pub enum Shown {
 }
 
 /// One thing that was tried.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ScopeTried")]
 pub struct Tried {
     /// What, in words.
     pub what: String,
@@ -35,7 +37,7 @@ pub struct Tried {
 }
 
 /// A test of what is declared of an integration.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ScopeTest {
     /// The integration.
     pub integration: IntegrationName,

@@ -1,6 +1,7 @@
 //! Signals: what an integration wants a person to know. They are hints, never facts: nothing follows from
 //! one by itself.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -16,7 +17,7 @@ pub const LONGEST_TEXT: usize = 4_000;
 const LONGEST_ABOUT: usize = 256;
 
 /// What an integration says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Note {
     /// What kind of thing it is, a word such as `device-lost`.
@@ -29,7 +30,7 @@ pub struct Note {
 }
 
 /// A note that was left.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Signal {
     /// Its id.
     pub id: SignalId,

@@ -4,6 +4,7 @@
 //! for nothing, until the source says something else about it. That the day came is nothing else; another day is, and so is
 //! that the record is terminated now and was not before.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
 };
 
 /// An end that a source said and that two people took back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Cancelled {
     /// Whose record said it.
     pub key: SourceKey,
@@ -34,7 +35,7 @@ impl Cancelled {
 }
 
 /// What a plan asks that takes ends back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Stay {
     /// The ends, and whose records say them.
     pub ends: Vec<(SourceKey, Effective)>,
@@ -45,7 +46,7 @@ pub struct Stay {
 }
 
 /// Somebody whose end is known.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Leaving {
     /// Who.
     pub identity: IdentityId,

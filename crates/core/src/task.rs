@@ -4,6 +4,7 @@
 //! An answer is an attestation and never more: it stands in a case as an accepted control with an end, and
 //! is looked at again when the system can be read.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
 };
 
 /// What a person is asked to do on one system for one identity.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Task {
     /// Its id.
     pub id: TaskId,
@@ -47,7 +48,7 @@ pub struct Task {
 }
 
 /// One thing to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskStep {
     /// The change in the plan.
     pub seq: u16,
@@ -56,7 +57,7 @@ pub struct TaskStep {
 }
 
 /// Where a task stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "state")]
 pub enum TaskState {
     /// Nobody has answered.
@@ -89,7 +90,7 @@ impl TaskState {
 }
 
 /// What somebody says that they did, and what they have to show for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Attestation {
     /// Who, by name.
     pub by: String,
@@ -111,7 +112,7 @@ impl Attestation {
 }
 
 /// A file that was shown; the file itself stays where it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Exhibit {
     /// Its name.
     pub name: String,
@@ -122,7 +123,8 @@ pub struct Exhibit {
 }
 
 /// What is answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "TaskAnswer")]
 #[serde(rename_all = "kebab-case", tag = "answer", deny_unknown_fields)]
 pub enum Answer {
     /// All steps are done.

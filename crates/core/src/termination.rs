@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -27,7 +28,7 @@ pub const LONGEST_HOURS: u32 = 7 * 24;
 pub const LIFT_HOURS: i64 = 24;
 
 /// What a source says of somebody who was fired, and what that counts for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "word")]
 pub enum SourceWord {
     /// It has not said that they left: that it says they are here counts for nothing.
@@ -69,7 +70,7 @@ impl SourceWord {
 }
 
 /// Where a termination stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "state")]
 pub enum TerminationState {
     /// It can be fired.
@@ -124,7 +125,7 @@ impl TerminationState {
 }
 
 /// Somebody who is to go, and where that stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Termination {
     /// Its id.
     pub id: TerminationId,

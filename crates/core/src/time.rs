@@ -2,6 +2,7 @@
 
 use jiff::civil::Weekday;
 pub use jiff::{SignedDuration, Timestamp, civil::Date};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Tells the time; handed in, so that a test can hold the hands.
@@ -11,7 +12,7 @@ pub trait Clock: Send + Sync {
 }
 
 /// Which instant of a local date is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cutoff {
     /// The first instant of the date.
@@ -21,7 +22,7 @@ pub enum Cutoff {
 }
 
 /// When something takes effect: one instant and, where people meant a date, what made it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Effective {
     /// The instant.
     pub at: Timestamp,
@@ -31,7 +32,7 @@ pub struct Effective {
 }
 
 /// A date as people write it: a day in a zone, and which end of it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct LocalDay {
     /// The calendar day.
     pub date: Date,

@@ -8,6 +8,7 @@ mod mine;
 #[cfg(test)]
 mod tests;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::mine::Mine;
@@ -22,7 +23,8 @@ use crate::{
 pub const STILL: SignedDuration = SignedDuration::from_mins(15);
 
 /// A hop of the way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "HopStep")]
 #[serde(rename_all = "kebab-case")]
 pub enum Step {
     /// It took effect where it is known from.
@@ -63,7 +65,8 @@ impl Step {
 }
 
 /// Where a hop stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "HopState")]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     /// Done, in time.
@@ -92,7 +95,7 @@ impl State {
 }
 
 /// One hop.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Hop {
     /// Which.
     pub step: Step,
@@ -116,7 +119,7 @@ pub struct Hop {
 }
 
 /// The hops of an event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Trace {
     /// The event.
     pub event: EventId,

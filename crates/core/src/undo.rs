@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -19,7 +20,8 @@ use crate::{
 };
 
 /// What becomes of one change when its plan is undone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "UndoFate")]
 #[serde(rename_all = "kebab-case", tag = "fate")]
 pub enum Fate {
     /// It comes back until an end, once a second person approves.
@@ -62,7 +64,8 @@ pub enum Fate {
 }
 
 /// One change of the plan, and what becomes of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "UndoLine")]
 pub struct Line {
     /// Where.
     pub system: SystemName,

@@ -2,6 +2,7 @@
 //!
 //! A verdict rests on an observation and nothing else; that a write answered 200 is not evidence.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{account::Held, digest::Digest, time::Timestamp};
@@ -17,7 +18,7 @@ pub enum Coverage {
 }
 
 /// With whose credential it was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Witness {
     /// The verifier's own, which cannot write.
@@ -46,7 +47,7 @@ pub struct Observation {
 }
 
 /// What is known of one cell of a case.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "verdict")]
 pub enum Verdict {
     /// Absent in an independent read.
@@ -76,7 +77,7 @@ pub enum Verdict {
 }
 
 /// A compensating control that somebody accepted for what cannot be seen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Control {
     /// What stands in.
     pub what: String,

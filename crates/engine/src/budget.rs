@@ -29,6 +29,7 @@ use bailiwick_store::{
     entities::{Charge, PlanRow, Run, Step},
     get, select,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Catalogue, Engine, Haste, Job, Result, apply::Taken, finding::Wrong};
@@ -37,7 +38,7 @@ use crate::{Catalogue, Engine, Haste, Job, Result, apply::Taken, finding::Wrong}
 const RELEASED: usize = 100;
 
 /// A change that is held.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HeldChange {
     /// Whose access it changes.
     pub identity: IdentityId,
@@ -50,7 +51,7 @@ pub struct HeldChange {
 }
 
 /// What an integration has used, and what is held of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Spending {
     /// What was used; none before the first run that counts.
     pub ledger: Option<Ledger>,

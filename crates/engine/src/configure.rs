@@ -21,6 +21,7 @@ use bailiwick_core::{
     system::{Entitlement, System},
 };
 use bailiwick_store::{Entity, Select, Stored, Tx, entities::Operator, select};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -53,7 +54,7 @@ pub struct Configuration {
 }
 
 /// One line of a difference.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DiffLine {
     /// `+`, `-`, `~`, or `!` for an integration that is declared as before and can do more.
     pub sign: char,
@@ -66,7 +67,7 @@ pub struct DiffLine {
 }
 
 /// What a configuration would change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConfigChange {
     /// The difference; empty when nothing would change.
     pub lines: Vec<DiffLine>,
@@ -78,7 +79,7 @@ pub struct ConfigChange {
 }
 
 /// A plan about the hub itself that waits for an approval.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Waiting {
     /// The plan.
     pub plan: PlanId,
@@ -110,6 +111,27 @@ impl From<&Operator> for Requester {
 }
 
 impl Engine {
+    /// What is declared and in force. What an integration that has ended left behind is not declared any more.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn configuration(&self) -> Result<Configuration> {
+        let mut tx = self.read().await?;
+        let mut integrations = declared::<Integration>(&mut *tx, self.tenant()).await?;
+        integrations.retain(|one| one.name.as_str() != HUB && !one.has_ended());
+        Ok(Configuration {
+            systems: declared(&mut *tx, self.tenant()).await?,
+            entitlements: declared(&mut *tx, self.tenant()).await?,
+            integrations,
+            automations: declared(&mut *tx, self.tenant()).await?,
+            policies: declared(&mut *tx, self.tenant()).await?,
+            ties: declared(&mut *tx, self.tenant()).await?,
+            glass_cases: declared(&mut *tx, self.tenant()).await?,
+            subjects: declared(&mut *tx, self.tenant()).await?,
+            resources: declared(&mut *tx, self.tenant()).await?,
+        })
+    }
+
     /// What the configuration would change, and what that does to the authority of integrations. Writes
     /// nothing. Fails when the configuration is not valid.
     pub fn configuration_change<'a>(&'a self, wanted: &'a Configuration) -> Doing<'a, ConfigChange> {
@@ -242,6 +264,10 @@ pub(crate) async fn current<T: Entity>(
 ) -> Result<BTreeMap<String, Stored<T>>> {
     let all = select::<T>(tx, tenant, Select::from(T::TABLE)).await?;
     Ok(all.into_iter().map(|s| (s.value.key(), s)).collect())
+}
+
+async fn declared<T: Entity>(tx: &mut dyn Tx, tenant: &Tenant) -> Result<Vec<T>> {
+    Ok(current::<T>(tx, tenant).await?.into_values().map(|stored| stored.value).collect())
 }
 
 /// One integration whose declaration differs from what is in force.

@@ -14,7 +14,8 @@ use crate::{Engine, EngineError, Result};
 
 impl Engine {
     /// Erases the personal values behind all records about an identity that has left, its attributes, what people were
-    /// told and said about it in tasks, why controls were accepted, and the document in which it was pushed.
+    /// told and said about it in tasks, why controls were accepted, the document in which it was pushed, and the
+    /// answers that are kept for who asks again.
     /// The records stay: their commitments cannot be opened any more and their proofs still verify. Gives
     /// how many values were erased.
     pub async fn erase(&self, identity: IdentityId, by: Actor) -> Result<i64> {
@@ -46,6 +47,9 @@ impl Engine {
         }
         for (cell, revision) in self.cells_without_words(&mut *tx, &key).await? {
             update = update.replace(&cell, revision, self.entropy());
+        }
+        for (request, revision) in self.requests_without_answers(&mut *tx).await? {
+            update = update.replace(&request, revision, self.entropy());
         }
         let mut erased = tx.erase(self.tenant(), &key, update, self.entropy()).await?;
         // What is known of them by the ids that were joined to this one.

@@ -9,7 +9,7 @@ use bailiwick_core::{
 };
 use bailiwick_store::StoreError;
 
-use crate::{AskRefusal, DoorRefusal, PushRefusal};
+use crate::{AskRefusal, DoorRefusal, KeyRefusal, PushRefusal};
 
 /// A step could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +112,9 @@ pub enum EngineError {
     /// A control is not accepted.
     #[error("the control is not accepted")]
     Control(#[from] ControlRefusal),
+    /// A request with a key is not done.
+    #[error("the request is not done")]
+    Key(#[from] KeyRefusal),
     /// A call at the door is refused.
     #[error("the call is refused")]
     Door(#[from] DoorRefusal),
@@ -232,6 +235,7 @@ impl EngineError {
             Self::HubStays => "hub-stays",
             Self::Task(r) => r.code(),
             Self::Control(r) => r.code(),
+            Self::Key(r) => r.code(),
             Self::Door(r) => r.code(),
             Self::Ask(r) => r.code(),
             Self::Push(r) => r.code(),

@@ -16,6 +16,7 @@ use bailiwick_core::{
     time::Timestamp,
 };
 use bailiwick_store::{Filter, Select, Table, Tx, entities::NestedGroup, select};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Catalogue, Engine, EngineError, Result, exception::counting};
@@ -26,7 +27,7 @@ const PAGE: u32 = 512;
 const LOOKED_AT: usize = 50_000;
 
 /// Somebody who holds an entitlement.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Holder {
     /// Whose account it is; absent when that is not known.
     pub identity: Option<IdentityId>,

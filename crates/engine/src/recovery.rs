@@ -20,6 +20,7 @@ use bailiwick_store::{
     entities::{ApiToken, Batch, Operator, Passkey, Reading, Recovery, Release, Session},
     select,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -35,7 +36,7 @@ const HELD: &str = "hub-restored";
 const DAYS: u16 = 30;
 
 /// What is known of a restore, and what was not looked at since.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RecoveryView {
     /// The restore.
     #[serde(flatten)]

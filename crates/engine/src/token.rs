@@ -55,7 +55,7 @@ impl Engine {
         if !named || !(1..=LONGEST_DAYS).contains(&days) {
             return Err(EngineError::TokenTerms { letters: LONGEST, days: LONGEST_DAYS });
         }
-        if rights.contains(&Right::Accept) {
+        if rights.contains(&Right::Accept) || rights.contains(&Right::Terminate) {
             return Err(EngineError::TokenAccepts);
         }
         if let Some(wider) = rights.iter().find(|right| !right.is_given_by(&by.roles)) {

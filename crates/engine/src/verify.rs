@@ -1,9 +1,8 @@
 //! Step 6, verify: reads back what a run was to achieve, by the verifier's own credential.
 //!
-//! For a joiner or mover each change is looked for; what is not so after the system's window is drift,
-//! and drift is an event. For a leaver every class of access that the system has gets a verdict in the
-//! case's matrix; what is still there is residue, which is an event too, until no way is left to try:
-//! then somebody is told.
+//! For a joiner or mover each change is looked for; what is not so after the system's window is drift, and drift is an
+//! event. For a leaver every class of access that the system has gets a verdict in the case's matrix; what is still there
+//! is residue, which is an event too, until no way is left to try: then somebody is told.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -110,11 +109,10 @@ impl Engine {
                 let all = self.silent_about(&mut *tx, run.value.identity, Some(&system.name)).await?;
                 silent.extend(all.into_iter().map(|(_, class)| class));
             }
-            let (run, row) = (run.value, Arc::new(row.value));
+            let (run, row, now) = (run.value, Arc::new(row.value), self.now());
             let task = Task { item, run, row, case, changed, system, witness, attested, drill, silent };
-            let (connector, now, plan, run) =
-                (route.connector.clone(), self.now(), &task.row.plan, &task.run);
-            let span = tracing::info_span!("verify", event = %plan.decision.event, plan = %plan.id, run = %run.id, system = %run.system);
+            let span = tracing::info_span!("verify", event = %task.row.plan.decision.event, run = %task.run.id, system = %task.run.system);
+            let connector = route.connector.clone();
             under_way.spawn(async move { look(&*connector, &line, task, now).await }.instrument(span));
         }
         drop(tx);

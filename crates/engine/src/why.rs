@@ -13,12 +13,13 @@ use bailiwick_core::{
     time::Timestamp,
 };
 use bailiwick_store::{Filter, Select, Table, Tx, select};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{Catalogue, Engine, EngineError, Result, exception::counting, holders::Ways};
 
 /// A policy that could give the entitlement and does not, and what it looks at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Might {
     /// The policy.
     pub policy: PolicyId,
@@ -27,7 +28,7 @@ pub struct Might {
 }
 
 /// The answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Why {
     /// Whom it is about.
     pub identity: IdentityId,
@@ -55,7 +56,7 @@ pub struct Why {
 }
 
 /// One moment of the history.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Moment {
     /// When.
     pub at: Timestamp,

@@ -8,8 +8,12 @@ use bailiwick_core::{
     id::{CaseId, Tenant},
     record::Actor,
 };
+use bailiwick_engine::UnderKey;
 use bailiwick_evidence::verify_pack;
-use bailiwick_store::{Select, Table};
+use bailiwick_store::{
+    Select, Table,
+    entities::{KeptAnswer, KeyedRequest, RequestState},
+};
 use sqlx::Connection;
 use world::World;
 
@@ -125,7 +129,20 @@ async fn a_pack_verifies_with_a_key_and_after_erasing_opens_nothing_personal() {
     broken[middle] ^= 1;
     verify_pack(broken.as_slice(), Some(std::slice::from_ref(&key))).unwrap_err();
 
+    // An answer that is kept for who asks again may name her.
+    let who = world.operator("admin", None).await;
+    let seal = world.engine.request_seal(&[b"a request"]);
+    let UnderKey::New(begun) = world.engine.begin_request(&who, "an-operation", "k", seal).await.unwrap()
+    else {
+        panic!("it is new")
+    };
+    let answer = KeptAnswer::Whole { media: None, body: "ann@x.test".into() };
+    world.engine.answer_request(&who, &begun, 200, answer).await.unwrap();
+
     world.engine.erase(ann.id, Actor::Operator("test".into())).await.unwrap();
+    let kept: Vec<KeyedRequest> = world.all(Table::KeyedRequests).await;
+    let erased = RequestState::Answered { status: 200, answer: KeptAnswer::Erased };
+    assert_eq!(kept.iter().map(|request| &request.state).collect::<Vec<_>>(), [&erased]);
     let pack = world.engine.export(&ann.id.to_string(), &sequencer).await.unwrap();
     verify_pack(pack.as_slice(), Some(&[key])).unwrap();
     let text = String::from_utf8_lossy(&pack).into_owned();

@@ -1,14 +1,18 @@
 //! Talks to a hub over its HTTP API, as every command does.
 //!
 //! A problem that the hub answers with becomes the command's failure; no hub at all becomes
-//! `hub-unreachable`. Nothing is tried twice.
+//! `hub-unreachable`. Each change has a key of its own, so that it is done once although its answer was lost: then, and only
+//! then, it is asked for again with the same key.
 
 use std::{path::Path, time::Duration};
 
+use bailiwick_core::id::Entropy as _;
 use reqwest::{Method, StatusCode, Url, header};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
+    api::KEY,
+    clock::{Stopwatch, SystemEntropy},
     failure::{Failure, Result},
     problem::{MEDIA_TYPE, Problem},
     profile::Profile,
@@ -16,6 +20,12 @@ use crate::{
 
 /// Longer than any wait that a request may ask for.
 const PATIENCE: Duration = Duration::from_secs(180);
+/// How often a change is asked for again whose answer was lost.
+const AGAIN: u32 = 3;
+/// How long is waited before that, and while it is under way.
+const PAUSE: Duration = Duration::from_secs(1);
+/// What the hub says while it is.
+const UNDER_WAY: &str = "idempotency-key-in-use";
 
 /// A hub, and who asks. No `Debug`: it holds the token.
 #[derive(Clone)]
@@ -150,19 +160,62 @@ impl Request<'_> {
     /// As [`Request::send`].
     pub async fn fetch(self) -> Result<Vec<u8>> {
         let Self { client, method, url, body } = self;
-        let mut request = client.http.request(method, url).bearer_auth(&client.token);
+        let mut request = client.http.request(method.clone(), url).bearer_auth(&client.token);
         if let Some((kind, bytes)) = body {
             request = request.header(header::CONTENT_TYPE, kind).body(bytes);
         }
+        if method == Method::GET {
+            return client.answer(request).await.map_err(|lost| lost.failure);
+        }
+        let key = SystemEntropy.salt().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        client.once(request.header(KEY, format!("\"{key}\""))).await
+    }
+}
+
+/// A request that has no answer of the hub, or a refusal.
+struct Lost {
+    failure: Failure,
+    /// Whether it may have been done all the same.
+    maybe: bool,
+}
+
+impl Client {
+    /// Sends a change with its key until there is an answer to it.
+    async fn once(&self, request: reqwest::RequestBuilder) -> Result<Vec<u8>> {
+        let begun = Stopwatch::start();
+        let mut lost = 0;
+        loop {
+            // A body of bytes can be sent again.
+            let Some(next) = request.try_clone() else {
+                return self.answer(request).await.map_err(|lost| lost.failure);
+            };
+            let again = match self.answer(next).await {
+                Ok(bytes) => return Ok(bytes),
+                Err(Lost { failure, maybe }) => {
+                    lost += u32::from(maybe);
+                    let under_way = failure.code() == UNDER_WAY && begun.elapsed().unsigned_abs() < PATIENCE;
+                    (maybe && lost <= AGAIN || under_way).then_some(()).ok_or(failure)
+                }
+            };
+            again?;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Sends a request once.
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Vec<u8>, Lost> {
         let lost = |error: reqwest::Error| {
             // The last cause says it; those above only say on whose way.
             let cause =
                 std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source()).last();
             let cause = cause.map(ToString::to_string).unwrap_or_default();
-            Failure::unreachable(
+            // What was never sent was not done.
+            let maybe = !error.is_connect() && !error.is_builder();
+            let failure = Failure::unreachable(
                 "hub-unreachable",
-                format!("the hub at `{}` does not answer: {cause}", client.base),
-            )
+                format!("the hub at `{}` does not answer: {cause}", self.base),
+            );
+            Lost { failure, maybe }
         };
         let response = request.send().await.map_err(lost)?;
         let status = response.status();
@@ -173,7 +226,7 @@ impl Request<'_> {
         let bytes = response.bytes().await.map_err(lost)?;
         match status {
             status if status.is_success() => Ok(bytes.to_vec()),
-            status => Err(unwelcome(status, is_problem, &bytes)),
+            status => Err(Lost { failure: unwelcome(status, is_problem, &bytes), maybe: false }),
         }
     }
 }

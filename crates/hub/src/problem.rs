@@ -2,18 +2,19 @@
 
 use std::{error::Error, fmt, fmt::Write as _};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::help;
 
 /// Where the codes are explained.
-const EXPLAINED: &str = "https://github.com/bailiwick-iam/bailiwick/blob/main/docs/errors.md";
+pub const EXPLAINED: &str = "https://github.com/bailiwick-iam/bailiwick/blob/main/docs/errors.md";
 
 /// The media type, RFC 9457 §6.1.
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
 /// A problem details object (RFC 9457 §3.1) with three extension members: `code`, `help`, `errors`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     /// A page that explains the code.
     #[serde(rename = "type")]
@@ -35,7 +36,7 @@ pub struct Problem {
 }
 
 /// One fault of several.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Fault {
     /// Its stable code.
     pub code: String,

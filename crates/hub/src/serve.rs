@@ -123,6 +123,7 @@ impl Running {
             worker: worker.clone(),
             folder,
             delivering,
+            under_way: api::UnderWay::default(),
             pace: api::Pace::default(),
             turned_away: TurnedAway::default(),
             entrance,

@@ -7,7 +7,7 @@ use bailiwick_core::{
     reserved::NameRefusal, review::ReviewRefusal, stay::StayRefusal, task::TaskRefusal,
     termination::TerminationRefusal, transfer::TransferRefusal, undo::UndoRefusal,
 };
-use bailiwick_engine::{AskRefusal, DoorRefusal, EngineError, PushRefusal};
+use bailiwick_engine::{AskRefusal, DoorRefusal, EngineError, KeyRefusal, PushRefusal};
 use bailiwick_store::StoreError;
 
 use crate::{
@@ -138,6 +138,17 @@ impl From<AskRefusal> for Problem {
     }
 }
 
+impl From<KeyRefusal> for Problem {
+    fn from(refusal: KeyRefusal) -> Self {
+        let status = match refusal {
+            KeyRefusal::Reused(_) => 422,
+            KeyRefusal::Unanswered(_) | KeyRefusal::NotKept { .. } => 409,
+            KeyRefusal::Full => 429,
+        };
+        Self::new(status, refusal.code(), refusal.to_string())
+    }
+}
+
 impl From<DoorRefusal> for Problem {
     fn from(refusal: DoorRefusal) -> Self {
         let status = match refusal {
@@ -253,6 +264,7 @@ impl From<EngineError> for Problem {
             EngineError::Refused(refusal) => refusal.into(),
             EngineError::Task(refusal) => refusal.into(),
             EngineError::Control(refusal) => refusal.into(),
+            EngineError::Key(refusal) => refusal.into(),
             EngineError::Door(refusal) => refusal.into(),
             EngineError::Ask(refusal) => refusal.into(),
             EngineError::Push(refusal) => refusal.into(),

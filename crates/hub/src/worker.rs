@@ -13,6 +13,7 @@ use std::{
 
 use bailiwick_core::time::{SignedDuration, Timestamp};
 use bailiwick_engine::{Engine, EngineError, Sequencer, Slow};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{Mutex, Notify, watch},
@@ -82,7 +83,7 @@ impl Leavers {
 }
 
 /// What the loop last found.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Pulse {
     /// Counts the turns of the loop.
     #[serde(skip)]

@@ -6,6 +6,7 @@
 mod batch;
 mod credential;
 mod hook;
+mod keyed;
 mod operator;
 mod passkey;
 mod pushed;
@@ -45,12 +46,14 @@ use bailiwick_core::{
     time::{Date, Timestamp},
     transfer::Transfer,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     batch::Batch,
     credential::{Caller, Credential},
     hook::{Hint, Hook},
+    keyed::{KeptAnswer, KeyedRequest, RequestState},
     operator::{Invitation, Operator, Subject},
     passkey::{Passkey, Spent},
     pushed::{MemberKind, PushedGroup, PushedMember, PushedUser},
@@ -314,7 +317,7 @@ impl Entity for Watch {
 }
 
 /// Where a plan stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "state")]
 pub enum PlanState {
     /// Waits for an approval by a person.
@@ -355,7 +358,7 @@ impl PlanState {
 }
 
 /// A plan, which never changes, and where it stands, which does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanRow {
     /// The plan.
     pub plan: Plan,
@@ -380,7 +383,8 @@ impl Entity for PlanRow {
 }
 
 /// Where one change of a run stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "RunStep")]
 #[serde(rename_all = "kebab-case", tag = "step")]
 pub enum Step {
     /// Not sent yet.
@@ -435,7 +439,7 @@ impl Step {
 }
 
 /// The execution of one plan on one system.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Run {
     /// Its id.
     pub id: RunId,
@@ -459,7 +463,7 @@ pub struct Run {
 }
 
 /// Where a run stands with the budgets of its integration.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "charge")]
 pub enum Charge {
     /// Not counted yet.

@@ -55,6 +55,7 @@ pub enum Table {
     Passkeys,
     Spent,
     ApiTokens,
+    KeyedRequests,
 }
 
 /// The type of a key column.
@@ -116,7 +117,7 @@ pub struct Row {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 50] = [
+    pub const ALL: [Self; 51] = [
         Self::Identities,
         Self::Accounts,
         Self::Systems,
@@ -167,6 +168,7 @@ impl Table {
         Self::Passkeys,
         Self::Spent,
         Self::ApiTokens,
+        Self::KeyedRequests,
     ];
 
     /// The table's name in SQL and in evidence.
@@ -222,6 +224,7 @@ impl Table {
             Self::Passkeys => "passkeys",
             Self::Spent => "spent",
             Self::ApiTokens => "api_tokens",
+            Self::KeyedRequests => "keyed_requests",
         }
     }
 
@@ -313,6 +316,7 @@ impl Table {
             Self::Passkeys => &[("credential", Text, true), ("operator", Text, false)],
             Self::Spent => &[("until", Int, false)],
             Self::ApiTokens => &[("secret_digest", Text, true), ("operator", Text, false)],
+            Self::KeyedRequests => &[("operator", Text, false), ("until", Int, false)],
             Self::Tasks => &[("run", Text, false), ("state", Text, false), ("identity", Text, false)],
         }
     }

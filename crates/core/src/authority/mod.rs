@@ -13,6 +13,7 @@ mod touch;
 
 use std::{collections::BTreeSet, fmt};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use compute::compute;
@@ -28,7 +29,10 @@ use crate::{
 };
 
 /// The class of an integration: the largest effect that it can reach.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[schemars(rename = "AuthorityClass")]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
     /// Changes nothing.
@@ -58,7 +62,8 @@ impl fmt::Display for Class {
 }
 
 /// What kind of effect the end of a path has. Ordered by weight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "AuthorityEffect")]
 #[serde(rename_all = "kebab-case")]
 pub enum Effect {
     /// Nothing follows from it.
@@ -72,7 +77,8 @@ pub enum Effect {
 }
 
 /// Why one touch leads to the next.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "PathBecause")]
 #[serde(rename_all = "kebab-case")]
 pub enum Because {
     /// A policy reads the attribute.
@@ -92,7 +98,8 @@ pub enum Because {
 }
 
 /// One way from an integration to an effect.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "AuthorityPath")]
 pub struct Path {
     /// What the integration touches itself.
     pub start: Touch,
@@ -110,7 +117,7 @@ impl Path {
 }
 
 /// What an integration can in effect do.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Authority {
     /// The largest effect.
     pub class: Class,

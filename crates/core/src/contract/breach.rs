@@ -1,11 +1,15 @@
 //! Why a delivery is held, with a stable code for each reason.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{id::EntitlementName, time::Timestamp};
 
 /// Why a delivery is held.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, thiserror::Error)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, thiserror::Error, JsonSchema,
+)]
+#[schemars(rename = "FeedBreach")]
 #[serde(rename_all = "kebab-case", tag = "code")]
 pub enum Breach {
     /// Fewer records than promised.

@@ -1,5 +1,6 @@
 //! Figures: what the fold comes to at an instant, for a window of time.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Fold, course::Course};
@@ -9,7 +10,7 @@ use crate::{
 };
 
 /// What is measured of each case, from the instant at which the departure was known and in effect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Measure {
     /// Until a system said that it had taken something away.
@@ -61,7 +62,7 @@ impl Measure {
 }
 
 /// The figures of a window.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Figures {
     /// Only what began at this instant or later.
     pub since: Timestamp,
@@ -90,7 +91,7 @@ pub struct Figures {
 }
 
 /// One measure over the cases of the window.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Measured {
     /// Which.
     pub measure: Measure,
@@ -109,7 +110,7 @@ pub struct Measured {
 }
 
 /// A case that did not come so far in time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Missed {
     /// The case.
     pub case: CaseId,
@@ -120,7 +121,7 @@ pub struct Missed {
 }
 
 /// A spread of durations, milliseconds; the value at a rank, nothing in between.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Spread {
     /// Half of them took at most so long.
     pub p50_ms: i64,
@@ -131,7 +132,7 @@ pub struct Spread {
 }
 
 /// How long access outlived departures: from when one took effect until nothing of any class was left.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Residual {
     /// All of it together, milliseconds, that of open cases until now.
     pub total_ms: i64,
@@ -142,7 +143,8 @@ pub struct Residual {
 }
 
 /// Departures that had taken effect before the hub heard of them, also those with nothing to take away.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "LateFigures")]
 pub struct Late {
     /// How many.
     pub cases: usize,
@@ -151,7 +153,7 @@ pub struct Late {
 }
 
 /// Reviews of integrations that are open.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Overdue {
     /// How many are open.
     pub open: usize,
@@ -160,7 +162,7 @@ pub struct Overdue {
 }
 
 /// How much of its scope an integration used since its last review.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Utilisation {
     /// The integration.
     pub integration: String,
@@ -171,7 +173,7 @@ pub struct Utilisation {
 }
 
 /// When a system was drilled last.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Drills {
     /// The system.
     pub system: String,
@@ -180,7 +182,7 @@ pub struct Drills {
 }
 
 /// Changes that the hub did not make, in the window; its beginning is that of its hour.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Outside {
     /// Somebody changed something on a system, and it is not known who.
     pub unexplained: u64,

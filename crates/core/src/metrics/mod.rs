@@ -155,7 +155,9 @@ impl Fold {
             | RecordKind::PasskeyRemoved
             | RecordKind::TokenMade
             | RecordKind::TokenUsed
-            | RecordKind::TokenRevoked => {}
+            | RecordKind::TokenRevoked
+            | RecordKind::RequestBegun
+            | RecordKind::RequestAnswered => {}
         }
     }
 

@@ -13,6 +13,7 @@ mod client;
 mod cose;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::cose::Algorithm;
@@ -51,7 +52,7 @@ pub enum Purpose {
 }
 
 /// What a browser answers when a passkey was made; all texts are base64url without padding.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Making {
     /// `clientDataJSON`.
@@ -61,7 +62,7 @@ pub struct Making {
 }
 
 /// What a browser answers when a passkey was used; all texts are base64url without padding.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Using {
     /// The id of the credential.

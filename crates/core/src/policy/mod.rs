@@ -17,6 +17,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -54,7 +55,7 @@ use reads::Variable;
 use vocabulary::{KIND, Words};
 
 /// A file of policies.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct PolicyFile {
     /// Its path, for messages.
     pub path: String,
@@ -63,7 +64,7 @@ pub struct PolicyFile {
 }
 
 /// The id of a policy: the text of its `@id` annotation.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct PolicyId(String);
 

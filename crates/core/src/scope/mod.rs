@@ -22,6 +22,7 @@ mod rule;
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use compare::Comparison;
@@ -38,7 +39,7 @@ use crate::{
 
 /// Everything an integration may do. What it says is narrowed further by every limit that is set: an act
 /// on an attribute or an entitlement that is outside of the limit is no act.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scope {
     /// The calls that it makes, or that the hub makes on its line.

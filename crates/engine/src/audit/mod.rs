@@ -28,6 +28,7 @@ use bailiwick_store::{
     entities::{Audit, Credential},
     get, select,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::own::Own;
@@ -44,7 +45,7 @@ const FOREIGN: &str = "credential-used-elsewhere";
 const SHOWN: usize = 100;
 
 /// What comparing the logs gave.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Audited {
     /// Up to when both logs were compared.
     pub until: Timestamp,

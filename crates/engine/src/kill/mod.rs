@@ -35,6 +35,7 @@ use bailiwick_store::{
     entities::{Caller, Credential, PlanRow, Run, Step},
     get, select,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -45,7 +46,7 @@ use crate::{
 };
 
 /// What became of a kill.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Killed {
     /// Its case; absent while the kill waits for an approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,7 +90,12 @@ impl Engine {
     pub async fn killed(&self, name: &IntegrationName) -> Result<Killed> {
         let mut tx = self.read().await?;
         let case = self.case_of(&mut *tx, name).await?;
-        let case = case.ok_or_else(|| EngineError::NoKill(name.clone(), NoKill::NotEnded))?.value;
+        let Some(case) = case.map(|stored| stored.value) else {
+            return Err(match get::<Integration>(&mut *tx, self.tenant(), name.as_str()).await? {
+                Some(_) => EngineError::NoKill(name.clone(), NoKill::NotEnded),
+                None => EngineError::NotFound { kind: "integration", name: name.to_string() },
+            });
+        };
         let mine = Select::from(Table::Cells).filter(Filter::Is("case_id", case.id.to_string().into()));
         let cells = select::<Cell>(&mut *tx, self.tenant(), mine).await?;
         let cells = cells.into_iter().map(|stored| stored.value).collect();

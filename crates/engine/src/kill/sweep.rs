@@ -13,6 +13,7 @@ use bailiwick_core::{
     time::{SignedDuration, Timestamp},
 };
 use bailiwick_store::{Select, Stored, Table, Tx, Update, select};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Engine, EngineError, Requester, Result, finding::Wrong};
@@ -23,7 +24,7 @@ const OPEN: &str = "sweep-open";
 const DEADLINE: SignedDuration = SignedDuration::from_hours(24);
 
 /// How far the sweep is with one integration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Swept {
     /// It has ended, and its provider rejects what it had.
@@ -60,7 +61,7 @@ impl Swept {
 }
 
 /// A sweep of a vendor, as it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Sweep {
     /// The vendor, as the register names it.
     pub vendor: String,

@@ -14,6 +14,7 @@ use bailiwick_core::{
     policy::Bulk,
 };
 use bailiwick_store::{Filter, Select, Stored, Table, Tx, select};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Comparing;
@@ -23,7 +24,7 @@ use crate::{Catalogue, Engine, Result, decide::judge, exception::counting, redec
 const SHOWN: usize = 1_000;
 
 /// One difference, as people see it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Differs {
     /// Of which class, and what it is about.
     #[serde(flatten)]

@@ -40,6 +40,7 @@ use bailiwick_store::{
     entities::{Membership, Reading, Since},
     get,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use classes::{Classes, Differs};
@@ -57,7 +58,8 @@ const CHUNK: usize = 512;
 const LISTED_ANEW: SignedDuration = SignedDuration::from_hours(24);
 
 /// By which path a system was compared.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ReconciledHow")]
 #[serde(rename_all = "kebab-case")]
 pub enum How {
     /// Everything was listed.
@@ -98,7 +100,7 @@ pub struct Reconciled {
 }
 
 /// That a comparison found more than it may set in motion.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Overflow {
     /// About how many accounts it filed an event.
     pub filed: u64,

@@ -11,13 +11,14 @@ use bailiwick_core::{
     termination::{SourceWord, Termination, TerminationState},
 };
 use bailiwick_store::{Stored, Tx, Update, entities::Operator, get};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::gone;
 use crate::{Catalogue, Engine, EngineError, Result, accept::Accepted};
 
 /// What came of firing a termination.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Fired {
     /// Which.
     pub termination: TerminationId,

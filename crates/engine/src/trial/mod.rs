@@ -14,6 +14,7 @@ use bailiwick_core::{
     record::{Actor, RecordKind},
 };
 use bailiwick_store::{Stored, Update, get};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -27,7 +28,7 @@ const LAST: [Sentence; 4] =
     [Sentence::AlreadySo, Sentence::NewsTells, Sentence::AuditTells, Sentence::NothingSecretInDebug];
 
 /// What came of one sentence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TriedVerdict {
     /// It was shown to hold.
@@ -39,7 +40,8 @@ pub enum TriedVerdict {
 }
 
 /// One sentence of the contract, tried on a live system.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ContractTried")]
 pub struct Tried {
     /// The sentence.
     pub sentence: String,

@@ -8,17 +8,32 @@ use bailiwick_core::{
     id::{EntitlementName, ExceptionId, PlanId},
 };
 use bailiwick_engine::AccessRequest;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Hub, Page, Who,
     answer::{Answer, ApiError, Body, Params, Segment},
     caller::{Caller, Right},
+    operation::{Access, Resource, get, post},
     page::{Wanted, is},
 };
 
+/// What can be done with them.
+pub fn routes() -> Resource {
+    let operations = vec![
+        get("list-exceptions", "/exceptions", list).says("Exceptions, oldest first."),
+        post("ask-exception", "/exceptions", Access::Decided, ask)
+            .says("Any operator may ask; a second person approves the plan.")
+            .fails(&[404]),
+        post("end-exception", "/exceptions/{exception}/end", Access::Own(Right::Operate), end)
+            .says("Ends an exception: by who operates the hub, or who asked for it."),
+    ];
+    Resource::new("Exceptions", "Access that no policy gives, and until when.", operations)
+}
+
 /// An exception, and who it is for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ExceptionView {
     /// For whom.
     pub who: Who,
@@ -28,7 +43,7 @@ pub struct ExceptionView {
 }
 
 /// Access that is asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Asking {
     /// For whom: id, `source/key` or e-mail address.
@@ -42,7 +57,7 @@ pub struct Asking {
 }
 
 /// What was asked for, and the plan that waits for a second person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Asked {
     /// The exception.
     #[serde(flatten)]
@@ -59,12 +74,11 @@ pub async fn views(hub: &Hub, exceptions: Vec<Exception>) -> Result<Vec<Exceptio
 }
 
 /// Which exceptions.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct Which {
     state: Option<String>,
 }
 
-/// `GET /exceptions?state=&limit=&after=`: oldest first.
 pub async fn list(
     State(hub): State<Hub>,
     _: Caller,
@@ -76,7 +90,6 @@ pub async fn list(
     Ok(Json(Page { items: views(&hub, items).await?, next }))
 }
 
-/// `POST /exceptions`: any operator may ask; a second person approves the plan.
 pub async fn ask(
     State(hub): State<Hub>,
     Caller(operator): Caller,
@@ -89,7 +102,6 @@ pub async fn ask(
     Ok(Json(Asked { exception, plan }))
 }
 
-/// `POST /exceptions/{exception}/end`: by who operates the hub, or who asked for it.
 pub async fn end(
     State(hub): State<Hub>,
     caller: Caller,

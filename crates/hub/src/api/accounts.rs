@@ -6,17 +6,28 @@ use bailiwick_core::{
     id::{IdentityId, SystemName},
 };
 use bailiwick_store::Filter;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Hub, Page, Who,
     answer::{Answer, Params},
     caller::Caller,
+    operation::{Resource, get},
     page::{Wanted, is},
 };
 
+/// What can be done with them.
+pub fn routes() -> Resource {
+    let operations = vec![
+        get("list-accounts", "/accounts", list)
+            .says("Accounts, of a system, of somebody, or of nobody known."),
+    ];
+    Resource::new("Accounts", "What is known on the systems, whosoever it is.", operations)
+}
+
 /// An account, and whose it is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AccountView {
     /// Whose, once correlated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -27,7 +38,7 @@ pub struct AccountView {
 }
 
 /// Which accounts.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct Which {
     pub(crate) system: Option<SystemName>,
     pub(crate) identity: Option<IdentityId>,
@@ -35,7 +46,6 @@ pub struct Which {
     pub(crate) unmanaged: bool,
 }
 
-/// `GET /accounts?system=&identity=&unmanaged=&limit=&after=`
 pub async fn list(
     State(hub): State<Hub>,
     _: Caller,

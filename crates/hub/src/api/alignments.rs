@@ -5,17 +5,30 @@ use bailiwick_core::{
     alignment::{Alignment, Claim, Violation},
     time::Timestamp,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Hub, Page, Who,
     answer::{Answer, Params, Segment},
     caller::{Caller, Right},
+    operation::{Access, Resource, get, post},
     page::{Wanted, is},
 };
 
+/// What can be done with them.
+pub fn routes() -> Resource {
+    let operations = vec![
+        get("list-alignments", "/alignments", list).says("Everybody about whom systems disagree."),
+        post("look-at-alignment", "/identities/{identity}/alignment", Access::Right(Right::Operate), look)
+            .says("Looks at how the systems agree about somebody, now.")
+            .fails(&[502]),
+    ];
+    Resource::new("Alignments", "About whom systems disagree.", operations)
+}
+
 /// How the systems agree about somebody.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AlignmentView {
     /// Who.
     pub who: Who,
@@ -34,7 +47,6 @@ impl AlignmentView {
     }
 }
 
-/// `GET /alignments?limit=&after=`: everybody about whom systems disagree.
 pub async fn list(
     State(hub): State<Hub>,
     _: Caller,
@@ -47,7 +59,6 @@ pub async fn list(
     Ok(Json(page.map(|one| AlignmentView::new(Who::of(&who, one.identity), one))))
 }
 
-/// `POST /identities/{identity}/alignment`: looks at how the systems agree about somebody, now.
 pub async fn look(
     State(hub): State<Hub>,
     caller: Caller,

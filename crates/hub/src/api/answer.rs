@@ -4,12 +4,12 @@ use axum::{
     Json,
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
-    http::{StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 
-use super::body;
+use super::{body, strict};
 use crate::problem::{MEDIA_TYPE, Problem, chain};
 
 /// A problem as an answer.
@@ -44,17 +44,83 @@ impl IntoResponse for ApiError {
     }
 }
 
+/// 204: it is done, and there is nothing to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Done;
+
+impl IntoResponse for Done {
+    fn into_response(self) -> Response {
+        StatusCode::NO_CONTENT.into_response()
+    }
+}
+
+/// 201: something was made.
+pub struct Created<T>(pub T);
+
+impl<T: IntoResponse> IntoResponse for Created<T> {
+    fn into_response(self) -> Response {
+        (StatusCode::CREATED, self.0).into_response()
+    }
+}
+
+/// An answer with a secret in it that is shown this once. No `Debug`. It is kept nowhere: not by whoever stands between,
+/// and not for those who ask again with the same key (`idempotency.rs`).
+pub struct ShownOnce<T>(pub T);
+
+/// That an answer is not to be kept.
+#[derive(Debug, Clone, Copy)]
+pub struct NotKept;
+
+impl<T: Serialize> IntoResponse for ShownOnce<T> {
+    fn into_response(self) -> Response {
+        let mut response = Json(self.0).into_response();
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response.extensions_mut().insert(NotKept);
+        response
+    }
+}
+
+/// Plain text.
+pub struct Text(pub Vec<u8>);
+
+impl IntoResponse for Text {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], self.0).into_response()
+    }
+}
+
+/// An evidence pack, a JSON value in each line.
+pub struct Pack(pub Vec<u8>);
+
+impl IntoResponse for Pack {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, "application/jsonl")], self.0).into_response()
+    }
+}
+
 /// A JSON body; one that is not is a problem with its code.
 pub struct Body<T>(pub T);
+
+/// Whether a body is said to be JSON (RFC 8259 §11, RFC 6839 §3.1). Who says nothing means JSON.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(kind) = headers.get(header::CONTENT_TYPE) else { return true };
+    let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let kind = kind.to_ascii_lowercase();
+    kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+}
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        if !is_json(request.headers()) {
+            let detail = "the body is said to be something else than `application/json`";
+            return Err(Problem::new(415, "content-type-unsupported", detail).into());
+        }
         let Raw(bytes) = Raw::from_request(request, state).await?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| {
-            let detail = format!("the body is not what this resource takes: {}", chain(&error));
-            Problem::new(400, "request-malformed", detail).into()
+        let read = strict::check(&bytes).and_then(|()| serde_json::from_slice(&bytes));
+        read.map(Self).map_err(|error| {
+            malformed(format!("the body is not what this resource takes: {}", chain(&error)))
         })
     }
 }

@@ -10,16 +10,45 @@ use bailiwick_core::{
     id::IntegrationName,
     integration::Purpose,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Hub,
     answer::{Answer, Segment},
     caller::Caller,
+    operation::{Resource, get},
 };
 
+/// What can be done with them.
+pub fn routes() -> Resource {
+    let operations = vec![
+        get("show-authority", "/integrations/{integration}/authority", show)
+            .says("What an integration can in effect do, with every path.")
+            .fails(&[409, 422]),
+        get("show-blast-of-integration", "/integrations/{integration}/blast", of_integration)
+            .says("What could be done with an integration.")
+            .fails(&[409, 422]),
+        get(
+            "show-blast-of-credential",
+            "/integrations/{integration}/credentials/{purpose}/blast",
+            of_credential,
+        )
+        .says("What could be done with one credential.")
+        .fails(&[409, 422]),
+        get("show-blast-of-vendor", "/vendors/{vendor}/blast", of_vendor)
+            .says("What could be done with everything of a vendor.")
+            .fails(&[409, 422]),
+    ];
+    Resource::new(
+        "Authority",
+        "What an integration can in effect do, and what could be done with it.",
+        operations,
+    )
+}
+
 /// What an integration can in effect do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuthorityView {
     /// The integration.
     pub integration: IntegrationName,
@@ -33,7 +62,6 @@ pub struct AuthorityView {
     pub words: Vec<String>,
 }
 
-/// `GET /integrations/{integration}/authority`
 pub async fn show(
     State(hub): State<Hub>,
     _: Caller,
@@ -44,7 +72,6 @@ pub async fn show(
     Ok(Json(AuthorityView { integration: name, declared: integration.register.class, authority, words }))
 }
 
-/// `GET /integrations/{integration}/blast`
 pub async fn of_integration(
     State(hub): State<Hub>,
     _: Caller,
@@ -53,7 +80,6 @@ pub async fn of_integration(
     Ok(Json(hub.engine.blast(Subject::Integration(name)).await?))
 }
 
-/// `GET /integrations/{integration}/credentials/{purpose}/blast`
 pub async fn of_credential(
     State(hub): State<Hub>,
     _: Caller,
@@ -62,7 +88,6 @@ pub async fn of_credential(
     Ok(Json(hub.engine.blast(Subject::Credential(name, purpose)).await?))
 }
 
-/// `GET /vendors/{vendor}/blast`
 pub async fn of_vendor(State(hub): State<Hub>, _: Caller, Segment(vendor): Segment<String>) -> Answer<Blast> {
     Ok(Json(hub.engine.blast(Subject::Vendor(vendor)).await?))
 }

@@ -3,18 +3,34 @@
 use axum::{Json, extract::State};
 use bailiwick_core::{digest::Digest, id::BatchId};
 use bailiwick_store::entities::Batch;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Hub, Page,
     answer::{Answer, Body, Params, Segment},
     caller::{Caller, Right},
+    operation::{Access, Resource, get, post},
     page::{Wanted, is},
 };
 use crate::translate::breach;
 
+/// What can be done with them.
+pub fn routes() -> Resource {
+    let operations = vec![
+        get("list-batches", "/batches", list).says("Deliveries, oldest first."),
+        get("show-batch", "/batches/{batch}", show)
+            .says("One delivery: why it is held, and what it would have done."),
+        post("release-batch", "/batches/{batch}/release", Access::Right(Right::Accept), release)
+            .says("Lets a held delivery go: the first one asks, the second one does it.")
+            .fails(&[502])
+            .of("/batches/{batch}"),
+    ];
+    Resource::new("Deliveries", "What came of sources, why one is held, and who lets it go.", operations)
+}
+
 /// A delivery.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BatchView {
     /// The delivery and what became of it.
     #[serde(flatten)]
@@ -35,7 +51,7 @@ impl From<Batch> for BatchView {
 }
 
 /// A release: of what was seen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReleaseRequest {
     /// The digest of what they saw.
@@ -43,13 +59,12 @@ pub struct ReleaseRequest {
 }
 
 /// Which deliveries.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct Which {
     pub(crate) state: Option<String>,
     pub(crate) source: Option<String>,
 }
 
-/// `GET /batches?state=&source=&limit=&after=`
 pub async fn list(
     State(hub): State<Hub>,
     _: Caller,
@@ -62,13 +77,11 @@ pub async fn list(
     Ok(Json(page.map(BatchView::from)))
 }
 
-/// `GET /batches/{batch}`
 pub async fn show(State(hub): State<Hub>, _: Caller, Segment(batch): Segment<BatchId>) -> Answer<BatchView> {
     let batch: Batch = hub.find(&mut *hub.read().await?, "delivery", &batch.to_string()).await?;
     Ok(Json(batch.into()))
 }
 
-/// `POST /batches/{batch}/release`: the first one asks, the second one lets it go.
 pub async fn release(
     State(hub): State<Hub>,
     caller: Caller,

@@ -6,6 +6,7 @@ use bailiwick_core::{
     id::{ExceptionId, GlassName, PlanId},
 };
 use bailiwick_engine::GlassRequest;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -13,10 +14,23 @@ use super::{
     access::{ExceptionView, views},
     answer::{Answer, Body, Segment},
     caller::Caller,
+    operation::{Access, Resource, get, post},
 };
 
+/// What can be done with them.
+pub fn routes() -> Resource {
+    let operations = vec![
+        get("list-break-glass", "/break-glass", list).says("The cases that there are, and what was opened."),
+        post("break-glass", "/break-glass/{case}", Access::Decided, open)
+            .says("Any operator may ask; a second person approves the plan."),
+        post("review-break-glass", "/break-glass/exceptions/{exception}/review", Access::Decided, review)
+            .says("Says what somebody who had no part in it makes of it."),
+    ];
+    Resource::new("Break-glass", "Named cases, what was opened, and its review.", operations)
+}
+
 /// The cases that there are, and what was opened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GlassView {
     /// The cases.
     pub cases: Vec<GlassCase>,
@@ -25,7 +39,7 @@ pub struct GlassView {
 }
 
 /// A case to be opened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GlassOpen {
     /// For whom: id, `source/key` or e-mail address.
@@ -37,7 +51,7 @@ pub struct GlassOpen {
 }
 
 /// What was asked for, and the plan that waits for a second person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GlassOpened {
     /// The exception.
     #[serde(flatten)]
@@ -47,14 +61,13 @@ pub struct GlassOpened {
 }
 
 /// What a reviewer says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReviewRequest {
     /// What they make of it.
     pub reason: String,
 }
 
-/// `GET /break-glass`
 pub async fn list(State(hub): State<Hub>, _: Caller) -> Answer<GlassView> {
     let mut exceptions = hub.engine.exceptions().await?;
     exceptions.retain(|e| matches!(e.terms.because, Because::BreakGlass { .. }));
@@ -63,7 +76,6 @@ pub async fn list(State(hub): State<Hub>, _: Caller) -> Answer<GlassView> {
     Ok(Json(GlassView { cases, exceptions }))
 }
 
-/// `POST /break-glass/{case}`: any operator may ask; a second person approves the plan.
 pub async fn open(
     State(hub): State<Hub>,
     Caller(operator): Caller,
@@ -77,7 +89,6 @@ pub async fn open(
     Ok(Json(GlassOpened { exception, plan }))
 }
 
-/// `POST /break-glass/exceptions/{exception}/review`
 pub async fn review(
     State(hub): State<Hub>,
     Caller(operator): Caller,

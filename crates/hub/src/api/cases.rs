@@ -11,17 +11,36 @@ use bailiwick_core::{
     id::{CaseId, SystemName},
 };
 use bailiwick_store::{Filter, KeyValue};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Hub, Page, Who,
     answer::{Answer, Body, Params, Segment},
     caller::{Caller, Right},
+    operation::{Access, Resource, get, post},
     page::{Wanted, is},
 };
 
+/// What can be done with them.
+pub fn routes() -> Resource {
+    let operations = vec![
+        get("list-cases", "/cases", list).says("Cases, oldest first."),
+        get("show-case", "/cases/{case}", show).says("One case with its cells and the open findings."),
+        post(
+            "accept-control",
+            "/cases/{case}/cells/{system}/{class}/control",
+            Access::Right(Right::Accept),
+            accept,
+        )
+        .says("Accepts what stands in for seeing, with an owner and an end.")
+        .of("/cases/{case}"),
+    ];
+    Resource::new("Cases", "Leavers, cell by cell.", operations)
+}
+
 /// A case in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CaseLine {
     /// Who left.
     pub who: Who,
@@ -33,7 +52,7 @@ pub struct CaseLine {
 }
 
 /// A case with all that belongs to it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CaseView {
     /// Who left.
     pub who: Who,
@@ -47,7 +66,7 @@ pub struct CaseView {
 }
 
 /// A cell with its control.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Accepted {
     /// The cell.
     pub cell: Cell,
@@ -56,12 +75,11 @@ pub struct Accepted {
 }
 
 /// Which cases.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct Which {
     pub(crate) state: Option<String>,
 }
 
-/// `GET /cases?state=&limit=&after=`
 pub async fn list(
     State(hub): State<Hub>,
     _: Caller,
@@ -85,7 +103,6 @@ pub async fn list(
     })))
 }
 
-/// `GET /cases/{case}`
 pub async fn show(State(hub): State<Hub>, _: Caller, Segment(case): Segment<CaseId>) -> Answer<CaseView> {
     let mut tx = hub.read().await?;
     let case: Case = hub.find(&mut *tx, "case", &case.to_string()).await?;
@@ -96,7 +113,6 @@ pub async fn show(State(hub): State<Hub>, _: Caller, Segment(case): Segment<Case
     Ok(Json(CaseView { who, case, cells, findings }))
 }
 
-/// `POST /cases/{case}/cells/{system}/{class}/control`: accepts what stands in for seeing.
 pub async fn accept(
     State(hub): State<Hub>,
     caller: Caller,

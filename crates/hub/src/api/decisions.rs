@@ -9,6 +9,7 @@ use bailiwick_core::{
     time::Timestamp,
 };
 use bailiwick_engine::{AccessAsked, AskedAbout, Reason};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -16,10 +17,19 @@ use super::{
     Hub,
     answer::{Answer, Body},
     caller::Caller,
+    operation::{Access, Resource, post},
 };
 
+/// What can be done with them.
+pub fn routes() -> Resource {
+    let operations = vec![post("explain-decision", "/decisions", Access::Token, explain).says(
+        "What would be answered to a question at request time, by which policies, and what was known.",
+    )];
+    Resource::new("Decisions", "Whether somebody may do something now.", operations)
+}
+
 /// A question.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DecisionAsked {
     /// Who.
@@ -34,7 +44,7 @@ pub struct DecisionAsked {
 }
 
 /// A subject or a resource.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct About {
     /// Its type.
@@ -48,7 +58,7 @@ pub struct About {
 }
 
 /// An action.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Doing {
     /// Its name.
@@ -59,7 +69,7 @@ pub struct Doing {
 }
 
 /// What would be answered.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DecisionView {
     /// Whether it is permitted.
     pub decision: bool,
@@ -88,7 +98,6 @@ impl From<About> for AskedAbout {
     }
 }
 
-/// `POST /api/v1/decisions`
 pub async fn explain(
     State(hub): State<Hub>,
     _: Caller,

@@ -5,21 +5,40 @@ use bailiwick_core::{
     stay::Leaving,
     time::{SignedDuration, Timestamp},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Hub, PlanView, Who,
     answer::{Answer, ApiError, Body, Params, Segment, malformed},
     caller::Caller,
+    operation::{Access, Resource, get, post},
     plans,
 };
 use crate::span;
+
+/// What can be done with them.
+pub fn routes() -> Resource {
+    let operations = vec![
+        get("list-departures", "/departures", list).says("Who leaves within a time; the next first."),
+        post("ask-stay", "/identities/{identity}/stay", Access::Decided, stay)
+            .says(
+                "Asks that somebody stays although a source says an end; a second person approves the plan.",
+            )
+            .of("/identities/{identity}"),
+    ];
+    Resource::new(
+        "Departures",
+        "Who leaves when, as far as that is known ahead, and taking it back.",
+        operations,
+    )
+}
 
 /// How far ahead is looked when nobody says.
 const USUAL: &str = "30d";
 
 /// Who leaves, and when.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DepartureView {
     /// Who.
     pub who: Who,
@@ -29,7 +48,7 @@ pub struct DepartureView {
 }
 
 /// Why somebody stays.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StayRequest {
     /// Why.
@@ -37,7 +56,7 @@ pub struct StayRequest {
 }
 
 /// How far ahead.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct Ahead {
     within: Option<String>,
 }
@@ -50,7 +69,6 @@ impl Ahead {
     }
 }
 
-/// `GET /departures?within=`: the next first; also those that were taken back.
 pub async fn list(
     State(hub): State<Hub>,
     _: Caller,
@@ -63,7 +81,6 @@ pub async fn list(
     Ok(Json(all.into_iter().map(view).collect()))
 }
 
-/// `POST /identities/{identity}/stay`: any operator may ask; a second person approves the plan.
 pub async fn stay(
     State(hub): State<Hub>,
     Caller(operator): Caller,

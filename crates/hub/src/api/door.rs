@@ -19,28 +19,36 @@ use bailiwick_core::{
     signal::{Note, Signal},
 };
 use bailiwick_engine::{DoorRefusal, EngineError, Written};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Hub,
     answer::{Answer, ApiError, Body, Segment},
     caller::{Caller, bearer},
+    operation::{Resource, get},
 };
 use crate::problem::Problem;
+
+/// What can be done with them.
+pub fn routes() -> Resource {
+    let operations = vec![get("list-signals", "/signals", list).says("The notes, the latest last.")];
+    Resource::new("Signals", "Notes that integrations left.", operations)
+}
 
 /// The integration whose token came with the request.
 #[derive(Debug, Clone)]
 pub struct Calling(pub IntegrationName);
 
 /// A note that was taken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Noted {
     /// Its id.
     pub signal: SignalId,
 }
 
 /// Attributes to be written; `null` takes a value away.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Attributes {
     /// Name → value.
@@ -131,7 +139,6 @@ pub async fn write(
     Ok(Json(written?))
 }
 
-/// `GET /api/v1/signals`, for operators: the notes, the latest last.
 pub async fn list(State(hub): State<Hub>, _: Caller) -> Answer<Vec<Signal>> {
     Ok(Json(hub.engine.signals().await?))
 }

@@ -1,24 +1,39 @@
 //! `/evidence`: packs, checkpoints, and checking the log against the state.
 
-use axum::{
-    Json,
-    extract::State,
-    http::header,
-    response::{IntoResponse, Response},
-};
+use axum::{Json, extract::State};
 use bailiwick_core::id::IdentityId;
 use bailiwick_engine::{CheckReport, Damage};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Hub,
-    answer::{Answer, ApiError, Body, Segment},
+    answer::{Answer, ApiError, Body, Pack, Segment, Text},
     caller::{Caller, Right},
+    operation::{Access, Resource, get, post},
 };
 use crate::problem::{Fault, Problem};
 
+/// What can be done with them.
+pub fn routes() -> Resource {
+    let operations = vec![
+        get("show-checkpoint", "/evidence/checkpoint", checkpoint)
+            .says("The signed checkpoint of the log (C2SP tlog-checkpoint).")
+            .fails(&[404]),
+        get("export-pack", "/evidence/packs/{subject}", export)
+            .says("Everything about an identity or a case, to be verified offline.")
+            .fails(&[409]),
+        post("check-evidence", "/evidence/check", Access::Token, check)
+            .says("Checks the log against itself and the state."),
+        post("erase-personal", "/evidence/erasures", Access::Right(Right::Govern), erase)
+            .says("Erases what is personal about somebody who has left; proofs stay whole.")
+            .fails(&[404]),
+    ];
+    Resource::new("Evidence", "Packs, checkpoints, and checking the log against the state.", operations)
+}
+
 /// What to check the log against.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CheckRequest {
     /// An earlier checkpoint of the log, kept elsewhere.
@@ -27,7 +42,7 @@ pub struct CheckRequest {
 }
 
 /// What the check found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CheckView {
     /// How many entries the log has.
     pub entries: u64,
@@ -41,7 +56,7 @@ pub struct CheckView {
 }
 
 /// Whose personal values to erase.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EraseRequest {
     /// The id, `source/key`, or the e-mail address.
@@ -49,7 +64,7 @@ pub struct EraseRequest {
 }
 
 /// What was erased.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EraseView {
     /// Whose.
     pub identity: IdentityId,
@@ -57,7 +72,6 @@ pub struct EraseView {
     pub erased: i64,
 }
 
-/// `POST /evidence/erasures`: erases what is personal about somebody who has left; proofs stay whole.
 pub async fn erase(
     State(hub): State<Hub>,
     caller: Caller,
@@ -69,25 +83,22 @@ pub async fn erase(
     Ok(Json(EraseView { identity, erased }))
 }
 
-/// `GET /evidence/checkpoint`: the signed checkpoint (C2SP tlog-checkpoint).
-pub async fn checkpoint(State(hub): State<Hub>, _: Caller) -> Result<Response, ApiError> {
+pub async fn checkpoint(State(hub): State<Hub>, _: Caller) -> Result<Text, ApiError> {
     hub.sequencer.publish(hub.engine.now()).await?;
     let head = hub.read().await?.log_head().await?;
     let head = head.ok_or_else(|| Problem::new(404, "not-found", "nothing is published yet"))?;
-    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], head.checkpoint).into_response())
+    Ok(Text(head.checkpoint))
 }
 
-/// `GET /evidence/packs/{subject}`: everything about an identity or a case, to be verified offline.
 pub async fn export(
     State(hub): State<Hub>,
     _: Caller,
     Segment(subject): Segment<String>,
-) -> Result<Response, ApiError> {
+) -> Result<Pack, ApiError> {
     let pack = hub.engine.export(&subject, &hub.sequencer).await?;
-    Ok(([(header::CONTENT_TYPE, "application/jsonl")], pack).into_response())
+    Ok(Pack(pack))
 }
 
-/// `POST /evidence/check`
 pub async fn check(
     State(hub): State<Hub>,
     _: Caller,

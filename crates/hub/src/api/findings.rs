@@ -2,17 +2,25 @@
 
 use axum::{Json, extract::State};
 use bailiwick_core::finding::Finding;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Hub, Page, Who,
     answer::{Answer, Params},
     caller::Caller,
+    operation::{Resource, get},
     page::{Wanted, is},
 };
 
+/// What can be done with them.
+pub fn routes() -> Resource {
+    let operations = vec![get("list-findings", "/findings", list).says("Findings, oldest first.")];
+    Resource::new("Findings", "What is wrong, and who must act until when.", operations)
+}
+
 /// A finding, and about whom.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FindingView {
     /// About whom, if it is about somebody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -23,12 +31,11 @@ pub struct FindingView {
 }
 
 /// Which findings.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct Which {
     pub(crate) state: Option<String>,
 }
 
-/// `GET /findings?state=&limit=&after=`
 pub async fn list(
     State(hub): State<Hub>,
     _: Caller,

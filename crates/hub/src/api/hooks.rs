@@ -10,17 +10,31 @@ use axum::{
 };
 use bailiwick_connector::seal::Signed;
 use bailiwick_core::{id::IntegrationName, time::Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Hub,
-    answer::{Answer, ApiError, Raw, Segment, malformed},
+    answer::{ApiError, Done, Raw, Segment, ShownOnce, malformed},
     caller::{Caller, Right},
     door::Refused,
+    operation::{Access, Resource, delete, post},
 };
 
-/// A hook that was made. No `Debug`: it holds the secret, this once.
-#[derive(Clone, Serialize, Deserialize)]
+/// What can be done with them.
+pub fn routes() -> Resource {
+    let operations = vec![
+        post("make-hook", "/integrations/{integration}/hook", Access::Right(Right::Govern), make)
+            .says("Makes a new secret to sign hints with; the one before works for a day more."),
+        delete("end-hook", "/integrations/{integration}/hook", Access::Right(Right::Govern), end)
+            .says("Takes no hint any more."),
+    ];
+    Resource::new("Hooks", "Hints that systems send.", operations)
+}
+
+/// A hook that was made.
+// No `Debug`: it holds the secret, this once.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 pub struct HookMade {
     /// The integration.
     pub integration: IntegrationName,
@@ -31,32 +45,30 @@ pub struct HookMade {
 }
 
 /// A hint that was taken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HintTaken {
     /// When the system is read for it.
     pub read: Timestamp,
 }
 
-/// `POST /integrations/{integration}/hook`: a new secret; the one before works for a day more.
 pub async fn make(
     State(hub): State<Hub>,
     caller: Caller,
     Segment(name): Segment<IntegrationName>,
-) -> Answer<HookMade> {
+) -> Result<ShownOnce<HookMade>, ApiError> {
     caller.may(Right::Govern)?;
     let secret = hub.engine.make_hook(&name, caller.actor()).await?.text().to_owned();
-    Ok(Json(HookMade { path: format!("/hooks/v1/{name}"), integration: name, secret }))
+    Ok(ShownOnce(HookMade { path: format!("/hooks/v1/{name}"), integration: name, secret }))
 }
 
-/// `DELETE /integrations/{integration}/hook`: no hint of it is taken any more; 204.
 pub async fn end(
     State(hub): State<Hub>,
     caller: Caller,
     Segment(name): Segment<IntegrationName>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<Done, ApiError> {
     caller.may(Right::Govern)?;
     hub.engine.end_hook(&name, caller.actor()).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Done)
 }
 
 /// `POST /hooks/v1/{integration}`: takes a hint; 202, also of one that was taken before.

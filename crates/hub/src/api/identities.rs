@@ -10,20 +10,45 @@ use bailiwick_core::{
     identity::Identity,
     time::Timestamp,
 };
-use bailiwick_engine::{Holder, Holders};
+use bailiwick_engine::{Holder, Holders, Why};
 use bailiwick_store::{Filter, KeyValue};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Hub, Page,
     answer::{Answer, Body, Params, Segment},
     caller::Caller,
+    operation::{Access, Resource, get, post},
     page::{Wanted, is},
     plans::{self, PlanView},
 };
 
+/// What can be done with them.
+pub fn routes() -> Resource {
+    let operations = vec![
+        get("list-identities", "/identities", list).says("Identities, oldest first."),
+        get("show-identity", "/identities/{identity}", show)
+            .says("One identity by its id, `source/key` or e-mail address, with its accounts and cases.")
+            .fails(&[409]),
+        post("join-identities", "/identities/{identity}/join", Access::Decided, join)
+            .says("Asks that another record becomes this person's; a second person approves the plan.")
+            .of("/identities/{identity}"),
+        post("split-identity", "/identities/{identity}/split", Access::Decided, split)
+            .says("Asks that a record is its own person again; a second person approves the plan.")
+            .of("/identities/{identity}"),
+        get("show-why", "/identities/{identity}/entitlements/{entitlement}", why)
+            .says("Whether somebody has an entitlement, or had it, and why.")
+            .fails(&[409, 422]),
+        get("list-holders", "/entitlements/{entitlement}/holders", holders)
+            .says("Who holds an entitlement, and by what.")
+            .fails(&[409]),
+    ];
+    Resource::new("Identities", "Who is known, what they hold, and why.", operations)
+}
+
 /// What people call an identity.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Who {
     /// Its id.
     pub id: IdentityId,
@@ -52,7 +77,7 @@ impl Who {
 }
 
 /// An identity and what belongs to it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct IdentityView {
     /// The identity.
     pub identity: Identity,
@@ -69,7 +94,7 @@ pub struct IdentityView {
 }
 
 /// What is to be joined to an identity.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JoinRequest {
     /// The other one: id, `source/key` or e-mail address.
@@ -79,7 +104,7 @@ pub struct JoinRequest {
 }
 
 /// What is to be split off an identity.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SplitRequest {
     /// The key, `source/key`.
@@ -89,21 +114,21 @@ pub struct SplitRequest {
 }
 
 /// Why somebody has an entitlement, or has it not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WhyView {
     /// In words.
     pub text: String,
     /// The same as a value.
+    #[schemars(with = "Why")]
     pub why: serde_json::Value,
 }
 
 /// Which identities.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct Which {
     pub(crate) state: Option<String>,
 }
 
-/// `GET /identities?state=&limit=&after=`
 pub async fn list(
     State(hub): State<Hub>,
     _: Caller,
@@ -114,7 +139,6 @@ pub async fn list(
     Ok(Json(wanted.read(&hub, &mut *tx, is("state", which.state).into_iter().collect()).await?))
 }
 
-/// `GET /identities/{identity}`: by id, `source/key` or e-mail.
 pub async fn show(
     State(hub): State<Hub>,
     _: Caller,
@@ -133,7 +157,6 @@ pub async fn show(
     Ok(Json(IdentityView { identity, accounts, cases, joined, asked }))
 }
 
-/// `POST /identities/{identity}/join`: any operator may ask; a second person approves the plan.
 pub async fn join(
     State(hub): State<Hub>,
     Caller(operator): Caller,
@@ -145,7 +168,6 @@ pub async fn join(
     plans::show(State(hub), Caller(operator), Segment(plan.id)).await
 }
 
-/// `POST /identities/{identity}/split`: any operator may ask; a second person approves the plan.
 pub async fn split(
     State(hub): State<Hub>,
     Caller(operator): Caller,
@@ -158,13 +180,13 @@ pub async fn split(
 }
 
 /// For which time.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct When {
     at: Option<Timestamp>,
 }
 
 /// Somebody who holds an entitlement, and who that is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HolderView {
     /// Who it is; absent when that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -174,7 +196,6 @@ pub struct HolderView {
     pub holder: Holder,
 }
 
-/// `GET /entitlements/{entitlement}/holders?limit=&after=`: who holds it.
 pub async fn holders(
     State(hub): State<Hub>,
     _: Caller,
@@ -188,7 +209,6 @@ pub async fn holders(
     Ok(Json(Page { items: items.into_iter().map(view).collect(), next }))
 }
 
-/// `GET /identities/{identity}/entitlements/{entitlement}?at=`: whether, and why.
 pub async fn why(
     State(hub): State<Hub>,
     _: Caller,

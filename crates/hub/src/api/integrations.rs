@@ -1,8 +1,6 @@
 //! `/integrations`: what is connected, whether it may be used, and its credentials.
 
-use std::collections::BTreeMap;
-
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, extract::State};
 use bailiwick_connector::{Sleep, seal::CredentialScheme};
 use bailiwick_core::{
     authority::Class,
@@ -15,20 +13,52 @@ use bailiwick_core::{
 };
 use bailiwick_engine::{Spending, Waiting};
 use bailiwick_store::entities::Credential;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Hub,
-    answer::{Answer, ApiError, Body, Params, Raw, Segment, malformed},
+    answer::{Answer, ApiError, Body, Done, Params, Raw, Segment, ShownOnce, malformed},
     caller::{Caller, Right},
+    operation::{Access, Resource, delete, get, post, put},
 };
 use crate::problem::Problem;
+
+/// What can be done with them.
+pub fn routes() -> Resource {
+    let operations = vec![
+        get("list-integrations", "/integrations", list)
+            .says("All integrations, by name."),
+        post("release-integration", "/integrations/{integration}/release", Access::Right(Right::Govern), release)
+            .says("Lifts a quarantine."),
+        post("withdraw-gates", "/integrations/{integration}/withdrawal", Access::Right(Right::Govern), withdraw)
+            .says("Takes gates back, in force at once; gives the plans that wait."),
+        post("certify-integration", "/integrations/{integration}/certification", Access::Right(Right::Govern), certify)
+            .says("Asks for the gate that is shut; gives the plans that wait."),
+        get("show-held-changes", "/integrations/{integration}/held", held)
+            .says("What a budget held, and what is spent of it."),
+        post("make-caller-token", "/integrations/{integration}/token", Access::Right(Right::Govern), admit)
+            .says("Makes a token to call with at the door; one before it ends."),
+        delete("end-caller-token", "/integrations/{integration}/token", Access::Right(Right::Govern), dismiss)
+            .says("Ends the token that calls at the door."),
+        put("seal-credential", "/integrations/{integration}/credentials/{purpose}", Access::Right(Right::Govern), seal)
+            .says("Seals a credential: the body is the secret, the query says how it is shown. It is never given back."),
+        post("test-scope", "/integrations/{integration}/test", Access::Right(Right::Govern), test)
+            .says("Tries on a canary what is declared and waits for its second gate.")
+            .fails(&[502]),
+    ];
+    Resource::new(
+        "Integrations",
+        "What is connected, whether it may be used, and its credentials.",
+        operations,
+    )
+}
 
 /// The longest life of a caller's token, days.
 const LONGEST_DAYS: u16 = 366;
 
 /// An integration and what is known of its credentials.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct IntegrationView {
     /// The integration.
     #[serde(flatten)]
@@ -46,7 +76,7 @@ pub struct IntegrationView {
 }
 
 /// Which gates are to be taken back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Withdrawal {
     /// The gates; at least one.
@@ -54,7 +84,7 @@ pub struct Withdrawal {
 }
 
 /// That there is a credential.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CredentialLine {
     /// What for.
     pub purpose: Purpose,
@@ -62,7 +92,6 @@ pub struct CredentialLine {
     pub at: Timestamp,
 }
 
-/// `GET /integrations`
 pub async fn list(State(hub): State<Hub>, _: Caller) -> Answer<Vec<IntegrationView>> {
     let mut tx = hub.read().await?;
     let integrations: Vec<Integration> = hub.all(&mut *tx, vec![]).await?;
@@ -90,19 +119,17 @@ pub async fn list(State(hub): State<Hub>, _: Caller) -> Answer<Vec<IntegrationVi
     Ok(Json(integrations.into_iter().map(view).collect()))
 }
 
-/// `POST /integrations/{integration}/release`: lifts a quarantine; 204.
 pub async fn release(
     State(hub): State<Hub>,
     caller: Caller,
     Segment(name): Segment<IntegrationName>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<Done, ApiError> {
     caller.may(Right::Govern)?;
     hub.engine.release(&name, caller.actor()).await?;
     hub.worker.nudge();
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Done)
 }
 
-/// `POST /integrations/{integration}/withdrawal`: takes gates back, in force at once; the plans that wait.
 pub async fn withdraw(
     State(hub): State<Hub>,
     caller: Caller,
@@ -118,8 +145,6 @@ pub async fn withdraw(
     Ok(Json(waiting))
 }
 
-/// `POST /integrations/{integration}/certification`: asks for the gate of what is in force that is shut: the
-/// first, or else the second with the authority as it is computed now; the plans that wait.
 pub async fn certify(
     State(hub): State<Hub>,
     caller: Caller,
@@ -132,15 +157,16 @@ pub async fn certify(
 }
 
 /// How long a caller's token is to work.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewCaller {
     /// Days.
     pub days: u16,
 }
 
-/// A caller that was admitted. No `Debug`: it holds the token, this once.
-#[derive(Clone, Serialize, Deserialize)]
+/// A caller that was admitted.
+// No `Debug`: it holds the token, this once.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 pub struct CallerMade {
     /// The integration.
     pub integration: IntegrationName,
@@ -150,7 +176,6 @@ pub struct CallerMade {
     pub token: String,
 }
 
-/// `GET /integrations/{integration}/held`: what was used of the budgets, and the changes that are held.
 pub async fn held(
     State(hub): State<Hub>,
     _: Caller,
@@ -159,38 +184,34 @@ pub async fn held(
     Ok(Json(hub.engine.spending(&name).await?))
 }
 
-/// `POST /integrations/{integration}/token`: a token to call with at the door; one before it ends.
 pub async fn admit(
     State(hub): State<Hub>,
     caller: Caller,
     Segment(name): Segment<IntegrationName>,
     Body(NewCaller { days }): Body<NewCaller>,
-) -> Answer<CallerMade> {
+) -> Result<ShownOnce<CallerMade>, ApiError> {
     caller.may(Right::Govern)?;
     if !(1..=LONGEST_DAYS).contains(&days) {
         return Err(malformed(format!("a token works for 1 to {LONGEST_DAYS} days")));
     }
     let (admitted, token) = hub.engine.admit_caller(&name, days, caller.actor()).await?;
     hub.worker.nudge();
-    Ok(Json(CallerMade { integration: admitted.integration, expires: admitted.expires, token }))
+    Ok(ShownOnce(CallerMade { integration: admitted.integration, expires: admitted.expires, token }))
 }
 
-/// `DELETE /integrations/{integration}/token`: the token does not work any more; 204.
 pub async fn dismiss(
     State(hub): State<Hub>,
     caller: Caller,
     Segment(name): Segment<IntegrationName>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<Done, ApiError> {
     caller.may(Right::Govern)?;
     if !hub.engine.dismiss_caller(&name, caller.actor()).await? {
         return Err(Problem::new(404, "not-found", format!("`{name}` has no token")).into());
     }
     hub.worker.nudge();
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Done)
 }
 
-/// `POST /integrations/{integration}/test`: tries what is declared of it and waits for its second gate. It
-/// takes as long as the system needs to show each change.
 pub async fn test(
     State(hub): State<Hub>,
     caller: Caller,
@@ -200,21 +221,39 @@ pub async fn test(
     Ok(Json(hub.engine.test_scope(&name, caller.actor(), &Sleep).await?))
 }
 
-/// `PUT /integrations/{integration}/credentials/{purpose}`: the body is the secret; it is sealed and never
-/// given back. 204. The query says how it is shown (`scheme=basic&user=…`); without one, as a bearer token.
+/// How a credential is shown to its system; nothing said is as a bearer token.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ShownAs {
+    /// `bearer`, `basic` with `user`, `header` with `name`, `access-key` with `id`, or `client-credentials` with `client_id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scheme: Option<String>,
+    /// The user name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    /// The name of the header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// The id of the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    /// The id of the client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    client_id: Option<String>,
+}
+
 pub async fn seal(
     State(hub): State<Hub>,
     caller: Caller,
     Segment((name, purpose)): Segment<(IntegrationName, Purpose)>,
-    Params(shown): Params<BTreeMap<String, String>>,
+    Params(shown): Params<ShownAs>,
     Raw(bytes): Raw,
-) -> Result<StatusCode, ApiError> {
+) -> Result<Done, ApiError> {
     caller.may(Right::Govern)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| malformed("the credential is not text"))?.trim();
     if text.is_empty() || text.chars().any(char::is_control) {
         return Err(malformed("the credential is empty or has control characters in it"));
     }
-    let scheme = match shown.is_empty() {
+    let scheme = match shown == ShownAs::default() {
         true => CredentialScheme::Bearer,
         false => serde_json::to_value(shown).and_then(serde_json::from_value).map_err(|error| {
             malformed(format!("the query does not say how the credential is shown: {error}"))
@@ -223,5 +262,5 @@ pub async fn seal(
     let credential = crate::open::credential(scheme, text);
     hub.engine.seal_credential(&name, purpose, credential, caller.actor()).await?;
     hub.worker.nudge();
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Done)
 }

@@ -4,23 +4,46 @@
 use axum::{Json, extract::State};
 use bailiwick_core::{id::IntegrationName, review::LastDrill};
 use bailiwick_engine::{Killed, Sweep};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
     Hub,
     answer::{Answer, Params, Raw, Segment, malformed},
     caller::{Caller, Right},
+    operation::{Access, Resource, get, post},
     wait::Wait,
 };
 
+/// What can be done with them.
+pub fn routes() -> Resource {
+    let operations = vec![
+        get("show-kill", "/integrations/{integration}/kill", show)
+            .says("How it is with one that has ended.")
+            .fails(&[409]),
+        post("kill-integration", "/integrations/{integration}/kill", Access::Right(Right::Govern), kill)
+            .says("Ends an integration at once: the case that proves it, or the plan that waits.")
+            .fails(&[502]),
+        post("drill-kill", "/integrations/{integration}/drill", Access::Right(Right::Govern), drill)
+            .says("Shows that killing it would work; the body may be the secret of a spare credential, which is ended.")
+            .fails(&[502]),
+        get("show-sweep", "/vendors/{vendor}/sweep", swept)
+            .says("How far a sweep over a vendor is.")
+            .fails(&[409]),
+        post("sweep-vendor", "/vendors/{vendor}/sweep", Access::Right(Right::Govern), sweep)
+            .says("Opens a sweep over everything of a vendor, or goes on with it.")
+            .fails(&[502]),
+    ];
+    Resource::new("Ending integrations", "Ending integrations, and proof that they have ended.", operations)
+}
+
 /// What a sweep is to do.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct How {
     #[serde(default)]
     kill: bool,
 }
 
-/// `GET /integrations/{integration}/kill`: how it is with one that has ended.
 pub async fn show(
     State(hub): State<Hub>,
     _: Caller,
@@ -29,8 +52,6 @@ pub async fn show(
     Ok(Json(hub.engine.killed(&name).await?))
 }
 
-/// `POST /integrations/{integration}/kill?wait=SECONDS`: ends it at once; the case that proves it, or the plan that
-/// waits.
 pub async fn kill(
     State(hub): State<Hub>,
     caller: Caller,
@@ -46,8 +67,6 @@ pub async fn kill(
     }
 }
 
-/// `POST /integrations/{integration}/drill`: shows that killing it would work; the body may be the secret of a
-/// spare credential, which is ended.
 pub async fn drill(
     State(hub): State<Hub>,
     caller: Caller,
@@ -63,12 +82,10 @@ pub async fn drill(
     Ok(Json(hub.engine.drill_kill(&name, spare, caller.actor()).await?))
 }
 
-/// `GET /vendors/{vendor}/sweep`: how far it is.
 pub async fn swept(State(hub): State<Hub>, _: Caller, Segment(vendor): Segment<String>) -> Answer<Sweep> {
     Ok(Json(hub.engine.swept(&vendor).await?))
 }
 
-/// `POST /vendors/{vendor}/sweep?kill=BOOL&wait=SECONDS`: opens one, or goes on with it.
 pub async fn sweep(
     State(hub): State<Hub>,
     caller: Caller,

@@ -5,20 +5,29 @@ use bailiwick_core::{
     metrics::Figures,
     time::{SignedDuration, Timestamp},
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
     Hub,
     answer::{Answer, ApiError, Params, malformed},
     caller::Caller,
+    operation::{Resource, get},
 };
 use crate::span;
+
+/// What can be done with them.
+pub fn routes() -> Resource {
+    let operations =
+        vec![get("show-metrics", "/metrics", show).says("As of now, of what began at `since` or later.")];
+    Resource::new("Figures", "Figures of a window, from the log.", operations)
+}
 
 /// The window when none is asked for.
 const USUAL: &str = "30d";
 
 /// Which window.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct Window {
     since: Option<String>,
 }
@@ -39,7 +48,6 @@ impl Window {
     }
 }
 
-/// `GET /metrics?since=`: as of now, of what began at `since` or later.
 pub async fn show(State(hub): State<Hub>, _: Caller, Params(window): Params<Window>) -> Answer<Figures> {
     let since = window.begins(hub.engine.now())?;
     Ok(Json(hub.engine.metrics(since).await?))

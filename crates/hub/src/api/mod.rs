@@ -2,7 +2,8 @@
 //! `/door/v1/…`, for integrations.
 //!
 //! Bearer tokens of operators; JSON in and out; problems as RFC 9457 with stable codes. One file for each
-//! resource: what it looks like, then its handlers. A handler translates; what is decided is decided by
+//! resource: what can be done, what it looks like, then its handlers. The table of what can be done makes the router and the
+//! description (`operation.rs`), and everybody is held to that (`contract.rs`). A handler translates; what is decided is decided by
 //! the engine. Deliberately absent: any way to change state that is not a call of the engine.
 
 pub mod access;
@@ -16,19 +17,26 @@ mod break_glass;
 pub mod caller;
 pub mod cases;
 pub mod configuration;
+mod contract;
 mod decisions;
 pub mod departures;
+pub mod description;
 mod door;
+mod etag;
 pub mod evidence;
+pub mod example;
 mod exposition;
 pub mod findings;
 mod health;
 mod hooks;
+mod idempotency;
 pub mod identities;
 pub mod integrations;
 pub mod kill;
 pub mod metrics;
 pub mod names;
+pub mod openapi;
+pub mod operation;
 mod operators;
 mod pace;
 pub mod page;
@@ -39,8 +47,10 @@ pub mod recovery;
 mod request;
 pub mod reviews;
 pub mod sessions;
+mod signature;
 mod sources;
 pub mod status;
+mod strict;
 pub mod systems;
 pub mod tasks;
 mod terminations;
@@ -49,11 +59,12 @@ pub mod traces;
 mod undo;
 pub mod wait;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::{
     Router,
-    routing::{delete, get, patch, post, put},
+    middleware::{from_fn, from_fn_with_state},
+    routing::{MethodRouter, get, patch, post},
 };
 use bailiwick_engine::{Engine, Sequencer};
 use tokio::sync::{Semaphore, watch};
@@ -71,12 +82,15 @@ pub use self::{
     configuration::Bundle,
     decisions::{DecisionAsked, DecisionView},
     departures::{DepartureView, StayRequest},
+    description::{Described, Description, Section},
     evidence::{CheckRequest, CheckView, EraseRequest, EraseView},
     findings::FindingView,
     hooks::HookMade,
+    idempotency::{HEADER as KEY, UnderWay},
     identities::{HolderView, IdentityView, JoinRequest, SplitRequest, Who, WhyView},
     integrations::{CallerMade, IntegrationView, NewCaller, Withdrawal},
     names::{NameRelease, NameView},
+    operation::{Access, Operation, Resource, Verb},
     operators::{
         AskedFor, EnrolRequest, Enrolled, InvitationHalf, Joining, NewOperator, OperatorMade, OperatorView,
     },
@@ -131,6 +145,8 @@ pub struct Inner {
     pub folder: Folder,
     /// Held while a delivery is put there and read.
     pub delivering: tokio::sync::Mutex<()>,
+    /// The requests with a key that are under way.
+    pub under_way: UnderWay,
     /// How often operators call.
     pub pace: Pace,
     /// Who was turned away.
@@ -157,109 +173,106 @@ impl std::ops::Deref for Hub {
     }
 }
 
+/// What the API offers, in the order in which people meet it.
+fn resources() -> Vec<Resource> {
+    vec![
+        status::routes(),
+        configuration::routes(),
+        sources::routes(),
+        batches::routes(),
+        plans::routes(),
+        undo::routes(),
+        recovery::routes(),
+        identities::routes(),
+        departures::routes(),
+        names::routes(),
+        accounts::routes(),
+        alignments::routes(),
+        cases::routes(),
+        findings::routes(),
+        tasks::routes(),
+        systems::routes(),
+        integrations::routes(),
+        hooks::routes(),
+        authority::routes(),
+        decisions::routes(),
+        reviews::routes(),
+        kill::routes(),
+        access::routes(),
+        break_glass::routes(),
+        terminations::routes(),
+        door::routes(),
+        operators::routes(),
+        sessions::routes(),
+        passkeys::routes(),
+        tokens::routes(),
+        metrics::routes(),
+        traces::routes(),
+        evidence::routes(),
+    ]
+}
+
+/// What the API offers, described.
+pub static DESCRIPTION: LazyLock<Description> = LazyLock::new(|| Description::of(&resources()));
+
+/// The operations of the table, each behind what keeps it; those that take a token behind that.
+fn offered(hub: &Hub) -> Router<Hub> {
+    let operations: Vec<Operation> = resources().into_iter().flat_map(|one| one.operations).collect();
+    let mut views = Router::new();
+    for one in operations.iter().filter(|one| operations.iter().any(|other| other.view == Some(one.path))) {
+        if one.verb == Verb::Get {
+            views = views.route(one.path, one.route.clone().route_layer(from_fn(etag::tag)));
+        }
+    }
+    let views = views.with_state(hub.clone());
+    let (mut closed, mut open) = (Router::new(), Router::new());
+    for (operation, described) in operations.into_iter().zip(DESCRIPTION.operations()) {
+        let Operation { path, access, .. } = operation;
+        let route = kept(hub, operation, described, &views);
+        match access {
+            Access::Open => open = open.route(path, route),
+            Access::Token | Access::Right(_) | Access::Own(_) | Access::Decided => {
+                closed = closed.route(path, route);
+            }
+        }
+    }
+    closed.layer(from_fn_with_state(hub.clone(), caller::authenticate)).merge(open)
+}
+
+/// An operation behind what keeps it, from the inside out.
+fn kept(hub: &Hub, operation: Operation, described: &Described, views: &Router) -> MethodRouter<Hub> {
+    let Operation { id, path: _, route, limit, view, .. } = operation;
+    let route = match (described.verb, described.keyed()) {
+        (Verb::Get, _) => route.route_layer(from_fn(etag::tag)),
+        (Verb::Post | Verb::Put | Verb::Delete, false) => route,
+        (Verb::Post | Verb::Put | Verb::Delete, true) => {
+            let parts = view.map(|view| view.split('/').count());
+            let bound = Arc::new(etag::Bound { views: views.clone(), parts });
+            let keyed = Arc::new(idempotency::Keyed { hub: hub.clone(), operation: id });
+            route
+                .route_layer(from_fn_with_state(bound, etag::bind))
+                .route_layer(from_fn_with_state(keyed, idempotency::once))
+        }
+    };
+    let kept = Arc::new(contract::Kept::from(described));
+    let route = route.route_layer(from_fn_with_state(kept, contract::keep));
+    match limit {
+        Some(bytes) => route.route_layer(body::limit(bytes)),
+        None => route,
+    }
+}
+
 /// All routes.
 pub fn router(hub: Hub) -> Router {
-    let routes = Router::new()
-        .route("/status", get(status::show))
-        .route("/configuration/change", post(configuration::change).layer(body::limit(CONFIGURATION)))
-        .route("/configuration", put(configuration::replace).layer(body::limit(CONFIGURATION)))
-        .route("/sources/{source}/deliveries", post(sources::deliver).layer(body::limit(DELIVERY)))
-        .route("/batches", get(batches::list))
-        .route("/batches/{batch}", get(batches::show))
-        .route("/batches/{batch}/release", post(batches::release))
-        .route("/plans", get(plans::list))
-        .route("/plans/{plan}", get(plans::show))
-        .route("/plans/{plan}/approval", post(plans::approve))
-        .route("/plans/{plan}/invitation", get(operators::invitation))
-        .route("/undo", post(undo::ask))
-        .route("/recovery", get(recovery::show))
-        .route("/recovery/release", post(recovery::release))
-        .route("/identities", get(identities::list))
-        .route("/identities/{identity}", get(identities::show))
-        .route("/identities/{identity}/stay", post(departures::stay))
-        .route("/departures", get(departures::list))
-        .route("/names", get(names::list))
-        .route("/names/{name}/release", post(names::release))
-        .route("/identities/{identity}/join", post(identities::join))
-        .route("/identities/{identity}/split", post(identities::split))
-        .route("/identities/{identity}/entitlements/{entitlement}", get(identities::why))
-        .route("/entitlements/{entitlement}/holders", get(identities::holders))
-        .route("/accounts", get(accounts::list))
-        .route("/alignments", get(alignments::list))
-        .route("/identities/{identity}/alignment", post(alignments::look))
-        .route("/cases", get(cases::list))
-        .route("/cases/{case}", get(cases::show))
-        .route("/cases/{case}/cells/{system}/{class}/control", post(cases::accept))
-        .route("/findings", get(findings::list))
-        .route("/tasks", get(tasks::list))
-        .route("/tasks/{task}", get(tasks::show))
-        .route("/tasks/{task}/answer", post(tasks::answer))
-        .route("/systems/{system}/check", post(systems::check))
-        .route("/systems/{system}/profile", get(systems::profile).post(systems::probe))
-        .route("/systems/{system}/drill", get(systems::drilled).post(systems::drill))
-        .route("/systems/{system}/trial", post(systems::trial))
-        .route("/systems/{system}/audit", post(systems::audit))
-        .route("/systems/{system}/reconciliation", get(systems::progress).post(systems::reconcile))
-        .route("/integrations", get(integrations::list))
-        .route("/integrations/{integration}/authority", get(authority::show))
-        .route("/integrations/{integration}/blast", get(authority::of_integration))
-        .route("/integrations/{integration}/credentials/{purpose}/blast", get(authority::of_credential))
-        .route("/vendors/{vendor}/blast", get(authority::of_vendor))
-        .route("/integrations/{integration}/release", post(integrations::release))
-        .route("/integrations/{integration}/withdrawal", post(integrations::withdraw))
-        .route("/integrations/{integration}/certification", post(integrations::certify))
-        .route("/integrations/{integration}/held", get(integrations::held))
-        .route("/integrations/{integration}/token", post(integrations::admit).delete(integrations::dismiss))
-        .route("/integrations/{integration}/hook", post(hooks::make).delete(hooks::end))
-        .route("/signals", get(door::list))
-        .route("/integrations/{integration}/credentials/{purpose}", put(integrations::seal))
-        .route("/integrations/{integration}/test", post(integrations::test))
-        .route("/exceptions", get(access::list).post(access::ask))
-        .route("/exceptions/{exception}/end", post(access::end))
-        .route("/break-glass", get(break_glass::list))
-        .route("/break-glass/{case}", post(break_glass::open))
-        .route("/break-glass/exceptions/{exception}/review", post(break_glass::review))
-        .route("/terminations", get(terminations::list).post(terminations::arm))
-        .route("/terminations/fire", post(terminations::fire))
-        .route("/terminations/disarm", post(terminations::disarm))
-        .route("/terminations/{termination}", get(terminations::show))
-        .route("/terminations/{termination}/lift", post(terminations::lift))
-        .route("/operators/{name}/factor", post(operators::enrol))
-        .route("/operators/{name}/token", delete(operators::revoke))
-        .route("/integrations/{integration}/transfer", post(reviews::propose))
-        .route("/integrations/{integration}/acceptance", post(reviews::accept))
-        .route("/integrations/{integration}/review", get(reviews::show).post(reviews::decide))
-        .route("/reviews", get(reviews::list))
-        .route("/transfers", get(reviews::transfers))
-        .route("/integrations/{integration}/kill", get(kill::show).post(kill::kill))
-        .route("/integrations/{integration}/drill", post(kill::drill))
-        .route("/vendors/{vendor}/sweep", get(kill::swept).post(kill::sweep))
-        .route("/operators", get(operators::list).post(operators::add))
-        .route("/sessions", get(sessions::list).post(sessions::offer))
-        .route("/sessions/{session}", delete(sessions::end))
-        .route("/decisions", post(decisions::explain))
-        .route("/passkeys", get(passkeys::list))
-        .route("/passkeys/{passkey}/removal", post(passkeys::remove))
-        .route("/tokens", get(tokens::list).post(tokens::make))
-        .route("/tokens/{token}", delete(tokens::revoke))
-        .route("/metrics", get(metrics::show))
-        .route("/traces", get(traces::list))
-        .route("/traces/{event}", get(traces::show))
-        .route("/evidence/checkpoint", get(evidence::checkpoint))
-        .route("/evidence/packs/{subject}", get(evidence::export))
-        .route("/evidence/check", post(evidence::check))
-        .route("/evidence/erasures", post(evidence::erase))
-        .layer(axum::middleware::from_fn_with_state(hub.clone(), caller::authenticate))
-        // Whoever joins has no token yet.
-        .route("/operators/{name}/joining", post(operators::join));
+    let routes = offered(&hub).route("/openapi.json", get(openapi::show));
     let scraped = Router::new()
         .route("/metrics", get(exposition::show))
-        .layer(axum::middleware::from_fn_with_state(hub.clone(), caller::authenticate));
+        .layer(from_fn_with_state(hub.clone(), caller::authenticate));
     let door = Router::new()
         .route("/signals", post(door::signal))
         .route("/identities/{source}/{key}", patch(door::write))
         .layer(body::limit(AT_THE_DOOR))
-        .layer(axum::middleware::from_fn_with_state(hub.clone(), door::authenticate));
+        .layer(from_fn_with_state(hub.clone(), door::authenticate));
     Router::new()
         .nest("/api/v1", routes)
         .nest("/door/v1", door)
@@ -281,9 +294,25 @@ pub fn router(hub: Hub) -> Router {
                 "the resource does not have this method",
             ))
         })
-        .layer(axum::middleware::from_fn_with_state(hub.clone(), request::identify))
+        .layer(from_fn_with_state(hub.clone(), request::identify))
         .with_state(hub)
 }
 
 #[cfg(test)]
+mod access_tests;
+#[cfg(test)]
+mod attack_tests;
+#[cfg(test)]
+mod condition_tests;
+#[cfg(test)]
 mod door_tests;
+#[cfg(test)]
+mod guide_tests;
+#[cfg(test)]
+mod once_tests;
+#[cfg(test)]
+mod openapi_tests;
+#[cfg(test)]
+mod stage_tests;
+#[cfg(test)]
+mod tenant_tests;

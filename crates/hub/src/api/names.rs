@@ -2,16 +2,28 @@
 
 use axum::{Json, extract::State};
 use bailiwick_core::{id::ReservedId, reserved::Reserved};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Hub, Who,
     answer::{Answer, Body, Segment},
     caller::{Caller, Right},
+    operation::{Access, Resource, get, post},
 };
 
+/// What can be done with them.
+pub fn routes() -> Resource {
+    let operations = vec![
+        get("list-names", "/names", list).says("Names that are kept, oldest first."),
+        post("release-name", "/names/{name}/release", Access::Right(Right::Accept), release)
+            .says("Gives a name free: the first one asks, the second one does it."),
+    ];
+    Resource::new("Names", "Names of those who left, which are given to nobody else.", operations)
+}
+
 /// A name that is kept, and whose it was. The name itself is not known here.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NameView {
     /// Whose it was.
     pub who: Who,
@@ -21,14 +33,13 @@ pub struct NameView {
 }
 
 /// Why a name is released.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NameRelease {
     /// Why.
     pub reason: String,
 }
 
-/// `GET /names`: oldest first.
 pub async fn list(State(hub): State<Hub>, _: Caller) -> Answer<Vec<NameView>> {
     let all = hub.engine.reserved_names().await?;
     let who = hub.who(&mut *hub.read().await?, all.iter().map(|name| name.identity)).await?;
@@ -36,7 +47,6 @@ pub async fn list(State(hub): State<Hub>, _: Caller) -> Answer<Vec<NameView>> {
     Ok(Json(all.into_iter().map(view).collect()))
 }
 
-/// `POST /names/{name}/release`: the first one asks, the second one does it.
 pub async fn release(
     State(hub): State<Hub>,
     caller: Caller,

@@ -9,19 +9,42 @@ use bailiwick_core::{
 };
 use bailiwick_engine::{OperatorAsked, OperatorRequest, Waiting};
 use bailiwick_store::entities::Operator;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Hub,
-    answer::{Answer, Body, Segment, malformed},
+    answer::{Answer, ApiError, Body, Segment, ShownOnce, malformed},
     caller::{Caller, Right},
+    operation::{Access, Resource, delete, get, post},
 };
+
+/// What can be done with them.
+pub fn routes() -> Resource {
+    let operations = vec![
+        get("list-operators", "/operators", list).says("All operators, by id."),
+        post("add-operator", "/operators", Access::Right(Right::Govern), add)
+            .says("Adds an operator, or asks for that.")
+            .fails(&[404]),
+        post("enrol-factor", "/operators/{name}/factor", Access::Own(Right::Govern), enrol)
+            .says("Makes a second factor, in the place of the one there is. One's own needs no role."),
+        delete("revoke-operator", "/operators/{name}/token", Access::Own(Right::Govern), revoke)
+            .says("Ends the token of an operator. One's own needs no role."),
+        get("show-invitation-half", "/plans/{plan}/invitation", invitation)
+            .says("The half of an invitation that the caller may hand over.")
+            .fails(&[403, 409]),
+        post("join-operator", "/operators/{name}/joining", Access::Open, join)
+            .says("Takes an invitation over. Both halves of it are the proof.")
+            .fails(&[403, 404, 409, 422]),
+    ];
+    Resource::new("Operators", "Who works with the hub.", operations)
+}
 
 /// The longest life of a token, days.
 const LONGEST_DAYS: u16 = 366;
 
 /// An operator, without the digest of their token.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OperatorView {
     /// Their id.
     pub id: OperatorId,
@@ -52,7 +75,7 @@ impl From<Operator> for OperatorView {
 }
 
 /// An operator to be added.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewOperator {
     /// Their name.
@@ -69,8 +92,9 @@ pub struct NewOperator {
     pub days: u16,
 }
 
-/// An operator that was added. No `Debug`: it holds the token, this once.
-#[derive(Clone, Serialize, Deserialize)]
+/// An operator that was added.
+// No `Debug`: it holds the token, this once.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 pub struct OperatorMade {
     /// The operator.
     #[serde(flatten)]
@@ -79,8 +103,9 @@ pub struct OperatorMade {
     pub token: String,
 }
 
-/// What came of asking for an operator. No `Debug`: it may hold the token.
-#[derive(Clone, Serialize, Deserialize)]
+/// What came of asking for an operator.
+// No `Debug`: it may hold the token.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "state")]
 pub enum AskedFor {
     /// They are added.
@@ -92,15 +117,17 @@ pub enum AskedFor {
     },
 }
 
-/// One half of an invitation. No `Debug`: both halves together are a secret.
-#[derive(Clone, Serialize, Deserialize)]
+/// One half of an invitation.
+// No `Debug`: both halves together are a secret.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 pub struct InvitationHalf {
     /// It, for the invited person alone.
     pub half: String,
 }
 
-/// Both halves of an invitation. No `Debug`: they are a secret.
-#[derive(Clone, Serialize, Deserialize)]
+/// Both halves of an invitation.
+// No `Debug`: they are a secret.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Joining {
     /// The halves, in any order.
@@ -108,7 +135,7 @@ pub struct Joining {
 }
 
 /// Who is to have a second factor.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EnrolRequest {
     /// A code of the caller, when a factor is replaced.
@@ -116,8 +143,9 @@ pub struct EnrolRequest {
     pub code: Option<String>,
 }
 
-/// A second factor that was made. No `Debug`: it holds the secret, this once.
-#[derive(Clone, Serialize, Deserialize)]
+/// A second factor that was made.
+// No `Debug`: it holds the secret, this once.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Enrolled {
     /// Whose.
     pub operator: String,
@@ -125,30 +153,31 @@ pub struct Enrolled {
     pub address: String,
 }
 
-/// `POST /operators/{name}/factor`: makes a second factor, in the place of the one there is.
 pub async fn enrol(
     State(hub): State<Hub>,
     caller: Caller,
     Segment(name): Segment<String>,
     Body(request): Body<EnrolRequest>,
-) -> Answer<Enrolled> {
+) -> Result<ShownOnce<Enrolled>, ApiError> {
     // One's own needs no right; the engine says who may give one to somebody else.
     if caller.0.name != name {
         caller.may(Right::Govern)?;
     }
     let made = hub.engine.enrol(&name, &caller.0, request.code.as_deref()).await?;
-    Ok(Json(Enrolled { operator: name, address: made.address().to_owned() }))
+    Ok(ShownOnce(Enrolled { operator: name, address: made.address().to_owned() }))
 }
 
-/// `GET /operators`
 pub async fn list(State(hub): State<Hub>, _: Caller) -> Answer<Vec<OperatorView>> {
     let mut tx = hub.read().await?;
     let operators: Vec<Operator> = hub.all(&mut *tx, vec![]).await?;
     Ok(Json(operators.into_iter().map(OperatorView::from).collect()))
 }
 
-/// `POST /operators`: adds one, or asks for that.
-pub async fn add(State(hub): State<Hub>, caller: Caller, Body(new): Body<NewOperator>) -> Answer<AskedFor> {
+pub async fn add(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Body(new): Body<NewOperator>,
+) -> Result<ShownOnce<AskedFor>, ApiError> {
     caller.may(Right::Govern)?;
     let NewOperator { name, roles, person, subject, days } = new;
     if name.trim().is_empty() || roles.is_empty() || !(1..=LONGEST_DAYS).contains(&days) {
@@ -159,7 +188,7 @@ pub async fn add(State(hub): State<Hub>, caller: Caller, Body(new): Body<NewOper
     let asked =
         hub.engine.ask_operator(&name, OperatorRequest { roles, person, subject }, days, &caller.0).await?;
     hub.worker.nudge();
-    Ok(Json(match asked {
+    Ok(ShownOnce(match asked {
         OperatorAsked::Added(operator, token) => {
             AskedFor::Added(OperatorMade { operator: (*operator).into(), token })
         }
@@ -167,7 +196,6 @@ pub async fn add(State(hub): State<Hub>, caller: Caller, Body(new): Body<NewOper
     }))
 }
 
-/// `DELETE /operators/{name}/token`: ends the token of an operator.
 pub async fn revoke(
     State(hub): State<Hub>,
     caller: Caller,
@@ -180,22 +208,20 @@ pub async fn revoke(
     Ok(Json(hub.engine.revoke_operator(&name, &caller.0).await?.into()))
 }
 
-/// `GET /plans/{plan}/invitation`: the half of who asks.
 pub async fn invitation(
     State(hub): State<Hub>,
     caller: Caller,
     Segment(plan): Segment<PlanId>,
-) -> Answer<InvitationHalf> {
-    Ok(Json(InvitationHalf { half: hub.engine.invitation(plan, &caller.0).await? }))
+) -> Result<ShownOnce<InvitationHalf>, ApiError> {
+    Ok(ShownOnce(InvitationHalf { half: hub.engine.invitation(plan, &caller.0).await? }))
 }
 
-/// `POST /operators/{name}/joining`: takes an invitation over. It takes no token: the halves are the proof.
 pub async fn join(
     State(hub): State<Hub>,
     Segment(name): Segment<String>,
     Body(joining): Body<Joining>,
-) -> Answer<OperatorMade> {
+) -> Result<ShownOnce<OperatorMade>, ApiError> {
     let [one, other] = &joining.halves;
     let (operator, token) = hub.engine.join(&name, [one, other]).await?;
-    Ok(Json(OperatorMade { operator: operator.into(), token }))
+    Ok(ShownOnce(OperatorMade { operator: operator.into(), token }))
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bailiwick_core::{id::IdentityId, identity::Identity};
 use bailiwick_store::{Entity, Filter, KeyValue, Select, Stored, Table, Tx, get, select};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Hub, Who, answer::ApiError};
@@ -15,7 +16,8 @@ const LENGTH: u32 = 100;
 const LONGEST: u32 = 1000;
 
 /// Part of a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "PageOf{T}")]
 pub struct Page<T> {
     /// The items, by id.
     pub items: Vec<T>,
@@ -25,7 +27,7 @@ pub struct Page<T> {
 }
 
 /// Which part of a list is asked for.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 pub struct Wanted {
     /// At most so many items.
     limit: Option<u32>,

@@ -1,6 +1,6 @@
 //! `/passkeys`: what operators sign in with at the console. They are enrolled there, because only a browser can.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, extract::State};
 use bailiwick_core::{
     id::{OperatorId, PasskeyId},
     passkey::{Algorithm, Using},
@@ -8,17 +8,34 @@ use bailiwick_core::{
 };
 use bailiwick_engine::Given;
 use bailiwick_store::{Filter, entities::Passkey};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Hub,
-    answer::{Answer, ApiError, Body, Segment},
+    answer::{Answer, ApiError, Body, Done, Segment},
     caller::{Caller, Right},
+    operation::{Access, Resource, get, post},
 };
 use crate::problem::Problem;
 
+/// What can be done with them.
+pub fn routes() -> Resource {
+    let operations = vec![
+        get("list-passkeys", "/passkeys", list)
+            .says("One's own passkeys; those of everybody for who governs."),
+        post("remove-passkey", "/passkeys/{passkey}/removal", Access::Own(Right::Govern), remove)
+            .says("Removes a passkey. One's own takes a code of the moment, where one has a factor."),
+    ];
+    Resource::new(
+        "Passkeys",
+        "What operators sign in with at the console, where they are enrolled.",
+        operations,
+    )
+}
+
 /// A passkey, without its key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PasskeyView {
     /// Its id.
     pub passkey: PasskeyId,
@@ -45,7 +62,7 @@ impl From<Passkey> for PasskeyView {
 }
 
 /// What proves who asks.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Proving {
     /// A code of the moment.
@@ -75,7 +92,6 @@ pub fn party(hub: &Hub) -> Result<&bailiwick_core::passkey::Party, ApiError> {
     })
 }
 
-/// `GET /passkeys`: one's own; those of everybody for who governs.
 pub async fn list(State(hub): State<Hub>, caller: Caller) -> Answer<Vec<PasskeyView>> {
     let own = Filter::Is("operator", caller.0.id.to_string().into());
     let filters = if caller.may(Right::Govern).is_ok() { vec![] } else { vec![own] };
@@ -83,16 +99,15 @@ pub async fn list(State(hub): State<Hub>, caller: Caller) -> Answer<Vec<PasskeyV
     Ok(Json(passkeys.into_iter().map(PasskeyView::from).collect()))
 }
 
-/// `POST /passkeys/{passkey}/removal`: 204. One's own takes a code; somebody else's takes an administrator.
 pub async fn remove(
     State(hub): State<Hub>,
     caller: Caller,
     Segment(passkey): Segment<PasskeyId>,
     Body(proving): Body<Proving>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<Done, ApiError> {
     owned(&hub, &caller, passkey).await?;
     hub.engine.remove_passkey(passkey, &caller.0, None, proving.code.as_deref().into()).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Done)
 }
 
 /// Fails unless it is the caller's, or they govern. Whose passkeys there are is nobody else's to know.

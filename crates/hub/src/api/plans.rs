@@ -1,6 +1,6 @@
 //! `/plans`: what is to be changed for whom, and who approves it.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, extract::State};
 use bailiwick_core::{
     digest::Digest,
     id::{IdentityId, PlanId},
@@ -10,18 +10,34 @@ use bailiwick_store::{
     Filter,
     entities::{PlanRow, Run},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Hub, Page, Who,
-    answer::{Answer, ApiError, Body, Params, Segment},
+    answer::{Answer, ApiError, Body, Done, Params, Segment},
     caller::Caller,
+    operation::{Access, Resource, get, post},
     page::{Wanted, is},
     passkeys::given,
 };
 
+/// What can be done with them.
+pub fn routes() -> Resource {
+    let operations = vec![
+        get("list-plans", "/plans", list)
+            .says("Plans, oldest first."),
+        get("show-plan", "/plans/{plan}", show)
+            .says("One plan, and how far it was carried out. What was prepared for a termination is there for who may see it."),
+        post("approve-plan", "/plans/{plan}/approval", Access::Decided, approve)
+            .says("Approves the plan that was seen.")
+            .of("/plans/{plan}"),
+    ];
+    Resource::new("Plans", "What is to be changed for whom, and who approves it.", operations)
+}
+
 /// A plan, for whom it is, and how far it was carried out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanView {
     /// For whom.
     pub who: Who,
@@ -34,7 +50,7 @@ pub struct PlanView {
 }
 
 /// An approval: of what was seen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApprovalRequest {
     /// The digest of the plan that the approver saw.
@@ -48,13 +64,12 @@ pub struct ApprovalRequest {
 }
 
 /// Which plans.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct Which {
     pub(crate) state: Option<String>,
     pub(crate) identity: Option<IdentityId>,
 }
 
-/// `GET /plans?state=&identity=&limit=&after=`
 pub async fn list(
     State(hub): State<Hub>,
     _: Caller,
@@ -72,9 +87,6 @@ pub async fn list(
     })))
 }
 
-/// `GET /plans/{plan}`
-///
-/// What was prepared for a termination is there for who may see it.
 pub async fn show(
     State(hub): State<Hub>,
     Caller(operator): Caller,
@@ -96,15 +108,14 @@ pub async fn show(
     Ok(Json(PlanView { who, row, runs }))
 }
 
-/// `POST /plans/{plan}/approval`: 204 when it is given and used.
 pub async fn approve(
     State(hub): State<Hub>,
     Caller(operator): Caller,
     Segment(plan): Segment<PlanId>,
     Body(request): Body<ApprovalRequest>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<Done, ApiError> {
     let given = given(&hub, request.code.as_deref(), request.passkey.as_ref())?;
     hub.engine.approve_given(plan, request.digest, &operator, given).await?;
     hub.worker.nudge();
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Done)
 }

@@ -10,18 +10,48 @@ use bailiwick_core::{
     transfer::{Post, Transfer},
 };
 use bailiwick_engine::Waiting;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Hub, Page,
     answer::{Answer, Body, Params, Segment},
     caller::{Caller, Right},
+    operation::{Access, Resource, get, post},
     page::{Wanted, is},
     passkeys::given,
 };
 
+/// What can be done with them.
+pub fn routes() -> Resource {
+    let operations = vec![
+        get("list-reviews", "/reviews", list).says("Reviews, oldest first."),
+        get("list-transfers", "/transfers", transfers).says("Transfers, oldest first."),
+        get("show-review", "/integrations/{integration}/review", show)
+            .says("What there is to look at now, with the digest that a decision names.")
+            .fails(&[409]),
+        post("decide-review", "/integrations/{integration}/review", Access::Decided, decide)
+            .says("Decides what was shown: keep, narrow or end it.")
+            .of("/integrations/{integration}/review"),
+        post(
+            "propose-transfer",
+            "/integrations/{integration}/transfer",
+            Access::Right(Right::Operate),
+            propose,
+        )
+        .says("Proposes who answers for an integration."),
+        post("accept-transfer", "/integrations/{integration}/acceptance", Access::Decided, accept)
+            .says("Takes over what was proposed; gives the plans that wait."),
+    ];
+    Resource::new(
+        "Reviews and transfers",
+        "Integrations that are looked at anew, and that go to somebody else.",
+        operations,
+    )
+}
+
 /// What a reviewer is shown, and what identifies it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReviewView {
     /// What is shown.
     #[serde(flatten)]
@@ -31,7 +61,7 @@ pub struct ReviewView {
 }
 
 /// A decision.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DecisionRequest {
     /// What.
@@ -50,7 +80,7 @@ pub struct DecisionRequest {
 }
 
 /// Who is proposed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Proposal {
     /// `source/key` of the person.
@@ -60,7 +90,8 @@ pub struct Proposal {
 }
 
 /// That the caller answers for it from now on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "TransferAcceptance")]
 #[serde(deny_unknown_fields)]
 pub struct Acceptance {
     /// Who is the backup, if that changes.
@@ -69,12 +100,11 @@ pub struct Acceptance {
 }
 
 /// Which reviews and transfers.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct Which {
     pub(crate) integration: Option<IntegrationName>,
 }
 
-/// `GET /reviews?integration=&limit=&after=`
 pub async fn list(
     State(hub): State<Hub>,
     _: Caller,
@@ -86,7 +116,6 @@ pub async fn list(
     Ok(Json(wanted.read(&hub, &mut *tx, filters.into_iter().collect()).await?))
 }
 
-/// `GET /transfers?integration=&limit=&after=`
 pub async fn transfers(
     State(hub): State<Hub>,
     _: Caller,
@@ -98,7 +127,6 @@ pub async fn transfers(
     Ok(Json(wanted.read(&hub, &mut *tx, filters.into_iter().collect()).await?))
 }
 
-/// `GET /integrations/{integration}/review`: what there is to look at now.
 pub async fn show(
     State(hub): State<Hub>,
     _: Caller,
@@ -108,7 +136,6 @@ pub async fn show(
     Ok(Json(ReviewView { digest: shown.digest(), shown }))
 }
 
-/// `POST /integrations/{integration}/review`: who may is decided by the engine.
 pub async fn decide(
     State(hub): State<Hub>,
     caller: Caller,
@@ -122,7 +149,6 @@ pub async fn decide(
     Ok(Json(review))
 }
 
-/// `POST /integrations/{integration}/transfer`
 pub async fn propose(
     State(hub): State<Hub>,
     caller: Caller,
@@ -135,7 +161,6 @@ pub async fn propose(
     Ok(Json(transfer))
 }
 
-/// `POST /integrations/{integration}/acceptance`: by the proposed person; the plans that wait.
 pub async fn accept(
     State(hub): State<Hub>,
     caller: Caller,

@@ -1,6 +1,6 @@
 //! `/sessions`: who is, or may be, at the console.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, extract::State};
 use bailiwick_core::{
     id::{OperatorId, SessionId},
     time::Timestamp,
@@ -10,17 +10,33 @@ use bailiwick_store::{
     Filter,
     entities::{Session, Way},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Hub,
-    answer::{Answer, ApiError, Segment},
+    answer::{Answer, ApiError, Created, Done, Segment, ShownOnce},
     caller::{Caller, Right},
+    operation::{Access, Resource, delete, get, post},
 };
 use crate::problem::Problem;
 
-/// A session that was offered. No `Debug`: it holds the code, this once.
-#[derive(Clone, Serialize, Deserialize)]
+/// What can be done with them.
+pub fn routes() -> Resource {
+    let operations = vec![
+        get("list-sessions", "/sessions", list)
+            .says("One's own sessions; those of everybody for who governs."),
+        post("offer-session", "/sessions", Access::Token, offer)
+            .says("Offers the caller a session at the console; the code works once."),
+        delete("end-session", "/sessions/{session}", Access::Token, end)
+            .says("Ends a session; of others for who governs."),
+    ];
+    Resource::new("Sessions", "Who is, or may be, at the console.", operations)
+}
+
+/// A session that was offered.
+// No `Debug`: it holds the code, this once.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Offered {
     /// The session.
     pub session: SessionId,
@@ -34,7 +50,7 @@ pub struct Offered {
 }
 
 /// A session, without what opens it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionView {
     /// Its id.
     pub session: SessionId,
@@ -54,17 +70,15 @@ pub struct SessionView {
     pub used: Option<Timestamp>,
 }
 
-/// `POST /sessions`: offers the caller a session at the console; 201.
 pub async fn offer(
     State(hub): State<Hub>,
     Caller(operator): Caller,
-) -> Result<(StatusCode, Json<Offered>), ApiError> {
+) -> Result<Created<ShownOnce<Offered>>, ApiError> {
     let Opened { session, secret } = hub.engine.offer_session(&operator).await?;
     let url = hub.entrance.url.clone();
-    Ok((StatusCode::CREATED, Json(Offered { session: session.id, code: secret, until: session.until, url })))
+    Ok(Created(ShownOnce(Offered { session: session.id, code: secret, until: session.until, url })))
 }
 
-/// `GET /sessions`: one's own; those of everybody for who governs. What is over is left out.
 pub async fn list(State(hub): State<Hub>, caller: Caller) -> Answer<Vec<SessionView>> {
     let own = Filter::Is("operator", caller.0.id.to_string().into());
     let filters = if caller.may(Right::Govern).is_ok() { vec![] } else { vec![own] };
@@ -81,12 +95,11 @@ pub async fn list(State(hub): State<Hub>, caller: Caller) -> Answer<Vec<SessionV
     Ok(Json(sessions.into_iter().filter(open).map(view).collect()))
 }
 
-/// `DELETE /sessions/{session}`: ends it; 204. One's own needs no right.
 pub async fn end(
     State(hub): State<Hub>,
     caller: Caller,
     Segment(session): Segment<SessionId>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<Done, ApiError> {
     let found: Session = hub.find(&mut *hub.read().await?, "session", &session.to_string()).await?;
     if found.operator != caller.0.id && caller.may(Right::Govern).is_err() {
         // Whose sessions there are is nobody else's to know.
@@ -94,5 +107,5 @@ pub async fn end(
         return Err(Problem::new(404, "not-found", detail).into());
     }
     hub.engine.end_session(session, &caller.0).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Done)
 }

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use axum::{Json, extract::State};
 use bailiwick_core::id::{BatchId, SourceName};
 use bailiwick_engine::{EngineError, Imported};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Hub,
+    DELIVERY, Hub,
     answer::{Answer, Params, Raw, Segment},
     caller::{Caller, Right},
+    operation::{Access, Resource, post},
     wait::Wait,
 };
 use crate::{
@@ -18,8 +20,19 @@ use crate::{
     worker::Pulse,
 };
 
+/// What can be done with them.
+pub fn routes() -> Resource {
+    let operations = vec![
+        post("deliver", "/sources/{source}/deliveries", Access::Right(Right::Operate), deliver)
+            .says("Delivers a feed, byte for byte: taken, or held whole.")
+            .fails(&[502])
+            .limit(DELIVERY),
+    ];
+    Resource::new("Sources", "Feeds come in here.", operations)
+}
+
 /// What came of a delivery.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Delivered {
     /// The delivery.
     pub batch: BatchId,
@@ -33,7 +46,6 @@ pub struct Delivered {
     pub queue: Pulse,
 }
 
-/// `POST /sources/{source}/deliveries?wait=SECONDS`: the body is the feed, byte for byte.
 pub async fn deliver(
     State(hub): State<Hub>,
     caller: Caller,

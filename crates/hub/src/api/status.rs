@@ -17,18 +17,28 @@ use bailiwick_store::{
     Filter, Table, Tx,
     entities::{Reading, Recovery},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Hub,
     answer::{Answer, ApiError, Params},
     caller::Caller,
+    operation::{Resource, get},
     wait::Wait,
 };
 use crate::worker::Pulse;
 
+/// What can be done with them.
+pub fn routes() -> Resource {
+    let operations = vec![
+        get("show-status", "/status", show).says("The hub in numbers; with `wait` after the queue is quiet."),
+    ];
+    Resource::new("Status", "How the hub is doing, in numbers.", operations)
+}
+
 /// The hub in numbers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     /// The version of the hub.
     pub version: String,
@@ -67,7 +77,7 @@ pub struct Status {
 }
 
 /// When a system was last looked at, and when it will be next.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SystemStatus {
     /// The system.
     pub system: SystemName,
@@ -92,7 +102,7 @@ pub struct SystemStatus {
 }
 
 /// The evidence log in numbers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LogStatus {
     /// Entries that are in the published log.
     pub size: i64,
@@ -100,7 +110,6 @@ pub struct LogStatus {
     pub written: i64,
 }
 
-/// `GET /status?wait=SECONDS`
 pub async fn show(
     State(hub): State<Hub>,
     Caller(operator): Caller,

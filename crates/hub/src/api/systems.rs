@@ -2,22 +2,55 @@
 
 use std::collections::BTreeMap;
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, extract::State};
 use bailiwick_connector::Sleep;
-use bailiwick_core::{difference::Class, drill::Drill, id::SystemName, profile::Profile};
+use bailiwick_core::{difference::Class, drill::Drill, id::SystemName, profile::Profile, system::System};
 use bailiwick_engine::{Audited, Classes, Differs, How, Overflow, Reconciled, Tried};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Hub, Who,
-    answer::{Answer, ApiError, Params, Segment},
+    answer::{Answer, ApiError, Done, Params, Segment},
     caller::{Caller, Right},
+    operation::{Access, Resource, get, post},
     wait::{Wait, when_free},
 };
 use crate::{problem::Problem, worker::Pulse};
 
+/// What can be done with them.
+pub fn routes() -> Resource {
+    let operations = vec![
+        post("check-system", "/systems/{system}/check", Access::Right(Right::Operate), check)
+            .says("Reaches the system and tries the credential.")
+            .fails(&[502]),
+        get("show-profile", "/systems/{system}/profile", profile)
+            .says("What the last probe found."),
+        post("probe-system", "/systems/{system}/profile", Access::Right(Right::Govern), probe)
+            .says("Learns on a canary how the system behaves.")
+            .fails(&[502]),
+        get("show-drill", "/systems/{system}/drill", drilled)
+            .says("What the last drill found."),
+        post("drill-system", "/systems/{system}/drill", Access::Right(Right::Govern), drill)
+            .says("Has a canary with real credentials leave, and tries each of them.")
+            .fails(&[502]),
+        post("try-contract", "/systems/{system}/trial", Access::Right(Right::Govern), trial)
+            .says("Tries the sentences of the contract on a canary.")
+            .fails(&[502]),
+        post("audit-system", "/systems/{system}/audit", Access::Right(Right::Operate), audit)
+            .says("Compares the system's audit log with the hub's own.")
+            .fails(&[502]),
+        get("show-reconciliation", "/systems/{system}/reconciliation", progress)
+            .says("How far a reconciliation is."),
+        post("reconcile-system", "/systems/{system}/reconciliation", Access::Right(Right::Operate), reconcile)
+            .says("Compares a system with what is known of it. `release=true` lets what was held go out, and takes the role `admin`.")
+            .fails(&[502]),
+    ];
+    Resource::new("Systems", "Reaching them, and comparing them with what is known.", operations)
+}
+
 /// What a reconciliation found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReconciledView {
     /// `listed`: everything was looked at; `news`: what is new since the last time.
     pub how: How,
@@ -56,7 +89,7 @@ pub struct ReconciledView {
 }
 
 /// A difference, and whose account it is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DifferenceView {
     /// Whose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,7 +100,7 @@ pub struct DifferenceView {
 }
 
 /// What is to be looked at, and whether what was held goes out.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct Extent {
     #[serde(default)]
     pub(crate) full: bool,
@@ -76,22 +109,21 @@ pub struct Extent {
 }
 
 /// How far a reconciliation is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProgressView {
     /// How many accounts the system has shown so far; absent while no reconciliation is under way here.
     pub accounts: Option<u64>,
 }
 
-/// `GET /systems/{system}/reconciliation`: how far it is.
 pub async fn progress(
     State(hub): State<Hub>,
     _: Caller,
     Segment(system): Segment<SystemName>,
-) -> Json<ProgressView> {
-    Json(ProgressView { accounts: hub.engine.seen_so_far(&system) })
+) -> Answer<ProgressView> {
+    hub.find::<System>(&mut *hub.read().await?, "system", system.as_str()).await?;
+    Ok(Json(ProgressView { accounts: hub.engine.seen_so_far(&system) }))
 }
 
-/// `POST /systems/{system}/reconciliation?full=BOOL&release=BOOL&wait=SECONDS`
 pub async fn reconcile(
     State(hub): State<Hub>,
     caller: Caller,
@@ -150,7 +182,7 @@ pub async fn reconcile(
 }
 
 /// A profile, and whether it still speaks of what is configured.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProfileView {
     /// What the probe found.
     #[serde(flatten)]
@@ -159,7 +191,6 @@ pub struct ProfileView {
     pub current: bool,
 }
 
-/// `POST /systems/{system}/profile`: probes the system on a canary.
 pub async fn probe(
     State(hub): State<Hub>,
     caller: Caller,
@@ -170,7 +201,6 @@ pub async fn probe(
     Ok(Json(ProfileView { profile, current: true }))
 }
 
-/// `POST /systems/{system}/drill`: a canary with real credentials leaves, and each is tried.
 pub async fn drill(
     State(hub): State<Hub>,
     caller: Caller,
@@ -182,7 +212,6 @@ pub async fn drill(
     Ok(Json(drill))
 }
 
-/// `GET /systems/{system}/drill`: what the last drill found.
 pub async fn drilled(
     State(hub): State<Hub>,
     _: Caller,
@@ -197,7 +226,6 @@ pub async fn drilled(
     }
 }
 
-/// `POST /systems/{system}/trial`: tries the sentences of the contract on a canary.
 pub async fn trial(
     State(hub): State<Hub>,
     caller: Caller,
@@ -208,7 +236,6 @@ pub async fn trial(
     Ok(Json(tried))
 }
 
-/// `POST /systems/{system}/audit`: compares the system's audit log with the hub's own.
 pub async fn audit(
     State(hub): State<Hub>,
     caller: Caller,
@@ -220,7 +247,6 @@ pub async fn audit(
     Ok(Json(audited))
 }
 
-/// `GET /systems/{system}/profile`: what the last probe found.
 pub async fn profile(
     State(hub): State<Hub>,
     _: Caller,
@@ -235,13 +261,12 @@ pub async fn profile(
     }
 }
 
-/// `POST /systems/{system}/check`: reaches the system and tries the credential; 204 when both work.
 pub async fn check(
     State(hub): State<Hub>,
     caller: Caller,
     Segment(system): Segment<SystemName>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<Done, ApiError> {
     caller.may(Right::Operate)?;
     hub.engine.check_system(&system).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Done)
 }

@@ -5,17 +5,31 @@ use bailiwick_core::{
     id::{IdentityId, TaskId},
     task::{Answer as Answered, Task},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Hub, Page, Who,
     answer::{Answer, Body, Params, Segment},
     caller::{Caller, Right},
+    operation::{Access, Resource, get, post},
     page::{Wanted, is},
 };
 
+/// What can be done with them.
+pub fn routes() -> Resource {
+    let operations = vec![
+        get("list-tasks", "/tasks", list).says("Tasks, oldest first."),
+        get("show-task", "/tasks/{task}", show).says("One task."),
+        post("answer-task", "/tasks/{task}/answer", Access::Right(Right::Operate), answer)
+            .says("Says what was done.")
+            .of("/tasks/{task}"),
+    ];
+    Resource::new("Tasks", "What people are asked to do, and their answers.", operations)
+}
+
 /// A task, and for whom it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskView {
     /// For whom the changes are.
     pub who: Who,
@@ -25,13 +39,12 @@ pub struct TaskView {
 }
 
 /// Which tasks.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct Which {
     pub(crate) state: Option<String>,
     pub(crate) identity: Option<IdentityId>,
 }
 
-/// `GET /tasks?state=&identity=&limit=&after=`
 pub async fn list(
     State(hub): State<Hub>,
     _: Caller,
@@ -45,7 +58,6 @@ pub async fn list(
     Ok(Json(page.map(|task| TaskView { who: Who::of(&who, task.identity), task })))
 }
 
-/// `GET /tasks/{task}`
 pub async fn show(State(hub): State<Hub>, _: Caller, Segment(task): Segment<TaskId>) -> Answer<TaskView> {
     let mut tx = hub.read().await?;
     let task: Task = hub.find(&mut *tx, "task", &task.to_string()).await?;
@@ -53,7 +65,6 @@ pub async fn show(State(hub): State<Hub>, _: Caller, Segment(task): Segment<Task
     Ok(Json(TaskView { who, task }))
 }
 
-/// `POST /tasks/{task}/answer`
 pub async fn answer(
     State(hub): State<Hub>,
     caller: Caller,

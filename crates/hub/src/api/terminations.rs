@@ -3,17 +3,52 @@
 use axum::{Json, extract::State};
 use bailiwick_core::{approval::Approval, id::TerminationId, termination::Termination};
 use bailiwick_engine::{ArmRequest, Fired};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Hub, Who,
     answer::{Answer, Body, Params, Segment},
-    caller::Caller,
+    caller::{Caller, Right},
+    operation::{Access, Resource, get, post},
     wait::Wait,
 };
 
+/// Who may do anything here.
+const FIRES: Access = Access::Right(Right::Terminate);
+
+/// What can be done with them.
+pub fn routes() -> Resource {
+    let operations = vec![
+        get("list-terminations", "/terminations", list)
+            .takes(FIRES)
+            .says("Terminations that the caller may see."),
+        post("arm-terminations", "/terminations", FIRES, arm)
+            .says("Makes people ready to go, in silence.")
+            .fails(&[404]),
+        post("fire-terminations", "/terminations/fire", FIRES, fire)
+            .says("All of them leave, in one transaction.")
+            .fails(&[404]),
+        post("disarm-terminations", "/terminations/disarm", FIRES, disarm)
+            .says("Takes them back.")
+            .fails(&[404]),
+        get("show-termination", "/terminations/{termination}", show)
+            .takes(FIRES)
+            .says("One termination, by its id or by the person who is armed.")
+            .fails(&[409]),
+        post("lift-termination", "/terminations/{termination}/lift", FIRES, lift)
+            .says("What the source says of who was fired counts again, when two people say so.")
+            .of("/terminations/{termination}"),
+    ];
+    Resource::new(
+        "Terminations",
+        "People who are made ready to go, and who were made to. What a caller may not see is not there.",
+        operations,
+    )
+}
+
 /// A termination, who it is about, and what was approved ahead.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TerminationView {
     /// Who.
     pub who: Who,
@@ -25,7 +60,7 @@ pub struct TerminationView {
 }
 
 /// Who is to be armed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Arming {
     /// Who: id, `source/key` or e-mail address.
@@ -37,7 +72,7 @@ pub struct Arming {
 }
 
 /// Which terminations.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct These {
     /// Their ids, or the people who are armed.
@@ -45,7 +80,7 @@ pub struct These {
 }
 
 /// What became of one that was fired.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FiredView {
     /// Who.
     pub who: Who,
@@ -55,7 +90,8 @@ pub struct FiredView {
 }
 
 /// Why something is wanted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "LiftRequest")]
 #[serde(deny_unknown_fields)]
 pub struct Because {
     /// Why.
@@ -75,13 +111,11 @@ async fn views(
     Ok(all.into_iter().map(view).collect())
 }
 
-/// `GET /terminations`
 pub async fn list(State(hub): State<Hub>, Caller(operator): Caller) -> Answer<Vec<TerminationView>> {
     let all = hub.engine.terminations(&operator).await?;
     Ok(Json(views(&hub, all).await?))
 }
 
-/// `GET /terminations/{termination}`: by its id, or by the person who is armed.
 pub async fn show(
     State(hub): State<Hub>,
     Caller(operator): Caller,
@@ -92,7 +126,6 @@ pub async fn show(
     Ok(Json(TerminationView { who, termination: one.0, approval: one.1 }))
 }
 
-/// `POST /terminations`: arms.
 pub async fn arm(
     State(hub): State<Hub>,
     Caller(operator): Caller,
@@ -103,7 +136,6 @@ pub async fn arm(
     Ok(Json(views(&hub, armed.into_iter().map(|armed| (armed, None)).collect()).await?))
 }
 
-/// `POST /terminations/fire?wait=SECONDS`: all of them leave, in one transaction.
 pub async fn fire(
     State(hub): State<Hub>,
     Caller(operator): Caller,
@@ -119,7 +151,6 @@ pub async fn fire(
     Ok(Json(fired))
 }
 
-/// `POST /terminations/disarm`: takes them back.
 pub async fn disarm(
     State(hub): State<Hub>,
     Caller(operator): Caller,
@@ -129,7 +160,6 @@ pub async fn disarm(
     Ok(Json(disarmed.into_iter().map(|termination| termination.id).collect()))
 }
 
-/// `POST /terminations/{termination}/lift`: what the source says of who was fired counts again, when two people say so.
 pub async fn lift(
     State(hub): State<Hub>,
     Caller(operator): Caller,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, extract::State};
 use bailiwick_core::{
     id::{OperatorId, TokenId},
     right::Right,
@@ -10,17 +10,34 @@ use bailiwick_core::{
 };
 use bailiwick_engine::MadeToken;
 use bailiwick_store::{Filter, entities::ApiToken};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Hub,
-    answer::{Answer, ApiError, Body, Segment},
+    answer::{Answer, ApiError, Body, Created, Done, Segment, ShownOnce},
     caller::Caller,
+    operation::{Access, Resource, delete, get, post},
 };
 use crate::problem::Problem;
 
+/// What can be done with them.
+pub fn routes() -> Resource {
+    let operations = vec![
+        get("list-tokens", "/tokens", list).says("The tokens of one's own programs; those of everybody for who governs."),
+        post("make-token", "/tokens", Access::Token, make)
+            .says("Makes a token for a program of the caller, with at most what they may do; it is shown this once."),
+        delete("revoke-token", "/tokens/{token}", Access::Own(Right::Govern), revoke).says("Revokes a token."),
+    ];
+    Resource::new(
+        "Tokens",
+        "What operators made for their programs. Such a token approves nothing.",
+        operations,
+    )
+}
+
 /// A token, without its secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TokenView {
     /// Its id.
     pub token: TokenId,
@@ -47,7 +64,7 @@ impl From<ApiToken> for TokenView {
 }
 
 /// A token to be made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewToken {
     /// What to call it.
@@ -59,8 +76,9 @@ pub struct NewToken {
     pub days: u16,
 }
 
-/// A token that was made. No `Debug`: it holds the secret, this once.
-#[derive(Clone, Serialize, Deserialize)]
+/// A token that was made.
+// No `Debug`: it holds the secret, this once.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 pub struct TokenMade {
     /// The token.
     #[serde(flatten)]
@@ -69,18 +87,16 @@ pub struct TokenMade {
     pub secret: String,
 }
 
-/// `POST /tokens`: makes one for a program of the caller; 201.
 pub async fn make(
     State(hub): State<Hub>,
     caller: Caller,
     Body(new): Body<NewToken>,
-) -> Result<(StatusCode, Json<TokenMade>), ApiError> {
+) -> Result<Created<ShownOnce<TokenMade>>, ApiError> {
     let NewToken { name, rights, days } = new;
     let MadeToken { token, secret } = hub.engine.make_token(&name, rights, days, &caller.0).await?;
-    Ok((StatusCode::CREATED, Json(TokenMade { token: token.into(), secret })))
+    Ok(Created(ShownOnce(TokenMade { token: token.into(), secret })))
 }
 
-/// `GET /tokens`: one's own; those of everybody for who governs.
 pub async fn list(State(hub): State<Hub>, caller: Caller) -> Answer<Vec<TokenView>> {
     let own = Filter::Is("operator", caller.0.id.to_string().into());
     let filters = if caller.may(Right::Govern).is_ok() { vec![] } else { vec![own] };
@@ -88,17 +104,16 @@ pub async fn list(State(hub): State<Hub>, caller: Caller) -> Answer<Vec<TokenVie
     Ok(Json(tokens.into_iter().map(TokenView::from).collect()))
 }
 
-/// `DELETE /tokens/{token}`: revokes it; 204. One's own needs no right.
 pub async fn revoke(
     State(hub): State<Hub>,
     caller: Caller,
     Segment(token): Segment<TokenId>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<Done, ApiError> {
     let found: ApiToken = hub.find(&mut *hub.read().await?, "token", &token.to_string()).await?;
     if found.operator != caller.0.id && caller.may(Right::Govern).is_err() {
         // Whose tokens there are is nobody else's to know.
         return Err(Problem::new(404, "not-found", format!("there is no token `{token}`")).into());
     }
     hub.engine.revoke_token(token, &caller.0).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Done)
 }

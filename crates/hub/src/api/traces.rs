@@ -3,17 +3,31 @@
 use axum::{Json, extract::State};
 use bailiwick_core::trace::Trace;
 use bailiwick_engine::Traces;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Hub, Page, Who,
     answer::{Answer, Params, Segment},
     caller::Caller,
+    operation::{Resource, get},
     page::Wanted,
 };
 
+/// What can be done with them.
+pub fn routes() -> Resource {
+    let operations = vec![
+        get("list-traces", "/traces", list)
+            .says("The events with a plan that is not done or a case that is open."),
+        get("show-trace", "/traces/{event}", show)
+            .says("Of an event by its id, or of the last event of an identity.")
+            .fails(&[409]),
+    ];
+    Resource::new("Traces", "The hops of events, from the source to the proof.", operations)
+}
+
 /// A trace, and whom it is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TraceView {
     /// Who it is.
     pub who: Who,
@@ -22,7 +36,6 @@ pub struct TraceView {
     pub trace: Trace,
 }
 
-/// `GET /traces?limit=&after=`: the events with a plan that is not done or a case that is open.
 pub async fn list(
     State(hub): State<Hub>,
     _: Caller,
@@ -35,7 +48,6 @@ pub async fn list(
     Ok(Json(Page { items: items.into_iter().map(view).collect(), next }))
 }
 
-/// `GET /traces/{event}`: of an event by its id, or of the last event of an identity.
 pub async fn show(State(hub): State<Hub>, _: Caller, Segment(event): Segment<String>) -> Answer<TraceView> {
     let trace = hub.engine.trace(&event).await?;
     let known = hub.who(&mut *hub.read().await?, [trace.identity]).await?;

@@ -8,16 +8,28 @@ use bailiwick_core::{
     undo::Line,
 };
 use bailiwick_engine::{UndoRequest, Undone};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Hub, Who,
     answer::{Answer, Body},
     caller::Caller,
+    operation::{Access, Resource, post},
 };
 
+/// What can be done with them.
+pub fn routes() -> Resource {
+    let operations = vec![
+        post("undo-plans", "/undo", Access::Decided, ask)
+            .says("Any operator may ask; a second person approves each plan.")
+            .fails(&[404]),
+    ];
+    Resource::new("Undoing", "Asking that what plans took comes back.", operations)
+}
+
 /// What is to be undone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Undoing {
     /// These plans.
@@ -33,7 +45,7 @@ pub struct Undoing {
 }
 
 /// What came of it for one plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UndoneView {
     /// The plan.
     pub of: PlanId,
@@ -53,7 +65,7 @@ pub struct UndoneView {
 }
 
 /// A refusal that does not stand in the way of the others.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RefusedView {
     /// The code.
     pub code: String,
@@ -61,7 +73,6 @@ pub struct RefusedView {
     pub message: String,
 }
 
-/// `POST /undo`: any operator may ask; a second person approves each plan.
 pub async fn ask(
     State(hub): State<Hub>,
     Caller(operator): Caller,

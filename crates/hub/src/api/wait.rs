@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bailiwick_engine::EngineError;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Hub;
@@ -29,7 +30,7 @@ where
 }
 
 /// How long to wait.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 pub struct Wait {
     /// Seconds; none is not at all.
     wait: Option<u64>,

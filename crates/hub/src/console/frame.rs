@@ -45,6 +45,8 @@ pub enum Place {
     Policies,
     /// The log.
     Evidence,
+    /// What programs can do.
+    Api,
     /// Looking for something.
     Search,
     /// Who looks, and how they came in.
@@ -171,6 +173,7 @@ impl Frame {
                         way(Place::Policies, "Policies", "/policies", 0),
                         way(Place::Evidence, "Evidence", "/evidence", 0),
                         way(Place::Mine, "Signed in", "/signed-in", 0),
+                        way(Place::Api, "API", "/api", 0),
                     ],
                 ),
             ],

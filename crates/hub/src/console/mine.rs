@@ -26,7 +26,7 @@ use super::{
 use crate::{
     api::{
         ApiError, Hub, NewToken, PasskeyView, SessionView, TokenView,
-        answer::{Body, Params, Segment},
+        answer::{Body, Created, Params, Segment, ShownOnce},
         passkeys::{given, owned, party},
         sessions, tokens,
     },
@@ -97,7 +97,9 @@ async fn shown(hub: &Hub, signed_in: &SignedIn, notice: Option<Notice>) -> Resul
     let passkeys = hub.engine.passkeys_of(operator).await?.into_iter().map(PasskeyView::from).collect();
     let factor = Filter::Is("id", operator.id.to_string().into());
     let factors: Vec<bailiwick_core::factor::Factor> = hub.all(&mut *hub.read().await?, vec![factor]).await?;
-    let given = |right: &Right| *right != Right::Accept && right.is_given_by(&operator.roles);
+    let given = |right: &Right| {
+        !matches!(right, Right::Accept | Right::Terminate) && right.is_given_by(&operator.roles)
+    };
     Ok(Shown {
         frame: Frame::of(hub, signed_in, Place::Mine).await?.say(notice),
         here: signed_in.session.id,
@@ -264,8 +266,8 @@ pub async fn make(
         chosen.into_iter().filter(|(_, chosen)| !chosen.is_empty()).map(|(right, _)| right).collect();
     let new = Body(NewToken { name, rights, days });
     match tokens::make(State(hub.clone()), signed_in.caller.clone(), new).await {
-        Ok((_, made)) => {
-            let token = Some((made.0.token.name.clone(), made.0.secret.clone()));
+        Ok(Created(ShownOnce(made))) => {
+            let token = Some((made.token.name, made.secret));
             Ok(page(&Shown { token, ..shown(&hub, &signed_in, None).await? })?.into_response())
         }
         Err(error) => back(&hub, &signed_in, Err(error)).await,

@@ -27,6 +27,7 @@ mod plans;
 mod policies;
 mod provider;
 mod recovery;
+mod reference;
 mod reviews;
 mod search;
 mod show;
@@ -101,6 +102,8 @@ pub fn router(hub: &Hub) -> Router<Hub> {
         .layer(from_fn_with_state(hub.clone(), signed_in::require));
     Router::new()
         .merge(pages)
+        .route("/api", get(reference::show))
+        .route("/api/types/{name}", get(reference::show_type))
         .route("/sign-in", get(sign_in::show).post(sign_in::enter))
         .route("/sign-in/challenge", get(passkeys::challenge))
         .route("/sign-in/passkey", post(passkeys::enter))

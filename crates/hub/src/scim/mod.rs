@@ -39,6 +39,6 @@ mod group_tests;
 #[cfg(test)]
 mod list_tests;
 #[cfg(test)]
-mod stage_tests;
+pub mod stage_tests;
 #[cfg(test)]
 mod user_tests;

@@ -14,6 +14,7 @@ mod control;
 mod demo;
 mod evidence;
 mod feeds;
+mod fuzz;
 mod golden;
 mod hints;
 mod manual;

@@ -281,7 +281,7 @@ impl World {
     }
 
     /// A value of the profile.
-    fn profile(&self, name: &str) -> String {
+    pub fn profile(&self, name: &str) -> String {
         let profile = fs::read_to_string(self.path("profile.toml")).unwrap();
         let line = profile.lines().find_map(|line| line.strip_prefix(&format!("{name} = "))).unwrap();
         line.trim_matches('"').to_owned()
@@ -317,7 +317,16 @@ impl World {
 pub fn tool(name: &str) -> PathBuf {
     let tools = std::env::var_os("BAILIWICK_TOOLS").map(PathBuf::from);
     let usual = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.tools/venv"));
-    let tool = tools.unwrap_or_else(usual).join("bin").join(name);
+    in_folder(&tools.unwrap_or_else(usual), name)
+}
+
+/// A program of the fuzzer, which has a folder of its own: it needs other versions of what the others need.
+pub fn fuzzer(name: &str) -> PathBuf {
+    in_folder(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.tools/fuzz")), name)
+}
+
+fn in_folder(folder: &Path, name: &str) -> PathBuf {
+    let tool = folder.join("bin").join(name);
     assert!(tool.exists(), "`{}` is missing: run `./test`", tool.display());
     tool
 }

@@ -7,12 +7,13 @@ use bailiwick_core::{
     id::{BatchId, SourceName},
     time::Timestamp,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Entity, KeyValue, Table};
 
 /// One delivery of a feed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Batch {
     /// Its id.
     pub id: BatchId,

@@ -7,12 +7,13 @@ use bailiwick_core::{
     id::{OperatorId, PlanId},
     time::Timestamp,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Entity, KeyValue, Table};
 
 /// A person who operates the hub.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Operator {
     /// Their id.
     pub id: OperatorId,
@@ -42,7 +43,7 @@ pub struct Operator {
 }
 
 /// Who somebody is for a provider of identities (OpenID Connect Core §2): both together never name another.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Subject {
     /// The provider, `iss`.
     pub issuer: String,
@@ -53,7 +54,7 @@ pub struct Subject {
 }
 
 /// That somebody may take a token over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Invitation {
     /// The approved plan that says so.
     pub plan: PlanId,

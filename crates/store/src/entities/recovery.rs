@@ -4,12 +4,13 @@ use bailiwick_core::{
     id::{OperatorId, RecoveryId},
     time::Timestamp,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Entity, KeyValue, Table};
 
 /// The hub goes on from a backup. Until somebody releases it, it decides and plans, and changes no system.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Recovery {
     /// Its id.
     pub id: RecoveryId,
@@ -26,7 +27,7 @@ pub struct Recovery {
 }
 
 /// That changes go out again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Release {
     /// When.
     pub at: Timestamp,

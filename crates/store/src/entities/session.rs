@@ -5,12 +5,13 @@ use bailiwick_core::{
     id::{OperatorId, PasskeyId, SessionId},
     time::Timestamp,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Entity, KeyValue, Table};
 
 /// One operator's way to the console: offered by a link, then open by a cookie. What has ended has no row.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Session {
     /// Its id.
     pub id: SessionId,
@@ -45,7 +46,7 @@ impl Session {
 }
 
 /// How a session was opened.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Way {
     /// By a link that works once.

@@ -34,3 +34,16 @@ CREATE TABLE api_tokens (
 ) STRICT;
 CREATE UNIQUE INDEX api_tokens_secret_digest ON api_tokens (tenant, secret_digest) WHERE secret_digest IS NOT NULL;
 CREATE INDEX api_tokens_operator ON api_tokens (tenant, operator, id) WHERE operator IS NOT NULL;
+
+CREATE TABLE keyed_requests (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  operator TEXT,
+  until INTEGER,
+  PRIMARY KEY (tenant, id)
+) STRICT;
+CREATE INDEX keyed_requests_operator ON keyed_requests (tenant, operator, id) WHERE operator IS NOT NULL;
+CREATE INDEX keyed_requests_until ON keyed_requests (tenant, until, id) WHERE until IS NOT NULL;

@@ -12,6 +12,7 @@ mod subject;
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use power::{Can, Power, Thing};
@@ -26,7 +27,7 @@ use crate::{
 };
 
 /// What somebody could do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Blast {
     /// Who or what was taken over.
     pub subject: Subject,
@@ -45,7 +46,7 @@ pub struct Blast {
 }
 
 /// One way to stay.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Persistence {
     /// The way.
     pub primitive: Primitive,
@@ -56,7 +57,7 @@ pub struct Persistence {
 }
 
 /// The answer to the question whether access could be created or preserved beyond the intended lifecycle.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Beyond {
     /// Yes or no.
     pub possible: bool,
@@ -67,7 +68,7 @@ pub struct Beyond {
 }
 
 /// What somebody leaves behind to come back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Primitive {
     /// An account.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -11,7 +12,8 @@ use crate::{
 };
 
 /// What is done with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "PowerTo")]
 #[serde(rename_all = "kebab-case")]
 pub enum Can {
     /// Made anew.
@@ -40,7 +42,8 @@ impl Can {
 }
 
 /// What something is done with.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "PowerOver")]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Thing {
     /// Who exists.
@@ -125,7 +128,7 @@ impl fmt::Display for Thing {
 }
 
 /// One thing that can be done, by what, and how far.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Power {
     /// Whose power it is.
     pub integration: IntegrationName,
