@@ -148,6 +148,8 @@ fn statuses(operation: &Described) -> BTreeSet<u16> {
     let mut all = BTreeSet::from([answer.0, 400, 500, 503]);
     match access {
         Access::Open => {}
+        // A program's token does not do everything that its operator may.
+        Access::Token if verb.changes() => all.extend([401, 403, 429]),
         Access::Token => all.extend([401, 429]),
         Access::Right(_) | Access::Own(_) | Access::Decided => all.extend([401, 403, 429]),
     }

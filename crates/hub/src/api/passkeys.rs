@@ -24,8 +24,8 @@ pub fn routes() -> Resource {
     let operations = vec![
         get("list-passkeys", "/passkeys", list)
             .says("One's own passkeys; those of everybody for who governs."),
-        post("remove-passkey", "/passkeys/{passkey}/removal", Access::Own(Right::Govern), remove)
-            .says("Removes a passkey. One's own takes a code of the moment, where one has a factor."),
+        post("remove-passkey", "/passkeys/{passkey}/removal", Access::Token, remove)
+            .says("Removes a passkey; of others for who governs. One's own takes a code of the moment, where one has a factor."),
     ];
     Resource::new(
         "Passkeys",

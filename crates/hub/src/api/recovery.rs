@@ -20,7 +20,8 @@ pub fn routes() -> Resource {
             "The restore that keeps changes back, and what was not looked at since; `null` when none does.",
         ),
         post("release-recovery", "/recovery/release", Access::Right(Right::Govern), release)
-            .says("Lets changes go out to systems again."),
+            .says("Lets changes go out to systems again.")
+            .fails(&[404]),
     ];
     Resource::new("Recovery", "That the hub goes on from a backup.", operations)
 }

@@ -27,7 +27,8 @@ pub fn routes() -> Resource {
         get("list-tokens", "/tokens", list).says("The tokens of one's own programs; those of everybody for who governs."),
         post("make-token", "/tokens", Access::Token, make)
             .says("Makes a token for a program of the caller, with at most what they may do; it is shown this once."),
-        delete("revoke-token", "/tokens/{token}", Access::Own(Right::Govern), revoke).says("Revokes a token."),
+        delete("revoke-token", "/tokens/{token}", Access::Token, revoke)
+            .says("Revokes a token; of others for who governs."),
     ];
     Resource::new(
         "Tokens",
