@@ -35,6 +35,8 @@ fn somebody_elses_fuzzer_finds_no_answer_that_is_not_described() {
         ])
         // Whoever ends their own token is asked for no more.
         .args(["--exclude-operation-id", "revoke-operator", "--max-time", LONGEST, "--rate-limit", "18/s"])
+        // What waits for the hub to be done may take as long as it is allowed to.
+        .args(["--request-timeout", "120"])
         .args([
             "--continue-on-failure",
             "--no-shrink",
