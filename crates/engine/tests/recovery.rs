@@ -4,7 +4,7 @@
 
 mod world;
 
-use bailiwick_core::{integration::Purpose, time::SignedDuration};
+use bailiwick_core::{integration::Purpose, right::Right, time::SignedDuration};
 use bailiwick_store::{Table, entities::Session, open, snapshot};
 use world::World;
 
@@ -20,6 +20,12 @@ const HELD_FOR: SignedDuration = SignedDuration::from_hours(2);
 /// A world that was set back: what the backup does not know is that Ann left, that Cyd came and that a token was
 /// taken away.
 async fn set_back(seed: u64) -> (World, tempfile::TempDir, String) {
+    let (world, home, boss, _) = set_back_with(seed).await;
+    (world, home, boss)
+}
+
+/// The same, with the token of a program that was revoked.
+async fn set_back_with(seed: u64) -> (World, tempfile::TempDir, String, String) {
     let home = tempfile::tempdir().unwrap();
     let at = |name: &str| home.path().join(name);
     let store = open(at("hub.db").to_str().unwrap()).await.unwrap();
@@ -28,6 +34,7 @@ async fn set_back(seed: u64) -> (World, tempfile::TempDir, String) {
     let boss = world.operator("admin", None).await;
     let gone = world.operator("approver", None).await;
     world.engine.offer_session(&boss).await.unwrap();
+    let program = world.engine.make_token("nightly", [Right::Operate].into(), 30, &boss).await.unwrap();
     world.deliver(&[ANN, BOB]).await.unwrap();
     world.quiet().await;
     snapshot(&at("hub.db"), &at("backup.db")).unwrap();
@@ -36,12 +43,13 @@ async fn set_back(seed: u64) -> (World, tempfile::TempDir, String) {
     world.deliver(&[ANN_LEFT, BOB, CYD]).await.unwrap();
     world.quiet().await;
     world.engine.revoke_operator(&gone.name, &boss).await.unwrap();
+    world.engine.revoke_token(program.token.id, &boss).await.unwrap();
     let truth = world.truth();
     assert!(truth["chat/ann@x.test"].contains("active=false") && truth.contains_key("chat/cyd@x.test"));
 
     world.pass(SignedDuration::from_hours(1));
     world.set_back(open(at("backup.db").to_str().unwrap()).await.unwrap());
-    (world, home, boss.name)
+    (world, home, boss.name, program.secret)
 }
 
 #[tokio::test]
@@ -89,7 +97,11 @@ async fn nothing_goes_out_until_somebody_has_looked() {
 
 #[tokio::test]
 async fn whose_token_was_taken_away_after_the_backup_has_none_again() {
-    let (world, _home, boss) = set_back(2).await;
+    let (world, _home, boss, program) = set_back_with(2).await;
+    assert!(
+        world.engine.operator_by_api_token(&program).await.unwrap().is_some(),
+        "the backup does not know that it was revoked"
+    );
     assert_eq!(world.engine.recover("nobody").await.unwrap_err().code(), "not-found");
     assert!(world.engine.recovery().await.unwrap().is_none(), "nothing was half done");
     let (_, token) = world.engine.recover(&boss).await.unwrap();
@@ -103,6 +115,7 @@ async fn whose_token_was_taken_away_after_the_backup_has_none_again() {
         .collect();
     assert_eq!(alive, [boss]);
     assert_eq!(world.all::<Session>(Table::Sessions).await, []);
+    assert!(world.engine.operator_by_api_token(&program).await.unwrap().is_none());
     assert!(world.engine.operator_by_token(&token).await.unwrap().is_some());
 }
 

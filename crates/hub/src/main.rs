@@ -4,6 +4,8 @@ mod acme;
 mod api;
 mod authzen;
 mod backup;
+#[cfg(test)]
+mod bare_tests;
 mod cli;
 mod client;
 mod clock;

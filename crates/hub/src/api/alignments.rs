@@ -21,6 +21,7 @@ pub fn routes() -> Resource {
     let operations = vec![
         get("list-alignments", "/alignments", list).says("Everybody about whom systems disagree."),
         post("look-at-alignment", "/identities/{identity}/alignment", Access::Right(Right::Operate), look)
+            .for_programs(Right::Operate)
             .says("Looks at how the systems agree about somebody, now.")
             .fails(&[502]),
     ];

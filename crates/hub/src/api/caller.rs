@@ -4,7 +4,7 @@
 //! this file.
 
 use axum::{
-    extract::{FromRequestParts, Request, State},
+    extract::{FromRequestParts, MatchedPath, Request, State},
     http::{HeaderMap, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -41,9 +41,12 @@ impl Caller {
 /// Looks the token up by its digest and lets the request through, or answers 401 (RFC 6750 §3).
 pub async fn authenticate(State(hub): State<Hub>, mut request: Request, next: Next) -> Response {
     let token = bearer(request.headers()).map(str::to_owned);
-    let asked = (request.method().clone(), request.uri().path().to_owned());
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
+    let method = request.method().clone();
     let found = match &token {
-        Some(token) if token.starts_with(programs::PREFIX) => programs::caller(&hub, token, &asked).await,
+        Some(token) if token.starts_with(programs::PREFIX) => {
+            programs::caller(&hub, token, (&method, &route)).await
+        }
         Some(token) => hub.engine.operator_by_token(token).await.map_err(Into::into),
         None => Ok(None),
     };

@@ -30,10 +30,12 @@ pub fn routes() -> Resource {
     let operations = vec![
         get("show-configuration", "/configuration", show).says("What is declared and in force."),
         post("preview-configuration", "/configuration/change", Access::Right(Right::Govern), change)
+            .for_programs(Right::Govern)
             .says("What another configuration would change. Writes nothing.")
             .fails(&[404, 502])
             .limit(CONFIGURATION),
         put("replace-configuration", "/configuration", Access::Right(Right::Govern), replace)
+            .for_programs(Right::Govern)
             .says("Makes the change that was seen, as far as it waits for nobody.")
             .fails(&[404, 502])
             .of("/configuration")

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::{
-    operation::{Access, Operation, Resource, Verb},
+    operation::{Access, Operation, Programs, Resource, Verb},
     signature::{Content, SCHEMAS, Shape},
 };
 
@@ -42,6 +42,8 @@ pub struct Described {
     pub says: &'static str,
     /// Who may call.
     pub access: Access,
+    /// Whether a program's token does.
+    pub programs: Programs,
     /// The view that a change may be bound to by `If-Match`.
     pub view: Option<&'static str>,
     /// The parts of the path that are open: name and schema.
@@ -114,7 +116,8 @@ impl Description {
 }
 
 fn described(operation: &Operation, shape: &mut Shape) -> Described {
-    let Operation { id, verb, path, says, access, fails, view, limit, shape: tell, route: _ } = operation;
+    let Operation { id, verb, path, says, access, programs, fails, view, limit, shape: tell, route: _ } =
+        operation;
     shape.next();
     tell(shape);
     let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
@@ -126,6 +129,7 @@ fn described(operation: &Operation, shape: &mut Shape) -> Described {
         path,
         says,
         access: *access,
+        programs: *programs,
         view: *view,
         segments: names.zip(shape.segments.drain(..)).collect(),
         query,

@@ -14,7 +14,7 @@ use bailiwick_store::Update;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::{environment::Environment, init, serve::Running};
+use crate::{bare_tests, entrance::Entrance, serve::Running};
 
 /// The body of an answer.
 async fn json_of(answer: reqwest::Response) -> Value {
@@ -30,19 +30,10 @@ struct Bench {
 
 impl Bench {
     async fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let start = init::Start {
-            dir: dir.path().join("data"),
-            store: None,
-            operator: "ada".into(),
-            person: None,
-            origin: Some("bailiwick.test/log".into()),
-        };
-        let (opened, _) = init::set_up(start, &Environment::default()).await.unwrap();
+        let (dir, opened, _) = bare_tests::set_up("ada").await;
         let engine = opened.engine.clone();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let running = Running::start(opened, listener, None).unwrap();
-        Self { _dir: dir, engine, running, client: reqwest::Client::builder().no_proxy().build().unwrap() }
+        let (running, client) = bare_tests::run(opened, Entrance::default()).await;
+        Self { _dir: dir, engine, running, client }
     }
 
     /// Declares a partner that leaves notes, with its first gate open; its token.

@@ -24,6 +24,7 @@ pub fn routes() -> Resource {
             .says("Everything about an identity or a case, to be verified offline.")
             .fails(&[409]),
         post("check-evidence", "/evidence/check", Access::Token, check)
+            .for_programs(Right::Operate)
             .says("Checks the log against itself and the state."),
         post("erase-personal", "/evidence/erasures", Access::Right(Right::Govern), erase)
             .says("Erases what is personal about somebody who has left; proofs stay whole.")

@@ -42,8 +42,10 @@ pub fn routes() -> Resource {
         delete("end-caller-token", "/integrations/{integration}/token", Access::Right(Right::Govern), dismiss)
             .says("Ends the token that calls at the door."),
         put("seal-credential", "/integrations/{integration}/credentials/{purpose}", Access::Right(Right::Govern), seal)
+            .for_programs(Right::Govern)
             .says("Seals a credential: the body is the secret, the query says how it is shown. It is never given back."),
         post("test-scope", "/integrations/{integration}/test", Access::Right(Right::Govern), test)
+            .for_programs(Right::Govern)
             .says("Tries on a canary what is declared and waits for its second gate.")
             .fails(&[502]),
     ];

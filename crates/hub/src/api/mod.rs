@@ -118,6 +118,9 @@ use crate::{
     worker::Worker,
 };
 
+/// Where the API begins.
+const BASE: &str = "/api/v1";
+
 /// The largest delivery of a feed, bytes.
 const DELIVERY: usize = 256 * 1024 * 1024;
 /// The largest configuration, bytes.
@@ -274,7 +277,7 @@ pub fn router(hub: Hub) -> Router {
         .layer(body::limit(AT_THE_DOOR))
         .layer(from_fn_with_state(hub.clone(), door::authenticate));
     Router::new()
-        .nest("/api/v1", routes)
+        .nest(BASE, routes)
         .nest("/door/v1", door)
         .route("/hooks/v1/{integration}", post(hooks::take).layer(body::limit(HINT)))
         .nest(crate::scim::BASE, crate::scim::router(hub.clone()))

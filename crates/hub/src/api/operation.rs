@@ -57,6 +57,17 @@ pub enum Access {
     Decided,
 }
 
+/// Whether a token that an operator made for a program does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Programs {
+    /// It takes a person: it approves, answers for something, or hands out a secret.
+    Never,
+    /// Any such token does.
+    Any,
+    /// One with this right, while its operator has it too.
+    With(Right),
+}
+
 /// One operation.
 pub struct Operation {
     /// Its id, which stays.
@@ -69,6 +80,8 @@ pub struct Operation {
     pub says: &'static str,
     /// Who may call.
     pub access: Access,
+    /// Whether a program's token does.
+    pub programs: Programs,
     /// Statuses that it may answer with beyond those that follow from what it is (`description::statuses`).
     pub fails: &'static [u16],
     /// Whether a part of the path is the path of a view whose `ETag` a change may ask for.
@@ -105,7 +118,8 @@ impl Operation {
         };
         let shape = <H as Signature<A>>::tell;
         let access = Access::Token;
-        Self { id, verb, path, says: "", access, fails: &[], view: None, limit: None, shape, route }
+        let programs = if verb.changes() { Programs::Never } else { Programs::Any };
+        Self { id, verb, path, says: "", access, programs, fails: &[], view: None, limit: None, shape, route }
     }
 
     /// Says what it does.
@@ -119,6 +133,20 @@ impl Operation {
     #[must_use]
     pub const fn takes(mut self, access: Access) -> Self {
         self.access = access;
+        self
+    }
+
+    /// Says that a program's token with this right does.
+    #[must_use]
+    pub const fn for_programs(mut self, right: Right) -> Self {
+        self.programs = Programs::With(right);
+        self
+    }
+
+    /// Says that it takes a person, though it reads.
+    #[must_use]
+    pub const fn for_people(mut self) -> Self {
+        self.programs = Programs::Never;
         self
     }
 

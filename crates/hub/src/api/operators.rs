@@ -31,6 +31,7 @@ pub fn routes() -> Resource {
         delete("revoke-operator", "/operators/{name}/token", Access::Own(Right::Govern), revoke)
             .says("Ends the token of an operator. One's own needs no role."),
         get("show-invitation-half", "/plans/{plan}/invitation", invitation)
+            .for_people()
             .says("The half of an invitation that the caller may hand over.")
             .fails(&[403, 409]),
         post("join-operator", "/operators/{name}/joining", Access::Open, join)

@@ -24,6 +24,7 @@ use crate::{
 pub fn routes() -> Resource {
     let operations = vec![
         post("deliver", "/sources/{source}/deliveries", Access::Right(Right::Operate), deliver)
+            .for_programs(Right::Operate)
             .says("Delivers a feed, byte for byte: taken, or held whole.")
             .fails(&[502])
             .limit(DELIVERY),

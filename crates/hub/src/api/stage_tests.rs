@@ -8,7 +8,7 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 use super::{DESCRIPTION, Described, Verb, example};
-use crate::{environment::Environment, init, serve::Running};
+use crate::{bare_tests, entrance::Entrance, serve::Running};
 
 /// The roles that there are, and none.
 pub const ROLES: [&str; 5] = ["viewer", "operator", "approver", "terminator", "admin"];
@@ -86,15 +86,7 @@ impl Ask<'_> {
 
 impl Stage {
     pub async fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let start = init::Start {
-            dir: dir.path().join("data"),
-            store: None,
-            operator: "gov".into(),
-            person: None,
-            origin: Some("bailiwick.test/log".into()),
-        };
-        let (opened, _) = init::set_up(start, &Environment::default()).await.unwrap();
+        let (dir, opened, _) = bare_tests::set_up("gov").await;
         let engine = opened.engine.clone();
         let mut tokens = BTreeMap::new();
         for role in ROLES {
@@ -103,9 +95,7 @@ impl Stage {
             let (_, token) = engine.add_operator(role, roles, None, 1, by).await.unwrap();
             tokens.insert(role, token);
         }
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let running = Running::start(opened, listener, None).unwrap();
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let (running, client) = bare_tests::run(opened, Entrance::default()).await;
         Self { _dir: dir, engine, running, tokens, client }
     }
 

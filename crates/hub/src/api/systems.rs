@@ -22,27 +22,33 @@ use crate::{problem::Problem, worker::Pulse};
 pub fn routes() -> Resource {
     let operations = vec![
         post("check-system", "/systems/{system}/check", Access::Right(Right::Operate), check)
+            .for_programs(Right::Operate)
             .says("Reaches the system and tries the credential.")
             .fails(&[502]),
         get("show-profile", "/systems/{system}/profile", profile)
             .says("What the last probe found."),
         post("probe-system", "/systems/{system}/profile", Access::Right(Right::Govern), probe)
+            .for_programs(Right::Govern)
             .says("Learns on a canary how the system behaves.")
             .fails(&[502]),
         get("show-drill", "/systems/{system}/drill", drilled)
             .says("What the last drill found."),
         post("drill-system", "/systems/{system}/drill", Access::Right(Right::Govern), drill)
+            .for_programs(Right::Govern)
             .says("Has a canary with real credentials leave, and tries each of them.")
             .fails(&[502]),
         post("try-contract", "/systems/{system}/trial", Access::Right(Right::Govern), trial)
+            .for_programs(Right::Govern)
             .says("Tries the sentences of the contract on a canary.")
             .fails(&[502]),
         post("audit-system", "/systems/{system}/audit", Access::Right(Right::Operate), audit)
+            .for_programs(Right::Operate)
             .says("Compares the system's audit log with the hub's own.")
             .fails(&[502]),
         get("show-reconciliation", "/systems/{system}/reconciliation", progress)
             .says("How far a reconciliation is."),
         post("reconcile-system", "/systems/{system}/reconciliation", Access::Right(Right::Operate), reconcile)
+            .for_programs(Right::Operate)
             .says("Compares a system with what is known of it. `release=true` lets what was held go out, and takes the role `admin`.")
             .fails(&[502]),
     ];

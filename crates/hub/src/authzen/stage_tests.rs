@@ -13,7 +13,7 @@ use bailiwick_store::{Update, get};
 use reqwest::{Method, header::HeaderMap};
 use serde_json::Value;
 
-use crate::{config, entrance::Entrance, environment::Environment, init, serve::Running};
+use crate::{bare_tests, config, entrance::Entrance, serve::Running};
 
 /// The configuration that docs/authzen.md shows, so that what it says is true.
 const PAGE: &str = include_str!("../../../../docs/authzen.md");
@@ -132,15 +132,7 @@ fn name(text: &str) -> IntegrationName {
 
 impl Stage {
     pub async fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let start = init::Start {
-            dir: dir.path().join("data"),
-            store: None,
-            operator: "ada".into(),
-            person: None,
-            origin: Some("bailiwick.test/log".into()),
-        };
-        let (opened, operator) = init::set_up(start, &Environment::default()).await.unwrap();
+        let (dir, opened, operator) = bare_tests::set_up("ada").await;
         let engine = opened.engine.clone();
         let mut bundle = BTreeMap::from([("more.toml".to_owned(), MORE.to_owned())]);
         for (language, end) in [("toml", "toml"), ("cedar", "cedar")] {
@@ -166,10 +158,8 @@ impl Stage {
         let (gateway, stranger) = (token("gateway").await, token("stranger").await);
         let mut entrance = Entrance::default();
         entrance.url = Some("https://hub.acme.example".into());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let running = Running::start_with(opened, listener, None, entrance).unwrap();
+        let (running, client) = bare_tests::run(opened, entrance).await;
         let url = format!("http://{}", running.address);
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let operator = operator.secret;
         Self { _dir: dir, engine, running: Some(running), url, client, gateway, stranger, operator }
     }

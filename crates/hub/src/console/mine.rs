@@ -137,7 +137,7 @@ pub struct Proof {
 
 impl Proof {
     /// What the passkey answered, if it did.
-    fn using(&self) -> Result<Option<Using>, Problem> {
+    fn using(&self) -> Result<Option<Using>, ApiError> {
         (!self.passkey.is_empty()).then(|| using(&self.passkey)).transpose()
     }
 

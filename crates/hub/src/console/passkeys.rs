@@ -93,13 +93,14 @@ struct Answer {
 }
 
 /// Reads what a script put into a form.
-pub fn using(text: &str) -> Result<Using, Problem> {
+pub fn using(text: &str) -> Result<Using, ApiError> {
     serde_json::from_str(text).map_err(|error| {
         Problem::new(
             400,
             "request-malformed",
             format!("the answer of the passkey is not what it should be: {error}"),
         )
+        .into()
     })
 }
 

@@ -27,7 +27,7 @@ use super::{
     turned_away::turn_away,
 };
 use crate::{
-    api::Hub,
+    api::{ApiError, Hub},
     entrance::{Provider, word},
     help::coded,
     problem::Problem,
@@ -37,8 +37,8 @@ use crate::{
 const LASTS: SignedDuration = SignedDuration::from_mins(10);
 
 /// A provider, and where it sends people back to.
-fn provider(hub: &Hub) -> Result<(&Provider, String), Problem> {
-    let missing = || Problem::new(404, "no-provider", "no provider is configured to sign in by");
+fn provider(hub: &Hub) -> Result<(&Provider, String), ApiError> {
+    let missing = || Problem::new(404, "no-provider", "no provider is configured to sign in by").into();
     hub.entrance.provider().ok_or_else(missing)
 }
 
@@ -130,7 +130,7 @@ async fn arrived(
     headers: &HeaderMap,
     back: &Back,
 ) -> Result<(bailiwick_engine::Opened, String), Problem> {
-    let (provider, address) = provider(hub)?;
+    let (provider, address) = provider(hub).map_err(ApiError::into_problem)?;
     let now = hub.engine.now();
     let foreign = || {
         let detail =

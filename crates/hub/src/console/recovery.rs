@@ -46,8 +46,11 @@ pub async fn show(
 async fn shown(hub: &Hub, signed_in: &SignedIn, notice: Option<Notice>) -> Result<Shown, Trouble> {
     let view = recovery::show(State(hub.clone()), signed_in.caller.clone()).await?.0;
     let plans = view.as_ref().map_or(0, |view| usize::try_from(view.plans).unwrap_or_default());
+    let mut frame = Frame::of(hub, signed_in, Place::Home).await?.say(notice);
+    // The page itself says it.
+    frame.restored = false;
     Ok(Shown {
-        frame: Frame::of(hub, signed_in, Place::Home).await?.say(notice),
+        frame,
         plans: counted(plans, "plan", "plans"),
         may: signed_in.caller.may(Right::Govern).is_ok(),
         view,

@@ -15,7 +15,7 @@ use bailiwick_store::{Entity, Select, Update, get, select};
 use reqwest::{Method, header::HeaderMap};
 use serde_json::{Value, json};
 
-use crate::{clock::SystemClock, config, environment::Environment, init, open, serve::Running};
+use crate::{bare_tests, clock::SystemClock, config, entrance::Entrance, open, serve::Running};
 
 /// What is declared. `idp` may say everything of its contract but `title`; `agency` only says something of people in
 /// Sales; `hr` is read, and `helpdesk` is a partner.
@@ -211,15 +211,7 @@ fn name(text: &str) -> IntegrationName {
 
 impl Stage {
     pub async fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let start = init::Start {
-            dir: dir.path().join("data"),
-            store: None,
-            operator: "ada".into(),
-            person: None,
-            origin: Some("bailiwick.test/log".into()),
-        };
-        let (opened, token) = init::set_up(start, &Environment::default()).await.unwrap();
+        let (dir, opened, token) = bare_tests::set_up("ada").await;
         let engine = opened.engine.clone();
         let tokens = Tokens { write: "chat-write".into(), read: "chat-read".into() };
         let lab = Lab::new(Arc::new(Now), vec![SystemSpec::new("chat", 1, tokens)]).unwrap();
@@ -253,10 +245,8 @@ impl Stage {
             engine.admit_caller(&name(caller), 1, Actor::Operator("ada".into())).await.unwrap().1
         };
         let (idp, agency) = (admitted("idp").await, admitted("agency").await);
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let running = Running::start(opened, listener, None).unwrap();
+        let (running, client) = bare_tests::run(opened, Entrance::default()).await;
         let url = format!("http://{}", running.address);
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let operator = token.secret;
         Self { _dir: dir, engine, running: Some(running), url, client, lab, idp, agency, operator }
     }

@@ -66,6 +66,24 @@ fn a_restored_hub_plans_and_sends_nothing_until_it_is_released() {
 }
 
 #[test]
+fn a_lease_that_the_backup_holds_keeps_nobody_waiting() {
+    let mut world = World::with_hub();
+    world.kill_hub();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let store = bailiwick_store::open(world.path("data/bailiwick.db").to_str().unwrap()).await.unwrap();
+        let mut tx = store.begin().await.unwrap();
+        // Another publishes at this moment, and for long.
+        let now = bailiwick_core::time::Timestamp::MAX.as_millisecond() / 2;
+        assert!(tx.lock("sequencer", "another", now, 60_000).await.unwrap().is_some());
+        tx.commit().await.unwrap();
+    });
+    world.run(&["backup", "backup", "--data", "data"]).well();
+    fs::rename(world.path("profile.toml"), world.path("old.toml")).unwrap();
+    world.run(&["restore", "backup", "--data", "new", "--key", "data/key", "--operator", "ada"]).well();
+}
+
+#[test]
 fn what_is_no_whole_backup_of_this_hub_is_not_restored() {
     let mut world = backed_up();
     world.kill_hub();

@@ -88,3 +88,41 @@ fn traces_go_to_the_collector_and_name_nobody() {
     }
     world.run(&["serve", "--data", "nowhere"]).refused(2, "no-data-folder", "nowhere");
 }
+
+#[test]
+fn the_log_names_nobody_and_holds_no_secret() {
+    let mut world = World::with_acme();
+    world.kill_hub();
+    let log = world.path("hub.log");
+    let address = world.url();
+    let listen = address.trim_start_matches("http://");
+    let mut serve = world.command(&["serve", "--data", "data", "--listen", listen]);
+    serve
+        .env("BAILIWICK_LOG", "info")
+        .env("BAILIWICK_LOG_FORMAT", "json")
+        .stderr(fs::File::create(&log).unwrap());
+    let mut hub = serve.spawn().unwrap();
+    // It answers as soon as it listens.
+    while world.run(&["status"]).code != 0 {
+        assert!(hub.try_wait().unwrap().is_none(), "the hub ended: {}", fs::read_to_string(&log).unwrap());
+    }
+    world.run(&["import", "hr", "acme/hr.csv"]).well();
+    // What goes wrong is told in words, and most of what is logged goes wrong.
+    world.kill_lab();
+    world.run(&["import", "hr", "acme/feeds/day-2.csv"]);
+    world.run(&["identity", "show", "hr/1042"]).well();
+    world.run(&["reconcile", "chat"]);
+    world.run(&["status", "--wait", "10"]).well();
+    hub.kill().unwrap();
+    hub.wait().unwrap();
+    let said = fs::read_to_string(&log).unwrap();
+    assert!(said.contains("put off"), "it had nothing to say: {said}");
+    let token = fs::read_to_string(world.path("profile.toml")).unwrap();
+    let token =
+        token.lines().find_map(|line| line.strip_prefix("token = ")).unwrap().trim_matches('"').to_owned();
+    for secret in
+        [token.as_str(), "lab-chat-write", "lab-chat-verify", "hr/1042", "acme.example\"", "@acme", "Costa"]
+    {
+        assert!(!said.contains(secret), "`{secret}` is in the log: {said}");
+    }
+}
