@@ -13,10 +13,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use bailiwick_core::{digest::Digesting, time::Clock};
+use bailiwick_core::{
+    digest::{Digest, Digesting},
+    time::Clock,
+};
 use clap::Args;
 
-pub use self::manifest::{FileEntry, Manifest};
+pub use self::manifest::{FileEntry, Manifest, damaged};
 use crate::{
     cli::Context,
     clock::SystemClock,
@@ -98,12 +101,13 @@ fn copy(folder: &Folder, to: &Path, waiting: &Waiting) -> Result<Vec<FileEntry>>
         Failure::unreachable(error.code(), format!("the database cannot be copied: {}", chain(&error)))
     })?;
     waiting.say("reading the copy");
-    let mut files = vec![entry(to, Path::new(DATABASE))?];
+    let (bytes, digest) = passed(&target, |_| Ok(()))?;
+    let mut files = vec![FileEntry { path: DATABASE.into(), bytes, digest }];
     for feed in feeds(&folder.path().join(FEEDS)) {
         let name = Path::new(FEEDS).join(feed);
         waiting.say(&format!("copying {}", name.display()));
-        copied(&folder.path().join(&name), &to.join(&name))?;
-        files.push(entry(to, &name)?);
+        let (bytes, digest) = copied(&folder.path().join(&name), &to.join(&name))?;
+        files.push(FileEntry { path: name.display().to_string(), bytes, digest });
     }
     Ok(files)
 }
@@ -119,37 +123,40 @@ fn feeds(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The size and the digest of a file below `root`.
-pub fn entry(root: &Path, name: &Path) -> Result<FileEntry> {
-    let path = root.join(name);
+/// Copies a file to a new one that only its owner can read, and waits until it is on disk; gives the size and the digest
+/// of what was copied.
+///
+/// # Errors
+/// `backup-unreadable`, `backup-unwritable`.
+pub fn copied(from: &Path, to: &Path) -> Result<(u64, Digest)> {
+    let failed =
+        |error: std::io::Error| Failure::unreachable("backup-unwritable", unwritable(to)).because(&error);
+    if let Some(parent) = to.parent() {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(failed)?;
+    }
+    let mut target =
+        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(failed)?;
+    let done = passed(from, |piece| target.write_all(piece).map_err(failed))?;
+    target.sync_all().map_err(failed)?;
+    Ok(done)
+}
+
+/// Reads a file piece by piece; gives its size and its digest.
+fn passed(path: &Path, mut to: impl FnMut(&[u8]) -> Result<()>) -> Result<(u64, Digest)> {
     let unreadable = |error: std::io::Error| {
         Failure::unreachable("backup-unreadable", format!("cannot read `{}`", path.display())).because(&error)
     };
-    let mut file = fs::File::open(&path).map_err(unreadable)?;
+    let mut file = fs::File::open(path).map_err(unreadable)?;
     let (mut digesting, mut bytes, mut piece) = (Digesting::default(), 0, vec![0; PIECE]);
     loop {
         let read = file.read(&mut piece).map_err(unreadable)?;
         if read == 0 {
-            return Ok(FileEntry { path: name.display().to_string(), bytes, digest: digesting.finish() });
+            return Ok((bytes, digesting.finish()));
         }
         digesting.update(&piece[..read]);
+        to(&piece[..read])?;
         bytes += read as u64;
     }
-}
-
-/// Copies a file to a new one that only its owner can read, and waits until it is on disk.
-pub fn copied(from: &Path, to: &Path) -> Result<()> {
-    let done = || -> std::io::Result<()> {
-        if let Some(parent) = to.parent() {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
-        }
-        let mut source = fs::File::open(from)?;
-        let mut target = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
-        std::io::copy(&mut source, &mut target)?;
-        target.flush()?;
-        target.sync_all()
-    };
-    done().map_err(|error| Failure::unreachable("backup-unwritable", unwritable(to)).because(&error))
 }
 
 fn unwritable(path: &Path) -> String {

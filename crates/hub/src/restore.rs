@@ -14,7 +14,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::{
-    backup::{DATABASE, Manifest, copied},
+    backup::{DATABASE, Manifest, copied, damaged},
     cli::Context,
     clock::SystemEntropy,
     environment::Environment,
@@ -145,10 +145,13 @@ async fn restored(
     if let Some(backup) = &args.backup {
         let key = open::key(folder, &environment)?;
         let manifest = Manifest::read(backup)?;
-        manifest.verify(backup, &key)?;
+        manifest.is_of(backup, &key)?;
         for file in &manifest.files {
             let target = if file.path == DATABASE { folder.database() } else { below(folder, &file.path)? };
-            copied(&backup.join(&file.path), &target)?;
+            // What was copied is what is compared: nobody changes it in between.
+            if copied(&backup.join(&file.path), &target)? != (file.bytes, file.digest) {
+                return Err(damaged(backup, &file.path));
+            }
         }
     }
     let database = folder.database().display().to_string();

@@ -9,7 +9,6 @@ use bailiwick_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::entry;
 use crate::{
     failure::{Failure, Result},
     folder::write_secret,
@@ -83,25 +82,20 @@ impl Manifest {
         if read.form == FORM { Ok(read) } else { Err(form(format!("its form is {}, not {FORM}", read.form))) }
     }
 
-    /// That it was made with this key, and that every file is as it was.
+    /// That it was made with this key.
     ///
     /// # Errors
-    /// `key-wrong`, `backup-damaged`, `backup-unreadable`.
-    pub fn verify(&self, backup: &Path, key: &SealKey) -> Result<()> {
+    /// `key-wrong`, `backup-damaged`.
+    pub fn is_of(&self, backup: &Path, key: &SealKey) -> Result<()> {
         if self.key != key.id() {
             let message =
                 format!("the backup is of a hub with the key {}, and this is {}", self.key, key.id());
             return Err(Failure::unreachable("key-wrong", message));
         }
-        if !key.attested(&self.sealed_bytes(), &self.seal) {
-            return Err(damaged(backup, NAME));
+        match key.attested(&self.sealed_bytes(), &self.seal) {
+            true => Ok(()),
+            false => Err(damaged(backup, NAME)),
         }
-        for file in &self.files {
-            if entry(backup, Path::new(&file.path))? != *file {
-                return Err(damaged(backup, &file.path));
-            }
-        }
-        Ok(())
     }
 
     fn sealed_bytes(&self) -> Vec<u8> {
@@ -110,7 +104,8 @@ impl Manifest {
     }
 }
 
-fn damaged(backup: &Path, file: &str) -> Failure {
+/// That a file of a backup is another than it was.
+pub fn damaged(backup: &Path, file: &str) -> Failure {
     let message = format!("`{file}` of the backup `{}` is not what was backed up", backup.display());
     Failure::refused("backup-damaged", message)
 }

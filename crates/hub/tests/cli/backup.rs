@@ -137,6 +137,34 @@ fn what_is_no_whole_backup_of_this_hub_is_not_restored() {
 }
 
 #[test]
+fn a_database_that_its_server_restored_is_gone_on_from() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let Some(store) = runtime.block_on(bailiwick_store::testkit::postgres::database()) else {
+        return println!("skipped: told to test without PostgreSQL");
+    };
+    let mut world = World::empty();
+    let init = ["init", "data", "--operator", "ada", "--origin", "bailiwick.test/log", "--store", &store];
+    world.run(&init).well();
+    world.start_hub_with("data", &["--store", &store], &[]);
+    world.run(&["status"]).well();
+    world.run(&["backup", "backup", "--data", "data"]).refused(2, "backup-by-server", "data");
+    world.kill_hub();
+    fs::rename(world.path("profile.toml"), world.path("old.toml")).unwrap();
+    let args = ["restore", "--store", &store, "--data", "new", "--key", "data/key", "--operator", "ada"];
+    let restored = world.run(&args).well();
+    assert!(restored.stdout.contains("bailiwick.test/log/2+"), "{}", restored.stdout);
+    assert!(!restored.stdout.contains(&store), "the address may hold a password: {}", restored.stdout);
+    world.start_hub_with("new", &["--store", &store], &[]);
+    let shown = world.run(&["recovery", "show", "--json"]).well().json();
+    assert!(
+        shown["at"].is_string() && shown["before"].as_str().unwrap().starts_with("bailiwick.test/log\n"),
+        "{shown}"
+    );
+    world.run(&["evidence", "check"]).well();
+    world.run(&["recovery", "release", "--reason", "nothing is connected yet"]).well();
+}
+
+#[test]
 fn an_upgrade_can_be_rehearsed() {
     let mut world = World::with_hub();
     world.kill_hub();
