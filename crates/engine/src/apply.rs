@@ -5,11 +5,12 @@
 //! is unknown, and is resolved by reading, never by sending again blindly. Runs that end at about the
 //! same time are recorded in one transaction.
 
+mod told;
+
 use std::{collections::BTreeMap, sync::Arc};
 
-use bailiwick_connector::{Applied, Connector, ConnectorError, Effect, ErrorKind, Line, Outcome};
+use bailiwick_connector::{Applied, Connector, ConnectorError, Effect, Line, Outcome};
 use bailiwick_core::{
-    account::Account,
     case::Case,
     digest::Digest,
     id::RunId,
@@ -25,22 +26,17 @@ use bailiwick_store::{
     entities::{PlanRow, PlanState, Run, Step},
     get, select,
 };
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
 use crate::{
     Catalogue, Engine, EngineError, Haste, Job, Result,
-    finding::Wrong,
-    limits::{OUTSIDE, outside, shut_out},
+    doors::{self, BEGINS, Behind, What},
+    limits::shut_out,
     observe::{is_so, not_somebody_elses},
-    outcome::{advance, drop_what_cannot_follow, for_good, told},
+    outcome::{drop_what_cannot_follow, for_good, told},
     work::backoff_ms,
 };
-
-/// How many runs are under way at the same time.
-const IN_FLIGHT: usize = 32;
-/// After how many failed tries somebody is told.
-const PATIENCE: i64 = 3;
 
 /// When to look again at a system that configuration does not declare, milliseconds.
 pub(crate) const UNDECLARED_MS: i64 = 15 * 60_000;
@@ -63,17 +59,33 @@ struct Returned {
     external_id: Option<String>,
     /// Why it stopped early.
     stopped: Option<ConnectorError>,
+    /// Whether it stopped because it was too late to go on, or nothing was to be expected of the system: then it is not
+    /// a failure.
+    put_off: bool,
+}
+
+/// Runs that are under way.
+pub(crate) struct Sending {
+    catalogue: Arc<Catalogue>,
+    under_way: JoinSet<Returned>,
+    /// What they keep waiting.
+    _behind: Vec<Behind>,
 }
 
 impl Engine {
-    /// Carries out all given runs.
-    pub(crate) async fn apply_all(&self, items: Vec<(Work, RunId)>) -> Result<()> {
+    /// Carries out all given runs, which were leased at `leased`. Gives what is still under way when the turn has waited
+    /// long enough; it is for [`Self::sent_all`].
+    pub(crate) async fn apply_all(
+        &self,
+        items: Vec<(Work, RunId)>,
+        leased: Timestamp,
+    ) -> Result<Option<Sending>> {
         if items.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let works: Vec<Work> = items.iter().map(|(item, _)| item.clone()).collect();
         match self.prepare(items).await {
-            Ok((catalogue, ready)) => self.go_out(&catalogue, ready).await,
+            Ok((catalogue, ready)) => self.go_out(catalogue, ready, leased).await,
             // A newer decision dropped one of them at this moment, or one cannot be reached at all: nothing
             // was sent, each is looked at again.
             Err(error) => {
@@ -81,7 +93,7 @@ impl Engine {
                 for item in &works {
                     self.settle(item, std::mem::replace(&mut outcome, Err(again()))).await?;
                 }
-                Ok(())
+                Ok(None)
             }
         }
     }
@@ -181,6 +193,10 @@ impl Engine {
             tx.write(self.tenant(), opened, self.entropy()).await?;
             return Ok(Next::Shut(item));
         }
+        let door = self.doors.of(&run.value.system, going(&row.value.plan));
+        if let Some(due) = door.closed(self.now()) {
+            return Ok(Next::Later(item, due.as_millisecond()));
+        }
         let refused = self.refuse_outside(tx, &route, &mut run.value, &row.value.plan).await?;
         if let Some(person) = &route.connector.capability().by_person {
             let holder = get::<Identity>(tx, self.tenant(), &run.value.identity.to_string()).await?;
@@ -236,24 +252,50 @@ impl Engine {
         Some(Update::new(record).replace(&run, taken.run.revision, self.entropy()))
     }
 
-    async fn go_out(&self, catalogue: &Arc<Catalogue>, ready: Vec<Taken>) -> Result<()> {
-        let gate = Arc::new(Semaphore::new(IN_FLIGHT));
+    async fn go_out(
+        &self,
+        catalogue: Arc<Catalogue>,
+        ready: Vec<Taken>,
+        leased: Timestamp,
+    ) -> Result<Option<Sending>> {
+        let latest = leased.saturating_add(BEGINS).unwrap_or(leased);
         let mut under_way = JoinSet::new();
+        let mut doors = BTreeMap::new();
         for taken in ready {
             let route = catalogue.route(&taken.run.value.system)?;
-            let line = self.writing(catalogue, route.integration);
+            let line = self.writing(&catalogue, route.integration);
             let line = if taken.row.plan.is_of_leaver() { line.for_leaver() } else { line };
             let connector = route.connector.clone();
             let system = catalogue.systems.get(&taken.run.value.system).cloned();
-            let (clock, gate) = (self.parts.clock.clone(), gate.clone());
             let (plan, run) = (&taken.row.plan, &taken.run.value);
+            let what = going(plan);
+            let door = self.doors.of(&run.system, what);
+            doors.entry((run.system.clone(), what)).or_insert_with(|| Arc::clone(&door));
+            let clock = self.parts.clock.clone();
             let span = tracing::info_span!("apply", event = %plan.decision.event, plan = %plan.id, run = %run.id, system = %run.system);
             let sending = async move {
-                let _permit = gate.acquire_owned().await;
-                carry_out(&*connector, &line, taken, system.as_ref(), &|| clock.now()).await
+                let now = || clock.now();
+                let Some(_place) = door.enter(latest, now).await else { return Returned::put_off(taken) };
+                let returned = carry_out(&*connector, &line, taken, system.as_ref(), (&now, latest)).await;
+                door.came(returned.stopped.as_ref(), now());
+                returned
             };
             under_way.spawn(sending.instrument(span));
         }
+        let sent = self.record_returned(&catalogue, &mut under_way);
+        if let Ok(done) = tokio::time::timeout(self.parts.turn, sent).await {
+            return done.map(|()| None);
+        }
+        let behind = doors.into_values().map(|door| door.left_behind()).collect();
+        Ok(Some(Sending { catalogue, under_way, _behind: behind }))
+    }
+
+    /// Records what becomes of runs that are under way, until all have come back.
+    pub(crate) async fn sent_all(&self, mut sending: Sending) -> Result<()> {
+        self.record_returned(&sending.catalogue, &mut sending.under_way).await
+    }
+
+    async fn record_returned(&self, catalogue: &Catalogue, under_way: &mut JoinSet<Returned>) -> Result<()> {
         while let Some(first) = under_way.join_next().await {
             let mut returned = vec![first];
             while let Some(next) = under_way.try_join_next() {
@@ -288,7 +330,7 @@ impl Engine {
     }
 
     async fn record_one(&self, tx: &mut dyn Tx, catalogue: &Catalogue, returned: &Returned) -> Result<()> {
-        let Returned { taken, steps, external_id, stopped } = returned;
+        let Returned { taken, steps, external_id, stopped, put_off } = returned;
         let before = &taken.run.value;
         let current = get::<Run>(tx, self.tenant(), &before.id.to_string())
             .await?
@@ -317,6 +359,8 @@ impl Engine {
             .fact("system", &run.system);
         if let Some(error) = stopped {
             record = record.fact("stopped", error.code());
+        } else if *put_off {
+            record = record.fact("stopped", "put-off");
         }
         let mut update = Update::new(record).replace(&run, current.revision, self.entropy());
         update = self.remember_account(tx, catalogue, &taken.row.plan, &run, steps, update).await?;
@@ -336,6 +380,9 @@ impl Engine {
             Ok(tx.finish(self.tenant(), &taken.item).await?)
         } else if held {
             Ok(tx.finish(self.tenant(), &taken.item).await?)
+        } else if *put_off {
+            let due = doors::later(self.now()).as_millisecond();
+            Ok(tx.postpone(self.tenant(), &taken.item, due, false).await?)
         } else {
             let pause = stopped
                 .as_ref()
@@ -376,120 +423,6 @@ impl Engine {
             .fact("plan", "done");
         Ok(Some(Update::new(record).replace(&done, stored.revision, self.entropy())))
     }
-
-    /// What the hub now believes of the account, from what was applied.
-    pub(crate) async fn remember_account(
-        &self,
-        tx: &mut dyn Tx,
-        catalogue: &Catalogue,
-        plan: &Plan,
-        run: &Run,
-        steps: &[(u16, Step)],
-        update: Update,
-    ) -> Result<Update> {
-        let Some(external_id) = &run.external_id else { return Ok(update) };
-        let done: Vec<&Change> = steps
-            .iter()
-            .filter(|(_, step)| matches!(step, Step::Applied { .. }))
-            .filter_map(|(seq, _)| plan.changes.iter().find(|c| c.seq == *seq))
-            .collect();
-        let Some(first) = done.first() else { return Ok(update) };
-        let locator = format!("{}/{external_id}", run.system);
-        let asked = Select::from(Table::Accounts).filter(Filter::Is("locator", locator.into()));
-        let stored = select::<Account>(tx, self.tenant(), asked).await?.pop();
-        let now = self.now();
-        let mut state = stored.as_ref().map(|s| s.value.state.clone()).unwrap_or_default();
-        for change in &done {
-            advance(&mut state, change, catalogue);
-        }
-        let username = match (&stored, state.attributes.get("userName")) {
-            (_, Some(bailiwick_core::account::AccountValue::Text(name))) => name.clone(),
-            (Some(s), _) => s.value.username.clone(),
-            (None, _) => String::new(),
-        };
-        let account = Account {
-            id: stored.as_ref().map_or(first.target.account(), |s| s.value.id),
-            system: run.system.clone(),
-            external_id: external_id.clone(),
-            username,
-            identity: Some(run.identity),
-            for_key: match &stored {
-                Some(known) => known.value.for_key.clone(),
-                None => plan.decision.leads.clone(),
-            },
-            applied: Some(state.clone()),
-            state,
-            seen: now,
-        };
-        let Update { record, writes } = update;
-        let record =
-            record.fact("active", account.state.active).fact("entitlements", &account.state.entitlements);
-        let update = Update { record, writes };
-        Ok(match stored {
-            Some(s) => update.replace(&account, s.revision, self.entropy()),
-            None => update.insert(&account, self.entropy()),
-        })
-    }
-
-    async fn findings_of(
-        &self,
-        tx: &mut dyn Tx,
-        catalogue: &Catalogue,
-        taken: &Taken,
-        run: &Run,
-        stopped: Option<&ConnectorError>,
-    ) -> Result<Vec<Update>> {
-        let owner = catalogue.route(&run.system)?.integration.owner.clone();
-        let mut updates = self.refusals(tx, &taken.row.plan, run, &owner).await?;
-        let subject = run.system.to_string();
-        match stopped {
-            // What is over budget is held, and that has a finding of its own.
-            Some(error) if error.kind == ErrorKind::OverBudget => {}
-            Some(error) if !error.kind.transient() || taken.item.attempts + 1 >= PATIENCE => {
-                let wrong = Wrong {
-                    code: "system-stuck",
-                    subject,
-                    identity: None,
-                    system: Some(run.system.clone()),
-                    message: format!("work on `{}` cannot go on: {}: {error}", run.system, error.code()),
-                    owner,
-                };
-                updates.extend(self.open_finding(tx, wrong).await?);
-            }
-            None => updates.extend(self.close_finding(tx, "system-stuck", &subject).await?),
-            Some(_) => {}
-        }
-        Ok(updates)
-    }
-
-    /// A finding for each change that was refused for good.
-    pub(crate) async fn refusals(
-        &self,
-        tx: &mut dyn Tx,
-        plan: &Plan,
-        run: &Run,
-        owner: &str,
-    ) -> Result<Vec<Update>> {
-        let mut updates = Vec::new();
-        for (seq, step) in &run.steps {
-            let Step::Refused { code, message } = step else { continue };
-            let words = plan.changes.iter().find(|c| c.seq == *seq).map(|c| c.op.words()).unwrap_or_default();
-            if code == OUTSIDE {
-                updates.extend(self.open_finding(tx, outside(run, *seq, &words, message, owner)).await?);
-                continue;
-            }
-            let wrong = Wrong {
-                code: "change-refused",
-                subject: format!("{}/{seq}", run.id),
-                identity: Some(run.identity),
-                system: Some(run.system.clone()),
-                message: format!("`{}` refused to {words}: {code}: {message}", run.system),
-                owner: owner.to_owned(),
-            };
-            updates.extend(self.open_finding(tx, wrong).await?);
-        }
-        Ok(updates)
-    }
 }
 
 /// What to do with a run that is due.
@@ -503,22 +436,40 @@ enum Next {
     Nothing(Work),
 }
 
-/// Sends the changes of a run in order until one stops it.
+impl Returned {
+    /// A run of which nothing was tried.
+    fn put_off(taken: Taken) -> Self {
+        let external_id = taken.run.value.external_id.clone();
+        Self { taken, steps: Vec::new(), external_id, stopped: None, put_off: true }
+    }
+}
+
+/// Which door the changes of a plan go through.
+fn going(plan: &Plan) -> What {
+    if plan.is_of_leaver() { What::Leavers } else { What::Writes }
+}
+
+/// Sends the changes of a run in order until one stops it, or it is too late: whoever has the run when the lease is over
+/// must not meet what is only sent then.
 async fn carry_out(
     connector: &dyn Connector,
     line: &Line,
     taken: Taken,
     system: Option<&System>,
-    now: &(dyn Fn() -> Timestamp + Sync),
+    (now, latest): (&(dyn Fn() -> Timestamp + Sync), Timestamp),
 ) -> Returned {
     let run = &taken.run.value;
     let mut external_id = run.external_id.clone();
     let mut steps = Vec::new();
-    let mut stopped = None;
+    let (mut stopped, mut put_off) = (None, false);
     for change in taken.row.plan.changes.iter().filter(|c| c.system == run.system) {
         let Some(step) = run.steps.get(&change.seq) else { continue };
         if step.ended() {
             continue;
+        }
+        put_off = now() >= latest;
+        if put_off {
+            break;
         }
         let doubtful = matches!(step, Step::Sent { .. } | Step::Unknown { .. });
         let key = format!("{}.{}", run.plan, change.seq);
@@ -550,7 +501,7 @@ async fn carry_out(
             }
         }
     }
-    Returned { taken, steps, external_id, stopped }
+    Returned { taken, steps, external_id, stopped, put_off }
 }
 
 async fn one(

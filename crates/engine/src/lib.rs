@@ -24,6 +24,7 @@ mod configure;
 mod control;
 mod decide;
 mod door;
+mod doors;
 mod drill;
 mod engagement;
 mod erase;
@@ -84,6 +85,7 @@ use std::{
     collections::BTreeMap,
     pin::Pin,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use bailiwick_connector::{Broker, Connector, Pause, broker::Window};
@@ -155,6 +157,8 @@ pub struct Parts {
     pub build: Build,
     /// Waits until a system shows what was changed, when it is probed on schedule.
     pub pause: Arc<dyn Pause>,
+    /// How long a turn waits for systems. What is under way then goes on beside it.
+    pub turn: Duration,
     /// The policies that were compiled.
     pub compiled: Arc<Compiled>,
     /// Distinguishes this engine from others on the same store.
@@ -178,6 +182,7 @@ pub struct Engine {
     asked: Arc<ask::Asked>,
     /// What is to be written down of decisions.
     ledger: ask::Ledger,
+    doors: Arc<doors::Doors>,
 }
 
 impl Engine {
@@ -193,6 +198,7 @@ impl Engine {
             live: Arc::default(),
             asked: Arc::default(),
             ledger: ask::Ledger::default(),
+            doors: Arc::default(),
         }
     }
 

@@ -4,9 +4,14 @@
 //! event. For a leaver every class of access that the system has gets a verdict in the case's matrix; what is still there
 //! is residue, which is an event too, until no way is left to try: then somebody is told.
 
-use std::{collections::BTreeSet, sync::Arc};
+mod look;
 
-use bailiwick_connector::{Connector, ConnectorError, Line};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use bailiwick_connector::ConnectorError;
 use bailiwick_core::{
     access::AccessClass,
     account::Account,
@@ -14,29 +19,31 @@ use bailiwick_core::{
     digest::Digest,
     drill::Drill,
     event::EventKind,
-    id::{AccountId, CaseId, PlanId, RunId},
+    id::{AccountId, CaseId},
     identity::Identity,
     plan::Op,
     record::RecordKind,
-    system::System,
     time::Timestamp,
-    verify::{Coverage, Observation, Verdict, Witness, judge},
+    verify::{Coverage, Observation, Verdict, judge},
 };
 use bailiwick_store::{
-    Filter, Select, Stored, Table, Tx, Update, Work,
+    Filter, Select, StoreError, Stored, Table, Tx, Update, Work,
     entities::{PlanRow, Run, Step},
     get, select,
 };
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
+pub(crate) use look::{Item, Reading};
+use look::{Seen, Task, look};
+
 use crate::{
     Catalogue, Engine, EngineError, Result,
     apply::{UNDECLARED_MS, later},
     audit::unlogged,
     control::with_control,
+    doors::{self, BEGINS, What},
     finding::Wrong,
-    observe::{held, is_so},
     purge::purge_date,
     task::Attested,
     work::backoff_ms,
@@ -45,41 +52,15 @@ use crate::{
 /// How long after a residue that nothing more can be done about the cell is read again, milliseconds.
 pub(crate) const RECHECK_MS: i64 = 3_600_000;
 
-/// One item to verify.
-pub(crate) type Item = (Work, RunId, PlanId, Option<CaseId>, Timestamp);
-
-/// An item with all that reading needs.
-struct Task {
-    item: Work,
-    run: Run,
-    row: Arc<PlanRow>,
-    case: Option<CaseId>,
-    changed: Timestamp,
-    system: System,
-    witness: Witness,
-    /// What a person attested, where nothing else can look.
-    attested: Option<Attested>,
-    /// The last drill of the system, which says what of a reading is to be believed.
-    drill: Option<Drill>,
-    /// The classes of whose end the system's own log has no word.
-    silent: BTreeSet<AccessClass>,
-}
-
-/// What reading gave.
-struct Seen {
-    task: Task,
-    /// Changes that are not so, in words; or the error that kept them from being read.
-    changes: Result<Vec<(u16, String)>, ConnectorError>,
-    /// One observation for each class, for a leaver.
-    cells: Vec<(AccessClass, Result<Observation, ConnectorError>)>,
-}
-
 impl Engine {
-    /// Verifies all given items.
-    pub(crate) async fn verify_all(&self, items: Vec<Item>) -> Result<()> {
+    /// Verifies all given items, which were leased at `leased`. Gives what is still under way when the turn has waited long
+    /// enough; it is for [`Self::read_all`].
+    pub(crate) async fn verify_all(&self, items: Vec<Item>, leased: Timestamp) -> Result<Option<Reading>> {
         if items.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
+        let latest = leased.saturating_add(BEGINS).unwrap_or(leased);
+        let (mut late, mut doors) = (Vec::new(), BTreeMap::new());
         let mut tx = self.read().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
         let mut under_way = JoinSet::new();
@@ -98,6 +79,12 @@ impl Engine {
                 orphans.push((item, self.unreached(&catalogue, &run.value.system, Some(run.value.identity))));
                 continue;
             };
+            let door = self.doors.of(&system.name, What::Readings);
+            if let Some(due) = door.closed(self.now()) {
+                late.push((item, due));
+                continue;
+            }
+            doors.entry(system.name.clone()).or_insert_with(|| Arc::clone(&door));
             let (line, witness) = self.witnessing(&catalogue, route.integration);
             let attested = match route.connector.capability().by_person {
                 Some(_) => self.attested(&mut *tx, &run.value).await?,
@@ -113,9 +100,21 @@ impl Engine {
             let task = Task { item, run, row, case, changed, system, witness, attested, drill, silent };
             let span = tracing::info_span!("verify", event = %task.row.plan.decision.event, run = %task.run.id, system = %task.run.system);
             let connector = route.connector.clone();
-            under_way.spawn(async move { look(&*connector, &line, task, now).await }.instrument(span));
+            let clock = self.parts.clock.clone();
+            let looking = async move {
+                let Some(_place) = door.enter(latest, || clock.now()).await else {
+                    return Seen::put_off(task);
+                };
+                let seen = look(&*connector, &line, task, now).await;
+                door.came(seen.failure(), clock.now());
+                seen
+            };
+            under_way.spawn(looking.instrument(span));
         }
         drop(tx);
+        for (item, due) in late {
+            self.come_again(&item, due).await?;
+        }
         for (item, undeclared) in orphans {
             let mut tx = self.begin().await?;
             let opened = self.open_finding(&mut *tx, undeclared).await?.into_iter().collect();
@@ -124,26 +123,68 @@ impl Engine {
             tx.postpone(self.tenant(), &item, due, false).await?;
             tx.commit().await?;
         }
-        while let Some(seen) = under_way.join_next().await {
-            let seen =
-                seen.map_err(|e| EngineError::Inconsistent(format!("a reading ended abnormally: {e}")))?;
-            let item = seen.task.item.clone();
-            let outcome = self.conclude(&catalogue, seen).await;
-            self.settle(&item, outcome).await?;
+        let read = self.conclude_returned(&catalogue, &mut under_way);
+        if let Ok(done) = tokio::time::timeout(self.parts.turn, read).await {
+            return done.map(|()| None);
+        }
+        let behind = doors.into_values().map(|door| door.left_behind()).collect();
+        Ok(Some(Reading { catalogue, under_way, _behind: behind }))
+    }
+
+    /// Concludes from readings that are under way, until all have come back.
+    pub(crate) async fn read_all(&self, mut reading: Reading) -> Result<()> {
+        self.conclude_returned(&reading.catalogue, &mut reading.under_way).await
+    }
+
+    async fn conclude_returned(&self, catalogue: &Catalogue, under_way: &mut JoinSet<Seen>) -> Result<()> {
+        while let Some(first) = under_way.join_next().await {
+            let mut seen = vec![first];
+            while let Some(next) = under_way.try_join_next() {
+                seen.push(next);
+            }
+            let seen: Vec<Seen> = seen
+                .into_iter()
+                .collect::<Result<_, _>>()
+                .map_err(|e| EngineError::Inconsistent(format!("a reading ended abnormally: {e}")))?;
+            if self.conclude_group(catalogue, &seen).await.is_err() {
+                for one in &seen {
+                    let outcome = self.conclude_group(catalogue, std::slice::from_ref(one)).await;
+                    self.settle(&one.task.item, outcome).await?;
+                }
+            }
         }
         Ok(())
     }
 
-    async fn conclude(&self, catalogue: &Catalogue, seen: Seen) -> Result<()> {
+    async fn come_again(&self, item: &Work, due: Timestamp) -> Result<()> {
         let mut tx = self.begin().await?;
-        if self.overtaken(&mut *tx, &seen.task.run).await? {
-            tx.finish(self.tenant(), &seen.task.item).await?;
-        } else if let Some(case) = seen.task.case {
-            self.conclude_case(&mut *tx, catalogue, case, &seen).await?;
-        } else {
-            self.conclude_changes(&mut *tx, catalogue, &seen).await?;
+        match tx.postpone(self.tenant(), item, due.as_millisecond(), false).await {
+            Ok(()) => Ok(tx.commit().await?),
+            Err(StoreError::LostLease { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn conclude_group(&self, catalogue: &Catalogue, seen: &[Seen]) -> Result<()> {
+        let mut tx = self.begin().await?;
+        for one in seen {
+            self.conclude(&mut *tx, catalogue, one).await?;
         }
         Ok(tx.commit().await?)
+    }
+
+    async fn conclude(&self, tx: &mut dyn Tx, catalogue: &Catalogue, seen: &Seen) -> Result<()> {
+        let item = &seen.task.item;
+        if seen.put_off {
+            let due = doors::later(self.now()).as_millisecond();
+            Ok(tx.postpone(self.tenant(), item, due, false).await?)
+        } else if self.overtaken(tx, &seen.task.run).await? {
+            Ok(tx.finish(self.tenant(), item).await?)
+        } else if let Some(case) = seen.task.case {
+            self.conclude_case(tx, catalogue, case, seen).await
+        } else {
+            self.conclude_changes(tx, catalogue, seen).await
+        }
     }
 
     /// Whether a later run changed the same account: then that one is verified, not this.
@@ -550,51 +591,4 @@ fn tried_of(task: &Task, ways: usize) -> u8 {
     })
     .max()
     .unwrap_or(all)
-}
-
-/// Reads back one item. Nothing is written here and no transaction is open.
-async fn look(connector: &dyn Connector, line: &Line, task: Task, now: Timestamp) -> Seen {
-    let account = task.run.external_id.clone();
-    let mut cells = Vec::new();
-    let mut changes = Ok(Vec::new());
-    let by_person = connector.capability().by_person.is_some();
-    if task.case.is_some() {
-        for class in &task.system.classes {
-            let observed = match &account {
-                Some(id) if connector.capability().observes.contains(class) => {
-                    held(connector, line, task.witness, id, *class, now).await
-                }
-                Some(_) | None => Err(ConnectorError::none(
-                    bailiwick_connector::ErrorKind::Unsupported,
-                    format!("no connector can see {class} on `{}`", task.run.system),
-                )),
-            };
-            cells.push((*class, observed));
-        }
-    } else if !by_person {
-        changes = not_so(connector, line, &task, account.as_deref()).await;
-    }
-    Seen { task, changes, cells }
-}
-
-async fn not_so(
-    connector: &dyn Connector,
-    line: &Line,
-    task: &Task,
-    account: Option<&str>,
-) -> Result<Vec<(u16, String)>, ConnectorError> {
-    let mut out = Vec::new();
-    for change in task.row.plan.changes.iter().filter(|c| c.system == task.run.system) {
-        if !matches!(task.run.steps.get(&change.seq), Some(Step::Applied { .. })) {
-            continue;
-        }
-        if is_so(connector, line, account, &change.op).await?.is_none() {
-            let what = change
-                .entitlement
-                .as_ref()
-                .map_or_else(|| change.op.words(), |e| format!("{} {e}", change.op.words()));
-            out.push((change.seq, what));
-        }
-    }
-    Ok(out)
 }

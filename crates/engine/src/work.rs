@@ -14,7 +14,9 @@ use bailiwick_core::{
 use bailiwick_store::{Filter, NewWork, Select, StoreError, Table, Tx, Work, entities::Run, select};
 use serde::{Deserialize, Serialize};
 
-use crate::{Doing, Engine, EngineError, Result, finding::Wrong, limits::waiting};
+use crate::{
+    Doing, Engine, EngineError, Result, apply::Sending, finding::Wrong, limits::waiting, verify::Reading,
+};
 
 /// How long a worker holds what it took, milliseconds; after that another may take it.
 const LEASE_MS: i64 = 60_000;
@@ -274,7 +276,6 @@ impl Job {
 }
 
 /// What a call of [`Engine::work`] found.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quiet {
     /// How many items were taken.
     pub taken: usize,
@@ -287,10 +288,13 @@ pub struct Quiet {
 }
 
 /// Something that was taken and takes long, so that nothing else should wait for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Slow {
-    item: Work,
-    job: Job,
+pub struct Slow(Beside);
+
+enum Beside {
+    Job(Work, Job),
+    /// What systems have not answered yet.
+    Sending(Box<Sending>),
+    Reading(Box<Reading>),
 }
 
 impl Engine {
@@ -357,14 +361,18 @@ impl Engine {
                     | Job::Audit { .. }
                     | Job::Expose { .. }
                     | Job::Align { .. }),
-                ) => slow.push(Slow { item, job }),
+                ) => slow.push(Slow(Beside::Job(item, job))),
                 // Made by a newer program, or by nobody: it waits, and stops nothing else.
                 Err(_) => self.not_understood(&item).await?,
             }
         }
         self.decide_all(decides).await?;
-        self.apply_all(runs).await?;
-        self.verify_all(verifies).await?;
+        if let Some(sending) = self.apply_all(runs, now).await? {
+            slow.push(Slow(Beside::Sending(Box::new(sending))));
+        }
+        if let Some(reading) = self.verify_all(verifies, now).await? {
+            slow.push(Slow(Beside::Reading(Box::new(reading))));
+        }
         for (item, job) in others {
             let outcome = match job {
                 Job::Wake { identity } => self.wake(&item, identity).await,
@@ -406,7 +414,18 @@ impl Engine {
         Box::pin(self.carry_out_one(slow))
     }
 
-    async fn carry_out_one(&self, Slow { item, job }: Slow) -> Result<()> {
+    async fn carry_out_one(&self, Slow(beside): Slow) -> Result<()> {
+        let (item, job) = match beside {
+            Beside::Job(item, job) => (item, job),
+            Beside::Sending(sending) => {
+                self.sent_all(*sending).await?;
+                return self.record_incidents().await;
+            }
+            Beside::Reading(reading) => {
+                self.read_all(*reading).await?;
+                return self.record_incidents().await;
+            }
+        };
         let outcome = match job {
             Job::Reconcile { system, after } => self.reconcile_item(&item, &system, after).await,
             Job::Probe { system, after } => self.probe_item(&item, &system, after).await,

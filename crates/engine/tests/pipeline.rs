@@ -399,3 +399,40 @@ async fn work_that_is_not_understood_waits_and_stops_nothing_else() {
         world.engine.open_findings().await.unwrap().into_iter().map(|f| f.code).collect();
     assert_eq!(codes, ["work-not-understood"]);
 }
+
+#[tokio::test]
+async fn a_system_that_hangs_keeps_no_other_waiting() {
+    let mut world = settled(21, &[("chat", &[]), ("wiki", &[])]).await;
+    let before = world.effects();
+    world.impatient(std::time::Duration::from_millis(20));
+    world.faults.hang("chat");
+    let left = ANN.replace(",,active", ",2026-01-01,left");
+    world.deliver(&[&left, BOB, "4,Dan Dyer,dan@x.test,Engineering,,active"]).await.unwrap();
+    let mut beside = Vec::new();
+    loop {
+        let leavers = world.engine.work_on_leavers().await.unwrap();
+        let others = world.engine.work().await.unwrap();
+        let taken = leavers.taken + others.taken;
+        beside.extend(leavers.slow.into_iter().chain(others.slow));
+        if taken == 0 {
+            break;
+        }
+    }
+    let truth = world.truth();
+    assert!(truth["wiki/ann@x.test"].contains("active=false"), "{truth:?}");
+    assert!(truth["wiki/dan@x.test"].contains("Engineering"), "{truth:?}");
+    assert!(truth["chat/ann@x.test"].contains("active=true") && !truth.contains_key("chat/dan@x.test"));
+    assert!(!beside.is_empty(), "what chat was asked is under way");
+
+    world.faults.answer();
+    for slow in beside {
+        world.engine.carry_out(slow).await.unwrap();
+    }
+    world.quiet().await;
+    let truth = world.truth();
+    assert!(truth["chat/ann@x.test"].contains("active=false") && truth.contains_key("chat/dan@x.test"));
+    assert_eq!(world.open_cases().await, 0);
+    for (effect, times) in world.effects() {
+        assert!(times - before.get(&effect).copied().unwrap_or(0) <= 1, "{effect} {times} times");
+    }
+}

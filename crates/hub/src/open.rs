@@ -1,6 +1,6 @@
 //! From a data folder and a store to an engine: the one place where concrete parts are put together.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use bailiwick_connector::{
     Broker, Sleep,
@@ -22,6 +22,9 @@ use crate::{
     folder::{Folder, read_secret},
     problem::{Problem, chain},
 };
+
+/// How long a turn of the loop waits for systems; one that takes longer goes on beside it.
+const TURN: Duration = Duration::from_secs(1);
 
 /// A hub that is ready to work.
 pub struct Opened {
@@ -74,7 +77,8 @@ pub async fn open(folder: Folder, store: Option<&str>, environment: &Environment
     let name = format!("hub-{}", random.map(|byte| format!("{byte:02x}")).concat());
     let build = bailiwick_connectors::build_patient;
     let (broker, pause) = (Arc::new(broker), Arc::new(Sleep));
-    let parts = Parts { store, tenant, clock, entropy, broker, build, pause, compiled: Arc::default(), name };
+    let compiled = Arc::default();
+    let parts = Parts { store, tenant, clock, entropy, broker, build, pause, turn: TURN, compiled, name };
     Ok(Opened { engine: Arc::new(Engine::new(parts)), sequencer: Arc::new(sequencer), folder })
 }
 

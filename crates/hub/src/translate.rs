@@ -22,6 +22,7 @@ impl From<StoreError> for Problem {
             StoreError::Unavailable(_)
             | StoreError::Newer { .. }
             | StoreError::Foreign(_)
+            | StoreError::Pooled
             | StoreError::Address(_) => 503,
             _ => 500,
         };

@@ -1,7 +1,8 @@
 //! The loop that does the queued work and publishes the evidence of it.
 //!
 //! Promises: what was queued before [`Worker::quiet`] was called is looked at before it says quiet; a
-//! failing store stops nothing for good, it is tried again. Absent: any state; the queue is in the store.
+//! failing store stops nothing for good, it is tried again. What another process queued is heard of at once where the
+//! store can tell, and looked for now and then in any case. Absent: any state; the queue is in the store.
 
 use std::{
     sync::{
@@ -13,17 +14,20 @@ use std::{
 
 use bailiwick_core::time::{SignedDuration, Timestamp};
 use bailiwick_engine::{Engine, EngineError, Sequencer, Slow};
+use bailiwick_store::Store;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{Mutex, Notify, watch},
-    task::JoinSet,
+    task::{JoinHandle, JoinSet},
 };
 
 use crate::problem::chain;
 
 /// The longest sleep while there is nothing to do: other hubs on the same store can queue work too.
 const IDLE: Duration = Duration::from_millis(250);
+/// The same where the store tells of that: one that died before it rang is all that is looked for.
+const IDLE_TOLD: Duration = Duration::from_secs(2);
 /// The same for leavers: those who come by this hub are told at once.
 const IDLE_LEAVERS: Duration = Duration::from_secs(1);
 /// The pause after the store failed.
@@ -34,6 +38,71 @@ const LAST_TRIES: (u32, Duration) = (20, IDLE);
 const LAST_SLOW: Duration = Duration::from_secs(10);
 /// Quiet is when nothing is due this soon.
 const SOON: SignedDuration = SignedDuration::from_secs(5);
+
+/// Hears of work that other processes queue.
+#[derive(Default)]
+struct Ear {
+    /// Whether the bell is heard at this moment.
+    hears: AtomicBool,
+}
+
+impl Ear {
+    /// Nudges with each ring; ends where nothing can be heard.
+    async fn run(&self, store: &dyn Store, nudge: impl Fn()) {
+        loop {
+            match store.bell().await {
+                Ok(None) => return,
+                Ok(Some(mut bell)) => {
+                    self.hears.store(true, Ordering::SeqCst);
+                    // It may have rung before it was heard.
+                    nudge();
+                    while let Ok(()) = bell.rings().await {
+                        nudge();
+                    }
+                    self.hears.store(false, Ordering::SeqCst);
+                }
+                Err(error) => tracing::debug!(failing = chain(&error), "cannot hear of work"),
+            }
+            tokio::time::sleep(FAILED).await;
+        }
+    }
+
+    /// The longest sleep.
+    fn idle(&self) -> Duration {
+        if self.hears.load(Ordering::SeqCst) { IDLE_TOLD } else { IDLE }
+    }
+}
+
+/// What takes long, beside the loops.
+#[derive(Default)]
+struct Beside(Mutex<JoinSet<()>>);
+
+impl Beside {
+    /// Begins more; gives how much is under way.
+    async fn begin(&self, engine: &Arc<Engine>, begun: Vec<Slow>) -> usize {
+        let mut under_way = self.0.lock().await;
+        for slow in begun {
+            let engine = engine.clone();
+            under_way.spawn(async move {
+                if let Err(error) = engine.carry_out(slow).await {
+                    tracing::error!(failing = chain(&error), code = error.code(), "cannot work");
+                }
+            });
+        }
+        while under_way.try_join_next().is_some() {}
+        under_way.len()
+    }
+
+    /// Waits a little, then leaves it: the next start does it again.
+    async fn end(&self) {
+        let mut under_way = self.0.lock().await;
+        let ended = async { while under_way.join_next().await.is_some() {} };
+        if tokio::time::timeout(LAST_SLOW, ended).await.is_err() {
+            tracing::info!("what takes long is left; the next start takes it up");
+            under_way.shutdown().await;
+        }
+    }
+}
 
 /// The loop for leavers, which never wait for what the other one is at.
 #[derive(Default)]
@@ -47,11 +116,14 @@ struct Leavers {
 
 impl Leavers {
     /// Works until it is stopped. The other loop does leavers too, so that one that cannot get on here is not lost.
-    async fn run(&self, engine: &Engine) {
+    async fn run(&self, engine: &Arc<Engine>, beside: &Beside) {
         while !self.stopped.load(Ordering::SeqCst) {
             self.busy.store(true, Ordering::SeqCst);
             let taken = match engine.work_on_leavers().await {
-                Ok(found) => found.taken,
+                Ok(found) => {
+                    beside.begin(engine, found.slow).await;
+                    found.taken
+                }
                 Err(error) => {
                     tracing::error!(failing = chain(&error), code = error.code(), "cannot work on leavers");
                     tokio::time::sleep(FAILED).await;
@@ -105,10 +177,10 @@ pub struct Worker {
     engine: Arc<Engine>,
     sequencer: Arc<Sequencer>,
     turns: AtomicU64,
-    nudged: Notify,
+    nudged: Arc<Notify>,
     leavers: Arc<Leavers>,
-    /// What takes long, beside the loop.
-    slow: Mutex<JoinSet<()>>,
+    ear: Arc<Ear>,
+    beside: Arc<Beside>,
     pulse: watch::Sender<Pulse>,
 }
 
@@ -120,9 +192,10 @@ impl Worker {
             engine,
             sequencer,
             turns: AtomicU64::new(0),
-            nudged: Notify::new(),
+            nudged: Arc::default(),
             leavers: Arc::default(),
-            slow: Mutex::default(),
+            ear: Arc::default(),
+            beside: Arc::default(),
             pulse,
         }
     }
@@ -153,8 +226,9 @@ impl Worker {
     /// Works until `stop` resolves; the item at hand is finished and published.
     pub async fn run(&self, stop: impl Future<Output = ()> + Send) {
         tokio::pin!(stop);
-        let (leavers, engine) = (self.leavers.clone(), self.engine.clone());
-        let leavers = tokio::spawn(async move { leavers.run(&engine).await });
+        let (leavers, engine, beside) = (self.leavers.clone(), self.engine.clone(), self.beside.clone());
+        let leavers = tokio::spawn(async move { leavers.run(&engine, &beside).await });
+        let hearing = self.hear();
         loop {
             let turn = self.turns.fetch_add(1, Ordering::SeqCst) + 1;
             let pause = self.turn(turn).await;
@@ -164,16 +238,30 @@ impl Worker {
                 () = tokio::time::sleep(pause) => {}
             }
         }
+        hearing.abort();
         self.leavers.stop();
         if leavers.await.is_err() {
             tracing::error!("the loop for leavers ended abnormally; what it held is taken up again");
         }
-        self.end_slow().await;
+        self.beside.end().await;
         match self.publish_last(LAST_TRIES).await {
             Ok(true) => {}
             Ok(false) => tracing::info!("another process publishes; it or the next start takes the rest"),
             Err(error) => tracing::error!(error, "the evidence is not published yet; the next start does it"),
         }
+    }
+
+    /// Begins to hear of what other processes queue.
+    fn hear(&self) -> JoinHandle<()> {
+        let (ear, engine) = (self.ear.clone(), self.engine.clone());
+        let (nudged, leavers) = (self.nudged.clone(), self.leavers.clone());
+        tokio::spawn(async move {
+            let nudge = || {
+                leavers.nudged.notify_one();
+                nudged.notify_one();
+            };
+            ear.run(&*engine.parts().store, nudge).await;
+        })
     }
 
     /// Does what is due; gives back how long there is nothing to do.
@@ -188,7 +276,7 @@ impl Worker {
                 return FAILED;
             }
         };
-        let slow = self.begin_slow(found.slow).await;
+        let slow = self.beside.begin(&self.engine, found.slow).await;
         // While another process publishes there is nothing wrong: the next turn tries again.
         let failing = self.publish().await.err();
         if let Some(failing) = &failing {
@@ -201,33 +289,8 @@ impl Worker {
         self.pulse.send_replace(Pulse { turn, quiet, queued: found.queued, next: found.next, failing });
         match due {
             _ if found.taken > 0 => Duration::ZERO,
-            Some(due) => IDLE.min(Duration::try_from(due).unwrap_or_default()),
-            None => IDLE,
-        }
-    }
-
-    /// Begins what takes long, beside the loop; gives how much of that is under way.
-    async fn begin_slow(&self, begun: Vec<Slow>) -> usize {
-        let mut under_way = self.slow.lock().await;
-        for slow in begun {
-            let engine = self.engine.clone();
-            under_way.spawn(async move {
-                if let Err(error) = engine.carry_out(slow).await {
-                    tracing::error!(failing = chain(&error), code = error.code(), "cannot work");
-                }
-            });
-        }
-        while under_way.try_join_next().is_some() {}
-        under_way.len()
-    }
-
-    /// Waits a little for what takes long, then leaves it: the next start does it again.
-    async fn end_slow(&self) {
-        let mut under_way = self.slow.lock().await;
-        let ended = async { while under_way.join_next().await.is_some() {} };
-        if tokio::time::timeout(LAST_SLOW, ended).await.is_err() {
-            tracing::info!("what takes long is left; the next start takes it up");
-            under_way.shutdown().await;
+            Some(due) => self.ear.idle().min(Duration::try_from(due).unwrap_or_default()),
+            None => self.ear.idle(),
         }
     }
 

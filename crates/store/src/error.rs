@@ -50,6 +50,12 @@ pub enum StoreError {
     /// The address of the store is not understood.
     #[error("`{0}` is not a store: use a file name, `sqlite:FILE` or `postgres://…`")]
     Address(String),
+    /// Statements of others are on the connection: something gives it for one transaction only.
+    #[error(
+        "there is a pooler before the database that gives a connection for one transaction; say so in the address by \
+         the parameter `statement-cache-capacity=0`"
+    )]
+    Pooled,
     /// Anything else: a bug or a broken database.
     #[error("the database refused a statement")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -75,6 +81,7 @@ impl StoreError {
             Self::Foreign(_) => "store-foreign",
             Self::Aborted => "store-aborted",
             Self::Address(_) => "store-address",
+            Self::Pooled => "store-pooled",
             Self::Internal(_) => "store-internal",
         }
     }

@@ -34,7 +34,7 @@ pub use entity::Entity;
 pub use error::{Result, StoreError};
 pub use migrate::Upgrade;
 pub use open::{open, rehearse};
-pub use seam::{Entry, Filter, LogHead, NewWork, Select, Store, Tx, Work};
+pub use seam::{Bell, Entry, Filter, LogHead, NewWork, Select, Store, Tx, Work};
 pub use sqlite::snapshot;
 pub use state::{Deviation, How, deviations};
 pub use table::{KeyKind, KeyValue, Row, Table};

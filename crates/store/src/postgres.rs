@@ -2,8 +2,11 @@
 //!
 //! Promises: a writing transaction is READ COMMITTED (what protects a decision is the revision of every
 //! row it replaces, and the unique keys); a reading one is REPEATABLE READ and sees one state. Text is
-//! compared by bytes (`COLLATE "C"`). Absent: anything that only PostgreSQL itself has and not what
-//! speaks its protocol, but for the lock that migrations queue on.
+//! compared by bytes (`COLLATE "C"`). Everything is done in transactions, and nothing of a connection is used that ends
+//! with one, so that a pooler may stand in between. Absent: anything that only PostgreSQL itself has and not what
+//! speaks its protocol, but for the lock that migrations queue on, and the bell, which nobody depends on.
+
+mod bell;
 
 use std::{str::FromStr, time::Duration};
 
@@ -12,8 +15,10 @@ use sqlx::{
     postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow},
 };
 
+use bell::Rope;
+
 use crate::{
-    Result, Store, StoreError, Tx, Upgrade, migrate,
+    Bell, Result, Store, StoreError, Tx, Upgrade, migrate,
     sql::{Cell, Cells, Dialect, Failure, Link, Sql, Value},
     transaction::Transaction,
 };
@@ -21,12 +26,18 @@ use crate::{
 const CONNECTIONS: u32 = 16;
 const PATIENCE: Duration = Duration::from_secs(10);
 const STATEMENTS: usize = 512;
+/// What an address says where no statement may outlive its transaction: behind a pooler.
+const KEEPS_NOTHING: &str = "statement-cache-capacity=0";
 /// The advisory lock that migrations queue on; the number is "bailiwik" in ASCII.
 const MIGRATION_LOCK: i64 = 0x6261_696c_6977_696b;
 
 /// A PostgreSQL database.
 pub(crate) struct PostgresStore {
+    options: PgConnectOptions,
     pool: PgPool,
+    rope: Rope,
+    /// Whether connections keep statements.
+    keeps: bool,
 }
 
 impl PostgresStore {
@@ -46,10 +57,13 @@ impl PostgresStore {
     async fn migrating(url: &str) -> Result<(Self, PostgresLink, Upgrade)> {
         use sqlx::ConnectOptions;
         let shown = without_secrets(url);
-        let options = PgConnectOptions::from_str(url)
-            .map_err(|_| StoreError::Address(shown.clone()))?
+        let options = PgConnectOptions::from_str(url).map_err(|_| StoreError::Address(shown.clone()))?;
+        let keeps = !url.contains(KEEPS_NOTHING);
+        // What a pooler does not know of, it refuses.
+        let options = options
             .application_name("bailiwick")
-            .statement_cache_capacity(STATEMENTS)
+            .extra_float_digits(None)
+            .statement_cache_capacity(if keeps { STATEMENTS } else { 0 })
             .disable_statement_logging();
         // A pool would ask a server that refuses again and again; the first answer is the one to show.
         let first = PgConnection::connect_with(&options).await.map_err(Failure::Postgres)?;
@@ -57,11 +71,19 @@ impl PostgresStore {
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(PATIENCE)
-            .connect_lazy_with(options);
-        let mut link = PostgresLink(pool.begin().await.map_err(Failure::Postgres)?);
+            .connect_lazy_with(options.clone());
+        let rope = Rope::new(pool.clone());
+        let tx = pool.begin().await.map_err(Failure::Postgres)?;
+        let mut link = PostgresLink { tx, rope: rope.clone(), rings: false, keeps };
         link.execute("SELECT pg_advisory_xact_lock($1)".text(), &[MIGRATION_LOCK.into()]).await?;
         let upgrade = migrate::migrate(&mut link, &shown).await?;
-        Ok((Self { pool }, link, upgrade))
+        Ok((Self { options, pool, rope, keeps }, link, upgrade))
+    }
+}
+
+impl PostgresStore {
+    fn link(&self, tx: sqlx::Transaction<'static, Postgres>) -> PostgresLink {
+        PostgresLink { tx, rope: self.rope.clone(), rings: false, keeps: self.keeps }
     }
 }
 
@@ -81,7 +103,7 @@ impl Store for PostgresStore {
             .begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
             .await
             .map_err(Failure::Postgres)?;
-        Ok(Box::new(Transaction::writing(PostgresLink(tx))))
+        Ok(Box::new(Transaction::writing(self.link(tx))))
     }
 
     async fn read(&self) -> Result<Box<dyn Tx>> {
@@ -90,7 +112,15 @@ impl Store for PostgresStore {
             .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             .await
             .map_err(Failure::Postgres)?;
-        Ok(Box::new(Transaction::reading(PostgresLink(tx))))
+        Ok(Box::new(Transaction::reading(self.link(tx))))
+    }
+
+    async fn bell(&self) -> Result<Option<Box<dyn Bell>>> {
+        // Behind a pooler, whoever gets the connection next would be told instead, in the middle of something else.
+        if !self.keeps {
+            return Ok(None);
+        }
+        bell::hang(self.options.clone(), &self.pool).await
     }
 
     fn kind(&self) -> &'static str {
@@ -98,7 +128,12 @@ impl Store for PostgresStore {
     }
 }
 
-struct PostgresLink(sqlx::Transaction<'static, Postgres>);
+struct PostgresLink {
+    tx: sqlx::Transaction<'static, Postgres>,
+    rope: Rope,
+    rings: bool,
+    keeps: bool,
+}
 
 impl Link for PostgresLink {
     const DIALECT: Dialect = Dialect::Postgres;
@@ -110,16 +145,17 @@ impl Link for PostgresLink {
     }
 
     async fn run(&mut self, sql: SqlStr, values: Self::Bound) -> Result<u64, Failure> {
-        Ok(sqlx::query_with(sql, values).execute(&mut *self.0).await?.rows_affected())
+        let query = sqlx::query_with(sql, values).persistent(self.keeps);
+        Ok(query.execute(&mut *self.tx).await?.rows_affected())
     }
 
     async fn fetch(&mut self, sql: SqlStr, values: &[Value<'_>]) -> Result<Vec<PgRow>, Failure> {
-        let query = sqlx::query_with(sql, bind(values)?);
-        Ok(query.fetch_all(&mut *self.0).await?)
+        let query = sqlx::query_with(sql, bind(values)?).persistent(self.keeps);
+        Ok(query.fetch_all(&mut *self.tx).await?)
     }
 
     async fn script(&mut self, sql: SqlStr) -> Result<(), Failure> {
-        sqlx::raw_sql(sql).execute(&mut *self.0).await?;
+        sqlx::raw_sql(sql).execute(&mut *self.tx).await?;
         Ok(())
     }
 
@@ -131,8 +167,17 @@ impl Link for PostgresLink {
         Ok((row.cell::<i64>(0)? > 0, row.cell::<i64>(1)? > 0))
     }
 
+    fn ring(&mut self) {
+        self.rings = true;
+    }
+
     async fn commit(self) -> Result<(), Failure> {
-        Ok(self.0.commit().await?)
+        let Self { tx, rope, rings, keeps: _ } = self;
+        tx.commit().await?;
+        if rings {
+            rope.pull();
+        }
+        Ok(())
     }
 }
 

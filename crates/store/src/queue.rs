@@ -45,6 +45,7 @@ pub(crate) async fn enqueue<L: Link>(link: &mut L, tenant: &Tenant, work: &[NewW
         L::DIALECT.one_of("lane", 2)
     );
     link.execute(sql.text(), &[tenant.into(), Value::Texts(lanes)]).await?;
+    link.ring();
     Ok(())
 }
 
@@ -180,6 +181,7 @@ pub(crate) async fn wake<L: Link>(link: &mut L, tenant: &Tenant, lanes: &[String
     let sql = format!("UPDATE lanes SET ready = $1 WHERE tenant = $2 AND {}", L::DIALECT.one_of("lane", 3));
     let asleep = asleep.iter().map(String::as_str).collect();
     link.execute(sql.text(), &[now.into(), tenant.into(), Value::Texts(asleep)]).await?;
+    link.ring();
     Ok(())
 }
 

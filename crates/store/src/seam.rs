@@ -20,8 +20,22 @@ pub trait Store: Send + Sync {
     /// read. Writing through it fails. In memory there is one connection, for which it queues.
     async fn read(&self) -> Result<Box<dyn Tx>>;
 
+    /// Rings when any process queues or wakes work on this database; `None` where it cannot be heard, and whoever waits
+    /// for work has to look now and then.
+    async fn bell(&self) -> Result<Option<Box<dyn Bell>>> {
+        Ok(None)
+    }
+
     /// `sqlite` or `postgres`, for messages.
     fn kind(&self) -> &'static str;
+}
+
+/// See [`Store::bell`].
+#[async_trait]
+pub trait Bell: Send {
+    /// Returns once it rang since the last call, or may have. Work of a process that died right after its commit may never
+    /// ring.
+    async fn rings(&mut self) -> Result<()>;
 }
 
 /// A condition on a key column; the column is one of [`Table::keys`], or `id`.

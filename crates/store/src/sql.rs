@@ -174,6 +174,9 @@ pub(crate) trait Link: Send + Sized + 'static {
     /// Whether the database has tables of its own, and the one named.
     fn tables(&mut self, named: &str) -> impl Future<Output = Result<(bool, bool)>> + Send;
 
+    /// Has others told that there is work, once it lasts; nothing where nobody can be told.
+    fn ring(&mut self) {}
+
     /// Ends it so that it lasts.
     fn commit(self) -> impl Future<Output = Result<(), Failure>> + Send;
 }
@@ -230,6 +233,16 @@ impl Failure {
         if self.is_taken() { StoreError::Conflict { table, id: id.to_owned() } } else { self.into() }
     }
 
+    /// Whether a kept statement was there already, or was gone: each connection names its own.
+    fn is_of_pooler(&self) -> bool {
+        match self {
+            Self::Postgres(sqlx::Error::Database(error)) => {
+                matches!(error.code().as_deref(), Some("42P05" | "26000"))
+            }
+            Self::Postgres(_) | Self::Sqlite(_) | Self::Gone => false,
+        }
+    }
+
     fn is_passing(&self) -> bool {
         match self {
             Self::Postgres(
@@ -274,6 +287,9 @@ impl From<rusqlite::Error> for Failure {
 
 impl From<Failure> for StoreError {
     fn from(failure: Failure) -> Self {
+        if failure.is_of_pooler() {
+            return Self::Pooled;
+        }
         let passing = failure.is_passing();
         let cause = match failure {
             Failure::Postgres(error) => error.into(),

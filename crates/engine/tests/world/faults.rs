@@ -31,6 +31,8 @@ pub struct Faults {
     accounts: AtomicU64,
     /// How long each call takes, and when each was sent.
     slow: Mutex<Option<(Duration, Vec<Instant>)>>,
+    /// A system that takes calls and answers none until the gate opens.
+    hung: Mutex<Option<(String, Arc<Semaphore>)>>,
     /// What systems are still willing to make; without it they make everything.
     makes: Mutex<Option<Arc<Semaphore>>>,
     way: Arc<Way>,
@@ -112,6 +114,28 @@ impl Faults {
         });
         if let Some(each) = each {
             tokio::time::sleep(each).await;
+        }
+    }
+
+    /// What a system is asked from now on waits until [`Self::answer`].
+    pub fn hang(&self, system: &str) {
+        *self.hung.lock().unwrap() = Some((system.to_owned(), Arc::new(Semaphore::new(0))));
+    }
+
+    /// The system that hangs goes on.
+    pub fn answer(&self) {
+        if let Some((_, gate)) = self.hung.lock().unwrap().take() {
+            gate.close();
+        }
+    }
+
+    /// Waits while the system that a call is for hangs.
+    pub async fn hanging(&self, path: &str) {
+        let gate = self.hung.lock().unwrap().clone();
+        if let Some((system, gate)) = gate
+            && path.split('/').nth(1) == Some(&system)
+        {
+            drop(gate.acquire().await);
         }
     }
 

@@ -16,6 +16,7 @@ pub mod planted;
 mod template;
 mod together;
 mod transport;
+mod truth;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -262,6 +263,14 @@ impl World {
         self.others.push(self.process(&Arc::new(self.faults.of_another()), number));
     }
 
+    /// Turns wait so long for systems from now on, by the time of whoever plays this.
+    pub fn impatient(&mut self, turn: std::time::Duration) {
+        let store = self.store.clone();
+        let parts =
+            parts(&store, &self.lab, &self.hands, &self.dice, &self.key, &self.faults, (0, &self.places));
+        self.engine = Engine::new(Parts { turn, compiled: Arc::clone(&self.compiled), ..parts });
+    }
+
     fn process(&self, faults: &Arc<Faults>, number: u64) -> Engine {
         let store: Arc<dyn Store> = Arc::new(faults::Breakable::new(self.bare.clone(), faults.clone()));
         let parts =
@@ -374,53 +383,6 @@ impl World {
                 Err(error) => panic!("seed {}: {}: {error:?}", self.seed, error.code()),
             }
         }
-    }
-
-    /// What is true of every user of every system, by sign-in name, without ids and times.
-    pub fn truth(&self) -> BTreeMap<String, String> {
-        let mut out = BTreeMap::new();
-        for system in &self.systems {
-            let truth = self.lab.truth(system).unwrap();
-            let name_of: BTreeMap<&str, &str> =
-                truth.groups.iter().map(|g| (g.id.as_str(), g.display_name.as_str())).collect();
-            for user in &truth.users {
-                let groups: BTreeSet<&str> =
-                    user.groups.iter().map(|g| name_of.get(g.as_str()).copied().unwrap_or("?")).collect();
-                let tokens = user.tokens.iter().filter(|t| t.works).count();
-                let (licences, sessions) = (user.licences.len(), user.sessions.len());
-                let line = format!(
-                    "active={} hidden={} name={:?} groups={groups:?} tokens={tokens} licences={licences} sessions={sessions}",
-                    user.active,
-                    user.hidden,
-                    user.attributes.get("displayName").and_then(|n| n.as_str()).unwrap_or_default()
-                );
-                out.insert(format!("{system}/{}", user.user_name), line);
-            }
-        }
-        out
-    }
-
-    /// How often each effect happened, by whom the hub acted on: from the systems' ledgers.
-    pub fn effects(&self) -> BTreeMap<String, u64> {
-        let mut out: BTreeMap<String, u64> = BTreeMap::new();
-        for system in &self.systems {
-            let truth = self.lab.truth(system).unwrap();
-            let user_of: BTreeMap<&str, &str> =
-                truth.users.iter().map(|u| (u.id.as_str(), u.user_name.as_str())).collect();
-            let group_of: BTreeMap<&str, &str> =
-                truth.groups.iter().map(|g| (g.id.as_str(), g.display_name.as_str())).collect();
-            for entry in self.lab.ledger(system).unwrap() {
-                if entry.cause.credential == bailiwick_lab::Credential::BackDoor {
-                    continue;
-                }
-                let user = entry.user.as_deref().map(|u| user_of.get(u).copied().unwrap_or("(gone)"));
-                let group = entry.group.as_deref().map(|g| group_of.get(g).copied().unwrap_or("(gone)"));
-                let key =
-                    format!("{system} {:?} {} {}", entry.effect, user.unwrap_or("-"), group.unwrap_or("-"));
-                *out.entry(key).or_default() += 1;
-            }
-        }
-        out
     }
 
     /// Verdicts of all cells, by `system/class`.
@@ -592,6 +554,8 @@ fn parts(
         broker: Arc::new(broker),
         build: newsy::build,
         pause: Arc::new(Passing(hands.clone())),
+        // The time of this world is not that of whoever plays it.
+        turn: std::time::Duration::MAX,
         compiled: Arc::default(),
         name: format!("engine-{number}"),
     }

@@ -47,6 +47,7 @@ impl Transport for InProcess {
             return Err(lost(false));
         }
         self.faults.calling().await;
+        self.faults.hanging(request.uri().path()).await;
         if request.method() == http::Method::POST {
             self.faults.making().await;
         }

@@ -111,6 +111,11 @@ pub(super) const LINES: &[Line] = &[
     ),
     ("store-newer", "a newer program has used this database", "use the program that made it, or a newer one"),
     (
+        "store-pooled",
+        "a pooler before PostgreSQL gives a connection for one transaction only",
+        "add `statement-cache-capacity=0` to the parameters of the store's address, or have the pooler keep sessions",
+    ),
+    (
         "store-unavailable",
         "the store cannot be reached",
         "check that the file or server is there and that you may use it",

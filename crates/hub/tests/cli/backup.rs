@@ -146,7 +146,8 @@ fn a_database_that_its_server_restored_is_gone_on_from() {
     let init = ["init", "data", "--operator", "ada", "--origin", "bailiwick.test/log", "--store", &store];
     world.run(&init).well();
     world.start_hub_with("data", &["--store", &store], &[]);
-    world.run(&["status"]).well();
+    // What its log is called is known to the store once something was published.
+    world.run(&["status", "--wait", "60"]).well();
     world.run(&["backup", "backup", "--data", "data"]).refused(2, "backup-by-server", "data");
     world.kill_hub();
     fs::rename(world.path("profile.toml"), world.path("old.toml")).unwrap();
