@@ -52,7 +52,7 @@ pub async fn show(
     frame.sought = sought.to_owned();
     let groups = if sought.is_empty() { Vec::new() } else { found(&hub, &frame, sought).await? };
     let nothing = groups.iter().all(|(_, table)| table.rows.is_empty());
-    Ok(page(&Shown { frame, groups, nothing })?.into_response())
+    page(&Shown { frame, groups, nothing })
 }
 
 /// Where an id leads.
