@@ -12,6 +12,7 @@ mod act;
 mod alignment;
 mod assets;
 mod cases;
+mod configuration;
 mod cookies;
 mod departures;
 mod ending;
@@ -113,6 +114,8 @@ pub fn router(hub: &Hub) -> Router<Hub> {
         .route("/feeds/{batch}/release", post(feeds::release))
         .route("/policies", get(policies::list))
         .route("/policies/{*path}", get(policies::show).post(policies::simulate))
+        .route("/configuration", get(configuration::show).post(configuration::preview))
+        .route("/configuration/propose", post(configuration::propose))
         .route("/evidence", get(evidence::show))
         .route("/evidence/packs/{subject}", get(evidence::pack))
         .route("/recovery", get(recovery::show))

@@ -31,9 +31,11 @@ struct Shown {
 }
 
 /// What a change would do, as the page shows it.
-struct Would {
-    found: Simulation,
-    people: Table,
+pub struct Would {
+    /// What was found.
+    pub found: Simulation,
+    /// Who would have more or less.
+    pub people: Table,
 }
 
 /// `GET /policies`: the first file.
@@ -115,7 +117,8 @@ pub async fn simulate(
     page(&shown)
 }
 
-fn would(found: Simulation) -> Would {
+/// What was found, for the page.
+pub fn would(found: Simulation) -> Would {
     let names = |set: &std::collections::BTreeSet<bailiwick_core::id::EntitlementName>, sign: &str| {
         set.iter().map(|name| format!("{sign}{name}")).collect::<Vec<_>>().join(" ")
     };
