@@ -101,9 +101,10 @@ function working(event) {
   const bar = document.createElement("progress");
   bar.setAttribute("aria-label", form.dataset.working);
   note.append(bar, `${form.dataset.working} …`);
-  form.append(note);
+  (event.submitter || form.lastElementChild).after(note);
   // After the form was read: a button that is disabled sends nothing along.
-  setTimeout(() => form.querySelectorAll("button").forEach((button) => (button.disabled = true)), 0);
+  const buttons = [...form.elements].filter((one) => one.type === "submit");
+  setTimeout(() => buttons.forEach((one) => (one.disabled = true)), 0);
 }
 
 document.addEventListener("submit", working);

@@ -1,5 +1,7 @@
 //! Alignment: who is inactive, and where something of theirs works all the same; looking at somebody now.
 
+use std::collections::BTreeSet;
+
 use axum::{extract::State, response::Response};
 use bailiwick_core::alignment::{Claim, Violation};
 
@@ -18,6 +20,9 @@ use crate::api::{
     answer::{Params, Segment},
 };
 
+/// How much of what disagrees about somebody stands in the list; their page has all of it.
+const TOLD: usize = 3;
+
 /// `GET /alignment`
 pub async fn list(
     State(hub): State<Hub>,
@@ -28,27 +33,41 @@ pub async fn list(
         gather(&view, |wanted| alignments::list(State(hub.clone()), signed_in.caller.clone(), wanted))
             .await?;
     let frame = Frame::of(&hub, &signed_in, Place::Alignment).await?;
-    let rows = found.items.iter().flat_map(|one| {
-        let who = || {
+    let line = |one: &AlignmentView| {
+        let acts: BTreeSet<&str> = one.violations.iter().map(|violation| violation.acts.as_str()).collect();
+        let since = one.violations.iter().map(|violation| violation.since).min();
+        vec![
             Cell::Titled(
                 name_of(&one.who),
                 claimed(&one.claims, &frame),
                 format!("/identities/{}#alignment", one.who.id),
-            )
-        };
-        let frame = &frame;
-        one.violations.iter().map(move |violation| [vec![who()], row(violation, frame)].concat())
-    });
-    let rows = rows.collect();
+            ),
+            Cell::text(disagrees(&one.violations)),
+            Cell::At(since.map(|at| frame.at(&at)), ""),
+            Cell::text(acts.into_iter().collect::<Vec<_>>().join(", ")),
+        ]
+    };
+    let rows = found.items.iter().map(line).collect();
     let empty = (
         "All systems agree.",
         "Whoever is inactive has no access that works, no credential that is alive and no session, as far as can be seen. Each \
          is looked at again whenever something changes, and every hour.",
     );
-    let columns = &["who is inactive", "system", "class", "disagrees", "since", "must act"];
+    let columns = &["who is inactive", "disagrees", "since", "must act"];
     let table = Table::new(columns, rows, found.next, &view, empty);
     let lead = "Who has left, or is disabled on an anchor, and where something of theirs works all the same.";
     List { frame, title: "Alignment", lead, states: &[], table, live: true }.answer(&view, "alignment")
+}
+
+/// `access works on chat: primary-account; and 2 more`
+fn disagrees(violations: &[Violation]) -> String {
+    let told = violations.iter().take(TOLD);
+    let mut told: Vec<String> =
+        told.map(|one| format!("{} on {}: {}", one.invariant.broken(), one.system, one.class)).collect();
+    if violations.len() > TOLD {
+        told.push(format!("and {} more", violations.len() - TOLD));
+    }
+    told.join("; ")
 }
 
 fn row(violation: &Violation, frame: &Frame) -> Vec<Cell> {

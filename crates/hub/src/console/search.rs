@@ -67,6 +67,8 @@ fn page_of(sought: &str) -> Option<String> {
         "cas" => "cases",
         "tsk" => "tasks",
         "bat" => "feeds",
+        "nam" => "names",
+        "trm" => "terminations",
         _ => return None,
     };
     Some(format!("/{part}/{sought}"))

@@ -31,6 +31,9 @@ use crate::{
     problem::Problem,
 };
 
+/// How many of those who are armed stand on the page.
+const MOST: usize = 100;
+
 /// Somebody who is armed.
 struct Armed {
     id: String,
@@ -75,6 +78,8 @@ struct Gone {
 struct Listed {
     frame: Frame,
     armed: Vec<Armed>,
+    /// How many more are armed than stand here.
+    more: usize,
     others: Table,
     gone: Vec<Gone>,
 }
@@ -109,6 +114,8 @@ async fn listed(
             None => others.push(one),
         }
     }
+    let more = armed.len().saturating_sub(MOST);
+    armed.truncate(MOST);
     others.reverse();
     let (others, next) = view.part(others, |one| one.termination.id.to_string());
     let row = |one: TerminationView| {
@@ -123,7 +130,7 @@ async fn listed(
     let rows = others.into_iter().map(row).collect();
     let empty = ("Nobody was fired yet.", "What was fired, taken back or lapsed is listed here.");
     let others = Table::new(&["who", "state", "when", "then"], rows, next, view, empty);
-    Ok(Listed { armed, others, gone: Vec::new(), frame })
+    Ok(Listed { armed, more, others, gone: Vec::new(), frame })
 }
 
 /// Until when it is armed, if it is.

@@ -7,6 +7,10 @@ use super::{browser::Browser, sign_in, visitor::Visitor, work::company};
 #[test]
 fn a_policy_is_changed_seen_and_asked_for_and_nothing_is_in_force_before_somebody_approves() {
     let world = company();
+    // While there is one admin, there is nobody to ask.
+    world
+        .run(&["operator", "add", "cleo", "--role", "admin", "--person", "hr/1003", "--to", "cleo.toml"])
+        .well();
     let (browser, hub) = (Browser::start(), world.url());
     sign_in(&world, &browser);
     browser.open(&format!("{hub}/policies/policies/birthright.cedar"));
