@@ -193,16 +193,26 @@ pub async fn shown(
         Lifecycle::Pending { ends, .. } | Lifecycle::Active { ends } => ends.as_ref(),
         Lifecycle::Absent { .. } | Lifecycle::Left { .. } | Lifecycle::Merged { .. } => None,
     };
-    let records = view.identity.engagements.iter().map(|record| RecordLine {
-        key: record.key.to_string(),
-        state: Badge::life(record.lifecycle.name()),
-        leads: record.key == *view.identity.leading_key(),
-    });
+    let mut records: Vec<RecordLine> = view
+        .identity
+        .engagements
+        .iter()
+        .map(|record| RecordLine {
+            key: record.key.to_string(),
+            state: Badge::life(record.lifecycle.name()),
+            leads: record.key == *view.identity.leading_key(),
+        })
+        .collect();
+    // Who has one record is that record.
+    if records.is_empty() {
+        let (key, state) = (view.identity.source_key.to_string(), view.identity.lifecycle.name());
+        records.push(RecordLine { key, state: Badge::life(state), leads: true });
+    }
     Ok(Shown {
         agreement: seen.map(|seen| Agreement::of(seen.at, &seen.claims, &seen.violations, &frame)),
         running: running(hub, signed_in, id, &frame).await?,
         offered,
-        records: records.collect(),
+        records,
         leaves: leaves.map(|ends| frame.at(&ends.at)),
         here,
         person: view.identity.kind == IdentityKind::Person,

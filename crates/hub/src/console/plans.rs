@@ -183,7 +183,7 @@ pub async fn shown(
         state: Badge::plan(&view.row.state),
         waits: view.row.state == PlanState::Drafted,
         question: asked::question(plan),
-        code_wanted: plan.privileged || plan.governs.is_some() || asks_for_code(&frame),
+        code_wanted: plan.needs_step_up() || asks_for_code(&frame),
         forbidden: forbidden.collect(),
         joint: plan.joint.as_ref().map_or_else(Vec::new, |joint| asked::joint(plan, joint)),
         undo: Undo::of(&view),

@@ -1,7 +1,8 @@
 //! What is asked for at the console: that plans are undone, access for a time, who is whom and who stays. Each waits for
 //! somebody else, and what comes of it is judged by the systems' truth.
 
-use bailiwick_core::time::Timestamp;
+use bailiwick_connector::seal::code_at;
+use bailiwick_core::{factor::STEP_SECONDS, time::Timestamp};
 use reqwest::StatusCode;
 
 use super::{browser::Browser, pictures::look, sign_in, visitor::Visitor, work::company};
@@ -13,10 +14,34 @@ fn members(world: &World, system: &str, group: &str) -> Vec<String> {
     let group = truth["groups"].as_array().unwrap().iter().find(|one| one["display_name"] == group).unwrap();
     let ids = group["users"].as_array().unwrap();
     let users = truth["users"].as_array().unwrap().iter();
-    users
-        .filter(|user| ids.contains(&user["id"].to_string()))
-        .map(|user| user["attributes"].to_string())
-        .collect()
+    users.filter(|user| ids.contains(&user["id"])).map(|user| user["attributes"].to_string()).collect()
+}
+
+/// The plan that somebody got because of something.
+pub fn plan_of(world: &World, key: &str, cause: &str) -> String {
+    let plans = world.run(&["plan", "list", "--all", "--json"]).well().json();
+    let theirs = |plan: &&serde_json::Value| plan["who"]["key"] == key && plan["plan"]["cause"] == cause;
+    plans.as_array().unwrap().iter().find(theirs).unwrap()["plan"]["id"].as_str().unwrap().to_owned()
+}
+
+/// Seconds since 1970.
+#[allow(clippy::disallowed_methods, reason = "the hub in the other process has the real clock")]
+fn now() -> i64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64
+}
+
+/// Approves a plan as `berta`, with what is on its page and the code of the moment.
+#[track_caller]
+fn approve(world: &World, plan: &str) {
+    let printed = world.run(&["--profile", "berta.toml", "operator", "enrol", "berta"]).well().stdout;
+    let address = printed.lines().find(|line| line.starts_with("otpauth:")).unwrap();
+    let mut berta = Visitor::of(&world.url());
+    berta.sign_in_as(world, "berta.toml");
+    let (_, _, page) = berta.get(&format!("/plans/{plan}"));
+    let digest = page.split_once("name=\"digest\" value=\"").unwrap().1.split('"').next().unwrap().to_owned();
+    berta.refused(&format!("/plans/{plan}/approve"), &[("digest", &digest)], "step-up-needed");
+    let code = code_at(address, now() / STEP_SECONDS).unwrap().to_string();
+    berta.well(&format!("/plans/{plan}/approve"), &[("digest", &digest), ("code", &code)]);
 }
 
 #[track_caller]
@@ -31,11 +56,7 @@ fn a_plan_is_undone_from_its_page_once_somebody_else_approves_and_only_for_a_tim
     assert!(holds(&world, "vera.djordjevic", "Sales"));
     world.run(&["import", "hr", "acme/feeds/day-2.csv"]).well();
     assert!(!holds(&world, "vera.djordjevic", "Sales"));
-    let plans = world.run(&["plan", "list", "--all", "--json"]).well().json();
-    let hers =
-        |plan: &&serde_json::Value| plan["who"]["key"] == "hr/1042" && plan["plan"]["cause"] == "mover";
-    let plan =
-        plans.as_array().unwrap().iter().find(hers).unwrap()["plan"]["id"].as_str().unwrap().to_owned();
+    let plan = plan_of(&world, "hr/1042", "mover");
 
     let (browser, hub) = (Browser::start(), world.url());
     sign_in(&world, &browser);
@@ -57,11 +78,7 @@ fn a_plan_is_undone_from_its_page_once_somebody_else_approves_and_only_for_a_tim
     let waits = browser.url().rsplit('/').nth(1).unwrap().to_owned();
 
     // Somebody else approves, and it is back; it is ended from her page, and gone in truth.
-    let mut berta = Visitor::of(&hub);
-    berta.sign_in_as(&world, "berta.toml");
-    let (_, _, page) = berta.get(&format!("/plans/{waits}"));
-    let digest = page.split_once("name=\"digest\" value=\"").unwrap().1.split('"').next().unwrap().to_owned();
-    berta.well(&format!("/plans/{waits}/approve"), &[("digest", &digest)]);
+    approve(&world, &waits);
     assert!(holds(&world, "vera.djordjevic", "Sales"));
     browser.open(&format!("{hub}/access?state=given"));
     browser.see("HR moved the wrong person");
@@ -106,9 +123,7 @@ fn access_for_a_time_is_asked_for_on_the_page_of_who_gets_it() {
     let mut berta = Visitor::of(&world.url());
     berta.sign_in_as(&world, "berta.toml");
     let plan = plan.split('?').next().unwrap().to_owned();
-    let (_, _, page) = berta.get(&plan);
-    let digest = page.split_once("name=\"digest\" value=\"").unwrap().1.split('"').next().unwrap().to_owned();
-    berta.well(&format!("{plan}/approve"), &[("digest", &digest)]);
+    approve(&world, plan.strip_prefix("/plans/").unwrap());
     assert!(holds(&world, "vera.djordjevic", "Finance"));
     let (_, _, page) = ada.get("/access?state=given");
     assert!(page.contains("the close"), "{page}");
@@ -128,11 +143,11 @@ fn access_for_a_time_is_asked_for_on_the_page_of_who_gets_it() {
 fn who_is_whom_who_stays_and_who_agrees_is_asked_and_looked_at_on_the_page_of_somebody() {
     let world = company();
     let chat = std::fs::read_to_string(world.path("acme/chat.toml")).unwrap();
-    world.write("acme/chat.toml", chat.replacen("convergence =", "names = [\"userName\"]\nconvergence =", 1));
+    world
+        .write("acme/chat.toml", chat.replacen("convergence =", "unique = [\"userName\"]\nconvergence =", 1));
     world.run(&["apply", "acme", "--yes"]).well();
     let feed = std::fs::read_to_string(world.path("acme/hr.csv")).unwrap();
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    let day = Timestamp::from_second(i64::try_from(now).unwrap() + 20 * 86_400).unwrap().strftime("%d.%m.%Y");
+    let day = Timestamp::from_second(now() + 20 * 86_400).unwrap().strftime("%d.%m.%Y");
     let ends = feed.replace("13.04.2017;;active", &format!("13.04.2017;{day};active"));
     assert_ne!(ends, feed);
     world.write("ends.csv", ends);

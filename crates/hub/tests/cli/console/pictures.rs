@@ -1,7 +1,7 @@
 //! Every page, wide and narrow: nothing is cut off, nothing is complained of. With `BAILIWICK_PICTURES=DIR` a picture of
 //! each goes there.
 
-use super::{browser::Browser, sign_in, wanted};
+use super::{asking::plan_of, browser::Browser, sign_in, wanted};
 use crate::world::World;
 
 #[test]
@@ -84,8 +84,7 @@ fn done(world: &World, browser: &Browser) {
     browser.open(&format!("{hub}/identities/hr%2F1017"));
     browser.press("Ask for something");
     look(browser, "50-identity-asked");
-    browser.open(&format!("{hub}/plans?state=done&has=mover"));
-    browser.follow("td a");
+    browser.open(&format!("{hub}/plans/{}", plan_of(world, "hr/1042", "mover")));
     browser.fill("#time", "14d");
     browser.fill("#reason", "HR moved the wrong person");
     browser.press("Ask to undo it");
