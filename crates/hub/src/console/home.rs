@@ -310,3 +310,26 @@ fn drills(figures: &Figures, frame: &Frame) -> Vec<DrillLine> {
     };
     figures.drills.iter().map(line).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::Json;
+
+    use super::*;
+
+    /// A list of so many, in pages.
+    async fn numbers(all: usize, Params(wanted): Params<Wanted>) -> Answer<Page<usize>> {
+        let (limit, after) = wanted.parts();
+        let begin = after.map_or(0, |after| after.parse().unwrap());
+        let end = all.min(begin + limit as usize);
+        Ok(Json(Page { items: (begin..end).collect(), next: (end < all).then(|| end.to_string()) }))
+    }
+
+    #[tokio::test]
+    async fn all_that_is_open_is_looked_at_and_not_the_oldest_alone() {
+        for (all, expect) in [(0, 0), (201, 201), (1_000, 1_000), (2_345, 2_345), (99_999, LOOKED)] {
+            let Ok(read) = every(|wanted| numbers(all, wanted)).await else { panic!("{all}") };
+            assert_eq!(read, (0..expect).collect::<Vec<_>>());
+        }
+    }
+}

@@ -170,6 +170,12 @@ fn who_is_whom_who_stays_and_who_agrees_is_asked_and_looked_at_on_the_page_of_so
         "split-not-joined",
     );
 
+    let (_, page) = ada.well("/identities/hr%2F1050/join", &[("key", "hr/1051"), ("reason", "one person")]);
+    assert!(
+        page.contains("is hr/1051 the same person: one person") && page.contains("What becomes of whom"),
+        "{page}"
+    );
+
     // Nobody says that she is inactive; of who left, all systems agree.
     let (status, _, page) = ada.act("/identities/hr%2F1042/alignment", &[]);
     assert!(status == StatusCode::OK && page.contains("Nobody says that they are inactive."), "{page}");

@@ -90,7 +90,7 @@ fn done(world: &World, browser: &Browser) {
     browser.press("Ask to undo it");
     browser.see("What becomes of it");
     look(browser, "51-plan-undone");
-    browser.open(&format!("{hub}/integrations/wiki"));
+    browser.open(&format!("{hub}/integrations/chat"));
     browser.press("Drill its end, and end nothing");
     browser.see("Its end was drilled");
     look(browser, "52-integration-drilled");
