@@ -28,6 +28,9 @@ use crate::{
     problem::Fault,
 };
 
+/// How many lines are shown of what differs.
+const LINES: usize = 200;
+
 /// The page.
 #[derive(Template)]
 #[template(path = "configuration.html")]
@@ -43,6 +46,8 @@ struct Shown {
     faults: Vec<Fault>,
     /// What it would change.
     change: Option<ConfigChange>,
+    /// The lines of a policy file that go and come.
+    differs: Vec<(char, String)>,
     /// Who would gain or lose access by its policies.
     would: Option<Would>,
     /// What came of it, once it was asked for.
@@ -87,6 +92,7 @@ async fn shown(hub: &Hub, signed_in: &SignedIn, wanted: Wanted) -> Result<Shown,
         text,
         faults: Vec::new(),
         change: None,
+        differs: Vec::new(),
         would: None,
         asked: None,
         may: signed_in.caller.may(Right::Govern).is_ok(),
@@ -124,6 +130,8 @@ pub async fn preview(
         Ok(change) => {
             let wanted = configuration::parsed(&hub, &bundle).await?;
             if change.0.lines.iter().any(|line| line.kind == "policy") {
+                let before = shown.files.iter().find(|file| file.path == shown.path);
+                shown.differs = differs(before.map_or("", |file| &file.text), &shown.text);
                 shown.would = Some(would(hub.engine.simulate(&wanted.policies).await?));
             }
             shown.change = Some(change.0);
@@ -174,6 +182,23 @@ pub async fn propose(
     page(&shown)
 }
 
+/// The lines that go and come, from the first that differs to the last.
+fn differs(before: &str, after: &str) -> Vec<(char, String)> {
+    let (mut gone, mut come): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
+    while gone.last().is_some_and(|line| come.last() == Some(line)) {
+        gone.pop();
+        come.pop();
+    }
+    let same = gone.iter().zip(&come).take_while(|(gone, come)| gone == come).count();
+    let signed = |sign: char| move |line: &&str| (sign, (*line).to_owned());
+    let mut lines: Vec<(char, String)> = gone[same..].iter().map(signed('-')).collect();
+    lines.extend(come[same..].iter().map(signed('+')));
+    let more = lines.len().saturating_sub(LINES);
+    lines.truncate(LINES);
+    lines.extend((more > 0).then(|| ('~', format!("and {more} lines more"))));
+    lines
+}
+
 /// Who approves what is asked.
 const fn takes(question: Question) -> &'static str {
     match question {
@@ -189,5 +214,27 @@ const fn class(sign: char) -> &'static str {
         '+' => "give",
         '-' => "take",
         _ => "set",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_that_differ_are_shown_and_no_others() {
+        let check = |before: &str, after: &str, expect: &[&str]| {
+            let lines: Vec<String> =
+                differs(before, after).into_iter().map(|(sign, line)| format!("{sign}{line}")).collect();
+            assert_eq!(lines, expect, "{before:?} {after:?}");
+        };
+        check("a\nb\nc\n", "a\nb\nc\n", &[]);
+        check("a\nb\nc\n", "a\nx\nc\n", &["-b", "+x"]);
+        check("", "a\n", &["+a"]);
+        check("a\na\n", "a\n", &["-a"]);
+        check("a\nb\n", "a\nb\nc\n", &["+c"]);
+        let long: String = (0..300).map(|n| format!("{n}\n")).collect();
+        let lines = differs("", &long);
+        assert_eq!((lines.len(), lines.last().unwrap().1.as_str()), (LINES + 1, "and 100 lines more"));
     }
 }

@@ -146,7 +146,7 @@ fn expires(termination: &Termination, frame: &Frame) -> Option<Moment> {
 
 fn stands(state: &TerminationState, frame: &Frame) -> (Badge, Moment) {
     match state {
-        TerminationState::Armed { expires } => (Badge::new(Tone::Warn, "armed until"), frame.at(expires)),
+        TerminationState::Armed { expires } => (Badge::new(Tone::Warn, "armed, lapses"), frame.at(expires)),
         TerminationState::Fired { at, .. } => (Badge::new(Tone::Good, "fired"), frame.at(at)),
         TerminationState::Disarmed { at, .. } => (Badge::new(Tone::Calm, "taken back"), frame.at(at)),
         TerminationState::Lapsed { at } => (Badge::new(Tone::Calm, "lapsed"), frame.at(at)),

@@ -114,21 +114,6 @@ fn done(world: &World, browser: &Browser) {
     browser.press("What would it change?");
     browser.see("Mistakes");
     look(browser, "56-configuration-wrong");
-    world
-        .run(&["operator", "add", "hal", "--role", "terminator", "--person", "hr/1009", "--to", "hal.toml"])
-        .well();
-    let hal = |args: &[&str]| world.run(&[&["--profile", "hal.toml"][..], args].concat()).well();
-    browser.press("Sign out");
-    browser.open(hal(&["sign-in", "--json"]).json()["link"].as_str().unwrap());
-    browser.open(&format!("{hub}/terminations"));
-    look(browser, "57-terminations-none");
-    hal(&["termination", "arm", "hr/1020", "hr/1021", "--reason", "sold the price list"]);
-    browser.open(&format!("{hub}/terminations"));
-    look(browser, "58-terminations");
-    browser.follow("form .item a");
-    look(browser, "59-termination");
-    browser.press("Sign out");
-    sign_in(world, browser);
 }
 
 pub fn look(browser: &Browser, name: &str) {

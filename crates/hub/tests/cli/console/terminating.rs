@@ -2,7 +2,7 @@
 
 use reqwest::StatusCode;
 
-use super::{visitor::Visitor, work::company};
+use super::{browser::Browser, pictures::look, visitor::Visitor, work::company};
 use crate::world::World;
 
 fn visitor(world: &World, profile: &str) -> Visitor {
@@ -43,10 +43,19 @@ fn who_is_armed_is_seen_by_who_may_and_fired_with_what_was_typed_once_more() {
         "/terminations",
         &[("persons", "hr/1020\r\nhr/1021"), ("reason", "sold the price list"), ("hours", "24")],
     );
-    assert!(page.contains("hr/1020") && page.contains("hr/1021") && page.contains("armed until"), "{page}");
+    assert!(page.contains("hr/1020") && page.contains("hr/1021") && page.contains("armed, lapses"), "{page}");
     let ids: Vec<String> =
         page.split("name=\"which\" value=\"").skip(1).map(|rest| rest[..30].to_owned()).collect();
     assert_eq!(ids.len(), 2, "{ids:?}");
+
+    let browser = Browser::start();
+    let link = world.run(&["--profile", "hal.toml", "sign-in", "--json"]).well().json();
+    browser.open(link["link"].as_str().unwrap());
+    browser.see("What needs you today");
+    for (picture, path) in [("58-terminations", String::new()), ("59-termination", format!("/{}", ids[0]))] {
+        browser.open(&format!("{}/terminations{path}", world.url()));
+        look(&browser, picture);
+    }
 
     // Who has not the role is told that they have not, and finds it nowhere else; the armed person finds what is not about
     // themselves, and nothing that says that more is there.
