@@ -91,6 +91,25 @@ function said(part) {
   return copy.innerHTML;
 }
 
+// What takes a while says that it is being done, and is not asked for twice.
+function working(event) {
+  const form = event.target.closest("form[data-working]");
+  if (!form || event.defaultPrevented) return;
+  const note = document.createElement("p");
+  note.className = "row small";
+  note.setAttribute("role", "status");
+  const bar = document.createElement("progress");
+  bar.setAttribute("aria-label", form.dataset.working);
+  note.append(bar, `${form.dataset.working} …`);
+  (event.submitter || form.lastElementChild).after(note);
+  // After the form was read: a button that is disabled sends nothing along.
+  const buttons = [...form.elements].filter((one) => one.type === "submit");
+  setTimeout(() => buttons.forEach((one) => (one.disabled = true)), 0);
+}
+
+document.addEventListener("submit", working);
+// A page that is gone back to has nothing under way.
+addEventListener("pageshow", (event) => event.persisted && location.reload());
 document.addEventListener("keydown", keys);
 document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use axum::{Json, extract::State};
 use bailiwick_core::{
     exception::Exception,
-    id::{EntitlementName, ExceptionId, PlanId},
+    id::{EntitlementName, ExceptionId, IdentityId, PlanId},
 };
 use bailiwick_engine::AccessRequest;
 use schemars::JsonSchema;
@@ -76,7 +76,9 @@ pub async fn views(hub: &Hub, exceptions: Vec<Exception>) -> Result<Vec<Exceptio
 /// Which exceptions.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct Which {
-    state: Option<String>,
+    pub(crate) state: Option<String>,
+    /// Only those for this identity: its id.
+    pub(crate) identity: Option<IdentityId>,
 }
 
 pub async fn list(
@@ -85,7 +87,8 @@ pub async fn list(
     Params(which): Params<Which>,
     Params(wanted): Params<Wanted>,
 ) -> Answer<Page<ExceptionView>> {
-    let filters = is("state", which.state).into_iter().collect();
+    let filters = [is("state", which.state), is("identity", which.identity.map(|id| id.to_string()))];
+    let filters = filters.into_iter().flatten().collect();
     let Page { items, next } = wanted.read::<Exception>(&hub, &mut *hub.read().await?, filters).await?;
     Ok(Json(Page { items: views(&hub, items).await?, next }))
 }

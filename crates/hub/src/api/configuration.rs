@@ -50,6 +50,9 @@ pub fn routes() -> Resource {
 pub struct Bundle {
     /// Path below the folder → text.
     pub files: BTreeMap<String, String>,
+    /// What no file declares stays as it is in force, instead of being taken away.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep: bool,
     /// To write it: the digest of the change that was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Digest>,
@@ -109,7 +112,7 @@ pub async fn change(
     Body(bundle): Body<Bundle>,
 ) -> Answer<ConfigChange> {
     caller.may(Right::Govern)?;
-    Ok(Json(hub.engine.configuration_change(&parsed(&hub, &bundle)?).await?))
+    Ok(Json(hub.engine.configuration_change(&parsed(&hub, &bundle).await?).await?))
 }
 
 pub async fn replace(
@@ -120,11 +123,20 @@ pub async fn replace(
     caller.may(Right::Govern)?;
     let seen =
         bundle.seen.ok_or_else(|| super::answer::malformed("`seen` names the change that is to be made"))?;
-    let change = hub.engine.configure(&parsed(&hub, &bundle)?, seen, &caller.0).await?;
+    let change = hub.engine.configure(&parsed(&hub, &bundle).await?, seen, &caller.0).await?;
     hub.worker.nudge();
     Ok(Json(change))
 }
 
-fn parsed(hub: &Hub, bundle: &Bundle) -> Result<Configuration, ApiError> {
-    Ok(config::parse(&bundle.files, hub.folder.path()).map_err(crate::translate::configuration)?)
+/// The configuration that the files mean.
+///
+/// # Errors
+/// Everything that is wrong with them, by place.
+pub async fn parsed(hub: &Hub, bundle: &Bundle) -> Result<Configuration, ApiError> {
+    let base = match bundle.keep {
+        true => hub.engine.configuration().await?,
+        false => Configuration::default(),
+    };
+    let read = config::parse_onto(&bundle.files, hub.folder.path(), &base);
+    Ok(read.map_err(crate::translate::configuration)?)
 }

@@ -58,7 +58,7 @@ pub struct StayRequest {
 /// How far ahead.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct Ahead {
-    within: Option<String>,
+    pub(crate) within: Option<String>,
 }
 
 impl Ahead {

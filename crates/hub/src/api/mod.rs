@@ -53,10 +53,10 @@ pub mod status;
 mod strict;
 pub mod systems;
 pub mod tasks;
-mod terminations;
+pub mod terminations;
 pub mod tokens;
 pub mod traces;
-mod undo;
+pub mod undo;
 pub mod wait;
 
 use std::sync::{Arc, LazyLock};

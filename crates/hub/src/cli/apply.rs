@@ -39,7 +39,7 @@ pub async fn run(context: &Context<'_>, args: ApplyArgs) -> Result<Exit> {
         config::read_folder(&args.dir).map_err(|error| Failure::refused(error.code(), chain(&error)))?;
     let client = context.client()?;
     let output = context.output;
-    let mut bundle = Bundle { files, seen: None };
+    let mut bundle = Bundle { files, keep: false, seen: None };
     let change = preview(&client, &bundle).await?;
     if output.json && (args.dry_run || change.lines.is_empty()) {
         output.result(&change, |_| ());

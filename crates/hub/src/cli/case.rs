@@ -162,7 +162,8 @@ fn exposed(output: Output, exposure: &Exposure, cells: &[Cell]) {
     }
 }
 
-fn uses(uses: &Uses) -> String {
+/// What a system's own log has of somebody.
+pub fn uses(uses: &Uses) -> String {
     match uses {
         Uses::Unread => "its log was not looked at yet".into(),
         Uses::None => "no log of it is read here, so whether they did is not known".into(),

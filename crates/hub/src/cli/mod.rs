@@ -52,8 +52,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 
 pub use self::{
+    access::{because, minutes},
     apply::{make, preview},
-    case::{accept as accept_control, get as case},
+    case::{accept as accept_control, get as case, uses as uses_of},
     credential::set as set_credential,
     evidence::{check as check_evidence, export, verify, write as write_file},
     import::{deliver, read as read_file},
@@ -61,7 +62,9 @@ pub use self::{
     matrix::{matrix, reasons},
     operator::ask as ask_operator,
     plan::{describe as describe_plan, get as plan, give as approve, give_proved as approve_proved},
+    probe::{deletes, described as does},
     reconcile::reconcile,
+    undo::words as becomes,
 };
 use crate::{
     client::Client,

@@ -68,12 +68,7 @@ fn describe(output: Output, view: &ProfileView) {
         let (tone, words) = described(form);
         output.line(&format!("  change by {:<35} {}", form.name, output.paint(tone, &words)));
     }
-    let (tone, words) = match &profile.deletes {
-        Deletion::Gone => (Tone::Good, "the account is gone".to_owned()),
-        Deletion::Blocked => (Tone::Warn, "the account is kept, blocked".to_owned()),
-        Deletion::Nothing => (Tone::Bad, "is accepted and does nothing".to_owned()),
-        Deletion::Refused { code } => (Tone::Warn, format!("is refused: {code}")),
-    };
+    let (tone, words) = deletes(&profile.deletes);
     output.line(&format!("  {:<31} {}", "delete", output.paint(tone, &words)));
     for (attribute, honoured) in &profile.honours {
         let (tone, words) = match honoured {
@@ -92,8 +87,18 @@ fn describe(output: Output, view: &ProfileView) {
     }
 }
 
+/// What deleting does.
+pub fn deletes(deletion: &Deletion) -> (Tone, String) {
+    match deletion {
+        Deletion::Gone => (Tone::Good, "the account is gone".to_owned()),
+        Deletion::Blocked => (Tone::Warn, "the account is kept, blocked".to_owned()),
+        Deletion::Nothing => (Tone::Bad, "is accepted and does nothing".to_owned()),
+        Deletion::Refused { code } => (Tone::Warn, format!("is refused: {code}")),
+    }
+}
+
 /// What a form of writing changes does.
-fn described(form: &Form) -> (Tone, String) {
+pub fn described(form: &Form) -> (Tone, String) {
     if form.does_all() {
         return (Tone::Good, "does all".into());
     }

@@ -74,7 +74,7 @@ fn describe(output: Output, view: &UndoneView) {
 }
 
 /// `revoke chat/sales: comes back`
-fn words(line: &Line) -> String {
+pub fn words(line: &Line) -> String {
     let Line { system, did, entitlement: _, fate } = line;
     let did = if did.contains('/') { did.clone() } else { format!("{did} on {system}") };
     let becomes = match fate {

@@ -107,6 +107,9 @@ mod governance_tests;
 mod integration;
 mod json;
 mod kill;
+mod onto;
+#[cfg(test)]
+mod onto_tests;
 mod person;
 mod reconcile;
 mod references;
@@ -154,6 +157,18 @@ const TABLES: [&str; 8] =
 /// # Errors
 /// Everything that is wrong, by place.
 pub fn parse(bundle: &Bundle, data: &Path) -> Result<Configuration, Vec<ConfigError>> {
+    parse_onto(bundle, data, &Configuration::default())
+}
+
+/// Reads files that change a part of `base`: what no file declares stays as it is there.
+///
+/// # Errors
+/// Everything that is wrong, by place.
+pub fn parse_onto(
+    bundle: &Bundle,
+    data: &Path,
+    base: &Configuration,
+) -> Result<Configuration, Vec<ConfigError>> {
     let settings = |kind: &str, settings: &serde_json::Value| {
         bailiwick_connectors::build(kind, settings).map(drop).map_err(|e| e.message)
     };
@@ -161,13 +176,14 @@ pub fn parse(bundle: &Bundle, data: &Path) -> Result<Configuration, Vec<ConfigEr
         bailiwick_connectors::serves(kind, settings, rule).map_err(|e| e.message)
     };
     let kinds = &bailiwick_connectors::NAMES;
-    parse_with(bundle, data, &Connectors { kinds, settings: &settings, rule: &rule })
+    parse_with(bundle, data, &Connectors { kinds, settings: &settings, rule: &rule }, base)
 }
 
 fn parse_with(
     bundle: &Bundle,
     data: &Path,
     connectors: &Connectors<'_>,
+    base: &Configuration,
 ) -> Result<Configuration, Vec<ConfigError>> {
     let mut report = Report::default();
     let descriptions = description::files(bundle);
@@ -180,17 +196,26 @@ fn parse_with(
     let mut systems: BTreeMap<SystemName, Option<System>> = BTreeMap::new();
     for (name, entry) in unique(&tables.systems, SystemName::new, &mut report) {
         let read = system::system(name.clone(), entry, &mut uses, &mut people, &mut report);
+        read.iter().for_each(|system| onto::narrowed(base, system, entry.key.spot, &mut report));
         systems.insert(name, read);
     }
-    let mut drafts: Vec<Draft<'_>> = Vec::new();
-    for (name, entry) in unique(&tables.integrations, IntegrationName::new, &mut report) {
-        drafts.extend(integration::integration(name, entry, connectors, bundle, &mut report));
+    for system in &base.systems {
+        systems.entry(system.name.clone()).or_insert_with(|| Some(system.clone()));
+    }
+    let declared = unique(&tables.integrations, IntegrationName::new, &mut report);
+    let names = declared.iter().map(|(name, _)| name.clone()).collect();
+    let mut drafts: Vec<Draft<'_>> = onto::drafts(base, &names);
+    for (name, entry) in declared {
+        let draft = integration::integration(name, entry, connectors, bundle, &mut report);
+        let made = draft.as_ref().and_then(|draft| draft.integration.as_ref());
+        made.into_iter().for_each(|one| onto::broken(base, one, entry.key.spot, &mut report));
+        drafts.extend(draft);
     }
     // A file that cannot be read may declare anything: what seems to dangle then may not.
     if !complete {
         return Err(report.into_errors());
     }
-    let entitlements = entitlements(&tables, &systems, &mut report);
+    let entitlements = entitlements(&tables, &systems, base, &mut report);
     let mut touches = Vec::new();
     let mut automations = Vec::new();
     for (name, entry) in unique(&tables.automations, AutomationName::new, &mut report) {
@@ -221,7 +246,7 @@ fn parse_with(
         return Err(errors);
     }
     let policies = bundle.iter().filter(|(path, _)| path.ends_with(".cedar"));
-    Ok(Configuration {
+    let declared = Configuration {
         systems: systems.into_values().flatten().collect(),
         entitlements: entitlements.into_values().flatten().collect(),
         integrations: drafts.into_iter().filter_map(|d| d.integration).map(|i| located(i, data)).collect(),
@@ -233,7 +258,8 @@ fn parse_with(
         glass_cases,
         subjects,
         resources: resources.into_values().flatten().collect(),
-    })
+    };
+    Ok(onto::merged(declared, base))
 }
 
 /// Whether a name is that of a person is checked with everything else that names people.
@@ -340,6 +366,7 @@ fn unique<'e, 'a, 't, N: Ord + Clone, E: std::fmt::Display>(
 fn entitlements(
     tables: &Tables<'_, '_>,
     systems: &BTreeMap<SystemName, Option<System>>,
+    base: &Configuration,
     report: &mut Report,
 ) -> BTreeMap<EntitlementName, Option<Entitlement>> {
     let classes: BTreeMap<_, _> = systems
@@ -348,16 +375,19 @@ fn entitlements(
         .collect();
     let mut labels: BTreeMap<(SystemName, AccessClass, String), EntitlementName> = BTreeMap::new();
     let mut read = BTreeMap::new();
-    for (name, entry) in unique(&tables.entitlements, EntitlementName::new, report) {
+    let declared = unique(&tables.entitlements, EntitlementName::new, report);
+    for kept in &base.entitlements {
+        if !declared.iter().any(|(name, _)| *name == kept.name) {
+            labels.insert(label(kept), kept.name.clone());
+            read.insert(kept.name.clone(), Some(kept.clone()));
+        }
+    }
+    for (name, entry) in declared {
         let Some(entitlement) = system::entitlement(name.clone(), entry, &classes, report) else {
             read.insert(name, None);
             continue;
         };
-        let label = match entitlement.class {
-            AccessClass::PrimaryAccount => String::new(), // one of a system, whatever it is called
-            _ => entitlement.label.clone(),
-        };
-        let key = (entitlement.name.system(), entitlement.class, label);
+        let key = label(&entitlement);
         match labels.get(&key) {
             Some(other) => {
                 let message = format!("`{}` is the same on the system as `{other}`", entitlement.name);
@@ -368,6 +398,15 @@ fn entitlements(
         read.insert(name, Some(entitlement));
     }
     read
+}
+
+/// What only one entitlement may be.
+fn label(entitlement: &Entitlement) -> (SystemName, AccessClass, String) {
+    let label = match entitlement.class {
+        AccessClass::PrimaryAccount => String::new(), // one of a system, whatever it is called
+        _ => entitlement.label.clone(),
+    };
+    (entitlement.name.system(), entitlement.class, label)
 }
 
 /// The integration with the folder of a `file:` endpoint made absolute.

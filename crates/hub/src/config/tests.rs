@@ -6,7 +6,7 @@ use bailiwick_core::integration::Role;
 
 use super::*;
 
-const SOUND: &str = r#"
+pub(super) const SOUND: &str = r#"
 [system.chat]
 title = "Chat"
 classes = ["primary-account", "direct-groups"]
@@ -50,11 +50,11 @@ zone = "Europe/Berlin"
 attributes = { email = { type = "text", required = true }, title = { type = "text", null = "ignore" } }
 "#;
 
-fn bundle(files: &[(&str, &str)]) -> Bundle {
+pub(super) fn bundle(files: &[(&str, &str)]) -> Bundle {
     files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect()
 }
 
-fn read(bundle: &Bundle) -> Result<Configuration, Vec<ConfigError>> {
+pub(super) fn read(bundle: &Bundle) -> Result<Configuration, Vec<ConfigError>> {
     let check = |kind: &str, settings: &serde_json::Value| match (kind, settings.get("wrong")) {
         ("scim", Some(_)) => Err("unknown setting `wrong`".to_owned()),
         _ => Ok(()),
@@ -64,7 +64,7 @@ fn read(bundle: &Bundle) -> Result<Configuration, Vec<ConfigError>> {
         false => Ok(()),
     };
     let connectors = Connectors { kinds: &["csv", "scim"], settings: &check, rule: &rule };
-    parse_with(bundle, Path::new("/data"), &connectors)
+    parse_with(bundle, Path::new("/data"), &connectors, &Configuration::default())
 }
 
 fn problems(bundle: &Bundle) -> Vec<String> {
@@ -545,7 +545,8 @@ fn a_data_folder_with_a_space_is_still_an_address() {
     let data = Path::new("/srv/my data/ü");
     let connectors =
         Connectors { kinds: &["csv", "scim"], settings: &|_, _| Ok(()), rule: &|_, _, _| Ok(()) };
-    let read = parse_with(&bundle(&[("a.toml", SOUND)]), data, &connectors).unwrap();
+    let read =
+        parse_with(&bundle(&[("a.toml", SOUND)]), data, &connectors, &Configuration::default()).unwrap();
     assert_eq!(read.integrations[1].endpoint, "file:///srv/my%20data/%C3%BC/feeds/hr");
 }
 

@@ -3,22 +3,22 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
-use axum::{
-    extract::State,
-    response::{IntoResponse, Redirect, Response},
-};
+use axum::{extract::State, response::Response};
 use bailiwick_core::{
     access::AccessClass,
     case::Cell as CaseCell,
     control::Acceptance,
+    exposure::Exposure,
     id::{CaseId, SystemName},
+    time::Timestamp,
     verify::Verdict,
 };
 use serde::Deserialize;
 
 use super::{
+    act::acted,
     assets,
-    frame::{Frame, Notice, Place, page, refused},
+    frame::{Frame, Notice, Place, page},
     list::{List, gather, state},
     show::{Badge, Moment, Tone, name_of, prose, sign_of, tone_of},
     signed_in::{Posted, SignedIn},
@@ -31,8 +31,9 @@ use crate::{
         answer::{Body, Params, Segment},
         cases,
     },
-    cli::reasons,
+    cli::{reasons, uses_of},
     problem::Problem,
+    span,
 };
 
 const STATES: &[(&str, &str)] = &[("", "All"), ("open", "Open"), ("closed", "Closed")];
@@ -52,7 +53,14 @@ pub async fn list(
     let row = |CaseLine { who, case, verdicts }: CaseLine| {
         let of = |name: &str| Cell::Number(verdicts.get(name).copied().unwrap_or_default() as i64);
         vec![
-            Cell::Titled(name_of(&who), who.key, format!("/cases/{}", case.id)),
+            Cell::Titled(
+                name_of(&who),
+                match &case.exposure {
+                    Some(late) => format!("{}; told {} late", who.key, span::show(late.millis())),
+                    None => who.key,
+                },
+                format!("/cases/{}", case.id),
+            ),
             Cell::Badge(Badge::case(case.closed.is_some())),
             of("removed"),
             of("blocked"),
@@ -102,7 +110,26 @@ struct Shown {
     method: Table,
     proven: usize,
     cells: usize,
+    /// What they could still do before the hub heard of it.
+    exposed: Option<Exposed>,
     view: CaseView,
+}
+
+/// What was open to somebody whose departure was told late.
+struct Exposed {
+    lasted: String,
+    heard: Moment,
+    open: Vec<(SystemName, String, String)>,
+}
+
+fn exposed(exposure: &Exposure, now: Timestamp) -> Exposed {
+    let open = exposure.access.iter().map(|(system, open)| {
+        let held: Vec<&str> = open.entitlements.iter().map(|name| name.as_str()).collect();
+        let held = if held.is_empty() { "the account".to_owned() } else { held.join(", ") };
+        (system.clone(), held, uses_of(&open.uses))
+    });
+    let heard = Moment { at: exposure.heard, now };
+    Exposed { lasted: span::show(exposure.millis()), heard, open: open.collect() }
 }
 
 /// `GET /cases/{case}`
@@ -112,8 +139,7 @@ pub async fn show(
     Segment(case): Segment<CaseId>,
     Params(view): Params<View>,
 ) -> Result<Response, Trouble> {
-    let notice = view.notice();
-    Ok(page(&shown(&hub, &signed_in, case, notice).await?)?.into_response())
+    page(&shown(&hub, &signed_in, case, view.notice()).await?)
 }
 
 async fn shown(
@@ -160,6 +186,7 @@ async fn shown(
         method: Table::plain(columns, method.collect(), ("Nothing was read yet.", "")),
         proven: view.cells.iter().filter(|cell| cell.verdict.closes(now)).count(),
         cells: view.cells.len(),
+        exposed: view.case.exposure.as_ref().map(|exposure| exposed(exposure, now)),
         rows,
         frame,
         view,
@@ -213,8 +240,10 @@ pub async fn accept(
     let segment = Segment((case, system, class));
     let accepted =
         cases::accept(State(hub.clone()), signed_in.caller.clone(), segment, Body(acceptance)).await;
-    match accepted {
-        Ok(_) => Ok(Redirect::to(&format!("/cases/{case}?done=accepted")).into_response()),
-        Err(error) => refused(error, |notice| shown(&hub, &signed_in, case, notice)).await,
-    }
+    acted(
+        accepted,
+        |_| format!("/cases/{case}?done=accepted"),
+        |notice| shown(&hub, &signed_in, case, notice),
+    )
+    .await
 }

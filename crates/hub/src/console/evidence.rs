@@ -96,7 +96,7 @@ pub async fn show(
     };
     let lines = entries.iter().filter_map(line).collect();
     let key = hub.sequencer.log().map_err(crate::problem::Problem::from)?.verifier().to_string();
-    Ok(page(&Shown { lines, published, written, root, key, subject, frame })?.into_response())
+    page(&Shown { lines, published, written, root, key, subject, frame })
 }
 
 fn by(actor: &Actor) -> String {

@@ -1,16 +1,14 @@
 //! Feeds: what sources delivered, why a delivery is held, what it would have done, and letting it go.
 
 use askama::Template;
-use axum::{
-    extract::State,
-    response::{IntoResponse, Redirect, Response},
-};
+use axum::{extract::State, response::Response};
 use bailiwick_core::{digest::Digest, guard::Fate, id::BatchId};
 use serde::Deserialize;
 
 use super::{
+    act::acted,
     assets,
-    frame::{Frame, Notice, Place, page, refused},
+    frame::{Frame, Notice, Place, page},
     list::{List, gather, state},
     show::{Badge, Tone, prose},
     signed_in::{Posted, SignedIn},
@@ -92,8 +90,7 @@ pub async fn show(
     Segment(batch): Segment<BatchId>,
     Params(view): Params<View>,
 ) -> Result<Response, Trouble> {
-    let notice = view.notice();
-    Ok(page(&shown(&hub, &signed_in, batch, notice).await?)?.into_response())
+    page(&shown(&hub, &signed_in, batch, view.notice()).await?)
 }
 
 async fn shown(
@@ -136,11 +133,11 @@ pub async fn release(
     Posted(seen): Posted<Seen>,
 ) -> Result<Response, Trouble> {
     let request = Body(ReleaseRequest { shown: seen.shown });
-    match batches::release(State(hub.clone()), signed_in.caller.clone(), Segment(batch), request).await {
-        Ok(view) => {
-            let word = if matches!(view.0.batch.fate, Fate::Released { .. }) { "released" } else { "asked" };
-            Ok(Redirect::to(&format!("/feeds/{batch}?done={word}")).into_response())
-        }
-        Err(error) => refused(error, |notice| shown(&hub, &signed_in, batch, notice)).await,
-    }
+    let release =
+        batches::release(State(hub.clone()), signed_in.caller.clone(), Segment(batch), request).await;
+    let to = |view: axum::Json<BatchView>| {
+        let word = if matches!(view.0.batch.fate, Fate::Released { .. }) { "released" } else { "asked" };
+        format!("/feeds/{batch}?done={word}")
+    };
+    acted(release, to, |notice| shown(&hub, &signed_in, batch, notice)).await
 }

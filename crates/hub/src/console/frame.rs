@@ -1,10 +1,7 @@
 //! What every page has: where one is, what waits, who one is.
 
 use askama::Template;
-use axum::{
-    http::StatusCode,
-    response::{Html, IntoResponse, Response},
-};
+use axum::response::{Html, IntoResponse, Response};
 use bailiwick_core::time::Timestamp;
 use bailiwick_store::{Filter, Table, entities::Recovery};
 
@@ -14,7 +11,7 @@ use super::{
     trouble::Trouble,
 };
 use crate::{
-    api::{ApiError, Hub},
+    api::{Hub, caller::Right},
     problem::Problem,
 };
 
@@ -37,12 +34,24 @@ pub enum Place {
     Reviews,
     /// Who is known.
     Identities,
+    /// What no policy gives, and until when.
+    Access,
+    /// Who leaves when.
+    Departures,
+    /// About whom systems disagree.
+    Alignment,
+    /// What those who left were called.
+    Names,
+    /// Who is ready to go.
+    Terminations,
     /// Where access is held.
     Systems,
     /// What sources delivered.
     Feeds,
     /// What decides.
     Policies,
+    /// What is declared.
+    Configuration,
     /// The log.
     Evidence,
     /// What programs can do.
@@ -112,7 +121,7 @@ pub struct Frame {
     /// When it was made.
     pub now: Timestamp,
     /// The menu, by headings.
-    pub ways: [(&'static str, Vec<Way>); 3],
+    pub ways: [(&'static str, Vec<Way>); 4],
     /// Whether the hub goes on from a backup and changes no system.
     pub restored: bool,
     /// What just happened.
@@ -135,10 +144,22 @@ impl Frame {
         let findings = waits(Table::Findings, "state", "open").await?;
         let tasks = waits(Table::Tasks, "state", "open").await?;
         let held = waits(Table::Batches, "state", "held").await?;
+        let disagree = waits(Table::Alignments, "state", "violated").await?;
         let restored = waits(Table::Recoveries, "state", Recovery::HELD).await? > 0;
         let (_, seen) = tx.entry_counts().await?;
         let way = |place, name, href, waits| Way { place, name, href, waits };
         let operator = &signed_in.caller.0;
+        let mut people = vec![
+            way(Place::Identities, "Identities", "/identities", 0),
+            way(Place::Access, "Access for a time", "/access", 0),
+            way(Place::Departures, "Departures", "/departures", 0),
+            way(Place::Alignment, "Alignment", "/alignment", disagree),
+            way(Place::Names, "Names kept", "/names", 0),
+        ];
+        // That there is such a thing here is said to those who may do it.
+        if signed_in.caller.may(Right::Terminate).is_ok() {
+            people.push(way(Place::Terminations, "Terminations", "/terminations", 0));
+        }
         Ok(Self {
             operator: operator.name.clone(),
             roles: operator.roles.iter().cloned().collect::<Vec<_>>().join(", "),
@@ -157,10 +178,10 @@ impl Frame {
                         way(Place::Tasks, "Tasks", "/tasks", tasks),
                     ],
                 ),
+                ("People", people),
                 (
-                    "What is known",
+                    "Systems",
                     vec![
-                        way(Place::Identities, "Identities", "/identities", 0),
                         way(Place::Integrations, "Integrations", "/integrations", 0),
                         way(Place::Reviews, "Reviews", "/reviews", 0),
                         way(Place::Systems, "Systems", "/systems", 0),
@@ -171,6 +192,7 @@ impl Frame {
                     "Rules and proof",
                     vec![
                         way(Place::Policies, "Policies", "/policies", 0),
+                        way(Place::Configuration, "Configuration", "/configuration", 0),
                         way(Place::Evidence, "Evidence", "/evidence", 0),
                         way(Place::Mine, "Signed in", "/signed-in", 0),
                         way(Place::Api, "API", "/api", 0),
@@ -198,24 +220,6 @@ impl Frame {
 }
 
 /// A page, made.
-pub fn page(template: &impl Template) -> Result<Html<String>, Trouble> {
-    Ok(Html(template.render()?))
-}
-
-/// The page that was acted on, with what was refused on top and the status that says so.
-pub async fn refused<S, F>(
-    error: ApiError,
-    again: impl FnOnce(Option<Notice>) -> F,
-) -> Result<Response, Trouble>
-where
-    S: Template,
-    F: Future<Output = Result<S, Trouble>>,
-{
-    let trouble = Trouble::from(error);
-    let notice = Notice::refused(trouble.problem());
-    let status = StatusCode::from_u16(trouble.problem().status);
-    match again(Some(notice)).await {
-        Ok(shown) => Ok((status.unwrap_or(StatusCode::CONFLICT), page(&shown)?).into_response()),
-        Err(_) => Err(trouble),
-    }
+pub fn page(template: &impl Template) -> Result<Response, Trouble> {
+    Ok(Html(template.render()?).into_response())
 }

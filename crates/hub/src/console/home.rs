@@ -1,10 +1,7 @@
 //! Home: what needs somebody today, the most urgent first; and whether revocation is proven.
 
 use askama::Template;
-use axum::{
-    extract::State,
-    response::{IntoResponse, Response},
-};
+use axum::{extract::State, response::Response};
 use bailiwick_core::{
     finding::Finding,
     gate::HUB,
@@ -14,19 +11,28 @@ use bailiwick_core::{
 
 use super::{
     assets,
-    frame::{Frame, Place, page},
+    frame::{Frame, Place, Way, page},
     show::{Badge, Moment, Prose, Tone, counted, name_of, prose, title},
     signed_in::SignedIn,
     trouble::Trouble,
 };
 use crate::{
-    api::{Hub, answer::Params, batches, cases, findings, page::Wanted, plans, reviews, tasks},
+    api::{
+        Hub, Page,
+        answer::{Answer, Params},
+        batches, cases, findings,
+        page::Wanted,
+        plans, reviews, tasks,
+    },
     span,
 };
 
-/// How many of each kind are looked at, and how many are shown.
-const EACH: u32 = 200;
-const SHOWN: usize = 20;
+/// How many are shown.
+const SHOWN: u32 = 20;
+/// How many of a kind are looked at for the most urgent: more than anybody has open who looks at this page at all.
+const LOOKED: usize = 5_000;
+/// How many are read at once.
+const AT_ONCE: u32 = 1_000;
 /// The window of the figures.
 const WINDOW: SignedDuration = SignedDuration::from_hours(30 * 24);
 
@@ -71,14 +77,14 @@ struct Shown {
 /// `GET /`
 pub async fn show(State(hub): State<Hub>, signed_in: SignedIn) -> Result<Response, Trouble> {
     let frame = Frame::of(&hub, &signed_in, Place::Home).await?;
-    let mut todo = todo(&hub, &signed_in, &frame).await?;
+    let Waiting { mut todo, all } = todo(&hub, &signed_in, &frame).await?;
     todo.sort_by_key(|one| one.rank);
-    let more = todo.len().saturating_sub(SHOWN);
-    todo.truncate(SHOWN);
+    todo.truncate(SHOWN as usize);
+    let more = all.saturating_sub(todo.len());
     let since = frame.now.saturating_sub(WINDOW).unwrap_or(frame.now);
     let figures = hub.engine.metrics(since).await?;
     let nothing = figures.drills.is_empty();
-    Ok(page(&Shown {
+    page(&Shown {
         tiles: tiles(&figures),
         drills: drills(&figures, &frame),
         cases: figures.cases,
@@ -86,13 +92,35 @@ pub async fn show(State(hub): State<Hub>, signed_in: SignedIn) -> Result<Respons
         more,
         nothing,
         frame,
-    })?
-    .into_response())
+    })
 }
 
-async fn todo(hub: &Hub, signed_in: &SignedIn, frame: &Frame) -> Result<Vec<Todo>, Trouble> {
+/// What waits: the most urgent among it, and how many there are in all.
+struct Waiting {
+    todo: Vec<Todo>,
+    all: usize,
+}
+
+/// All of a kind, page by page, as far as it is looked at.
+async fn every<T, F>(read: impl Fn(Params<Wanted>) -> F) -> Result<Vec<T>, Trouble>
+where
+    F: Future<Output = Answer<Page<T>>>,
+{
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let part = read(Params(Wanted::of(AT_ONCE, after))).await?.0;
+        all.extend(part.items);
+        after = part.next.filter(|_| all.len() < LOOKED);
+        if after.is_none() {
+            return Ok(all);
+        }
+    }
+}
+
+async fn todo(hub: &Hub, signed_in: &SignedIn, frame: &Frame) -> Result<Waiting, Trouble> {
     let (state, caller) = (|| State(hub.clone()), || signed_in.caller.clone());
-    let wanted = || Params(Wanted::of(EACH, None));
+    // Of what is as urgent as it is old, the first ones are the oldest.
+    let wanted = || Params(Wanted::of(SHOWN, None));
     let mut all = Vec::new();
     let which = plans::Which { state: Some("drafted".into()), identity: None };
     for view in plans::list(state(), caller(), Params(which), wanted()).await?.0.items {
@@ -120,8 +148,9 @@ async fn todo(hub: &Hub, signed_in: &SignedIn, frame: &Frame) -> Result<Vec<Todo
             rank: (0, view.batch.at),
         });
     }
-    let which = tasks::Which { state: Some("open".into()), identity: None };
-    for view in tasks::list(state(), caller(), Params(which), wanted()).await?.0.items {
+    let which = || tasks::Which { state: Some("open".into()), identity: None };
+    let open = every(|wanted| tasks::list(state(), caller(), Params(which()), wanted)).await?;
+    for view in open {
         let overdue = view.task.due <= frame.now;
         all.push(Todo {
             badge: Badge::new(if overdue { Tone::Bad } else { Tone::Warn }, "task"),
@@ -132,11 +161,11 @@ async fn todo(hub: &Hub, signed_in: &SignedIn, frame: &Frame) -> Result<Vec<Todo
             rank: (if overdue { 0 } else { 1 }, view.task.due),
         });
     }
-    for review in reviews::list(state(), caller(), Params(reviews::Which::default()), wanted()).await?.0.items
-    {
-        if review.outcome.is_some() {
-            continue;
-        }
+    let mut due =
+        every(|wanted| reviews::list(state(), caller(), Params(reviews::Which::default()), wanted)).await?;
+    due.retain(|review| review.outcome.is_none());
+    let reviews = due.len();
+    for review in due {
         let overdue = review.due <= frame.now;
         let because: Vec<&str> = review.because.iter().map(|trigger| trigger.as_str()).collect();
         all.push(Todo {
@@ -149,18 +178,44 @@ async fn todo(hub: &Hub, signed_in: &SignedIn, frame: &Frame) -> Result<Vec<Todo
         });
     }
     all.extend(open_cases(hub, signed_in, frame).await?);
-    let which = findings::Which { state: Some("open".into()) };
-    for view in findings::list(state(), caller(), Params(which), wanted()).await?.0.items {
+    let which = || findings::Which { state: Some("open".into()) };
+    for view in every(|wanted| findings::list(state(), caller(), Params(which()), wanted)).await? {
         all.push(of_finding(&view.finding, view.who.map(|who| (name_of(&who), who.id.to_string())), frame));
     }
-    Ok(all)
+    // What waits is counted for the menu; only reviews are not.
+    let counted: i64 = frame.ways.iter().flat_map(|(_, ways)| ways).map(counts).sum();
+    Ok(Waiting { todo: all, all: usize::try_from(counted).unwrap_or_default() + reviews })
+}
+
+/// How many wait there, of what is on this page.
+const fn counts(way: &Way) -> i64 {
+    match way.place {
+        Place::Plans | Place::Cases | Place::Findings | Place::Tasks | Place::Feeds => way.waits,
+        // A finding says it, too.
+        Place::Alignment => 0,
+        Place::Home
+        | Place::Integrations
+        | Place::Reviews
+        | Place::Identities
+        | Place::Access
+        | Place::Departures
+        | Place::Names
+        | Place::Terminations
+        | Place::Systems
+        | Place::Policies
+        | Place::Configuration
+        | Place::Evidence
+        | Place::Api
+        | Place::Search
+        | Place::Mine => 0,
+    }
 }
 
 /// Cases in which something is still alive, or unseen without a control.
 async fn open_cases(hub: &Hub, signed_in: &SignedIn, frame: &Frame) -> Result<Vec<Todo>, Trouble> {
-    let which = cases::Which { state: Some("open".into()) };
-    let wanted = Params(Wanted::of(EACH, None));
-    let found = cases::list(State(hub.clone()), signed_in.caller.clone(), Params(which), wanted).await?.0;
+    let which = || cases::Which { state: Some("open".into()) };
+    let list = |wanted| cases::list(State(hub.clone()), signed_in.caller.clone(), Params(which()), wanted);
+    let found = every(list).await?;
     let of = |line: crate::api::CaseLine| {
         let count = |verdict: &str| line.verdicts.get(verdict).copied().unwrap_or_default();
         let (residual, unseen) = (count("residual"), count("unobservable"));
@@ -180,7 +235,7 @@ async fn open_cases(hub: &Hub, signed_in: &SignedIn, frame: &Frame) -> Result<Ve
             rank: (if residual > 0 { 0 } else { 1 }, line.case.opened),
         }
     };
-    Ok(found.items.into_iter().map(of).collect())
+    Ok(found.into_iter().map(of).collect())
 }
 
 fn of_finding(finding: &Finding, who: Option<(String, String)>, frame: &Frame) -> Todo {
@@ -254,4 +309,27 @@ fn drills(figures: &Figures, frame: &Frame) -> Vec<DrillLine> {
         at: drill.last.map(|(at, _)| frame.at(&at)),
     };
     figures.drills.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Json;
+
+    use super::*;
+
+    /// A list of so many, in pages.
+    async fn numbers(all: usize, Params(wanted): Params<Wanted>) -> Answer<Page<usize>> {
+        let (limit, after) = wanted.parts();
+        let begin = after.map_or(0, |after| after.parse().unwrap());
+        let end = all.min(begin + limit as usize);
+        Ok(Json(Page { items: (begin..end).collect(), next: (end < all).then(|| end.to_string()) }))
+    }
+
+    #[tokio::test]
+    async fn all_that_is_open_is_looked_at_and_not_the_oldest_alone() {
+        for (all, expect) in [(0, 0), (201, 201), (1_000, 1_000), (2_345, 2_345), (99_999, LOOKED)] {
+            let Ok(read) = every(|wanted| numbers(all, wanted)).await else { panic!("{all}") };
+            assert_eq!(read, (0..expect).collect::<Vec<_>>());
+        }
+    }
 }

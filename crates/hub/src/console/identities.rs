@@ -1,21 +1,23 @@
 //! Identities: who is known, what they hold and why, and what happened to them.
 
 use askama::Template;
-use axum::{
-    extract::State,
-    response::{IntoResponse, Response},
-};
+use axum::{extract::State, response::Response};
 use bailiwick_core::{
     account::Account,
+    alignment::Alignment,
     gate::HUB,
     id::EntitlementName,
-    identity::{Identity, Lifecycle},
+    identity::{Identity, IdentityKind, Lifecycle},
+    system::Entitlement,
     trace,
 };
+use bailiwick_store::Filter;
 
 use super::{
+    access::{Running, running},
+    alignment::Agreement,
     assets,
-    frame::{Frame, Place, page},
+    frame::{Frame, Notice, Place, page},
     graph::{Graph, Node},
     list::{List, gather, state},
     show::{Badge, Moment, Tone, name_of, prose},
@@ -27,12 +29,16 @@ use crate::{
     api::{
         Hub, IdentityView, TraceView,
         answer::{Params, Segment},
+        caller::Right,
         identities,
         page::Wanted,
         plans, traces,
     },
     span,
 };
+
+/// How many entitlements are offered when access is asked for; any other can be typed.
+const OFFERED: usize = 200;
 
 const STATES: &[(&str, &str)] =
     &[("", "All"), ("active", "Active"), ("pending", "To come"), ("absent", "Absent"), ("left", "Left")];
@@ -89,10 +95,32 @@ struct HopLine {
     note: String,
 }
 
+/// One record of somebody who has several.
+struct RecordLine {
+    key: String,
+    state: Badge,
+    leads: bool,
+}
+
+/// The page of an identity.
 #[derive(Template)]
 #[template(path = "identity.html")]
-struct Shown {
-    frame: Frame,
+pub struct Shown {
+    /// The frame.
+    pub frame: Frame,
+    /// How the systems agree about them, as far as that was looked at.
+    pub agreement: Option<Agreement>,
+    /// What they hold for a time.
+    running: Vec<Running>,
+    /// What can be asked for, as far as it is offered.
+    offered: Vec<EntitlementName>,
+    records: Vec<RecordLine>,
+    /// When they leave, where that is known.
+    leaves: Option<Moment>,
+    /// Whether they are a person who is here.
+    here: bool,
+    person: bool,
+    may_look: bool,
     view: IdentityView,
     state: Badge,
     attributes: Vec<(String, String)>,
@@ -113,10 +141,21 @@ pub async fn show(
     State(hub): State<Hub>,
     signed_in: SignedIn,
     Segment(wanted): Segment<String>,
+    Params(view): Params<View>,
 ) -> Result<Response, Trouble> {
+    page(&shown(&hub, &signed_in, &wanted, view.notice()).await?)
+}
+
+/// The page of an identity, with something to say on top.
+pub async fn shown(
+    hub: &Hub,
+    signed_in: &SignedIn,
+    wanted: &str,
+    notice: Option<Notice>,
+) -> Result<Shown, Trouble> {
     let (state, caller) = (|| State(hub.clone()), || signed_in.caller.clone());
-    let view = identities::show(state(), caller(), Segment(wanted)).await?.0;
-    let frame = Frame::of(&hub, &signed_in, Place::Identities).await?;
+    let view = identities::show(state(), caller(), Segment(wanted.to_owned())).await?.0;
+    let frame = Frame::of(hub, signed_in, Place::Identities).await?.say(notice);
     let id = view.identity.id;
     let which = plans::Which { state: None, identity: Some(id) };
     let planned = plans::list(state(), caller(), Params(which), Params(Wanted::of(50, None))).await?.0;
@@ -139,7 +178,45 @@ pub async fn show(
     });
     let held = view.accounts.iter().flat_map(|account| account.state.entitlements.clone()).collect();
     let key = &view.identity.source_key;
-    let page_of = Shown {
+    let mut tx = hub.read().await?;
+    let own = vec![Filter::Is("id", id.to_string().into())];
+    let seen = hub.all::<Alignment>(&mut *tx, own).await?.pop();
+    let mut offered: Vec<EntitlementName> =
+        hub.all::<Entitlement>(&mut *tx, vec![]).await?.into_iter().map(|one| one.name).collect();
+    drop(tx);
+    offered.truncate(OFFERED);
+    let here = match &view.identity.lifecycle {
+        Lifecycle::Pending { .. } | Lifecycle::Active { .. } | Lifecycle::Absent { .. } => true,
+        Lifecycle::Left { .. } | Lifecycle::Merged { .. } => false,
+    };
+    let leaves = match &view.identity.lifecycle {
+        Lifecycle::Pending { ends, .. } | Lifecycle::Active { ends } => ends.as_ref(),
+        Lifecycle::Absent { .. } | Lifecycle::Left { .. } | Lifecycle::Merged { .. } => None,
+    };
+    let mut records: Vec<RecordLine> = view
+        .identity
+        .engagements
+        .iter()
+        .map(|record| RecordLine {
+            key: record.key.to_string(),
+            state: Badge::life(record.lifecycle.name()),
+            leads: record.key == *view.identity.leading_key(),
+        })
+        .collect();
+    // Who has one record is that record.
+    if records.is_empty() {
+        let (key, state) = (view.identity.source_key.to_string(), view.identity.lifecycle.name());
+        records.push(RecordLine { key, state: Badge::life(state), leads: true });
+    }
+    Ok(Shown {
+        agreement: seen.map(|seen| Agreement::of(seen.at, &seen.claims, &seen.violations, &frame)),
+        running: running(hub, signed_in, id, &frame).await?,
+        offered,
+        records,
+        leaves: leaves.map(|ends| frame.at(&ends.at)),
+        here,
+        person: view.identity.kind == IdentityKind::Person,
+        may_look: signed_in.caller.may(Right::Operate).is_ok(),
         name: name_of(&(&view.identity).into()),
         integration: (key.source.as_str() == HUB).then(|| key.key.clone()),
         state: Badge::life(view.identity.lifecycle.name()),
@@ -166,8 +243,7 @@ pub async fn show(
         held,
         frame,
         view,
-    };
-    Ok(page(&page_of)?.into_response())
+    })
 }
 
 fn accounts(accounts: &[Account], frame: &Frame) -> Table {
@@ -262,5 +338,5 @@ pub async fn why(
     let when = Params(identities::When::default());
     let why = identities::why(state(), caller(), Segment((who, name.clone())), when).await?.0;
     let frame = Frame::of(&hub, &signed_in, Place::Identities).await?;
-    Ok(page(&Why { frame, who: (&identity).into(), entitlement: name, text: why.text })?.into_response())
+    page(&Why { frame, who: (&identity).into(), entitlement: name, text: why.text })
 }

@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
-use axum::{
-    extract::State,
-    response::{IntoResponse, Redirect, Response},
-};
+use axum::{extract::State, response::Response};
 use bailiwick_core::{
     authority::{Authority, Class, Effect, Touch},
     gate::{Gate, HUB},
@@ -20,8 +17,9 @@ use bailiwick_store::Filter;
 use serde::Deserialize;
 
 use super::{
-    assets,
-    frame::{Frame, Notice, Place, page, refused},
+    act::acted,
+    assets, ending,
+    frame::{Frame, Notice, Place, page},
     graph::{Graph, Node},
     list::List,
     passkeys::using,
@@ -34,7 +32,9 @@ use crate::{
     api::{
         ApiError, DecisionRequest, Hub, IntegrationView, ReviewView, Withdrawal,
         answer::{Body, Params, Segment},
-        authority, integrations, kill, reviews,
+        authority,
+        caller::Right,
+        integrations, kill, reviews,
         wait::Wait,
     },
     problem::Problem,
@@ -168,6 +168,12 @@ struct Shown {
     ended: bool,
     is_hub: bool,
     pending: Table,
+    /// What ending it would do.
+    would: Vec<String>,
+    /// How its end was drilled last: what was tried, and what came of it.
+    tried: Vec<(Badge, String, String)>,
+    /// Whether it can be drilled, and by who looks.
+    drillable: bool,
     /// The origin that passkeys work at, for who has one.
     origin: Option<String>,
 }
@@ -179,8 +185,7 @@ pub async fn show(
     Segment(name): Segment<IntegrationName>,
     Params(view): Params<View>,
 ) -> Result<Response, Trouble> {
-    let notice = view.notice();
-    Ok(page(&shown(&hub, &signed_in, &name, notice).await?)?.into_response())
+    page(&shown(&hub, &signed_in, &name, view.notice()).await?)
 }
 
 async fn shown(
@@ -216,6 +221,7 @@ async fn shown(
         .iter()
         .map(|line| vec![Cell::text(line.purpose.as_str()), Cell::at(line.at, frame.now)]);
     let (graph, more) = drawn(name, &can);
+    let drill = review.as_ref().and_then(|review| review.shown.drill.as_ref());
     let has = !hub.engine.passkeys_of(&signed_in.caller.0).await?.is_empty();
     Ok(Shown {
         origin: hub.entrance.party.as_ref().filter(|_| has).map(|party| party.origin.clone()),
@@ -227,6 +233,9 @@ async fn shown(
         graph,
         more,
         words: can.explain(name),
+        would: if ended { Vec::new() } else { ending::would(hub, &view).await? },
+        tried: drill.map(ending::tried).unwrap_or_default(),
+        drillable: view.integration.kill.is_some() && signed_in.caller.may(Right::Govern).is_ok(),
         used: review.as_ref().map_or(0, |review| review.shown.rules.iter().filter(|rule| rule.used).count()),
         review,
         credentials: Table::plain(&["for", "set"], credentials.collect(), ("No credential is set.", "")),
@@ -335,14 +344,12 @@ fn rule_use(rule: &RuleLine, frame: &Frame) -> Badge {
 }
 
 /// Does something with an integration; on a refusal the page says so.
-async fn act(
+pub async fn act(
     (hub, signed_in, name): (Hub, SignedIn, IntegrationName),
     outcome: Result<&'static str, ApiError>,
 ) -> Result<Response, Trouble> {
-    match outcome {
-        Ok(done) => Ok(Redirect::to(&format!("/integrations/{name}?done={done}")).into_response()),
-        Err(error) => refused(error, |notice| shown(&hub, &signed_in, &name, notice)).await,
-    }
+    let to = |done| format!("/integrations/{name}?done={done}");
+    acted(outcome, to, |notice| shown(&hub, &signed_in, &name, notice)).await
 }
 
 /// The name once more, so that nobody ends the wrong one.

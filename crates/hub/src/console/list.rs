@@ -1,7 +1,7 @@
 //! A part of the console as a list: one page for all of them.
 
 use askama::Template;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
 use super::{
     assets,
@@ -51,7 +51,7 @@ impl List {
             return Ok(self.table.download(file));
         }
         self.frame.notice = view.notice();
-        Ok(page(&self)?.into_response())
+        page(&self)
     }
 }
 
@@ -79,6 +79,14 @@ pub fn done(word: &str) -> &'static str {
         "ended" => "The session is over.",
         "revoked" => "The token opens nothing any more.",
         "withdrawn" => "Withdrawn, and in force.",
+        "over" => "It is over. That nothing is left is read back.",
+        "looked" => "Looked at, just now.",
+        "probed" => "Probed. What was learned is below.",
+        "rehearsed" => "Its end was drilled, and nothing was ended. What was tried is below.",
+        "armed" => "Armed, in silence. Nothing is changed.",
+        "disarmed" => "Taken back.",
+        "fired" => "Fired. Cases follow what becomes of their access.",
+        "lifted" => "What the source says counts again.",
         _ => "Done.",
     }
 }
@@ -107,6 +115,21 @@ where
         if after.is_none() {
             return Ok(all);
         }
+    }
+}
+
+impl View {
+    /// The page that is looked at of a list that comes whole, and where the next one begins; as a file, all of it.
+    pub fn part<T>(&self, mut all: Vec<T>, id: impl Fn(&T) -> String) -> (Vec<T>, Option<String>) {
+        if self.is_csv() {
+            return (all, None);
+        }
+        let begin = self.after.as_ref().and_then(|after| all.iter().position(|one| id(one) == *after));
+        let mut part = all.split_off(begin.map_or(0, |at| at + 1));
+        let more = part.len() > ROWS as usize;
+        part.truncate(ROWS as usize);
+        let next = part.last().map(id).filter(|_| more);
+        (part, next)
     }
 }
 

@@ -1,10 +1,7 @@
 //! Signed in: the sessions, passkeys and tokens of who looks, and ending them.
 
 use askama::Template;
-use axum::{
-    extract::State,
-    response::{IntoResponse, Redirect, Response},
-};
+use axum::{extract::State, response::Response};
 use bailiwick_core::{
     id::{PasskeyId, SessionId, TokenId},
     passkey::Using,
@@ -15,8 +12,9 @@ use bailiwick_store::{Filter, entities::Way};
 use serde::Deserialize;
 
 use super::{
+    act::acted,
     assets,
-    frame::{Frame, Notice, Place, page, refused},
+    frame::{Frame, Notice, Place, page},
     passkeys::using,
     show::Tone,
     signed_in::{Nothing, Posted, SignedIn},
@@ -82,8 +80,7 @@ pub async fn show(
     signed_in: SignedIn,
     Params(view): Params<View>,
 ) -> Result<Response, Trouble> {
-    let notice = view.notice();
-    Ok(page(&shown(&hub, &signed_in, notice).await?)?.into_response())
+    page(&shown(&hub, &signed_in, view.notice()).await?)
 }
 
 async fn shown(hub: &Hub, signed_in: &SignedIn, notice: Option<Notice>) -> Result<Shown, Trouble> {
@@ -120,10 +117,7 @@ async fn back(
     signed_in: &SignedIn,
     done: Result<&'static str, ApiError>,
 ) -> Result<Response, Trouble> {
-    match done {
-        Ok(word) => Ok(Redirect::to(&format!("/signed-in?done={word}")).into_response()),
-        Err(error) => refused(error, |notice| shown(hub, signed_in, notice)).await,
-    }
+    acted(done, |word| format!("/signed-in?done={word}"), |notice| shown(hub, signed_in, notice)).await
 }
 
 /// What proves who asks, as forms bring it along.
@@ -215,7 +209,7 @@ pub async fn code(
     match code_for(&hub, &signed_in, &proof).await {
         Ok(address) => {
             let address = Some(address);
-            Ok(page(&Shown { address, ..shown(&hub, &signed_in, None).await? })?.into_response())
+            page(&Shown { address, ..shown(&hub, &signed_in, None).await? })
         }
         Err(error) => back(&hub, &signed_in, Err(error)).await,
     }
@@ -268,7 +262,7 @@ pub async fn make(
     match tokens::make(State(hub.clone()), signed_in.caller.clone(), new).await {
         Ok(Created(ShownOnce(made))) => {
             let token = Some((made.token.name, made.secret));
-            Ok(page(&Shown { token, ..shown(&hub, &signed_in, None).await? })?.into_response())
+            page(&Shown { token, ..shown(&hub, &signed_in, None).await? })
         }
         Err(error) => back(&hub, &signed_in, Err(error)).await,
     }

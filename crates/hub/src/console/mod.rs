@@ -7,9 +7,15 @@
 //!
 //! Absent: state of its own but sessions; a second copy of any rule.
 
+mod access;
+mod act;
+mod alignment;
 mod assets;
 mod cases;
+mod configuration;
 mod cookies;
+mod departures;
+mod ending;
 mod evidence;
 mod feeds;
 mod findings;
@@ -19,9 +25,11 @@ mod headers;
 mod home;
 mod identities;
 mod integrations;
+mod join;
 mod list;
 mod live;
 mod mine;
+mod names;
 mod passkeys;
 mod plans;
 mod policies;
@@ -36,8 +44,10 @@ mod signed_in;
 mod systems;
 mod table;
 mod tasks;
+mod terminations;
 mod trouble;
 mod turned_away;
+mod undo;
 
 use axum::{
     Router,
@@ -58,6 +68,7 @@ pub fn router(hub: &Hub) -> Router<Hub> {
         .route("/plans", get(plans::list))
         .route("/plans/{plan}", get(plans::show))
         .route("/plans/{plan}/approve", post(plans::approve))
+        .route("/plans/{plan}/undo", post(undo::ask))
         .route("/cases", get(cases::list))
         .route("/cases/{case}", get(cases::show))
         .route("/cases/{case}/accept", post(cases::accept))
@@ -67,6 +78,7 @@ pub fn router(hub: &Hub) -> Router<Hub> {
         .route("/tasks/{task}/answer", post(tasks::answer))
         .route("/integrations", get(integrations::list))
         .route("/integrations/{integration}", get(integrations::show))
+        .route("/integrations/{integration}/drill", post(ending::drill))
         .route("/integrations/{integration}/kill", post(integrations::kill))
         .route("/integrations/{integration}/release", post(integrations::release))
         .route("/integrations/{integration}/withdraw", post(integrations::withdraw))
@@ -75,15 +87,35 @@ pub fn router(hub: &Hub) -> Router<Hub> {
         .route("/identities", get(identities::list))
         .route("/identities/{identity}", get(identities::show))
         .route("/identities/{identity}/why/{system}/{entitlement}", get(identities::why))
+        .route("/identities/{identity}/access", post(access::ask))
+        .route("/identities/{identity}/alignment", post(alignment::look))
+        .route("/identities/{identity}/join", post(join::join))
+        .route("/identities/{identity}/split", post(join::split))
+        .route("/identities/{identity}/stay", post(departures::stay))
+        .route("/access", get(access::list))
+        .route("/access/{exception}/end", post(access::end))
+        .route("/departures", get(departures::list))
+        .route("/alignment", get(alignment::list))
+        .route("/names", get(names::list))
+        .route("/names/{name}", get(names::show))
+        .route("/names/{name}/release", post(names::release))
+        .route("/terminations", get(terminations::list).post(terminations::arm))
+        .route("/terminations/fire", post(terminations::fire))
+        .route("/terminations/{termination}", get(terminations::show))
+        .route("/terminations/{termination}/disarm", post(terminations::disarm))
+        .route("/terminations/{termination}/lift", post(terminations::lift))
         .route("/systems", get(systems::list))
         .route("/systems/{system}", get(systems::show))
         .route("/systems/{system}/compare", post(systems::compare))
         .route("/systems/{system}/drill", post(systems::drill))
+        .route("/systems/{system}/probe", post(systems::probe))
         .route("/feeds", get(feeds::list))
         .route("/feeds/{batch}", get(feeds::show))
         .route("/feeds/{batch}/release", post(feeds::release))
         .route("/policies", get(policies::list))
         .route("/policies/{*path}", get(policies::show).post(policies::simulate))
+        .route("/configuration", get(configuration::show).post(configuration::preview))
+        .route("/configuration/propose", post(configuration::propose))
         .route("/evidence", get(evidence::show))
         .route("/evidence/packs/{subject}", get(evidence::pack))
         .route("/recovery", get(recovery::show))
@@ -103,6 +135,7 @@ pub fn router(hub: &Hub) -> Router<Hub> {
     Router::new()
         .merge(pages)
         .route("/api", get(reference::show))
+        .route("/api/{part}", get(reference::show_part))
         .route("/api/types/{name}", get(reference::show_type))
         .route("/sign-in", get(sign_in::show).post(sign_in::enter))
         .route("/sign-in/challenge", get(passkeys::challenge))

@@ -3,27 +3,26 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
-use axum::{
-    extract::State,
-    response::{IntoResponse, Redirect, Response},
-};
+use axum::{extract::State, response::Response};
 use bailiwick_core::{
     digest::Digest,
     id::PlanId,
-    plan::{Change, Op},
+    plan::{Change, Op, Plan},
 };
-use bailiwick_store::entities::{PlanState, Step};
+use bailiwick_store::entities::{PlanState, Run, Step};
 use serde::Deserialize;
 
 use super::{
+    act::acted,
     assets,
-    frame::{Frame, Notice, Place, page, refused},
+    frame::{Frame, Notice, Place, page},
     list::{List, gather, state},
     passkeys::using,
     show::{Badge, Tone, counted, mark, name_of, step},
     signed_in::{Posted, SignedIn},
     table::{Cell, Table, View},
     trouble::Trouble,
+    undo::Undo,
 };
 use crate::{
     api::{
@@ -91,54 +90,22 @@ fn summary(changes: &[Change]) -> String {
 }
 
 /// One line of a diff.
-struct Line {
-    sign: char,
-    kind: &'static str,
-    what: String,
+pub struct Line {
+    /// `+`, `~` or `−`.
+    pub sign: char,
+    /// The class of the sign.
+    pub kind: &'static str,
+    /// What is done.
+    pub what: String,
     because: String,
     declared: Vec<String>,
     step: Option<Badge>,
 }
 
-#[derive(Template)]
-#[template(path = "plan.html")]
-struct Shown {
-    frame: Frame,
-    view: PlanView,
-    state: Badge,
-    waits: bool,
-    question: Option<String>,
-    code_wanted: bool,
-    /// The origin that passkeys work at, for who has one.
-    origin: Option<String>,
-    systems: Vec<(String, Vec<Line>)>,
-    forbidden: Vec<String>,
-    authority: Vec<String>,
-    changes: String,
-}
-
-/// `GET /plans/{plan}`
-pub async fn show(
-    State(hub): State<Hub>,
-    signed_in: SignedIn,
-    Segment(plan): Segment<PlanId>,
-    Params(view): Params<View>,
-) -> Result<Response, Trouble> {
-    let notice = view.notice();
-    Ok(page(&shown(&hub, &signed_in, plan, notice).await?)?.into_response())
-}
-
-async fn shown(
-    hub: &Hub,
-    signed_in: &SignedIn,
-    plan: PlanId,
-    notice: Option<Notice>,
-) -> Result<Shown, Trouble> {
-    let view = plans::show(State(hub.clone()), signed_in.caller.clone(), Segment(plan)).await?.0;
-    let frame = Frame::of(hub, signed_in, Place::Plans).await?.say(notice);
-    let plan = &view.row.plan;
+/// The changes of a plan by system, each with how far it is.
+pub fn lines(plan: &Plan, runs: &[Run]) -> Vec<(String, Vec<Line>)> {
     let steps: BTreeMap<u16, &Step> =
-        view.runs.iter().flat_map(|run| &run.steps).map(|(seq, step)| (*seq, step)).collect();
+        runs.iter().flat_map(|run| &run.steps).map(|(seq, step)| (*seq, step)).collect();
     let mut systems: Vec<(String, Vec<Line>)> = Vec::new();
     for change in &plan.changes {
         let (sign, kind) = mark(&change.op);
@@ -156,6 +123,52 @@ async fn shown(
             None => systems.push((change.system.to_string(), vec![line])),
         }
     }
+    systems
+}
+
+/// The page of a plan.
+#[derive(Template)]
+#[template(path = "plan.html")]
+pub struct Shown {
+    frame: Frame,
+    view: PlanView,
+    state: Badge,
+    waits: bool,
+    question: Option<String>,
+    code_wanted: bool,
+    /// The origin that passkeys work at, for who has one.
+    origin: Option<String>,
+    systems: Vec<(String, Vec<Line>)>,
+    forbidden: Vec<String>,
+    authority: Vec<String>,
+    changes: String,
+    /// What becomes of accounts when two identities are joined or split.
+    joint: Vec<String>,
+    /// What is said of undoing it.
+    pub undo: Undo,
+}
+
+/// `GET /plans/{plan}`
+pub async fn show(
+    State(hub): State<Hub>,
+    signed_in: SignedIn,
+    Segment(plan): Segment<PlanId>,
+    Params(view): Params<View>,
+) -> Result<Response, Trouble> {
+    page(&shown(&hub, &signed_in, plan, view.notice()).await?)
+}
+
+/// The page of a plan, with something to say on top.
+pub async fn shown(
+    hub: &Hub,
+    signed_in: &SignedIn,
+    plan: PlanId,
+    notice: Option<Notice>,
+) -> Result<Shown, Trouble> {
+    let view = plans::show(State(hub.clone()), signed_in.caller.clone(), Segment(plan)).await?.0;
+    let frame = Frame::of(hub, signed_in, Place::Plans).await?.say(notice);
+    let plan = &view.row.plan;
+    let systems = lines(plan, &view.runs);
     let forbidden = plan.decision.forbidden.iter().map(|(name, policies)| {
         let policies: Vec<String> = policies.iter().map(ToString::to_string).collect();
         format!("{name} is forbidden by {}", policies.join(", "))
@@ -170,8 +183,10 @@ async fn shown(
         state: Badge::plan(&view.row.state),
         waits: view.row.state == PlanState::Drafted,
         question: asked::question(plan),
-        code_wanted: plan.privileged || plan.governs.is_some() || asks_for_code(&frame),
+        code_wanted: plan.needs_step_up() || asks_for_code(&frame),
         forbidden: forbidden.collect(),
+        joint: plan.joint.as_ref().map_or_else(Vec::new, |joint| asked::joint(plan, joint)),
+        undo: Undo::of(&view),
         changes: counted(plan.changes.len(), "change", "changes"),
         frame,
         systems,
@@ -216,8 +231,6 @@ pub async fn approve(
     let request = ApprovalRequest { digest, code, passkey };
     let given =
         plans::approve(State(hub.clone()), signed_in.caller.clone(), Segment(plan), Body(request)).await;
-    match given {
-        Ok(_) => Ok(Redirect::to(&format!("/plans/{plan}?done=approved")).into_response()),
-        Err(error) => refused(error, |notice| shown(&hub, &signed_in, plan, notice)).await,
-    }
+    acted(given, |_| format!("/plans/{plan}?done=approved"), |notice| shown(&hub, &signed_in, plan, notice))
+        .await
 }

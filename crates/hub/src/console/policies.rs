@@ -1,10 +1,7 @@
 //! Policies: what decides, and what other policies would do, before anybody proposes them.
 
 use askama::Template;
-use axum::{
-    extract::State,
-    response::{IntoResponse, Response},
-};
+use axum::{extract::State, response::Response};
 use bailiwick_core::policy::PolicyFile;
 use bailiwick_engine::{EngineError, Simulation};
 use serde::Deserialize;
@@ -34,16 +31,18 @@ struct Shown {
 }
 
 /// What a change would do, as the page shows it.
-struct Would {
-    found: Simulation,
-    people: Table,
+pub struct Would {
+    /// What was found.
+    pub found: Simulation,
+    /// Who would have more or less.
+    pub people: Table,
 }
 
 /// `GET /policies`: the first file.
 pub async fn list(State(hub): State<Hub>, signed_in: SignedIn) -> Result<Response, Trouble> {
     let files = hub.engine.policy_files().await?;
     let first = files.first().cloned().unwrap_or(PolicyFile { path: String::new(), text: String::new() });
-    Ok(page(&shown(&hub, &signed_in, files, first).await?)?.into_response())
+    page(&shown(&hub, &signed_in, files, first).await?)
 }
 
 /// `GET /policies/{path}`
@@ -54,7 +53,7 @@ pub async fn show(
 ) -> Result<Response, Trouble> {
     let files = hub.engine.policy_files().await?;
     let open = named(&files, &path)?.clone();
-    Ok(page(&shown(&hub, &signed_in, files, open).await?)?.into_response())
+    page(&shown(&hub, &signed_in, files, open).await?)
 }
 
 fn named<'f>(files: &'f [PolicyFile], path: &str) -> Result<&'f PolicyFile, Trouble> {
@@ -115,10 +114,11 @@ pub async fn simulate(
         }
         Err(error) => return Err(error.into()),
     }
-    Ok(page(&shown)?.into_response())
+    page(&shown)
 }
 
-fn would(found: Simulation) -> Would {
+/// What was found, for the page.
+pub fn would(found: Simulation) -> Would {
     let names = |set: &std::collections::BTreeSet<bailiwick_core::id::EntitlementName>, sign: &str| {
         set.iter().map(|name| format!("{sign}{name}")).collect::<Vec<_>>().join(" ")
     };

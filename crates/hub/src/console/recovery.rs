@@ -1,16 +1,14 @@
 //! After a restore: what was not looked at since, and letting changes go out again.
 
 use askama::Template;
-use axum::{
-    extract::State,
-    response::{IntoResponse, Redirect, Response},
-};
+use axum::{extract::State, response::Response};
 use bailiwick_engine::RecoveryView;
 use serde::Deserialize;
 
 use super::{
+    act::acted,
     assets,
-    frame::{Frame, Notice, Place, page, refused},
+    frame::{Frame, Notice, Place, page},
     show::{Tone, counted},
     signed_in::{Posted, SignedIn},
     table::View,
@@ -40,7 +38,7 @@ pub async fn show(
     signed_in: SignedIn,
     Params(view): Params<View>,
 ) -> Result<Response, Trouble> {
-    Ok(page(&shown(&hub, &signed_in, view.notice()).await?)?.into_response())
+    page(&shown(&hub, &signed_in, view.notice()).await?)
 }
 
 async fn shown(hub: &Hub, signed_in: &SignedIn, notice: Option<Notice>) -> Result<Shown, Trouble> {
@@ -73,8 +71,5 @@ pub async fn release(
 ) -> Result<Response, Trouble> {
     let asked = RecoveryRelease { reason: given.reason, anyway: given.anyway == "yes" };
     let released = recovery::release(State(hub.clone()), signed_in.caller.clone(), Body(asked)).await;
-    match released {
-        Ok(_) => Ok(Redirect::to("/recovery?done=released").into_response()),
-        Err(error) => refused(error, |notice| shown(&hub, &signed_in, notice)).await,
-    }
+    acted(released, |_| "/recovery?done=released", |notice| shown(&hub, &signed_in, notice)).await
 }

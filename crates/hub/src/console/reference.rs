@@ -1,21 +1,19 @@
 //! `/api`: the API for people, made from its description. It takes no session: it says what the program is, and nothing of
 //! what it keeps.
 //!
-//! Promises: an operation with everything that it takes, answers and refuses is on one page, so that the browser's own search
-//! finds it; each type has a page of its own. Absent: a form that calls. The example does, from a terminal.
+//! Promises: every operation stands on the first page in one line, so that the browser's own search finds it, and leads to the
+//! page of its part, which says everything that it takes, answers and refuses; each type has a page of its own. Absent: a form
+//! that calls. The example does, from a terminal.
 
 use std::collections::BTreeMap;
 
 use askama::Template;
-use axum::{
-    extract::Path,
-    response::{IntoResponse, Response},
-};
+use axum::{extract::Path, response::Response};
 use serde_json::Value;
 
 use super::{assets, frame::page, trouble::Trouble};
 use crate::{
-    api::{DESCRIPTION, Described, Description, example, openapi},
+    api::{DESCRIPTION, Described, Description, Section, example, openapi},
     problem::Problem,
 };
 
@@ -50,6 +48,9 @@ struct Part {
     name: &'static str,
     about: &'static str,
     slug: String,
+    operations: &'static [Described],
+    /// Whether it is the one that is looked at.
+    here: bool,
     lines: Vec<Line>,
 }
 
@@ -59,6 +60,14 @@ struct Reference {
     parts: Vec<Part>,
     statuses: Vec<(u16, &'static str)>,
     count: usize,
+}
+
+#[derive(Template)]
+#[template(path = "reference-part.html")]
+struct OnePart {
+    part: Part,
+    /// All of them, for the menu.
+    parts: Vec<Part>,
 }
 
 #[derive(Template)]
@@ -73,16 +82,37 @@ struct Type {
 
 /// `GET /api`
 pub async fn show() -> Result<Response, Trouble> {
-    let part = |section: &'static crate::api::Section| Part {
+    let parts = parts();
+    let statuses = (300..600).filter_map(|status| Some((status, openapi::means(status)?.1))).collect();
+    let count = DESCRIPTION.operations().count();
+    page(&Reference { parts, statuses, count })
+}
+
+/// `GET /api/{part}`
+pub async fn show_part(Path(wanted): Path<String>) -> Result<Response, Trouble> {
+    let mut parts = parts();
+    let Some(section) = DESCRIPTION.sections.iter().find(|section| slug(section.name) == wanted) else {
+        return Err(Problem::new(404, "not-found", format!("there is no part `{wanted}` of the API")).into());
+    };
+    let part = Part { lines: section.operations.iter().map(line).collect(), ..part(section) };
+    parts.iter_mut().for_each(|one| one.here = one.slug == part.slug);
+    page(&OnePart { part, parts })
+}
+
+fn parts() -> Vec<Part> {
+    DESCRIPTION.sections.iter().map(part).collect()
+}
+
+/// A part with its operations named, and not yet told.
+fn part(section: &'static Section) -> Part {
+    Part {
         name: section.name,
         about: section.about,
         slug: slug(section.name),
-        lines: section.operations.iter().map(line).collect(),
-    };
-    let parts: Vec<Part> = DESCRIPTION.sections.iter().map(part).collect();
-    let statuses = (300..600).filter_map(|status| Some((status, openapi::means(status)?.1))).collect();
-    let count = DESCRIPTION.operations().count();
-    Ok(page(&Reference { parts, statuses, count })?.into_response())
+        operations: &section.operations,
+        here: false,
+        lines: Vec::new(),
+    }
 }
 
 /// `GET /api/types/{name}`
@@ -97,7 +127,7 @@ pub async fn show_type(Path(name): Path<String>) -> Result<Response, Trouble> {
     }
     forms.retain(|(_, fields)| !fields.is_empty());
     let text = format!("{schema:#}");
-    Ok(page(&Type { says: said(schema), forms, kind: kind(schema), name, text })?.into_response())
+    page(&Type { says: said(schema), forms, kind: kind(schema), name, text })
 }
 
 fn slug(name: &str) -> String {

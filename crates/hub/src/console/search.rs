@@ -52,7 +52,7 @@ pub async fn show(
     frame.sought = sought.to_owned();
     let groups = if sought.is_empty() { Vec::new() } else { found(&hub, &frame, sought).await? };
     let nothing = groups.iter().all(|(_, table)| table.rows.is_empty());
-    Ok(page(&Shown { frame, groups, nothing })?.into_response())
+    page(&Shown { frame, groups, nothing })
 }
 
 /// Where an id leads.
@@ -67,6 +67,8 @@ fn page_of(sought: &str) -> Option<String> {
         "cas" => "cases",
         "tsk" => "tasks",
         "bat" => "feeds",
+        "nam" => "names",
+        "trm" => "terminations",
         _ => return None,
     };
     Some(format!("/{part}/{sought}"))

@@ -1,23 +1,21 @@
 //! Systems: where access is held; comparing them with what is known, and drilling them.
 
 use askama::Template;
-use axum::{
-    extract::State,
-    response::{IntoResponse, Redirect, Response},
-};
+use axum::{extract::State, response::Response};
 use bailiwick_core::{
     difference::{Answer, Class},
     drill::{Drill, Finding},
     id::SystemName,
-    profile::WayEffect,
+    profile::{Profile, Way, WayEffect},
     system::System,
 };
 use bailiwick_store::Filter;
 use serde::Deserialize;
 
 use super::{
+    act::{acted, refused},
     assets,
-    frame::{Frame, Notice, Place, page, refused},
+    frame::{Frame, Notice, Place, page},
     list::{List, done},
     show::{Badge, Moment, Tone, counted},
     signed_in::{Nothing, Posted, SignedIn},
@@ -26,12 +24,14 @@ use super::{
 };
 use crate::{
     api::{
-        ApiError, Hub, ReconciledView, SystemStatus,
+        Hub, ReconciledView, SystemStatus,
         answer::{Params, Segment},
+        caller::Right,
         status, systems,
         wait::Wait,
     },
-    span,
+    cli::{deletes, does},
+    render, span,
 };
 
 /// `GET /systems`
@@ -81,7 +81,18 @@ struct Shown {
     drill: Option<Drill>,
     drilled: Table,
     profile: Table,
+    probed: Option<Probed>,
     compared: Option<Compared>,
+    /// Whether who looks may probe and drill.
+    may: bool,
+}
+
+/// When it was probed, and by whom.
+struct Probed {
+    at: Moment,
+    by: String,
+    /// Whether it is configured as it was then.
+    current: bool,
 }
 
 /// What a comparison that was just made found.
@@ -99,8 +110,7 @@ pub async fn show(
     Segment(name): Segment<SystemName>,
     Params(view): Params<View>,
 ) -> Result<Response, Trouble> {
-    let notice = view.notice();
-    Ok(page(&shown(&hub, &signed_in, &name, notice).await?)?.into_response())
+    page(&shown(&hub, &signed_in, &name, view.notice()).await?)
 }
 
 async fn shown(
@@ -131,18 +141,6 @@ async fn shown(
         ]
     });
     let learned = hub.engine.profile(name).await?;
-    let profile = learned.iter().flat_map(|(profile, _)| &profile.ways).map(|way| {
-        let (tone, words) = match &way.effect {
-            WayEffect::Blocks if way.turned_away.is_empty() => {
-                (Tone::Good, "blocks, as far as reading shows".into())
-            }
-            WayEffect::Blocks => (Tone::Good, "blocks, and what was tried is turned away".into()),
-            WayEffect::LetsIn { .. } => (Tone::Bad, "reads as blocked, and lets in".into()),
-            WayEffect::Nothing => (Tone::Bad, "is accepted, and does nothing".into()),
-            WayEffect::Refused { code } => (Tone::Warn, format!("is refused: {code}")),
-        };
-        vec![Cell::text(&way.name), Cell::Badge(Badge::new(tone, words))]
-    });
     Ok(Shown {
         comparing: hub.engine.seen_so_far(name),
         accounts: counted(accounts as usize, "account", "accounts"),
@@ -152,16 +150,63 @@ async fn shown(
             drilled.collect(),
             ("", ""),
         ),
-        profile: Table::plain(
-            &["disabling by", "what it does"],
-            profile.collect(),
-            ("Never probed.", "`bailiwick probe` learns on a canary how it really behaves."),
-        ),
+        profile: profile(learned.as_ref().map(|(profile, _)| profile)),
+        probed: learned.map(|(profile, current)| Probed {
+            at: frame.at(&profile.at),
+            by: profile.by,
+            current,
+        }),
+        may: signed_in.caller.may(Right::Govern).is_ok(),
         compared: None,
         drill,
         frame,
         system,
     })
+}
+
+/// What a probe learned, line by line.
+fn profile(learned: Option<&Profile>) -> Table {
+    let of_way = |way: &Way| match &way.effect {
+        WayEffect::Blocks if way.turned_away.is_empty() => {
+            Badge::new(Tone::Good, "blocks, as far as reading shows")
+        }
+        WayEffect::Blocks => Badge::new(Tone::Good, "blocks, and what was tried is turned away"),
+        WayEffect::LetsIn { .. } => Badge::new(Tone::Bad, "reads as blocked, and lets in"),
+        WayEffect::Nothing => Badge::new(Tone::Bad, "is accepted, and does nothing"),
+        WayEffect::Refused { code } => Badge::new(Tone::Warn, format!("is refused: {code}")),
+    };
+    let mut rows = Vec::new();
+    if let Some(profile) = learned {
+        let mut row = |what: String, badge| rows.push(vec![Cell::Text(what), Cell::Badge(badge)]);
+        profile.ways.iter().for_each(|way| row(format!("disable by {}", way.name), of_way(way)));
+        profile.forms.iter().for_each(|form| row(format!("change by {}", form.name), told(does(form))));
+        row("delete".to_owned(), told(deletes(&profile.deletes)));
+        for (attribute, honoured) in &profile.honours {
+            let badge = match honoured {
+                true => Badge::new(Tone::Good, "is changed"),
+                false => Badge::new(Tone::Warn, "is not changed, whatever is answered"),
+            };
+            row(format!("attribute {attribute}"), badge);
+        }
+        if !profile.keeps.is_empty() {
+            let kept: Vec<&str> = profile.keeps.iter().map(|class| class.as_str()).collect();
+            row("a disabled account keeps".to_owned(), Badge::new(Tone::Warn, kept.join(", ")));
+        }
+    }
+    let empty =
+        ("It was never probed.", "On a canary is learned how it really disables, changes and deletes.");
+    Table::plain(&["what", "what it does"], rows, empty)
+}
+
+/// What the command line says, with its tone.
+fn told((tone, words): (render::Tone, String)) -> Badge {
+    let tone = match tone {
+        render::Tone::Good => Tone::Good,
+        render::Tone::Warn => Tone::Warn,
+        render::Tone::Bad => Tone::Bad,
+        render::Tone::Plain | render::Tone::Dim => Tone::Calm,
+    };
+    Badge::new(tone, words)
 }
 
 /// What is to be done.
@@ -187,9 +232,9 @@ pub async fn compare(
         Ok(found) => {
             let mut shown = shown(&hub, &signed_in, &name, Some(Notice::done(done("compared")))).await?;
             shown.compared = Some(compared(&found.0));
-            Ok(page(&shown)?.into_response())
+            page(&shown)
         }
-        Err(error) => again(&hub, &signed_in, &name, error).await,
+        Err(error) => refused(error, |notice| shown(&hub, &signed_in, &name, notice)).await,
     }
 }
 
@@ -250,17 +295,19 @@ pub async fn drill(
     Segment(name): Segment<SystemName>,
     _: Posted<Nothing>,
 ) -> Result<Response, Trouble> {
-    match systems::drill(State(hub.clone()), signed_in.caller.clone(), Segment(name.clone())).await {
-        Ok(_) => Ok(Redirect::to(&format!("/systems/{name}?done=drilled")).into_response()),
-        Err(error) => again(&hub, &signed_in, &name, error).await,
-    }
+    let drilled = systems::drill(State(hub.clone()), signed_in.caller.clone(), Segment(name.clone())).await;
+    let to = |_| format!("/systems/{name}?done=drilled#drill");
+    acted(drilled, to, |notice| shown(&hub, &signed_in, &name, notice)).await
 }
 
-async fn again(
-    hub: &Hub,
-    signed_in: &SignedIn,
-    name: &SystemName,
-    error: ApiError,
+/// `POST /systems/{system}/probe`: learns on a canary how it really behaves.
+pub async fn probe(
+    State(hub): State<Hub>,
+    signed_in: SignedIn,
+    Segment(name): Segment<SystemName>,
+    _: Posted<Nothing>,
 ) -> Result<Response, Trouble> {
-    refused(error, |notice| shown(hub, signed_in, name, notice)).await
+    let probed = systems::probe(State(hub.clone()), signed_in.caller.clone(), Segment(name.clone())).await;
+    let to = |_| format!("/systems/{name}?done=probed#learned");
+    acted(probed, to, |notice| shown(&hub, &signed_in, &name, notice)).await
 }

@@ -1,10 +1,7 @@
 //! Tasks: what only a person can do, and what they say of it.
 
 use askama::Template;
-use axum::{
-    extract::State,
-    response::{IntoResponse, Redirect, Response},
-};
+use axum::{extract::State, response::Response};
 use bailiwick_core::{
     id::TaskId,
     task::{Answer, TaskState},
@@ -12,8 +9,9 @@ use bailiwick_core::{
 use serde::Deserialize;
 
 use super::{
+    act::acted,
     assets,
-    frame::{Frame, Notice, Place, page, refused},
+    frame::{Frame, Notice, Place, page},
     list::{List, gather, state},
     show::{Badge, Moment, Tone, name_of, prose},
     signed_in::{Posted, SignedIn},
@@ -86,8 +84,7 @@ pub async fn show(
     Segment(task): Segment<TaskId>,
     Params(view): Params<View>,
 ) -> Result<Response, Trouble> {
-    let notice = view.notice();
-    Ok(page(&shown(&hub, &signed_in, task, notice).await?)?.into_response())
+    page(&shown(&hub, &signed_in, task, view.notice()).await?)
 }
 
 async fn shown(
@@ -131,8 +128,10 @@ pub async fn answer(
     };
     let answered =
         tasks::answer(State(hub.clone()), signed_in.caller.clone(), Segment(task), Body(answer)).await;
-    match answered {
-        Ok(_) => Ok(Redirect::to(&format!("/tasks/{task}?done=answered")).into_response()),
-        Err(error) => refused(error, |notice| shown(&hub, &signed_in, task, notice)).await,
-    }
+    acted(
+        answered,
+        |_| format!("/tasks/{task}?done=answered"),
+        |notice| shown(&hub, &signed_in, task, notice),
+    )
+    .await
 }

@@ -13,7 +13,7 @@ use crate::{
 /// Applies `examples/acme` as it was seen, and gives the integrations their credentials.
 pub async fn act(narrator: &mut Narrator, stage: &Stage) -> Result<()> {
     narrator.act("Configuration as code: systems, entitlements, integrations, Cedar policies");
-    let mut bundle = Bundle { files: stage.files.clone(), seen: None };
+    let mut bundle = Bundle { files: stage.files.clone(), keep: false, seen: None };
     let change = cli::preview(&stage.hub, &bundle).await?;
     bundle.seen = Some(change.digest);
     cli::make(&stage.hub, &bundle).await?;

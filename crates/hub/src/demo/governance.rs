@@ -42,7 +42,7 @@ async fn raised(narrator: &mut Narrator, stage: &Stage) -> Result<()> {
     let (second, factor) = second_admin(stage).await?;
     let mut files = stage.files.clone();
     files.insert(acme::READS_LOCATION.0.to_owned(), acme::READS_LOCATION.1.to_owned());
-    let mut bundle = Bundle { files, seen: None };
+    let mut bundle = Bundle { files, keep: false, seen: None };
     let change = cli::preview(&stage.hub, &bundle).await?;
     narrator.tell("$ bailiwick apply acme-with-a-rule-that-reads-location");
     for line in &change.lines {
@@ -73,7 +73,7 @@ async fn raised(narrator: &mut Narrator, stage: &Stage) -> Result<()> {
         "caught: the facilities flow writes `location`, which a rule reads now; it is shut, and its owner told",
     )?;
     // Back to the policies as they were, so that the rest goes on with them.
-    let mut before = Bundle { files: stage.files.clone(), seen: None };
+    let mut before = Bundle { files: stage.files.clone(), keep: false, seen: None };
     before.seen = Some(cli::preview(&stage.hub, &before).await?.digest);
     for waiting in cli::make(&stage.hub, &before).await?.waiting {
         let view: PlanView = cli::plan(&second, waiting.plan).await?;

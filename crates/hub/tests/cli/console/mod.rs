@@ -1,14 +1,18 @@
 //! The console in a real browser, as an administrator uses it.
 
+mod asking;
 mod attacks;
 mod browser;
 mod passkeys;
 mod pictures;
+mod proposing;
 mod provider;
 #[path = "../../../../core/src/passkey/soft.rs"]
 mod soft;
+mod terminating;
 mod tokens;
 mod visitor;
+mod weight;
 mod work;
 
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! Every page, wide and narrow: nothing is cut off, nothing is complained of. With `BAILIWICK_PICTURES=DIR` a picture of
 //! each goes there.
 
-use super::{browser::Browser, sign_in, wanted};
+use super::{asking::plan_of, browser::Browser, sign_in, wanted};
 use crate::world::World;
 
 #[test]
@@ -30,6 +30,12 @@ fn every_page_fits_a_desk_and_a_phone_and_loads_nothing_that_is_not_ours() {
         ("19-policies", "/policies"),
         ("20-evidence", "/evidence"),
         ("22-search", "/search?q=an"),
+        ("40-access", "/access"),
+        ("41-departures", "/departures?state=365d"),
+        ("42-alignment", "/alignment"),
+        ("45-configuration", "/configuration?file=policies/birthright.cedar"),
+        ("46-api", "/api"),
+        ("47-api-part", "/api/terminations"),
         ("24-signed-in", "/signed-in"),
         ("23-nothing", "/plans/pln_00000000000000000000000000"),
     ];
@@ -50,6 +56,7 @@ fn every_page_fits_a_desk_and_a_phone_and_loads_nothing_that_is_not_ours() {
         browser.follow(link);
         look(&browser, name);
     }
+    done(&world, &browser);
     browser.run("document.cookie = 'theme=dark; path=/'");
     for (name, path) in
         [("30-dark-home", "/"), ("31-dark-integration", "/integrations/hr"), ("32-dark-cases", "/cases")]
@@ -59,7 +66,57 @@ fn every_page_fits_a_desk_and_a_phone_and_loads_nothing_that_is_not_ours() {
     }
 }
 
-fn look(browser: &Browser, name: &str) {
+/// Pages of what was asked for, made ready and tried.
+fn done(world: &World, browser: &Browser) {
+    let hub = world.url();
+    let asked = [
+        "access",
+        "ask",
+        "hr/1017",
+        "chat/incidents",
+        "--for",
+        "4h",
+        "--reason",
+        "the outage of today",
+        "--json",
+    ];
+    world.run(&asked).well();
+    browser.open(&format!("{hub}/identities/hr%2F1017"));
+    browser.press("Ask for something");
+    look(browser, "50-identity-asked");
+    browser.open(&format!("{hub}/plans/{}", plan_of(world, "hr/1042", "mover")));
+    browser.fill("#time", "14d");
+    browser.fill("#reason", "HR moved the wrong person");
+    browser.press("Ask to undo it");
+    browser.see("What becomes of it");
+    look(browser, "51-plan-undone");
+    browser.open(&format!("{hub}/integrations/chat"));
+    browser.press("Drill its end, and end nothing");
+    browser.see("Its end was drilled");
+    look(browser, "52-integration-drilled");
+    browser.open(&format!("{hub}/systems/chat"));
+    browser.press("Probe it now");
+    browser.see("Probed. What was learned is below.");
+    look(browser, "53-system-probed");
+    browser.open(&format!("{hub}/configuration?file=policies/birthright.cedar"));
+    browser.run(
+        "const text = document.querySelector('#text'); text.value = text.value.replace('Finance', 'Legal')",
+    );
+    browser.press("What would it change?");
+    browser.see("What it would do");
+    look(browser, "54-configuration-seen");
+    browser.press("Propose this change");
+    browser.see("What waits");
+    look(browser, "55-configuration-asked");
+    browser.open(&format!("{hub}/configuration"));
+    browser.fill("#path", "bad.toml");
+    browser.fill("#text", "[system.lobby");
+    browser.press("What would it change?");
+    browser.see("Mistakes");
+    look(browser, "56-configuration-wrong");
+}
+
+pub fn look(browser: &Browser, name: &str) {
     for width in [1440, 390] {
         browser.size(width, 900);
         let (page, window) = browser.widths();

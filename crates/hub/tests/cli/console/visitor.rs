@@ -44,9 +44,46 @@ impl Visitor {
         request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.to_owned())
     }
 
+    /// What comes of a form of a page, filled in: the status, where it leads, and the page.
+    pub fn act(&self, path: &str, filled: &[(&str, &str)]) -> (StatusCode, String, String) {
+        let mut form = format!("token={}", self.token);
+        for (name, value) in filled {
+            let value: String = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            form.push_str(&format!("&{name}={value}"));
+        }
+        let (status, headers, page) = self.send(self.post(path, &form));
+        let to = headers.get(header::LOCATION).map_or("", |to| to.to_str().unwrap());
+        (status, to.to_owned(), page)
+    }
+
+    /// Does what a form says, and goes where it leads.
+    #[track_caller]
+    pub fn well(&self, path: &str, filled: &[(&str, &str)]) -> (String, String) {
+        let (status, to, page) = self.act(path, filled);
+        assert_eq!(status, StatusCode::SEE_OTHER, "{path}: {page}");
+        let address = to.split('#').next().unwrap().to_owned();
+        let (status, _, page) = self.get(&address);
+        assert_eq!(status, StatusCode::OK, "{address}: {page}");
+        (address, page)
+    }
+
+    /// Expects that a form is refused with this code, on a page that says so.
+    #[track_caller]
+    pub fn refused(&self, path: &str, filled: &[(&str, &str)], code: &str) {
+        let (status, to, page) = self.act(path, filled);
+        assert!(status.is_client_error() && to.is_empty(), "{path}: {status} {to}");
+        assert!(page.contains(code) && page.contains("role=\"alert\""), "{path}: no `{code}` in {page}");
+    }
+
     /// Opens a session with the code of a link; gives the secret that the cookie has then.
     pub fn sign_in(&mut self, world: &World) -> String {
-        let link = world.run(&["sign-in", "--json"]).well().json()["link"].as_str().unwrap().to_owned();
+        self.sign_in_as(world, "profile.toml")
+    }
+
+    /// The same for the operator of a profile.
+    pub fn sign_in_as(&mut self, world: &World, profile: &str) -> String {
+        let link = world.run(&["--profile", profile, "sign-in", "--json"]).well().json();
+        let link = link["link"].as_str().unwrap().to_owned();
         let code = link.split_once('#').unwrap().1.to_owned();
         let (status, headers, _) = self.send(self.post("/sign-in", &format!("code={code}&next=/cases")));
         assert_eq!((status, headers[header::LOCATION].to_str().unwrap()), (StatusCode::SEE_OTHER, "/cases"));

@@ -4,7 +4,7 @@ use super::{browser::Browser, sign_in};
 use crate::world::World;
 
 /// A company after its second day: one moved, two left; and `berta`, who approves.
-fn company() -> World {
+pub fn company() -> World {
     let world = World::with_acme();
     world.run(&["import", "hr", "acme/hr.csv"]).well();
     world.run(&["status", "--wait", "60"]).well();
