@@ -19,6 +19,7 @@ mod failure;
 mod folder;
 mod help;
 mod init;
+mod join;
 mod lab;
 mod open;
 mod problem;

@@ -13,7 +13,11 @@ use bailiwick_core::{
 };
 use bailiwick_engine::{Engine, Parts, Sequencer};
 use bailiwick_evidence::Signer;
-use bailiwick_store::{Select, Store, Table, Upgrade, entities::Credential, select};
+use bailiwick_store::{
+    Select, Store, Table, Upgrade,
+    entities::{Credential, Operator},
+    select,
+};
 
 use crate::{
     clock::{SystemClock, SystemEntropy},
@@ -42,6 +46,19 @@ impl Opened {
         let log = self.sequencer.log().map_err(Problem::from)?;
         Ok(log.verifier().to_string())
     }
+
+    /// Whether this node's log is the one whose end the store remembers: signed with the same key.
+    ///
+    /// # Errors
+    /// `log-key-wrong`, `store-…`.
+    pub async fn continues_the_log(&self) -> Result<()> {
+        if self.sequencer.continues().await.map_err(Problem::from)? {
+            return Ok(());
+        }
+        let message =
+            format!("`{}` is not the key of the log of this store", self.folder.log_key().display());
+        Err(Failure::unreachable("log-key-wrong", message))
+    }
 }
 
 /// Opens the store, the keys and the log.
@@ -55,7 +72,7 @@ pub async fn open(folder: Folder, store: Option<&str>, environment: &Environment
     let database = folder.database().display().to_string();
     let store = bailiwick_store::open(store.unwrap_or(&database)).await.map_err(unopened)?;
     let tenant = Tenant::single();
-    fits(&*store, &tenant, &key.id(), &key_path(&folder, environment)).await?;
+    fits(&*store, &tenant, &key, &key_path(&folder, environment)).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let sequencer = Sequencer::open(store.clone(), &folder.log(), signer, &*entropy).map_err(|error| {
@@ -66,6 +83,7 @@ pub async fn open(folder: Folder, store: Option<&str>, environment: &Environment
         Failure::unreachable("transport", "cannot set up connections to systems").because(&error)
     })?;
     let broker = Broker::new(tenant.clone(), Arc::new(transport), clock.clone(), Arc::new(key));
+    let broker = broker.with_folder(folder.path().to_owned());
     let broker = bailiwick_connectors::sql::with_dialects(broker).map_err(|error| {
         Failure::unreachable("dialects", "cannot read the statements of the product").because(&error)
     })?;
@@ -155,14 +173,27 @@ fn log_signer(folder: &Folder) -> Result<Signer> {
     })
 }
 
-fn unopened(error: bailiwick_store::StoreError) -> Failure {
+/// The store did not do what opening takes.
+pub fn unopened(error: bailiwick_store::StoreError) -> Failure {
     let code = error.code();
     Failure::unreachable(code, format!("the store cannot be opened: {}", chain(&error)))
 }
 
-/// Whether the key is the one that the credentials in the store are sealed with.
-async fn fits(store: &dyn Store, tenant: &Tenant, key: &str, file: &std::path::Path) -> Result<()> {
+/// Whether the key is the one that the operators and the credentials in the store are sealed with.
+async fn fits(store: &dyn Store, tenant: &Tenant, key: &SealKey, file: &std::path::Path) -> Result<()> {
     let mut tx = store.read().await.map_err(unopened)?;
+    let operators =
+        select::<Operator>(&mut *tx, tenant, Select::from(Table::Operators)).await.map_err(unopened)?;
+    let ours = |operator: &Operator| key.attested(&operator.sealed_bytes(), &operator.seal);
+    if !operators.is_empty() && !operators.iter().any(|stored| ours(&stored.value)) {
+        let message = format!(
+            "the key file `{}` holds the key {}, and no operator of this store was made with it",
+            file.display(),
+            key.id()
+        );
+        return Err(Failure::unreachable("key-wrong", message));
+    }
+    let key = key.id();
     let stored =
         select::<Credential>(&mut *tx, tenant, Select::from(Table::Credentials)).await.map_err(unopened)?;
     for credential in stored {

@@ -71,6 +71,7 @@ pub async fn run(context: &Context<'_>, args: ServeArgs) -> Result<Exit> {
     // The port first: a second hub on the same folder should say so, and not what the log says.
     let listener = listen(args.listen).await?;
     let opened = open::open(folder, args.place.store.as_deref(), context.environment).await?;
+    opened.continues_the_log().await?;
     let running = Running::start_with(opened, listener, certificates, entrance)?;
     context.output.say(&format!("the hub listens on {scheme}://{}; stop it with Ctrl-C", running.address));
     stopped().await;

@@ -109,7 +109,7 @@ pub async fn change(
     Body(bundle): Body<Bundle>,
 ) -> Answer<ConfigChange> {
     caller.may(Right::Govern)?;
-    Ok(Json(hub.engine.configuration_change(&parsed(&hub, &bundle)?).await?))
+    Ok(Json(hub.engine.configuration_change(&parsed(&bundle)?).await?))
 }
 
 pub async fn replace(
@@ -120,11 +120,11 @@ pub async fn replace(
     caller.may(Right::Govern)?;
     let seen =
         bundle.seen.ok_or_else(|| super::answer::malformed("`seen` names the change that is to be made"))?;
-    let change = hub.engine.configure(&parsed(&hub, &bundle)?, seen, &caller.0).await?;
+    let change = hub.engine.configure(&parsed(&bundle)?, seen, &caller.0).await?;
     hub.worker.nudge();
     Ok(Json(change))
 }
 
-fn parsed(hub: &Hub, bundle: &Bundle) -> Result<Configuration, ApiError> {
-    Ok(config::parse(&bundle.files, hub.folder.path()).map_err(crate::translate::configuration)?)
+fn parsed(bundle: &Bundle) -> Result<Configuration, ApiError> {
+    Ok(config::parse(&bundle.files).map_err(crate::translate::configuration)?)
 }

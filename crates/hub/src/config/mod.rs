@@ -118,7 +118,7 @@ mod system;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use bailiwick_core::{
     access::AccessClass,
@@ -126,7 +126,6 @@ use bailiwick_core::{
         AutomationName, EntitlementName, GlassName, IntegrationName, ResourceTypeName, SubjectTypeName,
         SystemName,
     },
-    integration::Integration,
     policy::PolicyFile,
     scope::ScopeRule,
     system::{Entitlement, System},
@@ -149,11 +148,11 @@ use self::{
 const TABLES: [&str; 8] =
     ["system", "entitlement", "integration", "automation", "person", "break-glass", "subject", "resource"];
 
-/// Reads a configuration. Relative `file:` endpoints become absolute ones below `data`.
+/// Reads a configuration.
 ///
 /// # Errors
 /// Everything that is wrong, by place.
-pub fn parse(bundle: &Bundle, data: &Path) -> Result<Configuration, Vec<ConfigError>> {
+pub fn parse(bundle: &Bundle) -> Result<Configuration, Vec<ConfigError>> {
     let settings = |kind: &str, settings: &serde_json::Value| {
         bailiwick_connectors::build(kind, settings).map(drop).map_err(|e| e.message)
     };
@@ -161,14 +160,10 @@ pub fn parse(bundle: &Bundle, data: &Path) -> Result<Configuration, Vec<ConfigEr
         bailiwick_connectors::serves(kind, settings, rule).map_err(|e| e.message)
     };
     let kinds = &bailiwick_connectors::NAMES;
-    parse_with(bundle, data, &Connectors { kinds, settings: &settings, rule: &rule })
+    parse_with(bundle, &Connectors { kinds, settings: &settings, rule: &rule })
 }
 
-fn parse_with(
-    bundle: &Bundle,
-    data: &Path,
-    connectors: &Connectors<'_>,
-) -> Result<Configuration, Vec<ConfigError>> {
+fn parse_with(bundle: &Bundle, connectors: &Connectors<'_>) -> Result<Configuration, Vec<ConfigError>> {
     let mut report = Report::default();
     let descriptions = description::files(bundle);
     let configures = |path: &str| path.ends_with(".toml") && !descriptions.contains(path);
@@ -224,7 +219,7 @@ fn parse_with(
     Ok(Configuration {
         systems: systems.into_values().flatten().collect(),
         entitlements: entitlements.into_values().flatten().collect(),
-        integrations: drafts.into_iter().filter_map(|d| d.integration).map(|i| located(i, data)).collect(),
+        integrations: drafts.into_iter().filter_map(|d| d.integration).collect(),
         automations,
         policies: policies
             .map(|(path, text)| PolicyFile { path: path.clone(), text: text.clone() })
@@ -368,30 +363,4 @@ fn entitlements(
         read.insert(name, Some(entitlement));
     }
     read
-}
-
-/// The integration with the folder of a `file:` endpoint made absolute.
-fn located(integration: Integration, data: &Path) -> Integration {
-    match integration.endpoint.strip_prefix("file:") {
-        Some(relative) => {
-            let endpoint = format!("file://{}", encoded(&data.join(relative)));
-            Integration { endpoint, ..integration }
-        }
-        None => integration,
-    }
-}
-
-/// A path as it stands in a URI (RFC 8089, RFC 3986 §2.1): everything but unreserved characters and
-/// slashes is percent-encoded.
-fn encoded(path: &Path) -> String {
-    let mut out = String::new();
-    for byte in path.as_os_str().as_encoded_bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                out.push(char::from(*byte))
-            }
-            other => out.push_str(&format!("%{other:02X}")),
-        }
-    }
-    out
 }
