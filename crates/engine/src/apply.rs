@@ -66,14 +66,14 @@ struct Returned {
 }
 
 impl Engine {
-    /// Carries out all given runs.
-    pub(crate) async fn apply_all(&self, items: Vec<(Work, RunId)>) -> Result<()> {
+    /// Carries out all given runs. Nothing more is begun after `until`: what was taken may be somebody else's then.
+    pub(crate) async fn apply_all(&self, items: Vec<(Work, RunId)>, until: Timestamp) -> Result<()> {
         if items.is_empty() {
             return Ok(());
         }
         let works: Vec<Work> = items.iter().map(|(item, _)| item.clone()).collect();
         match self.prepare(items).await {
-            Ok((catalogue, ready)) => self.go_out(&catalogue, ready).await,
+            Ok((catalogue, ready)) => self.go_out(&catalogue, ready, until).await,
             // A newer decision dropped one of them at this moment, or one cannot be reached at all: nothing
             // was sent, each is looked at again.
             Err(error) => {
@@ -236,7 +236,7 @@ impl Engine {
         Some(Update::new(record).replace(&run, taken.run.revision, self.entropy()))
     }
 
-    async fn go_out(&self, catalogue: &Arc<Catalogue>, ready: Vec<Taken>) -> Result<()> {
+    async fn go_out(&self, catalogue: &Arc<Catalogue>, ready: Vec<Taken>, until: Timestamp) -> Result<()> {
         let gate = Arc::new(Semaphore::new(IN_FLIGHT));
         let mut under_way = JoinSet::new();
         for taken in ready {
@@ -250,7 +250,7 @@ impl Engine {
             let span = tracing::info_span!("apply", event = %plan.decision.event, plan = %plan.id, run = %run.id, system = %run.system);
             let sending = async move {
                 let _permit = gate.acquire_owned().await;
-                carry_out(&*connector, &line, taken, system.as_ref(), &|| clock.now()).await
+                carry_out(&*connector, &line, taken, system.as_ref(), (&|| clock.now(), until)).await
             };
             under_way.spawn(sending.instrument(span));
         }
@@ -509,7 +509,7 @@ async fn carry_out(
     line: &Line,
     taken: Taken,
     system: Option<&System>,
-    now: &(dyn Fn() -> Timestamp + Sync),
+    (now, until): (&(dyn Fn() -> Timestamp + Sync), Timestamp),
 ) -> Returned {
     let run = &taken.run.value;
     let mut external_id = run.external_id.clone();
@@ -519,6 +519,9 @@ async fn carry_out(
         let Some(step) = run.steps.get(&change.seq) else { continue };
         if step.ended() {
             continue;
+        }
+        if now() >= until {
+            break;
         }
         let doubtful = matches!(step, Step::Sent { .. } | Step::Unknown { .. });
         let key = format!("{}.{}", run.plan, change.seq);

@@ -60,6 +60,12 @@ impl Sequencer {
         })
     }
 
+    /// The same, known to the store by a name that a process that comes back has again.
+    #[must_use]
+    pub fn named(self, holder: String) -> Self {
+        Self { holder, ..self }
+    }
+
     /// The folder of the log.
     pub fn dir(&self) -> &Path {
         &self.dir

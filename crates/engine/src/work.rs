@@ -14,10 +14,13 @@ use bailiwick_core::{
 use bailiwick_store::{Filter, NewWork, Select, StoreError, Table, Tx, Work, entities::Run, select};
 use serde::{Deserialize, Serialize};
 
-use crate::{Doing, Engine, EngineError, Result, finding::Wrong, limits::waiting};
+use crate::{Doing, Engine, EngineError, Result, apply::later, finding::Wrong, limits::waiting};
 
 /// How long a worker holds what it took, milliseconds; after that another may take it.
 const LEASE_MS: i64 = 60_000;
+/// How long it begins to send what it took, milliseconds. What a call takes at most comes on top: when another may take it,
+/// nothing is under way any more.
+pub(crate) const SENDING_MS: i64 = 25_000;
 /// When to look again at an item that is not understood, milliseconds.
 const NOT_UNDERSTOOD_MS: i64 = 3_600_000;
 /// How many items one worker takes at a time; they are committed in groups.
@@ -309,6 +312,14 @@ impl Engine {
         Box::pin(self.work_on(Haste::Leaver))
     }
 
+    /// Gives up what this engine held when it was there last, so that nobody waits for it. To be called once, before
+    /// anything else is done in its name.
+    pub async fn come_back(&self) -> Result<()> {
+        let mut tx = self.begin().await?;
+        tx.give_up(self.tenant(), &self.parts.name, self.now().as_millisecond()).await?;
+        Ok(tx.commit().await?)
+    }
+
     async fn work_on(&self, least: Haste) -> Result<Quiet> {
         let now = self.now();
         let mut tx = self.begin().await?;
@@ -363,7 +374,7 @@ impl Engine {
             }
         }
         self.decide_all(decides).await?;
-        self.apply_all(runs).await?;
+        self.apply_all(runs, later(now, SENDING_MS)).await?;
         self.verify_all(verifies).await?;
         for (item, job) in others {
             let outcome = match job {

@@ -21,6 +21,7 @@ mod help;
 mod init;
 mod join;
 mod lab;
+mod node;
 mod open;
 mod problem;
 mod profile;

@@ -9,7 +9,7 @@ use bailiwick_connector::{
 };
 use bailiwick_core::{
     id::{Entropy, Tenant},
-    time::Clock,
+    time::{Clock, Timestamp},
 };
 use bailiwick_engine::{Engine, Parts, Sequencer};
 use bailiwick_evidence::Signer;
@@ -20,10 +20,11 @@ use bailiwick_store::{
 };
 
 use crate::{
-    clock::{SystemClock, SystemEntropy},
+    clock::{SharedClock, SystemClock, SystemEntropy},
     environment::Environment,
     failure::{Failure, Result},
     folder::{Folder, read_secret},
+    node,
     problem::{Problem, chain},
 };
 
@@ -35,6 +36,8 @@ pub struct Opened {
     pub sequencer: Arc<Sequencer>,
     /// The data folder.
     pub folder: Folder,
+    /// The clock that all nodes of the store go by; with a store of its own, a hub goes by its machine's.
+    pub clock: Option<Arc<SharedClock>>,
 }
 
 impl Opened {
@@ -73,12 +76,22 @@ pub async fn open(folder: Folder, store: Option<&str>, environment: &Environment
     let store = bailiwick_store::open(store.unwrap_or(&database)).await.map_err(unopened)?;
     let tenant = Tenant::single();
     fits(&*store, &tenant, &key, &key_path(&folder, environment)).await?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let shared = match store.server_time().await.map_err(unopened)?.map(Timestamp::from_millisecond) {
+        Some(now) => Some(Arc::new(SharedClock::at(now.unwrap_or(SystemClock.now())))),
+        None => None,
+    };
+    let clock: Arc<dyn Clock> = match &shared {
+        Some(shared) => shared.clone(),
+        None => Arc::new(SystemClock),
+    };
     let sequencer = Sequencer::open(store.clone(), &folder.log(), signer, &*entropy).map_err(|error| {
         let help = "close the other hub, or restore the log folder and `log-key` from the same moment";
         Failure::unreachable(error.code(), chain(&error)).advise(help)
     })?;
+    // The log's folder is locked: nobody else is this node now.
+    let name = node::name(&folder, &*entropy)?;
+    let sequencer = sequencer.named(format!("{name}/log"));
     let transport = HttpTransport::new(&HttpLimits::default()).map_err(|error| {
         Failure::unreachable("transport", "cannot set up connections to systems").because(&error)
     })?;
@@ -87,13 +100,10 @@ pub async fn open(folder: Folder, store: Option<&str>, environment: &Environment
     let broker = bailiwick_connectors::sql::with_dialects(broker).map_err(|error| {
         Failure::unreachable("dialects", "cannot read the statements of the product").because(&error)
     })?;
-    let mut random = [0; 4];
-    entropy.fill(&mut random);
-    let name = format!("hub-{}", random.map(|byte| format!("{byte:02x}")).concat());
     let build = bailiwick_connectors::build_patient;
     let (broker, pause) = (Arc::new(broker), Arc::new(Sleep));
     let parts = Parts { store, tenant, clock, entropy, broker, build, pause, compiled: Arc::default(), name };
-    Ok(Opened { engine: Arc::new(Engine::new(parts)), sequencer: Arc::new(sequencer), folder })
+    Ok(Opened { engine: Arc::new(Engine::new(parts)), sequencer: Arc::new(sequencer), folder, clock: shared })
 }
 
 /// The name of the log whose last checkpoint the store remembers (C2SP tlog-checkpoint: its first line).

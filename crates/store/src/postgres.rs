@@ -93,6 +93,12 @@ impl Store for PostgresStore {
         Ok(Box::new(Transaction::reading(PostgresLink(tx))))
     }
 
+    async fn server_time(&self) -> Result<Option<i64>> {
+        let sql = "SELECT CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT)";
+        let row = sqlx::query(sql).fetch_one(&self.pool).await.map_err(Failure::Postgres)?;
+        Ok(Some(row.cell(0)?))
+    }
+
     fn kind(&self) -> &'static str {
         "postgres"
     }

@@ -50,21 +50,22 @@ fn seen(lab: &Lab) -> Seen {
 
 /// What is left to do, by every node's own word; nothing when all of them are quiet.
 async fn left(nodes: &Nodes) -> Option<String> {
+    let mut left = Vec::new();
     for nth in 0..NODES {
         let Some(status) = nodes.get(nth, "status").await else {
-            return Some(format!("node {nth} is silent"));
+            left.push(format!("node {nth} is silent"));
+            continue;
         };
         let open = &status["cases"]["open"];
-        let (queue, approved) = (&status["queue"], &status["plans"]["approved"]);
+        let (queue, approved, log) = (&status["queue"], &status["plans"]["approved"], &status["log"]);
         let quiet = queue["quiet"] == true && queue["failing"].is_null() && open == 0 && approved == 0;
-        if !quiet || status["log"]["size"] != status["log"]["written"] {
-            let log = &status["log"];
-            return Some(format!(
+        if !quiet || log["size"] != log["written"] {
+            left.push(format!(
                 "node {nth}: {queue}, {open} cases open, {approved} plans to be done, log {log}"
             ));
         }
     }
-    None
+    (!left.is_empty()).then(|| left.join("; "))
 }
 
 /// Waits until nothing is left to do and truth is what policy says.
@@ -174,6 +175,9 @@ fn inside(all: &[String]) -> ExitCode {
         }));
         let told = match played {
             Ok(Ok(())) => continue,
+            Ok(Err(Violation { oracle: "quiet", what })) => {
+                format!("quiet: {what}\nthe database is at\n{}", runtime.block_on(store.activity()))
+            }
             Ok(Err(Violation { oracle, what })) => format!("{oracle}: {what}"),
             Err(_) => "panic".into(),
         };

@@ -72,6 +72,18 @@ impl Reachable {
         format!("postgres://postgres@{}:5432/{name}", self.address)
     }
 
+    /// What the server's connections are at, one a line.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not say.
+    pub async fn activity(&self) -> String {
+        let mut connection = PgConnection::connect(&self.server.address("postgres")).await.unwrap();
+        let sql = "SELECT concat_ws(' ', pid, client_addr, state, wait_event_type, wait_event,                    clock_timestamp() - state_change, pg_blocking_pids(pid), left(query, 200))                    FROM pg_stat_activity WHERE datname IS NOT NULL AND pid <> pg_backend_pid() ORDER BY state_change";
+        let lines: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
+        lines.join("\n")
+    }
+
     /// Runs a statement as the administrator.
     ///
     /// # Panics
