@@ -225,10 +225,10 @@ pub(crate) async fn give_up<L: Link>(link: &mut L, tenant: &Tenant, holder: &str
     );
     let lanes = held.iter().map(String::as_str).collect();
     link.execute(sql.text(), &[now.into(), tenant.into(), Value::Texts(lanes)]).await?;
+    // `0` is what comes after `/`.
     let sql =
-        "UPDATE locks SET expires = $1 WHERE expires > $1 AND (holder = $2 OR substr(holder, 1, $3) = $4)";
-    let own = format!("{holder}/");
-    let letters = i64::try_from(own.chars().count()).unwrap_or(i64::MAX);
-    link.execute(sql.text(), &[now.into(), holder.into(), letters.into(), (&own).into()]).await?;
+        "UPDATE locks SET expires = $1 WHERE expires > $1 AND (holder = $2 OR (holder > $3 AND holder < $4))";
+    let (from, to) = (format!("{holder}/"), format!("{holder}0"));
+    link.execute(sql.text(), &[now.into(), holder.into(), (&from).into(), (&to).into()]).await?;
     Ok(())
 }

@@ -71,7 +71,7 @@ async fn left(nodes: &Nodes) -> Option<String> {
 /// Waits until nothing is left to do and truth is what policy says.
 async fn over(
     nodes: &Nodes,
-    lab: &Lab,
+    (lab, store): (&Lab, &Reachable),
     people: &[script::Person],
     patience: Duration,
 ) -> Result<(), Violation> {
@@ -82,7 +82,10 @@ async fn over(
         match (left, truth) {
             (None, Ok(())) => return Ok(()),
             (None, Err(violation)) if Instant::now() > until => return Err(violation),
-            (Some(what), _) if Instant::now() > until => return Err(Violation { oracle: "quiet", what }),
+            (Some(what), _) if Instant::now() > until => {
+                let what = format!("{what}\nthe database is at\n{}", store.activity().await);
+                return Err(Violation { oracle: "quiet", what });
+            }
             _ => tokio::time::sleep(LOOK).await,
         }
     }
@@ -92,7 +95,7 @@ async fn over(
 async fn round(script: &Script, root: &Path, store: &Reachable, plant: bool) -> Result<(), Violation> {
     let begun = Instant::now();
     let lab = stage::lab(script.seed);
-    let serving = stage::serve(&lab).await;
+    let _serving = stage::serve(&lab).await;
     let database = store.database(&format!("round_{}", script.seed)).await;
     let mut nodes = Nodes::start(root, database).await;
     let config = stage::configuration(root).display().to_string();
@@ -106,7 +109,7 @@ async fn round(script: &Script, root: &Path, store: &Reachable, plant: bool) -> 
         nodes.command(&["reconcile", system]);
     }
     nodes.deliver(script.door, &script.feed(1)).await;
-    over(&nodes, &lab, &script.people(1), script.scale.patience).await?;
+    over(&nodes, (&lab, store), &script.people(1), script.scale.patience).await?;
     let settled = begun.elapsed();
     nodes.deliver(script.door, &script.feed(2)).await;
     faults::play(script, &mut nodes, store).await;
@@ -115,7 +118,7 @@ async fn round(script: &Script, root: &Path, store: &Reachable, plant: bool) -> 
     }
     let broken = begun.elapsed() - settled;
     let people = script.people(2);
-    over(&nodes, &lab, &people, script.scale.patience).await?;
+    over(&nodes, (&lab, store), &people, script.scale.patience).await?;
     let quiet = begun.elapsed() - settled - broken;
     nodes.command(&["evidence", "check"]);
     for nth in 0..NODES {
@@ -131,7 +134,6 @@ async fn round(script: &Script, root: &Path, store: &Reachable, plant: bool) -> 
     if plant {
         planted::all_are_caught(&lab, &people, &folders, &key).await?;
     }
-    serving.into_iter().for_each(|task| task.abort());
     println!(
         "seed {}: set up {:.1} s, broken {:.1} s, quiet after {:.1} s",
         script.seed,
@@ -175,9 +177,6 @@ fn inside(all: &[String]) -> ExitCode {
         }));
         let told = match played {
             Ok(Ok(())) => continue,
-            Ok(Err(Violation { oracle: "quiet", what })) => {
-                format!("quiet: {what}\nthe database is at\n{}", runtime.block_on(store.activity()))
-            }
             Ok(Err(Violation { oracle, what })) => format!("{oracle}: {what}"),
             Err(_) => "panic".into(),
         };

@@ -49,7 +49,7 @@ impl Scale {
         window_ms: 5_000,
         faults: 5,
         longest_ms: 6_000,
-        patience: Duration::from_secs(30),
+        patience: Duration::from_secs(60),
     };
     /// A round for the night.
     pub const FULL: Self = Self {

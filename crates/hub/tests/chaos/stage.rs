@@ -113,14 +113,14 @@ pub fn lab(seed: u64) -> Lab {
     lab
 }
 
-/// Serves the systems at their addresses until the task is aborted.
-pub async fn serve(lab: &Lab) -> Vec<tokio::task::JoinHandle<()>> {
-    let mut tasks = Vec::new();
+/// Serves the systems at their addresses until what it gives is dropped.
+pub async fn serve(lab: &Lab) -> tokio::task::JoinSet<()> {
+    let mut tasks = tokio::task::JoinSet::new();
     for nth in 0..SYSTEMS.len() {
         let listener =
             tokio::net::TcpListener::bind(SocketAddr::from((system(nth), LAB_PORT))).await.unwrap();
         let router = lab.router();
-        tasks.push(tokio::spawn(async move { axum::serve(listener, router).await.unwrap() }));
+        tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
     }
     tasks
 }
