@@ -77,10 +77,9 @@ pub async fn open(folder: Folder, store: Option<&str>, environment: &Environment
     let tenant = Tenant::single();
     fits(&*store, &tenant, &key, &key_path(&folder, environment)).await?;
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-    let shared = match store.server_time().await.map_err(unopened)?.map(Timestamp::from_millisecond) {
-        Some(now) => Some(Arc::new(SharedClock::at(now.unwrap_or(SystemClock.now())))),
-        None => None,
-    };
+    let told =
+        store.server_time().await.map_err(unopened)?.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    let shared = told.map(|now| Arc::new(SharedClock::at(now)));
     let clock: Arc<dyn Clock> = match &shared {
         Some(shared) => shared.clone(),
         None => Arc::new(SystemClock),

@@ -93,9 +93,21 @@ async fn over(
 
 /// Plays a round and judges it.
 async fn round(script: &Script, root: &Path, store: &Reachable, plant: bool) -> Result<(), Violation> {
-    let begun = Instant::now();
     let lab = stage::lab(script.seed);
-    let _serving = stage::serve(&lab).await;
+    let mut serving = stage::serve(&lab).await;
+    let judged = on_stage(script, root, (&lab, store), plant).await;
+    // The next round's systems have the same addresses.
+    serving.shutdown().await;
+    judged
+}
+
+async fn on_stage(
+    script: &Script,
+    root: &Path,
+    (lab, store): (&Lab, &Reachable),
+    plant: bool,
+) -> Result<(), Violation> {
+    let begun = Instant::now();
     let database = store.database(&format!("round_{}", script.seed)).await;
     let mut nodes = Nodes::start(root, database).await;
     let config = stage::configuration(root).display().to_string();
@@ -109,7 +121,7 @@ async fn round(script: &Script, root: &Path, store: &Reachable, plant: bool) -> 
         nodes.command(&["reconcile", system]);
     }
     nodes.deliver(script.door, &script.feed(1)).await;
-    over(&nodes, (&lab, store), &script.people(1), script.scale.patience).await?;
+    over(&nodes, (lab, store), &script.people(1), script.scale.patience).await?;
     let settled = begun.elapsed();
     nodes.deliver(script.door, &script.feed(2)).await;
     faults::play(script, &mut nodes, store).await;
@@ -118,7 +130,7 @@ async fn round(script: &Script, root: &Path, store: &Reachable, plant: bool) -> 
     }
     let broken = begun.elapsed() - settled;
     let people = script.people(2);
-    over(&nodes, (&lab, store), &people, script.scale.patience).await?;
+    over(&nodes, (lab, store), &people, script.scale.patience).await?;
     let quiet = begun.elapsed() - settled - broken;
     nodes.command(&["evidence", "check"]);
     for nth in 0..NODES {
@@ -128,11 +140,11 @@ async fn round(script: &Script, root: &Path, store: &Reachable, plant: bool) -> 
     }
     let folders: Vec<PathBuf> = (0..NODES).map(|nth| nodes.folder(nth)).collect();
     let key = key(&folders[0]);
-    oracle::truth(&seen(&lab), &people)?;
-    oracle::once(&seen(&lab))?;
+    oracle::truth(&seen(lab), &people)?;
+    oracle::once(&seen(lab))?;
     oracle::logs(&folders, &key)?;
     if plant {
-        planted::all_are_caught(&lab, &people, &folders, &key).await?;
+        planted::all_are_caught(lab, &people, &folders, &key).await?;
     }
     println!(
         "seed {}: set up {:.1} s, broken {:.1} s, quiet after {:.1} s",

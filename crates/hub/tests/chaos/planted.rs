@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use axum::{body::Body, http::Request};
-use bailiwick_evidence::{Log, Signer, VerifierKey};
+use bailiwick_evidence::{Log, Reader, Signer, VerifierKey};
 use bailiwick_lab::Lab;
 use tower::ServiceExt as _;
 
@@ -37,7 +37,8 @@ pub async fn all_are_caught(
     let other = tempfile::tempdir().unwrap();
     let text = std::fs::read_to_string(folders[0].join("log-key")).unwrap();
     let mut log = Log::open(&other.path().join("log"), Signer::parse(text.trim()).unwrap()).unwrap();
-    log.append(&[b"another history"]).unwrap();
+    let second = Reader::new(&folders[0].join("log")).at(2).entry(1).unwrap();
+    log.append(&[&second]).unwrap();
     log.publish().unwrap();
     let mut folders = folders.to_vec();
     folders[1] = other.path().to_owned();
