@@ -28,8 +28,9 @@ const IN_VAIN: u32 = 8;
 const ALONE: SignedDuration = SignedDuration::from_secs(15);
 /// When what is not taken up now is looked at again.
 const AGAIN: SignedDuration = SignedDuration::from_secs(2);
-/// How long after its lease a turn begins anything. The rest of the lease is for calls that are under way.
-pub(crate) const BEGINS: SignedDuration = SignedDuration::from_secs(30);
+/// For how long after its lease a turn begins anything. What a call takes at most comes on top: when somebody else may take
+/// what it had, nothing is under way any more.
+pub(crate) const BEGINS: SignedDuration = SignedDuration::from_secs(25);
 
 /// What goes through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

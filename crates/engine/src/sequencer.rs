@@ -9,9 +9,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use bailiwick_core::{id::Entropy, time::Timestamp};
-use bailiwick_evidence::{EvidenceError, JOURNAL_BYTES, Log, Signer};
-use bailiwick_store::{LogHead, Store};
+use bailiwick_core::{
+    id::{Entropy, Tenant},
+    time::Timestamp,
+};
+use bailiwick_evidence::{Checkpoint, EvidenceError, JOURNAL_BYTES, Log, Signer};
+use bailiwick_store::{LogHead, Select, Store, Table, Tx, entities::Recovery, select};
 
 use crate::{EngineError, Result};
 
@@ -57,6 +60,12 @@ impl Sequencer {
         })
     }
 
+    /// The same, known to the store by a name that a process that comes back has again.
+    #[must_use]
+    pub fn named(self, holder: String) -> Self {
+        Self { holder, ..self }
+    }
+
     /// The folder of the log.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -67,6 +76,26 @@ impl Sequencer {
         self.log
             .lock()
             .map_err(|_| EngineError::Evidence("the log is in disorder after a failure; restart".into()))
+    }
+
+    /// Whether the end that the store remembers was signed with this key, so that this log is that one.
+    pub async fn continues(&self) -> Result<bool> {
+        let mut tx = self.store.read().await?;
+        let head = tx.log_head().await?;
+        self.is_ours(&mut *tx, head.as_ref()).await
+    }
+
+    /// A log that goes on from a restored store has another key: its first end follows the one of before.
+    async fn is_ours(&self, tx: &mut dyn Tx, head: Option<&LogHead>) -> Result<bool> {
+        let Some(head) = head else { return Ok(true) };
+        let text = String::from_utf8_lossy(&head.checkpoint);
+        let key = self.log()?.verifier().clone();
+        if Checkpoint::open(&text, &[key]).is_ok() {
+            return Ok(true);
+        }
+        let all = Select::from(Table::Recoveries);
+        let restored = select::<Recovery>(tx, &Tenant::single(), all).await?;
+        Ok(restored.iter().any(|stored| stored.value.before.as_deref() == Some(&*text)))
     }
 
     /// Publishes all records that were committed before the call. Gives the size of the log. Fails with
@@ -95,6 +124,11 @@ impl Sequencer {
             let mut tx = self.store.read().await?;
             let entries = tx.entries(from, BATCH).await?;
             let head = tx.log_head().await?;
+            if !self.is_ours(&mut *tx, head.as_ref()).await? {
+                return Err(EngineError::Evidence(
+                    "log-key-wrong: the store's log is signed with another key; use that `log-key`".into(),
+                ));
+            }
             drop(tx);
             if entries.is_empty() {
                 self.blocking(|log| log.publish().map(|_| ())).await?;

@@ -313,6 +313,14 @@ impl Engine {
         Box::pin(self.work_on(Haste::Leaver))
     }
 
+    /// Gives up what this engine held when it was there last, so that nobody waits for it. To be called once, before
+    /// anything else is done in its name.
+    pub async fn come_back(&self) -> Result<()> {
+        let mut tx = self.begin().await?;
+        tx.give_up(self.tenant(), &self.parts.name, self.now().as_millisecond()).await?;
+        Ok(tx.commit().await?)
+    }
+
     async fn work_on(&self, least: Haste) -> Result<Quiet> {
         let now = self.now();
         let mut tx = self.begin().await?;

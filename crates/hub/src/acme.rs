@@ -1,6 +1,6 @@
 //! `examples/acme` as it is built into the program, and who plays which part in it.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::Path};
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use bailiwick_core::{access::AccessClass, id::SystemName, system::Entitlement};
 use bailiwick_lab::SeedGroup;
@@ -78,9 +78,8 @@ pub const UNSEEN: [AccessClass; 1] = [AccessClass::OauthConsents];
 ///
 /// # Errors
 /// What is wrong with the configuration.
-pub fn entitlements(files: &Bundle, data: &Path) -> Result<Vec<Entitlement>> {
-    let parsed =
-        config::parse(files, data).map_err(|errors| Failure::from(translate::configuration(errors)))?;
+pub fn entitlements(files: &Bundle) -> Result<Vec<Entitlement>> {
+    let parsed = config::parse(files).map_err(|errors| Failure::from(translate::configuration(errors)))?;
     Ok(parsed.entitlements)
 }
 
@@ -91,7 +90,7 @@ pub fn entitlements(files: &Bundle, data: &Path) -> Result<Vec<Entitlement>> {
 pub fn groups() -> Result<BTreeMap<SystemName, Vec<SeedGroup>>> {
     let files = FILES.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
     let mut groups: BTreeMap<SystemName, Vec<SeedGroup>> = BTreeMap::new();
-    for entitlement in entitlements(&files, Path::new("/"))?.iter().filter(|e| is_group(e)) {
+    for entitlement in entitlements(&files)?.iter().filter(|e| is_group(e)) {
         let group = SeedGroup { name: entitlement.label.clone(), ..SeedGroup::default() };
         groups.entry(entitlement.name.system()).or_default().push(group);
     }

@@ -1,5 +1,7 @@
 //! The real clock and the real random numbers: the only place that reads either.
 
+use std::sync::{PoisonError, RwLock};
+
 use bailiwick_core::{
     id::{Ascending, Entropy},
     time::{Clock, SignedDuration, Timestamp},
@@ -20,6 +22,30 @@ impl Clock for SystemClock {
 impl LabClock for SystemClock {
     fn now_ms(&self) -> i64 {
         Clock::now(self).as_millisecond()
+    }
+}
+
+/// The clock that all nodes of a store have: that of the store's server, counted on by this machine's stopwatch. A lease
+/// ends for all of them at the same instant, whatever a machine's own clock says, and however it jumps.
+#[derive(Debug)]
+pub struct SharedClock(RwLock<(Timestamp, Stopwatch)>);
+
+impl SharedClock {
+    /// A clock that says `now`.
+    pub fn at(now: Timestamp) -> Self {
+        Self(RwLock::new((now, Stopwatch::start())))
+    }
+
+    /// It is `now`, as was said when `asked` had just been started.
+    pub fn set(&self, now: Timestamp, asked: Stopwatch) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = (now, asked);
+    }
+}
+
+impl Clock for SharedClock {
+    fn now(&self) -> Timestamp {
+        let (then, since) = *self.0.read().unwrap_or_else(PoisonError::into_inner);
+        then.saturating_add(since.elapsed()).unwrap_or(then)
     }
 }
 

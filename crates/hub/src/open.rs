@@ -9,17 +9,22 @@ use bailiwick_connector::{
 };
 use bailiwick_core::{
     id::{Entropy, Tenant},
-    time::Clock,
+    time::{Clock, Timestamp},
 };
 use bailiwick_engine::{Engine, Parts, Sequencer};
 use bailiwick_evidence::Signer;
-use bailiwick_store::{Select, Store, Table, Upgrade, entities::Credential, select};
+use bailiwick_store::{
+    Select, Store, Table, Upgrade,
+    entities::{Credential, Operator},
+    select,
+};
 
 use crate::{
-    clock::{SystemClock, SystemEntropy},
+    clock::{SharedClock, SystemClock, SystemEntropy},
     environment::Environment,
     failure::{Failure, Result},
     folder::{Folder, read_secret},
+    node,
     problem::{Problem, chain},
 };
 
@@ -34,6 +39,8 @@ pub struct Opened {
     pub sequencer: Arc<Sequencer>,
     /// The data folder.
     pub folder: Folder,
+    /// The clock that all nodes of the store go by; with a store of its own, a hub goes by its machine's.
+    pub clock: Option<Arc<SharedClock>>,
 }
 
 impl Opened {
@@ -44,6 +51,19 @@ impl Opened {
     pub fn log_key(&self) -> Result<String> {
         let log = self.sequencer.log().map_err(Problem::from)?;
         Ok(log.verifier().to_string())
+    }
+
+    /// Whether this node's log is the one whose end the store remembers: signed with the same key.
+    ///
+    /// # Errors
+    /// `log-key-wrong`, `store-…`.
+    pub async fn continues_the_log(&self) -> Result<()> {
+        if self.sequencer.continues().await.map_err(Problem::from)? {
+            return Ok(());
+        }
+        let message =
+            format!("`{}` is not the key of the log of this store", self.folder.log_key().display());
+        Err(Failure::unreachable("log-key-wrong", message))
     }
 }
 
@@ -58,28 +78,35 @@ pub async fn open(folder: Folder, store: Option<&str>, environment: &Environment
     let database = folder.database().display().to_string();
     let store = bailiwick_store::open(store.unwrap_or(&database)).await.map_err(unopened)?;
     let tenant = Tenant::single();
-    fits(&*store, &tenant, &key.id(), &key_path(&folder, environment)).await?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    fits(&*store, &tenant, &key, &key_path(&folder, environment)).await?;
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let told =
+        store.server_time().await.map_err(unopened)?.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    let shared = told.map(|now| Arc::new(SharedClock::at(now)));
+    let clock: Arc<dyn Clock> = match &shared {
+        Some(shared) => shared.clone(),
+        None => Arc::new(SystemClock),
+    };
     let sequencer = Sequencer::open(store.clone(), &folder.log(), signer, &*entropy).map_err(|error| {
         let help = "close the other hub, or restore the log folder and `log-key` from the same moment";
         Failure::unreachable(error.code(), chain(&error)).advise(help)
     })?;
+    // The log's folder is locked: nobody else is this node now.
+    let name = node::name(&folder, &*entropy)?;
+    let sequencer = sequencer.named(format!("{name}/log"));
     let transport = HttpTransport::new(&HttpLimits::default()).map_err(|error| {
         Failure::unreachable("transport", "cannot set up connections to systems").because(&error)
     })?;
     let broker = Broker::new(tenant.clone(), Arc::new(transport), clock.clone(), Arc::new(key));
+    let broker = broker.with_folder(folder.path().to_owned());
     let broker = bailiwick_connectors::sql::with_dialects(broker).map_err(|error| {
         Failure::unreachable("dialects", "cannot read the statements of the product").because(&error)
     })?;
-    let mut random = [0; 4];
-    entropy.fill(&mut random);
-    let name = format!("hub-{}", random.map(|byte| format!("{byte:02x}")).concat());
     let build = bailiwick_connectors::build_patient;
     let (broker, pause) = (Arc::new(broker), Arc::new(Sleep));
     let compiled = Arc::default();
     let parts = Parts { store, tenant, clock, entropy, broker, build, pause, turn: TURN, compiled, name };
-    Ok(Opened { engine: Arc::new(Engine::new(parts)), sequencer: Arc::new(sequencer), folder })
+    Ok(Opened { engine: Arc::new(Engine::new(parts)), sequencer: Arc::new(sequencer), folder, clock: shared })
 }
 
 /// The name of the log whose last checkpoint the store remembers (C2SP tlog-checkpoint: its first line).
@@ -159,14 +186,27 @@ fn log_signer(folder: &Folder) -> Result<Signer> {
     })
 }
 
-fn unopened(error: bailiwick_store::StoreError) -> Failure {
+/// The store did not do what opening takes.
+pub fn unopened(error: bailiwick_store::StoreError) -> Failure {
     let code = error.code();
     Failure::unreachable(code, format!("the store cannot be opened: {}", chain(&error)))
 }
 
-/// Whether the key is the one that the credentials in the store are sealed with.
-async fn fits(store: &dyn Store, tenant: &Tenant, key: &str, file: &std::path::Path) -> Result<()> {
+/// Whether the key is the one that the operators and the credentials in the store are sealed with.
+async fn fits(store: &dyn Store, tenant: &Tenant, key: &SealKey, file: &std::path::Path) -> Result<()> {
     let mut tx = store.read().await.map_err(unopened)?;
+    let operators =
+        select::<Operator>(&mut *tx, tenant, Select::from(Table::Operators)).await.map_err(unopened)?;
+    let ours = |operator: &Operator| key.attested(&operator.sealed_bytes(), &operator.seal);
+    if !operators.is_empty() && !operators.iter().any(|stored| ours(&stored.value)) {
+        let message = format!(
+            "the key file `{}` holds the key {}, and no operator of this store was made with it",
+            file.display(),
+            key.id()
+        );
+        return Err(Failure::unreachable("key-wrong", message));
+    }
+    let key = key.id();
     let stored =
         select::<Credential>(&mut *tx, tenant, Select::from(Table::Credentials)).await.map_err(unopened)?;
     for credential in stored {

@@ -17,7 +17,9 @@ use crate::{
     entrance::{Entrance, EntranceArgs},
     failure::{Exit, Failure, Result},
     folder::Folder,
+    node,
     open::{self, Opened},
+    problem::Problem,
     telemetry,
     worker::Worker,
 };
@@ -71,6 +73,8 @@ pub async fn run(context: &Context<'_>, args: ServeArgs) -> Result<Exit> {
     // The port first: a second hub on the same folder should say so, and not what the log says.
     let listener = listen(args.listen).await?;
     let opened = open::open(folder, args.place.store.as_deref(), context.environment).await?;
+    opened.continues_the_log().await?;
+    opened.engine.come_back().await.map_err(Problem::from)?;
     let running = Running::start_with(opened, listener, certificates, entrance)?;
     context.output.say(&format!("the hub listens on {scheme}://{}; stop it with Ctrl-C", running.address));
     stopped().await;
@@ -111,10 +115,13 @@ impl Running {
         certificates: Option<Arc<Certificates>>,
         entrance: Entrance,
     ) -> Result<Self> {
-        let Opened { engine, sequencer, folder } = opened;
+        let Opened { engine, sequencer, folder, clock } = opened;
         let address = address_of(&listener)?;
         let entrance = entrance.at(address, certificates.is_some());
         let stop = watch::Sender::new(false);
+        if let Some(clock) = clock {
+            tokio::spawn(node::keep_time(engine.parts().store.clone(), clock, stop.subscribe()));
+        }
         let worker = Arc::new(Worker::new(engine.clone(), sequencer.clone()));
         let delivering = tokio::sync::Mutex::new(());
         let hub = api::Hub::new(api::Inner {

@@ -80,3 +80,38 @@ fn text<L: Link>(migration: &str) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_migration_only_adds_so_that_programs_of_before_go_on_meanwhile() {
+        for (before, migration) in MIGRATIONS.iter().enumerate().skip(1) {
+            let statements = migration.split(';').map(|statement| {
+                let lines = statement.lines().filter(|line| !line.trim_start().starts_with("--"));
+                lines.collect::<Vec<_>>().join(" ").trim().to_owned()
+            });
+            let made: Vec<String> = statements.filter(|statement| !statement.is_empty()).collect();
+            let tables: Vec<&str> = made
+                .iter()
+                .filter_map(|made| made.strip_prefix("CREATE TABLE ")?.split(' ').next())
+                .collect();
+            for statement in &made {
+                let words: Vec<&str> = statement.split_whitespace().collect();
+                let adds = match words[..] {
+                    ["CREATE", "TABLE", ..] => true,
+                    ["CREATE", "INDEX", ..] => true,
+                    // What is unique in a table of before could refuse what a program of before writes.
+                    ["CREATE", "UNIQUE", "INDEX", _, "ON", table, ..] => tables.contains(&table),
+                    // It must have a value where a program of before writes none.
+                    ["ALTER", "TABLE", _, "ADD", "COLUMN", ..] => {
+                        !statement.contains("NOT NULL") || statement.contains("DEFAULT")
+                    }
+                    _ => false,
+                };
+                assert!(adds, "migration {} does not only add: {statement}", before + 1);
+            }
+        }
+    }
+}

@@ -123,6 +123,12 @@ impl Store for PostgresStore {
         bell::hang(self.options.clone(), &self.pool).await
     }
 
+    async fn server_time(&self) -> Result<Option<i64>> {
+        let sql = "SELECT CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT)";
+        let row = sqlx::query(sql).fetch_one(&self.pool).await.map_err(Failure::Postgres)?;
+        Ok(Some(row.cell(0)?))
+    }
+
     fn kind(&self) -> &'static str {
         "postgres"
     }

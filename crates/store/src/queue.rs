@@ -209,3 +209,28 @@ pub(crate) async fn lock<L: Link>(
     let rows = link.fetch(sql.text(), &values).await?;
     Ok(rows.first().map(|row| row.cell(0)).transpose()?)
 }
+
+pub(crate) async fn give_up<L: Link>(link: &mut L, tenant: &Tenant, holder: &str, now: i64) -> Result<()> {
+    let tenant = tenant.as_str();
+    // In order of lane, so that two who touch the same lanes lock them in the same order.
+    let sql = format!(
+        "SELECT lane FROM lanes WHERE tenant = $1 AND holder = $2 ORDER BY lane{}",
+        L::DIALECT.for_update("lanes", false)
+    );
+    let mut held = Vec::new();
+    for row in link.fetch(sql.text(), &[tenant.into(), holder.into()]).await? {
+        held.push(row.cell::<String>(0)?);
+    }
+    let sql = format!(
+        "UPDATE lanes SET holder = NULL, ready = $1, fence = fence + 1 WHERE tenant = $2 AND {}",
+        L::DIALECT.one_of("lane", 3)
+    );
+    let lanes = held.iter().map(String::as_str).collect();
+    link.execute(sql.text(), &[now.into(), tenant.into(), Value::Texts(lanes)]).await?;
+    // `0` is what comes after `/`.
+    let sql =
+        "UPDATE locks SET expires = $1 WHERE expires > $1 AND (holder = $2 OR (holder > $3 AND holder < $4))";
+    let (from, to) = (format!("{holder}/"), format!("{holder}0"));
+    link.execute(sql.text(), &[now.into(), holder.into(), (&from).into(), (&to).into()]).await?;
+    Ok(())
+}

@@ -26,6 +26,12 @@ pub trait Store: Send + Sync {
         Ok(None)
     }
 
+    /// What the clock of the store's server says, Unix milliseconds; `None` where the store is in this process. Nodes
+    /// that go by it agree on when a lease ends.
+    async fn server_time(&self) -> Result<Option<i64>> {
+        Ok(None)
+    }
+
     /// `sqlite` or `postgres`, for messages.
     fn kind(&self) -> &'static str;
 }
@@ -212,6 +218,10 @@ pub trait Tx: Send {
     /// When the next item that is first in its lane becomes due or its lease runs out; `None` when
     /// nothing is queued. Also gives the number of items queued.
     async fn next_due(&mut self, tenant: &Tenant) -> Result<(Option<i64>, i64)>;
+
+    /// Gives up all lanes and locks that `holder` holds, and the locks of `holder/…`: it came back and knows of nothing
+    /// that it was at. The fences of before are refused.
+    async fn give_up(&mut self, tenant: &Tenant, holder: &str, now: i64) -> Result<()>;
 
     /// Takes or renews the named lock for `holder` until `now + ttl`; `None` while another holds it.
     /// The number is the fence: it grows whenever the lock changes hands.

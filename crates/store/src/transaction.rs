@@ -128,6 +128,10 @@ impl<L: Link> Tx for Transaction<L> {
         call!(self.enter_writing, queue::lock, name, holder, now, ttl)
     }
 
+    async fn give_up(&mut self, tenant: &Tenant, holder: &str, now: i64) -> Result<()> {
+        call!(self.enter_writing, queue::give_up, tenant, holder, now)
+    }
+
     async fn sequence(&mut self, limit: u32) -> Result<i64> {
         call!(self.enter_writing, evidence::sequence, limit)
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use bailiwick_core::id::Tenant;
 use bailiwick_store::{
-    Deviation, How, KeyKind, Select, Store, StoreError, Table, Update, Upgrade, Write, deviations, open,
-    rehearse, snapshot,
+    Deviation, How, KeyKind, NewWork, Select, Store, StoreError, Table, Update, Upgrade, Write, deviations,
+    open, rehearse, snapshot,
     testkit::{Seeded, postgres, row, update},
 };
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row, SqliteConnection};
@@ -237,6 +237,46 @@ async fn what_was_committed_is_there_when_opened_again() {
         insert(&*one, &tenant, &["b"], &entropy).await;
         insert(&*other, &tenant, &["c"], &entropy).await;
         assert_eq!(one.read().await.unwrap().entry_counts().await.unwrap(), (0, 3 * Table::ALL.len() as i64));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_runs_goes_on_while_another_brings_the_schema_up() {
+    let tenant = Tenant::single();
+    for place in Place::all().await {
+        let (running, seeded) = (place.open().await, Seeded::new(1));
+        for since in SINCE {
+            place.run(&format!("DROP TABLE {since}")).await.unwrap();
+        }
+        place.run("UPDATE schema_version SET version = 1").await.unwrap();
+        let item = |body: &str| NewWork { lane: "l".into(), priority: 0, due: 0, body: body.into() };
+        let mut tx = running.begin().await.unwrap();
+        tx.write(&tenant, vec![inserted("before", &seeded)], &seeded).await.unwrap();
+        tx.enqueue(&tenant, vec![item("first"), item("second")]).await.unwrap();
+        tx.commit().await.unwrap();
+        let mut tx = running.begin().await.unwrap();
+        let held = tx.lease(&tenant, "running", 0, 10, 9, 9).await.unwrap();
+        tx.commit().await.unwrap();
+        // It is in the middle of looking.
+        let mut looking = running.read().await.unwrap();
+        assert!(looking.get(&tenant, Table::Systems, "before").await.unwrap().is_some());
+
+        let newer = place.open().await;
+        assert_eq!(place.ask(VERSION).await, [KNOWN.to_string()]);
+
+        assert!(looking.get(&tenant, Table::Systems, "after").await.unwrap().is_none());
+        drop(looking);
+        let mut tx = running.begin().await.unwrap();
+        tx.write(&tenant, vec![inserted("after", &seeded)], &seeded).await.unwrap();
+        tx.finish_all(&tenant, &held).await.unwrap();
+        tx.commit().await.unwrap();
+        let mut tx = running.begin().await.unwrap();
+        assert_eq!(tx.sequence(9).await.unwrap(), 2);
+        tx.commit().await.unwrap();
+        let mut tx = newer.begin().await.unwrap();
+        assert!(tx.get(&tenant, Table::Systems, "after").await.unwrap().is_some());
+        let next = tx.lease(&tenant, "newer", 0, 10, 9, 9).await.unwrap();
+        assert_eq!(next.iter().map(|work| work.body.as_slice()).collect::<Vec<_>>(), [b"second"]);
     }
 }
 

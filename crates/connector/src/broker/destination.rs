@@ -14,7 +14,7 @@ const KINDS: &str =
 /// An endpoint that was understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Destination {
-    /// A folder of files.
+    /// A folder of files; a relative path is one in the folder of the broker.
     Folder(PathBuf),
     /// An HTTP origin and the path before every call's.
     Web {
@@ -79,7 +79,7 @@ impl Destination {
 
     fn read(endpoint: &str, line: &LineSettings) -> Result<Self, &'static str> {
         if let Some(path) = endpoint.strip_prefix("file:") {
-            return path_of(path).map(Self::Folder);
+            return folder_of(path).map(Self::Folder);
         }
         if let Some(path) = endpoint.strip_prefix("sqlite:") {
             return path_of(path).map(Self::Sqlite);
@@ -187,6 +187,16 @@ impl Destination {
             Self::Sqlite(_) => "sqlite:".into(),
             Self::Person => "person:".into(),
         }
+    }
+}
+
+/// The folder that a `file:` address names: by its absolute path (RFC 8089), or by a plain one in a folder that each
+/// node has in a place of its own.
+fn folder_of(path: &str) -> Result<PathBuf, &'static str> {
+    let plain = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(['%', '\\', '\0']);
+    match path.split('/').all(plain) {
+        true => Ok(path.into()),
+        false => path_of(path),
     }
 }
 
@@ -330,7 +340,11 @@ mod tests {
         check("file:///srv/hr%20feeds", false, Ok("/srv/hr feeds"));
         check("file://localhost/srv", false, Ok("/srv"));
         check("file://other/srv", false, Err("absolute path"));
-        check("file:feeds", false, Err("absolute path"));
+        check("file:feeds/hr", false, Ok("feeds/hr"));
+        check("file:feeds/../key", false, Err("absolute path"));
+        check("file:feeds/%2e%2e", false, Err("absolute path"));
+        check("file:", false, Err("absolute path"));
+        check("sqlite:app.db", false, Err("absolute path"));
         check("file:/srv/%4", false, Err("hexadecimal"));
         check("sqlite:/srv/app.db", false, Ok("/srv/app.db"));
         check("ldaps://DC1.acme.example", false, Ok("ldaps://dc1.acme.example:636 Always"));

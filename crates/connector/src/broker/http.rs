@@ -38,7 +38,7 @@ pub struct HttpLimits {
 
 impl Default for HttpLimits {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(10), overall: Duration::from_secs(60), body: 64 << 20 }
+        Self { connect: Duration::from_secs(10), overall: Duration::from_secs(30), body: 64 << 20 }
     }
 }
 

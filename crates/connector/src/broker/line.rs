@@ -239,6 +239,13 @@ impl Line {
         if call.method != "READ" {
             return Err(self.settings(format!("a folder takes `READ`, not `{}`", call.method)));
         }
+        let folder = match (&self.broker.folder, folder.is_absolute()) {
+            (_, true) => folder,
+            (Some(own), false) => own.join(folder),
+            (None, false) => {
+                return Err(self.settings("its endpoint is no absolute path, and there is no folder".into()));
+            }
+        };
         let started = self.now();
         let (asked, limit) = (call.clone(), self.broker.file_limit);
         let read = tokio::task::spawn_blocking(move || file::read(&folder, &asked, limit)).await;

@@ -29,6 +29,7 @@ mod transport;
 use std::{
     collections::BTreeMap,
     fmt,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -113,6 +114,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     key: Arc<SealKey>,
     file_limit: u64,
+    folder: Option<PathBuf>,
     dialects: BTreeMap<String, Arc<Statements>>,
     state: Mutex<State>,
 }
@@ -152,6 +154,7 @@ impl Broker {
                 clock,
                 key,
                 file_limit,
+                folder: None,
                 dialects,
                 state,
             }),
@@ -207,6 +210,12 @@ impl Broker {
         self.remade(|inner| inner.file_limit = bytes)
     }
 
+    /// Reads files of endpoints such as `file:feeds/hr` in `folder`. Lines that were made before keep theirs.
+    #[must_use]
+    pub fn with_folder(self, folder: PathBuf) -> Self {
+        self.remade(|inner| inner.folder = Some(folder))
+    }
+
     /// Executes these statements for integrations whose setting `dialect` is `name`, and none of their own.
     #[must_use]
     pub fn with_dialect(self, name: &str, statements: Statements) -> Self {
@@ -224,6 +233,7 @@ impl Broker {
             clock: old.clock.clone(),
             key: old.key.clone(),
             file_limit: old.file_limit,
+            folder: old.folder.clone(),
             dialects: old.dialects.clone(),
             state: Mutex::default(),
         };

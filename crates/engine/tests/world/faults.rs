@@ -334,6 +334,11 @@ struct BreakableTx {
 
 #[async_trait]
 impl Tx for BreakableTx {
+    async fn give_up(&mut self, tenant: &Tenant, holder: &str, now: i64) -> Result<()> {
+        alive(&self.faults).await?;
+        self.inner.give_up(tenant, holder, now).await
+    }
+
     async fn write(&mut self, tenant: &Tenant, updates: Vec<Update>, entropy: &dyn Entropy) -> Result<()> {
         alive(&self.faults).await?;
         self.inner.write(tenant, updates, entropy).await

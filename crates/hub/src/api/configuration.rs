@@ -137,6 +137,6 @@ pub async fn parsed(hub: &Hub, bundle: &Bundle) -> Result<Configuration, ApiErro
         true => hub.engine.configuration().await?,
         false => Configuration::default(),
     };
-    let read = config::parse_onto(&bundle.files, hub.folder.path(), &base);
+    let read = config::parse_onto(&bundle.files, &base);
     Ok(read.map_err(crate::translate::configuration)?)
 }

@@ -11,6 +11,7 @@ use super::{
     answer::{Answer, ApiError, Body, Pack, Segment, Text},
     caller::{Caller, Right},
     operation::{Access, Resource, get, post},
+    wait::when_free,
 };
 use crate::problem::{Fault, Problem};
 
@@ -85,7 +86,7 @@ pub async fn erase(
 }
 
 pub async fn checkpoint(State(hub): State<Hub>, _: Caller) -> Result<Text, ApiError> {
-    hub.sequencer.publish(hub.engine.now()).await?;
+    when_free(|| hub.sequencer.publish(hub.engine.now())).await?;
     let head = hub.read().await?.log_head().await?;
     let head = head.ok_or_else(|| Problem::new(404, "not-found", "nothing is published yet"))?;
     Ok(Text(head.checkpoint))
@@ -96,7 +97,7 @@ pub async fn export(
     _: Caller,
     Segment(subject): Segment<String>,
 ) -> Result<Pack, ApiError> {
-    let pack = hub.engine.export(&subject, &hub.sequencer).await?;
+    let pack = when_free(|| hub.engine.export(&subject, &hub.sequencer)).await?;
     Ok(Pack(pack))
 }
 
@@ -105,7 +106,8 @@ pub async fn check(
     _: Caller,
     Body(request): Body<CheckRequest>,
 ) -> Answer<CheckView> {
-    let report = hub.engine.check_evidence(&hub.sequencer, request.earlier.as_deref()).await?;
+    let earlier = request.earlier.as_deref();
+    let report = when_free(|| hub.engine.check_evidence(&hub.sequencer, earlier)).await?;
     let CheckReport { entries, rows, root, damage } = report;
     let damage = damage.map(|Damage { code, entry, message }| {
         let place = entry.map(|entry| format!("entry {entry}"));

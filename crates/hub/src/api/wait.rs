@@ -12,17 +12,18 @@ use crate::worker::Pulse;
 /// The longest wait, seconds.
 const LONGEST: u64 = 120;
 
-/// How long a request waits for a system that somebody is at, and how often it looks.
+/// How long a request waits for a system that somebody is at, or for the log that another node publishes, and how often it
+/// looks.
 const FREE: (u32, Duration) = (120, Duration::from_millis(250));
 
-/// Does it as soon as nobody else is at the system; after half a minute it is said that somebody is.
+/// Does it as soon as nobody else is at the system or the log; after half a minute it is said that somebody is.
 pub async fn when_free<T, F>(run: impl Fn() -> F) -> Result<T, EngineError>
 where
     F: Future<Output = Result<T, EngineError>>,
 {
     for _ in 1..FREE.0 {
         match run().await {
-            Err(EngineError::Busy { .. }) => tokio::time::sleep(FREE.1).await,
+            Err(EngineError::Busy { .. } | EngineError::LogBusy(_)) => tokio::time::sleep(FREE.1).await,
             outcome => return outcome,
         }
     }

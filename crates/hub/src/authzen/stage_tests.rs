@@ -140,8 +140,7 @@ impl Stage {
             assert!(!parts.is_empty(), "the page shows {language}");
             bundle.insert(format!("page.{end}"), parts.concat());
         }
-        let wanted =
-            config::parse(&bundle, opened.folder.path()).unwrap_or_else(|errors| panic!("{errors:#?}"));
+        let wanted = config::parse(&bundle).unwrap_or_else(|errors| panic!("{errors:#?}"));
         let by = || Actor::Operator("test".into());
         let change = engine.configuration_change(&wanted).await.unwrap();
         engine.configure(&wanted, change.digest, by()).await.unwrap();

@@ -116,6 +116,8 @@ struct Global {
 enum Command {
     /// Set up a data folder: database, keys, first operator
     Init(crate::init::InitArgs),
+    /// Make a data folder for one more node of a hub on PostgreSQL
+    Join(crate::join::JoinArgs),
     /// Run the hub: API and workers
     Serve(crate::serve::ServeArgs),
     /// Copy what the hub knows, while it works
@@ -302,6 +304,7 @@ async fn dispatch(context: &Context<'_>, command: Option<Command>) -> Result<Exi
     let Some(command) = command else { return welcome::run(context).await };
     match command {
         Command::Init(args) => crate::init::run(context, args).await,
+        Command::Join(args) => crate::join::run(context, args).await,
         Command::Serve(args) => crate::serve::run(context, args).await,
         Command::Backup(args) => crate::backup::run(context, args).await,
         Command::Restore(args) => crate::restore::run(context, args).await,

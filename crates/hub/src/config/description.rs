@@ -120,7 +120,6 @@ fn byte(text: &str, line: usize, column: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
 
     use serde_json::json;
 
@@ -181,7 +180,7 @@ list = { call = "GET /users", paging = { style = "none" } }
     fn problems(files: &[(&str, &str)]) -> Vec<String> {
         let bundle: Bundle =
             files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
-        let errors = parse(&bundle, Path::new("/data")).err().unwrap_or_default();
+        let errors = parse(&bundle).err().unwrap_or_default();
         errors.iter().map(|error| format!("{} {error}", error.code())).collect()
     }
 
@@ -190,7 +189,7 @@ list = { call = "GET /users", paging = { style = "none" } }
         let bundle: Bundle = [("a.toml", MAIN), ("apis/erp.toml", ERP)]
             .map(|(path, text)| (path.to_owned(), text.to_owned()))
             .into();
-        let read = parse(&bundle, Path::new("/data")).unwrap_or_else(|errors| panic!("{errors:?}"));
+        let read = parse(&bundle).unwrap_or_else(|errors| panic!("{errors:?}"));
         let erp = &read.integrations[0].settings;
         assert_eq!(
             (&erp["page_size"], &erp["description"]["accounts"]["name"]),
@@ -203,7 +202,7 @@ list = { call = "GET /users", paging = { style = "none" } }
             "settings = { page_size = 7, description = \"file:apis/erp.toml\" }",
             &format!("[integration.erp.settings]\npage_size = 7\n[integration.erp.settings.description]{head}{accounts}"),
         );
-        let other = parse(&[("a.toml".to_owned(), written)].into(), Path::new("/data"));
+        let other = parse(&[("a.toml".to_owned(), written)].into());
         assert_eq!(other.unwrap_or_else(|errors| panic!("{errors:?}")).integrations, read.integrations);
     }
 

@@ -14,7 +14,7 @@ use super::*;
 
 fn acme() -> Configuration {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/acme");
-    parse(&read_folder(&folder).unwrap(), Path::new("/data")).unwrap_or_else(|errors| {
+    parse(&read_folder(&folder).unwrap()).unwrap_or_else(|errors| {
         panic!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
     })
 }

@@ -1,6 +1,6 @@
 //! What is on record of integrations, their limits, partners and automations: what is read and refused.
 
-use std::{collections::BTreeSet, path::Path};
+use std::collections::BTreeSet;
 
 use bailiwick_core::{
     authority::Class,
@@ -88,7 +88,7 @@ fn read(text: &str) -> Result<Configuration, Vec<ConfigError>> {
     let bundle = Bundle::from([("a.toml".to_owned(), text.to_owned())]);
     let kinds = &["csv", "manual", "scim"];
     let connectors = Connectors { kinds, settings: &|_, _| Ok(()), rule: &|_, _, _| Ok(()) };
-    parse_with(&bundle, Path::new("/data"), &connectors, &Configuration::default())
+    parse_with(&bundle, &connectors, &Configuration::default())
 }
 
 /// Replaces `old` by `new` in a sound configuration and expects exactly these errors, in this order. In

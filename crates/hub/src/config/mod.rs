@@ -121,7 +121,7 @@ mod system;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use bailiwick_core::{
     access::AccessClass,
@@ -129,7 +129,6 @@ use bailiwick_core::{
         AutomationName, EntitlementName, GlassName, IntegrationName, ResourceTypeName, SubjectTypeName,
         SystemName,
     },
-    integration::Integration,
     policy::PolicyFile,
     scope::ScopeRule,
     system::{Entitlement, System},
@@ -152,23 +151,19 @@ use self::{
 const TABLES: [&str; 8] =
     ["system", "entitlement", "integration", "automation", "person", "break-glass", "subject", "resource"];
 
-/// Reads a configuration. Relative `file:` endpoints become absolute ones below `data`.
+/// Reads a configuration.
 ///
 /// # Errors
 /// Everything that is wrong, by place.
-pub fn parse(bundle: &Bundle, data: &Path) -> Result<Configuration, Vec<ConfigError>> {
-    parse_onto(bundle, data, &Configuration::default())
+pub fn parse(bundle: &Bundle) -> Result<Configuration, Vec<ConfigError>> {
+    parse_onto(bundle, &Configuration::default())
 }
 
 /// Reads files that change a part of `base`: what no file declares stays as it is there.
 ///
 /// # Errors
 /// Everything that is wrong, by place.
-pub fn parse_onto(
-    bundle: &Bundle,
-    data: &Path,
-    base: &Configuration,
-) -> Result<Configuration, Vec<ConfigError>> {
+pub fn parse_onto(bundle: &Bundle, base: &Configuration) -> Result<Configuration, Vec<ConfigError>> {
     let settings = |kind: &str, settings: &serde_json::Value| {
         bailiwick_connectors::build(kind, settings).map(drop).map_err(|e| e.message)
     };
@@ -176,12 +171,11 @@ pub fn parse_onto(
         bailiwick_connectors::serves(kind, settings, rule).map_err(|e| e.message)
     };
     let kinds = &bailiwick_connectors::NAMES;
-    parse_with(bundle, data, &Connectors { kinds, settings: &settings, rule: &rule }, base)
+    parse_with(bundle, &Connectors { kinds, settings: &settings, rule: &rule }, base)
 }
 
 fn parse_with(
     bundle: &Bundle,
-    data: &Path,
     connectors: &Connectors<'_>,
     base: &Configuration,
 ) -> Result<Configuration, Vec<ConfigError>> {
@@ -249,7 +243,7 @@ fn parse_with(
     let declared = Configuration {
         systems: systems.into_values().flatten().collect(),
         entitlements: entitlements.into_values().flatten().collect(),
-        integrations: drafts.into_iter().filter_map(|d| d.integration).map(|i| located(i, data)).collect(),
+        integrations: drafts.into_iter().filter_map(|d| d.integration).collect(),
         automations,
         policies: policies
             .map(|(path, text)| PolicyFile { path: path.clone(), text: text.clone() })
@@ -407,30 +401,4 @@ fn label(entitlement: &Entitlement) -> (SystemName, AccessClass, String) {
         _ => entitlement.label.clone(),
     };
     (entitlement.name.system(), entitlement.class, label)
-}
-
-/// The integration with the folder of a `file:` endpoint made absolute.
-fn located(integration: Integration, data: &Path) -> Integration {
-    match integration.endpoint.strip_prefix("file:") {
-        Some(relative) => {
-            let endpoint = format!("file://{}", encoded(&data.join(relative)));
-            Integration { endpoint, ..integration }
-        }
-        None => integration,
-    }
-}
-
-/// A path as it stands in a URI (RFC 8089, RFC 3986 §2.1): everything but unreserved characters and
-/// slashes is percent-encoded.
-fn encoded(path: &Path) -> String {
-    let mut out = String::new();
-    for byte in path.as_os_str().as_encoded_bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                out.push(char::from(*byte))
-            }
-            other => out.push_str(&format!("%{other:02X}")),
-        }
-    }
-    out
 }

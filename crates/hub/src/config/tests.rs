@@ -1,7 +1,5 @@
 //! What is refused, and exactly where.
 
-use std::path::Path;
-
 use bailiwick_core::integration::Role;
 
 use super::*;
@@ -64,7 +62,7 @@ pub(super) fn read(bundle: &Bundle) -> Result<Configuration, Vec<ConfigError>> {
         false => Ok(()),
     };
     let connectors = Connectors { kinds: &["csv", "scim"], settings: &check, rule: &rule };
-    parse_with(bundle, Path::new("/data"), &connectors, &Configuration::default())
+    parse_with(bundle, &connectors, &Configuration::default())
 }
 
 fn problems(bundle: &Bundle) -> Vec<String> {
@@ -97,7 +95,7 @@ fn a_sound_configuration_is_read_in_full() {
     let [chat, hr] = &read.integrations[..] else { panic!("two integrations") };
     assert_eq!(chat.endpoint, "https://chat.example.com/x");
     assert_eq!(chat.scope.rules[0].to_string(), "list GET /Users");
-    assert_eq!(hr.endpoint, "file:///data/feeds/hr");
+    assert_eq!(hr.endpoint, "file:feeds/hr", "each node has its own folder");
     let Role::Source { contract, .. } = &hr.role else { panic!("hr is a source") };
     assert_eq!(
         (contract.zone.as_str(), contract.max_loss_percent, contract.grace_days),
@@ -516,7 +514,7 @@ fn a_rule_that_the_settings_cannot_mean_has_its_place() {
         let text = roles
             .replace("list GET /Users", scope)
             .replace("/{file}\"]", "/{file}\"]\nsettings = { key = \"id\" }");
-        let errors = parse(&bundle(&[("a.toml", &text)]), Path::new("/data")).err().unwrap_or_default();
+        let errors = parse(&bundle(&[("a.toml", &text)])).err().unwrap_or_default();
         errors.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     assert_eq!(with("revoke EXEC revoke-sessions"), [""; 0]);
@@ -538,16 +536,6 @@ fn columns_count_characters() {
         "account = { \"Łódź\" = 1, userName",
         &["config-value a.toml:6:22: `Łódź` is no template; write a text such as `{email}`"],
     );
-}
-
-#[test]
-fn a_data_folder_with_a_space_is_still_an_address() {
-    let data = Path::new("/srv/my data/ü");
-    let connectors =
-        Connectors { kinds: &["csv", "scim"], settings: &|_, _| Ok(()), rule: &|_, _, _| Ok(()) };
-    let read =
-        parse_with(&bundle(&[("a.toml", SOUND)]), data, &connectors, &Configuration::default()).unwrap();
-    assert_eq!(read.integrations[1].endpoint, "file:///srv/my%20data/%C3%BC/feeds/hr");
 }
 
 #[cfg(unix)]

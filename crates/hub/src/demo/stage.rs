@@ -91,7 +91,7 @@ impl Stage {
         // A key file of the surroundings is for another hub.
         let environment = Environment { key_file: None, ..environment.clone() };
         let (opened, token) = init::set_up(start, &environment).await?;
-        let entitlements = acme::entitlements(&files, opened.folder.path())?;
+        let entitlements = acme::entitlements(&files)?;
         let log_key = opened.log_key()?;
         let running = Running::start(opened, serve::listen(ephemeral).await?, None)?;
         let url = format!("http://{}", running.address);

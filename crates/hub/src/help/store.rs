@@ -62,7 +62,17 @@ pub(super) const LINES: &[Line] = &[
         "the key file is not the one that the credentials are sealed with",
         "use the key file that this store was set up with, with BAILIWICK_KEY_FILE or `DIR/key`",
     ),
+    (
+        "log-key-wrong",
+        "the key of the log is not the one that the store's log is signed with",
+        "use the `log-key` of the node that was there first; every node of a hub has the same",
+    ),
     ("lost-lease", "another hub took the work over", "nothing; the other one goes on"),
+    (
+        "nothing-to-join",
+        "the database holds no hub that a node could join",
+        "set it up with `bailiwick init --store STORE` first, and check the address",
+    ),
     (
         "restore-unseen",
         "something was not looked at since the restore, so what is planned may rest on old knowledge",
@@ -110,6 +120,11 @@ pub(super) const LINES: &[Line] = &[
         "look at the hub's log and report it",
     ),
     ("store-newer", "a newer program has used this database", "use the program that made it, or a newer one"),
+    (
+        "store-not-shared",
+        "a node can join a hub on PostgreSQL only",
+        "give its address, `postgres://USER@HOST/DATABASE`; a SQLite file is for one hub",
+    ),
     (
         "store-pooled",
         "a pooler before PostgreSQL gives a connection for one transaction only",

@@ -227,7 +227,7 @@ impl Stage {
         tokio::spawn(bailiwick_lab::serve(lab.clone(), chat, std::future::pending()));
         let text = CONFIGURATION.replace("CHAT", &chat_url);
         let bundle = [("all.toml".to_owned(), text), ("all.cedar".to_owned(), POLICIES.to_owned())].into();
-        let wanted = config::parse(&bundle, opened.folder.path()).unwrap();
+        let wanted = config::parse(&bundle).unwrap();
         let change = engine.configuration_change(&wanted).await.unwrap();
         engine.configure(&wanted, change.digest, Actor::Operator("test".into())).await.unwrap();
         while engine.work().await.unwrap().taken > 0 {}

@@ -74,6 +74,7 @@ macro_rules! conformance {
                 workers_never_share_an_item
                 adding_and_finishing_at_once_loses_no_lane
                 a_lock_has_one_holder_until_it_runs_out
+                what_a_holder_gives_up_is_free_and_its_fences_are_refused
                 of_many_who_want_a_lock_one_gets_it;
             log:
                 an_entry_binds_the_rows_it_explains

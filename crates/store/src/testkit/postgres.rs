@@ -23,7 +23,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 ///
 /// When PostgreSQL is not installed or does not start.
 pub async fn database() -> Option<String> {
-    static SERVER: LazyLock<Option<Server>> = LazyLock::new(Server::start);
+    static SERVER: LazyLock<Option<Server>> = LazyLock::new(|| Server::start("", "-F"));
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let server = SERVER.as_ref()?;
     let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
@@ -45,14 +45,67 @@ struct Server {
     _watcher: Child,
 }
 
-/// `$1` is the directory with the programs. Says where the server is, waits for the end of its input.
+/// A server of its own for a test that breaks it, which others on a network reach too.
+pub struct Reachable {
+    server: Server,
+    address: String,
+}
+
+impl Reachable {
+    /// One that listens on port 5432 of `address`, believes everybody there, and waits for its disk as a real one
+    /// does; `None` as [`database`].
+    ///
+    /// # Panics
+    ///
+    /// As [`database`].
+    pub fn start(address: &str) -> Option<Self> {
+        Some(Self { server: Server::start(address, "-c fsync=on")?, address: address.to_owned() })
+    }
+
+    /// A new, empty database, by its address on the network.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not make one.
+    pub async fn database(&self, name: &str) -> String {
+        self.run(&format!("CREATE DATABASE {name} TEMPLATE template0")).await;
+        format!("postgres://postgres@{}:5432/{name}", self.address)
+    }
+
+    /// What the server's connections are at, one a line.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not say.
+    pub async fn activity(&self) -> String {
+        let mut connection = PgConnection::connect(&self.server.address("postgres")).await.unwrap();
+        let sql = "SELECT concat_ws(' ', pid, client_addr, state, wait_event_type, wait_event,                    clock_timestamp() - state_change, pg_blocking_pids(pid), left(query, 200))                    FROM pg_stat_activity WHERE datname IS NOT NULL AND pid <> pg_backend_pid() ORDER BY state_change";
+        let lines: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
+        lines.join("\n")
+    }
+
+    /// Runs a statement as the administrator.
+    ///
+    /// # Panics
+    ///
+    /// When it fails.
+    pub async fn run(&self, sql: &str) {
+        let mut connection = PgConnection::connect(&self.server.address("postgres")).await.unwrap();
+        connection.execute(AssertSqlSafe(sql.to_owned())).await.unwrap();
+        connection.close().await.unwrap();
+    }
+}
+
+/// `$1` is the directory with the programs, `$2` where to listen besides the socket, `$3` what else the server is told.
+/// Says where the server is, waits for the end of its input.
 const SCRIPT: &str = r#"
 trap '' INT TERM HUP
 cd / && dir=$(mktemp -d /tmp/bailiwick-postgres.XXXXXX) || exit 1
 {
   "$1/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --no-sync &&
+  { [ -z "$2" ] || echo "host all all $2/24 trust" >>"$dir/data/pg_hba.conf"; } &&
   "$1/pg_ctl" -D "$dir/data" -w -l "$dir/log" \
-    -o "-F -k $dir -c listen_addresses='' -c max_connections=300" start
+    -o "$3 -k $dir -c listen_addresses='$2' -c max_connections=300" start
 } >"$dir/setup" 2>&1 </dev/null || { cat "$dir/setup" "$dir/log" >&2; rm -rf "$dir"; exit 1; }
 echo "$dir"
 cat >/dev/null
@@ -61,7 +114,7 @@ rm -rf "$dir"
 "#;
 
 impl Server {
-    fn start() -> Option<Self> {
+    fn start(listen: &str, told: &str) -> Option<Self> {
         #[expect(clippy::disallowed_methods, reason = "this is where the tests are told")]
         let without = std::env::var("BAILIWICK_TEST_WITHOUT_POSTGRES");
         if without.is_ok_and(|value| value == "1") {
@@ -84,6 +137,7 @@ impl Server {
         let mut watcher = command
             .args(["-c", SCRIPT, "sh"])
             .arg(programs)
+            .args([listen, told])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -333,6 +333,32 @@ pub async fn a_lock_has_one_holder_until_it_runs_out(bed: &Bed) {
     assert!(begin(bed).await.lock("another", "x", 0, 10).await.unwrap().is_some());
 }
 
+/// "Gives up all lanes and locks that `holder` holds, and the locks of `holder/…`: it came back and knows of nothing
+/// that it was at. The fences of before are refused."
+pub async fn what_a_holder_gives_up_is_free_and_its_fences_are_refused(bed: &Bed) {
+    let tenant = Tenant::single();
+    enqueue(bed, &tenant, vec![item("l", 0, 0, "a"), item("m", 0, 0, "b")]).await;
+    let held = lease(&*bed.store, &tenant, "one", 0, 1).await;
+    let others = lease(&*bed.store, &tenant, "another", 0, 1).await;
+    let locks = [("one", "one"), ("below", "one/log"), ("alike", "one-more"), ("theirs", "another")];
+    let mut tx = begin(bed).await;
+    for (lock, holder) in locks {
+        assert!(tx.lock(lock, holder, 0, 100).await.unwrap().is_some(), "{lock}");
+    }
+    tx.commit().await.unwrap();
+    let mut tx = begin(bed).await;
+    tx.give_up(&tenant, "one", 5).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(finish(&*bed.store, &tenant, &held[0]).await.is_err(), "what it held is not its own any more");
+    let free = lease(&*bed.store, &tenant, "third", 5, 9).await;
+    assert_eq!(bodies(&free), bodies(&held), "what the other one holds is not free");
+    finish(&*bed.store, &tenant, &others[0]).await.unwrap();
+    let mut tx = begin(bed).await;
+    for ((lock, _), free) in locks.iter().zip([true, true, false, false]) {
+        assert_eq!(tx.lock(lock, "third", 5, 10).await.unwrap().is_some(), free, "{lock}");
+    }
+}
+
 /// The same, wanted by many at once.
 pub async fn of_many_who_want_a_lock_one_gets_it(bed: &Bed) {
     for round in 0..10 {

@@ -1,0 +1,121 @@
+//! What must be true of a round that is over, judged by the systems' truth and ledgers and the published logs alone.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+use bailiwick_evidence::{Reader, VerifierKey, fsck};
+use bailiwick_lab::{Credential, Effect, LedgerEntry, Truth};
+
+use crate::script::{DEPARTMENTS, Person, SYSTEMS};
+
+/// An oracle says no.
+#[derive(Debug)]
+pub struct Violation {
+    /// Which.
+    pub oracle: &'static str,
+    /// What it saw.
+    pub what: String,
+}
+
+type Judged = Result<(), Violation>;
+
+fn no(oracle: &'static str, what: String) -> Judged {
+    Err(Violation { oracle, what })
+}
+
+/// What became of the systems of a round.
+#[derive(Clone)]
+pub struct Seen {
+    /// Truth and ledger of each system, in the order of [`SYSTEMS`].
+    pub systems: Vec<(Truth, Vec<LedgerEntry>)>,
+}
+
+/// The groups of somebody who works, and their licences, by system.
+fn wanted(system: &str, person: &Person) -> (BTreeSet<&'static str>, BTreeSet<&'static str>) {
+    match (person.left, system) {
+        (true, _) => Default::default(),
+        (false, "chat") => ([DEPARTMENTS[person.department]].into(), ["chat-pro"].into()),
+        (false, _) => (["Staff"].into(), BTreeSet::new()),
+    }
+}
+
+/// Truth is what policy says: everybody who works has what is theirs, and nobody else has anything.
+pub fn truth(seen: &Seen, people: &[Person]) -> Judged {
+    for (system, (truth, _)) in SYSTEMS.iter().zip(&seen.systems) {
+        let names: BTreeMap<&str, &str> =
+            truth.groups.iter().map(|group| (group.id.as_str(), group.display_name.as_str())).collect();
+        for person in people {
+            let same = |name: &str| name.eq_ignore_ascii_case(&person.email());
+            let theirs: Vec<_> = truth.users.iter().filter(|user| same(&user.user_name)).collect();
+            let [user] = theirs[..] else {
+                return no("truth", format!("{system}: {person:?} has {} accounts", theirs.len()));
+            };
+            let (groups, licences) = wanted(system, person);
+            let in_truth: BTreeSet<&str> = user.groups.iter().map(|id| names[id.as_str()]).collect();
+            let licensed: BTreeSet<&str> = user.licences.iter().map(String::as_str).collect();
+            if user.active == person.left || in_truth != groups || licensed != licences {
+                return no(
+                    "truth",
+                    format!("{system}: {person:?} is to be in {groups:?}, in truth {user:?}"),
+                );
+            }
+        }
+        if truth.users.len() != people.len() {
+            return no(
+                "truth",
+                format!("{system} has {} users for {} people", truth.users.len(), people.len()),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Each effect happened once: nobody was made, given or ended twice, and nobody who was ended was given anything after.
+pub fn once(seen: &Seen) -> Judged {
+    for (system, (_, ledger)) in SYSTEMS.iter().zip(&seen.systems) {
+        let mut done: BTreeMap<(&str, Effect, String), u64> = BTreeMap::new();
+        let mut ended: BTreeSet<&str> = BTreeSet::new();
+        for entry in ledger.iter().filter(|entry| entry.cause.credential == Credential::Write) {
+            let user = entry.user.as_deref().unwrap_or_default();
+            let what = entry.group.clone().or_else(|| entry.detail.clone()).unwrap_or_default();
+            let gives = matches!(
+                entry.effect,
+                Effect::UserCreated | Effect::UserActivated | Effect::MemberAdded | Effect::LicenceAssigned
+            );
+            if gives && ended.contains(user) {
+                return no("once", format!("{system}: given to somebody who had left: {entry:?}"));
+            }
+            if entry.effect == Effect::UserDeactivated {
+                ended.insert(user);
+            }
+            let times = done.entry((user, entry.effect, what)).or_default();
+            *times += 1;
+            if *times > 1 && entry.effect != Effect::UserChanged {
+                return no("once", format!("{system}: it happened {times} times: {entry:?}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Every node's log verifies by itself, and of two logs the shorter is how the longer begins.
+pub fn logs(folders: &[PathBuf], key: &VerifierKey) -> Judged {
+    let mut sizes = Vec::new();
+    for folder in folders {
+        let log = folder.join("log");
+        if let Err(error) = fsck(&log, std::slice::from_ref(key), &[]) {
+            return no("logs", format!("{}: {error}", log.display()));
+        }
+        let size = Reader::new(&log).checkpoint().ok().flatten().map_or(0, |checkpoint| checkpoint.size());
+        sizes.push((log, size));
+    }
+    let shortest = sizes.iter().map(|(_, size)| *size).min().unwrap_or_default();
+    let roots: BTreeSet<_> =
+        sizes.iter().map(|(log, _)| format!("{:?}", Reader::new(log).at(shortest).root())).collect();
+    match (roots.len(), shortest) {
+        (1, 1..) => Ok(()),
+        _ => no("logs", format!("they do not agree on the first {shortest} entries: {sizes:?} {roots:?}")),
+    }
+}
