@@ -2,7 +2,7 @@
 //!
 //! Promises: it listens on a Unix socket in a directory of its own, keeps nothing, and stops when the
 //! test program ends, however it ends. PostgreSQL refuses to run as root, so root runs it as the user
-//! `postgres`.
+//! `postgres`. Its commits wait for no disk, unless a benchmark asks for one whose commits do.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -23,9 +23,22 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 ///
 /// When PostgreSQL is not installed or does not start.
 pub async fn database() -> Option<String> {
-    static SERVER: LazyLock<Option<Server>> = LazyLock::new(Server::start);
+    static SERVER: LazyLock<Option<Server>> = LazyLock::new(|| Server::start("-F"));
+    Some(new_database(SERVER.as_ref()?).await)
+}
+
+/// The same on a server whose commits are on disk when they are done.
+///
+/// # Panics
+///
+/// When PostgreSQL is not installed or does not start.
+pub async fn durable_database() -> Option<String> {
+    static SERVER: LazyLock<Option<Server>> = LazyLock::new(|| Server::start(""));
+    Some(new_database(SERVER.as_ref()?).await)
+}
+
+async fn new_database(server: &Server) -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let server = SERVER.as_ref()?;
     let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
     let mut connection = PgConnection::connect(&server.address("postgres")).await.unwrap();
     // A language orders texts otherwise than by bytes, and the store must not care. Not every build of
@@ -36,7 +49,7 @@ pub async fn database() -> Option<String> {
         connection.execute(AssertSqlSafe(create)).await.unwrap();
     }
     connection.close().await.unwrap();
-    Some(server.address(&name))
+    server.address(&name)
 }
 
 struct Server {
@@ -45,14 +58,14 @@ struct Server {
     _watcher: Child,
 }
 
-/// `$1` is the directory with the programs. Says where the server is, waits for the end of its input.
+/// `$1` is the directory with the programs, `$2` how the server is started besides. Says where the server is, waits for the end of its input.
 const SCRIPT: &str = r#"
 trap '' INT TERM HUP
 cd / && dir=$(mktemp -d /tmp/bailiwick-postgres.XXXXXX) || exit 1
 {
   "$1/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --no-sync &&
   "$1/pg_ctl" -D "$dir/data" -w -l "$dir/log" \
-    -o "-F -k $dir -c listen_addresses='' -c max_connections=300" start
+    -o "$2 -k $dir -c listen_addresses='' -c max_connections=300" start
 } >"$dir/setup" 2>&1 </dev/null || { cat "$dir/setup" "$dir/log" >&2; rm -rf "$dir"; exit 1; }
 echo "$dir"
 cat >/dev/null
@@ -61,7 +74,7 @@ rm -rf "$dir"
 "#;
 
 impl Server {
-    fn start() -> Option<Self> {
+    fn start(option: &str) -> Option<Self> {
         #[expect(clippy::disallowed_methods, reason = "this is where the tests are told")]
         let without = std::env::var("BAILIWICK_TEST_WITHOUT_POSTGRES");
         if without.is_ok_and(|value| value == "1") {
@@ -84,6 +97,7 @@ impl Server {
         let mut watcher = command
             .args(["-c", SCRIPT, "sh"])
             .arg(programs)
+            .arg(option)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
