@@ -24,6 +24,11 @@ impl Client {
         Self { stream: BufReader::new(stream), token: token.to_owned(), answer: Vec::new() }
     }
 
+    /// Shows another token from now on.
+    pub fn show(&mut self, token: &str) {
+        token.clone_into(&mut self.token);
+    }
+
     /// Calls; gives the status.
     pub fn call(&mut self, method: &str, path: &str, body: &str) -> u16 {
         let kind = if path.contains("/scim/") { "application/scim+json" } else { "application/json" };

@@ -5,13 +5,19 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write as _},
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
+use serde_json::Value;
+
 use crate::measure::{Process, Watch};
+
+/// How long it may be busy.
+const PATIENCE: Duration = Duration::from_secs(45 * 60);
 
 /// A running hub; it ends with this.
 pub struct Hub {
@@ -25,16 +31,6 @@ impl Drop for Hub {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// A program that runs beside, such as the lab; it ends with this.
-pub struct Beside(Child);
-
-impl Drop for Beside {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 
@@ -69,7 +65,33 @@ impl Hub {
             fs::write(config.join(name), text).unwrap();
         }
         self.run(&["apply", "config", "--yes"]);
-        self.run(&["status", "--wait", "60"]);
+        self.quiet();
+    }
+
+    /// Runs a command with something on its standard input.
+    pub fn run_with(&self, arguments: &[&str], input: &str) {
+        let mut child = command(&self.folder, arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let done = child.wait_with_output().unwrap();
+        assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    /// Waits until the hub has nothing to do.
+    pub fn quiet(&self) {
+        let watch = Watch::start();
+        loop {
+            let status: Value =
+                serde_json::from_str(&self.run(&["status", "--wait", "100", "--json"])).unwrap();
+            if status["queue"]["quiet"] == true {
+                return;
+            }
+            assert!(watch.elapsed() < PATIENCE, "the hub does not become quiet: {status}");
+        }
     }
 
     /// What the kernel counts of it.
@@ -98,11 +120,6 @@ pub fn started(command: &mut Command, says: &str) -> (Child, f64) {
     // Whatever else it says must not fill the pipe.
     std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
     (child, took)
-}
-
-/// Runs a program beside, until it says that it is there.
-pub fn beside(command: &mut Command, says: &str) -> Beside {
-    Beside(started(command, says).0)
 }
 
 /// An address on this machine that nobody listens on.

@@ -16,13 +16,18 @@
 mod cases;
 mod http;
 mod hub;
+mod laboratory;
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../../crates/connectors/tests/support/ldap_bench.rs"]
 mod ldap_bench;
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../../crates/connectors/tests/support/line.rs"]
+mod line;
 mod machine;
 mod measure;
 mod page;
 mod population;
+mod python;
 mod row;
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../../crates/connectors/tests/support/slapd.rs"]

@@ -13,8 +13,6 @@ use serde::{Deserialize, Serialize};
 
 /// By how much the floor may move before the run is void.
 const STEADY: f64 = 2.0;
-/// What `/proc/PID/stat` counts in, on every Linux there is.
-const TICKS_A_SECOND: f64 = 100.0;
 
 /// The least, the median and the most of some values.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -37,11 +35,6 @@ impl Spread {
     /// Of one value.
     pub fn one(value: f64) -> Self {
         Self { least: value, median: value, most: value }
-    }
-
-    /// Each multiplied.
-    pub fn times(self, factor: f64) -> Self {
-        Self { least: self.least * factor, median: self.median * factor, most: self.most * factor }
     }
 }
 
@@ -165,17 +158,9 @@ impl Process {
         Self(Some(id))
     }
 
-    /// Seconds of the processor that it took so far, with all its threads, but not its children.
+    /// Seconds of the processor that it took so far, by all threads that are there; what one took that has ended is not
+    /// in it.
     pub fn seconds(self) -> f64 {
-        let text = self.read("stat");
-        // The name may contain anything; what follows its bracket does not.
-        let fields: Vec<&str> = text[text.rfind(')').unwrap() + 2..].split(' ').collect();
-        let ticks = |field: usize| fields[field].parse::<f64>().unwrap();
-        (ticks(11) + ticks(12)) / TICKS_A_SECOND
-    }
-
-    /// The same of the threads that are there, to the nanosecond: what a thread took that has ended is not in it.
-    pub fn all_threads(self) -> f64 {
         let threads = fs::read_dir(self.path("task")).unwrap().flatten();
         let spent = threads.filter_map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok());
         spent.map(|text| text.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9).sum()

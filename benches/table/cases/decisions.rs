@@ -169,7 +169,7 @@ fn people(hub: &Hub, folder: &Path, count: usize) -> f64 {
     fs::write(folder.join("people.csv"), feed).unwrap();
     let begun = Watch::start();
     hub.run(&["import", "hr", "people.csv"]);
-    hub.run(&["status", "--wait", "600"]);
+    hub.quiet();
     begun.seconds()
 }
 

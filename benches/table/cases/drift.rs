@@ -73,8 +73,8 @@ pub fn run(size: Size) -> Vec<Row> {
 
 fn reconciled(runtime: &Runtime, world: &World) -> (Reconciled, f64) {
     world.pass(bailiwick_core::time::SignedDuration::from_secs(60));
-    let before = Process::ME.all_threads();
+    let before = Process::ME.seconds();
     let system = SystemName::new("chat").unwrap();
     let found = runtime.block_on(world.engine.reconcile(&system, true)).unwrap();
-    (found, Process::ME.all_threads() - before)
+    (found, Process::ME.seconds() - before)
 }

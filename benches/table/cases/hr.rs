@@ -57,9 +57,9 @@ pub fn run(size: Size) -> Vec<Row> {
     for pair in 0..PAIRS {
         let text = feed(people, TURNS[pair % TURNS.len()]);
         // The file that lies there is the one before, of the same length but for the names of departments.
-        let before = Process::ME.all_threads();
+        let before = Process::ME.seconds();
         assert_eq!(runtime.block_on(parse(&connector, &line)), people);
-        let floor = Process::ME.all_threads() - before;
+        let floor = Process::ME.seconds() - before;
         let (events, seconds) = import(&runtime, &mut world, &text);
         assert_eq!(events, changes(people) as u64);
         pairs.push(floor, seconds);
@@ -87,10 +87,10 @@ fn feed(people: usize, department: &str) -> String {
 /// Imports a file and lets what follows settle; gives how many events there were, and what the import took.
 fn import(runtime: &Runtime, world: &mut World, text: &str) -> (u64, f64) {
     std::fs::write(world.folder.path().join("current.csv"), text).unwrap();
-    let before = Process::ME.all_threads();
+    let before = Process::ME.seconds();
     let source = SourceName::new("hr").unwrap();
     let imported = runtime.block_on(world.engine.import(&source, Digest::of(text.as_bytes()))).unwrap();
-    let seconds = Process::ME.all_threads() - before;
+    let seconds = Process::ME.seconds() - before;
     runtime.block_on(async { while world.engine.work().await.unwrap().taken > 0 {} });
     (imported.events.values().sum(), seconds)
 }

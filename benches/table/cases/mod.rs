@@ -6,8 +6,10 @@ mod drift;
 mod effective;
 mod evidence;
 mod hr;
+mod joiners;
 mod ldap;
 mod leaver;
+mod over_http;
 mod plan;
 mod policy;
 mod reconcile;
@@ -29,13 +31,15 @@ pub struct Case {
 }
 
 /// All of them.
-pub const CASES: [Case; 13] = [
+pub const CASES: [Case; 15] = [
     case("1", "reconciling what has not changed", reconcile::run),
+    case("2", "reconciling over HTTP", over_http::run),
     case("3", "a directory, nothing changed", ldap::run),
     case("4", "reconciling what has changed", drift::run),
     case("5", "an HR file that says little new", hr::run),
     case("6", "policy over everybody", policy::run),
     case("7", "an event becomes a durable plan", plan::run),
+    with_hub("8", "joiners on 8 systems", joiners::run),
     with_hub("9", "decisions", decisions::run),
     case("10", "evidence", evidence::run),
     case("11", "effective access", effective::run),

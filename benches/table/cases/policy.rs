@@ -185,9 +185,9 @@ fn one_rule(people: usize) -> Row {
         );
         let change = world.engine.configuration_change(&configuration).await.unwrap();
         world.engine.configure(&configuration, change.digest, Actor::Operator("bench".into())).await.unwrap();
-        let (watch, processor) = (Watch::start(), Process::ME.all_threads());
+        let (watch, processor) = (Watch::start(), Process::ME.seconds());
         while world.engine.work().await.unwrap().taken > 0 {}
-        let (seconds, processor) = (watch.seconds(), Process::ME.all_threads() - processor);
+        let (seconds, processor) = (watch.seconds(), Process::ME.seconds() - processor);
         let decided = (events(&world).await - before) as f64;
         let touched = people.div_ceil(RARE);
         Row::value(

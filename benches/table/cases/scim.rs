@@ -16,7 +16,7 @@ use crate::{
     Size,
     http::{Client, bare},
     hub::Hub,
-    measure::{Pairs, each},
+    measure::{Pairs, Spread, each},
     row::{Goal, Row, medians},
 };
 
@@ -75,6 +75,14 @@ pub fn run(size: Size) -> Vec<Row> {
         Row::ratio(work, "the same on a group of 100, wall", Goal::AtMost(1.5), &pairs)
             .with(medians(&pairs, 1, "a change")),
     );
+    let highest = hub.process().highest() as f64;
+    rows.push(Row::value(
+        format!("the provider's memory at its height, with {users} users"),
+        "—",
+        Goal::Shown,
+        "MiB",
+        Spread::one(highest / f64::from(1 << 20)),
+    ));
     rows
 }
 

@@ -55,7 +55,7 @@ pub fn run(size: Size) -> Vec<Row> {
     }
     fs::write(folder.path().join("people.csv"), feed).unwrap();
     hub.run(&["import", "hr", "people.csv"]);
-    hub.run(&["status", "--wait", "600"]);
+    hub.quiet();
     let shown = hub.run(&["identity", "show", &format!("hr/{}", people - 1)]);
     assert!(shown.contains(&format!("Person {}", people - 1)), "{shown}");
     hub.kill();
