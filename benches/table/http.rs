@@ -8,9 +8,12 @@ use std::{
 use axum::{Router, body::Bytes, http::header, routing::any};
 use tokio::{net::TcpListener, runtime::Runtime};
 
-/// One connection that is kept.
+/// One connection that is kept, or, when the server keeps none, one for each call.
 pub struct Client {
     stream: BufReader<TcpStream>,
+    address: String,
+    /// Whether the server has said that it closes the connection.
+    closed: bool,
     token: String,
     /// The body of the last answer.
     pub answer: Vec<u8>,
@@ -19,9 +22,13 @@ pub struct Client {
 impl Client {
     /// Connects, and shows this token with every call.
     pub fn new(address: &str, token: &str) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Self { stream: BufReader::new(stream), token: token.to_owned(), answer: Vec::new() }
+        Self {
+            stream: connected(address),
+            address: address.to_owned(),
+            closed: false,
+            token: token.to_owned(),
+            answer: Vec::new(),
+        }
     }
 
     /// Shows another token from now on.
@@ -38,6 +45,10 @@ impl Client {
             self.token,
             body.len()
         );
+        if self.closed {
+            self.stream = connected(&self.address);
+            self.closed = false;
+        }
         self.stream.get_mut().write_all(request.as_bytes()).unwrap();
         let (mut status, mut length, mut line) = (0, 0, String::new());
         loop {
@@ -47,8 +58,11 @@ impl Client {
                 "{method} {path}: the connection is closed"
             );
             let lower = line.trim().to_ascii_lowercase();
-            if let Some(rest) = lower.strip_prefix("http/1.1 ") {
-                status = rest[..3].parse().unwrap();
+            if let Some(rest) = lower.strip_prefix("http/1.") {
+                status = rest[2..5].parse().unwrap();
+                self.closed = rest.starts_with('0');
+            } else if lower == "connection: close" {
+                self.closed = true;
             } else if let Some(rest) = lower.strip_prefix("content-length:") {
                 length = rest.trim().parse().unwrap();
             } else if lower.is_empty() {
@@ -65,6 +79,12 @@ impl Client {
         let status = self.call(method, path, body);
         assert_eq!(status, expect, "{method} {path}: {}", String::from_utf8_lossy(&self.answer));
     }
+}
+
+fn connected(address: &str) -> BufReader<TcpStream> {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_nodelay(true).unwrap();
+    BufReader::new(stream)
 }
 
 /// A handler that reads what it is sent and answers with these bytes, whatever it is asked; gives where it listens.

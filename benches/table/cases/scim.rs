@@ -1,5 +1,6 @@
 //! What the SCIM provider costs: `GET /Users/{id}` against a bare handler that answers with the same bytes, `POST /Users`
 //! against one durable insert into a store of the same kind, and one more member of a group of many against one of 100.
+//! Then the same calls of `scim2-server`, a provider in Python that keeps everything in memory.
 //!
 //! The hub is the program itself, in a process of its own.
 
@@ -17,6 +18,7 @@ use crate::{
     http::{Client, bare},
     hub::Hub,
     measure::{Pairs, Spread, each},
+    python::{Provider, TOKEN},
     row::{Goal, Row, medians},
 };
 
@@ -62,19 +64,21 @@ pub fn run(size: Size) -> Vec<Row> {
     rows.extend(listed(&runtime, &mut client, &hub, &token, users));
     rows.push(created(&runtime, &mut client, folder.path(), users));
     rows.push(patched(&runtime, &mut client, folder.path(), &ids, users));
-    let small = group(&mut client, "small", &ids[1..101]);
-    let large = group(&mut client, "large", &ids[1..=members]);
+    let small = group(&mut client, "/scim/v2", "small", &ids[1..101]);
+    let large = group(&mut client, "/scim/v2", "large", &ids[1..=members]);
+    let [small, large] = [small, large].map(|id| format!("/scim/v2/Groups/{id}"));
     let mut other = Client::new(&hub.address, &token);
     let pairs = Pairs::of(
         PAIRS,
-        |_| in_and_out(&mut client, &small, &ids[0]),
-        |_| in_and_out(&mut other, &large, &ids[0]),
+        |_| in_and_out(&mut client, &small, &ids[0], 8),
+        |_| in_and_out(&mut other, &large, &ids[0], 8),
     );
     let work = format!("one member more of a group of {members}");
     rows.push(
         Row::ratio(work, "the same on a group of 100, wall", Goal::AtMost(1.5), &pairs)
             .with(medians(&pairs, 1, "a change")),
     );
+    rows.extend(beside_another(&mut client, &ids[..size.of(10_000) + 1]));
     let highest = hub.process().highest() as f64;
     rows.push(Row::value(
         format!("the provider's memory at its height, with {users} users"),
@@ -177,6 +181,40 @@ fn patched(
         .with(medians(&pairs, 1, "a call"))
 }
 
+/// The same calls of `scim2-server`, which has nobody else in it.
+fn beside_another(client: &mut Client, ids: &[String]) -> Vec<Row> {
+    const FEW: usize = 5;
+    let members = ids.len() - 1;
+    let goal = Goal::AtLeast(30.0);
+    let (post, patch) = ("POST a user, durable", format!("one member more of a group of {members}"));
+    let against = "`scim2-server` in memory, wall";
+    let other = match Provider::start() {
+        Err(why) => {
+            return vec![Row::without(post, against, goal, &*why), Row::without(patch, against, goal, why)];
+        }
+        Ok(other) => other,
+    };
+    let mut theirs = Client::new(&other.address, TOKEN);
+    let push = |client: &mut Client, root: &str, pair: usize| {
+        each(20, |at| {
+            let body = user(&format!("b{pair}x{at}@bench.test"));
+            drop(made(client, &format!("{root}/Users"), &body));
+        })
+    };
+    let posted = Pairs::of(FEW, |pair| push(&mut theirs, "/v2", pair), |pair| push(client, "/scim/v2", pair));
+    let groups =
+        [group(&mut theirs, "/v2", "another", &ids[1..]), group(client, "/scim/v2", "another", &ids[1..])];
+    let patched = Pairs::of(
+        FEW,
+        |_| in_and_out(&mut theirs, &format!("/v2/Groups/{}", groups[0]), &ids[0], 2),
+        |_| in_and_out(client, &format!("/scim/v2/Groups/{}", groups[1]), &ids[0], 8),
+    );
+    vec![
+        Row::ratio(post, against, goal, &posted).with(medians(&posted, 1, "a call")),
+        Row::ratio(patch, against, goal, &patched).with(medians(&patched, 1, "a change")),
+    ]
+}
+
 fn user(name: &str) -> String {
     json!({
         "schemas": [USER], "userName": name, "displayName": name, "active": true,
@@ -215,10 +253,10 @@ fn crowd(client: &mut Client, n: usize) -> Vec<String> {
     ids
 }
 
-fn group(client: &mut Client, name: &str, members: &[String]) -> String {
+fn group(client: &mut Client, root: &str, name: &str, members: &[String]) -> String {
     let members: Vec<Value> = members.iter().map(|id| json!({ "value": id })).collect();
     let body = json!({ "schemas": [GROUP], "displayName": name, "members": members });
-    made(client, "/scim/v2/Groups?attributes=displayName", &body.to_string())
+    made(client, &format!("{root}/Groups?attributes=displayName"), &body.to_string())
 }
 
 fn patch(op: &str, id: &str) -> String {
@@ -229,8 +267,8 @@ fn patch(op: &str, id: &str) -> String {
     json!({ "schemas": [PATCH], "Operations": [operation] }).to_string()
 }
 
-/// Seconds to take somebody into a group or out again.
-fn in_and_out(client: &mut Client, group: &str, id: &str) -> f64 {
-    let path = format!("/scim/v2/Groups/{group}?attributes=displayName");
-    each(8, |at| client.must(200, "PATCH", &path, &patch(["add", "remove"][at % 2], id)))
+/// Seconds to take somebody into a group or out again, so many times.
+fn in_and_out(client: &mut Client, group: &str, id: &str, times: usize) -> f64 {
+    let path = format!("{group}?attributes=displayName");
+    each(times, |at| client.must(200, "PATCH", &path, &patch(["add", "remove"][at % 2], id)))
 }
