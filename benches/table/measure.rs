@@ -133,11 +133,12 @@ pub fn each(count: usize, work: impl FnMut(usize)) -> f64 {
     wall(|| (0..count).for_each(work)) / count as f64
 }
 
-/// Seconds of the processor that this thread takes.
+/// Seconds of the processor that this thread takes. The kernel brings its account up to date every few milliseconds: what
+/// is measured should take much longer.
 pub fn cpu(work: impl FnOnce()) -> f64 {
     let before = thread_seconds();
     work();
-    thread_seconds() - before
+    (thread_seconds() - before).max(f64::MIN_POSITIVE)
 }
 
 fn thread_seconds() -> f64 {

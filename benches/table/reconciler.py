@@ -51,7 +51,7 @@ def in_duckdb(file):
     user = "STRUCT(id VARCHAR, active BOOLEAN, displayName VARCHAR, userName VARCHAR, groups STRUCT(value VARCHAR)[])"
     shown = f"""
         SELECT u.id AS id, u.active AS active, u.displayName AS name, u.userName AS login,
-               list_sort(list_transform(u.groups, g -> g.value)) AS groups
+               list_sort(list_transform(u.groups, lambda g: g.value)) AS groups
         FROM (SELECT unnest(Resources) AS u FROM read_json('{file}', format = 'newline_delimited',
               columns = {{Resources: '{user}[]'}}, maximum_object_size = 67108864))
     """

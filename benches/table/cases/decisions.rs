@@ -1,6 +1,6 @@
 //! What a decision costs: `POST /access/v1/evaluation` against a bare handler that is asked the same and answers with
 //! the same bytes, with 30 and with 1,000 policies; asked about people who are asked about again and again, and about
-//! anybody at all.
+//! anybody at all. Then the same decision without HTTP, against Cedar with all policies (`sliced.rs`).
 //!
 //! The hub is the program itself, in a process of its own; so both share the cores with who asks, from four connections
 //! at once.
@@ -114,6 +114,7 @@ pub fn run(size: Size) -> Vec<Row> {
     // Each of the two relative to the same handler, so that what other programs do is in neither.
     let more = Spread::one(few[2].median / few[0].median);
     rows.push(Row::value("1,000 policies, the same people", "30 policies", Goal::AtMost(2.0), "×", more));
+    rows.push(super::sliced::row());
     let denied = throughput(&mut ours, hot, 5, Some(false));
     rows.push(
         Row::value(
@@ -129,7 +130,7 @@ pub fn run(size: Size) -> Vec<Row> {
 }
 
 /// So many policies: a permit for each action of each department, as far as they go, and three that forbid.
-fn policies(count: usize) -> String {
+pub(super) fn policies(count: usize) -> String {
     let mut text = String::new();
     for n in 0..count - 3 {
         let (action, department) = (n % ACTIONS, n / ACTIONS);

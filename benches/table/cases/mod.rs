@@ -14,6 +14,7 @@ mod plan;
 mod policy;
 mod reconcile;
 mod scim;
+mod sliced;
 mod start;
 
 use crate::{Size, row::Row};

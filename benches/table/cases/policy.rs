@@ -11,13 +11,15 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use bailiwick_core::{
     access::AccessClass,
-    id::{EntitlementName, Tenant},
+    event::{Event, EventKind},
+    id::EntitlementName,
     policy::{AttributeType, Attributes, EntitlementFacts, PolicyFile, PolicySet, Vocabulary},
     record::Actor,
 };
-use bailiwick_store::{Select, Table};
+use bailiwick_engine::Configuration;
+use bailiwick_store::Table;
 
-use super::{folder, plan::configure_without_rules};
+use super::folder;
 use crate::{
     Size,
     measure::{Pairs, Process, Spread, Watch, cpu},
@@ -164,8 +166,8 @@ fn one_rule(people: usize) -> Row {
     let folder = folder();
     runtime.block_on(async {
         let store = bailiwick_store::open(&folder.path().join("hub.db").display().to_string()).await.unwrap();
-        let mut world = World::on(store, 1, &[("chat", &[])]).await;
-        configure_without_rules(&mut world).await;
+        let world = World::on(store, 1, &[("chat", &[])]).await;
+        configured(&world, &with_one_rule(&world, "Nowhere")).await;
         let lines: Vec<String> = (0..people)
             .map(|n| {
                 let department = if n % RARE == 0 { "Rare" } else { ["Engineering", "Sales"][n % 2] };
@@ -174,21 +176,13 @@ fn one_rule(people: usize) -> Row {
             .collect();
         world.deliver(&lines.iter().map(String::as_str).collect::<Vec<_>>()).await.unwrap();
         while world.engine.work().await.unwrap().taken > 0 {}
-        let before = events(&world).await;
-        let mut configuration = world.configuration();
-        let text = &mut configuration.policies[0].text;
-        *text =
-            text.replace("!resource.privileged && !resource.destructive", "resource.cause == \"nothing\"");
-        *text = text.replace(
-            "when { principal.department == \"Finance\" }",
-            "when { principal.department == \"Finance\" || principal.department == \"Rare\" }",
-        );
-        let change = world.engine.configuration_change(&configuration).await.unwrap();
-        world.engine.configure(&configuration, change.digest, Actor::Operator("bench".into())).await.unwrap();
+        let rare = with_one_rule(&world, "Rare");
+        configured(&world, &rare).await;
         let (watch, processor) = (Watch::start(), Process::ME.seconds());
         while world.engine.work().await.unwrap().taken > 0 {}
         let (seconds, processor) = (watch.seconds(), Process::ME.seconds() - processor);
-        let decided = (events(&world).await - before) as f64;
+        let events: Vec<Event> = world.all(Table::Events).await;
+        let decided = events.iter().filter(|event| event.kind == EventKind::PolicyChanged).count() as f64;
         let touched = people.div_ceil(RARE);
         Row::value(
             format!("one rule changes, over {people} identities: who is decided again"),
@@ -205,7 +199,17 @@ fn one_rule(people: usize) -> Row {
     })
 }
 
-async fn events(world: &World) -> i64 {
-    let mut tx = world.store.read().await.unwrap();
-    tx.count(&Tenant::single(), Select::from(Table::Events)).await.unwrap()
+/// A configuration with one rule of who holds what, about a department; nobody approves anything.
+fn with_one_rule(world: &World, department: &str) -> Configuration {
+    let mut configuration = world.configuration();
+    configuration.policies[0].text = format!(
+        "@id(\"all\") permit(principal, action == Action::\"hold\", resource == Entitlement::\"chat/account\") \
+         when {{ principal.department == \"{department}\" }};"
+    );
+    configuration
+}
+
+async fn configured(world: &World, configuration: &Configuration) {
+    let digest = world.engine.configuration_change(configuration).await.unwrap().digest;
+    world.engine.configure(configuration, digest, Actor::Operator("bench".into())).await.unwrap();
 }
