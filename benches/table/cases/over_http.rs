@@ -129,6 +129,9 @@ fn in_files(accounts: usize) -> Vec<Row> {
     vec![Row::ratio(work, against, goal, &pairs).with(medians(&pairs, accounts, "an account"))]
 }
 
+/// What is done with each account.
+type Look<'l> = &'l mut (dyn FnMut(&Shown, &mut Index, &mut Vec<u8>, Object<'_>) + Send);
+
 /// The connector, and what it should be shown.
 struct Ours {
     scim: Scim,
@@ -171,7 +174,7 @@ impl Ours {
         assert_eq!((same, self.index.unseen()), (self.accounts, 0));
     }
 
-    async fn each(&mut self, look: &mut (dyn FnMut(&Shown, &mut Index, &mut Vec<u8>, Object<'_>) + Send)) {
+    async fn each(&mut self, look: Look<'_>) {
         let mut cursor = None::<String>;
         loop {
             let (shown, index, scratch) = (&self.shown, &mut self.index, &mut self.scratch);
