@@ -6,7 +6,7 @@ use super::{
 };
 
 /// A crate, what it may depend on, and what its tests and its testkit may use on top.
-const ARROWS: [(&str, &[&str], &[&str]); 9] = [
+const ARROWS: [(&str, &[&str], &[&str]); 10] = [
     ("core", &[], &[]),
     ("evidence", &[], &[]),
     ("connector", &["core"], &["lab"]),
@@ -23,6 +23,7 @@ const ARROWS: [(&str, &[&str], &[&str]); 9] = [
         &["engine", "connectors", "connector", "store", "evidence", "core", "lab"],
         &["engine", "connector", "store"],
     ),
+    ("benches", &[], &["core", "evidence", "connector", "connectors", "store", "lab", "engine"]),
     ("xtask", &[], &[]),
 ];
 
@@ -177,6 +178,9 @@ mod tests {
         check("hub", "lab", "", true);
         check("lab", "engine", "", false);
         check("store", "engine", "", false);
+        check("benches", "store", "dev", true);
+        check("benches", "store", "", false);
+        check("benches", "hub", "dev", false);
         let planted = tree(
             "bailiwick-core",
             "[package]\n[dependencies]\nbailiwick-store.workspace = true\n",

@@ -117,7 +117,7 @@ impl Tree {
 fn is_test(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     path.contains("/tests/")
-        || path.contains("/benches/")
+        || path.starts_with("benches/")
         || name == "tests.rs"
         || name.ends_with("_tests.rs")
 }

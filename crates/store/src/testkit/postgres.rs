@@ -2,7 +2,7 @@
 //!
 //! Promises: it listens on a Unix socket in a directory of its own, keeps nothing, and stops when the
 //! test program ends, however it ends. PostgreSQL refuses to run as root, so root runs it as the user
-//! `postgres`.
+//! `postgres`. Its commits wait for no disk, unless a benchmark asks for one whose commits do.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -24,8 +24,21 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 /// When PostgreSQL is not installed or does not start.
 pub async fn database() -> Option<String> {
     static SERVER: LazyLock<Option<Server>> = LazyLock::new(|| Server::start("", "-F"));
+    Some(new_database(SERVER.as_ref()?).await)
+}
+
+/// The same on a server whose commits are on disk when they are done.
+///
+/// # Panics
+///
+/// When PostgreSQL is not installed or does not start.
+pub async fn durable_database() -> Option<String> {
+    static SERVER: LazyLock<Option<Server>> = LazyLock::new(|| Server::start("", ""));
+    Some(new_database(SERVER.as_ref()?).await)
+}
+
+async fn new_database(server: &Server) -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let server = SERVER.as_ref()?;
     let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
     let mut connection = PgConnection::connect(&server.address("postgres")).await.unwrap();
     // A language orders texts otherwise than by bytes, and the store must not care. Not every build of
@@ -36,7 +49,7 @@ pub async fn database() -> Option<String> {
         connection.execute(AssertSqlSafe(create)).await.unwrap();
     }
     connection.close().await.unwrap();
-    Some(server.address(&name))
+    server.address(&name)
 }
 
 struct Server {

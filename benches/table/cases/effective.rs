@@ -1,48 +1,43 @@
 //! Effective access computed in full against a bare traversal of the same edges, and what a change costs.
 //!
 //! 20,000 groups on 5 levels, each in two of the next; 100 circles of two on the third; accounts with 5 memberships
-//! each on the lowest. One process, one thread, pairs interleaved, CPU time of the thread.
+//! each on the lowest. One process, one thread, CPU time of the thread.
 //!
 //! The floor is what a program does that wants nothing but the number of effective memberships: for each account it
 //! follows each edge above it once and counts the groups that it meets, of which it remembers only for whom it met
 //! them last. Its edges lie ready for that, account after account and group after group; laying them so is not
 //! counted. Ours takes the pairs as they come, computes the graph, which can be asked and changed in both directions
-//! then, and shows each account with all its groups in order. Goal: at most 3 × the floor.
+//! then, and shows each account with all its groups in order.
 //!
-//! Then single changes of the same graph: memberships out and in again, goal at most 1/10,000 of the full
-//! computation; nestings out and in again with everybody shown who loses or gains, and what, goal at most 2 us for
-//! each of them.
-//!
-//! `cargo bench -p bailiwick-core --bench effective [-- ACCOUNTS]`
-
-#![allow(clippy::unwrap_used, reason = "a benchmark that cannot run should stop")]
-
-use std::fs;
+//! Then single changes of the same graph: memberships out and in again, and nestings out and in again with everybody
+//! shown who loses or gains, and what.
 
 use bailiwick_core::effective::{Account, Change, Graph, Group};
 
+use crate::{
+    Size,
+    measure::{Pairs, Process, Spread, cpu},
+    population::{Dice, HELD, LEVELS, NESTED, memberships, nestings},
+    row::{Goal, Row, time},
+};
+
 const PAIRS: usize = 7;
-/// How many groups are on each level, from below.
-const LEVELS: [u32; 5] = [10_000, 5_000, 3_000, 1_500, 500];
-const GROUPS: u32 = 20_000;
-const MEMBERSHIPS: u32 = 5;
-const CIRCLES: u32 = 100;
 /// How many single memberships are changed in a pair.
 const CHANGES: u32 = 40_000;
 /// How many nestings on each level, from below, are changed in a run: the higher, the more depends on one.
 const EDGES: [usize; 4] = [300, 100, 24, 6];
 
-fn main() {
-    let accounts: u32 = std::env::args().filter_map(|a| a.parse().ok()).next().unwrap_or(1_000_000);
+/// The case.
+pub fn run(size: Size) -> Vec<Row> {
+    let accounts = size.of(1_000_000) as u32;
     let mut dice = Dice(1);
     let (memberships, nestings) = (memberships(accounts, &mut dice), nestings(&mut dice));
     let floor = Floor::new(accounts, &memberships, &nestings);
-    let before = resident();
+    let before = Process::ME.resident();
     let mut graph = Graph::new(&memberships, &nestings);
-    let grown = resident().saturating_sub(before);
+    let grown = Process::ME.resident().saturating_sub(before);
 
-    let (mut floors, mut builds, mut fulls, mut ratios) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let (mut changes, mut shares) = (Vec::new(), Vec::new());
+    let (mut full, mut single, mut builds) = (Pairs::default(), Pairs::default(), Vec::new());
     let mut pairs = 0;
     for _ in 0..PAIRS {
         let bare = cpu(|| pairs = std::hint::black_box(floor.count()));
@@ -52,33 +47,30 @@ fn main() {
         let show = cpu(|| made.each(|_, groups| shown += std::hint::black_box(groups).len() as u64));
         assert_eq!(shown, pairs);
         drop(made);
-        let change = memberships_out_and_in(&mut graph, accounts, &mut dice);
-        floors.push(bare * 1e3);
-        builds.push(build * 1e3);
-        fulls.push((build + show) * 1e3);
-        ratios.push((build + show) / bare);
-        changes.push(change * 1e6);
-        shares.push((build + show) / change);
+        full.push(bare, build + show);
+        single.push(build + show, memberships_out_and_in(&mut graph, accounts, &mut dice));
+        builds.push(build);
     }
-    let void =
-        floors.iter().copied().fold(0.0, f64::max) > 2.0 * floors.iter().copied().fold(f64::MAX, f64::min);
-    println!(
-        "effective access, {accounts} accounts, {} memberships, {GROUPS} groups, {} nestings, {pairs} pairs, {PAIRS} pairs of runs",
-        memberships.len(),
-        nestings.len()
-    );
-    println!("  floor      min / median / max  {} ms", spread(floors));
-    println!("  computed   min / median / max  {} ms", spread(builds));
-    println!("  and shown  min / median / max  {} ms", spread(fulls));
-    println!("  ratio      min / median / max  {} (goal: at most 3)", spread(ratios));
-    println!("  membership min / median / max  {} us", spread(changes));
-    println!("  full / one min / median / max  {} (goal: at least 10000)", spread(shares));
-    nestings_out_and_in(&mut graph, &nestings, pairs, &mut dice);
-    let bytes = grown as f64 / memberships.len() as f64;
-    println!("  memory     {bytes:.1} bytes a membership, accounts and groups included");
-    if void {
-        println!("  void: the floor itself moved by more than 2 x");
-    }
+    let work = format!("effective access of {accounts} accounts, {} memberships", memberships.len());
+    let mut rows = vec![
+        Row::ratio(work, "a bare traversal, CPU", Goal::AtMost(2.0), &full).with(format!(
+            "floor {}, ours {}, of it {} to compute the graph; {pairs} pairs; {:.1} B a membership",
+            time(full.floor().median),
+            time(full.ours().median),
+            time(Spread::of(builds).median),
+            grown as f64 / memberships.len() as f64
+        )),
+        // A change of a graph is a matter of its edges, not of how many accounts there are: the goal follows the size.
+        Row::ratio(
+            "one membership of the same graph in or out",
+            "computing it in full, CPU",
+            Goal::AtLeast(size.of(20_000) as f64),
+            &single,
+        )
+        .with(format!("{} a change", time(single.ours().median))),
+    ];
+    rows.extend(nestings_out_and_in(&mut graph, &nestings, pairs, &mut dice));
+    rows
 }
 
 /// Seconds for one change of a membership.
@@ -102,8 +94,13 @@ fn memberships_out_and_in(graph: &mut Graph, accounts: u32, dice: &mut Dice) -> 
 }
 
 /// Takes nestings out and puts them back, level by level of what is nested.
-fn nestings_out_and_in(graph: &mut Graph, nestings: &[(Group, Group)], pairs: u64, dice: &mut Dice) {
-    let mut first = 0;
+fn nestings_out_and_in(
+    graph: &mut Graph,
+    nestings: &[(Group, Group)],
+    pairs: u64,
+    dice: &mut Dice,
+) -> Vec<Row> {
+    let (mut first, mut rows) = (0, Vec::new());
     for ((level, groups), edges) in LEVELS.into_iter().enumerate().zip(EDGES) {
         let level_has = |group: &Group| (first..first + groups).contains(&group.0);
         let here: Vec<_> = nestings.iter().filter(|(child, _)| level_has(child)).copied().collect();
@@ -124,12 +121,11 @@ fn nestings_out_and_in(graph: &mut Graph, nestings: &[(Group, Group)], pairs: u6
             costs.push(seconds * 1e6 / (2 * count) as f64);
         }
         proven(graph, here[0], pairs);
-        println!(
-            "  nesting on level {level}, {} accounts gain or lose  min / median / max  {} us each (goal: at most 2)",
-            accounts / (PAIRS * edges) as u64,
-            spread(costs)
-        );
+        let each = accounts / (PAIRS * edges) as u64;
+        let work = format!("one nesting on level {level} in or out, {each} accounts gain or lose");
+        rows.push(Row::value(work, "—", Goal::AtMost(2.0), "µs each", Spread::of(costs)));
     }
+    rows
 }
 
 /// What a change says is lost is what there is less of.
@@ -159,15 +155,16 @@ struct Floor {
 
 impl Floor {
     fn new(accounts: u32, memberships: &[(Account, Group)], nestings: &[(Group, Group)]) -> Self {
+        assert_eq!(memberships.len(), accounts as usize * HELD);
         Self {
             memberships: Rows::new(accounts, memberships.iter().map(|(account, group)| (account.0, group.0))),
-            nestings: Rows::new(GROUPS, nestings.iter().map(|(child, parent)| (child.0, parent.0))),
+            nestings: Rows::new(NESTED, nestings.iter().map(|(child, parent)| (child.0, parent.0))),
         }
     }
 
     /// How many pairs of an account and a group there are, effectively.
     fn count(&self) -> u64 {
-        let mut met_for = vec![u32::MAX; GROUPS as usize];
+        let mut met_for = vec![u32::MAX; NESTED as usize];
         let (mut pairs, mut todo) = (0, Vec::new());
         for account in 0..self.memberships.starts.len() as u32 - 1 {
             let mut meet = |group: u32, todo: &mut Vec<u32>| {
@@ -203,78 +200,4 @@ impl Rows {
     fn of(&self, row: u32) -> &[u32] {
         &self.numbers[self.starts[row as usize] as usize..self.starts[row as usize + 1] as usize]
     }
-}
-
-/// As a listing of groups shows them: group after group, the members of each in no order.
-fn memberships(accounts: u32, dice: &mut Dice) -> Vec<(Account, Group)> {
-    let mut all: Vec<(Account, Group)> = Vec::new();
-    for account in (0..accounts).map(Account) {
-        let first = all.len();
-        while all.len() < first + MEMBERSHIPS as usize {
-            let group = Group(dice.below(LEVELS[0]));
-            if !all[first..].contains(&(account, group)) {
-                all.push((account, group));
-            }
-        }
-    }
-    for at in (1..all.len()).rev() {
-        all.swap(at, dice.below(at as u32 + 1) as usize);
-    }
-    all.sort_by_key(|(_, group)| *group);
-    all
-}
-
-/// Each group is in two of the next level, and some of the third in each other.
-fn nestings(dice: &mut Dice) -> Vec<(Group, Group)> {
-    let mut all = Vec::new();
-    let mut first = 0;
-    for (here, next) in LEVELS.into_iter().zip(LEVELS.into_iter().skip(1)) {
-        for child in (first..first + here).map(Group) {
-            let one = dice.below(next);
-            let other = (one + 1 + dice.below(next - 1)) % next;
-            all.extend([one, other].map(|parent| (child, Group(first + here + parent))));
-        }
-        first += here;
-    }
-    let third = LEVELS[0] + LEVELS[1];
-    for (one, other) in (0..CIRCLES).map(|n| (Group(third + 2 * n), Group(third + 2 * n + 1))) {
-        all.extend([(one, other), (other, one)]);
-    }
-    all
-}
-
-/// Numbers that look thrown and are the same in every run (splitmix64).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, count: u32) -> u32 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.0;
-        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((((word ^ (word >> 31)) >> 32) * u64::from(count)) >> 32) as u32
-    }
-}
-
-/// CPU seconds of this thread that `work` takes.
-fn cpu(work: impl FnOnce()) -> f64 {
-    let nanoseconds = || -> f64 {
-        let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-        text.split(' ').next().unwrap().parse().unwrap()
-    };
-    let before = nanoseconds();
-    work();
-    (nanoseconds() - before) / 1e9
-}
-
-/// Resident bytes of this process.
-fn resident() -> usize {
-    let text = fs::read_to_string("/proc/self/status").unwrap();
-    let line = text.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
-}
-
-fn spread(mut values: Vec<f64>) -> String {
-    values.sort_by(f64::total_cmp);
-    format!("{:.2} / {:.2} / {:.2}", values[0], values[values.len() / 2], values[values.len() - 1])
 }
