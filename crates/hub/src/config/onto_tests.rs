@@ -1,7 +1,5 @@
 //! What a file means that is put onto what is in force.
 
-use std::path::Path;
-
 use super::{
     tests::{SOUND, bundle, read},
     *,
@@ -14,7 +12,7 @@ fn onto(text: &str) -> Result<Configuration, Vec<String>> {
     let check = |_: &str, _: &serde_json::Value| Ok(());
     let rule = |_: &str, _: &serde_json::Value, _: &ScopeRule| Ok(());
     let connectors = Connectors { kinds: &["csv", "scim"], settings: &check, rule: &rule };
-    let read = parse_with(&bundle(&[("b.toml", text)]), Path::new("/data"), &connectors, &base);
+    let read = parse_with(&bundle(&[("b.toml", text)]), &connectors, &base);
     read.map_err(|errors| errors.iter().map(|error| format!("{} {error}", error.code())).collect())
 }
 
@@ -26,7 +24,7 @@ fn a_file_is_put_onto_what_is_in_force_and_may_name_what_is_kept() {
     assert_eq!(names, ["chat/account", "chat/legal", "chat/sales"]);
     assert_eq!((merged.systems.len(), merged.integrations.len(), merged.policies.len()), (1, 2, 1));
     let hr = merged.integrations.iter().find(|one| one.name.as_str() == "hr").unwrap();
-    assert_eq!(hr.endpoint, "file:///data/feeds/hr", "what is kept is kept as it is");
+    assert_eq!(hr.endpoint, "file:feeds/hr", "what is kept is kept as it is");
 }
 
 #[test]
