@@ -7,7 +7,7 @@
 
 mod told;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bailiwick_connector::{Applied, Connector, ConnectorError, Effect, Line, Outcome};
 use bailiwick_core::{
@@ -31,7 +31,7 @@ use tracing::Instrument as _;
 
 use crate::{
     Catalogue, Engine, EngineError, Haste, Job, Result,
-    doors::{self, BEGINS, Behind, What},
+    doors::{self, BEGINS, Back, Behind, What},
     limits::shut_out,
     observe::{is_so, not_somebody_elses},
     outcome::{drop_what_cannot_follow, for_good, told},
@@ -282,9 +282,8 @@ impl Engine {
             };
             under_way.spawn(sending.instrument(span));
         }
-        let sent = self.record_returned(&catalogue, &mut under_way);
-        if let Ok(done) = tokio::time::timeout(self.parts.turn, sent).await {
-            return done.map(|()| None);
+        if self.record_returned(&catalogue, &mut under_way, self.parts.turn).await? {
+            return Ok(None);
         }
         let behind = doors.into_values().map(|door| door.left_behind()).collect();
         Ok(Some(Sending { catalogue, under_way, _behind: behind }))
@@ -292,22 +291,25 @@ impl Engine {
 
     /// Records what becomes of runs that are under way, until all have come back.
     pub(crate) async fn sent_all(&self, mut sending: Sending) -> Result<()> {
-        self.record_returned(&sending.catalogue, &mut sending.under_way).await
+        self.record_returned(&sending.catalogue, &mut sending.under_way, Duration::MAX).await.map(drop)
     }
 
-    async fn record_returned(&self, catalogue: &Catalogue, under_way: &mut JoinSet<Returned>) -> Result<()> {
-        while let Some(first) = under_way.join_next().await {
-            let mut returned = vec![first];
-            while let Some(next) = under_way.try_join_next() {
-                returned.push(next);
+    /// Records what comes back within the patience; whether that was all.
+    async fn record_returned(
+        &self,
+        catalogue: &Catalogue,
+        under_way: &mut JoinSet<Returned>,
+        patience: Duration,
+    ) -> Result<bool> {
+        let mut patience = Box::pin(tokio::time::sleep(patience));
+        let lost = |e| EngineError::Inconsistent(format!("a run ended abnormally: {e}"));
+        loop {
+            match doors::back(under_way, &mut patience).await.map_err(lost)? {
+                Back::Some(returned) => self.record_all(catalogue, returned).await?,
+                Back::All => return Ok(true),
+                Back::NotYet => return Ok(false),
             }
-            let returned: Vec<Returned> = returned
-                .into_iter()
-                .collect::<Result<_, _>>()
-                .map_err(|e| EngineError::Inconsistent(format!("a run ended abnormally: {e}")))?;
-            self.record_all(catalogue, returned).await?;
         }
-        Ok(())
     }
 
     async fn record_all(&self, catalogue: &Catalogue, returned: Vec<Returned>) -> Result<()> {

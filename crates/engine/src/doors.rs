@@ -7,6 +7,7 @@
 
 use std::{
     collections::BTreeMap,
+    pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicI64, AtomicU32, AtomicUsize, Ordering},
@@ -18,7 +19,11 @@ use bailiwick_core::{
     id::SystemName,
     time::{SignedDuration, Timestamp},
 };
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    task::{JoinError, JoinSet},
+    time::Sleep,
+};
 
 /// How many go through a door at a time.
 const AT_A_TIME: usize = 16;
@@ -116,6 +121,35 @@ impl Drop for Behind {
     fn drop(&mut self) {
         self.0.behind.fetch_sub(1, Ordering::SeqCst);
     }
+}
+
+/// What came back of what is under way.
+pub(crate) enum Back<T> {
+    /// These, and there may be more.
+    Some(Vec<T>),
+    /// Nothing is under way any more.
+    All,
+    /// The patience is over.
+    NotYet,
+}
+
+/// Waits for what is under way. Whatever came back is given, so that none of it is lost when the patience is over: that ends the
+/// waiting, never what is done with an answer.
+pub(crate) async fn back<T: 'static>(
+    under_way: &mut JoinSet<T>,
+    patience: &mut Pin<Box<Sleep>>,
+) -> Result<Back<T>, JoinError> {
+    let first = tokio::select! {
+        biased;
+        next = under_way.join_next() => next,
+        () = patience => return Ok(Back::NotYet),
+    };
+    let Some(first) = first else { return Ok(Back::All) };
+    let mut some = vec![first?];
+    while let Some(next) = under_way.try_join_next() {
+        some.push(next?);
+    }
+    Ok(Back::Some(some))
 }
 
 /// When what could not be begun is looked at again.

@@ -9,6 +9,7 @@ mod look;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use bailiwick_connector::ConnectorError;
@@ -42,7 +43,7 @@ use crate::{
     apply::{UNDECLARED_MS, later},
     audit::unlogged,
     control::with_control,
-    doors::{self, BEGINS, What},
+    doors::{self, BEGINS, Back, What},
     finding::Wrong,
     purge::purge_date,
     task::Attested,
@@ -123,9 +124,8 @@ impl Engine {
             tx.postpone(self.tenant(), &item, due, false).await?;
             tx.commit().await?;
         }
-        let read = self.conclude_returned(&catalogue, &mut under_way);
-        if let Ok(done) = tokio::time::timeout(self.parts.turn, read).await {
-            return done.map(|()| None);
+        if self.conclude_returned(&catalogue, &mut under_way, self.parts.turn).await? {
+            return Ok(None);
         }
         let behind = doors.into_values().map(|door| door.left_behind()).collect();
         Ok(Some(Reading { catalogue, under_way, _behind: behind }))
@@ -133,19 +133,24 @@ impl Engine {
 
     /// Concludes from readings that are under way, until all have come back.
     pub(crate) async fn read_all(&self, mut reading: Reading) -> Result<()> {
-        self.conclude_returned(&reading.catalogue, &mut reading.under_way).await
+        self.conclude_returned(&reading.catalogue, &mut reading.under_way, Duration::MAX).await.map(drop)
     }
 
-    async fn conclude_returned(&self, catalogue: &Catalogue, under_way: &mut JoinSet<Seen>) -> Result<()> {
-        while let Some(first) = under_way.join_next().await {
-            let mut seen = vec![first];
-            while let Some(next) = under_way.try_join_next() {
-                seen.push(next);
-            }
-            let seen: Vec<Seen> = seen
-                .into_iter()
-                .collect::<Result<_, _>>()
-                .map_err(|e| EngineError::Inconsistent(format!("a reading ended abnormally: {e}")))?;
+    /// Concludes from what comes back within the patience; whether that was all.
+    async fn conclude_returned(
+        &self,
+        catalogue: &Catalogue,
+        under_way: &mut JoinSet<Seen>,
+        patience: Duration,
+    ) -> Result<bool> {
+        let mut patience = Box::pin(tokio::time::sleep(patience));
+        let lost = |e| EngineError::Inconsistent(format!("a reading ended abnormally: {e}"));
+        loop {
+            let seen = match doors::back(under_way, &mut patience).await.map_err(lost)? {
+                Back::Some(seen) => seen,
+                Back::All => return Ok(true),
+                Back::NotYet => return Ok(false),
+            };
             if self.conclude_group(catalogue, &seen).await.is_err() {
                 for one in &seen {
                     let outcome = self.conclude_group(catalogue, std::slice::from_ref(one)).await;
@@ -153,7 +158,6 @@ impl Engine {
                 }
             }
         }
-        Ok(())
     }
 
     async fn come_again(&self, item: &Work, due: Timestamp) -> Result<()> {

@@ -78,6 +78,13 @@ impl Ear {
 struct Beside(Mutex<JoinSet<()>>);
 
 impl Beside {
+    /// How much is under way.
+    async fn under_way(&self) -> usize {
+        let mut under_way = self.0.lock().await;
+        while under_way.try_join_next().is_some() {}
+        under_way.len()
+    }
+
     /// Begins more; gives how much is under way.
     async fn begin(&self, engine: &Arc<Engine>, begun: Vec<Slow>) -> usize {
         let mut under_way = self.0.lock().await;
@@ -267,6 +274,8 @@ impl Worker {
     /// Does what is due; gives back how long there is nothing to do.
     async fn turn(&self, turn: u64) -> Duration {
         let (before, _) = self.leavers.state();
+        // What ends while the queue is looked at may have queued more.
+        let beside = self.beside.under_way().await;
         let found = match self.engine.work().await {
             Ok(found) => found,
             Err(error) => {
@@ -285,7 +294,8 @@ impl Worker {
         let now = self.engine.now();
         let due = found.next.map(|next| next.duration_since(now));
         let leavers = self.leavers.state() == (before, false);
-        let quiet = found.taken == 0 && slow == 0 && leavers && due.is_none_or(|due| due > SOON);
+        let quiet =
+            found.taken == 0 && beside == 0 && slow == 0 && leavers && due.is_none_or(|due| due > SOON);
         self.pulse.send_replace(Pulse { turn, quiet, queued: found.queued, next: found.next, failing });
         match due {
             _ if found.taken > 0 => Duration::ZERO,
