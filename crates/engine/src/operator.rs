@@ -13,12 +13,15 @@ use bailiwick_core::{
     time::{SignedDuration, Timestamp},
 };
 use bailiwick_store::{
-    Entity, Filter, Select, Stored, Table, Tx, Update,
+    Entity, Filter, Select, StoreError, Stored, Table, Tx, Update,
     entities::{Credential, Operator, Subject},
     get, select,
 };
 
 use crate::{Engine, EngineError, OperatorRequest, Result};
+
+/// How often a credential is put in its place where other nodes are at the same rows.
+const SEALING: u32 = 8;
 
 impl Engine {
     /// Adds an operator and gives their token, which is shown this once and kept only as a digest.
@@ -162,6 +165,23 @@ impl Engine {
         secret: Secret,
         by: Actor,
     ) -> Result<()> {
+        for _ in 1..SEALING {
+            match self.seal_now(integration, purpose, &secret, by.clone()).await {
+                // Another node has written a row that this one would have: nothing was done.
+                Err(EngineError::Store(StoreError::Conflict { .. })) => {}
+                done => return done,
+            }
+        }
+        self.seal_now(integration, purpose, &secret, by).await
+    }
+
+    async fn seal_now(
+        &self,
+        integration: &IntegrationName,
+        purpose: Purpose,
+        secret: &Secret,
+        by: Actor,
+    ) -> Result<()> {
         let mut tx = self.begin().await?;
         let stored = get::<Integration>(&mut *tx, self.tenant(), integration.as_str())
             .await?
@@ -173,7 +193,7 @@ impl Engine {
             return Err(EngineError::NotFound { kind: "purpose to set", name: purpose.as_str().into() });
         }
         let context = SealContext::of(self.tenant(), &stored.value, purpose)?;
-        let sealed = self.parts.broker.seal(&context, &secret, self.entropy());
+        let sealed = self.parts.broker.seal(&context, secret, self.entropy());
         let credential = Credential {
             integration: integration.clone(),
             purpose,
