@@ -541,6 +541,8 @@ impl Engine {
     pub(crate) async fn close_case(&self, tx: &mut dyn Tx, stored: Stored<Case>) -> Result<()> {
         let now = self.now();
         let id = stored.value.id;
+        // Of two who conclude the last cells at the same time, neither would see those of the other.
+        tx.lock(&format!("case/{:02x}", id.as_bytes()[15]), "verify", now.as_millisecond(), 0).await?;
         let mine = Select::from(Table::Cells).filter(Filter::Is("case_id", id.to_string().into()));
         let cells: Vec<Cell> =
             select::<Cell>(tx, self.tenant(), mine).await?.into_iter().map(|s| s.value).collect();

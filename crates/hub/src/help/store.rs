@@ -59,7 +59,7 @@ pub(super) const LINES: &[Line] = &[
     ("key-file-unreadable", "the key file cannot be read", "check its path and that you may read it"),
     (
         "key-wrong",
-        "the key file is not the one that the credentials are sealed with",
+        "the key file is not the one that this store was set up with",
         "use the key file that this store was set up with, with BAILIWICK_KEY_FILE or `DIR/key`",
     ),
     (
