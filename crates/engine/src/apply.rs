@@ -31,7 +31,7 @@ use tracing::Instrument as _;
 
 use crate::{
     Catalogue, Engine, EngineError, Haste, Job, Result,
-    doors::{self, BEGINS, Back, Behind, What},
+    doors::{self, BEGINS_MS, Back, Behind, What},
     limits::shut_out,
     observe::{is_so, not_somebody_elses},
     outcome::{drop_what_cannot_follow, for_good, told},
@@ -258,7 +258,7 @@ impl Engine {
         ready: Vec<Taken>,
         leased: Timestamp,
     ) -> Result<Option<Sending>> {
-        let latest = leased.saturating_add(BEGINS).unwrap_or(leased);
+        let latest = later(leased, BEGINS_MS);
         let mut under_way = JoinSet::new();
         let mut doors = BTreeMap::new();
         for taken in ready {
@@ -367,7 +367,7 @@ impl Engine {
         let mut update = Update::new(record).replace(&run, current.revision, self.entropy());
         update = self.remember_account(tx, catalogue, &taken.row.plan, &run, steps, update).await?;
         let mut updates = vec![update];
-        updates.extend(self.findings_of(tx, catalogue, taken, &run, stopped.as_ref()).await?);
+        updates.extend(self.findings_of(tx, catalogue, &run, returned).await?);
         let ended = run.steps.values().all(Step::ended);
         if ended {
             updates.extend(self.end_plan(tx, &taken.row, &run).await?);
@@ -383,7 +383,7 @@ impl Engine {
         } else if held {
             Ok(tx.finish(self.tenant(), &taken.item).await?)
         } else if *put_off {
-            let due = doors::later(self.now()).as_millisecond();
+            let due = doors::soon(self.now()).as_millisecond();
             Ok(tx.postpone(self.tenant(), &taken.item, due, false).await?)
         } else {
             let pause = stopped

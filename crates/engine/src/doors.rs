@@ -15,27 +15,26 @@ use std::{
 };
 
 use bailiwick_connector::{ConnectorError, ErrorKind};
-use bailiwick_core::{
-    id::SystemName,
-    time::{SignedDuration, Timestamp},
-};
+use bailiwick_core::{id::SystemName, time::Timestamp};
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     task::{JoinError, JoinSet},
     time::Sleep,
 };
 
+use crate::apply::later;
+
 /// How many go through a door at a time.
 const AT_A_TIME: usize = 16;
 /// After so many calls in a row without an answer a system is left alone.
 const IN_VAIN: u32 = 8;
 /// For how long it is.
-const ALONE: SignedDuration = SignedDuration::from_secs(15);
+const ALONE_MS: i64 = 15_000;
 /// When what is not taken up now is looked at again.
-const AGAIN: SignedDuration = SignedDuration::from_secs(2);
+const AGAIN_MS: i64 = 2_000;
 /// For how long after its lease a turn begins anything. What a call takes at most comes on top: when somebody else may take
 /// what it had, nothing is under way any more.
-pub(crate) const BEGINS: SignedDuration = SignedDuration::from_secs(25);
+pub(crate) const BEGINS_MS: i64 = 25_000;
 
 /// What goes through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,7 +80,7 @@ impl Door {
     pub(crate) fn closed(&self, now: Timestamp) -> Option<Timestamp> {
         let alone =
             Timestamp::from_millisecond(self.alone.load(Ordering::SeqCst)).ok().filter(|end| *end > now);
-        let behind = (self.behind.load(Ordering::SeqCst) > 0).then(|| later(now));
+        let behind = (self.behind.load(Ordering::SeqCst) > 0).then(|| soon(now));
         alone.max(behind)
     }
 
@@ -102,7 +101,7 @@ impl Door {
         if !error.is_some_and(|error| silent(error.kind)) {
             self.in_vain.store(0, Ordering::SeqCst);
         } else if self.in_vain.fetch_add(1, Ordering::SeqCst) + 1 >= IN_VAIN {
-            let until = now.saturating_add(ALONE).unwrap_or(now);
+            let until = later(now, ALONE_MS);
             self.alone.store(until.as_millisecond(), Ordering::SeqCst);
         }
     }
@@ -153,8 +152,8 @@ pub(crate) async fn back<T: 'static>(
 }
 
 /// When what could not be begun is looked at again.
-pub(crate) fn later(now: Timestamp) -> Timestamp {
-    now.saturating_add(AGAIN).unwrap_or(now)
+pub(crate) fn soon(now: Timestamp) -> Timestamp {
+    later(now, AGAIN_MS)
 }
 
 #[cfg(test)]

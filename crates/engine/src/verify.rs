@@ -28,7 +28,7 @@ use bailiwick_core::{
     verify::{Coverage, Observation, Verdict, judge},
 };
 use bailiwick_store::{
-    Filter, Select, StoreError, Stored, Table, Tx, Update, Work,
+    Filter, Select, Stored, Table, Tx, Update,
     entities::{PlanRow, Run, Step},
     get, select,
 };
@@ -43,7 +43,7 @@ use crate::{
     apply::{UNDECLARED_MS, later},
     audit::unlogged,
     control::with_control,
-    doors::{self, BEGINS, Back, What},
+    doors::{self, BEGINS_MS, Back, What},
     finding::Wrong,
     purge::purge_date,
     task::Attested,
@@ -60,8 +60,8 @@ impl Engine {
         if items.is_empty() {
             return Ok(None);
         }
-        let latest = leased.saturating_add(BEGINS).unwrap_or(leased);
-        let (mut late, mut doors) = (Vec::new(), BTreeMap::new());
+        let latest = later(leased, BEGINS_MS);
+        let mut doors = BTreeMap::new();
         let mut tx = self.read().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
         let mut under_way = JoinSet::new();
@@ -81,11 +81,10 @@ impl Engine {
                 continue;
             };
             let door = self.doors.of(&system.name, What::Readings);
-            if let Some(due) = door.closed(self.now()) {
-                late.push((item, due));
-                continue;
+            let closed = door.closed(self.now());
+            if closed.is_none() {
+                doors.entry(system.name.clone()).or_insert_with(|| Arc::clone(&door));
             }
-            doors.entry(system.name.clone()).or_insert_with(|| Arc::clone(&door));
             let (line, witness) = self.witnessing(&catalogue, route.integration);
             let attested = match route.connector.capability().by_person {
                 Some(_) => self.attested(&mut *tx, &run.value).await?,
@@ -103,8 +102,11 @@ impl Engine {
             let connector = route.connector.clone();
             let clock = self.parts.clock.clone();
             let looking = async move {
+                if let Some(due) = closed {
+                    return Seen::put_off(task, due);
+                }
                 let Some(_place) = door.enter(latest, || clock.now()).await else {
-                    return Seen::put_off(task);
+                    return Seen::put_off(task, doors::soon(clock.now()));
                 };
                 let seen = look(&*connector, &line, task, now).await;
                 door.came(seen.failure(), clock.now());
@@ -113,9 +115,6 @@ impl Engine {
             under_way.spawn(looking.instrument(span));
         }
         drop(tx);
-        for (item, due) in late {
-            self.come_again(&item, due).await?;
-        }
         for (item, undeclared) in orphans {
             let mut tx = self.begin().await?;
             let opened = self.open_finding(&mut *tx, undeclared).await?.into_iter().collect();
@@ -160,15 +159,6 @@ impl Engine {
         }
     }
 
-    async fn come_again(&self, item: &Work, due: Timestamp) -> Result<()> {
-        let mut tx = self.begin().await?;
-        match tx.postpone(self.tenant(), item, due.as_millisecond(), false).await {
-            Ok(()) => Ok(tx.commit().await?),
-            Err(StoreError::LostLease { .. }) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
     async fn conclude_group(&self, catalogue: &Catalogue, seen: &[Seen]) -> Result<()> {
         let mut tx = self.begin().await?;
         for one in seen {
@@ -179,9 +169,8 @@ impl Engine {
 
     async fn conclude(&self, tx: &mut dyn Tx, catalogue: &Catalogue, seen: &Seen) -> Result<()> {
         let item = &seen.task.item;
-        if seen.put_off {
-            let due = doors::later(self.now()).as_millisecond();
-            Ok(tx.postpone(self.tenant(), item, due, false).await?)
+        if let Some(due) = seen.put_off {
+            Ok(tx.postpone(self.tenant(), item, due.as_millisecond(), false).await?)
         } else if self.overtaken(tx, &seen.task.run).await? {
             Ok(tx.finish(self.tenant(), item).await?)
         } else if let Some(case) = seen.task.case {

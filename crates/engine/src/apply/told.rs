@@ -1,6 +1,6 @@
 //! What is known once a run has been sent: the account as it is now believed to be, and what somebody has to be told.
 
-use bailiwick_connector::{ConnectorError, ErrorKind};
+use bailiwick_connector::ErrorKind;
 use bailiwick_core::{
     account::Account,
     plan::{Change, Plan},
@@ -11,7 +11,7 @@ use bailiwick_store::{
     select,
 };
 
-use super::Taken;
+use super::Returned;
 use crate::{
     Catalogue, Engine, Result,
     finding::Wrong,
@@ -81,14 +81,13 @@ impl Engine {
         &self,
         tx: &mut dyn Tx,
         catalogue: &Catalogue,
-        taken: &Taken,
         run: &Run,
-        stopped: Option<&ConnectorError>,
+        Returned { taken, stopped, put_off, .. }: &Returned,
     ) -> Result<Vec<Update>> {
         let owner = catalogue.route(&run.system)?.integration.owner.clone();
         let mut updates = self.refusals(tx, &taken.row.plan, run, &owner).await?;
         let subject = run.system.to_string();
-        match stopped {
+        match stopped.as_ref() {
             // What is over budget is held, and that has a finding of its own.
             Some(error) if error.kind == ErrorKind::OverBudget => {}
             Some(error) if !error.kind.transient() || taken.item.attempts + 1 >= PATIENCE => {
@@ -102,6 +101,8 @@ impl Engine {
                 };
                 updates.extend(self.open_finding(tx, wrong).await?);
             }
+            // That it was not asked says nothing of a system.
+            None if *put_off => {}
             None => updates.extend(self.close_finding(tx, "system-stuck", &subject).await?),
             Some(_) => {}
         }

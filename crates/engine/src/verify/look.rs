@@ -51,8 +51,8 @@ pub(super) struct Seen {
     pub(super) changes: Result<Vec<(u16, String)>, ConnectorError>,
     /// One observation for each class, for a leaver.
     pub(super) cells: Vec<(AccessClass, Result<Observation, ConnectorError>)>,
-    /// Whether nothing was looked at.
-    pub(super) put_off: bool,
+    /// When to come again, where nothing was looked at.
+    pub(super) put_off: Option<Timestamp>,
 }
 
 /// Readings that are under way.
@@ -65,14 +65,15 @@ pub(crate) struct Reading {
 
 impl Seen {
     /// Of something that was not looked at.
-    pub(super) fn put_off(task: Task) -> Self {
-        Self { task, changes: Ok(Vec::new()), cells: Vec::new(), put_off: true }
+    pub(super) fn put_off(task: Task, due: Timestamp) -> Self {
+        Self { task, changes: Ok(Vec::new()), cells: Vec::new(), put_off: Some(due) }
     }
 
-    /// Why something could not be read, if so.
+    /// Why something could not be read, if so; of what nobody can see the system was not asked.
     pub(super) fn failure(&self) -> Option<&ConnectorError> {
         let of_cells = self.cells.iter().filter_map(|(_, seen)| seen.as_ref().err());
-        self.changes.as_ref().err().into_iter().chain(of_cells).next()
+        let mut failures = self.changes.as_ref().err().into_iter().chain(of_cells);
+        failures.find(|error| error.kind != ErrorKind::Unsupported)
     }
 }
 
@@ -98,7 +99,7 @@ pub(super) async fn look(connector: &dyn Connector, line: &Line, task: Task, now
     } else if !by_person {
         changes = not_so(connector, line, &task, account.as_deref()).await;
     }
-    Seen { task, changes, cells, put_off: false }
+    Seen { task, changes, cells, put_off: None }
 }
 
 async fn not_so(
