@@ -37,18 +37,35 @@ impl Drop for Hub {
 impl Hub {
     /// Makes a new hub in a folder and starts it.
     pub fn start(folder: &Path) -> Self {
-        run(folder, &["init", "data", "--operator", "ada", "--origin", "bench.test/log"]);
-        let hub = Self::serve(folder);
+        Self::on(folder, None)
+    }
+
+    /// The same on a store, if it is not to be a file in the folder.
+    pub fn on(folder: &Path, store: Option<&str>) -> Self {
+        let init = ["init", "data", "--operator", "ada", "--origin", "bench.test/log"];
+        run(folder, &[&init[..], &at(store)].concat());
+        let hub = Self::node(folder, "data", store);
         let profile = fs::read_to_string(folder.join("profile.toml")).unwrap();
         fs::write(folder.join("profile.toml"), profile.replace("127.0.0.1:7460", &hub.address)).unwrap();
         hub
     }
 
+    /// One more node of this hub, in a folder of its own beside it.
+    pub fn beside(&self, data: &str, store: &str) -> Self {
+        let keys = ["--key", "data/key", "--log-key", "data/log-key"];
+        self.run(&[&["join", data, "--store", store][..], &keys].concat());
+        Self::node(&self.folder, data, Some(store))
+    }
+
     /// Starts the one that is in a folder, and waits until it says that it listens.
     pub fn serve(folder: &Path) -> Self {
+        Self::node(folder, "data", None)
+    }
+
+    fn node(folder: &Path, data: &str, store: Option<&str>) -> Self {
         let address = free_address();
-        let mut serve = command(folder, &["serve", "--data", "data", "--listen", &address]);
-        let (child, _) = started(&mut serve, "listens on");
+        let serve = ["serve", "--data", data, "--listen", &address];
+        let (child, _) = started(&mut command(folder, &[&serve[..], &at(store)].concat()), "listens on");
         Self { child, folder: folder.to_owned(), address }
     }
 
@@ -103,6 +120,10 @@ impl Hub {
     pub fn kill(self) {
         drop(self);
     }
+}
+
+fn at(store: Option<&str>) -> Vec<&str> {
+    store.map(|store| vec!["--store", store]).unwrap_or_default()
 }
 
 /// Runs a program until it says something on its standard error; gives it, and how long that took.

@@ -14,6 +14,7 @@
 #![allow(clippy::unwrap_used, reason = "a case that cannot run should stop")]
 
 mod cases;
+mod company;
 mod http;
 mod hub;
 mod laboratory;

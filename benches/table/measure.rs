@@ -167,6 +167,18 @@ impl Process {
         spent.map(|text| text.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9).sum()
     }
 
+    /// Seconds of the processor that it and its children took so far, whether or not they are there still; counted by the
+    /// kernel in hundredths.
+    pub fn family_seconds(self) -> f64 {
+        let own = self.read("stat");
+        let children = fs::read_dir("/proc").unwrap().flatten().filter_map(|process| {
+            let stat = fs::read_to_string(process.path().join("stat")).ok()?;
+            let id = own.split(' ').next()?;
+            (fields(&stat).next() == Some(id)).then(|| fields(&stat).skip(10).take(4).map(ticks).sum::<f64>())
+        });
+        children.sum::<f64>() + fields(&own).skip(10).take(4).map(ticks).sum::<f64>()
+    }
+
     /// Resident bytes. What [`highest`](Self::highest) says counts from here.
     pub fn resident(self) -> usize {
         fs::write(self.path("clear_refs"), "5").unwrap();
@@ -194,4 +206,13 @@ impl Process {
             None => format!("/proc/self/{name}"),
         }
     }
+}
+
+/// The fields of `/proc/PID/stat` from the fourth on, its parent: a name may hold anything.
+fn fields(stat: &str) -> impl Iterator<Item = &str> {
+    stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(1)
+}
+
+fn ticks(text: &str) -> f64 {
+    text.parse::<f64>().unwrap() / 100.0
 }

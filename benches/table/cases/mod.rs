@@ -13,6 +13,7 @@ mod over_http;
 mod plan;
 mod policy;
 mod reconcile;
+mod scale;
 mod scim;
 mod sliced;
 mod start;
@@ -32,7 +33,7 @@ pub struct Case {
 }
 
 /// All of them.
-pub const CASES: [Case; 15] = [
+pub const CASES: [Case; 16] = [
     case("1", "reconciling what has not changed", reconcile::run),
     case("2", "reconciling over HTTP", over_http::run),
     case("3", "a directory, nothing changed", ldap::run),
@@ -48,6 +49,7 @@ pub const CASES: [Case; 15] = [
     with_hub("13", "starting", start::run),
     case("leaver", "somebody is fired", leaver::run),
     case("batch", "large writes", batch::run),
+    with_hub("scale", "one more of everything, and one more node", scale::run),
 ];
 
 const fn case(name: &'static str, what: &'static str, run: fn(Size) -> Vec<Row>) -> Case {

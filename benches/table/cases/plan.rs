@@ -6,13 +6,7 @@
 
 use std::path::Path;
 
-use bailiwick_connector::seal::{Credential, Secret};
-use bailiwick_core::{
-    id::{IntegrationName, Tenant},
-    integration::Purpose,
-    record::Actor,
-    time::SignedDuration,
-};
+use bailiwick_core::{id::Tenant, time::SignedDuration};
 use bailiwick_store::{Select, Table, testkit::postgres};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row as _, SqliteConnection};
 use tokio::runtime::Runtime;
@@ -110,17 +104,13 @@ async fn plans(world: &World) -> i64 {
 
 /// As every world, but no rule approves: plans are drafted and nothing goes out.
 pub(super) async fn configure_without_rules(world: &mut World) {
-    let mut configuration = world.configuration();
-    let text = &mut configuration.policies[0].text;
-    *text = text.replace("!resource.privileged && !resource.destructive", "resource.cause == \"nothing\"");
-    let change = world.engine.configuration_change(&configuration).await.unwrap();
-    let by = Actor::Operator("bench".into());
-    world.engine.configure(&configuration, change.digest, by.clone()).await.unwrap();
-    for system in &world.systems {
-        let name = IntegrationName::new(system).unwrap();
-        let secret = Credential::bearer(Secret::new(format!("{system}-write")));
-        world.engine.seal_credential(&name, Purpose::Write, secret, by.clone()).await.unwrap();
-    }
+    world
+        .configure_with(|configuration| {
+            let text = &mut configuration.policies[0].text;
+            *text = text
+                .replace("!resource.privileged && !resource.destructive", "resource.cause == \"nothing\"");
+        })
+        .await;
     world.quiet().await;
     world.pass(SignedDuration::from_secs(1));
 }

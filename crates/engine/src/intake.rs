@@ -281,24 +281,23 @@ impl Engine {
         kind: EventKind,
         lifecycle: Option<Lifecycle>,
     ) -> Result<bool> {
-        Ok(self.file_all(tx, vec![(stored, key)], &kind, lifecycle).await? > 0)
+        Ok(self.file_all(tx, vec![(stored, key, kind)], lifecycle).await? > 0)
     }
 
-    /// Files one event of a kind for each identity whose key is new; gives how many.
+    /// Files one event for each identity whose key is new; gives how many. No identity is among them twice.
     pub(crate) async fn file_all(
         &self,
         tx: &mut dyn Tx,
-        noticed: Vec<(Stored<Identity>, String)>,
-        kind: &EventKind,
+        noticed: Vec<(Stored<Identity>, String, EventKind)>,
         lifecycle: Option<Lifecycle>,
     ) -> Result<usize> {
-        let keys = noticed.iter().map(|(_, key)| format!("hub/{key}").into()).collect();
+        let keys = noticed.iter().map(|(_, key, _)| format!("hub/{key}").into()).collect();
         let asked = Select::from(Table::Events).filter(Filter::In("dedupe", keys));
         let known: BTreeSet<String> =
             select::<Event>(tx, self.tenant(), asked).await?.into_iter().map(|s| s.value.key).collect();
         let now = self.now();
         let mut accepted = Vec::with_capacity(noticed.len());
-        for (stored, key) in noticed.into_iter().filter(|(_, key)| !known.contains(key)) {
+        for (stored, key, kind) in noticed.into_iter().filter(|(_, key, _)| !known.contains(key)) {
             let Stored { value, revision } = stored;
             let identity = Identity {
                 lifecycle: lifecycle.clone().unwrap_or(value.lifecycle),
@@ -310,7 +309,7 @@ impl Engine {
                 source: "hub".into(),
                 key,
                 identity: identity.id,
-                kind: kind.clone(),
+                kind,
                 effective: Effective::at(now),
                 accepted: now,
             };

@@ -50,10 +50,10 @@ impl Engine {
             let excepted = counting(exceptions.get(&stored.value.id), None, self.now());
             if self.would_change(&catalogue, &mut bulk, &stored.value, theirs, &excepted) {
                 let key = format!("rules/{cause}/{}", stored.value.id);
-                changed.push((stored, key));
+                changed.push((stored, key, EventKind::PolicyChanged));
             }
         }
-        self.file_all(&mut *tx, changed, &EventKind::PolicyChanged, None).await?;
+        self.file_all(&mut *tx, changed, None).await?;
         if full {
             let next = Job::Redecide { cause: cause.to_owned(), after: last };
             self.enqueue(&mut *tx, vec![next.work(None, None, Haste::Usual, self.now())]).await?;

@@ -3,21 +3,18 @@
 //! A node shares the database and both keys with the others, and has a log, deliveries and a name of its own. It is
 //! refused unless both keys are those of the hub: nothing is left of the attempt then.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf};
 
 use bailiwick_store::{Select, Table, entities::Operator};
 use clap::Args;
 use serde::Serialize;
 
 use crate::{
-    backup::copied,
     cli::Context,
     environment::Environment,
     failure::{Exit, Failure, Result},
     folder::{Folder, read_secret, write_secret},
+    node,
     open::{self, Opened},
 };
 
@@ -87,7 +84,7 @@ async fn joined(environment: &Environment, args: &JoinArgs, folder: &Folder) -> 
     }
     let environment = match &args.key {
         Some(key) => {
-            copied(key, &folder.key())?;
+            write_secret(&folder.key(), &read_secret(key)?)?;
             Environment { key_file: None, ..environment.clone() }
         }
         None => environment.clone(),
@@ -110,7 +107,7 @@ fn nobody() -> Failure {
 }
 
 fn clear(folder: &Folder, there: bool) {
-    let own: [&Path; 2] = [&folder.log_key(), &folder.key()];
+    let own = [folder.log_key(), folder.key(), node::file(folder)];
     own.iter().for_each(|made| drop(fs::remove_file(made)));
     drop(fs::remove_dir_all(folder.log()));
     if !there {

@@ -4,7 +4,13 @@
 //! folder that was copied, or is found on another machine, gets another name. While a process runs, it alone has the log
 //! of the folder, and so the name.
 
-use std::{fs, os::unix::fs::MetadataExt, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use bailiwick_core::{
     digest::Digest,
@@ -34,7 +40,7 @@ const AT_MOST: SignedDuration = SignedDuration::from_secs(1);
 /// # Errors
 /// `folder-unwritable`.
 pub fn name(folder: &Folder, entropy: &dyn Entropy) -> Result<String> {
-    let file = folder.path().join("node");
+    let file = file(folder);
     if let Some(name) = kept(&file) {
         return Ok(name);
     }
@@ -50,6 +56,11 @@ pub fn name(folder: &Folder, entropy: &dyn Entropy) -> Result<String> {
         Failure::usage("folder-unwritable", format!("cannot write `{}`", file.display())).because(&error)
     })?;
     Ok(name)
+}
+
+/// Where a folder keeps the name.
+pub fn file(folder: &Folder) -> PathBuf {
+    folder.path().join("node")
 }
 
 /// The name that a file holds, if it was written here.

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// In order; the first makes version 1. One that was released is never changed.
-const MIGRATIONS: [&str; 3] = [
+pub(crate) const MIGRATIONS: [&str; 3] = [
     include_str!("migrations/0001.sql"),
     include_str!("migrations/0002.sql"),
     include_str!("migrations/0003.sql"),

@@ -133,7 +133,8 @@ pub(crate) async fn finish<L: Link>(link: &mut L, tenant: &Tenant, work: &[Work]
     let tenant = tenant.as_str();
     still_held(link, tenant, work).await?;
     let lanes: Vec<&str> = work.iter().map(|work| work.lane.as_str()).collect();
-    let done = format!("DELETE FROM work WHERE tenant = $1 AND {}", L::DIALECT.one_of("seq", 2));
+    let (aside, seqs) = (L::DIALECT.aside("tenant"), L::DIALECT.one_of("seq", 2));
+    let done = format!("DELETE FROM work WHERE {aside} = $1 AND {seqs}");
     link.execute(done.text(), &[tenant.into(), Value::Ints(work.iter().map(|work| work.seq).collect())])
         .await?;
     let free =
@@ -166,7 +167,8 @@ pub(crate) async fn wake<L: Link>(link: &mut L, tenant: &Tenant, lanes: &[String
     let tenant = tenant.as_str();
     // In order of lane, so that two who touch the same lanes lock them in the same order.
     let sql = format!(
-        "SELECT lane FROM lanes WHERE tenant = $1 AND holder IS NULL AND ready > $2 AND {} ORDER BY lane{}",
+        "SELECT lane FROM lanes WHERE tenant = $1 AND holder IS NULL AND {} > $2 AND {} ORDER BY lane{}",
+        L::DIALECT.aside("ready"),
         L::DIALECT.one_of("lane", 3),
         L::DIALECT.for_update("lanes", false)
     );

@@ -6,7 +6,7 @@ use bailiwick_core::id::Tenant;
 
 use crate::{
     Filter, KeyKind, KeyValue, Result, Row, Select, StoreError, Table,
-    sql::{Cells, Link, Sql, Value},
+    sql::{Cells, Dialect, Link, Sql, Value},
 };
 
 /// The columns that every table has, in the order they are read and written.
@@ -34,12 +34,25 @@ pub(crate) async fn get<L: Link>(
 }
 
 pub(crate) async fn select<L: Link>(link: &mut L, tenant: &Tenant, select: &Select) -> Result<Vec<Row>> {
-    let (mut condition, mut values) = condition::<L>(tenant, select)?;
+    let (sql, values) = statement(L::DIALECT, tenant, select)?;
+    link.fetch(sql.text(), &values).await?.iter().map(|row| read(select.table, row)).collect()
+}
+
+/// What is asked of the database, and its values.
+fn statement<'a>(
+    dialect: Dialect,
+    tenant: &'a Tenant,
+    select: &'a Select,
+) -> Result<(String, Vec<Value<'a>>)> {
+    // To have them in order, SQLite would go through all rows rather than look some up and sort them: it cannot know
+    // how few are asked for.
+    let looked_up = select.limit.is_none() && names_some(select);
+    let (mut condition, mut values) = condition(dialect, tenant, select, looked_up)?;
     if let Some(after) = &select.after {
         values.push(after.into());
         condition.push_str(&format!(" AND id > ${}", values.len()));
     }
-    condition.push_str(" ORDER BY id");
+    condition.push_str(&format!(" ORDER BY {}", if looked_up { dialect.aside("id") } else { "id".into() }));
     if let Some(limit) = select.limit {
         values.push(i64::from(limit).into());
         condition.push_str(&format!(" LIMIT ${}", values.len()));
@@ -48,8 +61,7 @@ pub(crate) async fn select<L: Link>(link: &mut L, tenant: &Tenant, select: &Sele
             condition.push_str(&format!(" OFFSET ${}", values.len()));
         }
     }
-    let sql = format!("SELECT {} FROM {} WHERE {condition}", columns(select.table), select.table.name());
-    link.fetch(sql.text(), &values).await?.iter().map(|row| read(select.table, row)).collect()
+    Ok((format!("SELECT {} FROM {} WHERE {condition}", columns(select.table), select.table.name()), values))
 }
 
 pub(crate) async fn stamps<L: Link>(
@@ -70,7 +82,7 @@ pub(crate) async fn stamps<L: Link>(
 }
 
 pub(crate) async fn count<L: Link>(link: &mut L, tenant: &Tenant, select: &Select) -> Result<i64> {
-    let (condition, values) = condition::<L>(tenant, select)?;
+    let (condition, values) = condition(L::DIALECT, tenant, select, names_some(select))?;
     let sql = format!("SELECT count(*) FROM {} WHERE {condition}", select.table.name());
     let rows = link.fetch(sql.text(), &values).await?;
     Ok(rows.first().map(|row| row.cell(0)).transpose()?.unwrap_or(0))
@@ -98,17 +110,27 @@ pub(crate) async fn tenants<L: Link>(link: &mut L) -> Result<Vec<Tenant>> {
     Ok(tenants)
 }
 
-/// The condition for tenant and filters, and its values.
-fn condition<'a, L: Link>(tenant: &'a Tenant, select: &'a Select) -> Result<(String, Vec<Value<'a>>)> {
+fn names_some(select: &Select) -> bool {
+    select.filters.iter().any(|filter| matches!(filter, Filter::In(..)))
+}
+
+/// The condition for tenant and filters, and its values. With `looked_up` rows are looked up by the first filter.
+fn condition<'a>(
+    dialect: Dialect,
+    tenant: &'a Tenant,
+    select: &'a Select,
+    looked_up: bool,
+) -> Result<(String, Vec<Value<'a>>)> {
     let mut sql = "tenant = $1".to_owned();
     let mut values = vec![tenant.as_str().into()];
-    for filter in &select.filters {
+    for (nth, filter) in select.filters.iter().enumerate() {
         let (Filter::Is(column, _)
         | Filter::In(column, _)
         | Filter::AtMost(column, _)
         | Filter::Above(column, _)
         | Filter::Starts(column, _)) = filter;
         let kind = kind_of(select.table, column)?;
+        let column = if looked_up && nth > 0 { dialect.aside(column) } else { (*column).into() };
         let place = values.len() + 1;
         sql.push_str(" AND ");
         match filter {
@@ -119,7 +141,7 @@ fn condition<'a, L: Link>(tenant: &'a Tenant, select: &'a Select) -> Result<(Str
             }
             Filter::In(_, wanted) => {
                 values.push(list(kind, wanted)?);
-                let one_of = L::DIALECT.one_of(column, place);
+                let one_of = dialect.one_of(&column, place);
                 match wanted.contains(&KeyValue::Null) {
                     true => sql.push_str(&format!("({one_of} OR {column} IS NULL)")),
                     false => sql.push_str(&one_of),
@@ -209,4 +231,48 @@ fn read(table: Table, cells: &impl Cells) -> Result<Row> {
         salt,
         keys,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test")]
+
+    use super::*;
+    use crate::migrate::MIGRATIONS;
+
+    /// How SQLite finds the rows of a statement.
+    fn way(database: &rusqlite::Connection, select: &Select) -> String {
+        let tenant = Tenant::single();
+        let (sql, values) = statement(Dialect::Sqlite, &tenant, select).unwrap();
+        let mut asked = database.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let bound = rusqlite::params_from_iter(values.iter().map(|_| "[]"));
+        asked.query_row(bound, |row| row.get::<_, String>(3)).unwrap()
+    }
+
+    #[test]
+    fn who_is_among_some_is_looked_up_and_not_looked_for() {
+        let database = rusqlite::Connection::open_in_memory().unwrap();
+        MIGRATIONS.iter().for_each(|step| database.execute_batch(step).unwrap());
+        let mut indexes =
+            database.prepare("SELECT sql FROM sqlite_schema WHERE type = 'index' AND sql NOTNULL").unwrap();
+        let indexes =
+            indexes.query_map([], |row| row.get(0)).unwrap().collect::<Result<Vec<String>, _>>().unwrap();
+        let (mut looked_up, mut looked_for) = (0, Vec::new());
+        for table in Table::ALL {
+            for column in table.keys().iter().map(|(name, ..)| *name).chain(["id"]) {
+                let way = way(&database, &Select::from(table).filter(Filter::In(column, Vec::new())));
+                let index = format!(" ON {} (tenant, {column}", table.name());
+                if column == "id" || indexes.iter().any(|sql| sql.contains(&index)) {
+                    looked_up += 1;
+                    assert!(way.contains(&format!("(tenant=? AND {column}=?)")), "{}: {way}", table.name());
+                } else {
+                    looked_for.push(format!("{}.{column}", table.name()));
+                }
+            }
+        }
+        assert!(looked_up > 100, "{looked_up}, and not {looked_for:?}");
+        let open = Filter::In("state", vec!["drafted".into()]);
+        let theirs = Select::from(Table::Plans).filter(Filter::In("identity", vec!["x".into()])).filter(open);
+        assert!(way(&database, &theirs).contains("plans_identity (tenant=? AND identity=?)"));
+    }
 }

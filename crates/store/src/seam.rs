@@ -80,7 +80,7 @@ impl Select {
         Self { table, filters: Vec::new(), after: None, limit: None, skip: 0 }
     }
 
-    /// Only rows for which `filter` holds.
+    /// Only rows for which `filter` holds. The first should narrow most: by it rows are looked up.
     #[must_use]
     pub fn filter(mut self, filter: Filter) -> Self {
         self.filters.push(filter);

@@ -78,6 +78,14 @@ impl Dialect {
         }
     }
 
+    /// A column that is compared and is no way to the rows: SQLite may take what narrows least for one.
+    pub(crate) fn aside(self, column: &str) -> String {
+        match self {
+            Self::Sqlite => format!("+{column}"),
+            Self::Postgres => column.to_owned(),
+        }
+    }
+
     /// Ends a SELECT that must hold the rows of `table` until the transaction ends. SQLite has one
     /// writer, which holds everything.
     pub(crate) fn for_update(self, table: &str, skip_locked: bool) -> String {

@@ -18,6 +18,8 @@ use super::{
 };
 
 const MEDIA: &str = "application/scim+json";
+/// The members of a group.
+const MEMBERS: &str = "members";
 
 /// Makes one change.
 pub(super) async fn apply(
@@ -90,13 +92,16 @@ struct Write<'w> {
     condition: Option<&'w str>,
     /// Whether the change always makes exactly this request, so that the change's key is the request's.
     fixed: bool,
+    /// What the answer need not show (RFC 7644 §3.9): all members of a group, when one of them changes.
+    without: Option<&'static str>,
 }
 
 impl Change<'_> {
     /// Sends a write; gives back the answer whatever its status.
     async fn send(&mut self, write: Write<'_>) -> Result<Answer> {
-        let Write { operation, method, path, body, condition, fixed } = write;
+        let Write { operation, method, path, body, condition, fixed, without } = write;
         let mut call = Call::new(operation, method, path).header("Accept", MEDIA);
+        call.query.extend(without.map(|attribute| ("excludedAttributes".into(), attribute.into())));
         if let Some(header) = self.scim.settings.idempotency_header {
             // A key belongs to one request. Where what is sent depends on what was read, so does the key.
             let key = match fixed {
@@ -198,7 +203,7 @@ impl Change<'_> {
 
     /// A write without a body, of which the version does not matter.
     fn on(&self, operation: Operation, method: &'static str, path: String) -> Write<'static> {
-        Write { operation, method, path, body: None, condition: None, fixed: true }
+        Write { operation, method, path, body: None, condition: None, fixed: true, without: None }
     }
 
     /// How changes are written: as a probe saw it to work best, or else by the first way there is.
@@ -277,6 +282,7 @@ impl Change<'_> {
             body: Some(body(dialect)),
             condition,
             fixed,
+            without: None,
         };
         let mut answer = self.send(write(dialect, plain)).await?;
         if plain && dialect == Dialect::USUAL && path_refused(&answer) {
@@ -386,7 +392,8 @@ impl Change<'_> {
         };
         if self.reader.learned.patch {
             let label = format!("PATCH {path}");
-            let write = Write { body: Some(body), fixed, ..self.on(operation, "PATCH", path.clone()) };
+            let write = self.on(operation, "PATCH", path.clone());
+            let write = Write { body: Some(body), fixed, without: Some(MEMBERS), ..write };
             let answer = self.send(write).await?;
             let said = Said::of(&answer.body);
             if !wanted && answer.status == 400 && said.code.as_deref() == Some("noTarget") {
@@ -405,7 +412,7 @@ impl Change<'_> {
             ConnectorError::none(ErrorKind::NotFound, format!("there is no group `{group}`"))
         })?;
         let mut document = Document::resource(&current.body)?;
-        let mut members = match document.member("members") {
+        let mut members = match document.member(MEMBERS) {
             Some(Value::Array(members)) => members,
             _ => Vec::new(),
         };
@@ -413,7 +420,7 @@ impl Change<'_> {
         if wanted {
             members.push(serde_json::json!({"value": account}));
         }
-        document.set("members", &members.into())?;
+        document.set(MEMBERS, &members.into())?;
         let seen = version_of(&current).filter(|_| self.reader.learned.etag);
         let write = Write {
             body: Some(document.bytes()?),

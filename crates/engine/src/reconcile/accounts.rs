@@ -1,6 +1,6 @@
 //! Accounts that differ, are new or are gone: what is known of them from now on, and the events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use bailiwick_core::{
     access::AccessClass,
@@ -11,7 +11,7 @@ use bailiwick_core::{
     identity::Identity,
     record::{Record, RecordKind},
 };
-use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, get, select};
+use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, select};
 
 use super::{
     CHUNK, Comparing, Gone, Reconciled, Shown,
@@ -111,10 +111,7 @@ impl Engine {
         for keep in kept {
             self.ask_to_keep(tx, comparing, keep).await?;
         }
-        for drift in drifted {
-            self.drift(tx, comparing, drift).await?;
-        }
-        Ok(())
+        self.drift(tx, comparing, drifted).await
     }
 
     async fn known_accounts(
@@ -291,7 +288,8 @@ impl Engine {
             true => "the account is gone".into(),
             false => words(&differences),
         };
-        self.drift(tx, comparing, Drift { identity, account: account.id, revision: revision + 1, what }).await
+        let drift = Drift { identity, account: account.id, revision: revision + 1, what };
+        self.drift(tx, comparing, vec![drift]).await
     }
 
     async fn of_gone(
@@ -313,15 +311,29 @@ impl Engine {
         Ok(self.differences(comparing, &mut bulk, &owners, &seen))
     }
 
-    /// Files the event for one observation. One comparison is one piece of work, as budgets count.
-    async fn drift(&self, tx: &mut dyn Tx, comparing: &Comparing<'_>, drift: Drift) -> Result<()> {
-        let Some(stored) = get::<Identity>(tx, self.tenant(), &drift.identity.to_string()).await? else {
-            return Ok(());
-        };
+    /// Files an event for each observation. One comparison is one piece of work, as budgets count.
+    async fn drift(&self, tx: &mut dyn Tx, comparing: &Comparing<'_>, mut drifted: Vec<Drift>) -> Result<()> {
         let run = format!("{}@{}", comparing.system, comparing.began.as_millisecond());
-        let key = format!("{DRIFT}/{run}/{}/{}", drift.account, drift.revision);
-        let kind = EventKind::Drifted { system: comparing.system.clone(), what: drift.what };
-        self.file(tx, stored, key, kind, None).await?;
+        while !drifted.is_empty() {
+            // Of somebody with several accounts that differ, the event of the second rests on the first.
+            let (mut once, mut next) = (BTreeMap::new(), Vec::new());
+            for drift in drifted {
+                match once.entry(drift.identity) {
+                    Entry::Vacant(place) => drop(place.insert(drift)),
+                    Entry::Occupied(_) => next.push(drift),
+                }
+            }
+            let ids = once.keys().map(|id| id.to_string().into()).collect();
+            let asked = Select::from(Table::Identities).filter(Filter::In("id", ids));
+            let known = select::<Identity>(tx, self.tenant(), asked).await?;
+            let noticed = known.into_iter().filter_map(|stored| {
+                let Drift { account, revision, what, .. } = once.remove(&stored.value.id)?;
+                let kind = EventKind::Drifted { system: comparing.system.clone(), what };
+                Some((stored, format!("{DRIFT}/{run}/{account}/{revision}"), kind))
+            });
+            self.file_all(tx, noticed.collect(), None).await?;
+            drifted = next;
+        }
         Ok(())
     }
 }

@@ -231,6 +231,9 @@ async fn a_source_that_is_stopped_or_calls_too_often_is_told_so() {
         idp.standing = Standing::Quarantined { since: stage.engine.now(), reason: "a test".into() };
     })
     .await;
+    // What is declared is known again within a tenth of a second.
+    let refused = async { while call(&stage, &stage.idp, &read).await.0 == 200 {} };
+    tokio::time::timeout(std::time::Duration::from_secs(5), refused).await.unwrap();
     for route in routes(&ann, "grp_0000000000000000000000000a") {
         let (_, path, _) = &route;
         if path.starts_with("/Users") || path.starts_with("/Groups") || path == "/.search" {
@@ -238,7 +241,6 @@ async fn a_source_that_is_stopped_or_calls_too_often_is_told_so() {
             assert_eq!(refused, (403, "integration-quarantined".into()), "{route:?}");
         }
     }
-    let _ = read;
     stage.stop().await;
 }
 

@@ -71,12 +71,9 @@ impl Finder<'_> {
             (None, None) => self.plain::<T>().await?,
             (filter, sort) => self.picked::<T>(filter.as_ref(), sort.as_ref()).await?,
         };
-        let mut items = Vec::with_capacity(found.len());
-        for stored in &found {
-            let mut resource = rendered(stored, self.base);
-            complete::<T>(self.hub, self.tx, (self.source, self.base), &mut resource, &wanted).await?;
-            items.push(wanted.of(resource));
-        }
+        let mut items: Vec<_> = found.iter().map(|stored| rendered(stored, self.base)).collect();
+        complete::<T>(self.hub, self.tx, (self.source, self.base), &mut items, &wanted).await?;
+        let items = items.into_iter().map(|resource| wanted.of(resource)).collect();
         Ok(Listed { total, items, next })
     }
 

@@ -2,7 +2,7 @@
 
 use bailiwick_core::id::{PushedGroupId, SourceName};
 use bailiwick_engine::{GroupWrite, Removed};
-use bailiwick_store::{Stored, entities::PushedGroup, get};
+use bailiwick_store::{Stored, Tx, entities::PushedGroup, get};
 use serde_json::{Map, Value};
 
 use super::{
@@ -18,11 +18,10 @@ use super::{
 use crate::api::Hub;
 
 /// The group with this id, of this source.
-pub async fn find(hub: &Hub, source: &SourceName, id: &str) -> Result<Stored<PushedGroup>> {
+pub async fn find(hub: &Hub, tx: &mut dyn Tx, source: &SourceName, id: &str) -> Result<Stored<PushedGroup>> {
     let none = || Fault::no("group", &super::path::shown(id));
     let id: PushedGroupId = id.parse().map_err(|_| none())?;
-    let mut tx = hub.engine.parts().store.read().await?;
-    get(&mut *tx, hub.tenant(), &PushedGroup::key_of(source, id)).await?.ok_or_else(none)
+    get(tx, hub.tenant(), &PushedGroup::key_of(source, id)).await?.ok_or_else(none)
 }
 
 /// Writes a group.
@@ -37,7 +36,10 @@ pub async fn write(
     let rule = mapping::group_rule(&user::settings(&pushing)?);
     let schemas = Schemas::of(Resource::Group);
     let before = match id {
-        Some(id) => Some(find(hub, pushing.source(), id).await?),
+        Some(id) => {
+            let mut tx = hub.engine.parts().store.read().await?;
+            Some(find(hub, &mut *tx, pushing.source(), id).await?)
+        }
         None => None,
     };
     if let Some(before) = &before {

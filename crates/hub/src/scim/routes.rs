@@ -7,7 +7,10 @@ use axum::{
     routing::{MethodRouter, any, get, post},
 };
 use bailiwick_core::id::SourceName;
-use bailiwick_store::entities::{PushedGroup, PushedUser};
+use bailiwick_store::{
+    Tx,
+    entities::{PushedGroup, PushedUser},
+};
 use serde_json::{Map, Value};
 
 use super::{
@@ -22,7 +25,7 @@ use super::{
     project::Projection,
     query::{Page, Query},
     rows,
-    schema::{Resource, Returned, Schemas},
+    schema::{Resource, Schemas},
     user,
     write::{Action, Done, run},
 };
@@ -130,14 +133,15 @@ impl Request {
     async fn read(&self, id: &str) -> Result<Answer> {
         let looking = self.hub.engine.looking(&self.call.caller)?;
         let source = looking.source();
+        let mut tx = self.hub.engine.parts().store.read().await?;
         let (schemas, revision, resource) = match self.resource {
             Resource::User => {
-                let found = user::find(&self.hub, source, id).await?;
+                let found = user::find(&self.hub, &mut *tx, source, id).await?;
                 let schemas = mapping::user_schemas(&user::settings(&looking)?);
                 (schemas, found.revision, rows::rendered(&found, &self.call.base))
             }
             Resource::Group => {
-                let found = group::find(&self.hub, source, id).await?;
+                let found = group::find(&self.hub, &mut *tx, source, id).await?;
                 (Schemas::of(Resource::Group), found.revision, rows::rendered(&found, &self.call.base))
             }
         };
@@ -146,33 +150,24 @@ impl Request {
             return Ok(Answer::empty(StatusCode::NOT_MODIFIED).header(header::ETAG, tag));
         }
         let wanted = self.wanted(&schemas)?;
-        let resource = self.completed(source, resource, &wanted).await?;
+        let resource = self.completed(&mut *tx, source, resource, &wanted).await?;
         Ok(Answer::of(Value::Object(wanted.of(resource))).header(header::ETAG, tag))
     }
 
     /// The resource with what is kept apart of it, where that is wanted.
     async fn completed(
         &self,
+        tx: &mut dyn Tx,
         source: &SourceName,
-        mut resource: Map<String, Value>,
+        resource: Map<String, Value>,
         wanted: &Projection,
     ) -> Result<Map<String, Value>> {
-        let apart = match self.resource {
-            Resource::User => wanted.wants("groups", Returned::Request),
-            Resource::Group => wanted.wants("members", Returned::Default),
-        };
-        if apart {
-            let (hub, of) = (&self.hub, (source, self.call.base.as_str()));
-            let mut tx = hub.engine.parts().store.read().await?;
-            match self.resource {
-                Resource::User => {
-                    rows::complete::<PushedUser>(hub, &mut *tx, of, &mut resource, wanted).await?
-                }
-                Resource::Group => {
-                    rows::complete::<PushedGroup>(hub, &mut *tx, of, &mut resource, wanted).await?
-                }
-            }
+        let (hub, of, mut one) = (&self.hub, (source, self.call.base.as_str()), [resource]);
+        match self.resource {
+            Resource::User => rows::complete::<PushedUser>(hub, tx, of, &mut one, wanted).await?,
+            Resource::Group => rows::complete::<PushedGroup>(hub, tx, of, &mut one, wanted).await?,
         }
+        let [resource] = one;
         Ok(resource)
     }
 
@@ -192,7 +187,8 @@ impl Request {
         if matches!(action, Action::Patch(_)) && !wanted.is_said() && self.is_large(&id).await? {
             return Ok(tagged(Answer::empty(StatusCode::NO_CONTENT)));
         }
-        let resource = self.completed(pushing.source(), resource, &wanted).await?;
+        let mut tx = self.hub.engine.parts().store.read().await?;
+        let resource = self.completed(&mut *tx, pushing.source(), resource, &wanted).await?;
         let answer = tagged(Answer::of(Value::Object(wanted.of(resource))));
         Ok(match created {
             true => Answer { status: StatusCode::CREATED, ..answer }.header(header::LOCATION, location),

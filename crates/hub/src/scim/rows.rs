@@ -1,6 +1,6 @@
 //! What is kept, as a resource: the document that was sent, with its id, its schemas and what the hub knows of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bailiwick_core::{id::PushedGroupId, id::SourceName, time::Timestamp};
 use bailiwick_store::{
@@ -88,28 +88,48 @@ pub fn rendered<T: Kept>(stored: &Stored<T>, base: &str) -> Map<String, Value> {
     resource
 }
 
-/// Adds what is not in the row, where it is wanted: the members of a group, the groups of a user.
+/// Adds what is not in the rows, where it is wanted: the members of groups, the groups of users.
 pub async fn complete<T: Kept>(
     hub: &Hub,
     tx: &mut dyn Tx,
-    (source, base): (&SourceName, &str),
-    resource: &mut Map<String, Value>,
+    of: (&SourceName, &str),
+    resources: &mut [Map<String, Value>],
     wanted: &Projection,
 ) -> Result<()> {
-    let Some(id) = resource.get("id").and_then(Value::as_str).map(str::to_owned) else { return Ok(()) };
-    let (name, found) = match T::RESOURCE {
+    let id = |resource: &Map<String, Value>| resource.get("id").and_then(Value::as_str).map(str::to_owned);
+    let ids: Vec<String> = resources.iter().filter_map(id).collect();
+    let (name, mut found) = match T::RESOURCE {
+        _ if ids.is_empty() => return Ok(()),
         Resource::Group if wanted.wants("members", Returned::Default) => {
-            ("members", members(hub, tx, &id, None).await?.into_iter().map(|m| member(&m, base)).collect())
+            ("members", members_of(hub, tx, of.1, &ids).await?)
         }
         Resource::User if wanted.wants("groups", Returned::Request) => {
-            ("groups", groups(hub, tx, (source, base), &id).await?)
+            ("groups", groups_of(hub, tx, of, &ids).await?)
         }
         Resource::Group | Resource::User => return Ok(()),
     };
-    if found != Value::Array(Vec::new()) {
-        resource.insert(name.into(), found);
+    for resource in resources {
+        if let Some(theirs) = id(resource).and_then(|id| found.remove(&id)) {
+            resource.insert(name.into(), theirs.into());
+        }
     }
     Ok(())
+}
+
+/// The members of each of these groups that has any.
+async fn members_of(
+    hub: &Hub,
+    tx: &mut dyn Tx,
+    base: &str,
+    groups: &[String],
+) -> Result<BTreeMap<String, Vec<Value>>> {
+    let of = Filter::In("group_id", groups.iter().map(|id| id.as_str().into()).collect());
+    let mut found: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for row in select::<PushedMember>(tx, hub.tenant(), Select::from(Table::PushedMembers).filter(of)).await?
+    {
+        found.entry(row.value.group.to_string()).or_default().push(member(&row.value, base));
+    }
+    Ok(found)
 }
 
 /// The rows of the members of a group, at most so many.
@@ -132,26 +152,38 @@ fn member(of: &PushedMember, base: &str) -> Value {
     json!({ "value": of.member, "$ref": location(resource, base, &of.member), "type": resource.name() })
 }
 
-async fn groups(
+/// The groups of each of these users who is in any.
+async fn groups_of(
     hub: &Hub,
     tx: &mut dyn Tx,
     (source, base): (&SourceName, &str),
-    user: &str,
-) -> Result<Value> {
-    let of = Filter::Is("member", format!("{source}/{user}").into());
-    let rows =
-        select::<PushedMember>(tx, hub.tenant(), Select::from(Table::PushedMembers).filter(of)).await?;
-    let ids: Vec<PushedGroupId> = rows.into_iter().map(|row| row.value.group).collect();
-    let keys = ids.iter().map(|id| PushedGroup::key_of(source, *id).into()).collect();
-    let of = Select::from(Table::PushedGroups).filter(Filter::In("id", keys));
-    let named: BTreeMap<PushedGroupId, String> = select::<PushedGroup>(tx, hub.tenant(), of)
+    users: &[String],
+) -> Result<BTreeMap<String, Vec<Value>>> {
+    let members = users.iter().map(|user| format!("{source}/{user}").into()).collect();
+    let of = Select::from(Table::PushedMembers).filter(Filter::In("member", members));
+    let rows: BTreeSet<(String, PushedGroupId)> = select::<PushedMember>(tx, hub.tenant(), of)
         .await?
         .into_iter()
-        .map(|row| (row.value.id, row.value.display_name))
+        .map(|row| (row.value.member, row.value.group))
         .collect();
-    let shown = |(id, display): (PushedGroupId, String)| {
-        let place = location(Resource::Group, base, &id.to_string());
-        json!({ "value": id, "$ref": place, "display": display, "type": "direct" })
+    let groups: BTreeSet<PushedGroupId> = rows.iter().map(|(_, group)| *group).collect();
+    if groups.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let keys = groups.iter().map(|id| PushedGroup::key_of(source, *id).into()).collect();
+    let of = Select::from(Table::PushedGroups).filter(Filter::In("id", keys));
+    let shown = |group: &PushedGroup| {
+        let place = location(Resource::Group, base, &group.id.to_string());
+        json!({ "value": group.id, "$ref": place, "display": group.display_name, "type": "direct" })
     };
-    Ok(named.into_iter().map(shown).collect())
+    let shown: BTreeMap<PushedGroupId, Value> = select::<PushedGroup>(tx, hub.tenant(), of)
+        .await?
+        .into_iter()
+        .map(|row| (row.value.id, shown(&row.value)))
+        .collect();
+    let mut found: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for (user, group) in rows {
+        found.entry(user).or_default().extend(shown.get(&group).cloned());
+    }
+    Ok(found)
 }

@@ -6,7 +6,7 @@ use bailiwick_core::{
     policy::AttributeType,
 };
 use bailiwick_engine::{Pushing, UserWrite};
-use bailiwick_store::{Stored, entities::PushedUser, get};
+use bailiwick_store::{Stored, Tx, entities::PushedUser, get};
 use serde_json::{Map, Value};
 
 use super::{
@@ -26,11 +26,10 @@ pub fn settings(pushing: &Pushing) -> Result<Settings> {
 }
 
 /// The user with this id, of this source.
-pub async fn find(hub: &Hub, source: &SourceName, id: &str) -> Result<Stored<PushedUser>> {
+pub async fn find(hub: &Hub, tx: &mut dyn Tx, source: &SourceName, id: &str) -> Result<Stored<PushedUser>> {
     let none = || Fault::no("user", &super::path::shown(id));
     let id: PushedUserId = id.parse().map_err(|_| none())?;
-    let mut tx = hub.engine.parts().store.read().await?;
-    get(&mut *tx, hub.tenant(), &PushedUser::key_of(source, id)).await?.ok_or_else(none)
+    get(tx, hub.tenant(), &PushedUser::key_of(source, id)).await?.ok_or_else(none)
 }
 
 /// Writes a user.
@@ -45,7 +44,10 @@ pub async fn write(
     let settings = settings(&pushing)?;
     let schemas = mapping::user_schemas(&settings);
     let before = match id {
-        Some(id) => Some(find(hub, pushing.source(), id).await?),
+        Some(id) => {
+            let mut tx = hub.engine.parts().store.read().await?;
+            Some(find(hub, &mut *tx, pushing.source(), id).await?)
+        }
         None => None,
     };
     if let Some(before) = &before {

@@ -19,6 +19,7 @@ mod golden;
 mod hints;
 mod manual;
 mod metrics;
+mod nodes;
 mod operating;
 mod probe;
 mod scenario;

@@ -121,8 +121,8 @@ async fn membership_is_read_from_the_group_and_changed_by_one_member() {
     let class = AccessClass::DirectGroups;
     let grant = || Op::Grant { class, external_id: "g1".into() };
     let revoke = || Op::Revoke { class, external_id: "g1".into() };
-    let join = r#"PATCH /Groups/g1 key=k {"Operations":[{"op":"add","path":"members","value":[{"value":"u1"}]}],"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"]}"#;
-    let leave = r#"PATCH /Groups/g1 key=k {"Operations":[{"op":"remove","path":"members[value eq \"u1\"]"}],"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"]}"#;
+    let join = r#"PATCH /Groups/g1?excludedAttributes=members key=k {"Operations":[{"op":"add","path":"members","value":[{"value":"u1"}]}],"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"]}"#;
+    let leave = r#"PATCH /Groups/g1?excludedAttributes=members key=k {"Operations":[{"op":"remove","path":"members[value eq \"u1\"]"}],"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"]}"#;
     let body = r#"{"id":"g1","displayName":"One","members":[{"display":"Bob","value":"u2"},{"value":"u1"}]}"#;
     let put = format!("PUT /Groups/g1 match=g7 key=k.own {body}");
     let group = "GET /Groups/g1";
@@ -151,7 +151,7 @@ async fn membership_is_read_from_the_group_and_changed_by_one_member() {
 async fn a_group_that_hides_its_members_is_asked_about_otherwise() {
     let class = AccessClass::DirectGroups;
     let revoke = || Op::Revoke { class, external_id: "g1".into() };
-    let leave = r#"PATCH /Groups/g1 key=k {"Operations":[{"op":"remove","path":"members[value eq \"u1\"]"}],"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"]}"#;
+    let leave = r#"PATCH /Groups/g1?excludedAttributes=members key=k {"Operations":[{"op":"remove","path":"members[value eq \"u1\"]"}],"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"]}"#;
     let (group, silent) = ("GET /Groups/g1", ok(r#"{"id":"g1","displayName":"One"}"#));
     let filter = r#"GET /Groups?startIndex=1&count=100&filter=members.value eq "u1""#;
     let picked = ok(r#"{"totalResults":1,"Resources":[{"id":"g1","displayName":"One"}]}"#);
