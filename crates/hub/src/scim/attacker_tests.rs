@@ -231,7 +231,7 @@ async fn a_source_that_is_stopped_or_calls_too_often_is_told_so() {
         idp.standing = Standing::Quarantined { since: stage.engine.now(), reason: "a test".into() };
     })
     .await;
-    // What is declared is known again within a tenth of a second.
+    // Who only looks is known as of a tenth of a second ago.
     let refused = async { while call(&stage, &stage.idp, &read).await.0 == 200 {} };
     tokio::time::timeout(std::time::Duration::from_secs(5), refused).await.unwrap();
     for route in routes(&ann, "grp_0000000000000000000000000a") {
