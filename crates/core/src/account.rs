@@ -69,6 +69,13 @@ pub struct Account {
     pub seen: Timestamp,
 }
 
+impl Account {
+    /// By what the account with the system's own id is found again: no two have the same.
+    pub fn locator_of(system: &SystemName, external_id: &str) -> String {
+        format!("{system}/{external_id}")
+    }
+}
+
 /// The state of an account that reconciliation compares.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AccountState {

@@ -37,6 +37,11 @@ pub struct Finding {
 impl Finding {
     /// While it is open: the key by which the same thing is found again.
     pub fn open_key(&self) -> Option<String> {
-        self.closed.is_none().then(|| format!("{}:{}", self.code, self.subject))
+        self.closed.is_none().then(|| Self::key_of(&self.code, &self.subject))
+    }
+
+    /// The key of the open finding with a code about a subject.
+    pub fn key_of(code: &str, subject: &str) -> String {
+        format!("{code}:{subject}")
     }
 }

@@ -11,8 +11,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bailiwick_connector::{Applied, Connector, ConnectorError, Effect, Line, Outcome};
 use bailiwick_core::{
+    account::Account,
     case::Case,
     digest::Digest,
+    finding::Finding,
     id::RunId,
     identity::Identity,
     plan::{Change, Op, Plan},
@@ -22,7 +24,7 @@ use bailiwick_core::{
     time::{SignedDuration, Timestamp},
 };
 use bailiwick_store::{
-    Filter, NewWork, Select, Stored, Table, Tx, Update, Work,
+    Filter, Gathered, NewWork, Select, Stored, Table, Tx, Update, Work,
     entities::{PlanRow, PlanState, Run, Step},
     get, select,
 };
@@ -100,12 +102,23 @@ impl Engine {
 
     /// Marks all that will be sent as sent, in one transaction, before anything goes out.
     async fn prepare(&self, items: Vec<(Work, RunId)>) -> Result<(Arc<Catalogue>, Vec<Taken>)> {
-        let mut tx = self.begin().await?;
+        let mut tx = Box::new(Gathered::new(self.begin().await?, self.tenant()));
         let catalogue = self.catalogue(&mut *tx).await?;
+        tx.foresee(Table::Runs, "id", items.iter().map(|(_, run)| run.to_string())).await?;
         let mut ready = Vec::new();
         let mut marks = Vec::new();
+        let mut runs = Vec::with_capacity(items.len());
         for (item, id) in items {
-            match self.take(&mut *tx, &catalogue, item, id).await? {
+            match get::<Run>(&mut *tx, self.tenant(), &id.to_string()).await? {
+                Some(run) => runs.push((item, run)),
+                None => tx.finish(self.tenant(), &item).await?,
+            }
+        }
+        let plans = || runs.iter().map(|(_, run)| run.value.plan.to_string());
+        tx.foresee(Table::Plans, "id", plans()).await?;
+        tx.foresee(Table::Approvals, "plan", plans()).await?;
+        for (item, run) in runs {
+            match self.take(&mut *tx, &catalogue, item, run).await? {
                 Next::Go(taken) => ready.push(taken),
                 Next::Asked(item, updates, jobs) => {
                     marks.extend(updates);
@@ -162,17 +175,20 @@ impl Engine {
         Ok(updates)
     }
 
-    async fn take(&self, tx: &mut dyn Tx, catalogue: &Catalogue, item: Work, id: RunId) -> Result<Next> {
-        let Some(mut run) = get::<Run>(tx, self.tenant(), &id.to_string()).await? else {
-            return Ok(Next::Nothing(item));
-        };
+    async fn take(
+        &self,
+        tx: &mut dyn Tx,
+        catalogue: &Catalogue,
+        item: Work,
+        mut run: Stored<Run>,
+    ) -> Result<Next> {
         if run.value.steps.values().all(Step::ended) {
             return Ok(Next::Nothing(item));
         }
         let plan = run.value.plan.to_string();
         let row = get::<PlanRow>(tx, self.tenant(), &plan)
             .await?
-            .ok_or_else(|| EngineError::Inconsistent(format!("run {id} has no plan")))?;
+            .ok_or_else(|| EngineError::Inconsistent(format!("run {} has no plan", run.value.id)))?;
         if let Some(code) = self.unapproved(tx, &row.value, &run.value).await? {
             self.refuse_plan(tx, row, code).await?;
             return Ok(Next::Nothing(item));
@@ -324,7 +340,16 @@ impl Engine {
     }
 
     async fn record_group(&self, catalogue: &Catalogue, returned: &[Returned]) -> Result<()> {
-        let mut tx = self.begin().await?;
+        let mut tx = Box::new(Gathered::new(self.begin().await?, self.tenant()));
+        let runs = || returned.iter().map(|one| &one.taken.run.value);
+        tx.foresee(Table::Runs, "id", runs().map(|run| run.id.to_string())).await?;
+        tx.foresee(Table::Runs, "plan", runs().map(|run| run.plan.to_string())).await?;
+        tx.foresee(Table::Plans, "id", runs().map(|run| run.plan.to_string())).await?;
+        tx.foresee(Table::Cases, "identity", runs().map(|run| run.identity.to_string())).await?;
+        let accounts = returned.iter().filter_map(Returned::locator);
+        tx.foresee(Table::Accounts, "locator", accounts).await?;
+        let stuck = runs().map(|run| Finding::key_of(told::SYSTEM_STUCK, run.system.as_str()));
+        tx.foresee(Table::Findings, "open_key", stuck).await?;
         for one in returned {
             self.record_one(&mut *tx, catalogue, one).await?;
         }
@@ -407,9 +432,11 @@ impl Engine {
 
     /// When the last run of a plan ended, the plan did.
     pub(crate) async fn end_plan(&self, tx: &mut dyn Tx, row: &PlanRow, run: &Run) -> Result<Option<Update>> {
-        let mine = Select::from(Table::Runs).filter(Filter::Is("plan", run.plan.to_string().into()));
-        let others = select::<Run>(tx, self.tenant(), mine).await?;
-        if others.iter().any(|o| o.value.id != run.id && !o.value.steps.values().all(Step::ended)) {
+        let under_way = Select::from(Table::Runs)
+            .filter(Filter::Is("plan", run.plan.to_string().into()))
+            .filter(Filter::Is("state", "running".into()));
+        let under_way = select::<Run>(tx, self.tenant(), under_way).await?;
+        if under_way.iter().any(|other| other.value.id != run.id) {
             return Ok(None);
         }
         let Some(stored) = get::<PlanRow>(tx, self.tenant(), &row.plan.id.to_string()).await? else {
@@ -443,6 +470,13 @@ impl Returned {
     fn put_off(taken: Taken) -> Self {
         let external_id = taken.run.value.external_id.clone();
         Self { taken, steps: Vec::new(), external_id, stopped: None, put_off: true }
+    }
+
+    /// By what the account is found that was changed.
+    fn locator(&self) -> Option<String> {
+        let run = &self.taken.run.value;
+        let id = self.external_id.as_ref().or(run.external_id.as_ref())?;
+        Some(Account::locator_of(&run.system, id))
     }
 }
 

@@ -275,8 +275,8 @@ impl Engine {
 
     async fn running(&self, tx: &mut dyn Tx, system: &SystemName) -> Result<Vec<Stored<Run>>> {
         let running = Select::from(Table::Runs)
-            .filter(Filter::Is("system", system.as_str().into()))
-            .filter(Filter::Is("state", "running".into()));
+            .filter(Filter::Is("state", "running".into()))
+            .filter(Filter::Is("system", system.as_str().into()));
         Ok(select::<Run>(tx, self.tenant(), running).await?)
     }
 

@@ -16,7 +16,7 @@ use bailiwick_core::{
     record::RecordKind,
 };
 use bailiwick_store::{
-    Filter, NewWork, Ready, Select, Stored, Table, Tx, Update, Work,
+    Filter, Gathered, NewWork, Ready, Select, Stored, Table, Tx, Update, Work,
     entities::{Operator, PlanRow, PlanState, Run, Step},
     get, select,
 };
@@ -101,9 +101,12 @@ impl Engine {
 
     #[tracing::instrument(name = "decide", skip_all, fields(events = items.len()))]
     async fn decide_chunk(&self, items: &[Item]) -> Result<()> {
-        let mut tx = self.begin().await?;
+        let mut tx = Box::new(Gathered::new(self.begin().await?, self.tenant()));
         let catalogue = self.catalogue(&mut *tx).await?;
         let known = self.know(&mut *tx, items.iter().map(|(_, identity, _)| *identity).collect()).await?;
+        let ids = items.iter().map(|(_, identity, _)| identity.to_string());
+        tx.foresee(Table::Identities, "id", ids).await?;
+        tx.foresee(Table::Events, "id", items.iter().map(|(.., event)| event.to_string())).await?;
         let mut bulk = catalogue.policies.bulk();
         let mut out = Outcome::default();
         for (_, identity, event) in items {

@@ -40,11 +40,11 @@ impl Engine {
             return Ok(Vec::new());
         }
         let mut by_key: BTreeMap<String, Wrong> =
-            wrongs.into_iter().rev().map(|w| (format!("{}:{}", w.code, w.subject), w)).collect();
+            wrongs.into_iter().rev().map(|w| (Finding::key_of(w.code, &w.subject), w)).collect();
         let keys = by_key.keys().map(|key| key.as_str().into()).collect();
         let asked = Select::from(Table::Findings).filter(Filter::In("open_key", keys));
         for open in select::<Finding>(tx, self.tenant(), asked).await? {
-            by_key.remove(&format!("{}:{}", open.value.code, open.value.subject));
+            by_key.remove(&Finding::key_of(&open.value.code, &open.value.subject));
         }
         Ok(by_key.into_values().map(|wrong| self.opening(wrong)).collect())
     }
@@ -56,13 +56,13 @@ impl Engine {
         wrong: Wrong,
         time: SignedDuration,
     ) -> Result<Option<Update>> {
-        let key = format!("{}:{}", wrong.code, wrong.subject);
+        let key = Finding::key_of(wrong.code, &wrong.subject);
         Ok(self.open_with(tx, &key).await?.is_none().then(|| self.opening_within(wrong, time)))
     }
 
     /// Opens a finding; where the same is open and says something else, it says this now. Its deadline stays.
     pub(crate) async fn renew_finding(&self, tx: &mut dyn Tx, wrong: Wrong) -> Result<Option<Update>> {
-        let Some(open) = self.open_with(tx, &format!("{}:{}", wrong.code, wrong.subject)).await? else {
+        let Some(open) = self.open_with(tx, &Finding::key_of(wrong.code, &wrong.subject)).await? else {
             return Ok(Some(self.opening(wrong)));
         };
         if open.value.message == wrong.message {
@@ -152,7 +152,7 @@ impl Engine {
         if mended.is_empty() {
             return Ok(Vec::new());
         }
-        let keys = mended.iter().map(|(code, subject)| format!("{code}:{subject}").into()).collect();
+        let keys = mended.iter().map(|(code, subject)| Finding::key_of(code, subject).into()).collect();
         let asked = Select::from(Table::Findings).filter(Filter::In("open_key", keys));
         let open = select::<Finding>(tx, self.tenant(), asked).await?;
         Ok(open.into_iter().map(|stored| self.closing(stored)).collect())

@@ -20,6 +20,7 @@ use bailiwick_core::{
     digest::Digest,
     drill::Drill,
     event::EventKind,
+    finding::Finding,
     id::{AccountId, CaseId},
     identity::Identity,
     plan::Op,
@@ -28,7 +29,7 @@ use bailiwick_core::{
     verify::{Coverage, Observation, Verdict, judge},
 };
 use bailiwick_store::{
-    Filter, Select, Stored, Table, Tx, Update,
+    Filter, Gathered, Select, Stored, Table, Tx, Update,
     entities::{PlanRow, Run, Step},
     get, select,
 };
@@ -52,6 +53,8 @@ use crate::{
 
 /// How long after a residue that nothing more can be done about the cell is read again, milliseconds.
 pub(crate) const RECHECK_MS: i64 = 3_600_000;
+/// The finding that a system did not do what it answered that it did.
+const DIVERGED: &str = "diverged";
 
 impl Engine {
     /// Verifies all given items, which were leased at `leased`. Gives what is still under way when the turn has waited long
@@ -62,8 +65,10 @@ impl Engine {
         }
         let latest = later(leased, BEGINS_MS);
         let mut doors = BTreeMap::new();
-        let mut tx = self.read().await?;
+        let mut tx = Box::new(Gathered::new(self.read().await?, self.tenant()));
         let catalogue = self.catalogue(&mut *tx).await?;
+        tx.foresee(Table::Runs, "id", items.iter().map(|(_, run, ..)| run.to_string())).await?;
+        tx.foresee(Table::Plans, "id", items.iter().map(|(_, _, plan, ..)| plan.to_string())).await?;
         let mut under_way = JoinSet::new();
         let mut orphans = Vec::new();
         for (item, run, plan, case, changed) in items {
@@ -160,7 +165,15 @@ impl Engine {
     }
 
     async fn conclude_group(&self, catalogue: &Catalogue, seen: &[Seen]) -> Result<()> {
-        let mut tx = self.begin().await?;
+        let mut tx = Box::new(Gathered::new(self.begin().await?, self.tenant()));
+        let runs = || seen.iter().map(|one| &one.task.run);
+        tx.foresee(Table::Runs, "identity", runs().map(|run| run.identity.to_string())).await?;
+        let open =
+            || seen.iter().filter(|one| one.task.row.is_approved()).map(|one| one.task.run.plan.to_string());
+        tx.foresee(Table::Runs, "plan", open()).await?;
+        tx.foresee(Table::Plans, "id", open()).await?;
+        let diverged = runs().map(|run| Finding::key_of(DIVERGED, &subject_of(run)));
+        tx.foresee(Table::Findings, "open_key", diverged).await?;
         for one in seen {
             self.conclude(&mut *tx, catalogue, one).await?;
         }
@@ -170,8 +183,15 @@ impl Engine {
     async fn conclude(&self, tx: &mut dyn Tx, catalogue: &Catalogue, seen: &Seen) -> Result<()> {
         let item = &seen.task.item;
         if let Some(due) = seen.put_off {
-            Ok(tx.postpone(self.tenant(), item, due.as_millisecond(), false).await?)
-        } else if self.overtaken(tx, &seen.task.run).await? {
+            return Ok(tx.postpone(self.tenant(), item, due.as_millisecond(), false).await?);
+        }
+        // Of two nodes that record the last runs of a plan at the same time neither sees that it is over. Whoever reads
+        // back after both does.
+        if seen.task.row.is_approved() {
+            let ended = self.end_plan(tx, &seen.task.row, &seen.task.run).await?;
+            tx.write(self.tenant(), ended.into_iter().collect(), self.entropy()).await?;
+        }
+        if self.overtaken(tx, &seen.task.run).await? {
             Ok(tx.finish(self.tenant(), item).await?)
         } else if let Some(case) = seen.task.case {
             self.conclude_case(tx, catalogue, case, seen).await
@@ -220,15 +240,15 @@ impl Engine {
             .fact("system", &task.run.system)
             .fact("witness", task.witness);
         let mut updates = vec![Update::new(record)];
-        let subject = format!("{}/{}", task.run.identity, task.run.system);
+        let subject = subject_of(&task.run);
         if diverged.is_empty() {
-            updates.extend(self.close_finding(tx, "diverged", &subject).await?);
+            updates.extend(self.close_finding(tx, DIVERGED, &subject).await?);
             tx.write(self.tenant(), updates, self.entropy()).await?;
         } else {
             let what = words.iter().map(|w| w.as_str()).collect::<Vec<_>>().join(", ");
             let route = catalogue.route(&task.run.system)?;
             let wrong = Wrong {
-                code: "diverged",
+                code: DIVERGED,
                 subject: subject.clone(),
                 identity: Some(task.run.identity),
                 system: Some(task.run.system.clone()),
@@ -243,7 +263,7 @@ impl Engine {
             tx.write(self.tenant(), updates, self.entropy()).await?;
             // While a finding is open, the same divergence makes one event: a system that never does it is
             // not asked forever, and one that fails again after it was mended is.
-            let open = self.open_with(tx, &format!("diverged:{subject}")).await?;
+            let open = self.open_with(tx, &Finding::key_of(DIVERGED, &subject)).await?;
             let finding = open.map(|f| f.value.id.to_string()).unwrap_or_default();
             let key = format!("diverged/{finding}/{}", Digest::of_value(&words).short());
             if let Some(identity) = get::<Identity>(tx, self.tenant(), &task.run.identity.to_string()).await?
@@ -291,7 +311,7 @@ impl Engine {
 
     async fn account_of(&self, tx: &mut dyn Tx, run: &Run) -> Result<Option<Stored<Account>>> {
         let Some(external_id) = &run.external_id else { return Ok(None) };
-        let locator = format!("{}/{external_id}", run.system);
+        let locator = Account::locator_of(&run.system, external_id);
         let asked = Select::from(Table::Accounts).filter(Filter::Is("locator", locator.into()));
         Ok(select(tx, self.tenant(), asked).await?.pop())
     }
@@ -414,7 +434,7 @@ impl Engine {
     ) -> Result<Option<Timestamp>> {
         let now = self.now();
         let system = &task.run.system;
-        let subject = format!("{}/{system}", task.run.identity);
+        let subject = subject_of(&task.run);
         let residual: Vec<&Cell> =
             cells.iter().filter(|c| matches!(c.verdict, Verdict::Residual { .. })).collect();
         let unreadable =
@@ -556,6 +576,11 @@ impl Engine {
         let update = Update::new(record).replace(&closed, stored.revision, self.entropy());
         Ok(tx.write(self.tenant(), vec![update], self.entropy()).await?)
     }
+}
+
+/// What a finding about an account that was read back is about.
+fn subject_of(run: &Run) -> String {
+    format!("{}/{}", run.identity, run.system)
 }
 
 /// Whether the account was looked for and is not there.

@@ -519,8 +519,8 @@ impl Engine {
         let mut after = None;
         loop {
             let asked = Select::from(Table::Runs)
-                .filter(Filter::Is("system", system.as_str().into()))
                 .filter(Filter::Is("state", "running".into()))
+                .filter(Filter::Is("system", system.as_str().into()))
                 .page(after.take(), TAKE);
             let runs = select::<Run>(tx, self.tenant(), asked).await?;
             let lane = |run: &Run| Job::Apply { run: run.id }.lane(Some(run.identity), Some(system), now);

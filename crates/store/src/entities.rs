@@ -89,7 +89,7 @@ impl Entity for Account {
         self.id.to_string()
     }
     fn keys(&self) -> Vec<KeyValue> {
-        let locator = format!("{}/{}", self.system, self.external_id);
+        let locator = Self::locator_of(&self.system, &self.external_id);
         let identity = self.identity.map(|i| i.to_string());
         vec![locator.into(), self.system.as_str().into(), identity.into(), self.seen.as_millisecond().into()]
     }
@@ -370,6 +370,13 @@ pub struct PlanRow {
     /// Where it stands.
     #[serde(flatten)]
     pub state: PlanState,
+}
+
+impl PlanRow {
+    /// Whether it is being carried out.
+    pub const fn is_approved(&self) -> bool {
+        matches!(self.state, PlanState::Approved { .. })
+    }
 }
 
 impl Entity for PlanRow {

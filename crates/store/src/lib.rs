@@ -13,6 +13,7 @@ pub mod entities;
 mod entity;
 mod error;
 mod evidence;
+mod gathered;
 mod migrate;
 mod open;
 mod postgres;
@@ -32,6 +33,7 @@ mod update;
 
 pub use entity::Entity;
 pub use error::{Result, StoreError};
+pub use gathered::Gathered;
 pub use migrate::Upgrade;
 pub use open::{open, rehearse};
 pub use seam::{Bell, Entry, Filter, LogHead, NewWork, Select, Store, Tx, Work};

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bailiwick_core::id::Tenant;
 
 use crate::{
-    NewWork, Result, StoreError, Work, batch,
+    KeyKind, NewWork, Result, StoreError, Work, batch,
     sql::{Cells, Link, Sql, Value},
 };
 
@@ -37,33 +37,28 @@ pub(crate) async fn enqueue<L: Link>(link: &mut L, tenant: &Tenant, work: &[NewW
         ]);
     }
     batch::insert(link, "work (tenant, lane, priority, due, attempts, body)", "", 6, &items).await?;
-    let lanes: Vec<&str> = lanes.into_iter().collect();
-    promote(link, tenant, lanes.clone(), " AND head IS NULL").await?;
+    let lanes = Value::Texts(lanes.into_iter().collect());
+    let those = L::DIALECT.one_of("lane", 2);
+    // No index is of use for what is only compared, or a database that knows little of its rows may take it for a way.
+    let first = format!("UPDATE lanes SET {NEXT} WHERE tenant = $1 AND {those} AND coalesce(head, 0) = 0");
+    link.execute(first.text(), &[tenant.into(), lanes.clone()]).await?;
     // What is behind something less urgent makes the whole lane urgent, or it would wait for that.
     let sql = format!(
-        "UPDATE lanes SET priority = {URGENCY} WHERE tenant = $1 AND {} AND priority > {URGENCY}",
-        L::DIALECT.one_of("lane", 2)
+        "UPDATE lanes SET priority = {URGENCY} WHERE tenant = $1 AND {those} AND priority > {URGENCY}"
     );
-    link.execute(sql.text(), &[tenant.into(), Value::Texts(lanes)]).await?;
+    link.execute(sql.text(), &[tenant.into(), lanes]).await?;
     link.ring();
     Ok(())
 }
 
+/// The items of a lane.
+const THEIRS: &str = "WHERE work.tenant = lanes.tenant AND work.lane = lanes.lane";
 /// The urgency of a lane: that of its most urgent item.
 const URGENCY: &str =
     "(SELECT min(priority) FROM work WHERE work.tenant = lanes.tenant AND work.lane = lanes.lane)";
-
-/// Makes the first item of each of the lanes its head; a lane without items gets none.
-async fn promote<L: Link>(link: &mut L, tenant: &str, lanes: Vec<&str>, only: &str) -> Result<()> {
-    let sql = format!(
-        "UPDATE lanes SET priority = {URGENCY}, (head, ready) = (SELECT seq, due FROM work \
-         WHERE work.tenant = lanes.tenant AND work.lane = lanes.lane ORDER BY seq LIMIT 1) \
-         WHERE tenant = $1 AND {}{only}",
-        L::DIALECT.one_of("lane", 2)
-    );
-    link.execute(sql.text(), &[tenant.into(), Value::Texts(lanes)]).await?;
-    Ok(())
-}
+/// Makes the first item of a lane its head.
+const NEXT: &str = "(priority, head, ready) = (SELECT min(priority) OVER (), seq, due FROM work \
+                    WHERE work.tenant = lanes.tenant AND work.lane = lanes.lane ORDER BY seq LIMIT 1)";
 
 pub(crate) async fn lease<L: Link>(
     link: &mut L,
@@ -132,18 +127,21 @@ pub(crate) async fn finish<L: Link>(link: &mut L, tenant: &Tenant, work: &[Work]
     }
     let tenant = tenant.as_str();
     still_held(link, tenant, work).await?;
-    let lanes: Vec<&str> = work.iter().map(|work| work.lane.as_str()).collect();
-    let (aside, seqs) = (L::DIALECT.aside("tenant"), L::DIALECT.one_of("seq", 2));
+    let (aside, seqs) = (L::DIALECT.aside("tenant", KeyKind::Text), L::DIALECT.one_of("seq", 2));
     let done = format!("DELETE FROM work WHERE {aside} = $1 AND {seqs}");
     link.execute(done.text(), &[tenant.into(), Value::Ints(work.iter().map(|work| work.seq).collect())])
         .await?;
-    let free =
-        format!("UPDATE lanes SET holder = NULL WHERE tenant = $1 AND {}", L::DIALECT.one_of("lane", 2));
-    link.execute(free.text(), &[tenant.into(), Value::Texts(lanes.clone())]).await?;
-    promote(link, tenant, lanes.clone(), "").await?;
-    let empty =
-        format!("DELETE FROM lanes WHERE tenant = $1 AND head IS NULL AND {}", L::DIALECT.one_of("lane", 2));
-    link.execute(empty.text(), &[tenant.into(), Value::Texts(lanes)]).await?;
+    let lanes = Value::Texts(work.iter().map(|work| work.lane.as_str()).collect());
+    let those = L::DIALECT.one_of("lane", 2);
+    // A lane that has nothing left is gone, with its fence; of another the next item is the first.
+    let empty = format!(
+        "DELETE FROM lanes WHERE tenant = $1 AND {those} AND NOT EXISTS (SELECT 1 FROM work {THEIRS})"
+    );
+    let emptied = link.execute(empty.text(), &[tenant.into(), lanes.clone()]).await?;
+    if emptied < work.len() as u64 {
+        let next = format!("UPDATE lanes SET holder = NULL, {NEXT} WHERE tenant = $1 AND {those}");
+        link.execute(next.text(), &[tenant.into(), lanes]).await?;
+    }
     Ok(())
 }
 
@@ -168,7 +166,7 @@ pub(crate) async fn wake<L: Link>(link: &mut L, tenant: &Tenant, lanes: &[String
     // In order of lane, so that two who touch the same lanes lock them in the same order.
     let sql = format!(
         "SELECT lane FROM lanes WHERE tenant = $1 AND holder IS NULL AND {} > $2 AND {} ORDER BY lane{}",
-        L::DIALECT.aside("ready"),
+        L::DIALECT.aside("ready", KeyKind::Int),
         L::DIALECT.one_of("lane", 3),
         L::DIALECT.for_update("lanes", false)
     );

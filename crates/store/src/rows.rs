@@ -44,15 +44,15 @@ fn statement<'a>(
     tenant: &'a Tenant,
     select: &'a Select,
 ) -> Result<(String, Vec<Value<'a>>)> {
-    // To have them in order, SQLite would go through all rows rather than look some up and sort them: it cannot know
-    // how few are asked for.
-    let looked_up = select.limit.is_none() && names_some(select);
-    let (mut condition, mut values) = condition(dialect, tenant, select, looked_up)?;
+    let (mut condition, mut values) = condition(dialect, tenant, select)?;
     if let Some(after) = &select.after {
         values.push(after.into());
         condition.push_str(&format!(" AND id > ${}", values.len()));
     }
-    condition.push_str(&format!(" ORDER BY {}", if looked_up { dialect.aside("id") } else { "id".into() }));
+    // It cannot know how few are named.
+    let named =
+        select.limit.is_none() && select.filters.iter().any(|filter| matches!(filter, Filter::In(..)));
+    condition.push_str(&format!(" ORDER BY {}", if named { dialect.sorted("id") } else { "id".into() }));
     if let Some(limit) = select.limit {
         values.push(i64::from(limit).into());
         condition.push_str(&format!(" LIMIT ${}", values.len()));
@@ -82,7 +82,7 @@ pub(crate) async fn stamps<L: Link>(
 }
 
 pub(crate) async fn count<L: Link>(link: &mut L, tenant: &Tenant, select: &Select) -> Result<i64> {
-    let (condition, values) = condition(L::DIALECT, tenant, select, names_some(select))?;
+    let (condition, values) = condition(L::DIALECT, tenant, select)?;
     let sql = format!("SELECT count(*) FROM {} WHERE {condition}", select.table.name());
     let rows = link.fetch(sql.text(), &values).await?;
     Ok(rows.first().map(|row| row.cell(0)).transpose()?.unwrap_or(0))
@@ -110,19 +110,28 @@ pub(crate) async fn tenants<L: Link>(link: &mut L) -> Result<Vec<Tenant>> {
     Ok(tenants)
 }
 
-fn names_some(select: &Select) -> bool {
-    select.filters.iter().any(|filter| matches!(filter, Filter::In(..)))
+/// Which filter rows are looked up by: one that finds one row for each value, else the first.
+fn leading(select: &Select) -> usize {
+    let unique = |column: &str| {
+        column == "id" || select.table.keys().iter().any(|(name, _, unique)| *unique && *name == column)
+    };
+    let leads = |filter: &Filter| match filter {
+        Filter::Is(column, value) => unique(column) && *value != KeyValue::Null,
+        Filter::In(column, values) => unique(column) && !values.contains(&KeyValue::Null),
+        Filter::AtMost(..) | Filter::Above(..) | Filter::Starts(..) => false,
+    };
+    select.filters.iter().position(leads).unwrap_or(0)
 }
 
-/// The condition for tenant and filters, and its values. With `looked_up` rows are looked up by the first filter.
+/// The condition for tenant and filters, and its values.
 fn condition<'a>(
     dialect: Dialect,
     tenant: &'a Tenant,
     select: &'a Select,
-    looked_up: bool,
 ) -> Result<(String, Vec<Value<'a>>)> {
     let mut sql = "tenant = $1".to_owned();
     let mut values = vec![tenant.as_str().into()];
+    let leading = leading(select);
     for (nth, filter) in select.filters.iter().enumerate() {
         let (Filter::Is(column, _)
         | Filter::In(column, _)
@@ -130,7 +139,7 @@ fn condition<'a>(
         | Filter::Above(column, _)
         | Filter::Starts(column, _)) = filter;
         let kind = kind_of(select.table, column)?;
-        let column = if looked_up && nth > 0 { dialect.aside(column) } else { (*column).into() };
+        let column = if nth == leading { (*column).into() } else { dialect.aside(column, kind) };
         let place = values.len() + 1;
         sql.push_str(" AND ");
         match filter {
@@ -274,5 +283,11 @@ mod tests {
         let open = Filter::In("state", vec!["drafted".into()]);
         let theirs = Select::from(Table::Plans).filter(Filter::In("identity", vec!["x".into()])).filter(open);
         assert!(way(&database, &theirs).contains("plans_identity (tenant=? AND identity=?)"));
+        // What is not in it does not lead, whatever the database knows of its rows.
+        let (theirs, named) = (Filter::Is("source", "x".into()), Filter::Is("id", "x/1".into()));
+        let both = Select::from(Table::PushedUsers).filter(theirs.clone()).filter(named);
+        assert!(way(&database, &both).contains("(tenant=? AND id=?)"));
+        let both = Select::from(Table::Batches).filter(theirs).filter(Filter::Is("state", "held".into()));
+        assert!(way(&database, &both).contains("batches_source (tenant=? AND source=?)"));
     }
 }

@@ -80,7 +80,8 @@ impl Select {
         Self { table, filters: Vec::new(), after: None, limit: None, skip: 0 }
     }
 
-    /// Only rows for which `filter` holds. The first should narrow most: by it rows are looked up.
+    /// Only rows for which `filter` holds. The first should narrow most: by it rows are looked up, or by one that is about
+    /// ids or values that are unique.
     #[must_use]
     pub fn filter(mut self, filter: Filter) -> Self {
         self.filters.push(filter);

@@ -8,7 +8,7 @@ use std::{fmt::Write, future::Future, sync::Arc};
 use rusqlite::{ffi, types::FromSql};
 use sqlx::{AssertSqlSafe, Decode, Postgres, SqlSafeStr, SqlStr, Type};
 
-use crate::{Result, StoreError};
+use crate::{KeyKind, Result, StoreError};
 
 /// A value bound to a placeholder.
 #[derive(Debug, Clone)]
@@ -78,8 +78,18 @@ impl Dialect {
         }
     }
 
-    /// A column that is compared and is no way to the rows: SQLite may take what narrows least for one.
-    pub(crate) fn aside(self, column: &str) -> String {
+    /// A column that is compared and is no way to the rows: a database that knows little of them may take what
+    /// narrows least for one.
+    pub(crate) fn aside(self, column: &str, kind: KeyKind) -> String {
+        match (self, kind) {
+            (Self::Sqlite, _) => format!("+{column}"),
+            (Self::Postgres, KeyKind::Text) => format!("({column} || '')"),
+            (Self::Postgres, KeyKind::Int) => format!("({column} + 0)"),
+        }
+    }
+
+    /// A column that some rows are sorted by, once they are found: SQLite would rather go through all rows in order.
+    pub(crate) fn sorted(self, column: &str) -> String {
         match self {
             Self::Sqlite => format!("+{column}"),
             Self::Postgres => column.to_owned(),

@@ -51,16 +51,15 @@ impl SqliteStore {
             Err(error) => return Err(StoreError::Unavailable(error.into())),
         }
         let store = Self { writer: on_file(1, path, WRITING), readers: on_file(READERS, path, READING) };
-        let link =
-            SqliteLink::begin(&store.writer, IMMEDIATE).await.map_err(|failure| refused(failure, path))?;
+        let link = SqliteLink::begin(&store.writer).await.map_err(|failure| refused(failure, path))?;
         migrated(link, &path.display().to_string()).await?;
         Ok(store)
     }
 
     /// A database in memory, gone when the store is dropped.
     pub(crate) async fn in_memory(thread: Thread) -> Result<Self> {
-        let store = Self::of(usual(Connection::open_in_memory()).map_err(Failure::from)?, thread);
-        migrated(SqliteLink::begin(&store.writer, IMMEDIATE).await?, "memory").await?;
+        let store = Self::of(usual(Connection::open_in_memory()).map_err(Failure::from)?, thread)?;
+        migrated(SqliteLink::begin(&store.writer).await?, "memory").await?;
         Ok(store)
     }
 
@@ -77,24 +76,23 @@ impl SqliteStore {
     pub(crate) fn of_image(image: &[u8], thread: Thread) -> Result<Self> {
         let mut connection = usual(Connection::open_in_memory()).map_err(Failure::from)?;
         connection.deserialize_read_exact("main", image, image.len(), false).map_err(Failure::from)?;
-        Ok(Self::of(connection, thread))
+        Self::of(connection, thread)
     }
 
     /// The store of the only connection there can be.
-    fn of(connection: Connection, thread: Thread) -> Self {
+    fn of(connection: Connection, thread: Thread) -> Result<Self> {
         let no_other = || Err(rusqlite::Error::InvalidQuery);
         let writer = Connections::new(1, thread, Box::new(no_other)).with(connection);
-        Self { readers: writer.clone(), writer }
+        let writer = writer.map_err(Failure::from)?;
+        Ok(Self { readers: writer.clone(), writer })
     }
 }
-
-const IMMEDIATE: &str = "BEGIN IMMEDIATE";
 
 /// Brings the file at `path` up to date and takes it back again; what it says is what would be done.
 pub(crate) async fn rehearse(path: &Path) -> Result<Upgrade> {
     std::fs::metadata(path).map_err(|error| StoreError::Unavailable(error.into()))?;
     let writer = on_file(1, path, WRITING);
-    let mut link = SqliteLink::begin(&writer, IMMEDIATE).await.map_err(|failure| refused(failure, path))?;
+    let mut link = SqliteLink::begin(&writer).await.map_err(|failure| refused(failure, path))?;
     migrate::migrate(&mut link, &path.display().to_string()).await
 }
 
@@ -149,11 +147,11 @@ fn refused(failure: Failure, path: &Path) -> StoreError {
 #[async_trait::async_trait]
 impl Store for SqliteStore {
     async fn begin(&self) -> Result<Box<dyn Tx>> {
-        Ok(Box::new(Transaction::writing(SqliteLink::begin(&self.writer, IMMEDIATE).await?)))
+        Ok(Box::new(Transaction::writing(SqliteLink::begin(&self.writer).await?)))
     }
 
     async fn read(&self) -> Result<Box<dyn Tx>> {
-        Ok(Box::new(Transaction::reading(SqliteLink::begin(&self.readers, "BEGIN").await?)))
+        Ok(Box::new(Transaction::reading(SqliteLink::begin_reading(&self.readers).await?)))
     }
 
     fn kind(&self) -> &'static str {

@@ -68,7 +68,7 @@ pub enum KeyKind {
 }
 
 /// The value of a key column.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KeyValue {
     /// A text.
     Text(String),

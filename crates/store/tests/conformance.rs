@@ -58,6 +58,7 @@ mod postgres {
 fn every_sentence_is_in_the_suite() {
     let suite = include_str!("../src/testkit/mod.rs");
     let sources = [
+        include_str!("../src/testkit/gathered.rs"),
         include_str!("../src/testkit/rows.rs"),
         include_str!("../src/testkit/queue.rs"),
         include_str!("../src/testkit/log.rs"),

@@ -21,6 +21,8 @@ use crate::{
 
 /// After how many failed tries somebody is told.
 const PATIENCE: i64 = 3;
+/// The finding that work on a system cannot go on.
+pub(super) const SYSTEM_STUCK: &str = "system-stuck";
 
 impl Engine {
     /// What the hub now believes of the account, from what was applied.
@@ -40,7 +42,7 @@ impl Engine {
             .filter_map(|(seq, _)| plan.changes.iter().find(|c| c.seq == *seq))
             .collect();
         let Some(first) = done.first() else { return Ok(update) };
-        let locator = format!("{}/{external_id}", run.system);
+        let locator = Account::locator_of(&run.system, external_id);
         let asked = Select::from(Table::Accounts).filter(Filter::Is("locator", locator.into()));
         let stored = select::<Account>(tx, self.tenant(), asked).await?.pop();
         let now = self.now();
@@ -92,7 +94,7 @@ impl Engine {
             Some(error) if error.kind == ErrorKind::OverBudget => {}
             Some(error) if !error.kind.transient() || taken.item.attempts + 1 >= PATIENCE => {
                 let wrong = Wrong {
-                    code: "system-stuck",
+                    code: SYSTEM_STUCK,
                     subject,
                     identity: None,
                     system: Some(run.system.clone()),
@@ -103,7 +105,7 @@ impl Engine {
             }
             // That it was not asked says nothing of a system.
             None if *put_off => {}
-            None => updates.extend(self.close_finding(tx, "system-stuck", &subject).await?),
+            None => updates.extend(self.close_finding(tx, SYSTEM_STUCK, &subject).await?),
             Some(_) => {}
         }
         Ok(updates)

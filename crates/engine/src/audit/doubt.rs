@@ -86,7 +86,7 @@ impl Engine {
     }
 
     async fn silent_subject(&self, tx: &mut dyn Tx, system: &SystemName, write: &Write) -> Result<String> {
-        let locator = format!("{system}/{}", write.account);
+        let locator = Account::locator_of(system, &write.account);
         let asked = Select::from(Table::Accounts).filter(Filter::Is("locator", locator.into()));
         let account = select::<Account>(tx, self.tenant(), asked).await?.pop();
         let account =

@@ -233,7 +233,7 @@ impl Engine {
             return Ok(foreign);
         }
         let locator =
-            |entry: &Entry| format!("{}/{}", own.system, entry.account.as_deref().unwrap_or_default());
+            |entry: &Entry| Account::locator_of(&own.system, entry.account.as_deref().unwrap_or_default());
         let asked = Select::from(Table::Accounts)
             .filter(Filter::In("locator", foreign.iter().map(|entry| locator(entry).into()).collect()));
         let known = select::<Account>(tx, self.tenant(), asked).await?;

@@ -125,8 +125,8 @@ impl Engine {
     pub(super) async fn first_under_way(&self, system: &SystemName) -> Result<Option<Timestamp>> {
         let mut tx = self.read().await?;
         let running = Select::from(Table::Runs)
-            .filter(Filter::Is("system", system.as_str().into()))
-            .filter(Filter::Is("state", "running".into()));
+            .filter(Filter::Is("state", "running".into()))
+            .filter(Filter::Is("system", system.as_str().into()));
         let running = select::<Run>(&mut *tx, self.tenant(), running).await?;
         let sent = running.iter().flat_map(|run| run.value.steps.values()).filter_map(|step| match step {
             Step::Sent { at } => Some(*at),

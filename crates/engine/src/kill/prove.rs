@@ -266,8 +266,8 @@ impl Engine {
         let running = match &integration.role {
             Role::Target { system } => {
                 let asked = Select::from(Table::Runs)
-                    .filter(Filter::Is("system", system.as_str().into()))
-                    .filter(Filter::Is("state", "running".into()));
+                    .filter(Filter::Is("state", "running".into()))
+                    .filter(Filter::Is("system", system.as_str().into()));
                 let runs = select::<Run>(tx, self.tenant(), asked).await?;
                 let mine = runs.into_iter().filter(|s| s.value.event <= killing.case.value.event);
                 mine.map(|stored| stored.value.id.to_string()).collect()

@@ -32,8 +32,8 @@ impl Engine {
         (state, said): (&str, Digest),
     ) -> Result<Option<Stored<Batch>>> {
         let asked = Select::from(Table::Batches)
-            .filter(Filter::Is("source", pushing.source().as_str().into()))
-            .filter(Filter::Is("state", state.into()));
+            .filter(Filter::Is("state", state.into()))
+            .filter(Filter::Is("source", pushing.source().as_str().into()));
         let all = select::<Batch>(tx, self.tenant(), asked).await?;
         Ok(all.into_iter().find(|stored| stored.value.digest == said))
     }

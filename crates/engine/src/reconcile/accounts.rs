@@ -120,7 +120,7 @@ impl Engine {
         comparing: &Comparing<'_>,
         shown: &[Shown],
     ) -> Result<BTreeMap<String, Stored<Account>>> {
-        let locators = shown.iter().map(|s| format!("{}/{}", comparing.system, s.external_id).into());
+        let locators = shown.iter().map(|s| Account::locator_of(comparing.system, &s.external_id).into());
         let asked = Select::from(Table::Accounts).filter(Filter::In("locator", locators.collect()));
         let known = select::<Account>(tx, self.tenant(), asked).await?;
         Ok(known.into_iter().map(|s| (s.value.external_id.clone(), s)).collect())
@@ -218,7 +218,7 @@ impl Engine {
             Gone::Nobody => {}
             Gone::These(ids) => {
                 for ids in ids.chunks(CHUNK) {
-                    let locator = |id: &String| format!("{}/{id}", comparing.system).into();
+                    let locator = |id: &String| Account::locator_of(comparing.system, id).into();
                     let asked = Select::from(Table::Accounts)
                         .filter(Filter::In("locator", ids.iter().map(locator).collect()));
                     for stored in select::<Account>(tx, self.tenant(), asked).await? {

@@ -221,7 +221,7 @@ impl Engine {
         let ids: BTreeSet<&String> = shown.chain(differing()).collect();
         let ids: Vec<&String> = ids.into_iter().collect();
         for ids in ids.chunks(CHUNK) {
-            let locators = ids.iter().map(|id| format!("{}/{id}", comparing.system).into()).collect();
+            let locators = ids.iter().map(|id| Account::locator_of(comparing.system, id).into()).collect();
             let asked = Select::from(Table::Accounts).filter(Filter::In("locator", locators));
             self.remember(&mut *tx, asked, &mut known).await?;
         }

@@ -259,6 +259,12 @@ impl Faults {
         self.forgets.store(true, Ordering::SeqCst);
     }
 
+    /// A row as it is remembered.
+    fn remembered(&self, table: Table, row: Row) -> Row {
+        let forgets = table == Table::Runs && self.forgets.load(Ordering::SeqCst);
+        if forgets { forgotten(row) } else { row }
+    }
+
     /// From here on nothing happens any more.
     pub fn fair(&self) {
         self.at.store(0, Ordering::SeqCst);
@@ -352,8 +358,7 @@ impl Tx for BreakableTx {
     async fn get(&mut self, tenant: &Tenant, table: Table, id: &str) -> Result<Option<Row>> {
         alive(&self.faults).await?;
         let row = self.inner.get(tenant, table, id).await?;
-        let forgets = table == Table::Runs && self.faults.forgets.load(Ordering::SeqCst);
-        Ok(if forgets { row.map(forgotten) } else { row })
+        Ok(row.map(|row| self.faults.remembered(table, row)))
     }
 
     async fn select(&mut self, tenant: &Tenant, select: Select) -> Result<Vec<Row>> {
@@ -363,7 +368,7 @@ impl Tx for BreakableTx {
         if table == Table::Accounts {
             self.faults.accounts.fetch_add(rows.len() as u64, Ordering::SeqCst);
         }
-        Ok(rows)
+        Ok(rows.into_iter().map(|row| self.faults.remembered(table, row)).collect())
     }
 
     async fn stamps(&mut self, tenant: &Tenant, tables: &[Table]) -> Result<Vec<(String, i64)>> {

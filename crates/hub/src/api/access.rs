@@ -87,7 +87,7 @@ pub async fn list(
     Params(which): Params<Which>,
     Params(wanted): Params<Wanted>,
 ) -> Answer<Page<ExceptionView>> {
-    let filters = [is("state", which.state), is("identity", which.identity.map(|id| id.to_string()))];
+    let filters = [is("identity", which.identity.map(|id| id.to_string())), is("state", which.state)];
     let filters = filters.into_iter().flatten().collect();
     let Page { items, next } = wanted.read::<Exception>(&hub, &mut *hub.read().await?, filters).await?;
     Ok(Json(Page { items: views(&hub, items).await?, next }))

@@ -54,8 +54,8 @@ pub async fn list(
 ) -> Answer<Page<AccountView>> {
     let mut tx = hub.read().await?;
     let mut filters: Vec<Filter> = Vec::new();
-    filters.extend(is("system", which.system.map(|name| name.to_string())));
     filters.extend(is("identity", which.identity.map(|id| id.to_string())));
+    filters.extend(is("system", which.system.map(|name| name.to_string())));
     if which.unmanaged {
         filters.push(Filter::Is("identity", bailiwick_store::KeyValue::Null));
     }

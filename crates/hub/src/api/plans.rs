@@ -77,7 +77,7 @@ pub async fn list(
     Params(wanted): Params<Wanted>,
 ) -> Answer<Page<PlanView>> {
     let mut tx = hub.read().await?;
-    let filters = [is("state", which.state), is("identity", which.identity.map(|id| id.to_string()))];
+    let filters = [is("identity", which.identity.map(|id| id.to_string())), is("state", which.state)];
     let page: Page<PlanRow> = wanted.read(&hub, &mut *tx, filters.into_iter().flatten().collect()).await?;
     let who = hub.who(&mut *tx, page.items.iter().map(|row| row.plan.decision.identity)).await?;
     Ok(Json(page.map(|row| PlanView {

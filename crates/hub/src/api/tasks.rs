@@ -52,7 +52,7 @@ pub async fn list(
     Params(wanted): Params<Wanted>,
 ) -> Answer<Page<TaskView>> {
     let mut tx = hub.read().await?;
-    let filters = [is("state", which.state), is("identity", which.identity.map(|id| id.to_string()))];
+    let filters = [is("identity", which.identity.map(|id| id.to_string())), is("state", which.state)];
     let page: Page<Task> = wanted.read(&hub, &mut *tx, filters.into_iter().flatten().collect()).await?;
     let who = hub.who(&mut *tx, page.items.iter().map(|task| task.identity)).await?;
     Ok(Json(page.map(|task| TaskView { who: Who::of(&who, task.identity), task })))

@@ -194,7 +194,11 @@ impl Finder<'_> {
 
     /// Where a filter leaves only a few to be looked at, these.
     fn pinned<T: Kept>(&self, filter: &Filter<'_>) -> Option<Select> {
-        let of = |column, value: String| Some(self.all::<T>().filter(Where::Is(column, value.into())));
+        let theirs = Where::Is("source", self.source.as_str().into());
+        let of = |column, value: String| {
+            let named = Select::from(T::TABLE).filter(Where::Is(column, value.into()));
+            Some(named.filter(theirs.clone()))
+        };
         let (name, column) = T::NAME;
         if let Some(id) = filter.pins("id") {
             return of("id", self.key(id));

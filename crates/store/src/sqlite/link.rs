@@ -14,15 +14,53 @@ use crate::{
     sql::{Cell, Cells, Dialect, Failure, Link, Sql, Value},
 };
 
+/// Values of at most so many bytes are written on the thread that gives them.
+const LITTLE: usize = 8 * 1024;
+
 /// A transaction. Without a connection while that is in use by a call, also one that was given up.
 pub(super) struct SqliteLink(Option<Held>);
 
 impl SqliteLink {
-    /// Begins one.
-    pub(super) async fn begin(connections: &Connections, how: &'static str) -> Result<Self, Failure> {
+    /// Begins one that writes.
+    pub(super) async fn begin(connections: &Connections) -> Result<Self, Failure> {
         let mut link = Self(Some(connections.take().await?));
-        link.work(move |connection| connection.prepare_cached(how)?.execute([])).await?;
+        link.ask(|connection| connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])).await?;
         Ok(link)
+    }
+
+    /// Begins one that reads: that alone makes nobody wait.
+    pub(super) async fn begin_reading(connections: &Connections) -> Result<Self, Failure> {
+        let mut link = Self(Some(connections.take().await?));
+        link.ask(|connection| connection.prepare_cached("BEGIN")?.execute([])).await?;
+        Ok(link)
+    }
+
+    /// Asks something: here if that is short, else on a thread that may wait.
+    async fn ask<T: Send + 'static>(
+        &mut self,
+        question: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let held = self.0.take().ok_or(Failure::Gone)?;
+        let answer = held.shortly(&question);
+        self.0 = Some(held);
+        let Some(answer) = answer else { return self.work(question).await };
+        if self.0.as_ref().is_some_and(Held::shares_its_thread) {
+            // Who asks very much lets others go on in between.
+            tokio::task::coop::consume_budget().await;
+        }
+        Ok(answer?)
+    }
+
+    /// Does something that is short.
+    async fn here<T>(&mut self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Failure> {
+        let mut held = self.0.take().ok_or(Failure::Gone)?;
+        let done = held.now(work);
+        let shared = held.shares_its_thread();
+        self.0 = Some(held);
+        if shared {
+            tokio::task::coop::consume_budget().await;
+        }
+        Ok(done?)
     }
 
     async fn work<T: Send + 'static>(
@@ -45,12 +83,15 @@ impl Link for SqliteLink {
     }
 
     async fn run(&mut self, sql: SqlStr, values: Self::Bound) -> Result<u64, Failure> {
+        let much = values.iter().map(Given::size).sum::<usize>() > LITTLE;
         let run = move |connection: &Connection| {
             let mut statement = connection.prepare_cached(sql.as_str())?;
             fill(&mut statement, &values)?;
             statement.raw_execute()
         };
-        Ok(self.work(run).await? as u64)
+        // What is changed is in memory until it is committed.
+        let changed = if much { self.work(run).await? } else { self.here(run).await? };
+        Ok(changed as u64)
     }
 
     async fn fetch(&mut self, sql: SqlStr, values: &[Value<'_>]) -> Result<Vec<Self::Row>, Failure> {
@@ -66,7 +107,7 @@ impl Link for SqliteLink {
             }
             Ok(all)
         };
-        self.work(fetch).await
+        self.ask(fetch).await
     }
 
     async fn script(&mut self, sql: SqlStr) -> Result<(), Failure> {
@@ -93,6 +134,17 @@ pub(super) enum Given {
     Shared(Arc<str>),
     Int(i64),
     Blob(Box<[u8]>),
+}
+
+impl Given {
+    fn size(&self) -> usize {
+        match self {
+            Self::Nothing | Self::Int(_) => 8,
+            Self::Text(text) => text.len(),
+            Self::Shared(text) => text.len(),
+            Self::Blob(bytes) => bytes.len(),
+        }
+    }
 }
 
 fn given(value: &Value<'_>) -> Result<Given, Failure> {

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+pub mod gathered;
 pub mod image;
 pub mod log;
 pub mod postgres;
@@ -76,6 +77,9 @@ macro_rules! conformance {
                 a_lock_has_one_holder_until_it_runs_out
                 what_a_holder_gives_up_is_free_and_its_fences_are_refused
                 of_many_who_want_a_lock_one_gets_it;
+            gathered:
+                what_is_gathered_looks_as_if_it_were_done_at_once
+                what_is_gathered_fails_as_a_whole;
             log:
                 an_entry_binds_the_rows_it_explains
                 indices_are_contiguous_in_order_of_writing

@@ -397,7 +397,7 @@ pub async fn an_abandoned_call_ends_the_transaction(bed: &Bed) {
         let updates = (0..100).map(|n| update(vec![insert(n)], &entropy)).collect();
         let call = pin!(tx.write(&tenant, updates, &entropy));
         let polled = call.poll(&mut Context::from_waker(Waker::noop()));
-        assert_eq!(polled.is_ready(), bed.at_once);
+        assert_eq!(polled.is_ready(), bed.at_once, "{polled:?}");
     }
     if !bed.at_once {
         assert_eq!(code(tx.entry_counts().await), "store-aborted");
