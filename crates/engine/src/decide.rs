@@ -103,9 +103,9 @@ impl Engine {
     async fn decide_chunk(&self, items: &[Item]) -> Result<()> {
         let mut tx = Box::new(Gathered::new(self.begin().await?, self.tenant()));
         let catalogue = self.catalogue(&mut *tx).await?;
-        let known = self.know(&mut *tx, items.iter().map(|(_, identity, _)| *identity).collect()).await?;
-        let ids = items.iter().map(|(_, identity, _)| identity.to_string());
-        tx.foresee(Table::Identities, "id", ids).await?;
+        let whom: BTreeSet<IdentityId> = items.iter().map(|(_, identity, _)| *identity).collect();
+        tx.foresee(Table::Identities, "id", whom.iter().map(ToString::to_string)).await?;
+        let known = self.know(&mut *tx, whom).await?;
         tx.foresee(Table::Events, "id", items.iter().map(|(.., event)| event.to_string())).await?;
         let mut bulk = catalogue.policies.bulk();
         let mut out = Outcome::default();
@@ -319,11 +319,8 @@ impl Engine {
             }
             let state = PlanState::Superseded { by: identity.generation };
             let row = PlanRow { state, ..stored.value.clone() };
-            let record = self
-                .record(RecordKind::Superseded, "decide")
-                .identity(identity.id)
-                .plan(row.plan.id)
-                .event(row.plan.decision.event);
+            let record = self.record(RecordKind::Superseded, "decide").identity(identity.id);
+            let record = record.plan(row.plan.id).event(row.plan.decision.event);
             out.updates.push(Update::new(record).replace(&row, stored.revision, self.entropy()));
         }
         unsettled

@@ -4,6 +4,7 @@
 //! event. For a leaver every class of access that the system has gets a verdict in the case's matrix; what is still there
 //! is residue, which is an event too, until no way is left to try: then somebody is told.
 
+mod cell;
 mod look;
 
 use std::{
@@ -26,7 +27,7 @@ use bailiwick_core::{
     plan::Op,
     record::RecordKind,
     time::Timestamp,
-    verify::{Coverage, Observation, Verdict, judge},
+    verify::Verdict,
 };
 use bailiwick_store::{
     Filter, Gathered, Select, Stored, Table, Tx, Update,
@@ -36,18 +37,16 @@ use bailiwick_store::{
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
+use cell::{is_gone, stays_removed, tried_of};
 pub(crate) use look::{Item, Reading};
 use look::{Seen, Task, look};
 
 use crate::{
     Catalogue, Engine, EngineError, Result,
     apply::{UNDECLARED_MS, later},
-    audit::unlogged,
     control::with_control,
     doors::{self, BEGINS_MS, Back, What},
     finding::Wrong,
-    purge::purge_date,
-    task::Attested,
     work::backoff_ms,
 };
 
@@ -488,65 +487,6 @@ impl Engine {
         Ok(Some(later(now, RECHECK_MS)))
     }
 
-    fn cell(
-        &self,
-        task: &Task,
-        case: CaseId,
-        class: AccessClass,
-        account: AccountId,
-        observed: &Result<Observation, ConnectorError>,
-        tried: u8,
-    ) -> Cell {
-        let now = self.now();
-        let (verdict, method, witness, answer) = match observed {
-            Err(_) if task.attested.is_some() => {
-                let attested = task.attested.as_ref();
-                let answer = attested.map(|a| a.attestation.digest());
-                let control = attested.map(Attested::control);
-                let why = "only a person can look at it".to_owned();
-                (Verdict::Unobservable { why, control }, "attested".into(), None, answer)
-            }
-            Ok(seen) => {
-                let verdict = match judge(seen, task.changed, task.system.convergence_ms) {
-                    // A disabled account is kept for so long, then deleted.
-                    Verdict::Blocked { purges_at: None } if class == AccessClass::PrimaryAccount => {
-                        Verdict::Blocked { purges_at: purge_date(&task.system, task.changed) }
-                    }
-                    other => other,
-                };
-                let verdict = match &task.drill {
-                    Some(drill) => drill.believed(class, task.changed, verdict),
-                    None => verdict,
-                };
-                let verdict = match task.silent.contains(&class) {
-                    true => unlogged(class, verdict),
-                    false => verdict,
-                };
-                (verdict, seen.method.clone(), Some(seen.witness), Some(seen.digest))
-            }
-            Err(error) if error.kind == bailiwick_connector::ErrorKind::Unsupported => {
-                let verdict = Verdict::Unobservable { why: error.to_string(), control: None };
-                (verdict, "none".into(), None, None)
-            }
-            Err(error) => {
-                let verdict = Verdict::Pending { until: later(now, backoff_ms(task.item.attempts)) };
-                (verdict, format!("not readable: {}", error.code()), None, None)
-            }
-        };
-        Cell {
-            case,
-            system: task.run.system.clone(),
-            class,
-            account,
-            verdict,
-            at: now,
-            method,
-            witness,
-            answer,
-            tried,
-        }
-    }
-
     pub(crate) async fn close_case(&self, tx: &mut dyn Tx, stored: Stored<Case>) -> Result<()> {
         let now = self.now();
         let id = stored.value.id;
@@ -581,34 +521,4 @@ impl Engine {
 /// What a finding about an account that was read back is about.
 fn subject_of(run: &Run) -> String {
     format!("{}/{}", run.identity, run.system)
-}
-
-/// Whether the account was looked for and is not there.
-fn is_gone(seen: &Result<Observation, ConnectorError>) -> bool {
-    seen.as_ref().is_ok_and(|seen| seen.held.is_empty() && seen.coverage == Coverage::Complete)
-}
-
-/// Of an account that is gone a system may show nothing any more. What was seen to be gone before stays so: nothing is
-/// given to an account that is not there.
-fn stays_removed(before: &Cell, now: &Cell) -> bool {
-    before.verdict == Verdict::Removed && matches!(now.verdict, Verdict::Unobservable { .. })
-}
-
-/// How many ways of removing were tried, this run included: disabling counts by its way, deleting comes
-/// after all ways.
-fn tried_of(task: &Task, ways: usize) -> u8 {
-    let mine = task.row.plan.changes.iter().filter(|c| c.system == task.run.system);
-    let all = u8::try_from(ways).unwrap_or(u8::MAX);
-    mine.map(|c| match &c.op {
-        Op::Disable { way } => way + 1,
-        Op::Delete => all.saturating_add(1),
-        Op::CreateAccount { .. }
-        | Op::SetAttributes { .. }
-        | Op::Enable
-        | Op::Grant { .. }
-        | Op::Revoke { .. }
-        | Op::RevokeAll { .. } => 0,
-    })
-    .max()
-    .unwrap_or(all)
 }

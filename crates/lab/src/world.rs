@@ -214,6 +214,8 @@ pub(crate) enum Holder {
 #[derive(Clone, Default)]
 pub(crate) struct World {
     users: BTreeMap<String, User>,
+    /// How many of them are hidden.
+    hidden: usize,
     groups: BTreeMap<String, Group>,
     /// Member (user or group) to the groups it is directly in.
     parents: BTreeMap<String, BTreeSet<String>>,
@@ -237,6 +239,12 @@ impl World {
 
     pub(crate) fn groups(&self) -> impl Iterator<Item = &Group> {
         self.groups.values()
+    }
+
+    /// The ids of the users that the system shows, in order. Where nobody is hidden, no user is looked at.
+    pub(crate) fn shown_ids(&self) -> Vec<&str> {
+        let all = self.users.iter().filter(|(_, user)| self.hidden == 0 || !user.hidden);
+        all.map(|(id, _)| id.as_str()).collect()
     }
 
     /// A user that the system shows.
@@ -426,6 +434,7 @@ impl World {
             return false;
         }
         let old = std::mem::replace(&mut user.attributes, attributes.clone());
+        self.hidden = self.hidden + usize::from(hidden) - usize::from(user.hidden);
         user.hidden = hidden;
         user.version += 1;
         user.modified_ms = at_ms;
@@ -441,6 +450,7 @@ impl World {
 
     fn delete_user(&mut self, id: &str) -> bool {
         let Some(user) = self.users.remove(id) else { return false };
+        self.hidden -= usize::from(user.hidden);
         self.names.remove(&user.user_name().to_lowercase());
         self.unindex_external(id, &user.attributes);
         for secret in user.tokens.values().map(|t| &t.secret).chain(user.sessions.values().map(|s| &s.secret))
@@ -566,12 +576,8 @@ impl World {
         to: TokenStatus,
         purges_at_ms: Option<i64>,
     ) -> bool {
-        let Some(token) = self.users.get_mut(user).and_then(|user| user.tokens.get_mut(token)) else {
-            return false;
-        };
-        if token.status != from {
-            return false;
-        }
+        let held = self.users.get_mut(user).and_then(|user| user.tokens.get_mut(token));
+        let Some(token) = held.filter(|token| token.status == from) else { return false };
         token.status = to;
         token.purges_at_ms = purges_at_ms;
         true
@@ -585,11 +591,10 @@ impl World {
 
     fn unindex_external(&mut self, id: &str, attributes: &Map<String, Value>) {
         let Some(external) = attributes.get("externalId").and_then(Value::as_str) else { return };
-        if let Some(ids) = self.external.get_mut(external) {
-            ids.remove(id);
-            if ids.is_empty() {
-                self.external.remove(external);
-            }
+        let Some(ids) = self.external.get_mut(external) else { return };
+        ids.remove(id);
+        if ids.is_empty() {
+            self.external.remove(external);
         }
     }
 }

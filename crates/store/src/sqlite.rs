@@ -7,6 +7,8 @@
 mod connections;
 mod link;
 mod snapshot;
+#[cfg(test)]
+mod steps;
 
 use std::{io, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 

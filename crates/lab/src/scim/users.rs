@@ -47,8 +47,13 @@ pub(crate) fn list(system: &System, call: &Call, query: &Query) -> Result<Reply,
         Some(users) => &mut users.iter().copied(),
         None => &mut world.all_users(),
     };
-    let shown = candidates.filter(|user| !user.hidden && matches(filter.as_ref(), &view(user)));
-    let ids: Vec<&str> = shown.map(|user| user.id.as_str()).collect();
+    let ids: Vec<&str> = match filter {
+        Some(_) => {
+            let shown = candidates.filter(|user| !user.hidden && matches(filter.as_ref(), &view(user)));
+            shown.map(|user| user.id.as_str()).collect()
+        }
+        None => world.shown_ids(),
+    };
     let page = cut(system, KIND.endpoint(), query, &ids, call.now)?;
     let resources: Vec<Value> =
         page.ids.iter().filter_map(|id| world.user(id)).map(|user| view(user).render(&projection)).collect();

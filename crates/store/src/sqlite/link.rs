@@ -9,6 +9,8 @@ use rusqlite::{
 use sqlx::SqlStr;
 
 use super::connections::{Connections, Held};
+#[cfg(test)]
+use super::steps;
 use crate::{
     Result, StoreError,
     sql::{Cell, Cells, Dialect, Failure, Link, Sql, Value},
@@ -87,7 +89,10 @@ impl Link for SqliteLink {
         let run = move |connection: &Connection| {
             let mut statement = connection.prepare_cached(sql.as_str())?;
             fill(&mut statement, &values)?;
-            statement.raw_execute()
+            let changed = statement.raw_execute();
+            #[cfg(test)]
+            steps::counted(&statement);
+            changed
         };
         // What is changed is in memory until it is committed.
         let changed = if much { self.work(run).await? } else { self.here(run).await? };
@@ -104,6 +109,11 @@ impl Link for SqliteLink {
             let mut all = Vec::new();
             while let Some(row) = rows.next()? {
                 all.push((0..columns).map(|at| row.get(at)).collect::<rusqlite::Result<_>>()?);
+            }
+            #[cfg(test)]
+            {
+                drop(rows);
+                steps::counted(&statement);
             }
             Ok(all)
         };

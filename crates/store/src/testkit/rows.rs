@@ -391,7 +391,9 @@ pub async fn a_dropped_transaction_leaves_nothing(bed: &Bed) {
 /// "After a call failed, or its future was dropped, every later call fails with `Aborted`."
 pub async fn an_abandoned_call_ends_the_transaction(bed: &Bed) {
     let (tenant, entropy) = (Tenant::single(), Seeded::new(13));
-    let insert = |n| Write::Insert(Table::Runs, row(Table::Runs, &format!("{n}"), 1, &entropy));
+    // So much that it is not done on the thread that asks.
+    let much = |n| Row { body: vec![b'x'; 4_096], ..row(Table::Runs, &format!("{n}"), 1, &entropy) };
+    let insert = |n| Write::Insert(Table::Runs, much(n));
     let mut tx = begin(bed).await;
     {
         let updates = (0..100).map(|n| update(vec![insert(n)], &entropy)).collect();
