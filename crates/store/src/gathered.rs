@@ -45,7 +45,8 @@ struct Later {
     deleted: HashSet<(Table, String)>,
     enqueued: Vec<NewWork>,
     finished: Vec<Work>,
-    postponed: Vec<(Work, i64, bool)>,
+    /// When each is due, and whether it failed.
+    postponed: BTreeMap<(i64, bool), Vec<Work>>,
 }
 
 impl Gathered {
@@ -124,8 +125,8 @@ impl Gathered {
         if !finished.is_empty() {
             self.tx.finish_all(&self.tenant, &finished).await?;
         }
-        for (work, due, failed) in postponed {
-            self.tx.postpone(&self.tenant, &work, due, failed).await?;
+        for ((due, failed), work) in postponed {
+            self.tx.postpone_all(&self.tenant, &work, due, failed).await?;
         }
         self.broken = false;
         Ok(&mut *self.tx)
@@ -264,19 +265,15 @@ impl Tx for Gathered {
         self.flush().await?.lease(tenant, holder, now, ttl, limit, least).await
     }
 
-    async fn finish(&mut self, tenant: &Tenant, work: &Work) -> Result<()> {
-        self.finish_all(tenant, std::slice::from_ref(work)).await
-    }
-
     async fn finish_all(&mut self, tenant: &Tenant, work: &[Work]) -> Result<()> {
         self.ours(tenant)?;
         self.later.finished.extend_from_slice(work);
         Ok(())
     }
 
-    async fn postpone(&mut self, tenant: &Tenant, work: &Work, due: i64, failed: bool) -> Result<()> {
+    async fn postpone_all(&mut self, tenant: &Tenant, work: &[Work], due: i64, failed: bool) -> Result<()> {
         self.ours(tenant)?;
-        self.later.postponed.push((work.clone(), due, failed));
+        self.later.postponed.entry((due, failed)).or_default().extend_from_slice(work);
         Ok(())
     }
 

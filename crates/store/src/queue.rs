@@ -166,16 +166,23 @@ pub(crate) async fn finish<L: Link>(link: &mut L, tenant: &Tenant, work: &[Work]
 pub(crate) async fn postpone<L: Link>(
     link: &mut L,
     tenant: &Tenant,
-    work: &Work,
+    work: &[Work],
     due: i64,
     failed: bool,
 ) -> Result<()> {
+    if work.is_empty() {
+        return Ok(());
+    }
     let tenant = tenant.as_str();
-    still_held(link, tenant, std::slice::from_ref(work)).await?;
-    let sql = "UPDATE work SET due = $1, attempts = attempts + $2 WHERE tenant = $3 AND seq = $4";
-    link.execute(sql.text(), &[due.into(), i64::from(failed).into(), tenant.into(), work.seq.into()]).await?;
-    let sql = "UPDATE lanes SET holder = NULL, ready = $1 WHERE tenant = $2 AND lane = $3";
-    link.execute(sql.text(), &[due.into(), tenant.into(), (&work.lane).into()]).await?;
+    still_held(link, tenant, work).await?;
+    let (aside, seqs) = (L::DIALECT.aside("tenant", KeyKind::Text), L::DIALECT.one_of("seq", 4));
+    let sql = format!("UPDATE work SET due = $1, attempts = attempts + $2 WHERE {aside} = $3 AND {seqs}");
+    let items = Value::Ints(work.iter().map(|work| work.seq).collect());
+    link.execute(sql.text(), &[due.into(), i64::from(failed).into(), tenant.into(), items]).await?;
+    let those = L::DIALECT.one_of("lane", 3);
+    let sql = format!("UPDATE lanes SET holder = NULL, ready = $1 WHERE tenant = $2 AND {those}");
+    let lanes = Value::Texts(work.iter().map(|work| work.lane.as_str()).collect());
+    link.execute(sql.text(), &[due.into(), tenant.into(), lanes]).await?;
     Ok(())
 }
 

@@ -203,14 +203,21 @@ pub trait Tx: Send {
     ) -> Result<Vec<Work>>;
 
     /// Removes a finished item. Fails with `LostLease` unless the fence is current.
-    async fn finish(&mut self, tenant: &Tenant, work: &Work) -> Result<()>;
+    async fn finish(&mut self, tenant: &Tenant, work: &Work) -> Result<()> {
+        self.finish_all(tenant, std::slice::from_ref(work)).await
+    }
 
     /// [`Tx::finish`] for many items of different lanes, in few statements: all or none.
     async fn finish_all(&mut self, tenant: &Tenant, work: &[Work]) -> Result<()>;
 
     /// Gives an item back, due at `due`; counts one attempt when `failed`. Fails with `LostLease`
     /// unless the fence is current.
-    async fn postpone(&mut self, tenant: &Tenant, work: &Work, due: i64, failed: bool) -> Result<()>;
+    async fn postpone(&mut self, tenant: &Tenant, work: &Work, due: i64, failed: bool) -> Result<()> {
+        self.postpone_all(tenant, std::slice::from_ref(work), due, failed).await
+    }
+
+    /// [`Tx::postpone`] for many items of different lanes, in few statements: all or none.
+    async fn postpone_all(&mut self, tenant: &Tenant, work: &[Work], due: i64, failed: bool) -> Result<()>;
 
     /// Makes the first item of each of the lanes due at `now` where it was put off until later; nothing where
     /// there is no such lane or somebody holds it.

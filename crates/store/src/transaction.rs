@@ -104,15 +104,11 @@ impl<L: Link> Tx for Transaction<L> {
         call!(self.enter_writing, queue::lease, tenant, holder, now, ttl, limit, least)
     }
 
-    async fn finish(&mut self, tenant: &Tenant, work: &Work) -> Result<()> {
-        call!(self.enter_writing, queue::finish, tenant, std::slice::from_ref(work))
-    }
-
     async fn finish_all(&mut self, tenant: &Tenant, work: &[Work]) -> Result<()> {
         call!(self.enter_writing, queue::finish, tenant, work)
     }
 
-    async fn postpone(&mut self, tenant: &Tenant, work: &Work, due: i64, failed: bool) -> Result<()> {
+    async fn postpone_all(&mut self, tenant: &Tenant, work: &[Work], due: i64, failed: bool) -> Result<()> {
         call!(self.enter_writing, queue::postpone, tenant, work, due, failed)
     }
 

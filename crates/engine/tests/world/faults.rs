@@ -404,19 +404,14 @@ impl Tx for BreakableTx {
         self.inner.lease(tenant, holder, now, ttl, limit, least).await
     }
 
-    async fn finish(&mut self, tenant: &Tenant, work: &Work) -> Result<()> {
-        alive(&self.faults).await?;
-        self.inner.finish(tenant, work).await
-    }
-
     async fn finish_all(&mut self, tenant: &Tenant, work: &[Work]) -> Result<()> {
         alive(&self.faults).await?;
         self.inner.finish_all(tenant, work).await
     }
 
-    async fn postpone(&mut self, tenant: &Tenant, work: &Work, due: i64, failed: bool) -> Result<()> {
+    async fn postpone_all(&mut self, tenant: &Tenant, work: &[Work], due: i64, failed: bool) -> Result<()> {
         alive(&self.faults).await?;
-        self.inner.postpone(tenant, work, due, failed).await
+        self.inner.postpone_all(tenant, work, due, failed).await
     }
 
     async fn wake(&mut self, tenant: &Tenant, lanes: &[String], now: i64) -> Result<()> {

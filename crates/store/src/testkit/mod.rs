@@ -70,6 +70,7 @@ macro_rules! conformance {
                 an_item_put_off_comes_back_first_in_its_lane
                 what_was_put_off_is_woken_and_what_is_held_or_due_is_not_touched
                 many_are_finished_all_or_none
+                many_are_put_off_all_or_none
                 queues_of_tenants_are_apart
                 work_of_a_dropped_transaction_is_not_there
                 workers_never_share_an_item

@@ -212,6 +212,29 @@ pub async fn many_are_finished_all_or_none(bed: &Bed) {
     assert_eq!(code(begin(bed).await.finish_all(&tenant, &rest).await), "lost-lease");
 }
 
+/// [`crate::Tx::postpone`] "for many items of different lanes: all or none."
+pub async fn many_are_put_off_all_or_none(bed: &Bed) {
+    let (tenant, store) = (Tenant::single(), &*bed.store);
+    enqueue(bed, &tenant, (0..300).map(|n| item(&format!("l{n}"), 0, 0, "1")).collect()).await;
+    let held = lease(store, &tenant, "w", 0, 1000).await;
+    let mut lost = held.clone();
+    lost[200].fence -= 1;
+    let mut tx = begin(bed).await;
+    let result = tx.postpone_all(&tenant, &lost, 40, true).await;
+    assert!(matches!(result, Err(StoreError::LostLease { seq }) if seq == lost[200].seq), "{result:?}");
+    drop(tx);
+    let mut tx = begin(bed).await;
+    tx.postpone_all(&tenant, &[], 40, true).await.unwrap();
+    tx.postpone_all(&tenant, &held[..100], 40, true).await.unwrap();
+    tx.postpone_all(&tenant, &held[100..], 50, false).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(lease(store, &tenant, "w", 39, 1000).await.is_empty());
+    for (now, count, attempts) in [(40, 100, 1), (50, 200, 0)] {
+        let again = lease(store, &tenant, "w", now, 1000).await;
+        assert!(again.len() == count && again.iter().all(|work| work.attempts == attempts));
+    }
+}
+
 /// Lanes of the same name in two tenants have nothing to do with each other.
 pub async fn queues_of_tenants_are_apart(bed: &Bed) {
     let store = &*bed.store;
