@@ -64,6 +64,7 @@ macro_rules! conformance {
             queue:
                 a_lane_gives_one_item_at_a_time_in_order
                 urgent_lanes_go_first_and_then_older_ones
+                of_very_many_the_urgent_go_first_too
                 what_is_not_urgent_enough_is_left
                 nothing_is_leased_before_it_is_due
                 a_lease_that_ran_out_is_due_again_with_a_greater_fence

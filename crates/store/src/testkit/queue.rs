@@ -70,6 +70,17 @@ pub async fn urgent_lanes_go_first_and_then_older_ones(bed: &Bed) {
     assert_eq!(bodies(&lease(store, &tenant, "w", 0, 9).await), "b c d e");
 }
 
+/// The same where very many are ready, and many asleep before them.
+pub async fn of_very_many_the_urgent_go_first_too(bed: &Bed) {
+    let (tenant, store) = (Tenant::single(), &*bed.store);
+    enqueue(bed, &tenant, (0..50).map(|n| item(&format!("asleep{n}"), 1, 9, "asleep")).collect()).await;
+    enqueue(bed, &tenant, (0..1_500).map(|n| item(&format!("usual{n}"), 7, 0, &n.to_string())).collect())
+        .await;
+    enqueue(bed, &tenant, vec![item("leaver", 0, 0, "leaver")]).await;
+    assert_eq!(bodies(&lease(store, &tenant, "w", 0, 4).await), "leaver 0 1 2");
+    assert_eq!(lease(store, &tenant, "w", 0, 2_000).await.len(), 1_497);
+}
+
 /// "Only those whose priority is at most `least`." "The priority of a lane is that of its most urgent item."
 pub async fn what_is_not_urgent_enough_is_left(bed: &Bed) {
     let (tenant, store) = (Tenant::single(), &*bed.store);
