@@ -274,9 +274,7 @@ impl Engine {
     }
 
     async fn running(&self, tx: &mut dyn Tx, system: &SystemName) -> Result<Vec<Stored<Run>>> {
-        let running = Select::from(Table::Runs)
-            .filter(Filter::Is("state", "running".into()))
-            .filter(Filter::Is("system", system.as_str().into()));
+        let running = Run::under_way_on(system);
         Ok(select::<Run>(tx, self.tenant(), running).await?)
     }
 

@@ -11,7 +11,7 @@ use bailiwick_core::{
     integration::{Integration, Role},
     time::Timestamp,
 };
-use bailiwick_store::{Filter, NewWork, Select, StoreError, Table, Tx, Work, entities::Run, select};
+use bailiwick_store::{NewWork, StoreError, Tx, Work, entities::Run, select};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -518,10 +518,7 @@ impl Engine {
         tx.write(self.tenant(), closed, self.entropy()).await?;
         let mut after = None;
         loop {
-            let asked = Select::from(Table::Runs)
-                .filter(Filter::Is("state", "running".into()))
-                .filter(Filter::Is("system", system.as_str().into()))
-                .page(after.take(), TAKE);
+            let asked = Run::under_way_on(system).page(after.take(), TAKE);
             let runs = select::<Run>(tx, self.tenant(), asked).await?;
             let lane = |run: &Run| Job::Apply { run: run.id }.lane(Some(run.identity), Some(system), now);
             let lanes: Vec<String> = runs.iter().map(|stored| lane(&stored.value)).collect();

@@ -62,7 +62,7 @@ pub use self::{
     token::ApiToken,
 };
 pub use crate::reading::{Audit, Held, Membership, NestedGroup, Reading, Since, Unexplained};
-use crate::{Entity, KeyValue, Table};
+use crate::{Entity, Filter, KeyValue, Select, Table};
 
 impl Entity for Identity {
     const TABLE: Table = Table::Identities;
@@ -512,6 +512,15 @@ impl Run {
         } else {
             "done"
         }
+    }
+}
+
+impl Run {
+    /// Those that are under way on a system: of all that ever were there the fewest are.
+    pub fn under_way_on(system: &SystemName) -> Select {
+        Select::from(Table::Runs)
+            .filter(Filter::Is("state", "running".into()))
+            .filter(Filter::Is("system", system.as_str().into()))
     }
 }
 

@@ -52,13 +52,21 @@ pub(crate) async fn enqueue<L: Link>(link: &mut L, tenant: &Tenant, work: &[NewW
 }
 
 /// The items of a lane.
-const THEIRS: &str = "WHERE work.tenant = lanes.tenant AND work.lane = lanes.lane";
+macro_rules! theirs {
+    () => {
+        "FROM work WHERE work.tenant = lanes.tenant AND work.lane = lanes.lane"
+    };
+}
 /// The urgency of a lane: that of its most urgent item.
-const URGENCY: &str =
-    "(SELECT min(priority) FROM work WHERE work.tenant = lanes.tenant AND work.lane = lanes.lane)";
+const URGENCY: &str = concat!("(SELECT min(priority) ", theirs!(), ")");
 /// Makes the first item of a lane its head.
-const NEXT: &str = "(priority, head, ready) = (SELECT min(priority) OVER (), seq, due FROM work \
-                    WHERE work.tenant = lanes.tenant AND work.lane = lanes.lane ORDER BY seq LIMIT 1)";
+const NEXT: &str = concat!(
+    "(priority, head, ready) = (SELECT min(priority) OVER (), seq, due ",
+    theirs!(),
+    " ORDER BY seq LIMIT 1)"
+);
+/// Whether a lane has nothing left.
+const EMPTY: &str = concat!("NOT EXISTS (SELECT 1 ", theirs!(), ")");
 
 /// When at most so many lanes are ready, they are found by that, and put into order; when more are, they are read in order
 /// and those that are not ready are passed over.
@@ -152,9 +160,7 @@ pub(crate) async fn finish<L: Link>(link: &mut L, tenant: &Tenant, work: &[Work]
     let lanes = Value::Texts(work.iter().map(|work| work.lane.as_str()).collect());
     let those = L::DIALECT.one_of("lane", 2);
     // A lane that has nothing left is gone, with its fence; of another the next item is the first.
-    let empty = format!(
-        "DELETE FROM lanes WHERE tenant = $1 AND {those} AND NOT EXISTS (SELECT 1 FROM work {THEIRS})"
-    );
+    let empty = format!("DELETE FROM lanes WHERE tenant = $1 AND {those} AND {EMPTY}");
     let emptied = link.execute(empty.text(), &[tenant.into(), lanes.clone()]).await?;
     if emptied < work.len() as u64 {
         let next = format!("UPDATE lanes SET holder = NULL, {NEXT} WHERE tenant = $1 AND {those}");

@@ -10,7 +10,7 @@ use bailiwick_core::{
     time::{SignedDuration, Timestamp},
 };
 use bailiwick_store::{
-    Filter, Select, Stored, Table, Tx,
+    Stored, Tx,
     entities::{Audit, PlanRow, Run, Step},
     get, select,
 };
@@ -124,9 +124,7 @@ impl Engine {
     /// may not be in the hub's log yet.
     pub(super) async fn first_under_way(&self, system: &SystemName) -> Result<Option<Timestamp>> {
         let mut tx = self.read().await?;
-        let running = Select::from(Table::Runs)
-            .filter(Filter::Is("state", "running".into()))
-            .filter(Filter::Is("system", system.as_str().into()));
+        let running = Run::under_way_on(system);
         let running = select::<Run>(&mut *tx, self.tenant(), running).await?;
         let sent = running.iter().flat_map(|run| run.value.steps.values()).filter_map(|step| match step {
             Step::Sent { at } => Some(*at),

@@ -258,9 +258,7 @@ impl Engine {
     /// Drops what was on its way through the integration, and says what that was.
     async fn stop_work(&self, tx: &mut dyn Tx, before: &Integration, case: &Case) -> Result<Vec<Update>> {
         let Role::Target { system } = &before.role else { return Ok(Vec::new()) };
-        let asked = Select::from(Table::Runs)
-            .filter(Filter::Is("state", "running".into()))
-            .filter(Filter::Is("system", system.as_str().into()));
+        let asked = Run::under_way_on(system);
         let mut updates = Vec::new();
         let mut held: BTreeMap<String, usize> = BTreeMap::new();
         let mut doubtful = 0;

@@ -265,9 +265,7 @@ impl Engine {
             .collect();
         let running = match &integration.role {
             Role::Target { system } => {
-                let asked = Select::from(Table::Runs)
-                    .filter(Filter::Is("state", "running".into()))
-                    .filter(Filter::Is("system", system.as_str().into()));
+                let asked = Run::under_way_on(system);
                 let runs = select::<Run>(tx, self.tenant(), asked).await?;
                 let mine = runs.into_iter().filter(|s| s.value.event <= killing.case.value.event);
                 mine.map(|stored| stored.value.id.to_string()).collect()
