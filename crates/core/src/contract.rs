@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::breach::Breach;
 use crate::{
+    digest::Digest,
     engagement::RANK,
     event::EventKind,
     guard,
@@ -104,6 +105,11 @@ pub struct PreviousKey {
 }
 
 impl SourceContract {
+    /// The attributes of which no two records have the same value.
+    pub fn unique(&self) -> impl Iterator<Item = &String> {
+        self.attributes.iter().filter(|(_, rule)| rule.unique).map(|(name, _)| name)
+    }
+
     /// The key by which the person of this record was known before, if it says one.
     pub fn previous_of(&self, record: &SourceRecord) -> Option<SourceKey> {
         let previous = self.previous_key.as_ref()?;
@@ -156,6 +162,34 @@ pub struct SourceRecord {
     pub terminated: bool,
     /// Where it stands in the delivery, for messages: the line.
     pub line: u64,
+    /// Its digest together with its contract, where it came in a delivery: the same one says nothing new.
+    pub digest: Option<Digest>,
+}
+
+/// A delivery, as far as it has to be read.
+#[derive(Debug, Default)]
+pub struct Sifted<'d> {
+    /// The records that may say something new.
+    pub records: &'d [SourceRecord],
+    /// How many others it has: each says of somebody who is as it was taken what was taken then.
+    pub as_before: u64,
+    /// How many of these are or will be there.
+    pub here: u64,
+    /// The breaches of what is one person's alone, among all its records.
+    pub doubles: Vec<Breach>,
+}
+
+impl<'d> Sifted<'d> {
+    /// A delivery all of which is read.
+    pub fn whole(records: &'d [SourceRecord], contract: &SourceContract) -> Self {
+        let mut doubles = Vec::new();
+        for name in contract.unique() {
+            let values =
+                records.iter().filter_map(|r| Some((r.line, r.values.get(name)?.as_ref()?.to_string())));
+            doubles.extend(guard::duplicates(name, values));
+        }
+        Self { records, doubles, ..Self::default() }
+    }
 }
 
 /// What is known of a record from before.
@@ -197,6 +231,8 @@ pub struct Arrival {
     pub effective: Effective,
     /// The end that the record says and that two people took back.
     pub cancelled: Option<Cancelled>,
+    /// The digest of the record, where nothing else says what becomes of the identity.
+    pub digest: Option<Digest>,
 }
 
 /// What a delivery says, read against its contract.
@@ -222,22 +258,24 @@ impl Intake {
     }
 }
 
-/// Reads a complete delivery against its contract and what is known. Breaches of form (keys, types,
+/// Reads a complete delivery against its contract and what is known of those whom its records are about, and of those whom
+/// none is about. Breaches of form (keys, types,
 /// empty values, days) void even the positive leavers of the batch, because the records themselves
 /// cannot be trusted; breaches of quantity do not.
 ///
 /// `kept` are the attributes that others write: a delivery says nothing about them, so they stay.
 pub fn intake(
-    records: &[SourceRecord],
+    delivery: Sifted<'_>,
     contract: &SourceContract,
     known: &BTreeMap<String, Known>,
     kept: &BTreeSet<String>,
     now: Timestamp,
 ) -> Intake {
+    let Sifted { records, as_before, here, doubles } = delivery;
     let mut breaches = Vec::new();
     let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
     let mut arrivals = Vec::new();
-    let mut unchanged = 0;
+    let mut unchanged = as_before;
     let mut fired = OfFired::default();
     for record in records {
         if record.key.is_empty() {
@@ -266,10 +304,7 @@ pub fn intake(
             Err(mut found) => breaches.append(&mut found),
         }
     }
-    for (name, _) in contract.attributes.iter().filter(|(_, rule)| rule.unique) {
-        let values = records.iter().filter_map(|r| Some((r.line, r.values.get(name)?.as_ref()?)));
-        breaches.extend(guard::duplicates(name, values));
-    }
+    breaches.extend(doubles);
     if !breaches.is_empty() {
         return Intake { arrivals: Vec::new(), unchanged: 0, fired: OfFired::default(), breaches };
     }
@@ -294,9 +329,8 @@ pub fn intake(
         .collect();
     let changing = arrivals.iter().filter(|a| matches!(a.kind, EventKind::Changed { .. }));
     let changed: BTreeSet<&str> = changing.map(|a| a.key.as_str()).collect();
-    let (of, rows) = (active.len() as u64, records.len() as u64);
+    let (of, rows) = (active.len() as u64 + here, records.len() as u64 + as_before);
     limits(rows, lost.len() as u64, changed.len() as u64, of, contract, &mut breaches);
-    breaches.extend(guard::cohorts(contract, known, &lost, &changed));
     let grace = SignedDuration::from_hours(24 * i64::from(contract.grace_days));
     arrivals.extend(newly_absent.into_iter().map(|(key, k)| Arrival {
         key: key.clone(),
@@ -305,6 +339,7 @@ pub fn intake(
         lifecycle: Lifecycle::Absent { since: now, grace_until: now.saturating_add(grace).unwrap_or(now) },
         effective: Effective::at(now),
         cancelled: k.cancelled.clone(),
+        digest: None,
     }));
     arrivals.sort_by(|a, b| a.key.cmp(&b.key));
     Intake { arrivals, unchanged, fired, breaches }
@@ -471,5 +506,6 @@ fn compare(
             EventKind::Changed { attributes: changed }
         }
     };
-    Some(Arrival { key: record.key.clone(), kind, attributes, lifecycle, effective, cancelled })
+    let digest = record.digest.filter(|_| cancelled.is_none());
+    Some(Arrival { key: record.key.clone(), kind, attributes, lifecycle, effective, cancelled, digest })
 }

@@ -147,6 +147,7 @@ mod tests {
         Identity {
             engagements: Vec::new(),
             cancelled: Vec::new(),
+            said: None,
             id: id(n),
             kind: IdentityKind::Person,
             source_key: SourceKey { source: "hr".parse().unwrap(), key: n.to_string() },

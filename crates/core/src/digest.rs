@@ -28,6 +28,14 @@ impl Digest {
         Self::of(&canonical(value))
     }
 
+    /// Its first 16 bytes, where many are kept: two values that differ have the same with a probability of 2⁻¹²⁸, and to
+    /// make such a pair takes 2⁶⁴ attempts.
+    pub fn half(&self) -> [u8; 16] {
+        let mut half = [0; 16];
+        half.copy_from_slice(&self.0[..16]);
+        half
+    }
+
     /// The first eight hexadecimal digits, for people.
     pub fn short(&self) -> String {
         self.to_string()[..8].to_owned()

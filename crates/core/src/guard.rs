@@ -17,7 +17,7 @@ use crate::{
     id::{BatchId, EntitlementName, OperatorId},
     identity::Lifecycle,
     person::Conflict,
-    policy::{AttributeValue, Attributes},
+    policy::Attributes,
     time::{SignedDuration, Timestamp},
 };
 
@@ -26,53 +26,74 @@ const NAMED: usize = 20;
 /// How long a wish to release waits for a second person, hours.
 pub const RELEASE_HOURS: i64 = 8;
 
-/// The breaches of the limits for each cohort: those who are lost or change, of the known who have the same value.
-pub fn cohorts(
+/// Those who have the same value of an attribute: the attribute, and the value.
+pub type Cohort = (String, String);
+
+/// How many of each cohort are lost and how many change, where either is more than what is always allowed.
+pub fn hit(
     contract: &SourceContract,
     known: &BTreeMap<String, Known>,
-    lost: &BTreeSet<&str>,
-    changed: &BTreeSet<&str>,
+    arrivals: &[Arrival],
+) -> BTreeMap<Cohort, (u64, u64)> {
+    let mut hit: BTreeMap<Cohort, (u64, u64)> = BTreeMap::new();
+    for arrival in arrivals {
+        let lost = matches!(arrival.kind, EventKind::Left | EventKind::Absent);
+        let changed = matches!(arrival.kind, EventKind::Changed { .. });
+        let of = known.get(&arrival.key).filter(|_| lost || changed);
+        for cohort in of.into_iter().flat_map(|of| cohorts_of(contract, of)) {
+            let counts = hit.entry(cohort).or_default();
+            *counts = (counts.0 + u64::from(lost), counts.1 + u64::from(changed));
+        }
+    }
+    hit.retain(|_, (lost, changed)| (*lost).max(*changed) > contract.always_allowed);
+    hit
+}
+
+/// The cohorts that somebody counts for: none who has left.
+pub fn cohorts_of<'k>(contract: &'k SourceContract, known: &'k Known) -> impl Iterator<Item = Cohort> + 'k {
+    let here = !matches!(known.lifecycle, Lifecycle::Left { .. });
+    let value = |attribute: &String| Some((attribute.clone(), known.attributes.get(attribute)?.to_string()));
+    contract.cohorts.iter().filter(move |_| here).filter_map(value)
+}
+
+/// The breaches of the limits for each cohort that was [`hit`], by how many of it are known.
+pub fn cohorts(
+    contract: &SourceContract,
+    hit: BTreeMap<Cohort, (u64, u64)>,
+    known: &BTreeMap<Cohort, u64>,
 ) -> Vec<Breach> {
     let mut breaches = Vec::new();
-    for attribute in &contract.cohorts {
-        let mut counts: BTreeMap<String, (u64, u64, u64)> = BTreeMap::new();
-        for (key, known) in known.iter().filter(|(_, k)| !matches!(k.lifecycle, Lifecycle::Left { .. })) {
-            let Some(value) = known.attributes.get(attribute) else { continue };
-            let count = counts.entry(value.to_string()).or_default();
-            count.0 += 1;
-            count.1 += u64::from(lost.contains(key.as_str()));
-            count.2 += u64::from(changed.contains(key.as_str()));
+    for (cohort, (lost, changed)) in hit {
+        let known = known.get(&cohort).copied().unwrap_or_default();
+        let share = |percent: u8| (known * u64::from(percent) / 100).max(contract.always_allowed);
+        let (attribute, value) = cohort;
+        let allowed = share(contract.max_loss_percent);
+        if lost > allowed {
+            let (attribute, value) = (attribute.clone(), value.clone());
+            breaches.push(Breach::CohortLoss { attribute, value, lost, known, allowed });
         }
-        for (value, (known, lost, changed)) in counts {
-            let share = |percent: u8| (known * u64::from(percent) / 100).max(contract.always_allowed);
-            let attribute = attribute.clone();
-            let allowed = share(contract.max_loss_percent);
-            if lost > allowed {
-                let (attribute, value) = (attribute.clone(), value.clone());
-                breaches.push(Breach::CohortLoss { attribute, value, lost, known, allowed });
-            }
-            let allowed = share(contract.max_change_percent);
-            if changed > allowed {
-                breaches.push(Breach::CohortChange { attribute, value, changed, known, allowed });
-            }
+        let allowed = share(contract.max_change_percent);
+        if changed > allowed {
+            breaches.push(Breach::CohortChange { attribute, value, changed, known, allowed });
         }
     }
     breaches
 }
 
-/// Two records that share a value which is one person's alone.
-pub fn duplicates<'r>(
-    attribute: &str,
-    values: impl IntoIterator<Item = (u64, &'r AttributeValue)>,
-) -> Vec<Breach> {
-    let mut seen: BTreeMap<String, u64> = BTreeMap::new();
-    let mut breaches = Vec::new();
-    for (second, value) in values {
-        if let Some(first) = seen.insert(value.to_string().to_lowercase(), second) {
-            breaches.push(Breach::DuplicateValue { attribute: attribute.to_owned(), first, second });
-        }
-    }
-    breaches
+/// Two records that share a value which is one person's alone, whatever its case. Of each value 24 bytes are kept.
+pub fn duplicates(attribute: &str, values: impl IntoIterator<Item = (u64, String)>) -> Vec<Breach> {
+    let mut all: Vec<([u8; 16], u64)> = values
+        .into_iter()
+        .map(|(line, value)| (Digest::of(value.to_lowercase().as_bytes()).half(), line))
+        .collect();
+    all.sort_unstable();
+    let same = all.windows(2).filter(|pair| pair[0].0 == pair[1].0);
+    let mut lines: Vec<(u64, u64)> = same.map(|pair| (pair[1].1, pair[0].1)).collect();
+    lines.sort_unstable();
+    lines
+        .into_iter()
+        .map(|(second, first)| Breach::DuplicateValue { attribute: attribute.to_owned(), first, second })
+        .collect()
 }
 
 /// What somebody is to hold, by attributes.

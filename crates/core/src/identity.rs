@@ -7,6 +7,7 @@ use crate::{
     engagement::Engagement,
     id::{IdentityId, SourceName},
     policy::{AttributeValue, Attributes},
+    said::Said,
     stay::Cancelled,
     time::{Effective, Timestamp},
 };
@@ -93,13 +94,16 @@ pub enum Lifecycle {
 }
 
 impl Lifecycle {
+    /// The name of the state of whoever has left.
+    pub const LEFT: &'static str = "left";
+
     /// The name of the state, kebab-case.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Pending { .. } => "pending",
             Self::Active { .. } => "active",
             Self::Absent { .. } => "absent",
-            Self::Left { .. } => "left",
+            Self::Left { .. } => Self::LEFT,
             Self::Merged { .. } => "merged",
         }
     }
@@ -159,6 +163,10 @@ pub struct Identity {
     /// Ends that a source said and that two people took back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cancelled: Vec<Cancelled>,
+    /// The record of its source that it was made from, where it has one alone. It counts for the revision that it names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub said: Option<Said>,
 }
 
 impl Identity {

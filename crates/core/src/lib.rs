@@ -53,6 +53,7 @@ pub mod reserved;
 pub mod resource;
 pub mod review;
 pub mod right;
+pub mod said;
 mod schema;
 pub mod scope;
 pub mod scope_test;

@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bailiwick_core::{
-    contract::{Breach, Intake, Known, OfFired, SourceContract, SourceRecord, intake},
+    contract::{Breach, Intake, Known, OfFired, Sifted, SourceContract, SourceRecord, intake},
+    guard,
     identity::Lifecycle,
     policy::AttributeValue,
     time::{Effective, Timestamp},
@@ -87,7 +88,8 @@ fn what_others_write_stays() {
     give("old");
     let kept = ["desk", "phone"].map(str::to_owned).into();
     let records = [record(2, "a new-name phone="), record(3, "b b")];
-    let Intake { arrivals, breaches, .. } = intake(&records, &contract(), &before, &kept, now());
+    let Intake { arrivals, breaches, .. } =
+        intake(Sifted::whole(&records, &contract()), &contract(), &before, &kept, now());
     assert_eq!(breaches, []);
     let names: Vec<Vec<&str>> =
         arrivals.iter().map(|a| a.attributes.keys().map(String::as_str).collect()).collect();
@@ -98,7 +100,13 @@ fn what_others_write_stays() {
 fn each_record_says_what_happened() {
     let check = |before: &[(&str, &str)], lines: &[&str], expect: &str| {
         let records: Vec<SourceRecord> = lines.iter().enumerate().map(|(n, l)| record(n + 2, l)).collect();
-        let told = intake(&records, &contract(), &known(before), &BTreeSet::new(), now());
+        let told = intake(
+            Sifted::whole(&records, &contract()),
+            &contract(),
+            &known(before),
+            &BTreeSet::new(),
+            now(),
+        );
         let told = match told.breaches.is_empty() {
             true => {
                 let arrivals: Vec<String> = told
@@ -171,7 +179,8 @@ fn who_was_fired_is_hired_by_a_later_first_day_and_by_nothing_else() {
         let kinds = |arrivals: &[bailiwick_core::contract::Arrival]| {
             arrivals.iter().map(|a| format!("{}:{}", a.key, a.kind.name())).collect::<Vec<_>>().join(" ")
         };
-        let told = intake(&records, &contract(), &before, &BTreeSet::new(), now());
+        let told =
+            intake(Sifted::whole(&records, &contract()), &contract(), &before, &BTreeSet::new(), now());
         let told = match told.breaches.is_empty() {
             true => {
                 let OfFired { gone, here, anew } = &told.fired;
@@ -220,8 +229,15 @@ fn a_cohort_keeps_the_limits_by_itself() {
     }
     let check = |lines: &[&str], expect: &[&str]| {
         let records: Vec<SourceRecord> = lines.iter().enumerate().map(|(n, l)| record(n + 2, l)).collect();
-        let told = intake(&records, &contract, &before, &BTreeSet::new(), now());
-        let told: Vec<String> = told.breaches.iter().map(|b| format!("{}: {b}", b.code())).collect();
+        let told = intake(Sifted::whole(&records, &contract), &contract, &before, &BTreeSet::new(), now());
+        assert_eq!(told.breaches, []);
+        let mut of = BTreeMap::new();
+        before
+            .values()
+            .flat_map(|k| guard::cohorts_of(&contract, k))
+            .for_each(|c| *of.entry(c).or_default() += 1);
+        let told = guard::cohorts(&contract, guard::hit(&contract, &before, &told.arrivals), &of);
+        let told: Vec<String> = told.iter().map(|b| format!("{}: {b}", b.code())).collect();
         assert!(
             told.len() == expect.len() && told.iter().zip(expect).all(|(t, e)| t.contains(e)),
             "{told:?}"
@@ -246,7 +262,8 @@ fn what_is_one_persons_alone_is_no_others() {
     contract.attributes.get_mut("name").unwrap().unique = true;
     let check = |lines: &[&str], expect: &[&str]| {
         let records: Vec<SourceRecord> = lines.iter().enumerate().map(|(n, l)| record(n + 2, l)).collect();
-        let told = intake(&records, &contract, &BTreeMap::new(), &BTreeSet::new(), now());
+        let told =
+            intake(Sifted::whole(&records, &contract), &contract, &BTreeMap::new(), &BTreeSet::new(), now());
         let told: Vec<String> = told.breaches.iter().map(ToString::to_string).collect();
         assert_eq!(told, expect);
     };
@@ -254,5 +271,22 @@ fn what_is_one_persons_alone_is_no_others() {
     check(
         &["a ann", "b Ann", "c ann"],
         &["lines 2 and 3 have the same `name`", "lines 3 and 4 have the same `name`"],
+    );
+}
+
+#[test]
+fn who_is_as_before_counts_and_is_not_read() {
+    let before = known(&[("a", "active"), ("b", "active"), ("c", "left")]);
+    let records = [record(2, "a a phone=2")];
+    let sifted = |here| Sifted { records: &records, as_before: 20, here, doubles: Vec::new() };
+    let told = |here| intake(sifted(here), &contract(), &before, &BTreeSet::new(), now());
+    // `b` is missing, one in twenty: a tenth may be.
+    assert_eq!((told(18).unchanged, told(18).arrivals.len()), (20, 2));
+    assert_eq!(told(18).breaches, []);
+    let strict = SourceContract { always_allowed: 0, min_rows: 22, ..contract() };
+    let told = intake(sifted(7), &strict, &before, &BTreeSet::new(), now());
+    assert_eq!(
+        told.breaches,
+        [Breach::TooFewRows { rows: 21, least: 22 }, Breach::TooMuchLoss { lost: 1, known: 9, allowed: 0 },]
     );
 }

@@ -24,6 +24,7 @@ use bailiwick_core::{
     perform::{Outside, permits_writing},
     policy::{AttributeType, AttributeValue},
     record::{Actor, Record, RecordKind},
+    said::Said,
     scope::Operation,
     signal::{Note, Signal},
     time::{Effective, SignedDuration},
@@ -401,5 +402,7 @@ fn written(
         }
     }
     identity.generation += 1;
+    // No source says anything of it.
+    identity.said = identity.said.map(Said::renewed);
     (identity, changed)
 }

@@ -5,11 +5,12 @@
 //! of its key is only where it leads. Of somebody inactive, or with power over others, two people say so instead; never
 //! does an e-mail address or a name join anybody.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry};
 
 use bailiwick_core::{
     account::Account,
     contract::{Arrival, SourceContract, SourceRecord},
+    digest::Digest,
     engagement::{self, Engagement, RANK},
     event::Event,
     finding::Finding,
@@ -23,6 +24,8 @@ use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, entities::Opera
 
 use crate::{Catalogue, Engine, Result, accept::Accepted, finding::Wrong};
 
+/// How many people are read at a time.
+const PAGE: u32 = 1_000;
 /// The finding that a record names an earlier key that nobody is known by.
 const UNKNOWN: &str = "previous-key-unknown";
 /// The finding that two identities may be one person, and people are to say.
@@ -150,6 +153,7 @@ impl Engine {
             generation: 1,
             engagements: Vec::new(),
             cancelled: Vec::new(),
+            said: None,
         };
         let record =
             Record::new(RecordKind::IdentityJoined, now, Actor::Source(source.to_string()), self.entropy())
@@ -246,32 +250,19 @@ impl Engine {
         source: &SourceName,
         contract: &SourceContract,
     ) -> Result<()> {
-        let unique: Vec<&String> =
-            contract.attributes.iter().filter(|(_, rule)| rule.unique).map(|(name, _)| name).collect();
+        let unique: Vec<&String> = contract.unique().collect();
         if unique.is_empty() {
             return Ok(());
         }
-        let all = select::<Identity>(tx, self.tenant(), Select::from(Table::Identities)).await?;
-        let people: Vec<&Identity> =
-            all.iter().map(|stored| &stored.value).filter(|i| is_person(i)).collect();
         let mut wrongs: BTreeMap<String, Wrong> = BTreeMap::new();
-        for name in unique {
-            let mut by_value: BTreeMap<String, Vec<&Identity>> = BTreeMap::new();
-            for person in &people {
-                if let Some(value) = person.attributes.get(name) {
-                    by_value.entry(value.to_string().to_lowercase()).or_default().push(person);
-                }
-            }
-            let shared = by_value.into_values().filter(|sharing| {
-                let ours = |person: &&Identity| person.source_keys().iter().any(|key| key.source == *source);
-                sharing.len() > 1 && sharing.iter().any(ours)
-            });
-            for sharing in shared {
-                let Some((first, others)) = sharing.split_first() else { continue };
-                for other in others {
-                    let wrong = apart(first, other, &format!("they have the same `{name}`"));
-                    wrongs.insert(wrong.subject.clone(), wrong);
-                }
+        for (name, sharing) in self.sharing(tx, &unique).await? {
+            let ours = |person: &Identity| person.source_keys().iter().any(|key| key.source == *source);
+            let Some((first, others)) = sharing.split_first().filter(|_| sharing.iter().any(ours)) else {
+                continue;
+            };
+            for other in others {
+                let wrong = apart(first, other, &format!("they have the same `{name}`"));
+                wrongs.insert(wrong.subject.clone(), wrong);
             }
         }
         let open = Select::from(Table::Findings).filter(Filter::Is("state", "open".into()));
@@ -287,6 +278,47 @@ impl Engine {
         let mut updates = self.open_all(tx, wrongs.into_values().collect()).await?;
         updates.extend(self.close_findings(tx, &over).await?);
         Ok(tx.write(self.tenant(), updates, self.entropy()).await?)
+    }
+
+    /// Those who share a value of one of these attributes, each with its name. Reads everybody, and keeps a digest of each
+    /// value.
+    async fn sharing<'n>(
+        &self,
+        tx: &mut dyn Tx,
+        names: &[&'n String],
+    ) -> Result<Vec<(&'n String, Vec<Identity>)>> {
+        let mut first: HashMap<(usize, [u8; 16]), IdentityId> = HashMap::new();
+        let mut shared: BTreeMap<(usize, [u8; 16]), Vec<IdentityId>> = BTreeMap::new();
+        let mut after = None;
+        loop {
+            let page = Select::from(Table::Identities).page(after.take(), PAGE);
+            let page = select::<Identity>(tx, self.tenant(), page).await?;
+            let full = page.len() == PAGE as usize;
+            for person in page.into_iter().map(|stored| stored.value) {
+                after = Some(person.id.to_string());
+                for (at, name) in names.iter().enumerate().filter(|_| is_person(&person)) {
+                    let Some(value) = person.attributes.get(*name) else { continue };
+                    let value = (at, Digest::of(value.to_string().to_lowercase().as_bytes()).half());
+                    match first.entry(value) {
+                        Entry::Vacant(free) => drop(free.insert(person.id)),
+                        Entry::Occupied(taken) => {
+                            shared.entry(value).or_insert_with(|| vec![*taken.get()]).push(person.id);
+                        }
+                    }
+                }
+            }
+            if !full {
+                break;
+            }
+        }
+        let mut sharing = Vec::with_capacity(shared.len());
+        for ((at, _), ids) in shared {
+            let ids = ids.iter().map(|id| id.to_string().into()).collect();
+            let asked = Select::from(Table::Identities).filter(Filter::In("id", ids));
+            let people = select::<Identity>(tx, self.tenant(), asked).await?;
+            sharing.push((names[at], people.into_iter().map(|stored| stored.value).collect()));
+        }
+        Ok(sharing)
     }
 
     /// Whom a row leads to: itself, or who has its records now.

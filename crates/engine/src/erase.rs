@@ -36,7 +36,7 @@ impl Engine {
         }
         let mut engagements = stored.value.engagements.clone();
         engagements.iter_mut().for_each(|record| record.attributes = Attributes::new());
-        let bare = Identity { attributes: Attributes::new(), engagements, ..stored.value };
+        let bare = Identity { attributes: Attributes::new(), engagements, said: None, ..stored.value };
         let mut update = Update::new(record).replace(&bare, stored.revision, self.entropy());
         let asked = Select::from(Table::Tasks).filter(Filter::Is("identity", key.as_str().into()));
         for task in select::<Task>(&mut *tx, self.tenant(), asked).await? {

@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use bailiwick_core::{
     contract::{Breach, Intake, Known, SourceContract},
     digest::Digest,
-    guard::{self, Fate, ReleaseRefusal, Would, release},
+    guard::{self, Cohort, Fate, ReleaseRefusal, Would, release},
     id::{BatchId, EntitlementName, SourceName},
+    identity::Identity,
     person::Conflict,
     policy::Attributes,
     record::{Actor, RecordKind},
@@ -22,8 +23,10 @@ use bailiwick_store::{
     get, select,
 };
 
-use crate::{Catalogue, Engine, EngineError, Haste, Job, Result, finding::Wrong};
+use crate::{Catalogue, Engine, EngineError, Haste, Job, Result, finding::Wrong, intake::known_by};
 
+/// How many people are read at a time.
+const PAGE: u32 = 1_000;
 /// The finding that nothing came when something should have.
 const OVERDUE: &str = "feed-overdue";
 
@@ -69,6 +72,41 @@ impl Engine {
             tracing::warn!(%fault, "what a held delivery would do is not known for everybody");
         }
         Ok(Some(would))
+    }
+
+    /// The breaches of the limits for cohorts. Who is in them is counted, over everybody whom the source names, only where
+    /// enough are lost or change that it matters.
+    pub(crate) async fn cohorts(
+        &self,
+        tx: &mut dyn Tx,
+        (source, contract): (&SourceName, &SourceContract),
+        known: &BTreeMap<String, Known>,
+        read: &Intake,
+    ) -> Result<Vec<Breach>> {
+        let hit = guard::hit(contract, known, &read.arrivals);
+        if hit.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut of: BTreeMap<Cohort, u64> = BTreeMap::new();
+        let mut after = None;
+        loop {
+            let page = Select::from(Table::Identities)
+                .filter(Filter::Starts("source_key", format!("{source}/")))
+                .page(after.take(), PAGE);
+            let page = select::<Identity>(tx, self.tenant(), page).await?;
+            let full = page.len() == PAGE as usize;
+            for stored in page {
+                after = Some(stored.value.id.to_string());
+                let key = stored.value.source_key.key.clone();
+                let Some(person) = self.followed(tx, stored).await? else { continue };
+                let known = known_by(&person.value, source, &key, None);
+                let cohorts = guard::cohorts_of(contract, &known).filter(|cohort| hit.contains_key(cohort));
+                cohorts.for_each(|cohort| *of.entry(cohort).or_default() += 1);
+            }
+            if !full {
+                return Ok(guard::cohorts(contract, hit, &of));
+            }
+        }
     }
 
     /// When the same bytes were accepted first.
@@ -203,12 +241,12 @@ impl Engine {
     /// Reads the delivery again and takes it, but for what was seen of it.
     async fn take_released(&self, stored: Stored<Batch>, fate: Fate, by: &Operator) -> Result<Batch> {
         let held = stored.value;
-        let (records, owner, contract) = self.read_feed(&held.source, held.digest).await?;
+        let (delivery, owner, contract) = self.read_feed(&held.source, held.digest).await?;
         let mut tx = self.begin().await?;
         let released = Batch { fate, ..held.clone() };
         self.write_fate(&mut *tx, &released, stored.revision, by).await?;
         let feed = (&held.source, owner.as_str(), &contract);
-        let (taken, _) = self.take_delivery(&mut *tx, feed, &records, held.digest, &held.breaches).await?;
+        let (taken, _) = self.take_delivery(&mut *tx, feed, &delivery, held.digest, &held.breaches).await?;
         if taken.breaches.is_empty() {
             tx.commit().await?;
             return Ok(released);
@@ -216,7 +254,7 @@ impl Engine {
         // Nothing of this stays but that it is held again, for what is wrong with it now.
         drop(tx);
         let mut tx = self.begin().await?;
-        let (again, _) = self.take_delivery(&mut *tx, feed, &records, held.digest, &[]).await?;
+        let (again, _) = self.take_delivery(&mut *tx, feed, &delivery, held.digest, &[]).await?;
         tx.commit().await?;
         Err(EngineError::Held(again.breaches))
     }

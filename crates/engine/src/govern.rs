@@ -169,6 +169,7 @@ impl Engine {
             generation,
             engagements,
             cancelled,
+            said: None,
         };
         let what = format!("{} of {subject}", cause.as_str());
         let event = Event {

@@ -14,14 +14,19 @@ use bailiwick_core::{
     integration::Role,
     policy::{AttributeType, AttributeValue},
     record::{Actor, Record, RecordKind},
+    said::Said,
     time::{Effective, Timestamp},
 };
-use bailiwick_store::{
-    Entity, Filter, Select, Stored, Table, Tx, Update, Work, entities::Batch, get, select,
-};
+use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, Work, entities::Batch, get, select};
 use serde::Serialize;
 
-use crate::{Doing, Engine, EngineError, Result, accept::Accepted, engagement::Delivered, finding::Wrong};
+use crate::{
+    Doing, Engine, EngineError, Result,
+    accept::Accepted,
+    delivery::{Delivery, Sieve},
+    engagement::Delivered,
+    finding::Wrong,
+};
 
 /// How many records are read at a time.
 const PAGE: u32 = 1_000;
@@ -49,10 +54,10 @@ impl Engine {
     }
 
     async fn take_feed(&self, source: &SourceName, delivered: Digest) -> Result<Imported> {
-        let (records, owner, contract) = self.read_feed(source, delivered).await?;
+        let (delivery, owner, contract) = self.read_feed(source, delivered).await?;
         let mut tx = self.begin().await?;
         let feed = (source, owner.as_str(), &contract);
-        let (batch, events) = self.take_delivery(&mut *tx, feed, &records, delivered, &[]).await?;
+        let (batch, events) = self.take_delivery(&mut *tx, feed, &delivery, delivered, &[]).await?;
         tx.commit().await?;
         if batch.breaches.is_empty() {
             Ok(Imported { batch: batch.id, rows: batch.rows, events, unchanged: batch.unchanged })
@@ -66,7 +71,7 @@ impl Engine {
         &self,
         source: &SourceName,
         delivered: Digest,
-    ) -> Result<(Vec<SourceRecord>, String, SourceContract)> {
+    ) -> Result<(Delivery, String, SourceContract)> {
         let mut tx = self.read().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
         drop(tx);
@@ -78,14 +83,10 @@ impl Engine {
         let name = &route.integration.name;
         catalogue.permit(name).writes.map_err(|shut| EngineError::Shut(name.clone(), shut))?;
         let line = self.reading(&catalogue, route.integration);
-        let mut records = Vec::new();
+        let mut delivery = Delivery::default();
         let mut cursor: Option<String> = None;
         loop {
-            let mut broken = None;
-            let mut visit = |object: Object<'_>| match record_of(&object, contract) {
-                Ok(record) => records.push(SourceRecord { line: records.len() as u64 + 2, ..record }),
-                Err(problem) => broken = Some(problem),
-            };
+            let mut visit = |object: Object<'_>| delivery.push(&object, contract);
             let listed =
                 route.connector.list(&line, Listing::People, cursor.as_deref(), PAGE, &mut visit).await;
             let page = match listed {
@@ -95,9 +96,6 @@ impl Engine {
                     return Err(error.into());
                 }
             };
-            if let Some(problem) = broken {
-                return Err(ConnectorError::none(ErrorKind::Malformed, problem).into());
-            }
             if !page.complete {
                 return Err(EngineError::Inconsistent("the feed could not be read to its end".into()));
             }
@@ -106,7 +104,7 @@ impl Engine {
                 None => break,
             }
         }
-        Ok((records, route.integration.owner.clone(), contract.clone()))
+        Ok((delivery, route.integration.owner.clone(), contract.clone()))
     }
 
     /// Takes what a delivery says: accepts it, or holds it. `letting` is one that two people let go.
@@ -114,22 +112,26 @@ impl Engine {
         &self,
         tx: &mut dyn Tx,
         (source, owner, contract): (&SourceName, &str, &SourceContract),
-        records: &[SourceRecord],
+        delivery: &Delivery,
         delivered: Digest,
         letting: &[Breach],
     ) -> Result<(Batch, BTreeMap<String, u64>)> {
         let now = self.now();
-        let before = self.known(tx, source).await?;
+        let catalogue = self.catalogue(tx).await?;
+        let others = catalogue.written_at_the_door();
+        let mut sieve = self.sift(tx, (source, contract), &others, delivery).await?;
         let owed = self.owed(tx).await?;
-        let known: BTreeMap<String, Known> = before
+        let known: BTreeMap<String, Known> = sieve
+            .before
             .iter()
             .map(|(key, s)| {
                 let fired = owed.get(&s.value.id).and_then(|fired| fired.value.owed());
                 (key.clone(), known_by(&s.value, source, key, fired))
             })
             .collect();
-        let catalogue = self.catalogue(tx).await?;
-        let mut read = intake(records, contract, &known, &catalogue.written_at_the_door(), now);
+        let mut read = intake(sieve.sifted(), contract, &known, &others, now);
+        read.breaches.extend(self.cohorts(tx, (source, contract), &known, &read).await?);
+        let Sieve { records, before, .. } = sieve;
         let would = self.guard(tx, &catalogue, (source, contract), &known, delivered, &mut read).await?;
         read.breaches.retain(|breach| !letting.contains(breach));
         let held = !read.breaches.is_empty();
@@ -143,7 +145,7 @@ impl Engine {
             source: source.clone(),
             digest: delivered,
             at: now,
-            rows: records.len() as u64,
+            rows: delivery.rows() as u64,
             events: arrivals.len() as u64,
             unchanged,
             breaches,
@@ -155,15 +157,16 @@ impl Engine {
             self.accepted_delivery(tx, &batch, contract).await?;
         }
         self.hear_of_fired(tx, (source, owner), &fired, &before, owed).await?;
-        let delivery = Delivered { source, owner, contract, records };
-        let accepted = self.gather(tx, &delivery, now, &before, arrivals).await?;
+        let said = Delivered { source, owner, contract, records: &records };
+        let accepted = self.gather(tx, &said, now, &before, arrivals).await?;
+        let anything = !accepted.is_empty();
         self.accept(tx, accepted).await?;
         for key in &fired.gone {
             let Some(of) = before.get(key) else { continue };
             let this = |record: &SourceKey| record.source == *source && record.key == *key;
             self.heard_of(tx, of.value.id, this, Actor::Source(source.to_string())).await?;
         }
-        if !held {
+        if !held && anything {
             self.tell_ambiguous(tx, source, contract).await?;
         }
         Ok((batch, events))
@@ -266,6 +269,7 @@ impl Engine {
             generation,
             engagements: Vec::new(),
             cancelled: arrival.cancelled.into_iter().collect(),
+            said: arrival.digest.map(|record| Said::new(&record, before.map_or(1, |s| s.revision + 1))),
         };
         let actor = Actor::Source(source.to_string());
         Accepted { identity, revision: before.map(|s| s.revision), event, actor }
@@ -362,6 +366,7 @@ impl Engine {
             return Ok(());
         }
         after.generation += 1;
+        after.said = after.said.map(Said::renewed);
         let key = format!("wake/{}#{}", after.id, before.value.generation);
         let event = self.event_between(&before.value, &after, "hub", |_| key);
         // A date that came is nothing that is said now.
@@ -369,20 +374,6 @@ impl Engine {
         let actor = Actor::Hub("intake".into());
         let accepted = Accepted { identity: after, revision: Some(before.revision), event, actor };
         self.accept(tx, vec![accepted]).await
-    }
-
-    async fn known(
-        &self,
-        tx: &mut dyn Tx,
-        source: &SourceName,
-    ) -> Result<BTreeMap<String, Stored<Identity>>> {
-        let all: Vec<Stored<Identity>> = select(tx, self.tenant(), Select::from(Identity::TABLE)).await?;
-        let mut known = BTreeMap::new();
-        for stored in all.into_iter().filter(|s| s.value.source_key.source == *source) {
-            let key = stored.value.source_key.key.clone();
-            known.extend(self.followed(tx, stored).await?.map(|person| (key, person)));
-        }
-        Ok(known)
     }
 
     /// All open findings, for callers that show them.
@@ -413,7 +404,7 @@ pub(crate) fn known_by(
 
 /// A person as a connector shows them → a record. The conventional attributes `start`, `end`, `zone`
 /// and `status` are dates and state; all others are the source's.
-fn record_of(object: &Object<'_>, contract: &SourceContract) -> Result<SourceRecord, String> {
+pub(crate) fn record_of(object: &Object<'_>, contract: &SourceContract) -> Result<SourceRecord> {
     let mut record = SourceRecord {
         key: object.id.to_string(),
         terminated: object.state == ObjectState::Blocked,
@@ -422,7 +413,10 @@ fn record_of(object: &Object<'_>, contract: &SourceContract) -> Result<SourceRec
     for (name, value) in &object.attributes {
         let date = || match value {
             ObjectValue::Text(text) => {
-                text.parse().map(Some).map_err(|_| format!("`{text}` of `{name}` is not a date"))
+                let wrong = |_| {
+                    ConnectorError::none(ErrorKind::Malformed, format!("`{text}` of `{name}` is not a date"))
+                };
+                text.parse().map(Some).map_err(wrong)
             }
             ObjectValue::Flag(_) | ObjectValue::Many(_) | ObjectValue::Null => Ok(None),
         };

@@ -23,6 +23,7 @@ mod check;
 mod configure;
 mod control;
 mod decide;
+mod delivery;
 mod door;
 mod doors;
 mod drill;

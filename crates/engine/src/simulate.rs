@@ -157,6 +157,7 @@ mod tests {
             generation: 1,
             engagements: Vec::new(),
             cancelled: Vec::new(),
+            said: None,
         };
         let set = |names: &[&str]| {
             Some(names.iter().map(|n| EntitlementName::new(n).unwrap()).collect::<BTreeSet<_>>())

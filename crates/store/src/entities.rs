@@ -79,6 +79,7 @@ impl Entity for Identity {
             lookup.into(),
             due.into(),
             name.into(),
+            self.said.map(|said| said.to_string()).into(),
         ]
     }
 }

@@ -17,8 +17,8 @@ use bailiwick_core::{
 };
 
 use crate::{
-    Entry, Filter, KeyValue, LogHead, NewWork, Ready, Result, Row, Select, StoreError, Table, Tx, Update,
-    Work, Write,
+    Entry, Filter, KeyValue, LogHead, NewWork, Outline, Outlines, Ready, Result, Row, Select, StoreError,
+    Table, Tx, Update, Work, Write,
 };
 
 /// Rows by their ids.
@@ -233,6 +233,10 @@ impl Tx for Gathered {
         let most = select.limit.map_or(usize::MAX, |most| most as usize);
         let rows = self.rows.get(&table).into_iter().flat_map(Rows::values).filter(after).filter(passes);
         Ok(rows.skip(select.skip as usize).take(most).cloned().collect())
+    }
+
+    async fn outlines(&mut self, tenant: &Tenant, outlines: Outlines) -> Result<Vec<Outline>> {
+        self.flush().await?.outlines(tenant, outlines).await
     }
 
     async fn stamps(&mut self, tenant: &Tenant, tables: &[Table]) -> Result<Vec<(String, i64)>> {

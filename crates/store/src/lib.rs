@@ -36,7 +36,7 @@ pub use error::{Result, StoreError};
 pub use gathered::Gathered;
 pub use migrate::Upgrade;
 pub use open::{open, rehearse};
-pub use seam::{Bell, Entry, Filter, LogHead, NewWork, Select, Store, Tx, Work};
+pub use seam::{Bell, Entry, Filter, LogHead, NewWork, Outline, Outlines, Select, Store, Tx, Work};
 pub use sqlite::snapshot;
 pub use state::{Deviation, How, deviations};
 pub use table::{KeyKind, KeyValue, Row, Table};

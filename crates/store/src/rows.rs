@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use bailiwick_core::id::Tenant;
 
 use crate::{
-    Filter, KeyKind, KeyValue, Result, Row, Select, StoreError, Table,
+    Filter, KeyKind, KeyValue, Outline, Outlines, Result, Row, Select, StoreError, Table,
     sql::{Cells, Dialect, Link, Sql, Value},
 };
 
@@ -62,6 +62,46 @@ fn statement<'a>(
         }
     }
     Ok((format!("SELECT {} FROM {} WHERE {condition}", columns(select.table), select.table.name()), values))
+}
+
+pub(crate) async fn outlines<L: Link>(
+    link: &mut L,
+    tenant: &Tenant,
+    asked: &Outlines,
+) -> Result<Vec<Outline>> {
+    let kinds = asked.columns.iter().map(|column| kind_of(asked.table, column));
+    let kinds = kinds.collect::<Result<Vec<_>>>()?;
+    let (sql, values) = outlining(tenant, asked)?;
+    let rows = link.fetch(sql.text(), &values).await?;
+    let outline = |row: &L::Row| {
+        let name = asked.table.name();
+        let columns = asked.columns.iter().zip(&kinds).enumerate();
+        let values = columns.map(|(at, (column, kind))| key(row, at + 1, *kind, (name, column, "")));
+        Ok(Outline { revision: row.ours(0, name, "revision", "")?, values: values.collect::<Result<_>>()? })
+    };
+    rows.iter().map(outline).collect()
+}
+
+fn outlining<'a>(tenant: &'a Tenant, asked: &'a Outlines) -> Result<(String, Vec<Value<'a>>)> {
+    let Outlines { table, by, begins, after, columns, limit } = asked;
+    if kind_of(*table, by)? == KeyKind::Int {
+        return Err(mistyped());
+    }
+    let listed: String = columns.iter().map(|column| format!(", {column}")).collect();
+    let mut condition = format!("tenant = $1 AND {by} >= $2 AND {by} < $3");
+    let end = Value::Shared(format!("{begins}\u{10ffff}").into());
+    let mut values = vec![tenant.as_str().into(), begins.as_str().into(), end];
+    if let Some(after) = after {
+        values.push(after.as_str().into());
+        condition.push_str(&format!(" AND {by} > $4"));
+    }
+    values.push(i64::from(*limit).into());
+    let sql = format!(
+        "SELECT revision{listed} FROM {} WHERE {condition} ORDER BY {by} LIMIT ${}",
+        table.name(),
+        values.len()
+    );
+    Ok((sql, values))
 }
 
 pub(crate) async fn stamps<L: Link>(
@@ -216,6 +256,19 @@ fn mistyped() -> StoreError {
     StoreError::misuse("the value of a key column has the wrong type")
 }
 
+/// Reads a key column: of which table, its name, and of which row, for the error.
+fn key(
+    cells: &impl Cells,
+    at: usize,
+    kind: KeyKind,
+    (table, column, row): (&'static str, &'static str, &str),
+) -> Result<KeyValue> {
+    Ok(match kind {
+        KeyKind::Text => cells.ours::<Option<String>>(at, table, column, row)?.into(),
+        KeyKind::Int => cells.ours::<Option<i64>>(at, table, column, row)?.into(),
+    })
+}
+
 /// Reads a row of [`columns`].
 fn read(table: Table, cells: &impl Cells) -> Result<Row> {
     let name = table.name();
@@ -228,10 +281,7 @@ fn read(table: Table, cells: &impl Cells) -> Result<Row> {
     })?;
     let mut keys = Vec::with_capacity(table.keys().len());
     for (at, (column, kind, _)) in table.keys().iter().enumerate() {
-        keys.push(match kind {
-            KeyKind::Text => cells.ours::<Option<String>>(at + 4, name, column, &id)?.into(),
-            KeyKind::Int => cells.ours::<Option<i64>>(at + 4, name, column, &id)?.into(),
-        });
+        keys.push(key(cells, at + 4, *kind, (name, column, &id))?);
     }
     Ok(Row {
         revision: cells.ours(1, name, "revision", &id)?,
@@ -253,8 +303,12 @@ mod tests {
     fn way(database: &rusqlite::Connection, select: &Select) -> String {
         let tenant = Tenant::single();
         let (sql, values) = statement(Dialect::Sqlite, &tenant, select).unwrap();
+        planned(database, &sql, values.len())
+    }
+
+    fn planned(database: &rusqlite::Connection, sql: &str, values: usize) -> String {
         let mut asked = database.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let bound = rusqlite::params_from_iter(values.iter().map(|_| "[]"));
+        let bound = rusqlite::params_from_iter((0..values).map(|_| "[]"));
         asked.query_row(bound, |row| row.get::<_, String>(3)).unwrap()
     }
 
@@ -289,5 +343,25 @@ mod tests {
         assert!(way(&database, &both).contains("(tenant=? AND id=?)"));
         let both = Select::from(Table::Batches).filter(theirs).filter(Filter::Is("state", "held".into()));
         assert!(way(&database, &both).contains("batches_source (tenant=? AND source=?)"));
+    }
+
+    #[test]
+    fn what_rows_are_as_of_is_read_from_an_index_alone() {
+        let database = rusqlite::Connection::open_in_memory().unwrap();
+        MIGRATIONS.iter().for_each(|step| database.execute_batch(step).unwrap());
+        let tenant = Tenant::single();
+        for after in [None, Some("hr/7".to_owned())] {
+            let asked = Outlines {
+                table: Table::Identities,
+                by: "source_key",
+                begins: "hr/".into(),
+                after,
+                columns: &["source_key", "said", "state", "due"],
+                limit: 10,
+            };
+            let (sql, values) = outlining(&tenant, &asked).unwrap();
+            let way = planned(&database, &sql, values.len());
+            assert!(way.contains("USING COVERING INDEX identities_said (tenant=? AND source_key>?"), "{way}");
+        }
     }
 }

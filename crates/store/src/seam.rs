@@ -103,6 +103,32 @@ impl Select {
     }
 }
 
+/// Key columns of rows, without their documents, in the order of one of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outlines {
+    /// The table.
+    pub table: Table,
+    /// The text column by whose values they are ordered; it is unique.
+    pub by: &'static str,
+    /// Only rows where that begins with this.
+    pub begins: String,
+    /// Only rows where that is greater (for paging).
+    pub after: Option<String>,
+    /// The columns; where one index has them all, nothing else is read.
+    pub columns: &'static [&'static str],
+    /// At most so many rows.
+    pub limit: u32,
+}
+
+/// What a row has in some of its key columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outline {
+    /// The revision of the row.
+    pub revision: i64,
+    /// The values, in the order of [`Outlines::columns`].
+    pub values: Vec<KeyValue>,
+}
+
 /// Work to be done: one item of a lane. Items of one lane are done one at a time, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewWork {
@@ -174,6 +200,9 @@ pub trait Tx: Send {
 
     /// The rows that `select` asks for, by id ascending.
     async fn select(&mut self, tenant: &Tenant, select: Select) -> Result<Vec<Row>>;
+
+    /// What rows have in key columns, ascending by [`Outlines::by`].
+    async fn outlines(&mut self, tenant: &Tenant, outlines: Outlines) -> Result<Vec<Outline>>;
 
     /// The ids and revisions of all rows of the tables, in the order of the tables and of the ids: whether any of
     /// them changed, without reading them.

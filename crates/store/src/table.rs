@@ -239,6 +239,8 @@ impl Table {
                 ("lookup", Text, false),
                 ("due", Int, false),
                 ("name", Text, false),
+                // Rows are not found by it: it is read with `source_key`, by `Tx::outlines`.
+                ("said", Text, false),
             ],
             // `system/external id` is unique.
             Self::Accounts => &[

@@ -9,8 +9,8 @@ use bailiwick_core::{
 };
 
 use crate::{
-    Entry, LogHead, NewWork, Ready, Result, Row, Select, StoreError, Table, Tx, Update, Work, batch,
-    evidence, queue, rows, sql::Link,
+    Entry, LogHead, NewWork, Outline, Outlines, Ready, Result, Row, Select, StoreError, Table, Tx, Update,
+    Work, batch, evidence, queue, rows, sql::Link,
 };
 
 pub(crate) struct Transaction<L> {
@@ -74,6 +74,10 @@ impl<L: Link> Tx for Transaction<L> {
 
     async fn select(&mut self, tenant: &Tenant, select: Select) -> Result<Vec<Row>> {
         call!(self.enter, rows::select, tenant, &select)
+    }
+
+    async fn outlines(&mut self, tenant: &Tenant, outlines: Outlines) -> Result<Vec<Outline>> {
+        call!(self.enter, rows::outlines, tenant, &outlines)
     }
 
     async fn stamps(&mut self, tenant: &Tenant, tables: &[Table]) -> Result<Vec<(String, i64)>> {

@@ -44,6 +44,17 @@ impl Place {
         open(&self.address).await.unwrap()
     }
 
+    /// The schema becomes as the first program left it.
+    async fn goes_back(&self) {
+        for since in SINCE {
+            self.run(&format!("DROP TABLE {since}")).await.unwrap();
+        }
+        for since in ["DROP INDEX identities_said", "ALTER TABLE identities DROP COLUMN said"] {
+            self.run(since).await.unwrap();
+        }
+        self.run("UPDATE schema_version SET version = 1").await.unwrap();
+    }
+
     /// Runs a statement as somebody else would.
     async fn run(&self, sql: &str) -> Result<u64, sqlx::Error> {
         let sql = AssertSqlSafe(sql.to_owned());
@@ -203,7 +214,14 @@ async fn the_schema_has_the_key_columns_that_the_tables_say() {
             let indices = place.ask(&indices).await;
             for (key, _, unique) in table.keys() {
                 let index = indices.iter().find(|sql| sql.contains(&format!(" {name}_{key} "))).unwrap();
-                assert!(index.contains(&format!("(tenant, {key}")), "{index}");
+                let leads = match (table, *key) {
+                    // It finds no rows: it is read along with who they are.
+                    (Table::Identities, "said") => {
+                        "(tenant, source_key, said, state, due, revision)".to_owned()
+                    }
+                    (_, key) => format!("(tenant, {key}"),
+                };
+                assert!(index.contains(&leads), "{index}");
                 assert_eq!(index.contains("UNIQUE"), *unique, "{index}");
             }
         }
@@ -245,10 +263,7 @@ async fn a_node_that_runs_goes_on_while_another_brings_the_schema_up() {
     let tenant = Tenant::single();
     for place in Place::all().await {
         let (running, seeded) = (place.open().await, Seeded::new(1));
-        for since in SINCE {
-            place.run(&format!("DROP TABLE {since}")).await.unwrap();
-        }
-        place.run("UPDATE schema_version SET version = 1").await.unwrap();
+        place.goes_back().await;
         let item = |body: &str| NewWork { lane: "l".into(), priority: 0, due: 0, body: body.into() };
         let mut tx = running.begin().await.unwrap();
         tx.write(&tenant, vec![inserted("before", &seeded)], &seeded).await.unwrap();
@@ -411,11 +426,7 @@ async fn an_upgrade_is_rehearsed_on_its_own_rows_and_leaves_nothing() {
         tx.write(&Tenant::single(), vec![inserted("kept", &seeded)], &seeded).await.unwrap();
         tx.commit().await.unwrap();
         drop(store);
-        // As the first program left it.
-        for since in SINCE {
-            place.run(&format!("DROP TABLE {since}")).await.unwrap();
-        }
-        place.run("UPDATE schema_version SET version = 1").await.unwrap();
+        place.goes_back().await;
 
         // Something is in the way: the rehearsal meets it, and nothing was done.
         place.run("CREATE TABLE recoveries (other TEXT)").await.unwrap();

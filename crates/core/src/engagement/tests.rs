@@ -52,6 +52,7 @@ fn person(records: Vec<Engagement>, now: i64) -> Identity {
         generation: 1,
         engagements: Vec::new(),
         cancelled: Vec::new(),
+        said: None,
     };
     nobody.of_records(records, t(now))
 }

@@ -354,6 +354,7 @@ impl Engine {
                 lifecycle: own.lifecycle.clone(),
                 effective: Effective::at(self.now()),
                 cancelled: own.cancelled.clone(),
+                digest: None,
             });
             known.insert(user.clone(), own);
             before.insert(user, stored);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bailiwick_core::{
-    contract::{Known, NullPolicy, SourceContract, SourceRecord, intake},
+    contract::{Known, NullPolicy, Sifted, SourceContract, SourceRecord, intake},
     digest::Digest,
     id::{IdentityId, IntegrationName, PushedUserId},
     identity::{Identity, Lifecycle},
@@ -231,7 +231,7 @@ impl Engine {
         let kept = pushing.catalogue.written_at_the_door();
         let contract = for_one(pushing.contract()?, record.terminated);
         let records = [record];
-        let read = intake(&records, &contract, &known, &kept, self.now());
+        let read = intake(Sifted::whole(&records, &contract), &contract, &known, &kept, self.now());
         if !read.breaches.is_empty() {
             return Err(EngineError::Held(read.breaches));
         }
@@ -261,7 +261,7 @@ pub(super) struct NotTaken {
 }
 
 fn digest(record: &SourceRecord) -> Digest {
-    let SourceRecord { key, values, starts, ends, zone, terminated, line: _ } = record;
+    let SourceRecord { key, values, starts, ends, zone, terminated, line: _, digest: _ } = record;
     let day = |date: &Option<bailiwick_core::time::Date>| date.map(|date| date.to_string());
     Digest::of_value(&("pushed-v1", key, values, day(starts), day(ends), zone, terminated))
 }

@@ -16,7 +16,8 @@ use bailiwick_core::{
     record::Disclosure,
 };
 use bailiwick_store::{
-    Entry, LogHead, NewWork, Ready, Result, Row, Select, Store, StoreError, Table, Tx, Update, Work,
+    Entry, KeyValue, LogHead, NewWork, Outline, Outlines, Ready, Result, Row, Select, Store, StoreError,
+    Table, Tx, Update, Work,
 };
 use bytes::Bytes;
 use tokio::sync::Semaphore;
@@ -29,6 +30,7 @@ pub struct Faults {
     at: AtomicU64,
     dead: AtomicBool,
     accounts: AtomicU64,
+    people: AtomicU64,
     /// How long each call takes, and when each was sent.
     slow: Mutex<Option<(Duration, Vec<Instant>)>>,
     /// A system that takes calls and answers none until the gate opens.
@@ -38,6 +40,8 @@ pub struct Faults {
     way: Arc<Way>,
     /// A planted mistake: what was marked as sent is not known any more.
     forgets: Arc<AtomicBool>,
+    /// Of nobody it is known what they are as of, so that every record is read.
+    reads_all: AtomicBool,
 }
 
 /// The way to the systems, the same for all processes.
@@ -259,6 +263,16 @@ impl Faults {
         self.forgets.store(true, Ordering::SeqCst);
     }
 
+    /// How many people were read by a question about several.
+    pub fn people_read(&self) -> u64 {
+        self.people.load(Ordering::SeqCst)
+    }
+
+    /// From here on every record of a delivery is read.
+    pub fn read_all(&self) {
+        self.reads_all.store(true, Ordering::SeqCst);
+    }
+
     /// A row as it is remembered.
     fn remembered(&self, table: Table, row: Row) -> Row {
         let forgets = table == Table::Runs && self.forgets.load(Ordering::SeqCst);
@@ -368,7 +382,20 @@ impl Tx for BreakableTx {
         if table == Table::Accounts {
             self.faults.accounts.fetch_add(rows.len() as u64, Ordering::SeqCst);
         }
+        if table == Table::Identities {
+            self.faults.people.fetch_add(rows.len() as u64, Ordering::SeqCst);
+        }
         Ok(rows.into_iter().map(|row| self.faults.remembered(table, row)).collect())
+    }
+
+    async fn outlines(&mut self, tenant: &Tenant, outlines: Outlines) -> Result<Vec<Outline>> {
+        alive(&self.faults).await?;
+        let said = outlines.columns.iter().position(|column| *column == "said");
+        let mut found = self.inner.outlines(tenant, outlines).await?;
+        if let Some(at) = said.filter(|_| self.faults.reads_all.load(Ordering::SeqCst)) {
+            found.iter_mut().for_each(|outline| outline.values[at] = KeyValue::Null);
+        }
+        Ok(found)
     }
 
     async fn stamps(&mut self, tenant: &Tenant, tables: &[Table]) -> Result<Vec<(String, i64)>> {

@@ -47,3 +47,6 @@ CREATE TABLE keyed_requests (
 ) STRICT;
 CREATE INDEX keyed_requests_operator ON keyed_requests (tenant, operator, id) WHERE operator IS NOT NULL;
 CREATE INDEX keyed_requests_until ON keyed_requests (tenant, until, id) WHERE until IS NOT NULL;
+
+ALTER TABLE identities ADD COLUMN said TEXT;
+CREATE INDEX identities_said ON identities (tenant, source_key, said, state, due, revision) WHERE source_key IS NOT NULL;

@@ -58,6 +58,7 @@ macro_rules! conformance {
                 an_abandoned_call_ends_the_transaction
                 a_reader_sees_one_state
                 a_reader_cannot_write
+                outlines_are_the_key_columns_of_rows_in_their_order
                 stamps_are_the_ids_and_revisions_of_all_rows
                 of_two_writers_of_one_revision_one_wins
                 tenants_are_apart_and_are_listed;

@@ -12,7 +12,7 @@ use bailiwick_core::id::Tenant;
 use tokio::sync::Barrier;
 
 use super::{Bed, Seeded, begin, code, read, row, update, write};
-use crate::{Filter, KeyKind, KeyValue, Row, Select, StoreError, Table, Write};
+use crate::{Filter, KeyKind, KeyValue, Outline, Outlines, Row, Select, StoreError, Table, Write};
 
 fn conflict(result: crate::Result<()>) -> (&'static str, String) {
     match result {
@@ -477,6 +477,58 @@ pub async fn stamps_are_the_ids_and_revisions_of_all_rows(bed: &Bed) {
     assert_eq!(found, expect);
     assert_eq!(found.len(), 7);
     assert_eq!(tx.stamps(&tenant, &[]).await.unwrap(), []);
+}
+
+/// "What rows have in key columns, ascending": of this tenant alone, with the revisions of their rows.
+pub async fn outlines_are_the_key_columns_of_rows_in_their_order(bed: &Bed) {
+    let (tenant, other, entropy) = (Tenant::single(), Tenant::new("other").unwrap(), Seeded::new(24));
+    let table = Table::Identities;
+    let person = |key: &str, said: KeyValue, revision: i64| {
+        let mut row = row(table, &format!("id-{}", key.replace('/', "-")), revision, &entropy);
+        (row.keys[0], row.keys[1], row.keys[5]) = (key.into(), "active".into(), said);
+        row
+    };
+    let keys = ["hr/b", "hr/a", "hr/B", "hr", "hrx/a", "hr/\u{10fffe}", "hr/ä", "h/z"];
+    let writes = keys.iter().map(|key| Write::Insert(table, person(key, KeyValue::Null, 1))).collect();
+    write(bed, &tenant, vec![update(writes, &entropy)], &entropy).await.unwrap();
+    let theirs = vec![Write::Insert(table, person("hr/c", "x".into(), 1))];
+    write(bed, &other, vec![update(theirs, &entropy)], &entropy).await.unwrap();
+    let again = vec![Write::Replace(table, person("hr/a", "was".into(), 2))];
+    write(bed, &tenant, vec![update(again, &entropy)], &entropy).await.unwrap();
+
+    let mut tx = read(bed).await;
+    let columns = &["said", "source_key", "state", "due"];
+    let asked = |after: Option<&str>, limit| Outlines {
+        table,
+        by: "source_key",
+        begins: "hr/".into(),
+        after: after.map(str::to_owned),
+        columns,
+        limit,
+    };
+    let all = tx.outlines(&tenant, asked(None, 100)).await.unwrap();
+    let found: Vec<&KeyValue> = all.iter().map(|outline| &outline.values[1]).collect();
+    assert_eq!(found, ["hr/B", "hr/a", "hr/b", "hr/ä", "hr/\u{10fffe}"].map(KeyValue::from).each_ref());
+    let values = vec!["was".into(), "hr/a".into(), "active".into(), all[1].values[3].clone()];
+    assert_eq!(all[1], Outline { revision: 2, values });
+    assert_eq!((all[2].revision, &all[2].values[0]), (1, &KeyValue::Null));
+    // Page by page it is the same, wherever a page ends.
+    for limit in 1..6 {
+        let (mut paged, mut after) = (Vec::new(), None);
+        loop {
+            let page = tx.outlines(&tenant, asked(after.as_deref(), limit)).await.unwrap();
+            let KeyValue::Text(last) = page.last().map_or(&KeyValue::Null, |last| &last.values[1]) else {
+                break;
+            };
+            after = Some(last.clone());
+            paged.extend(page);
+        }
+        assert_eq!(paged, all);
+    }
+    let none = Outlines { columns: &[], ..asked(Some("hr/b"), 1) };
+    assert_eq!(tx.outlines(&tenant, none).await.unwrap(), [Outline { revision: 1, values: Vec::new() }]);
+    let unknown = Outlines { columns: &["body"], ..asked(None, 1) };
+    assert_eq!(code(tx.outlines(&tenant, unknown).await), "store-internal");
 }
 
 /// Two who replace the same revision at once: one commits, one gets `Conflict`.
