@@ -1,8 +1,9 @@
 //! What one more of everything costs a hub, whether that foretells what a company costs that was not asked about, and what
 //! one, two and three nodes do on one PostgreSQL.
 //!
-//! The costs are differences of whole hubs that serve a company: people alone, with accounts, with accounts and groups; and
-//! a second file in which some are called otherwise. Counted is the processor's time of the hub, and the bytes of store and
+//! The costs are differences of whole hubs that serve a company: people alone, with accounts, with accounts and small groups,
+//! with accounts and large ones; and a second file in which some are called otherwise. A grant costs the more the larger its
+//! group is, because a system shows a group with all its members: what the two sizes differ by is the price of a member. Counted is the processor's time of the hub, and the bytes of store and
 //! log, from the file to quiet. In: reading, deciding, planning, approving by a rule, each call, reading back, evidence.
 //! Out: the systems, which are a lab in this process.
 
@@ -24,6 +25,9 @@ use crate::{
 /// How far what is foretold may be off.
 const OFF: f64 = 1.25;
 const TEAM: (&str, usize) = ("team", 50);
+const OFFICE: (&str, usize) = ("office", 250);
+/// What the model was not made from.
+const FLOOR: (&str, usize) = ("floor", 100);
 const NODES: usize = 3;
 
 /// What something costs.
@@ -36,6 +40,8 @@ struct Cost {
 }
 
 impl Cost {
+    const NOTHING: Self = Self { seconds: 0.0, store: 0.0, log: 0.0 };
+
     fn plus(self, other: Self, times: usize) -> Self {
         let with = |one: f64, other: f64| one + other * times as f64;
         Self {
@@ -75,22 +81,28 @@ pub fn run(size: Size) -> Vec<Row> {
     let of = |systems, groups| Company { people, systems, groups };
     let (alone, renamed, renames) = costs(&of(0, &[]));
     let (accounts, ..) = costs(&of(2, &[]));
-    let (grants, ..) = costs(&of(2, &[TEAM, ("office", 250)]));
+    let granted = |group: &'static (&str, usize)| {
+        let (grants, ..) = costs(&of(2, std::slice::from_ref(group)));
+        grants.less(accounts).each(2 * people)
+    };
+    let (small, large) = (granted(&TEAM), granted(&OFFICE));
     let identity = alone.each(people);
     let account = accounts.less(alone).each(2 * people);
-    let grant = grants.less(accounts).each(4 * people);
+    let member = large.less(small).each(OFFICE.1 - TEAM.1);
+    let grant = small.less(Cost::NOTHING.plus(member, TEAM.1));
     let event = renamed.each(renames);
     let mut rows = vec![
         identity.row("identity, with its event and decision"),
         account.row("account, made and read back"),
-        grant.row("grant, made and read back"),
+        grant.row("grant, made and read back, without who is in its group"),
+        member.row("member of its group, for each grant"),
         event.row("event of somebody known, with nothing to be done"),
     ];
-    let other = Company { people: people * 3 / 2, systems: 4, groups: &[TEAM] };
+    let other = Company { people: people * 3 / 2, systems: 4, groups: &[FLOOR] };
     let (measured, ..) = costs(&other);
-    let foretold = identity.plus(account, 4).plus(grant, 4);
+    let foretold = identity.plus(account, 4).plus(grant.plus(member, FLOOR.1), 4);
     let foretold = foretold.plus(foretold, other.people - 1);
-    let work = format!("{} people on 4 systems in one group each", other.people);
+    let work = format!("{} people on 4 systems in one group of {} each", other.people, FLOOR.1);
     let row = |what: &str, measured: f64, foretold: f64| {
         let off = (measured / foretold).max(foretold / measured);
         Row::value(

@@ -163,7 +163,7 @@ pub struct Identity {
     /// Ends that a source said and that two people took back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cancelled: Vec<Cancelled>,
-    /// The record of its source that it was made from, where it has one alone. It counts for the revision that it names.
+    /// A digest of the record that it is as of, where it has one record alone, and the revision for which that counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub said: Option<Said>,

@@ -281,8 +281,6 @@ pub struct Quiet {
     pub taken: usize,
     /// When the next item is due, if any is queued.
     pub next: Option<Timestamp>,
-    /// How many items are queued.
-    pub queued: i64,
     /// What was taken and takes long: hand each to [`Engine::carry_out`], beside everything else.
     pub slow: Vec<Slow>,
 }
@@ -313,6 +311,11 @@ impl Engine {
         Box::pin(self.work_on(Haste::Leaver))
     }
 
+    /// How many items are queued, whether or not they are due.
+    pub async fn queued(&self) -> Result<i64> {
+        Ok(self.read().await?.queued(self.tenant()).await?)
+    }
+
     /// Gives up what this engine held when it was there last, so that nobody waits for it. To be called once, before
     /// anything else is done in its name.
     pub async fn come_back(&self) -> Result<()> {
@@ -327,9 +330,9 @@ impl Engine {
         let (at, least) = (now.as_millisecond(), least.priority());
         let taken = tx.lease(self.tenant(), &self.parts.name, at, LEASE_MS, TAKE, least).await?;
         if taken.is_empty() {
-            let (next, queued) = tx.next_due(self.tenant()).await?;
+            let next = tx.next_due(self.tenant()).await?;
             let next = next.and_then(|ms| Timestamp::from_millisecond(ms).ok());
-            return Ok(Quiet { taken: 0, next, queued, slow: Vec::new() });
+            return Ok(Quiet { taken: 0, next, slow: Vec::new() });
         }
         tx.commit().await?;
         let count = taken.len();
@@ -414,7 +417,7 @@ impl Engine {
             self.settle(&item, outcome).await?;
         }
         self.record_incidents().await?;
-        Ok(Quiet { taken: count, next: Some(now), queued: 0, slow })
+        Ok(Quiet { taken: count, next: Some(now), slow })
     }
 
     /// Does what takes long. Its lease may run out meanwhile; then another finds that somebody is at it.

@@ -81,6 +81,14 @@ async fn each_tampering_is_found_and_named() {
     assert!(verdict.message.contains("cells") && verdict.entry.is_some(), "{verdict:?}");
     check(4, &["DELETE FROM approvals WHERE id = (SELECT min(id) FROM approvals)"], "row-missing").await;
     check(5, &["INSERT INTO approvals SELECT tenant, 'apr_00000000000000000000000000', revision, salt, body, 'other' FROM approvals LIMIT 1"], "row-unexplained").await;
+    // What a row is found by: an account that is nobody's is not taken from a leaver.
+    for hidden in [
+        &["UPDATE accounts SET identity = NULL WHERE identity IS NOT NULL"][..],
+        &["UPDATE identities SET said = NULL WHERE said IS NOT NULL"],
+        &["UPDATE cases SET state = 'closed' WHERE state = 'open'"],
+    ] {
+        check(8, hidden, "row-changed").await;
+    }
     let tail = check(
         6,
         &["DELETE FROM evidence WHERE idx >= (SELECT max(idx) - 2 FROM evidence)"],

@@ -4,7 +4,17 @@
 
 mod world;
 
+use bailiwick_core::{
+    id::Tenant,
+    record::{Actor, Record, RecordKind},
+    time::SignedDuration,
+};
 use bailiwick_lab::Behaviour;
+use bailiwick_store::{
+    Table, Update,
+    entities::{PlanRow, PlanState},
+    get,
+};
 use world::World;
 
 const SYSTEMS: &[(&str, &[Behaviour])] = &[("chat", &[]), ("wiki", &[Behaviour::KeepsGroups])];
@@ -27,6 +37,41 @@ async fn alone(world: &mut World) {
         world.deliver(&lines.iter().map(String::as_str).collect::<Vec<_>>()).await.unwrap();
         world.quiet().await;
     }
+}
+
+/// Of two nodes that record the last runs of a plan at the same moment, each sees one that is still under way, and neither
+/// ends it.
+#[tokio::test]
+async fn a_plan_that_nobody_ended_is_ended_by_whoever_reads_back() {
+    let mut world = World::new(2, SYSTEMS).await;
+    world.configure().await;
+    world.quiet().await;
+    world.deliver(&["1,Ann,ann@x.test,Engineering,,active"]).await.unwrap();
+    let ended = async |world: &World| {
+        let rows = world.all::<PlanRow>(Table::Plans).await;
+        rows.into_iter().find(|row| matches!(row.state, PlanState::Done { .. }))
+    };
+    let mut turns = 0;
+    let row = loop {
+        if let Some(row) = ended(&world).await {
+            break row;
+        }
+        turns += 1;
+        assert!(turns < 20, "it is never ended");
+        world.engine.work().await.unwrap();
+        world.pass(SignedDuration::from_secs(1));
+    };
+    let PlanState::Done { approval } = row.state else { panic!("{row:?}") };
+    // As both left it.
+    let mut tx = world.store.read().await.unwrap();
+    let id = row.plan.id.to_string();
+    let stored = get::<PlanRow>(&mut *tx, &Tenant::single(), &id).await.unwrap().unwrap();
+    drop(tx);
+    let record = Record::new(RecordKind::Applied, world.clock(), Actor::Hub("test".into()), &*world.dice);
+    let open = PlanRow { state: PlanState::Approved { approval }, ..stored.value };
+    world.tamper(Update::new(record).replace(&open, stored.revision, &*world.dice)).await;
+    world.quiet().await;
+    assert!(ended(&world).await.is_some(), "it stays under way for ever");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -15,8 +15,6 @@ use std::{
 use bailiwick_core::time::{SignedDuration, Timestamp};
 use bailiwick_engine::{Engine, EngineError, Sequencer, Slow};
 use bailiwick_store::Store;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{Mutex, Notify, watch},
     task::{JoinHandle, JoinSet},
@@ -162,20 +160,15 @@ impl Leavers {
 }
 
 /// What the loop last found.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pulse {
     /// Counts the turns of the loop.
-    #[serde(skip)]
     turn: u64,
     /// Whether nothing is due within five seconds.
     pub quiet: bool,
-    /// How many items are queued.
-    pub queued: i64,
     /// When the next is due.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Timestamp>,
     /// Why the loop cannot work at the moment.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing: Option<String>,
 }
 
@@ -296,7 +289,7 @@ impl Worker {
         let leavers = self.leavers.state() == (before, false);
         let quiet =
             found.taken == 0 && beside == 0 && slow == 0 && leavers && due.is_none_or(|due| due > SOON);
-        self.pulse.send_replace(Pulse { turn, quiet, queued: found.queued, next: found.next, failing });
+        self.pulse.send_replace(Pulse { turn, quiet, next: found.next, failing });
         match due {
             _ if found.taken > 0 => Duration::ZERO,
             Some(due) => self.ear.idle().min(Duration::try_from(due).unwrap_or_default()),

@@ -285,8 +285,12 @@ impl Tx for Gathered {
         self.flush().await?.wake(tenant, lanes, now).await
     }
 
-    async fn next_due(&mut self, tenant: &Tenant) -> Result<(Option<i64>, i64)> {
+    async fn next_due(&mut self, tenant: &Tenant) -> Result<Option<i64>> {
         self.flush().await?.next_due(tenant).await
+    }
+
+    async fn queued(&mut self, tenant: &Tenant) -> Result<i64> {
+        self.flush().await?.queued(tenant).await
     }
 
     async fn give_up(&mut self, tenant: &Tenant, holder: &str, now: i64) -> Result<()> {

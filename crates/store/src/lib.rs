@@ -9,6 +9,7 @@
 
 mod asked;
 mod batch;
+mod derived;
 pub mod entities;
 mod entity;
 mod error;

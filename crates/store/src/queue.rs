@@ -216,13 +216,16 @@ pub(crate) async fn wake<L: Link>(link: &mut L, tenant: &Tenant, lanes: &[String
     Ok(())
 }
 
-pub(crate) async fn next_due<L: Link>(link: &mut L, tenant: &Tenant) -> Result<(Option<i64>, i64)> {
-    let sql = "SELECT (SELECT min(ready) FROM lanes WHERE tenant = $1), (SELECT count(*) FROM work WHERE tenant = $1)";
+pub(crate) async fn next_due<L: Link>(link: &mut L, tenant: &Tenant) -> Result<Option<i64>> {
+    let sql = "SELECT min(ready) FROM lanes WHERE tenant = $1";
     let rows = link.fetch(sql.text(), &[tenant.as_str().into()]).await?;
-    match rows.first() {
-        Some(row) => Ok((row.cell(0)?, row.cell(1)?)),
-        None => Ok((None, 0)),
-    }
+    rows.first().map_or(Ok(None), |row| Ok(row.cell(0)?))
+}
+
+pub(crate) async fn queued<L: Link>(link: &mut L, tenant: &Tenant) -> Result<i64> {
+    let rows =
+        link.fetch("SELECT count(*) FROM work WHERE tenant = $1".text(), &[tenant.as_str().into()]).await?;
+    rows.first().map_or(Ok(0), |row| Ok(row.cell(0)?))
 }
 
 pub(crate) async fn lock<L: Link>(

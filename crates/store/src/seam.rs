@@ -253,8 +253,11 @@ pub trait Tx: Send {
     async fn wake(&mut self, tenant: &Tenant, lanes: &[String], now: i64) -> Result<()>;
 
     /// When the next item that is first in its lane becomes due or its lease runs out; `None` when
-    /// nothing is queued. Also gives the number of items queued.
-    async fn next_due(&mut self, tenant: &Tenant) -> Result<(Option<i64>, i64)>;
+    /// nothing is queued.
+    async fn next_due(&mut self, tenant: &Tenant) -> Result<Option<i64>>;
+
+    /// How many items are queued, whether or not they are due. Goes through all of them.
+    async fn queued(&mut self, tenant: &Tenant) -> Result<i64>;
 
     /// Gives up all lanes and locks that `holder` holds, and the locks of `holder/…`: it came back and knows of nothing
     /// that it was at. The fences of before are refused.

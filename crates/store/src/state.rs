@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bailiwick_core::{digest::Digest, id::Tenant, record::StateRef};
 use serde::Deserialize;
 
-use crate::{Entry, Result, Select, StoreError, Table, Tx};
+use crate::{Entry, Result, Row, Select, StoreError, Table, Tx, derived::derived};
 
 const PAGE: u32 = 1000;
 
@@ -29,7 +29,7 @@ pub struct Deviation {
 /// In which way a row deviates from evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum How {
-    /// Its contents or its revision are others.
+    /// Its contents, its revision or what it is found by are others.
     Edited,
     /// Evidence says it is there.
     Missing,
@@ -67,7 +67,7 @@ pub async fn deviations(tx: &mut dyn Tx) -> Result<Vec<Deviation>> {
                 for row in &rows {
                     let key = (tenant.clone(), table.name().to_owned(), row.id.clone());
                     let how = match expected.remove(&key) {
-                        Some(digest) if digest == row.digest() => continue,
+                        Some(digest) if digest == row.digest() && found_as_it_says(table, row) => continue,
                         Some(_) => How::Edited,
                         None => How::Unexplained,
                     };
@@ -85,6 +85,11 @@ pub async fn deviations(tx: &mut dyn Tx) -> Result<Vec<Deviation>> {
     found.extend(expected.into_keys().map(missing));
     found.sort();
     Ok(found)
+}
+
+/// Whether a row is found by what its document says. One that only a newer program can read is left to that.
+fn found_as_it_says(table: Table, row: &Row) -> bool {
+    derived(table, row).is_none_or(|keys| keys == row.keys)
 }
 
 /// The digest of each row that should be there: the last that evidence says.

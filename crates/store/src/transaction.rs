@@ -120,8 +120,12 @@ impl<L: Link> Tx for Transaction<L> {
         call!(self.enter_writing, queue::wake, tenant, lanes, now)
     }
 
-    async fn next_due(&mut self, tenant: &Tenant) -> Result<(Option<i64>, i64)> {
+    async fn next_due(&mut self, tenant: &Tenant) -> Result<Option<i64>> {
         call!(self.enter, queue::next_due, tenant)
+    }
+
+    async fn queued(&mut self, tenant: &Tenant) -> Result<i64> {
+        call!(self.enter, queue::queued, tenant)
     }
 
     async fn lock(&mut self, name: &str, holder: &str, now: i64, ttl: i64) -> Result<Option<i64>> {

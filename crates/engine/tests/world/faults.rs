@@ -446,9 +446,14 @@ impl Tx for BreakableTx {
         self.inner.wake(tenant, lanes, now).await
     }
 
-    async fn next_due(&mut self, tenant: &Tenant) -> Result<(Option<i64>, i64)> {
+    async fn next_due(&mut self, tenant: &Tenant) -> Result<Option<i64>> {
         alive(&self.faults).await?;
         self.inner.next_due(tenant).await
+    }
+
+    async fn queued(&mut self, tenant: &Tenant) -> Result<i64> {
+        alive(&self.faults).await?;
+        self.inner.queued(tenant).await
     }
 
     async fn lock(&mut self, name: &str, holder: &str, now: i64, ttl: i64) -> Result<Option<i64>> {

@@ -477,7 +477,7 @@ impl World {
     /// When the next item of the queue is due.
     pub async fn next_due(&self) -> Option<Timestamp> {
         let mut tx = self.store.read().await.unwrap();
-        let (next, _) = tx.next_due(&Tenant::single()).await.unwrap();
+        let next = tx.next_due(&Tenant::single()).await.unwrap();
         next.map(|ms| Timestamp::from_millisecond(ms).unwrap())
     }
 

@@ -26,7 +26,7 @@ pub async fn show(State(hub): State<Hub>, _: Caller) -> Result<Response, ApiErro
     // The window that the API has when none is asked for, of what is no counter.
     let since = Window::default().begins(now)?;
     let text = hub.engine.measured(|fold| exposed(fold, &fold.figures(since, now))).await?;
-    let text = text + &pulse(&hub.worker.pulse());
+    let text = text + &pulse(&hub.worker.pulse(), hub.engine.queued().await?);
     Ok(([(header::CONTENT_TYPE, TEXT)], text).into_response())
 }
 
@@ -184,9 +184,9 @@ fn departures(out: &mut Families, fold: &Fold, figures: &Figures) {
 }
 
 /// What this process is doing.
-fn pulse(pulse: &Pulse) -> String {
+fn pulse(pulse: &Pulse, queued: i64) -> String {
     let mut out = Families::default();
-    out.one("bailiwick_work_queued", "gauge", "Items of work that are queued.", pulse.queued);
+    out.one("bailiwick_work_queued", "gauge", "Items of work that are queued.", queued);
     out.one(
         "bailiwick_work_failing",
         "gauge",

@@ -60,7 +60,7 @@ pub async fn kill(
 ) -> Answer<Killed> {
     caller.may(Right::Govern)?;
     let killed = hub.engine.kill(&name, &caller.0).await?;
-    wait.for_quiet(&hub).await;
+    wait.for_quiet(&hub).await?;
     match killed.case {
         Some(_) => Ok(Json(hub.engine.killed(&name).await?)),
         None => Ok(Json(killed)),
@@ -95,6 +95,6 @@ pub async fn sweep(
 ) -> Answer<Sweep> {
     caller.may(Right::Govern)?;
     hub.engine.sweep(&vendor, how.kill, &caller.0).await?;
-    wait.for_quiet(&hub).await;
+    wait.for_quiet(&hub).await?;
     Ok(Json(hub.engine.swept(&vendor).await?))
 }

@@ -53,9 +53,8 @@ fn is_word(id: &HeaderValue) -> bool {
 }
 
 fn fresh(hub: &Hub) -> HeaderValue {
-    let random = hub.engine.parts().entropy.salt();
-    let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("unknown"))
+    let random = u128::from_be_bytes(hub.engine.parts().entropy.salt());
+    HeaderValue::from_str(&format!("{random:032x}")).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
 #[cfg(test)]

@@ -13,12 +13,9 @@ use super::{
     answer::{Answer, Params, Raw, Segment},
     caller::{Caller, Right},
     operation::{Access, Resource, post},
-    wait::Wait,
+    wait::{Queue, Wait},
 };
-use crate::{
-    problem::{Fault, Problem},
-    worker::Pulse,
-};
+use crate::problem::{Fault, Problem};
 
 /// What can be done with them.
 pub fn routes() -> Resource {
@@ -44,7 +41,7 @@ pub struct Delivered {
     /// How many records said nothing new.
     pub unchanged: u64,
     /// How the queue is after the wait.
-    pub queue: Pulse,
+    pub queue: Queue,
 }
 
 pub async fn deliver(
@@ -61,7 +58,7 @@ pub async fn deliver(
     let Imported { batch, rows, events, unchanged } =
         hub.engine.import(&source, digest).await.map_err(refused)?;
     drop(turn);
-    Ok(Json(Delivered { batch, rows, events, unchanged, queue: wait.for_quiet(&hub).await }))
+    Ok(Json(Delivered { batch, rows, events, unchanged, queue: wait.for_quiet(&hub).await? }))
 }
 
 /// A delivery that its connector cannot read has a code of its own, `feed-…`, and says `` `FILE`: line N … ``.

@@ -25,9 +25,8 @@ use super::{
     answer::{Answer, ApiError, Params},
     caller::Caller,
     operation::{Resource, get},
-    wait::Wait,
+    wait::{Queue, Wait},
 };
-use crate::worker::Pulse;
 
 /// What can be done with them.
 pub fn routes() -> Resource {
@@ -71,7 +70,7 @@ pub struct Status {
     /// Integrations that are stopped.
     pub quarantined: Vec<String>,
     /// The work that is queued.
-    pub queue: Pulse,
+    pub queue: Queue,
     /// The evidence log.
     pub log: LogStatus,
 }
@@ -115,7 +114,7 @@ pub async fn show(
     Caller(operator): Caller,
     Params(wait): Params<Wait>,
 ) -> Answer<Status> {
-    let queue = wait.for_quiet(&hub).await;
+    let queue = wait.for_quiet(&hub).await?;
     let mut tx = hub.read().await?;
     let mut by_state = async |table, states: &[&str]| {
         let mut counts = BTreeMap::new();

@@ -14,9 +14,9 @@ use super::{
     answer::{Answer, ApiError, Done, Params, Segment},
     caller::{Caller, Right},
     operation::{Access, Resource, get, post},
-    wait::{Wait, when_free},
+    wait::{Queue, Wait, when_free},
 };
-use crate::{problem::Problem, worker::Pulse};
+use crate::problem::Problem;
 
 /// What can be done with them.
 pub fn routes() -> Resource {
@@ -91,7 +91,7 @@ pub struct ReconciledView {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unexplained: Vec<String>,
     /// How the queue is after the wait.
-    pub queue: Pulse,
+    pub queue: Queue,
 }
 
 /// A difference, and whose account it is about.
@@ -168,7 +168,7 @@ pub async fn reconcile(
     let view =
         |differs: Differs| DifferenceView { who: differs.identity.map(|id| Who::of(&who, id)), differs };
     let differences = differences.into_iter().map(view).collect();
-    let queue = wait.for_quiet(&hub).await;
+    let queue = wait.for_quiet(&hub).await?;
     Ok(Json(ReconciledView {
         how,
         accounts,

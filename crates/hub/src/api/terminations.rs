@@ -147,7 +147,7 @@ pub async fn fire(
     let who = hub.who(&mut *hub.read().await?, fired.iter().map(|fired| fired.identity)).await?;
     let view = |fired: Fired| FiredView { who: Who::of(&who, fired.identity), fired };
     let fired = fired.into_iter().map(view).collect();
-    wait.for_quiet(&hub).await;
+    wait.for_quiet(&hub).await?;
     Ok(Json(fired))
 }
 

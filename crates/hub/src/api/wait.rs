@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use bailiwick_core::time::Timestamp;
 use bailiwick_engine::EngineError;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::Hub;
+use super::{Hub, answer::ApiError};
 use crate::worker::Pulse;
 
 /// The longest wait, seconds.
@@ -30,6 +31,21 @@ where
     run().await
 }
 
+/// The work of the hub.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Queue {
+    /// Whether nothing is under way, and nothing is due within five seconds.
+    pub quiet: bool,
+    /// How many items are queued.
+    pub queued: i64,
+    /// When the next is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Timestamp>,
+    /// Why nothing can be done at the moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing: Option<String>,
+}
+
 /// How long to wait.
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 pub struct Wait {
@@ -39,13 +55,14 @@ pub struct Wait {
 
 impl Wait {
     /// Waits as asked; gives back how the queue is then.
-    pub async fn for_quiet(self, hub: &Hub) -> Pulse {
-        match self.wait {
+    pub async fn for_quiet(self, hub: &Hub) -> Result<Queue, ApiError> {
+        let Pulse { quiet, next, failing, .. } = match self.wait {
             Some(seconds) => hub.worker.quiet(Duration::from_secs(seconds.min(LONGEST))).await,
             None => {
                 hub.worker.nudge();
                 hub.worker.pulse()
             }
-        }
+        };
+        Ok(Queue { quiet, queued: hub.engine.queued().await?, next, failing })
     }
 }

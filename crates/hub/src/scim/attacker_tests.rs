@@ -4,6 +4,7 @@ use bailiwick_core::{
     id::IntegrationName,
     identity::Identity,
     integration::{Integration, Standing},
+    record::Actor,
 };
 use bailiwick_store::{Update, entities::PushedUser, get};
 use reqwest::Method;
@@ -244,6 +245,29 @@ async fn a_source_that_is_stopped_or_calls_too_often_is_told_so() {
     stage.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_has_ended_writes_nothing_from_then_on() {
+    let stage = Stage::start().await;
+    let ann = stage.user("ann@acme.example", json!({})).await;
+    let (by, idp) = (|| Actor::Operator("ada".into()), IntegrationName::new("idp").unwrap());
+    // What was asked just before is remembered for a moment; that must not let a write through.
+    let read = (Method::GET, format!("/Users/{ann}"), Value::Null);
+    assert_eq!(call(&stage, &stage.idp, &read).await.0, 200);
+    let (_, next) = stage.engine.admit_caller(&idp, 1, by()).await.unwrap();
+    for route in routes(&ann, "grp_0000000000000000000000000a") {
+        if route.0 != Method::GET && route.1 != "/.search" {
+            assert_eq!(call(&stage, &stage.idp, &route).await.0, 401, "{route:?} with the token of before");
+        }
+    }
+    assert_eq!(call(&stage, &next, &read).await.0, 200);
+    assert!(stage.engine.dismiss_caller(&idp, by()).await.unwrap());
+    let write = (Method::DELETE, format!("/Users/{ann}"), Value::Null);
+    assert_eq!(call(&stage, &next, &write).await.0, 401);
+    stage.quiet().await;
+    assert_eq!(stage.active("ann@acme.example"), Some(true));
+    stage.stop().await;
+}
+
 /// Changes an integration in the store.
 async fn change(stage: &Stage, name: &str, what: impl FnOnce(&mut Integration)) {
     let parts = stage.engine.parts();
@@ -254,7 +278,7 @@ async fn change(stage: &Stage, name: &str, what: impl FnOnce(&mut Integration)) 
     let record = bailiwick_core::record::Record::new(
         bailiwick_core::record::RecordKind::Configured,
         stage.engine.now(),
-        bailiwick_core::record::Actor::Operator("ada".into()),
+        Actor::Operator("ada".into()),
         &*parts.entropy,
     );
     let update = Update::new(record).replace(&stored.value, stored.revision, &*parts.entropy);

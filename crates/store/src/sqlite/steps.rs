@@ -1,6 +1,6 @@
 //! Calls cost what they change or find, however much else is there: told by the steps of SQLite's machine, which are
 //! the same on every computer. Absent: [`Tx::give_up`], which goes through all lanes once when a node starts, and what
-//! counts (`next_due`, `count`, `entry_counts`).
+//! counts (`queued`, `count`, `entry_counts`).
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
@@ -126,6 +126,8 @@ async fn costs(many: usize) -> Vec<(String, i64)> {
 async fn queue(tx: &mut dyn Tx, tenant: &Tenant, costs: &mut Costs) {
     assert!(tx.lease(tenant, "w", 0, 100, 512, 9).await.unwrap().is_empty());
     costs.of("lease where all are asleep");
+    assert_eq!(tx.next_due(tenant).await.unwrap(), Some(1_000_000));
+    costs.of("next_due");
     tx.enqueue(tenant, (0..4).map(|n| item(format!("lane-{n}"), 0)).collect()).await.unwrap();
     costs.of("enqueue");
     let held = tx.lease(tenant, "w", 0, 100, 512, 9).await.unwrap();

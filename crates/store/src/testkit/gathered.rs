@@ -156,6 +156,7 @@ async fn done(bed: &Bed, tenant: &Tenant, all: &[Vec<Act>], gathered: bool, seed
         let mut tx = read(bed).await;
         seen.push(format!("{:?}", tx.select(tenant, Select::from(TABLE)).await.unwrap()));
         seen.push(format!("{:?}", tx.next_due(tenant).await.unwrap()));
+        seen.push(format!("{:?}", tx.queued(tenant).await.unwrap()));
         drop(tx);
         let mut tx = begin(bed).await;
         let left = tx.lease(tenant, "v", 1_000, 100, 99, 9).await.unwrap();
@@ -207,5 +208,5 @@ pub async fn what_is_gathered_fails_as_a_whole(bed: &Bed) {
     let mut tx = read(bed).await;
     let ids = tx.select(&tenant, Select::from(TABLE)).await.unwrap();
     assert_eq!(ids.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["taken"]);
-    assert_eq!(tx.next_due(&tenant).await.unwrap(), (None, 0));
+    assert_eq!(tx.queued(&tenant).await.unwrap(), 0);
 }

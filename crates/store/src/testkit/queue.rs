@@ -38,6 +38,12 @@ fn bodies(work: &[Work]) -> String {
     work.iter().map(|w| String::from_utf8_lossy(&w.body).into_owned()).collect::<Vec<_>>().join(" ")
 }
 
+/// When the next item is due, and how many are queued.
+async fn left(bed: &Bed, tenant: &Tenant) -> (Option<i64>, i64) {
+    let mut tx = read(bed).await;
+    (tx.next_due(tenant).await.unwrap(), tx.queued(tenant).await.unwrap())
+}
+
 /// "At most one for each lane and only the first of its lane."
 pub async fn a_lane_gives_one_item_at_a_time_in_order(bed: &Bed) {
     let (tenant, store) = (Tenant::single(), &*bed.store);
@@ -57,7 +63,7 @@ pub async fn a_lane_gives_one_item_at_a_time_in_order(bed: &Bed) {
         assert_eq!(code(finish(store, &tenant, &next[0]).await), "lost-lease", "finished already");
     }
     finish(store, &tenant, &first[1]).await.unwrap();
-    assert_eq!(read(bed).await.next_due(&tenant).await.unwrap(), (None, 0));
+    assert_eq!(left(bed, &tenant).await, (None, 0));
 }
 
 /// "By priority and then order", at most `limit`.
@@ -106,7 +112,7 @@ pub async fn what_is_not_urgent_enough_is_left(bed: &Bed) {
 /// "Not before this instant"; `next_due` tells when.
 pub async fn nothing_is_leased_before_it_is_due(bed: &Bed) {
     let (tenant, store) = (Tenant::single(), &*bed.store);
-    assert_eq!(read(bed).await.next_due(&tenant).await.unwrap(), (None, 0));
+    assert_eq!(left(bed, &tenant).await, (None, 0));
     // Behind one that is due later, an item waits even when it is due itself.
     enqueue(
         bed,
@@ -114,16 +120,16 @@ pub async fn nothing_is_leased_before_it_is_due(bed: &Bed) {
         vec![item("l", 0, 50, "later"), item("l", 0, 5, "behind"), item("m", 9, 70, "last")],
     )
     .await;
-    assert_eq!(read(bed).await.next_due(&tenant).await.unwrap(), (Some(50), 3));
+    assert_eq!(left(bed, &tenant).await, (Some(50), 3));
     assert!(lease(store, &tenant, "w", 49, 9).await.is_empty());
     let held = lease(store, &tenant, "w", 50, 9).await;
     assert_eq!(bodies(&held), "later");
     // The next thing to happen is that `m` becomes due, before the lease of `l` runs out at 150.
-    assert_eq!(read(bed).await.next_due(&tenant).await.unwrap(), (Some(70), 3));
+    assert_eq!(left(bed, &tenant).await, (Some(70), 3));
     assert_eq!(bodies(&lease(store, &tenant, "w", 70, 9).await), "last");
-    assert_eq!(read(bed).await.next_due(&tenant).await.unwrap(), (Some(150), 3));
+    assert_eq!(left(bed, &tenant).await, (Some(150), 3));
     finish(store, &tenant, &held[0]).await.unwrap();
-    assert_eq!(read(bed).await.next_due(&tenant).await.unwrap(), (Some(5), 2));
+    assert_eq!(left(bed, &tenant).await, (Some(5), 2));
 }
 
 /// "An item whose lease ran out is due again. Two workers never hold the same item with the same
@@ -158,7 +164,7 @@ pub async fn an_item_put_off_comes_back_first_in_its_lane(bed: &Bed) {
         tx.commit().await.unwrap();
         assert_eq!(code(finish(store, &tenant, &held[0]).await), "lost-lease", "given back");
         assert!(lease(store, &tenant, "w", due - 1, 9).await.is_empty(), "it keeps its place before `b`");
-        assert_eq!(read(bed).await.next_due(&tenant).await.unwrap(), (Some(due), 2));
+        assert_eq!(left(bed, &tenant).await, (Some(due), 2));
         fences.push(held[0].fence);
     }
     assert!(fences.is_sorted_by(|a, b| a < b), "{fences:?}");
@@ -182,7 +188,7 @@ pub async fn what_was_put_off_is_woken_and_what_is_held_or_due_is_not_touched(be
     tx.wake(&tenant, &asked, 10).await.unwrap();
     tx.wake(&tenant, &[], 10).await.unwrap();
     tx.commit().await.unwrap();
-    assert_eq!(read(bed).await.next_due(&tenant).await.unwrap().0, Some(5), "it comes no later than before");
+    assert_eq!(left(bed, &tenant).await.0, Some(5), "it comes no later than before");
     assert_eq!(bodies(&lease(store, &tenant, "v", 9, 9).await), "due");
     let mut woken = bodies(&lease(store, &tenant, "v", 10, 9).await);
     assert_eq!(woken, "later put-off");
@@ -210,12 +216,12 @@ pub async fn many_are_finished_all_or_none(bed: &Bed) {
     let result = tx.finish_all(&tenant, &lost).await;
     assert!(matches!(result, Err(StoreError::LostLease { seq }) if seq == lost[200].seq), "{result:?}");
     assert_eq!(code(tx.commit().await), "store-aborted");
-    assert_eq!(read(bed).await.next_due(&tenant).await.unwrap().1, 600);
+    assert_eq!(left(bed, &tenant).await.1, 600);
     let mut tx = begin(bed).await;
     tx.finish_all(&tenant, &[]).await.unwrap();
     tx.finish_all(&tenant, &held).await.unwrap();
     tx.commit().await.unwrap();
-    assert_eq!(read(bed).await.next_due(&tenant).await.unwrap(), (Some(0), 300));
+    assert_eq!(left(bed, &tenant).await, (Some(0), 300));
     let mut rest = lease(store, &tenant, "w", 0, 1000).await;
     assert!(rest.len() == 300 && rest.iter().all(|work| work.body == b"2"));
     let twice = rest[0].clone();
@@ -254,7 +260,7 @@ pub async fn queues_of_tenants_are_apart(bed: &Bed) {
     enqueue(bed, &other, vec![item("l", 0, 7, "other"), item("l", 0, 7, "second")]).await;
     let held = lease(store, &one, "w", 0, 9).await;
     assert_eq!(bodies(&held), "one");
-    assert_eq!(read(bed).await.next_due(&other).await.unwrap(), (Some(7), 2));
+    assert_eq!(left(bed, &other).await, (Some(7), 2));
     assert_eq!(bodies(&lease(store, &other, "w", 7, 9).await), "other");
     assert_eq!(code(finish(store, &other, &held[0]).await), "lost-lease");
     finish(store, &one, &held[0]).await.unwrap();
@@ -294,7 +300,7 @@ pub async fn workers_never_share_an_item(bed: &Bed) {
                     finish(&*store, &tenant, work).await.unwrap();
                     done.push(work.clone());
                 }
-                let left = store.read().await.unwrap().next_due(&tenant).await.unwrap().1;
+                let left = store.read().await.unwrap().queued(&tenant).await.unwrap();
                 if left == 0 {
                     return done;
                 }
@@ -338,7 +344,7 @@ pub async fn adding_and_finishing_at_once_loses_no_lane(bed: &Bed) {
         barrier.wait().await;
         finish(store, &tenant, &held[0]).await.unwrap();
         adder.await.unwrap();
-        assert_eq!(read(bed).await.next_due(&tenant).await.unwrap(), (Some(0), 1), "round {round}");
+        assert_eq!(left(bed, &tenant).await, (Some(0), 1), "round {round}");
     }
 }
 
