@@ -58,7 +58,7 @@ BEGIN
     deed := NULL; role := NULL; since := NULL;
     names := ARRAY(SELECT CASE k WHEN 'w' THEN w END FROM unnest(kinds, words) AS t (k, w));
     IF names[1] IN ('create', 'alter', 'drop') AND names[2] IN ('role', 'user', 'group')
-       AND NOT (names[2] = 'user' AND names[3] = 'mapping' AND names[4] IN ('for', 'if')) THEN
+       AND (names[2], names[3], coalesce(names[4], '')) NOT IN (('user', 'mapping', 'for'), ('user', 'mapping', 'if')) THEN
       deed := upper(names[1]) || ' ROLE';
       IF names[1] = 'drop' THEN
         at := CASE WHEN names[3] = 'if' AND names[4] = 'exists' THEN 5 ELSE 3 END;
@@ -140,7 +140,7 @@ DECLARE
   begins timestamptz := since::timestamptz;
   file text := substring(after FROM '^(.+)/[0-9]+$');
   place bigint := coalesce(substring(after FROM '/([0-9]+)$')::bigint, 0);
-  rest bigint := 64 << 20;    -- what one call reads
+  rest bigint := 32 << 20;    -- what one call reads
   step bigint := 4 << 20;     -- what is read at a time
   shown int := 0;
   known record;
@@ -158,7 +158,7 @@ BEGIN
      OR current_setting('log_statement') = 'none' OR current_setting('log_timezone') !~ '^(Etc/)?(UTC|GMT)$'
      OR current_setting('log_filename') !~ '^[^%]*%Y[^%]*%m[^%]*%d' THEN
     RAISE EXCEPTION 'logging_collector, log_destination, log_statement, log_timezone or log_filename are not as they are to be'
-      USING ERRCODE = 'object_not_in_prerequisite_state';
+      USING ERRCODE = 'feature_not_supported';
   ELSIF after IS NOT NULL AND NOT EXISTS (SELECT FROM pg_ls_logdir() f WHERE f.name = file AND f.size >= place) THEN
     RAISE EXCEPTION 'the log is gone from where the last entry was that is known, `%`', after USING ERRCODE = 'no_data_found';
   END IF;

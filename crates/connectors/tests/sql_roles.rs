@@ -32,7 +32,7 @@ use sqlx::Executor;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_contract_holds() {
-    page::kept(&testkit::run(&Roles::start("", &settings()).await).await);
+    page::kept(&testkit::run(&Roles::start_logged("").await).await);
 }
 
 async fn apply(system: &Roles, line: &Line, id: &str, op: &Op) -> Result<Applied, ConnectorError> {

@@ -6,6 +6,7 @@
 mod database;
 #[path = "support/page.rs"]
 mod page;
+#[allow(dead_code, reason = "other tests use the rest")]
 #[path = "support/postgres.rs"]
 mod postgres;
 #[path = "support/tables.rs"]
