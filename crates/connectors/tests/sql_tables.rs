@@ -82,6 +82,10 @@ impl Behind for Served {
         (format!("postgres://127.0.0.1:{}/postgres", self.proxy.port), Some((user, password)))
     }
 
+    fn logs(&self) -> bool {
+        true
+    }
+
     fn lose(&self) -> bool {
         self.proxy.lose_next();
         true

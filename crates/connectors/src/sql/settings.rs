@@ -361,6 +361,7 @@ mod tests {
             let operation = match name.split('-').next().unwrap() {
                 "enable" | "disable" => "update",
                 "owned" => "get",
+                "audit" => "list",
                 begins if Operation::ALL.iter().any(|known| known.as_str() == begins) => begins,
                 _ => "discover",
             };
@@ -381,7 +382,7 @@ mod tests {
             (&roles, "get EXEC delete", "is for delete, not for get"),
             (&roles, "update EXEC set-password", "is for issue, not for update"),
             (&roles, "list EXEC sign-in", "no statement"),
-            (&roles, "list EXEC drop", "no statement `drop`; there are check, create"),
+            (&roles, "list EXEC drop", "no statement `drop`; there are audit, check, create"),
             (&tables, "list EXEC list", ""),
             (&tables, "get EXEC list", "is for list, not for get"),
             (&tables, "try EXEC sign-in", "no statement"),
@@ -442,6 +443,19 @@ mod tests {
             (roles("ignore_roles", json!("postgres")), "`ignore_roles`"),
             (roles("reassign_owned_to", json!("")), "`reassign_owned_to`"),
             (roles("page_size", json!(0)), "`page_size`"),
+            (roles("audit", json!({})), "`audit`"),
+            (roles("audit", json!({"ours": []})), "`audit.ours`"),
+            (roles("audit", json!({"ours": ["hub"], "list": "/"})), "`audit.list`"),
+            (with(json!({"audit": "SELECT :after, :limit"})), "`audit`"),
+            (with(json!({"audit": "SELECT :limit"})), "`:after`"),
+            (
+                {
+                    let mut s = tables();
+                    s["audit"] = json!({"ours": ["hub"]});
+                    s
+                },
+                "`statements.audit`",
+            ),
             (json!({"dialect": "tables"}), "`statements.list`"),
             (with(json!({"list": "SELECT 1"})), "`:after`"),
             (json!({"dialect": "tables", "statements": {"list": "SELECT :after, :limit"}}), "what it is for"),
