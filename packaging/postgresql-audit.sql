@@ -26,7 +26,7 @@ GRANT EXECUTE ON FUNCTION pg_read_binary_file(text, bigint, bigint, boolean) TO 
 -- What a statement, or several, does to roles: a row for each deed and role. `role` is nothing where it cannot be told
 -- for certain whom it is about; `since` is the name that it has from then on, if it is there.
 CREATE FUNCTION bailiwick.deeds(statement text, OUT deed text, OUT role text, OUT since text)
-RETURNS SETOF record LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $deeds$
+RETURNS SETOF record LANGUAGE plpgsql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $deeds$
 DECLARE
   outside text := regexp_replace(statement, $re$'(?:[^']|'')*'|"(?:[^"]|"")*"$re$, '', 'g');
   kinds text[] := '{}';    -- of each word of one statement: n a name in quotes, w a word, o anything else
@@ -130,8 +130,16 @@ EXCEPTION WHEN character_not_in_repertoire OR untranslatable_character THEN
 END
 $line$;
 
+-- How far the log says nothing of roles.
+CREATE FUNCTION bailiwick.nothing(file text, place bigint, since text, OUT mark text, OUT at text, OUT actor text,
+                                  OUT deed text, OUT account text, OUT name text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $nothing$
+  SELECT file || '/' || place, to_char(since::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '-', '-', NULL, NULL
+$nothing$;
+
 -- What the log has after a mark, or without one what was done since an instant: the oldest first, about `most` rows. A
--- mark is the name of a file and the place in it where the next line begins.
+-- mark is the name of a file and the place in it where the next line begins. Where the log goes on for long, or in another
+-- file, and says nothing of roles, a row says nothing but how far: so a mark is in a file that is new, and old ones can go.
 CREATE FUNCTION bailiwick.audit(after text, since text, most integer, OUT mark text, OUT at text, OUT actor text,
                                 OUT deed text, OUT account text, OUT name text)
 RETURNS SETOF record LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $audit$
@@ -147,6 +155,8 @@ DECLARE
   piece bytea;
   lines text;
   whole int;
+  marked text := file;        -- in which file the last mark is
+  begun text;                 -- when the first line of the file was written
   told record;
   done record;
 BEGIN
@@ -171,6 +181,7 @@ BEGIN
     IF known.name IS DISTINCT FROM file THEN
       place := 0;
     END IF;
+    begun := NULL;
     WHILE place < known.size LOOP
       piece := pg_read_binary_file(folder || '/' || known.name, place, least(step, known.size - place), true);
       IF piece IS NULL THEN
@@ -185,6 +196,7 @@ BEGIN
         step := step * 2;
         CONTINUE;
       END IF;
+      begun := coalesce(begun, substring(lines FROM '"timestamp":"([^"]*)"'));
       FOR told IN
         WITH split AS (
           SELECT l.line, l.n, place + sum(length(l.line) + 1) OVER (ORDER BY l.n) AS ends
@@ -209,18 +221,16 @@ BEGIN
         mark := known.name || '/' || told.ends;
         at := to_char(told.time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
         actor := told.who;
-        IF told.executed IS NULL THEN
-          deed := substring(told.message FROM '^bailiwick ([a-z-]+) ');
-          account := substring(told.message FROM '^bailiwick [a-z-]+ ([0-9]+) ');
-          name := NULL;
-          shown := shown + 1;
-          RETURN NEXT;
-          CONTINUE;
-        END IF;
-        FOR done IN SELECT d.deed, d.role, d.since FROM bailiwick.deeds(told.executed) d LOOP
+        FOR done IN
+          SELECT d.deed, d.role, (SELECT r.oid::text FROM pg_roles r WHERE r.rolname::text = d.since) AS id
+          FROM bailiwick.deeds(told.executed) d
+          UNION ALL
+          SELECT own[1], NULL, own[2] FROM regexp_match(told.message, '^bailiwick ([a-z-]+) ([0-9]+) ') own WHERE own IS NOT NULL
+        LOOP
           deed := done.deed;
-          account := (SELECT r.oid::text FROM pg_roles r WHERE r.rolname::text = done.since);
+          account := done.id;
           name := CASE WHEN account IS NULL THEN done.role END;
+          marked := known.name;
           shown := shown + 1;
           RETURN NEXT;
         END LOOP;
@@ -231,16 +241,16 @@ BEGIN
       place := place + whole;
       rest := rest - whole;
       IF rest <= 0 THEN
-        -- There was much, and little of it about roles: the next call goes on from here.
-        mark := known.name || '/' || place;
-        told.time := substring(substring(left(lines, whole - 1) FROM '[^\n]*$') FROM '"timestamp":"([^"]*)"');
-        at := to_char(told.time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
-        actor := '-'; deed := '-'; account := NULL; name := NULL;
-        RETURN NEXT;
+        RETURN QUERY SELECT * FROM bailiwick.nothing(known.name, place, substring(substring(left(lines, whole - 1)
+                                                     FROM '[^\n]*$') FROM '"timestamp":"([^"]*)"'));
         RETURN;
       END IF;
     END LOOP;
+    file := known.name;
   END LOOP;
+  IF file IS DISTINCT FROM marked AND begun IS NOT NULL THEN
+    RETURN QUERY SELECT * FROM bailiwick.nothing(file, 0, begun);
+  END IF;
 END
 $audit$;
 

@@ -223,18 +223,6 @@ async fn what_is_not_certain_is_about_nobody() {
     }
 }
 
-/// Has the server begin a new file.
-async fn rotate(system: &Roles) {
-    let (mut admin, before) = (system.server.admin("postgres").await, system.server.logs().len());
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
-    // The name of a file is the second when it was begun.
-    while system.server.logs().len() == before {
-        assert!(tokio::time::Instant::now() < deadline, "the server begins no new file");
-        run(&mut admin, "SELECT pg_rotate_logfile()").await;
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_of_several_files_is_one_and_a_lost_one_is_told() {
     let (system, ids) = served().await;
@@ -247,7 +235,7 @@ async fn a_log_of_several_files_is_one_and_a_lost_one_is_told() {
         run(&mut alice, &format!("ALTER ROLE \"o'brien\" {option}")).await;
         expected.push(format!("alice ALTER ROLE {brien}"));
         system.server.logged().await;
-        rotate(&system).await;
+        system.server.rotate().await;
     }
     run(&mut alice, "GRANT everyone TO \"o'brien\"; REVOKE everyone FROM \"o'brien\"").await;
     expected.extend([format!("alice GRANT {brien}"), format!("alice REVOKE {brien}")]);
@@ -270,8 +258,17 @@ async fn a_log_of_several_files_is_one_and_a_lost_one_is_told() {
         let error = read(&system, &mut Some(lost.clone()), 500).await.unwrap_err();
         assert_eq!(error.code(), LOST, "{lost}: {error}");
     }
+    // A new file in which nothing is said of roles is gone on from too, so that the old ones can go.
+    let marked = mark.clone();
+    system.server.rotate().await;
+    assert_eq!(short(&deeds(&system, &mut mark).await), ["- - nobody"]);
+    assert_ne!(mark, marked);
+    assert_eq!(deeds(&system, &mut mark).await, []);
     // What is there still can be read.
-    assert_eq!(short(&read(&system, &mut None, 500).await.unwrap()), expected[1..]);
+    let left = short(&read(&system, &mut None, 500).await.unwrap());
+    assert_eq!((&left[..left.len() - 1], left.last().unwrap().as_str()), (&expected[1..], "- - nobody"));
+    files[1..].iter().for_each(|file| std::fs::remove_file(file).unwrap());
+    assert_eq!(deeds(&system, &mut mark).await, []);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -132,6 +132,18 @@ impl Postgres {
         }
     }
 
+    /// Begins a new file of that log.
+    pub async fn rotate(&self) {
+        let (mut admin, before) = (self.admin("postgres").await, self.logs().len());
+        let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
+        // The name of a file is the second when it was begun.
+        while self.logs().len() == before {
+            assert!(tokio::time::Instant::now() < deadline, "the server begins no new file");
+            run(&mut admin, "SELECT pg_rotate_logfile()").await;
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    }
+
     /// A connection of the superuser, by a socket that nobody else has.
     pub async fn admin(&self, database: &str) -> PgConnection {
         let options = PgConnectOptions::new_without_pgpass().host(&self.directory).port(self.port);
