@@ -13,6 +13,8 @@
 --   log_timezone = 'UTC'                                 # names of files and instants that nothing makes ambiguous
 --   log_filename = 'postgresql-%Y-%m-%d_%H%M%S.log'      # the default: a name is never used again
 --
+-- Where the library pgaudit is loaded, with `pgaudit.log = 'role'`, it is read too, and may stand in for `log_statement`.
+--
 -- Nothing of a statement leaves the server but which of a few deeds it is and the role that it names. The role that owns
 -- what is here reads the log and nothing else: `pg_read_binary_file` lets nobody who is not in `pg_read_server_files` out
 -- of the server's own folders.
@@ -120,6 +122,13 @@ BEGIN
 END
 $names$;
 
+-- The statement that a message says was executed: the server's, or one of pgaudit's, in which it is a field of CSV.
+CREATE FUNCTION bailiwick.executed(message text)
+RETURNS text LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $executed$
+  SELECT coalesce(substring(message FROM '^(?:statement|execute [^:]*): (.*)$'), field[1], replace(field[2], '""', '"'))
+  FROM (SELECT regexp_match(message, '^AUDIT: [A-Z]+,[0-9]+,[0-9]+,[A-Z]+,[^,]*,[^,]*,[^,]*,(?:([^",]*)|"((?:[^"]|"")*)"),')) m (field)
+$executed$;
+
 -- A line as it was written. One that is not UTF8 is of a database that is not; its names are nobody's.
 CREATE FUNCTION bailiwick.line(bytes text)
 RETURNS jsonb LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $line$
@@ -165,7 +174,8 @@ BEGIN
   ELSIF getdatabaseencoding() <> 'UTF8' THEN
     RAISE EXCEPTION 'the database is not in UTF8' USING ERRCODE = 'feature_not_supported';
   ELSIF current_setting('logging_collector') <> 'on' OR current_setting('log_destination') !~ '\mjsonlog\M'
-     OR current_setting('log_statement') = 'none' OR current_setting('log_timezone') !~ '^(Etc/)?(UTC|GMT)$'
+     OR (current_setting('log_statement') = 'none' AND coalesce(current_setting('pgaudit.log', true), '') !~* '\m(role|all)\M')
+     OR current_setting('log_timezone') !~ '^(Etc/)?(UTC|GMT)$'
      OR current_setting('log_filename') !~ '^[^%]*%Y[^%]*%m[^%]*%d' THEN
     RAISE EXCEPTION 'logging_collector, log_destination, log_statement, log_timezone or log_filename are not as they are to be'
       USING ERRCODE = 'feature_not_supported';
@@ -204,17 +214,20 @@ BEGIN
         ), read AS MATERIALIZED (
           SELECT s.n, s.ends, l.line ->> 'timestamp' AS time, l.line ->> 'user' AS who, l.line ->> 'error_severity' AS severity,
                  l.line ->> 'session_id' AS session, l.line ->> 'vxid' AS transaction, l.line ->> 'statement' AS statement,
-                 l.line ->> 'message' AS message,
-                 substring(l.line ->> 'message' FROM '^(?:statement|execute [^:]*): (.*)$') AS executed
+                 l.line ->> 'context' AS context, l.line ->> 'message' AS message, bailiwick.executed(l.line ->> 'message') AS executed
           FROM split s, LATERAL (SELECT bailiwick.line(s.line) AS line OFFSET 0) l
           WHERE s.line LIKE '%"message":"statement: %' OR s.line LIKE '%"message":"execute %'
-             OR s.line LIKE '%"message":"bailiwick %' OR s.line LIKE '%"error_severity":"ERROR"%'
+             OR s.line LIKE '%"message":"AUDIT: %' OR s.line LIKE '%"message":"bailiwick: %' OR s.line LIKE '%"error_severity":"ERROR"%'
         )
-        SELECT r.ends, r.time::timestamptz AS time, r.who, r.message, r.executed FROM read r
-        WHERE r.severity = 'LOG' AND (r.executed IS NOT NULL OR r.message ~ '^bailiwick [a-z-]+ [0-9]+ ')
+        SELECT r.ends, r.time::timestamptz AS time, r.who, r.message, r.executed,
+               ARRAY(SELECT substring(o.message FROM '^bailiwick: [a-z-]+ [0-9]+ (.*)$') FROM read o
+                     WHERE o.session = r.session AND o.transaction = r.transaction AND o.message LIKE 'bailiwick: %') AS own
+        FROM read r
+        WHERE r.severity = 'LOG' AND (r.executed IS NOT NULL OR r.message ~ '^bailiwick: [a-z-]+ [0-9]+ ')
           -- What the server refused was not done.
           AND NOT EXISTS (SELECT FROM read e WHERE e.severity = 'ERROR' AND e.session = r.session
-                          AND e.transaction = r.transaction AND e.statement = r.executed AND e.n > r.n)
+                          AND e.transaction = r.transaction AND e.n > r.n
+                          AND (e.statement = r.executed OR strpos(e.context, 'SQL statement "' || r.executed || '"') > 0))
         ORDER BY r.n
       LOOP
         CONTINUE WHEN told.time < begins;
@@ -225,8 +238,10 @@ BEGIN
           SELECT d.deed, d.role, (SELECT r.oid::text FROM pg_roles r WHERE r.rolname::text = d.since) AS id
           FROM bailiwick.deeds(told.executed) d
           UNION ALL
-          SELECT own[1], NULL, own[2] FROM regexp_match(told.message, '^bailiwick ([a-z-]+) ([0-9]+) ') own WHERE own IS NOT NULL
+          SELECT own[1], NULL, own[2] FROM regexp_match(told.message, '^bailiwick: ([a-z-]+) ([0-9]+) ') own WHERE own IS NOT NULL
         LOOP
+          -- A role that is gone, by a statement of the hub's that says its oid.
+          CONTINUE WHEN done.id IS NULL AND done.role = ANY (told.own);
           deed := done.deed;
           account := done.id;
           name := CASE WHEN account IS NULL THEN done.role END;

@@ -13,10 +13,11 @@ mod postgres;
 mod roles;
 
 use bailiwick_connector::{
-    ConnectorError, ErrorKind, Start,
+    Connector, ConnectorError, ErrorKind, Start,
     seal::Secret,
     testkit::{Fixtures, Subject},
 };
+use bailiwick_connectors::sql::Sql;
 use bailiwick_core::{
     access::AccessClass,
     audit::{About, Entry, LOST},
@@ -24,8 +25,9 @@ use bailiwick_core::{
     plan::Op,
     time::Timestamp,
 };
-use postgres::run;
+use postgres::{Postgres, run};
 use roles::{READ, Roles, audited, literal};
+use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 /// What a password is that nothing may show.
@@ -66,7 +68,10 @@ fn short(entries: &[Entry]) -> Vec<String> {
 
 /// A server with the standard accounts, and `alice`, who may change them.
 async fn served() -> (Roles, Vec<String>) {
-    let system = Roles::start_logged("").await;
+    seeded(Roles::start_logged("").await).await
+}
+
+async fn seeded(system: Roles) -> (Roles, Vec<String>) {
     let ids = system.seed(&Fixtures::standard()).await;
     let alice = format!("CREATE ROLE alice LOGIN CREATEROLE PASSWORD '{HIDDEN}'");
     run(&mut system.server.admin("postgres").await, &alice).await;
@@ -126,6 +131,46 @@ async fn the_log_says_who_changed_a_role_behind_the_hubs_back() {
     assert_eq!(abouts[1], (false, About::Anything));
     assert_eq!((abouts[7], abouts[8]), ((false, About::End), (true, About::End)));
     assert!(told.iter().map(|entry| entry.at).is_sorted(), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_pgaudit_the_log_says_what_blocks_do_too() {
+    let (system, ids) = seeded(Roles::on_logged(Postgres::start_pgaudit()).await).await;
+    let (ann, svc) = (&ids[0], &ids[6]);
+    let mut mark = None;
+    deeds(&system, &mut mark).await;
+    let (line, sql, mut alice) = (system.line(), system.connector(), alice(&system).await);
+    let block = |text: &str| format!("DO $do$ BEGIN EXECUTE {}; END $do$", literal(text));
+    run(&mut alice, &block("ALTER ROLE \"ann.smith\" NOLOGIN")).await;
+    run(&mut alice, &format!("ALTER ROLE \"ann.smith\" PASSWORD '{HIDDEN}'")).await;
+    for statement in ["CREATE ROLE a", "CREATE ROLE b", "GRANT a, b TO \"ann.smith\""] {
+        run(&mut alice, statement).await;
+    }
+    // What was refused was not done.
+    for refused in
+        ["ALTER ROLE \"ann.smith\" SUPERUSER".to_owned(), block("ALTER ROLE \"ann.smith\" REPLICATION")]
+    {
+        sqlx::raw_sql(AssertSqlSafe(refused)).execute(&mut alice).await.unwrap_err();
+    }
+    run(&mut alice, &block("DROP ROLE b")).await;
+    sql.apply(&line, Some(ann), &Op::Enable, None, "k").await.unwrap();
+    sql.apply(&line, Some(svc), &Op::Delete, None, "k2").await.unwrap();
+    let told = deeds(&system, &mut mark).await;
+    let a = system.id("a").await.unwrap();
+    let expected = [
+        format!("alice ALTER ROLE {ann}"),
+        format!("alice ALTER ROLE {ann}"),
+        format!("alice CREATE ROLE {a}"),
+        "alice CREATE ROLE the name b".to_owned(),
+        format!("alice GRANT {ann}"),
+        "alice DROP ROLE the name b".to_owned(),
+        // Of the hub's own both words are there, but of a role that is gone, whose oid its own alone says.
+        format!("bailiwick_write ALTER ROLE {ann}"),
+        format!("bailiwick_write enable {ann}"),
+        format!("bailiwick_write delete {svc}"),
+    ];
+    assert_eq!(short(&told), expected);
+    assert!(!format!("{told:?}").contains(HIDDEN));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -300,4 +345,34 @@ async fn a_server_that_does_not_log_it_says_so() {
     let error = read(&system, &mut None, 500).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Invalid, "{error}");
     assert!(error.message.contains("logging_collector"), "{error}");
+}
+
+#[test]
+fn what_the_page_shows_is_right() {
+    let page = include_str!("../../../docs/audit-logs.md");
+    let block = |with: &str| {
+        let mut blocks = page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+        let text = blocks.find(|text| text.contains(with)).unwrap().replace("…, ", "");
+        toml::from_str::<Value>(&text).unwrap()
+    };
+    let roles = block("postgresql-roles");
+    let mut tables = block("[integration.crm.settings.audit]");
+    let crm = &mut tables["integration"]["crm"]["settings"];
+    crm["dialect"] = "tables".into();
+    crm["statements"]["list"] = json!({"operations": ["list"], "text": "SELECT :after, :limit"});
+    crm["statements"]["get"] = json!({"operations": ["get"], "text": "SELECT :id, :name"});
+    for (read, name) in [(roles, "db"), (tables, "crm")] {
+        let settings = &read["integration"][name]["settings"];
+        assert!(Sql::new(settings).unwrap().capability().audits, "{name}");
+        for rule in read["scope"].as_array().unwrap() {
+            let rule = rule.as_str().unwrap().parse().unwrap();
+            bailiwick_connectors::serves("sql", settings, &rule).unwrap();
+        }
+    }
+    // What the server is to have is what this file's tests start one with.
+    for option in postgres::LOGGED.split("-c ").map(str::trim).filter(|option| !option.is_empty()) {
+        let (name, value) = option.split_once('=').unwrap();
+        let told = [format!("{name} = {value}"), format!("{name} = '{value}'")];
+        assert!(told.iter().any(|line| page.contains(line)), "{option}");
+    }
 }

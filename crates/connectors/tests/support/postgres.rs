@@ -30,7 +30,7 @@ pub struct Postgres {
 }
 
 /// What has a server log who changed roles, as `packaging/postgresql-audit.sql` asks for.
-const LOGGED: &str =
+pub const LOGGED: &str =
     "-c logging_collector=on -c log_destination=jsonlog -c log_statement=ddl -c log_timezone=UTC";
 
 /// `$1` is the directory with the programs, `$2` the port, `$3` more lines of `pg_hba.conf`, `$4` a certificate and
@@ -66,6 +66,12 @@ impl Postgres {
     /// One that has a log of who changed roles.
     pub fn start_logged(hba: &str) -> Self {
         Self::launch(hba, None, LOGGED)
+    }
+
+    /// One in whose log pgaudit says that, and the server does not.
+    pub fn start_pgaudit() -> Self {
+        let library = "-c log_statement=none -c shared_preload_libraries=pgaudit -c pgaudit.log=role";
+        Self::launch("", None, &format!("{LOGGED} {library}"))
     }
 
     /// The same with TLS, if there is a folder with `server.pem` and `server.key`.

@@ -96,7 +96,12 @@ impl Roles {
 
     /// One that has a log of who changed roles.
     pub async fn start_logged(hba: &str) -> Self {
-        let started = Self::on(Postgres::start_logged(hba), &audited()).await;
+        Self::on_logged(Postgres::start_logged(hba)).await
+    }
+
+    /// One whose log is read.
+    pub async fn on_logged(server: Postgres) -> Self {
+        let started = Self::on(server, &audited()).await;
         started.install_audit().await;
         started
     }
