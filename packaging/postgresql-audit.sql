@@ -25,6 +25,12 @@ CREATE ROLE bailiwick_log NOLOGIN IN ROLE pg_monitor;
 CREATE SCHEMA bailiwick;
 GRANT EXECUTE ON FUNCTION pg_read_binary_file(text, bigint, bigint, boolean) TO bailiwick_log;
 
+-- What a statement has that may be about roles.
+CREATE FUNCTION bailiwick.about_roles()
+RETURNS text LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $about$
+  SELECT '\m(create|alter|drop|comment)\M.*\m(role|user|group)\M|\m(grant|revoke)\M'
+$about$;
+
 -- What a statement, or several, does to roles: a row for each deed and role. `role` is nothing where it cannot be told
 -- for certain whom it is about; `since` is the name that it has from then on, if it is there.
 CREATE FUNCTION bailiwick.deeds(statement text, OUT deed text, OUT role text, OUT since text)
@@ -37,7 +43,7 @@ DECLARE
   names text[];
   at int;
 BEGIN
-  IF statement !~* '\m(create|alter|drop|comment)\M.*\m(role|user|group)\M|\m(grant|revoke)\M' THEN
+  IF statement !~* bailiwick.about_roles() THEN
     RETURN;
   END IF;
   -- Comments, dollar quotes, escapes: what may hide where a word begins is not read at all.
@@ -218,15 +224,18 @@ BEGIN
           FROM split s, LATERAL (SELECT bailiwick.line(s.line) AS line OFFSET 0) l
           WHERE s.line LIKE '%"message":"statement: %' OR s.line LIKE '%"message":"execute %'
              OR s.line LIKE '%"message":"AUDIT: %' OR s.line LIKE '%"message":"bailiwick: %' OR s.line LIKE '%"error_severity":"ERROR"%'
+        ), refused AS MATERIALIZED (
+          SELECT * FROM read r WHERE r.severity = 'ERROR'
+        ), own AS MATERIALIZED (
+          SELECT * FROM read r WHERE r.message LIKE 'bailiwick: %'
         )
         SELECT r.ends, r.time::timestamptz AS time, r.who, r.message, r.executed,
-               ARRAY(SELECT substring(o.message FROM '^bailiwick: [a-z-]+ [0-9]+ (.*)$') FROM read o
-                     WHERE o.session = r.session AND o.transaction = r.transaction AND o.message LIKE 'bailiwick: %') AS own
+               ARRAY(SELECT substring(o.message FROM '^bailiwick: [a-z-]+ [0-9]+ (.*)$') FROM own o
+                     WHERE o.session = r.session AND o.transaction = r.transaction) AS own
         FROM read r
-        WHERE r.severity = 'LOG' AND (r.executed IS NOT NULL OR r.message ~ '^bailiwick: [a-z-]+ [0-9]+ ')
+        WHERE r.severity = 'LOG' AND (r.executed ~* bailiwick.about_roles() OR r.message ~ '^bailiwick: [a-z-]+ [0-9]+ ')
           -- What the server refused was not done.
-          AND NOT EXISTS (SELECT FROM read e WHERE e.severity = 'ERROR' AND e.session = r.session
-                          AND e.transaction = r.transaction AND e.n > r.n
+          AND NOT EXISTS (SELECT FROM refused e WHERE e.session = r.session AND e.transaction = r.transaction AND e.n > r.n
                           AND (e.statement = r.executed OR strpos(e.context, 'SQL statement "' || r.executed || '"') > 0))
         ORDER BY r.n
       LOOP

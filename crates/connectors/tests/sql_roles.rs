@@ -8,6 +8,7 @@ mod certificate;
 mod database;
 #[path = "support/page.rs"]
 mod page;
+#[allow(dead_code, reason = "other tests use the rest")]
 #[path = "support/postgres.rs"]
 mod postgres;
 #[path = "support/roles.rs"]
