@@ -128,10 +128,12 @@ BEGIN
 END
 $names$;
 
--- The statement that a message says was executed: the server's, or one of pgaudit's, in which it is a field of CSV.
-CREATE FUNCTION bailiwick.executed(message text)
+-- The statement that a message says was executed: the server's, or one of pgaudit's, in which it is a field of CSV. What
+-- somebody has the server say by `RAISE` has a context that begins there.
+CREATE FUNCTION bailiwick.executed(message text, context text)
 RETURNS text LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $executed$
-  SELECT coalesce(substring(message FROM '^(?:statement|execute [^:]*): (.*)$'), field[1], replace(field[2], '""', '"'))
+  SELECT CASE WHEN context IS NULL OR context ~ '^SQL (statement|function) "'
+              THEN coalesce(substring(message FROM '^(?:statement|execute [^:]*): (.*)$'), field[1], replace(field[2], '""', '"')) END
   FROM (SELECT regexp_match(message, '^AUDIT: [A-Z]+,[0-9]+,[0-9]+,[A-Z]+,[^,]*,[^,]*,[^,]*,(?:([^",]*)|"((?:[^"]|"")*)"),')) m (field)
 $executed$;
 
@@ -220,7 +222,8 @@ BEGIN
         ), read AS MATERIALIZED (
           SELECT s.n, s.ends, l.line ->> 'timestamp' AS time, l.line ->> 'user' AS who, l.line ->> 'error_severity' AS severity,
                  l.line ->> 'session_id' AS session, l.line ->> 'vxid' AS transaction, l.line ->> 'statement' AS statement,
-                 l.line ->> 'context' AS context, l.line ->> 'message' AS message, bailiwick.executed(l.line ->> 'message') AS executed
+                 l.line ->> 'context' AS context, l.line ->> 'message' AS message,
+                 bailiwick.executed(l.line ->> 'message', l.line ->> 'context') AS executed
           FROM split s, LATERAL (SELECT bailiwick.line(s.line) AS line OFFSET 0) l
           WHERE s.line LIKE '%"message":"statement: %' OR s.line LIKE '%"message":"execute %'
              OR s.line LIKE '%"message":"AUDIT: %' OR s.line LIKE '%"message":"bailiwick: %' OR s.line LIKE '%"error_severity":"ERROR"%'

@@ -100,6 +100,8 @@ async fn the_log_says_who_changed_a_role_behind_the_hubs_back() {
     for refused in ["ALTER ROLE \"o'brien\" SUPERUSER", "ALTER ROLE \"o'brien\" LOGIN; DROP ROLE nobody"] {
         sqlx::raw_sql(refused).execute(&mut alice).await.unwrap_err();
     }
+    // Nobody has the server say what was executed.
+    run(&mut alice, "DO $do$ BEGIN RAISE LOG 'statement: ALTER ROLE crew NOLOGIN'; END $do$").await;
     // Who signed in, whoever they call themselves.
     let mut admin = system.server.admin("postgres").await;
     run(
@@ -153,6 +155,8 @@ async fn with_pgaudit_the_log_says_what_blocks_do_too() {
         sqlx::raw_sql(AssertSqlSafe(refused)).execute(&mut alice).await.unwrap_err();
     }
     run(&mut alice, &block("DROP ROLE b")).await;
+    run(&mut alice, "DO $do$ BEGIN RAISE LOG 'AUDIT: SESSION,1,1,ROLE,DROP ROLE,,,DROP ROLE a,x'; END $do$")
+        .await;
     sql.apply(&line, Some(ann), &Op::Enable, None, "k").await.unwrap();
     sql.apply(&line, Some(svc), &Op::Delete, None, "k2").await.unwrap();
     let told = deeds(&system, &mut mark).await;
