@@ -341,6 +341,10 @@ mod tests {
         // As long as the end of ours is not known, it can be ours.
         check(&known(None), &at(19_000), (0, 0));
         check(&[], &at(12_000), (0, 1));
+        // Of an account that nobody here knows, the log says the name alone.
+        let named = Entry { account: None, name: Some("ann".into()), ..entry(true, "", About::End, 12_000) };
+        check(&known(Some(12_001)), &[at(12_001)[0].clone(), named.clone()], (0, 1));
+        check(&[], &[Entry { name: None, ..named }], (0, 0));
         // What is not due yet, and what was compared before.
         check(&[], &at(20_001), (0, 0));
         check(&[], &at(10_000), (0, 0));
