@@ -173,7 +173,8 @@ pub trait Connector: Send + Sync {
 
     /// Shows what the system's own audit log says was done, oldest first, `size` entries or more; none: there are no more.
     /// Each entry has a mark that gives what comes after it, and every change of an account that was made since is
-    /// among them, with whether this integration made it. Only if [`Capability::audits`].
+    /// among them, with whether this integration made it. A mark that the log does not go back to any more is an error with
+    /// the detail [`audit::LOST`]. Only if [`Capability::audits`].
     async fn audit(&self, _line: &Line, _from: Start<'_>, _size: u32, _read: Read<'_>) -> Result<()> {
         Err(unsupported("reading an audit log"))
     }

@@ -1,4 +1,5 @@
-//! A vendor's audit log as JSON: where it is read, and which members of an entry say what.
+//! A system's audit log: what its deeds mean, and of a vendor's as JSON where it is read and which members of an entry
+//! say what.
 //!
 //! The log is asked for what comes after a mark, and answers a list, oldest first. Absent on purpose: logs that can
 //! only be asked by time, which give some entries twice or lose some.
@@ -13,28 +14,16 @@ use bailiwick_core::{
     time::Timestamp,
 };
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Beyond it, a number is taken for milliseconds, and not for seconds: the year 5138, and 1973.
 const SECONDS: i64 = 100_000_000_000;
 
-/// Where the log is, and what its entries say. A member inside of another is written with a dot.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct AuditApi {
-    /// The path.
-    pub(crate) list: String,
-    /// The parameter that takes the mark of the last entry that is known.
-    pub(crate) after: String,
-    /// The member of the answer that is the list; without it the answer is the list.
-    items: Option<String>,
-    mark: String,
-    at: String,
-    actor: String,
+/// What the deeds of a log mean, and which of them are this integration's.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub(crate) struct Deeds {
     /// What the log calls this integration.
     ours: Vec<String>,
-    deed: String,
-    account: String,
     /// Deed → the class of access that it gives. Of a deed in none of these it is not known what it is about.
     #[serde(default)]
     given: BTreeMap<String, AccessClass>,
@@ -49,48 +38,60 @@ pub(crate) struct AuditApi {
     ends: Vec<String>,
 }
 
-impl AuditApi {
-    /// Reads it from a setting; the error names the part and why it will not do.
-    pub(crate) fn new(setting: Value) -> Result<Self, (String, String)> {
-        let api: Self =
-            serde_json::from_value(setting).map_err(|error| (String::new(), error.to_string()))?;
-        let wrong = |part: &str, why: &str| Err((format!(".{part}"), why.to_owned()));
-        match () {
-            () if !api.list.starts_with('/') => wrong("list", "the path begins with `/`"),
-            () if api.list.contains(['?', '{']) => {
-                wrong("list", "it is a path alone; what comes after a mark is asked for by `after`")
-            }
-            () if api.ours.is_empty() => {
-                wrong("ours", "without what the log calls this integration, nobody's deeds can be told apart")
-            }
-            () => Ok(api),
+/// The part of a setting that will not do, and why.
+type Wrong = (String, String);
+
+impl Deeds {
+    /// Takes what it is of a setting that may have more.
+    pub(crate) fn take(setting: &mut Map<String, Value>) -> Result<Self, Wrong> {
+        let parts = ["ours", "given", "taken", "changed", "ends"];
+        let taken: Map<_, _> = parts.iter().filter_map(|part| setting.remove_entry(*part)).collect();
+        let deeds: Self = serde_json::from_value(taken.into()).map_err(|error| unread(&error))?;
+        match deeds.ours.is_empty() {
+            true => Err((
+                ".ours".to_owned(),
+                "without what the log calls this integration, nobody's deeds can be told apart".to_owned(),
+            )),
+            false => Ok(deeds),
         }
     }
 
-    /// The call that asks for what comes next.
-    pub(crate) fn call(&self, from: Start<'_>) -> Call {
-        let call = Call::new(Operation::List, "GET", self.list.clone()).header("Accept", "application/json");
-        match from {
-            Start::Mark(mark) => call.query(self.after.clone(), mark),
-            // What was done long ago is shown too, which is allowed.
-            Start::Instant(_) => call,
-        }
+    /// With a deed that gives access of the class.
+    pub(crate) fn given(mut self, deed: &str, class: AccessClass) -> Self {
+        self.given.insert(deed.to_owned(), class);
+        self
     }
 
-    /// Shows what the answer has.
-    ///
-    /// # Errors
-    /// `Malformed` for an answer without the list, and for an entry that says not where in the log it is, when it was, who
-    /// did it, or what.
-    pub(crate) fn show(&self, answer: &Value, read: Read<'_>) -> Result<()> {
-        let items = self.items.as_deref().map_or(Some(answer), |items| member(answer, items));
-        let Some(Value::Array(items)) = items else {
-            return Err(malformed("it has no list where `audit.items` says"));
-        };
-        for item in items {
-            read(self.entry(item)?);
+    /// With a deed that takes access of the class.
+    pub(crate) fn taken(mut self, deed: &str, class: AccessClass) -> Self {
+        self.taken.insert(deed.to_owned(), class);
+        self
+    }
+
+    /// With a deed that changes access of the class.
+    pub(crate) fn changed(mut self, deed: &str, class: AccessClass) -> Self {
+        self.changed.insert(deed.to_owned(), class);
+        self
+    }
+
+    /// With a deed that is the end of an account.
+    pub(crate) fn ends(mut self, deed: &str) -> Self {
+        self.ends.push(deed.to_owned());
+        self
+    }
+
+    /// The entry of something that somebody did.
+    pub(crate) fn entry(&self, mark: String, at: Timestamp, actor: String, deed: String) -> Entry {
+        Entry {
+            mark,
+            at,
+            ours: self.ours.contains(&actor),
+            about: self.about(&deed),
+            actor,
+            deed,
+            account: None,
+            name: None,
         }
-        Ok(())
     }
 
     fn about(&self, deed: &str) -> About {
@@ -105,23 +106,85 @@ impl AuditApi {
                 .unwrap_or(About::Anything),
         }
     }
+}
+
+/// Where the log is, and what its entries say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AuditApi {
+    place: Place,
+    deeds: Deeds,
+}
+
+/// Where the log is, and where in an entry what stands. A member inside of another is written with a dot.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Place {
+    /// The path.
+    list: String,
+    /// The parameter that takes the mark of the last entry that is known.
+    after: String,
+    /// The member of the answer that is the list; without it the answer is the list.
+    items: Option<String>,
+    mark: String,
+    at: String,
+    actor: String,
+    deed: String,
+    account: String,
+}
+
+impl AuditApi {
+    /// Reads it from a setting; the error names the part and why it will not do.
+    pub(crate) fn new(setting: Value) -> Result<Self, Wrong> {
+        let mut setting: Map<_, _> = serde_json::from_value(setting).map_err(|error| unread(&error))?;
+        let deeds = Deeds::take(&mut setting)?;
+        let place: Place = serde_json::from_value(setting.into()).map_err(|error| unread(&error))?;
+        let wrong = |part: &str, why: &str| Err((format!(".{part}"), why.to_owned()));
+        match () {
+            () if !place.list.starts_with('/') => wrong("list", "the path begins with `/`"),
+            () if place.list.contains(['?', '{']) => {
+                wrong("list", "it is a path alone; what comes after a mark is asked for by `after`")
+            }
+            () => Ok(Self { place, deeds }),
+        }
+    }
+
+    /// The call that asks for what comes next.
+    pub(crate) fn call(&self, from: Start<'_>) -> Call {
+        let call =
+            Call::new(Operation::List, "GET", self.place.list.clone()).header("Accept", "application/json");
+        match from {
+            Start::Mark(mark) => call.query(self.place.after.clone(), mark),
+            // What was done long ago is shown too, which is allowed.
+            Start::Instant(_) => call,
+        }
+    }
+
+    /// Shows what the answer has.
+    ///
+    /// # Errors
+    /// `Malformed` for an answer without the list, and for an entry that says not where in the log it is, when it was, who
+    /// did it, or what.
+    pub(crate) fn show(&self, answer: &Value, read: Read<'_>) -> Result<()> {
+        let items = self.place.items.as_deref().map_or(Some(answer), |items| member(answer, items));
+        let Some(Value::Array(items)) = items else {
+            return Err(malformed("it has no list where `audit.items` says"));
+        };
+        for item in items {
+            read(self.entry(item)?);
+        }
+        Ok(())
+    }
 
     fn entry(&self, item: &Value) -> Result<Entry> {
+        let Place { mark, at, actor, deed, account, .. } = &self.place;
         let needed = |path: &str| {
-            text(item, path).ok_or_else(|| malformed(&format!("an entry has nothing to be read at `{path}`")))
+            let found = text(item, path).map(Cow::into_owned);
+            found.ok_or_else(|| malformed(&format!("an entry has nothing to be read at `{path}`")))
         };
-        let at = member(item, &self.at).and_then(instant);
-        let at = at.ok_or_else(|| malformed(&format!("an entry has no instant at `{}`", self.at)))?;
-        let (actor, deed) = (needed(&self.actor)?, needed(&self.deed)?);
-        Ok(Entry {
-            mark: needed(&self.mark)?.into_owned(),
-            at,
-            ours: self.ours.iter().any(|ours| *ours == actor),
-            about: self.about(&deed),
-            account: text(item, &self.account).map(Cow::into_owned),
-            actor: actor.into_owned(),
-            deed: deed.into_owned(),
-        })
+        let when = member(item, at).and_then(instant);
+        let when = when.ok_or_else(|| malformed(&format!("an entry has no instant at `{at}`")))?;
+        let entry = self.deeds.entry(needed(mark)?, when, needed(actor)?, needed(deed)?);
+        Ok(Entry { account: text(item, account).map(Cow::into_owned), ..entry })
     }
 }
 
@@ -140,15 +203,24 @@ fn text<'v>(value: &'v Value, path: &str) -> Option<Cow<'v, str>> {
 fn instant(value: &Value) -> Option<Timestamp> {
     match value {
         Value::String(text) => text.parse().ok(),
-        Value::Number(number) => match number.as_i64()? {
-            seconds if seconds.abs() < SECONDS => Timestamp::from_second(seconds).ok(),
-            milliseconds => Timestamp::from_millisecond(milliseconds).ok(),
-        },
+        Value::Number(number) => instant_of(number.as_i64()?),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }
 
-fn malformed(why: &str) -> ConnectorError {
+/// Seconds or milliseconds since 1970.
+pub(crate) fn instant_of(number: i64) -> Option<Timestamp> {
+    match number {
+        seconds if seconds.abs() < SECONDS => Timestamp::from_second(seconds).ok(),
+        milliseconds => Timestamp::from_millisecond(milliseconds).ok(),
+    }
+}
+
+fn unread(error: &serde_json::Error) -> Wrong {
+    (String::new(), error.to_string())
+}
+
+pub(crate) fn malformed(why: &str) -> ConnectorError {
     ConnectorError::none(ErrorKind::Malformed, format!("the audit log cannot be read: {why}"))
 }
 

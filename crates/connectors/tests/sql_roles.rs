@@ -8,6 +8,7 @@ mod certificate;
 mod database;
 #[path = "support/page.rs"]
 mod page;
+#[allow(dead_code, reason = "other tests use the rest")]
 #[path = "support/postgres.rs"]
 mod postgres;
 #[path = "support/roles.rs"]
@@ -32,7 +33,7 @@ use sqlx::Executor;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_contract_holds() {
-    page::kept(&testkit::run(&Roles::start("", &settings()).await).await);
+    page::kept(&testkit::run(&Roles::start_logged("").await).await);
 }
 
 async fn apply(system: &Roles, line: &Line, id: &str, op: &Op) -> Result<Applied, ConnectorError> {

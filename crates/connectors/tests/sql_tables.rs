@@ -6,6 +6,7 @@
 mod database;
 #[path = "support/page.rs"]
 mod page;
+#[allow(dead_code, reason = "other tests use the rest")]
 #[path = "support/postgres.rs"]
 mod postgres;
 #[path = "support/tables.rs"]
@@ -79,6 +80,10 @@ impl Behind for Served {
     fn way(&self, purpose: Purpose) -> (String, Option<(&'static str, &'static str)>) {
         let (user, password, _) = if purpose.writes() { HUB[0] } else { HUB[1] };
         (format!("postgres://127.0.0.1:{}/postgres", self.proxy.port), Some((user, password)))
+    }
+
+    fn logs(&self) -> bool {
+        true
     }
 
     fn lose(&self) -> bool {

@@ -18,6 +18,8 @@ use crate::{
 
 /// How far the clocks of hub and system may be apart.
 pub const SKEW: SignedDuration = SignedDuration::from_secs(120);
+/// The code of a log that does not go back to the mark that it is asked to go on from.
+pub const LOST: &str = "audit-log-lost";
 /// How many writes that a log has no word of are remembered, in case that it is late.
 const REMEMBERED: usize = 1_000;
 
@@ -66,6 +68,9 @@ pub struct Entry {
     pub deed: String,
     /// The system's id of the account, where it is about one.
     pub account: Option<String>,
+    /// The name that people sign in with there, where the log has no more of the account than that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// What of the account.
     pub about: About,
 }
@@ -191,7 +196,8 @@ pub fn compare(span: &Span, writes: &[Write], entries: &[Entry], missing: Vec<Wr
         let theirs = entry.account.as_deref().and_then(|account| writes_of.get(account));
         theirs.is_some_and(|all| all.iter().any(|write| within(write, entry.at, span.delay)))
     };
-    let ours = entries.iter().filter(|entry| entry.ours && entry.account.is_some() && span.has(entry.at));
+    let of_one = |entry: &&Entry| entry.account.is_some() || entry.name.is_some();
+    let ours = entries.iter().filter(of_one).filter(|entry| entry.ours && span.has(entry.at));
     out.foreign.extend(ours.filter(|entry| !explained(entry)).cloned());
     out
 }
@@ -272,7 +278,16 @@ mod tests {
     fn entry(ours: bool, account: &str, about: About, at: i64) -> Entry {
         let actor = if ours { "hub" } else { "administrator" };
         let (mark, deed) = (at.to_string(), "changed".into());
-        Entry { mark, at: t(at), actor: actor.into(), ours, deed, account: Some(account.into()), about }
+        Entry {
+            mark,
+            at: t(at),
+            actor: actor.into(),
+            ours,
+            deed,
+            account: Some(account.into()),
+            name: None,
+            about,
+        }
     }
 
     const SPAN: (i64, i64) = (10_000, 20_000);
@@ -326,6 +341,10 @@ mod tests {
         // As long as the end of ours is not known, it can be ours.
         check(&known(None), &at(19_000), (0, 0));
         check(&[], &at(12_000), (0, 1));
+        // Of an account that nobody here knows, the log says the name alone.
+        let named = Entry { account: None, name: Some("ann".into()), ..entry(true, "", About::End, 12_000) };
+        check(&known(Some(12_001)), &[at(12_001)[0].clone(), named.clone()], (0, 1));
+        check(&[], &[Entry { name: None, ..named }], (0, 0));
         // What is not due yet, and what was compared before.
         check(&[], &at(20_001), (0, 0));
         check(&[], &at(10_000), (0, 0));

@@ -198,6 +198,7 @@ mod tests {
                 ours,
                 deed: "read".into(),
                 account: None,
+                name: None,
                 about: About::Anything,
             };
             assert_eq!(exposed.is_use(&account(true, &[]), &entry), expect, "{actor} {at}");

@@ -69,6 +69,9 @@ pub struct Audit {
     /// When something was last done under the hub's name, and not by the hub.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub foreign: Option<Timestamp>,
+    /// When it was last found that the system's log did not go back to the mark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Timestamp>,
 }
 
 impl Entity for Audit {

@@ -118,6 +118,7 @@ pub(super) async fn read(
             ours: log.ours.iter().any(|ours| logged.actor.parse::<Dn>().as_ref() == Ok(ours)),
             deed: logged.deed.clone(),
             account,
+            name: None,
             about,
         });
     }

@@ -7,6 +7,7 @@
 //! Absent on purpose: statements made from names, one text for several accounts, conditional changes of
 //! roles (what a version could be made from is shown to superusers alone).
 
+mod audit;
 mod decode;
 mod encode;
 mod read;
@@ -18,7 +19,7 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use bailiwick_connector::{
     AccountWrite, Applied, Capability, Connector, ConnectorError, Entry, ErrorKind, Issued, Line, Listing,
-    Locator, Object, Page, Result, Visit,
+    Locator, Object, Page, Read, Result, Start, Visit,
     broker::{Broker, Statement},
     seal::{Credential, CredentialScheme, Secret},
 };
@@ -55,6 +56,7 @@ impl Sql {
     /// | `reassign_owned_to` | of roles: who gets what a role owns that is dropped | what owns is not dropped |
     /// | `statements.NAME` | of tables: `{ operations = [OPERATION], text = "…" }`; several texts are one transaction | an error |
     /// | `attributes.NAME` | of tables: `flag` or `many` for what is not a text | `text` |
+    /// | `audit` | whose deeds in the system's log are this integration's (`ours`); of tables also what deeds mean (`given`, `taken`, `changed`, `ends`) | no log is read |
     /// | `page_size` | the largest page to ask for | 500 |
     ///
     /// A statement says what it is executed for, and the broker executes it for nothing else; so a scope that
@@ -71,6 +73,7 @@ impl Sql {
     /// | `owned` | `:id` | `what` keeps the account from being deleted |
     /// | `list-CLASS` | `:id`; with many things `:after` and `:limit` | `id`, `name`, `active` |
     /// | `grant-CLASS`, `revoke-CLASS` | `:id`, `:item` | |
+    /// | `audit` | `:after`, the last mark, or nothing; `:since`, then, an instant; `:limit` | oldest first `mark`, `at`, `actor`, `deed`, `account`, and `name` where the log has no id |
     ///
     /// Where `update`, `enable`, `disable` and `delete` have `:version` too, changes are conditional; nothing
     /// is bound to it when the version does not matter.
@@ -117,7 +120,7 @@ fn capability(settings: &Settings) -> Capability {
         tries: settings.has("set-password").then_some(AccessClass::PrimaryAccount).into_iter().collect(),
         by_person: None,
         incremental: false,
-        audits: false,
+        audits: settings.audit.is_some(),
         remarks: Vec::new(),
         forms: Vec::new(),
         writes: AccountWrite::ALL.into_iter().filter(|write| settings.has(write.as_str())).collect(),
@@ -178,6 +181,11 @@ impl Connector for Sql {
             Listing::Groups => Err(unsupported("groups")),
             Listing::People => Err(unsupported("people")),
         }
+    }
+
+    async fn audit(&self, line: &Line, from: Start<'_>, size: u32, read: Read<'_>) -> Result<()> {
+        let deeds = self.settings.audit.as_ref().ok_or_else(|| unsupported("reading an audit log"))?;
+        audit::read(&Reader { sql: self, line }, deeds, from, size, read).await
     }
 
     async fn get(&self, line: &Line, locator: Locator<'_>) -> Result<Option<Object<'static>>> {

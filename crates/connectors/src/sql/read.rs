@@ -29,7 +29,7 @@ pub(super) struct Place<'p> {
 }
 
 impl Reader<'_> {
-    async fn rows(&self, statement: Statement<'_>) -> Result<Rows> {
+    pub(super) async fn rows(&self, statement: Statement<'_>) -> Result<Rows> {
         self.line.execute(statement.many("ignore", self.sql.settings.ignore.as_slice())).await
     }
 

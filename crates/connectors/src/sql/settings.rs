@@ -13,6 +13,9 @@ use bailiwick_core::{
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
+use super::audit::{AUDIT, of_roles};
+use crate::audit::Deeds;
+
 /// The dialect that comes with the product.
 pub(super) const ROLES: &str = "postgresql-roles";
 /// Its texts.
@@ -53,12 +56,14 @@ pub(super) struct Settings {
     pub(super) ignore: Vec<String>,
     /// The role that gets what a role owns that is dropped.
     pub(super) heir: Option<String>,
+    /// What the deeds in the system's log mean, where it is read.
+    pub(super) audit: Option<Deeds>,
     pub(super) page_size: u32,
 }
 
 /// The statements with what each is executed for, the parameters that it may have, and those that it must
 /// have. A class stands for any; an account's attributes come on top for `create` and `update`.
-const KNOWN: [(&str, Operation, &[&str], &[&str]); 19] = {
+const KNOWN: [(&str, Operation, &[&str], &[&str]); 20] = {
     use Operation::{Create, Delete, Discover, Get, Grant, Issue, List, Revoke, Update};
     [
         ("check", Discover, &[], &[]),
@@ -70,6 +75,7 @@ const KNOWN: [(&str, Operation, &[&str], &[&str]); 19] = {
         ("get-group", Get, &["id", "ignore"], &["id"]),
         ("ways-in", Discover, &["ignore"], &[]),
         ("owned", Get, &["id"], &["id"]),
+        (AUDIT, List, &["after", "since", "limit"], &["after", "limit"]),
         ("create", Create, &["name", "marker"], &["name", "marker"]),
         ("update", Update, &["id", "version", "ignore"], &["id"]),
         ("enable", Update, &["id", "version", "ignore"], &["id"]),
@@ -93,6 +99,19 @@ const MANAGE: [&str; 5] = ["create", "update", "enable", "delete", "disable"];
 
 pub(super) fn wrong(setting: &str, why: impl Display) -> ConnectorError {
     ConnectorError::none(ErrorKind::Settings, format!("setting `{setting}`: {why}"))
+}
+
+/// What the deeds of the system's log mean, if it is to be read.
+fn deeds(settings: &mut Map<String, Value>) -> Result<Option<Deeds>> {
+    let Some(mut setting) = take::<Map<String, Value>>(settings, AUDIT)? else { return Ok(None) };
+    let deeds = Deeds::take(&mut setting).map_err(|(part, why)| wrong(&format!("{AUDIT}{part}"), why))?;
+    match setting.keys().next() {
+        None => Ok(Some(deeds)),
+        Some(unknown) => {
+            let why = "there is none of this name; there are ours, given, taken, changed and ends";
+            Err(wrong(&format!("{AUDIT}.{unknown}"), why))
+        }
+    }
 }
 
 fn take<T: DeserializeOwned>(settings: &mut Map<String, Value>, name: &str) -> Result<Option<T>> {
@@ -133,13 +152,13 @@ impl Settings {
             Some(unknown) if read.roles => Err(wrong(
                 unknown,
                 format!(
-                    "with `{ROLES}` there are dialect, ignore_roles, reassign_owned_to and page_size, and the \
+                    "with `{ROLES}` there are dialect, ignore_roles, reassign_owned_to, audit and page_size, and the \
                      statements come with the product"
                 ),
             )),
             Some(unknown) => Err(wrong(
                 unknown,
-                format!("with `{TABLES}` there are dialect, statements, attributes and page_size"),
+                format!("with `{TABLES}` there are dialect, statements, attributes, audit and page_size"),
             )),
         }
     }
@@ -158,6 +177,7 @@ impl Settings {
             kinds: BTreeMap::new(),
             ignore: take(settings, "ignore_roles")?.unwrap_or_default(),
             heir,
+            audit: deeds(settings)?.map(of_roles),
             page_size,
         })
     }
@@ -180,6 +200,12 @@ impl Settings {
         }
         known(&statements)?;
         together(&statements)?;
+        let audit = deeds(settings)?;
+        match (&audit, statements.parameters(AUDIT)) {
+            (Some(_), None) => return Err(wrong("statements.audit", "it is missing: the log is read")),
+            (None, Some(_)) => return Err(wrong(AUDIT, "it is missing: whose deeds are this integration's")),
+            (Some(_), Some(_)) | (None, None) => {}
+        }
         Ok(Self {
             roles: false,
             statements,
@@ -188,6 +214,7 @@ impl Settings {
             kinds,
             ignore: Vec::new(),
             heir: None,
+            audit,
             page_size,
         })
     }
@@ -334,6 +361,7 @@ mod tests {
             let operation = match name.split('-').next().unwrap() {
                 "enable" | "disable" => "update",
                 "owned" => "get",
+                "audit" => "list",
                 begins if Operation::ALL.iter().any(|known| known.as_str() == begins) => begins,
                 _ => "discover",
             };
@@ -354,7 +382,7 @@ mod tests {
             (&roles, "get EXEC delete", "is for delete, not for get"),
             (&roles, "update EXEC set-password", "is for issue, not for update"),
             (&roles, "list EXEC sign-in", "no statement"),
-            (&roles, "list EXEC drop", "no statement `drop`; there are check, create"),
+            (&roles, "list EXEC drop", "no statement `drop`; there are audit, check, create"),
             (&tables, "list EXEC list", ""),
             (&tables, "get EXEC list", "is for list, not for get"),
             (&tables, "try EXEC sign-in", "no statement"),
@@ -415,6 +443,19 @@ mod tests {
             (roles("ignore_roles", json!("postgres")), "`ignore_roles`"),
             (roles("reassign_owned_to", json!("")), "`reassign_owned_to`"),
             (roles("page_size", json!(0)), "`page_size`"),
+            (roles("audit", json!({})), "`audit`"),
+            (roles("audit", json!({"ours": []})), "`audit.ours`"),
+            (roles("audit", json!({"ours": ["hub"], "list": "/"})), "`audit.list`"),
+            (with(json!({"audit": "SELECT :after, :limit"})), "`audit`"),
+            (with(json!({"audit": "SELECT :limit"})), "`:after`"),
+            (
+                {
+                    let mut s = tables();
+                    s["audit"] = json!({"ours": ["hub"]});
+                    s
+                },
+                "`statements.audit`",
+            ),
             (json!({"dialect": "tables"}), "`statements.list`"),
             (with(json!({"list": "SELECT 1"})), "`:after`"),
             (json!({"dialect": "tables", "statements": {"list": "SELECT :after, :limit"}}), "what it is for"),

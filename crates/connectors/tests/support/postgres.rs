@@ -29,8 +29,12 @@ pub struct Postgres {
     _watcher: Child,
 }
 
+/// What has a server log who changed roles, as `packaging/postgresql-audit.sql` asks for.
+pub const LOGGED: &str =
+    "-c logging_collector=on -c log_destination=jsonlog -c log_statement=ddl -c log_timezone=UTC";
+
 /// `$1` is the directory with the programs, `$2` the port, `$3` more lines of `pg_hba.conf`, `$4` a certificate and
-/// `$5` its key for TLS, or nothing. Says where the server is, waits for the end of its input.
+/// `$5` its key for TLS, or nothing, `$6` more options. Says where the server is, waits for the end of its input.
 const SCRIPT: &str = r#"
 trap '' INT TERM HUP
 cd / && dir=$(mktemp -d /tmp/bailiwick-postgres.XXXXXX) || exit 1
@@ -43,7 +47,7 @@ cd / && dir=$(mktemp -d /tmp/bailiwick-postgres.XXXXXX) || exit 1
     tls=off
   fi &&
   "$1/pg_ctl" -D "$dir/data" -w -l "$dir/log" \
-    -o "-F -k $dir -p $2 -c listen_addresses=127.0.0.1 -c log_statement=all -c ssl=$tls" start
+    -o "-F -k $dir -p $2 -c listen_addresses=127.0.0.1 -c log_statement=all -c ssl=$tls $6" start
 } >"$dir/setup" 2>&1 <<END || { cat "$dir/setup" "$dir/log" >&2; rm -rf "$dir"; exit 1; }
 of-the-superuser
 END
@@ -59,8 +63,23 @@ impl Postgres {
         Self::start_with(hba, None)
     }
 
+    /// One that has a log of who changed roles.
+    pub fn start_logged(hba: &str) -> Self {
+        Self::launch(hba, None, LOGGED)
+    }
+
+    /// One in whose log pgaudit says that, and the server does not.
+    pub fn start_pgaudit() -> Self {
+        let library = "-c log_statement=none -c shared_preload_libraries=pgaudit -c pgaudit.log=role";
+        Self::launch("", None, &format!("{LOGGED} {library}"))
+    }
+
     /// The same with TLS, if there is a folder with `server.pem` and `server.key`.
     pub fn start_with(hba: &str, tls: Option<&Path>) -> Self {
+        Self::launch(hba, tls, "")
+    }
+
+    fn launch(hba: &str, tls: Option<&Path>, more: &str) -> Self {
         let read = |name: &str| {
             tls.map(|folder| std::fs::read_to_string(folder.join(name)).unwrap()).unwrap_or_default()
         };
@@ -80,7 +99,7 @@ impl Postgres {
         let mut watcher = command
             .args(["-c", SCRIPT, "sh"])
             .arg(programs)
-            .args([&port.to_string(), hba, &read("server.pem"), &read("server.key")])
+            .args([&port.to_string(), hba, &read("server.pem"), &read("server.key"), more])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -96,11 +115,51 @@ impl Postgres {
         Self { directory: directory.trim().to_owned(), port, _watcher: watcher }
     }
 
+    /// The files of the log that has who changed roles, oldest first.
+    pub fn logs(&self) -> Vec<PathBuf> {
+        let folder =
+            std::fs::read_dir(format!("{}/data/log", self.directory)).into_iter().flatten().flatten();
+        let mut files: Vec<PathBuf> = folder.map(|entry| entry.path()).collect();
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
+        files.sort();
+        files
+    }
+
+    /// Waits until what was done by now is in that log.
+    pub async fn logged(&self) {
+        let mut admin = self.admin("postgres").await;
+        let mark = format!("all is logged {}", rand(&mut admin).await);
+        run(&mut admin, &format!("DO $do$ BEGIN RAISE LOG '{mark}'; END $do$")).await;
+        let written = |file: PathBuf| String::from_utf8_lossy(&std::fs::read(file).unwrap()).contains(&mark);
+        let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
+        while !self.logs().into_iter().any(written) {
+            assert!(tokio::time::Instant::now() < deadline, "the server does not write its log");
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Begins a new file of that log.
+    pub async fn rotate(&self) {
+        let (mut admin, before) = (self.admin("postgres").await, self.logs().len());
+        let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
+        // The name of a file is the second when it was begun.
+        while self.logs().len() == before {
+            assert!(tokio::time::Instant::now() < deadline, "the server begins no new file");
+            run(&mut admin, "SELECT pg_rotate_logfile()").await;
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    }
+
     /// A connection of the superuser, by a socket that nobody else has.
     pub async fn admin(&self, database: &str) -> PgConnection {
         let options = PgConnectOptions::new_without_pgpass().host(&self.directory).port(self.port);
         PgConnection::connect_with(&options.username("postgres").database(database)).await.unwrap()
     }
+}
+
+/// A text that was not there before.
+async fn rand(connection: &mut PgConnection) -> String {
+    sqlx::query_scalar("SELECT gen_random_uuid()::text").fetch_one(connection).await.unwrap()
 }
 
 /// Runs a text of the test's own.

@@ -19,7 +19,7 @@ use super::{
 };
 
 /// What a line to them needs.
-pub const ROLES: [&str; 21] = [
+pub const ROLES: [&str; 22] = [
     "discover EXEC check",
     "discover EXEC ways-in",
     "list EXEC list",
@@ -30,6 +30,7 @@ pub const ROLES: [&str; 21] = [
     "list EXEC list-nested-groups",
     "list EXEC list-roles",
     "list EXEC list-sessions",
+    "list EXEC audit",
     "get EXEC owned",
     "create EXEC create",
     "update EXEC update",
@@ -73,13 +74,48 @@ pub struct Roles {
 
 /// The settings that go with it.
 pub fn settings() -> Value {
-    json!({"dialect": "postgresql-roles", "ignore_roles": ["postgres", "bailiwick_write", "bailiwick_read"]})
+    let own = ["postgres", "bailiwick_write", "bailiwick_read", "bailiwick_log"];
+    json!({"dialect": "postgresql-roles", "ignore_roles": own})
 }
+
+/// The same with the server's log, for one that has it.
+pub fn audited() -> Value {
+    let mut settings = settings();
+    settings["audit"] = json!({"ours": ["bailiwick_write"]});
+    settings
+}
+
+/// What an administrator runs once, so that the log can be read.
+const AUDIT: &str = include_str!("../../../../packaging/postgresql-audit.sql");
 
 impl Roles {
     /// A server with nobody but the hub. `hba` is put before the rule that asks for passwords.
     pub async fn start(hba: &str, settings: &Value) -> Self {
-        let server = Postgres::start(hba);
+        Self::on(Postgres::start(hba), settings).await
+    }
+
+    /// One that has a log of who changed roles.
+    pub async fn start_logged(hba: &str) -> Self {
+        Self::on_logged(Postgres::start_logged(hba)).await
+    }
+
+    /// One whose log is read.
+    pub async fn on_logged(server: Postgres) -> Self {
+        let started = Self::on(server, &audited()).await;
+        started.install_audit().await;
+        started
+    }
+
+    /// Does what an administrator does once, so that the log can be read.
+    pub async fn install_audit(&self) {
+        let mut admin = self.server.admin("postgres").await;
+        run(&mut admin, AUDIT).await;
+        let readers = "bailiwick_read, bailiwick_write";
+        run(&mut admin, &format!("GRANT USAGE ON SCHEMA bailiwick TO {readers}")).await;
+        run(&mut admin, &format!("GRANT EXECUTE ON FUNCTION bailiwick.audit TO {readers}")).await;
+    }
+
+    async fn on(server: Postgres, settings: &Value) -> Self {
         let mut admin = server.admin("postgres").await;
         for (role, password, more) in [
             ("bailiwick_write", WRITE, "CREATEROLE IN ROLE pg_signal_backend, pg_read_all_stats"),
@@ -207,6 +243,7 @@ impl Subject for Roles {
         for group in &fixtures.groups {
             ids.groups.push(self.id(&group.name).await.unwrap());
         }
+        self.settle().await;
         ids
     }
 
@@ -240,6 +277,12 @@ impl Subject for Roles {
 
     fn grantable(&self, class: AccessClass, ids: &Ids) -> Option<String> {
         (class == AccessClass::DirectGroups).then(|| ids.groups[0].clone())
+    }
+
+    async fn settle(&self) {
+        if self.connector.capability().audits {
+            self.server.logged().await;
+        }
     }
 
     fn lose_next_answer(&self) -> bool {

@@ -32,6 +32,34 @@ pub const SCHEMA: [&str; 5] = [
 /// The tables in the order in which they can be emptied.
 pub const TABLES: [&str; 5] = ["token", "team_team", "team_person", "team", "person"];
 
+/// Who did what, for a database that knows who is signed in.
+pub const LOG: [&str; 5] = [
+    "CREATE TABLE deed (seq bigint GENERATED ALWAYS AS IDENTITY, at timestamptz NOT NULL DEFAULT clock_timestamp(), \
+     who text NOT NULL DEFAULT session_user, what text NOT NULL, person bigint NOT NULL)",
+    "CREATE FUNCTION logs() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $logs$ DECLARE it jsonb := to_jsonb(coalesce(NEW, OLD)); \
+     BEGIN INSERT INTO deed (what, person) VALUES (lower(TG_OP) || '-' || TG_TABLE_NAME, coalesce(it ->> 'person', it ->> 'id')::bigint); \
+     RETURN NULL; END $logs$",
+    "CREATE TRIGGER logs AFTER INSERT OR UPDATE OR DELETE ON person FOR EACH ROW EXECUTE FUNCTION logs()",
+    "CREATE TRIGGER logs AFTER INSERT OR DELETE ON team_person FOR EACH ROW EXECUTE FUNCTION logs()",
+    "CREATE TRIGGER logs AFTER INSERT OR DELETE ON token FOR EACH ROW EXECUTE FUNCTION logs()",
+];
+
+/// The settings with that log.
+fn logged(mut settings: Value) -> Value {
+    let text = "SELECT seq AS mark, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') AS at, who AS actor, \
+                what AS deed, person AS account FROM deed WHERE seq > COALESCE(CAST(:after AS bigint), 0) \
+                AND (:since IS NULL OR at >= CAST(:since AS timestamptz)) ORDER BY seq LIMIT :limit";
+    settings["statements"]["audit"] = json!({"operations": ["list"], "text": text});
+    settings["audit"] = json!({
+        "ours": ["bailiwick_write"],
+        "given": {"insert-person": "primary-account", "insert-team_person": "direct-groups"},
+        "taken": {"delete-team_person": "direct-groups", "delete-token": "api-tokens"},
+        "changed": {"update-person": "primary-account"},
+        "ends": ["delete-person"],
+    });
+    settings
+}
+
 /// How two databases say the same differently.
 pub struct Dialect {
     /// Yes or no of a number.
@@ -114,6 +142,7 @@ pub fn settings(dialect: &Dialect) -> Value {
 fn operation(name: &str) -> &str {
     match name.split('-').next().unwrap() {
         "enable" | "disable" => "update",
+        "audit" => "list",
         other => other,
     }
 }
@@ -149,6 +178,10 @@ pub trait Behind: Send + Sync {
     }
     /// Shows everything again.
     async fn show(&self) {}
+    /// Whether it can log who did what.
+    fn logs(&self) -> bool {
+        false
+    }
 }
 
 /// The application in one of the databases.
@@ -168,7 +201,13 @@ impl<B: Behind> Tables<B> {
         for table in SCHEMA {
             behind.run(table).await;
         }
-        let settings = settings(dialect);
+        let mut settings = settings(dialect);
+        if behind.logs() {
+            for statement in LOG {
+                behind.run(statement).await;
+            }
+            settings = logged(settings);
+        }
         let connector = Arc::new(Sql::new(&settings).unwrap());
         Self { behind, settings, connector }
     }

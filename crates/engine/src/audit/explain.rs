@@ -2,6 +2,7 @@
 
 use bailiwick_core::{
     audit::{Entry, Others, SKEW},
+    id::SystemName,
     time::Timestamp,
 };
 
@@ -26,23 +27,26 @@ impl Engine {
     pub(crate) async fn explaining(
         &self,
         catalogue: &Catalogue,
-        route: &Route<'_>,
+        (system, route): (&SystemName, &Route<'_>),
         mark: Option<String>,
         begin: Timestamp,
     ) -> Explaining {
-        let (mut others, mut read) = (Others::default(), Read { mark, whole: false });
+        let (mut others, mut read) = (Others::default(), Read { mark, ..Read::default() });
+        let mut named = Vec::new();
         if route.connector.capability().audits {
             let line = self.reading(catalogue, route.integration);
             let log = Log { connector: &**route.connector, line: &line };
             // A log may show what was done long ago too, which explains nothing of now.
             let earliest = begin.saturating_sub(SKEW).unwrap_or(begin);
-            let mut take = |entry: Entry| {
-                if entry.at >= earliest {
-                    others.take(&entry);
-                }
+            let mut take = |entry: Entry| match entry.account {
+                _ if entry.at < earliest => {}
+                None if entry.name.is_some() => named.push(entry),
+                Some(_) | None => others.take(&entry),
             };
             // As far as it was read it says who; `read` says that this was not all.
             let _ = log.follow(&mut read, begin, MOST, &mut take).await;
+            read.whole &= !read.lost && self.find_named(system, &mut named).await.is_ok();
+            named.iter().for_each(|entry| others.take(entry));
         }
         Explaining { others, read }
     }

@@ -1,7 +1,10 @@
 //! Reading a system's own audit log to its end.
 
 use bailiwick_connector::{Connector, ConnectorError, Line, Start};
-use bailiwick_core::{audit::Entry, time::Timestamp};
+use bailiwick_core::{
+    audit::{Entry, LOST},
+    time::Timestamp,
+};
 
 /// How many entries are asked for at a time.
 const PAGE: u32 = 500;
@@ -13,6 +16,8 @@ pub(crate) struct Read {
     pub mark: Option<String>,
     /// Whether that is its end.
     pub whole: bool,
+    /// Whether it did not go back any more to the mark that was known: what it had of then is not known.
+    pub lost: bool,
 }
 
 /// Where a log is.
@@ -24,7 +29,8 @@ pub(crate) struct Log<'a> {
 
 impl Log<'_> {
     /// Shows what comes after the mark that `read` has, or without one what was done since `begin`, until its end or until
-    /// `most` entries were shown. `read` says how far it came, also where that ended with an error.
+    /// `most` entries were shown. A log that does not go back to the mark any more is read as without one. `read` says how
+    /// far it came, also where that ended with an error.
     pub async fn follow(
         &self,
         read: &mut Read,
@@ -41,7 +47,13 @@ impl Log<'_> {
                 read.mark = Some(entry.mark.clone());
                 show(entry);
             };
-            self.connector.audit(self.line, start, PAGE, &mut take).await?;
+            match self.connector.audit(self.line, start, PAGE, &mut take).await {
+                Err(error) if error.code() == LOST && known.is_some() && !read.lost => {
+                    *read = Read { lost: true, ..Read::default() };
+                    continue;
+                }
+                other => other?,
+            }
             if shown == before {
                 read.whole = true;
                 return Ok(());

@@ -7,6 +7,7 @@
 mod doubt;
 mod explain;
 pub(crate) mod log;
+mod named;
 mod own;
 
 pub(crate) use doubt::unlogged;
@@ -16,7 +17,7 @@ pub(crate) use log::{Log, Read};
 use bailiwick_connector::{ConnectorError, ErrorKind};
 use bailiwick_core::{
     account::Account,
-    audit::{Compared, Entry, Span, compare},
+    audit::{Compared, Entry, LOST, Span, compare},
     id::SystemName,
     integration::Purpose,
     record::RecordKind,
@@ -41,6 +42,8 @@ use crate::{
 const MOST: usize = 50_000;
 /// The finding that somebody else uses the hub's credential.
 const FOREIGN: &str = "credential-used-elsewhere";
+/// How long somebody is told that a part of a log is not known.
+const TOLD: SignedDuration = SignedDuration::from_hours(24);
 /// How many entries are shown; all are counted.
 const SHOWN: usize = 100;
 
@@ -70,6 +73,8 @@ struct Theirs {
     entries: Vec<Entry>,
     /// There is more.
     more: bool,
+    /// It does not go back to where it was read last.
+    lost: bool,
 }
 
 /// Both logs, as they were read.
@@ -133,7 +138,7 @@ impl Engine {
             delay: SignedDuration::from_millis(declared.convergence_ms),
         };
         let mark = before.as_ref().and_then(|before| before.value.mark.clone());
-        let theirs = self.read_log(&catalogue, &route, mark, span.read_from()).await?;
+        let theirs = self.read_log(&catalogue, (system, &route), mark, span.read_from()).await?;
         // Of what was not read nothing is said.
         let end = theirs.entries.last().filter(|_| theirs.more).map_or(span.to, |last| last.at.min(span.to));
         let end = self.first_under_way(system).await?.map_or(end, |sent| end.min(sent));
@@ -149,15 +154,16 @@ impl Engine {
     async fn read_log(
         &self,
         catalogue: &Catalogue,
-        route: &Route<'_>,
+        (system, route): (&SystemName, &Route<'_>),
         mark: Option<String>,
         begin: Timestamp,
     ) -> Result<Theirs> {
         let line = self.reading(catalogue, route.integration);
         let log = Log { connector: &**route.connector, line: &line };
-        let (mut entries, mut read) = (Vec::new(), Read { mark, whole: false });
+        let (mut entries, mut read) = (Vec::new(), Read { mark, ..Read::default() });
         log.follow(&mut read, begin, MOST, &mut |entry| entries.push(entry)).await?;
-        Ok(Theirs { entries, more: !read.whole })
+        self.find_named(system, &mut entries).await?;
+        Ok(Theirs { entries, more: !read.whole, lost: read.lost })
     }
 
     async fn conclude_audit(&self, logs: Logs<'_>, mut compared: Compared) -> Result<Audited> {
@@ -183,16 +189,19 @@ impl Engine {
             }
             (None, _) => {}
         }
+        let lost =
+            self.tell_lost(&mut *tx, (system, route), before.as_ref(), theirs.lost, &mut updates).await?;
         let audit = Audit {
             system: system.clone(),
             at: now,
             until: span.to,
-            mark: known
-                .map(|entry| entry.mark.clone())
-                .or_else(|| before.as_ref().and_then(|before| before.value.mark.clone())),
+            mark: known.map(|entry| entry.mark.clone()).or_else(|| {
+                before.as_ref().filter(|_| !theirs.lost).and_then(|before| before.value.mark.clone())
+            }),
             next: own.next,
             missing: compared.remembered(),
             foreign,
+            lost,
         };
         // The rest was read to have what belongs to these.
         let fresh = || theirs.entries.iter().filter(|entry| span.has(entry.at));
@@ -202,6 +211,7 @@ impl Engine {
             .fact("foreign", compared.foreign.len())
             .fact("found", compared.found)
             .fact("late", compared.late.len())
+            .fact("lost", theirs.lost)
             .fact("silent", compared.silent.len())
             .fact("system", system)
             .fact("until", span.to);
@@ -225,6 +235,30 @@ impl Engine {
             foreign: compared.foreign.into_iter().take(SHOWN).collect(),
             others: others as u64,
         })
+    }
+
+    /// Tells that a log does not go back to where it was read last, for a day. Gives when that was found last.
+    async fn tell_lost(
+        &self,
+        tx: &mut dyn Tx,
+        (system, route): (&SystemName, &Route<'_>),
+        before: Option<&Stored<Audit>>,
+        lost: bool,
+        updates: &mut Vec<Update>,
+    ) -> Result<Option<Timestamp>> {
+        let now = self.now();
+        match (before.filter(|_| lost), before.and_then(|before| before.value.lost)) {
+            (Some(before), _) => {
+                let wrong = not_all_known(route, system, before.value.until);
+                updates.extend(self.renew_finding(tx, wrong).await?);
+                Ok(Some(now))
+            }
+            (None, Some(at)) if at.saturating_add(TOLD).is_ok_and(|until| until <= now) => {
+                updates.extend(self.close_finding(tx, LOST, system.as_str()).await?);
+                Ok(None)
+            }
+            (None, at) => Ok(at),
+        }
     }
 
     /// Without what was done to canaries: they are nobody's accounts, and the hub's log says when it had some.
@@ -272,6 +306,21 @@ fn before_by(now: Timestamp, ms: i64) -> Timestamp {
 fn no_log(system: &SystemName) -> ConnectorError {
     let why = format!("the connector of `{system}` is not told where its audit log is, or reads none");
     ConnectorError::none(ErrorKind::Unsupported, why)
+}
+
+fn not_all_known(route: &Route<'_>, system: &SystemName, since: Timestamp) -> Wrong {
+    Wrong {
+        code: LOST,
+        subject: system.to_string(),
+        identity: None,
+        system: Some(system.clone()),
+        message: format!(
+            "the audit log of `{system}` does not go back to where it was read last: what was logged there since {since} may be \
+             gone; have the system keep its log for longer than it is read (`audit_every`), and find out by other means who did \
+             what there meanwhile"
+        ),
+        owner: route.integration.owner.clone(),
+    }
 }
 
 fn used_elsewhere(route: &Route<'_>, system: &SystemName, foreign: &[Entry]) -> Wrong {

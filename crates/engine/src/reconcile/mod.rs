@@ -301,7 +301,7 @@ impl Engine {
         let found = self.find(&comparing, full).await;
         let last = comparing.before.as_ref().map(|before| &before.value);
         let (mark, since) = (last.and_then(|last| last.audited.clone()), last.map_or(began, |last| last.at));
-        comparing.told = self.explaining(&catalogue, &route, mark, since).await;
+        comparing.told = self.explaining(&catalogue, (system, &route), mark, since).await;
         self.record_incidents().await?;
         self.write_found(&comparing, found?).await
     }

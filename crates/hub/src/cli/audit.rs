@@ -49,7 +49,7 @@ pub async fn run(context: &Context<'_>, args: AuditArgs) -> Result<Exit> {
                     Tone::Plain.cell(format!("{:.0}", entry.at)),
                     Tone::Bad.cell(&entry.actor),
                     Tone::Plain.cell(&entry.deed),
-                    Tone::Plain.cell(entry.account.as_deref().unwrap_or_default()),
+                    Tone::Plain.cell(entry.account.as_ref().or(entry.name.as_ref()).map_or("", String::as_str)),
                 ]
             });
             output.table(&["when", "under the name", "what", "account"], rows.collect());

@@ -65,6 +65,11 @@ pub(super) const LINES: &[Line] = &[
         "send a text, or what the source's contract promises of the attribute",
     ),
     (
+        "audit-log-lost",
+        "a system's audit log does not go back to where it was read last",
+        "have the system keep its log for longer than `audit_every`, and find out by other means who did what there meanwhile; what the hub did then is `audit-silent`, for nothing vouches for it",
+    ),
+    (
         "audit-silent",
         "a system answered that it changed access, and its own audit log has no word of that",
         "what is read of it is not believed: look there by hand, try what is said to have ended, and accept in the case what stands in for reading; a log that is only late mends it by itself",

@@ -244,6 +244,7 @@ impl Connector for Connected {
                     ours: true,
                     deed: "change".into(),
                     account: account.as_str().map(Into::into),
+                    name: None,
                     about: audit::About::Anything,
                 });
             }
