@@ -140,6 +140,12 @@ pub trait Connector: Send + Sync {
     /// `Unsupported`.
     fn capability(&self) -> &Capability;
 
+    /// The attribute of accounts that people sign in with there; [`Object::name`] is what it is. `None` where that is no
+    /// attribute which can be given.
+    fn sign_in(&self) -> Option<&str> {
+        Some("userName")
+    }
+
     /// Writes changes of accounts in the first of these [`Capability::forms`] that it knows, and the others only
     /// where that one cannot say the change. Told at most once, before anything else is asked.
     fn adopt(&self, _forms: &[String]) {}

@@ -9,9 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use bailiwick_core::{
     contract::{Breach, Intake, Known, SourceContract},
     digest::Digest,
+    event::EventKind,
     guard::{self, Cohort, Fate, ReleaseRefusal, Would, release},
     id::{BatchId, EntitlementName, SourceName},
-    identity::Identity,
+    identity::{Identity, Lifecycle},
     person::Conflict,
     policy::Attributes,
     record::{Actor, RecordKind},
@@ -109,6 +110,33 @@ impl Engine {
         }
     }
 
+    /// That a delivery is one of before and would bring somebody back who has left since: an old file that is delivered once
+    /// more must not give access back. A source that takes an end back may deliver the very bytes of before, too; people
+    /// tell the two apart.
+    pub(crate) async fn replayed(
+        &self,
+        tx: &mut dyn Tx,
+        source: &SourceName,
+        delivered: Digest,
+        known: &BTreeMap<String, Known>,
+        read: &Intake,
+    ) -> Result<Option<Breach>> {
+        let has_left =
+            |key: &String| known.get(key).is_some_and(|k| matches!(k.lifecycle, Lifecycle::Left { .. }));
+        let joined = read.arrivals.iter().filter(|arrival| arrival.kind == EventKind::Joined);
+        let back: Vec<&String> = joined.map(|arrival| &arrival.key).filter(|key| has_left(key)).collect();
+        let Some(key) = back.first() else { return Ok(None) };
+        let accepted = self.accepted_of(tx, source).await?;
+        let same = accepted.iter().rposition(|batch| batch.digest == delivered);
+        let after = same.map(|at| (&accepted[at], accepted.len() - at - 1)).filter(|(_, later)| *later > 0);
+        Ok(after.map(|(batch, later)| Breach::Replayed {
+            since: batch.at,
+            later: later as u64,
+            back: back.len() as u64,
+            key: (*key).clone(),
+        }))
+    }
+
     /// When the same bytes were accepted first.
     async fn accepted_before(
         &self,
@@ -116,11 +144,19 @@ impl Engine {
         source: &SourceName,
         delivered: Digest,
     ) -> Result<Option<Timestamp>> {
+        let accepted = self.accepted_of(tx, source).await?;
+        Ok(accepted.iter().find(|batch| batch.digest == delivered).map(|batch| batch.at))
+    }
+
+    /// The deliveries of a source that were accepted, in the order in which they were.
+    async fn accepted_of(&self, tx: &mut dyn Tx, source: &SourceName) -> Result<Vec<Batch>> {
         let of = Select::from(Table::Batches)
             .filter(Filter::Is("source", source.as_str().into()))
             .filter(Filter::In("state", vec!["accepted".into(), "released".into()]));
-        let same = select::<Batch>(tx, self.tenant(), of).await?;
-        Ok(same.into_iter().map(|s| s.value).filter(|b| b.digest == delivered).map(|b| b.at).min())
+        let mut accepted: Vec<Batch> =
+            select::<Batch>(tx, self.tenant(), of).await?.into_iter().map(|s| s.value).collect();
+        accepted.sort_by_key(|batch| (batch.at, batch.id));
+        Ok(accepted)
     }
 
     /// What follows from a delivery being accepted: what was held before is corrected by it, and the next one is due.
@@ -155,11 +191,7 @@ impl Engine {
     pub(crate) async fn overdue(&self, item: &Work, source: &SourceName, batch: BatchId) -> Result<()> {
         let mut tx = self.begin().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
-        let of = Select::from(Table::Batches)
-            .filter(Filter::Is("source", source.as_str().into()))
-            .filter(Filter::In("state", vec!["accepted".into(), "released".into()]));
-        let last = select::<Batch>(&mut *tx, self.tenant(), of).await?;
-        let last = last.into_iter().map(|s| s.value).max_by_key(|b| (b.at, b.id));
+        let last = self.accepted_of(&mut *tx, source).await?.pop();
         if let (Some(last), Ok(route)) = (last.filter(|last| last.id == batch), catalogue.source(source)) {
             let wrong = Wrong {
                 code: OVERDUE,

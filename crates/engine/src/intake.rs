@@ -131,6 +131,7 @@ impl Engine {
             .collect();
         let mut read = intake(sieve.sifted(), contract, &known, &others, now);
         read.breaches.extend(self.cohorts(tx, (source, contract), &known, &read).await?);
+        read.breaches.extend(self.replayed(tx, source, delivered, &known, &read).await?);
         let Sieve { records, before, .. } = sieve;
         let would = self.guard(tx, &catalogue, (source, contract), &known, delivered, &mut read).await?;
         read.breaches.retain(|breach| !letting.contains(breach));

@@ -90,6 +90,46 @@ fn with(lines: &[(usize, &'static str)]) -> Vec<&'static str> {
 }
 
 #[tokio::test]
+async fn a_file_of_before_brings_nobody_back_until_two_people_say_so() {
+    let mut scene = Scene::new(9).await;
+    let left = with(&[(4, "4,Dan,dan@x.test,Sales,,left")]);
+    scene.world.deliver(&left).await.unwrap();
+    // What changes nothing for a leaver is delivered again as often as anybody likes.
+    let moved = with(&[(4, left[3]), (1, "1,Ann,ann@x.test,Sales,,active")]);
+    for again in [&left, &moved, &left] {
+        scene.world.deliver(again).await.unwrap();
+    }
+    scene.world.quiet().await;
+    let is_out = |scene: &Scene| scene.world.truth()["chat/dan@x.test"].contains("active=false");
+    assert!(is_out(&scene));
+
+    assert_eq!(code(scene.world.deliver(&PEOPLE).await), "feed-replayed");
+    scene.world.quiet().await;
+    assert!(is_out(&scene));
+    let told = scene.world.findings("feed-held").await;
+    assert!(
+        told.len() == 1 && told[0].contains("4 after it") && told[0].contains("`4` among them"),
+        "{told:?}"
+    );
+    // Another file that says he is here is no old one: he was hired again.
+    let hired = with(&[(4, "4,Dan,dan@x.test,Finance,,active")]);
+    scene.world.deliver(&hired).await.unwrap();
+    scene.world.quiet().await;
+    assert!(!is_out(&scene));
+
+    scene.world.deliver(&moved).await.unwrap();
+    scene.world.quiet().await;
+    assert!(is_out(&scene));
+    assert_eq!(code(scene.world.deliver(&hired).await), "feed-replayed");
+    let batch = scene.last().await;
+    scene.release(&batch, &scene.first).await.unwrap();
+    assert!(is_out(&scene));
+    scene.release(&batch, &scene.second).await.unwrap();
+    scene.world.quiet().await;
+    assert!(!is_out(&scene));
+}
+
+#[tokio::test]
 async fn power_over_others_never_follows_from_an_attribute_and_leavers_flow_all_the_same() {
     let mut scene = Scene::new(1).await;
     let before = scene.world.truth();
@@ -230,7 +270,7 @@ async fn an_old_delivery_is_no_news_and_silence_is_told() {
     scene.world.deliver(&fresh).await.unwrap();
     scene.world.quiet().await;
     assert_eq!(scene.world.findings("feed-overdue").await, Vec::<String>::new());
-    assert_eq!(code(scene.world.deliver(&PEOPLE).await), "feed-stale", "it would bring Dan back");
+    assert_eq!(code(scene.world.deliver(&PEOPLE).await), "feed-replayed", "it would bring Dan back");
     scene.world.quiet().await;
     assert!(scene.world.truth()["chat/dan@x.test"].contains("active=false"));
 }

@@ -359,7 +359,8 @@ pub fn breach(breach: &Breach) -> Fault {
         | Breach::CohortLoss { .. }
         | Breach::CohortChange { .. }
         | Breach::PrivilegedChange { .. }
-        | Breach::Stale { .. } => None,
+        | Breach::Stale { .. }
+        | Breach::Replayed { .. } => None,
     };
     let fault = Fault::new(breach.code(), breach.to_string());
     match line {

@@ -122,7 +122,12 @@ async fn account_life(bench: &Bench<'_>) -> Result<(), String> {
         let marked = seen.marker.as_deref() == Some("kit-1");
         ensure(marked, || format!("created with the marker `kit-1`: {seen:?}"))?;
         ensure(seen.state == ObjectState::Live, || "what was created cannot be used".into())?;
-        bears(&seen, &bench.subject.attributes("kit.user"))?;
+        let given = bench.subject.attributes("kit.user");
+        bears(&seen, &given)?;
+        // By that the hub calls what it made before it has seen it.
+        let name = bench.connector.sign_in().and_then(|attribute| given.get(attribute));
+        let so = name.is_none_or(|name| *name == AccountValue::Text(seen.name.to_string()));
+        ensure(so, || format!("made to sign in as {name:?}: {seen:?}"))?;
     }
     if bench.can(AccountWrite::Update) {
         let change = bench.subject.change(1);

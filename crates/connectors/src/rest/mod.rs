@@ -36,6 +36,7 @@ use serde_json::Value;
 pub use self::{
     check::{Code, Fault},
     description::{Auth, Description},
+    pointer::Pointer,
 };
 use self::{exchange::Exchange, read::Reader, settings::Settings, template::Holes};
 
@@ -152,6 +153,12 @@ fn unsupported(what: &str) -> ConnectorError {
 impl Connector for Rest {
     fn capability(&self) -> &Capability {
         &self.capability
+    }
+
+    fn sign_in(&self) -> Option<&str> {
+        let accounts = self.api.accounts.as_ref()?;
+        let same = |(_, at): &(&String, &Pointer)| **at == accounts.name;
+        accounts.attributes.iter().find(same).map(|(attribute, _)| attribute.as_str())
     }
 
     async fn check(&self, line: &Line) -> Result<()> {

@@ -153,6 +153,10 @@ impl Connector for Sql {
         &self.capability
     }
 
+    fn sign_in(&self) -> Option<&str> {
+        Some("name")
+    }
+
     async fn check(&self, line: &Line) -> Result<()> {
         Reader { sql: self, line }.check().await
     }

@@ -156,6 +156,10 @@ impl Connector for Vault {
         &self.capability
     }
 
+    fn sign_in(&self) -> Option<&str> {
+        Some("name")
+    }
+
     /// Asks whether the system is unsealed, whether it knows the token, and whether the token may list
     /// entities, groups and tokens.
     async fn check(&self, line: &Line) -> Result<()> {

@@ -94,6 +94,21 @@ pub enum Breach {
         /// How many hours were promised.
         hours: u32,
     },
+    /// It was accepted before, others were since, and it would bring back people who have left by those.
+    #[error(
+        "the same delivery was accepted at {since:.0}, and {later} after it; it would bring back {back} of those who have left \
+         since, `{key}` among them"
+    )]
+    Replayed {
+        /// When it was accepted last.
+        since: Timestamp,
+        /// How many deliveries were accepted after it.
+        later: u64,
+        /// How many people would be back.
+        back: u64,
+        /// The first of them, by key.
+        key: String,
+    },
     /// Two records share a value that is one person's alone.
     #[error("lines {first} and {second} have the same `{attribute}`")]
     DuplicateValue {
@@ -157,6 +172,7 @@ impl Breach {
             Self::CohortChange { .. } => "feed-cohort-change",
             Self::PrivilegedChange { .. } => "feed-privileged-change",
             Self::Stale { .. } => "feed-stale",
+            Self::Replayed { .. } => "feed-replayed",
             Self::DuplicateValue { .. } => "feed-duplicate-value",
             Self::DuplicateKey { .. } => "feed-duplicate-key",
             Self::NoKey { .. } => "feed-no-key",
@@ -181,7 +197,8 @@ impl Breach {
             | Self::CohortLoss { .. }
             | Self::CohortChange { .. }
             | Self::PrivilegedChange { .. }
-            | Self::Stale { .. } => false,
+            | Self::Stale { .. }
+            | Self::Replayed { .. } => false,
         }
     }
 }

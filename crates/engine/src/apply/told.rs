@@ -2,7 +2,7 @@
 
 use bailiwick_connector::ErrorKind;
 use bailiwick_core::{
-    account::Account,
+    account::{Account, AccountValue},
     plan::{Change, Plan},
 };
 use bailiwick_store::{
@@ -50,8 +50,10 @@ impl Engine {
         for change in &done {
             advance(&mut state, change, catalogue);
         }
-        let username = match (&stored, state.attributes.get("userName")) {
-            (_, Some(bailiwick_core::account::AccountValue::Text(name))) => name.clone(),
+        let sign_in = catalogue.route(&run.system).ok().and_then(|route| route.connector.sign_in());
+        let given = sign_in.and_then(|attribute| state.attributes.get(attribute));
+        let username = match (&stored, given) {
+            (_, Some(AccountValue::Text(name))) => name.clone(),
             (Some(s), _) => s.value.username.clone(),
             (None, _) => String::new(),
         };

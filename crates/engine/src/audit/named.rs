@@ -2,11 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bailiwick_core::{
-    account::{Account, AccountValue},
-    audit::Entry,
-    id::SystemName,
-};
+use bailiwick_core::{account::Account, audit::Entry, id::SystemName};
 use bailiwick_store::{Filter, Select, Table, select};
 
 use crate::{Engine, Result};
@@ -34,7 +30,7 @@ impl Engine {
             let asked = Select::from(Table::Accounts).filter(Filter::Is("system", system.as_str().into()));
             let page = select::<Account>(&mut *tx, self.tenant(), asked.page(after, PAGE)).await?;
             for account in page.iter().map(|stored| &stored.value) {
-                if let Some(ids) = wanted.get_mut(name_of(account)) {
+                if let Some(ids) = wanted.get_mut(&account.username) {
                     ids.push(account.external_id.clone());
                 }
             }
@@ -49,13 +45,5 @@ impl Engine {
             }
         }
         Ok(())
-    }
-}
-
-/// What people sign in with. Of an account that the hub made and has not seen yet, it is among what that was given.
-fn name_of(account: &Account) -> &str {
-    match (account.username.as_str(), account.state.attributes.get("name")) {
-        ("", Some(AccountValue::Text(given))) => given,
-        (known, _) => known,
     }
 }

@@ -316,9 +316,24 @@ impl World {
 
     /// Delivers a feed: lines of `id,name,email,dept,last_day,status`.
     pub async fn deliver(&self, lines: &[&str]) -> Result<bailiwick_engine::Imported, EngineError> {
+        let text = self.lay(lines);
+        self.import(Digest::of(text.as_bytes())).await
+    }
+
+    /// The same from a source of which no two deliveries are alike, because each says when it was made.
+    pub async fn deliver_dated(&self, lines: &[&str]) -> Result<bailiwick_engine::Imported, EngineError> {
+        let text = self.lay(lines);
+        self.import(Digest::of_value(&(text, self.clock()))).await
+    }
+
+    fn lay(&self, lines: &[&str]) -> String {
         let text = format!("id,name,email,dept,last_day,status\n{}\n", lines.join("\n"));
         std::fs::write(self.folder.path().join("current.csv"), &text).unwrap();
-        self.engine.import(&SourceName::new("hr").unwrap(), Digest::of(text.as_bytes())).await
+        text
+    }
+
+    async fn import(&self, digest: Digest) -> Result<bailiwick_engine::Imported, EngineError> {
+        self.engine.import(&SourceName::new("hr").unwrap(), digest).await
     }
 
     /// Works, letting time pass to whatever is due within an hour, until nothing is. When the process

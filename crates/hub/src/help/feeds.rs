@@ -117,6 +117,11 @@ pub(super) const LINES: &[Line] = &[
         "import the one that is meant again, and look at it",
     ),
     (
+        "feed-replayed",
+        "a delivery was accepted before others, and would bring back people who have left by those",
+        "nobody got access by it; have the source deliver how it is now, or, if it has taken ends back, let two people release it",
+    ),
+    (
         "feed-stale",
         "the same delivery was accepted before, longer ago than new ones are promised",
         "nothing was changed; see why the source exports an old state, or let two people release it",
