@@ -50,7 +50,7 @@ impl Scene {
             contract.max_age_hours = Some(26);
         };
         world.configure_with(more).await;
-        world.deliver(&PEOPLE).await.unwrap();
+        world.deliver_file(&PEOPLE).await.unwrap();
         world.quiet().await;
         let first = world.operator_with("first", &["approver"], Some("hr/5"), 30).await;
         let second = world.operator_with("second", &["approver"], Some("hr/6"), 30).await;
@@ -93,17 +93,17 @@ fn with(lines: &[(usize, &'static str)]) -> Vec<&'static str> {
 async fn a_file_of_before_brings_nobody_back_until_two_people_say_so() {
     let mut scene = Scene::new(9).await;
     let left = with(&[(4, "4,Dan,dan@x.test,Sales,,left")]);
-    scene.world.deliver(&left).await.unwrap();
+    scene.world.deliver_file(&left).await.unwrap();
     // What changes nothing for a leaver is delivered again as often as anybody likes.
     let moved = with(&[(4, left[3]), (1, "1,Ann,ann@x.test,Sales,,active")]);
     for again in [&left, &moved, &left] {
-        scene.world.deliver(again).await.unwrap();
+        scene.world.deliver_file(again).await.unwrap();
     }
     scene.world.quiet().await;
     let is_out = |scene: &Scene| scene.world.truth()["chat/dan@x.test"].contains("active=false");
     assert!(is_out(&scene));
 
-    assert_eq!(code(scene.world.deliver(&PEOPLE).await), "feed-replayed");
+    assert_eq!(code(scene.world.deliver_file(&PEOPLE).await), "feed-replayed");
     scene.world.quiet().await;
     assert!(is_out(&scene));
     let told = scene.world.findings("feed-held").await;
@@ -113,14 +113,14 @@ async fn a_file_of_before_brings_nobody_back_until_two_people_say_so() {
     );
     // Another file that says he is here is no old one: he was hired again.
     let hired = with(&[(4, "4,Dan,dan@x.test,Finance,,active")]);
-    scene.world.deliver(&hired).await.unwrap();
+    scene.world.deliver_file(&hired).await.unwrap();
     scene.world.quiet().await;
     assert!(!is_out(&scene));
 
-    scene.world.deliver(&moved).await.unwrap();
+    scene.world.deliver_file(&moved).await.unwrap();
     scene.world.quiet().await;
     assert!(is_out(&scene));
-    assert_eq!(code(scene.world.deliver(&hired).await), "feed-replayed");
+    assert_eq!(code(scene.world.deliver_file(&hired).await), "feed-replayed");
     let batch = scene.last().await;
     scene.release(&batch, &scene.first).await.unwrap();
     assert!(is_out(&scene));
@@ -135,7 +135,7 @@ async fn power_over_others_never_follows_from_an_attribute_and_leavers_flow_all_
     let before = scene.world.truth();
     // One person gets an admin's department, which is within every limit; another one leaves.
     let poisoned = with(&[(2, "2,Bob,bob@x.test,Operations,,active"), (4, "4,Dan,dan@x.test,Sales,,left")]);
-    assert_eq!(code(scene.world.deliver(&poisoned).await), "feed-privileged-change");
+    assert_eq!(code(scene.world.deliver_file(&poisoned).await), "feed-privileged-change");
     scene.world.quiet().await;
     let truth = scene.world.truth();
     assert_eq!(truth["chat/bob@x.test"], before["chat/bob@x.test"]);
@@ -192,7 +192,7 @@ async fn a_cohort_is_not_lost_in_the_crowd_and_a_later_delivery_corrects_it() {
     let before = scene.world.truth();
     // Two of the four in finance, which is a third of all: a half of a fifth is allowed of them.
     let cut = ["1,Ann,ann@x.test,Engineering,,active", PEOPLE[3], PEOPLE[1], PEOPLE[2]];
-    assert_eq!(code(scene.world.deliver(&cut).await), "feed-too-much-loss");
+    assert_eq!(code(scene.world.deliver_file(&cut).await), "feed-too-much-loss");
     let batch = scene.last().await;
     let codes: Vec<&str> = batch.breaches.iter().map(bailiwick_core::contract::Breach::code).collect();
     assert_eq!(codes, ["feed-too-much-loss", "feed-cohort-loss"]);
@@ -202,7 +202,7 @@ async fn a_cohort_is_not_lost_in_the_crowd_and_a_later_delivery_corrects_it() {
     scene.release(&batch, &scene.first).await.unwrap();
 
     // Before the second one says so, the whole file comes.
-    scene.world.deliver(&PEOPLE).await.unwrap();
+    scene.world.deliver_file(&PEOPLE).await.unwrap();
     assert_eq!(code(scene.release(&batch, &scene.second).await), "feed-not-held");
     let fates: Vec<Fate> = scene.batches().await.into_iter().map(|batch| batch.fate).collect();
     let last = scene.last().await.id;
@@ -216,16 +216,16 @@ async fn a_release_is_of_what_was_seen_and_of_nothing_else() {
     let mut scene = Scene::new(3).await;
     let before = scene.world.truth();
     let poisoned = with(&[(2, "2,Bob,bob@x.test,Operations,,active")]);
-    assert_eq!(code(scene.world.deliver(&poisoned).await), "feed-privileged-change");
+    assert_eq!(code(scene.world.deliver_file(&poisoned).await), "feed-privileged-change");
     let batch = scene.last().await;
     scene.release(&batch, &scene.first).await.unwrap();
     // Somebody puts another file there.
     let worse =
         with(&[(2, "2,Bob,bob@x.test,Operations,,active"), (3, "3,Cyd,cyd@x.test,Operations,,active")]);
-    assert_eq!(code(scene.world.deliver(&worse).await), "feed-privileged-change");
+    assert_eq!(code(scene.world.deliver_file(&worse).await), "feed-privileged-change");
     assert_eq!(code(scene.release(&batch, &scene.second).await), "feed-replaced");
     // The first one is there again; meanwhile the rules give more for it.
-    assert_eq!(code(scene.world.deliver(&poisoned).await), "feed-privileged-change");
+    assert_eq!(code(scene.world.deliver_file(&poisoned).await), "feed-privileged-change");
     let again = scene.last().await;
     scene.release(&again, &scene.first).await.unwrap();
     scene.world.pass(SignedDuration::from_hours(9));
@@ -234,7 +234,7 @@ async fn a_release_is_of_what_was_seen_and_of_nothing_else() {
     assert_eq!(scene.world.truth(), before, "after eight hours it is a wish again, and not a release");
     // What is wrong with records is released by nobody.
     let twice = [&PEOPLE[..], &PEOPLE[..1]].concat();
-    assert_eq!(code(scene.world.deliver(&twice).await), "feed-duplicate-key");
+    assert_eq!(code(scene.world.deliver_file(&twice).await), "feed-duplicate-key");
     let form = scene.last().await;
     assert!(form.would.is_none());
     // What is told is why the last one is held.
@@ -255,7 +255,7 @@ async fn an_old_delivery_is_no_news_and_silence_is_told() {
     let mut scene = Scene::new(4).await;
     // The same file within a day is nothing new; a source that is silent for longer is told about.
     scene.world.pass(SignedDuration::from_hours(20));
-    scene.world.deliver(&PEOPLE).await.unwrap();
+    scene.world.deliver_file(&PEOPLE).await.unwrap();
     scene.world.pass(SignedDuration::from_hours(25));
     scene.world.quiet().await;
     assert_eq!(scene.world.findings("feed-overdue").await, Vec::<String>::new());
@@ -264,13 +264,13 @@ async fn an_old_delivery_is_no_news_and_silence_is_told() {
     assert_eq!(scene.world.findings("feed-overdue").await.len(), 1);
 
     // An export that stands still, or an old one that somebody puts there again, is held.
-    assert_eq!(code(scene.world.deliver(&PEOPLE).await), "feed-stale");
+    assert_eq!(code(scene.world.deliver_file(&PEOPLE).await), "feed-stale");
     assert_eq!(scene.world.findings("feed-overdue").await.len(), 1);
     let fresh = with(&[(4, "4,Dan,dan@x.test,Sales,,left")]);
-    scene.world.deliver(&fresh).await.unwrap();
+    scene.world.deliver_file(&fresh).await.unwrap();
     scene.world.quiet().await;
     assert_eq!(scene.world.findings("feed-overdue").await, Vec::<String>::new());
-    assert_eq!(code(scene.world.deliver(&PEOPLE).await), "feed-replayed", "it would bring Dan back");
+    assert_eq!(code(scene.world.deliver_file(&PEOPLE).await), "feed-replayed", "it would bring Dan back");
     scene.world.quiet().await;
     assert!(scene.world.truth()["chat/dan@x.test"].contains("active=false"));
 }

@@ -173,7 +173,7 @@ async fn a_source_that_has_not_heard_neither_undoes_nor_repeats_it() {
 
     // From then on its word counts again: it hires her anew.
     lines[0] = "1,Ann,ann@x.test,Finance,,active";
-    scene.world.deliver_dated(&lines).await.unwrap();
+    scene.world.deliver(&lines).await.unwrap();
     scene.world.quiet().await;
     assert!(scene.truth("chat/ann@x.test").contains("active=true"), "{}", scene.truth("chat/ann@x.test"));
     assert!(scene.is_out("chat/bob@x.test"));

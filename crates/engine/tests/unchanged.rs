@@ -159,7 +159,7 @@ async fn what_is_not_read_says_nothing_new() {
                     2 => twin.world.pass(SignedDuration::from_hours(hours)),
                     _ => {}
                 }
-                let imported = twin.world.deliver(&lines).await;
+                let imported = twin.world.deliver_file(&lines).await;
                 said.push(told(&imported));
                 if deed != 3 {
                     twin.world.quiet().await;

@@ -224,7 +224,7 @@ impl Play {
         let lines = self.lines();
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         for _ in 0..5 {
-            match self.world.deliver_dated(&lines).await {
+            match self.world.deliver(&lines).await {
                 Ok(_) => return,
                 Err(_) if self.world.faults.died() => self.again(),
                 Err(error) => panic!("the feed is refused: {}: {error}", error.code()),

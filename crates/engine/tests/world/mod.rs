@@ -151,6 +151,7 @@ pub struct World {
     /// What every process here knows of policies.
     compiled: Arc<Compiled>,
     names: u64,
+    deliveries: AtomicU64,
     /// The store itself.
     bare: Arc<dyn Store>,
     /// Which log of the folder is this world's.
@@ -218,6 +219,7 @@ impl World {
             key,
             compiled,
             names: 0,
+            deliveries: AtomicU64::new(0),
             bare,
             log: WORLDS.fetch_add(1, Ordering::SeqCst),
         };
@@ -314,16 +316,17 @@ impl World {
         configuration
     }
 
-    /// Delivers a feed: lines of `id,name,email,dept,last_day,status`.
-    pub async fn deliver(&self, lines: &[&str]) -> Result<bailiwick_engine::Imported, EngineError> {
+    /// Delivers a file: lines of `id,name,email,dept,last_day,status`.
+    pub async fn deliver_file(&self, lines: &[&str]) -> Result<bailiwick_engine::Imported, EngineError> {
         let text = self.lay(lines);
         self.import(Digest::of(text.as_bytes())).await
     }
 
-    /// The same from a source of which no two deliveries are alike, because each says when it was made.
-    pub async fn deliver_dated(&self, lines: &[&str]) -> Result<bailiwick_engine::Imported, EngineError> {
+    /// The same from a source of which no two deliveries are alike, because each says which one it is.
+    pub async fn deliver(&self, lines: &[&str]) -> Result<bailiwick_engine::Imported, EngineError> {
         let text = self.lay(lines);
-        self.import(Digest::of_value(&(text, self.clock()))).await
+        let nth = self.deliveries.fetch_add(1, Ordering::SeqCst);
+        self.import(Digest::of_value(&(text, nth))).await
     }
 
     fn lay(&self, lines: &[&str]) -> String {

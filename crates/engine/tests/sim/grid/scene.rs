@@ -82,7 +82,7 @@ async fn scene(behaviours: &[Behaviour], bug: Option<Bug>) -> World {
 }
 
 async fn peopled(mut world: World) -> World {
-    world.deliver(&[ANN, BOB]).await.unwrap();
+    world.deliver_file(&[ANN, BOB]).await.unwrap();
     world.quiet().await;
     world.behind(
         SYSTEM,
@@ -174,7 +174,7 @@ pub async fn played(cell: &Cell) -> Outcome {
         How::Overtaking => {
             let mut world = scene(&[], None).await;
             let since = world.clock();
-            world.deliver(&[ANN, MOVED]).await.unwrap();
+            world.deliver_file(&[ANN, MOVED]).await.unwrap();
             left(&mut world).await;
             judged(&world, since).await
         }
@@ -182,7 +182,7 @@ pub async fn played(cell: &Cell) -> Outcome {
             let mut world = scene(&[], None).await;
             world.faults.lasting(Some((*writes, *weather)));
             let since = world.clock();
-            world.deliver(&[ANN, LEFT]).await.unwrap();
+            world.deliver_file(&[ANN, LEFT]).await.unwrap();
             world.quiet_for(SignedDuration::from_hours(3)).await;
             world.faults.lasting(None);
             hours(&mut world, 2).await;
@@ -202,7 +202,7 @@ pub async fn played(cell: &Cell) -> Outcome {
 /// Bob leaves, and all is done about it.
 async fn left(world: &mut World) -> Timestamp {
     let since = world.clock();
-    world.deliver(&[ANN, LEFT]).await.unwrap();
+    world.deliver_file(&[ANN, LEFT]).await.unwrap();
     world.quiet().await;
     hours(world, 2).await;
     since
@@ -239,7 +239,7 @@ async fn died(behaviours: &[Behaviour]) -> Outcome {
     for point in 1..=points {
         let mut world = scene(behaviours, None).await;
         world.faults.die_at(point);
-        while world.deliver(&[ANN, LEFT]).await.is_err() {
+        while world.deliver_file(&[ANN, LEFT]).await.is_err() {
             assert!(world.faults.died());
             world.restart();
             world.pass(SignedDuration::from_secs(61));
@@ -282,7 +282,7 @@ async fn fed(feed: Feed) -> Outcome {
         Feed::Lost => hours(&mut world, month).await,
         Feed::Same => {
             for _ in 0..30 {
-                let _ = world.deliver(&[ANN, BOB]).await;
+                let _ = world.deliver_file(&[ANN, BOB]).await;
                 hours(&mut world, 24).await;
             }
         }
@@ -290,7 +290,7 @@ async fn fed(feed: Feed) -> Outcome {
             let today = world.clock().to_string();
             let last = format!("1,Bob,bob@x.test,Finance,{},active", &today[..10]);
             world.pass(SignedDuration::from_hours(72));
-            world.deliver(&[ANN, &last]).await.unwrap();
+            world.deliver_file(&[ANN, &last]).await.unwrap();
             hours(&mut world, 2).await;
             let case = world.cases().await.pop().unwrap();
             let (by, minutes) = ("a case opened after it took effect", minutes(case.effective, case.opened));
@@ -305,11 +305,11 @@ async fn fed(feed: Feed) -> Outcome {
         }
         Feed::Older => {
             left(&mut world).await;
-            let _ = world.deliver(&[ANN, BOB]).await;
+            let _ = world.deliver_file(&[ANN, BOB]).await;
             hours(&mut world, 24).await;
         }
         Feed::Part => {
-            let _ = world.deliver(&[ANN]).await;
+            let _ = world.deliver_file(&[ANN]).await;
             hours(&mut world, 2).await;
             // Who is missing keeps everything.
             let truth = world.lab.truth(SYSTEM).unwrap();
@@ -322,11 +322,11 @@ async fn fed(feed: Feed) -> Outcome {
             let mut world = template(None).await.world(8, &[vec![]]).await;
             let as_lines = |lines: &[String]| lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n");
             let before = as_lines(&people(",active"));
-            world.deliver(&before.split('\n').collect::<Vec<_>>()).await.unwrap();
+            world.deliver_file(&before.split('\n').collect::<Vec<_>>()).await.unwrap();
             world.quiet().await;
             let since = world.clock();
             let after = as_lines(&people("2026-01-01,left"));
-            let _ = world.deliver(&after.split('\n').collect::<Vec<_>>()).await;
+            let _ = world.deliver_file(&after.split('\n').collect::<Vec<_>>()).await;
             world.quiet().await;
             let truth = world.lab.truth(SYSTEM).unwrap();
             let working = truth.users.iter().filter(|user| user.active).count();
