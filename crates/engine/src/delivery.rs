@@ -230,14 +230,19 @@ impl Engine {
             let record = record_of(&delivery.object(at)?, contract)?;
             records.push(SourceRecord { line: line(at), digest: Some(digest), ..record });
         }
-        let as_before = |kept: &&Kept| matches!(kept.met, Met::AsBefore(_));
-        let here = kept.values().filter(as_before).filter(|kept| kept.here).count() as u64;
-        let as_before_all = kept.values().filter(as_before).count() as u64;
-        kept.retain(|_, kept| !matches!(kept.met, Met::AsBefore(_)));
-        let keys: BTreeSet<String> = kept.into_keys().collect();
-        let before = self.known(tx, source, keys).await?;
+        let (mut as_before, mut here, mut looked_at) = (0, 0, BTreeSet::new());
+        for (key, kept) in kept {
+            match kept.met {
+                Met::AsBefore(_) => {
+                    as_before += 1;
+                    here += u64::from(kept.here);
+                }
+                Met::Not | Met::Read => drop(looked_at.insert(key)),
+            }
+        }
+        let before = self.known(tx, source, looked_at).await?;
         let doubles = delivery.doubles(contract)?;
-        Ok(Sieve { records, as_before: as_before_all, here, doubles, before })
+        Ok(Sieve { records, as_before, here, doubles, before })
     }
 
     /// What everybody whom a source has ever named is as of.

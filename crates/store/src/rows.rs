@@ -71,7 +71,8 @@ pub(crate) async fn outlines<L: Link>(
 ) -> Result<Vec<Outline>> {
     let kinds = asked.columns.iter().map(|column| kind_of(asked.table, column));
     let kinds = kinds.collect::<Result<Vec<_>>>()?;
-    let (sql, values) = outlining(tenant, asked)?;
+    let select = asked.select();
+    let (sql, values) = outlining(L::DIALECT, tenant, asked, &select)?;
     let rows = link.fetch(sql.text(), &values).await?;
     let outline = |row: &L::Row| {
         let name = asked.table.name();
@@ -82,18 +83,19 @@ pub(crate) async fn outlines<L: Link>(
     rows.iter().map(outline).collect()
 }
 
-fn outlining<'a>(tenant: &'a Tenant, asked: &'a Outlines) -> Result<(String, Vec<Value<'a>>)> {
-    let Outlines { table, by, begins, after, columns, limit } = asked;
-    if kind_of(*table, by)? == KeyKind::Int {
-        return Err(mistyped());
-    }
+/// What is asked of the database, and its values; `select` is [`Outlines::select`].
+fn outlining<'a>(
+    dialect: Dialect,
+    tenant: &'a Tenant,
+    asked: &'a Outlines,
+    select: &'a Select,
+) -> Result<(String, Vec<Value<'a>>)> {
+    let Outlines { table, by, after, columns, limit, .. } = asked;
     let listed: String = columns.iter().map(|column| format!(", {column}")).collect();
-    let mut condition = format!("tenant = $1 AND {by} >= $2 AND {by} < $3");
-    let end = Value::Shared(format!("{begins}\u{10ffff}").into());
-    let mut values = vec![tenant.as_str().into(), begins.as_str().into(), end];
+    let (mut condition, mut values) = condition(dialect, tenant, select)?;
     if let Some(after) = after {
         values.push(after.as_str().into());
-        condition.push_str(&format!(" AND {by} > $4"));
+        condition.push_str(&format!(" AND {by} > ${}", values.len()));
     }
     values.push(i64::from(*limit).into());
     let sql = format!(
@@ -359,7 +361,8 @@ mod tests {
                 columns: &["source_key", "said", "state", "due"],
                 limit: 10,
             };
-            let (sql, values) = outlining(&tenant, &asked).unwrap();
+            let select = asked.select();
+            let (sql, values) = outlining(Dialect::Sqlite, &tenant, &asked, &select).unwrap();
             let way = planned(&database, &sql, values.len());
             assert!(way.contains("USING COVERING INDEX identities_said (tenant=? AND source_key>?"), "{way}");
         }

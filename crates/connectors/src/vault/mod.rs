@@ -157,7 +157,7 @@ impl Connector for Vault {
     }
 
     fn sign_in(&self) -> Option<&str> {
-        Some("name")
+        Some(settings::NAME)
     }
 
     /// Asks whether the system is unsealed, whether it knows the token, and whether the token may list
