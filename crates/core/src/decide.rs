@@ -7,7 +7,6 @@ use crate::{
     account::{AccountAttributes, AccountValue},
     digest::Digest,
     event::Event,
-    exception::Terms,
     id::{EntitlementName, SystemName},
     identity::Identity,
     plan::{Decision, Desired},
@@ -37,27 +36,21 @@ pub struct Catalogue<'a> {
     pub policy: Digest,
 }
 
-/// Decides for `identity`, whose birthright `holding` was worked out by the policies, and who holds what the
-/// `exceptions` give, which all count now. What a policy forbids no exception gives. An identity that
+/// Decides for `identity`, who is to hold `holding`, by policies and by the exceptions that count now. An identity that
 /// may not hold anything in its state of life gets an empty decision. Fails when an attribute that
 /// an account cannot do without is missing: nothing is made up.
 pub fn decide(
     identity: &Identity,
     event: &Event,
     holding: &Holding,
-    exceptions: &[Terms],
     catalogue: &Catalogue<'_>,
 ) -> Result<Decision, Incomplete> {
     let mut desired: BTreeMap<SystemName, Desired> = BTreeMap::new();
     let mut forbidden = BTreeMap::new();
     if identity.lifecycle.may_hold() {
         forbidden = holding.forbidden.clone();
-        let excepted = exceptions
-            .iter()
-            .flat_map(|terms| terms.entitlements.iter().map(|name| (name, vec![terms.because.policy()])));
-        let excepted = excepted.filter(|(name, _)| !forbidden.contains_key(*name));
-        let held = holding.held.iter().map(|(name, because)| (name, because.clone()));
-        for (name, because) in held.chain(excepted) {
+        for (name, because) in &holding.held {
+            let because = because.iter().cloned();
             let system = name.system();
             let Some(declared) = catalogue.systems.get(&system) else { continue };
             if !desired.contains_key(&system) {

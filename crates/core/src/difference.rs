@@ -72,15 +72,18 @@ impl Class {
     /// Why the answer cannot be given, if it cannot.
     pub const fn refuses(self, answer: Answer) -> Option<&'static str> {
         match (self, answer) {
-            (Self::Rogue, Answer::Revert | Answer::Adopt | Answer::Except { .. })
-            | (Self::Ghost | Self::Missing | Self::Drifted, Answer::Revert)
+            (
+                Self::Rogue | Self::Missing | Self::Drifted,
+                Answer::Revert | Answer::Adopt | Answer::Except { .. },
+            )
+            | (Self::Ghost, Answer::Revert)
             | (Self::Shared | Self::OutOfBand | Self::Unmanaged, Answer::Tell) => None,
             (Self::Rogue, Answer::Tell) => {
                 Some("access that nobody decided does not stay without a decision")
             }
             (Self::Ghost, _) => Some("nothing is kept for somebody who is not here"),
-            (Self::Missing | Self::Drifted, _) => {
-                Some("what should be is changed at the source or by a policy, and is restored until then")
+            (Self::Missing | Self::Drifted, Answer::Tell) => {
+                Some("what should be does not stay away without a decision")
             }
             (Self::Shared, _) => Some("who looks after a shared account is declared under `shared`"),
             (Self::OutOfBand, _) => Some("it is as it should be, so nothing can be reverted or kept"),
@@ -104,9 +107,9 @@ impl fmt::Display for Class {
 pub enum Answer {
     /// It is put back, by an event and a plan like all others.
     Revert,
-    /// It stays if a person approves that, for a year; otherwise it is put back.
+    /// It stays as it was found if a person approves that, for a year; otherwise it is put back.
     Adopt,
-    /// It stays for so many days if a person approves that; otherwise, and then, it is put back.
+    /// It stays as it was found for so many days if a person approves that; otherwise, and then, it is put back.
     Except {
         /// How many.
         days: u16,
@@ -119,6 +122,15 @@ pub enum Answer {
 pub const ADOPTED_DAYS: u16 = 365;
 
 impl Answer {
+    /// For how many days a person is asked, if one is.
+    pub const fn days(self) -> Option<u16> {
+        match self {
+            Self::Adopt => Some(ADOPTED_DAYS),
+            Self::Except { days } => Some(days),
+            Self::Revert | Self::Tell => None,
+        }
+    }
+
     /// The name, kebab-case.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -195,6 +207,21 @@ pub struct Difference {
     /// What it is about.
     #[serde(flatten)]
     pub aspect: Aspect,
+}
+
+impl Difference {
+    /// Whether somebody else took something away that should be there.
+    pub const fn is_loss(&self) -> bool {
+        match self.class {
+            Class::Missing | Class::Drifted => !matches!(self.aspect, Aspect::Attribute(_)),
+            Class::Ghost | Class::Rogue | Class::Shared | Class::OutOfBand | Class::Unmanaged => false,
+        }
+    }
+
+    /// Whether the whole account was taken away: it is blocked, or gone.
+    pub fn is_loss_of_all(&self) -> bool {
+        self.is_loss() && matches!(self.aspect, Aspect::Use | Aspect::Account)
+    }
 }
 
 /// The differences of an account, the most urgent first.

@@ -2,7 +2,8 @@
 //!
 //! Break-glass is one kind: a named case, two people, a time box, and a review by a third. Access that was asked for is
 //! another: for a time, or kept beyond a change of the job; what comes back when a plan is undone is asked for as well. What was
-//! found and stays for now is the third. What
+//! found and stays for now is the third. The fourth withholds instead of giving: what somebody else took away on a system
+//! stays away for now ([`beside`]). What
 //! is asked for is bound into the plan that is approved ([`Terms::digest`]); an exception counts only from that
 //! approval to its end. Absent on purpose: prolonging. Who needs longer asks again.
 
@@ -17,7 +18,7 @@ use crate::{
     id::{ApprovalId, EntitlementName, ExceptionId, GlassName, IdentityId, OperatorId, PlanId, SystemName},
     identity::Lifecycle,
     person::Conflict,
-    policy::PolicyId,
+    policy::{Holding, PolicyId},
     time::{SignedDuration, Timestamp},
 };
 
@@ -94,6 +95,13 @@ pub enum Because {
         /// Where.
         system: SystemName,
     },
+    /// Somebody else took it away on a system though it should be there, and it is to stay away for now.
+    Lost {
+        /// Where.
+        system: SystemName,
+        /// Whether it is the account as a whole. Then nothing is wanted there.
+        whole: bool,
+    },
 }
 
 impl Because {
@@ -104,6 +112,7 @@ impl Because {
             Self::Asked { .. } => PolicyId::new("asked-for"),
             Self::Undo { .. } => PolicyId::new("undone"),
             Self::Found { system } => PolicyId::new(format!("found-on:{system}")),
+            Self::Lost { system, .. } => PolicyId::new(format!("lost-on:{system}")),
         }
     }
 
@@ -114,6 +123,7 @@ impl Because {
             // No policy gives it any more, so it is asked for.
             Self::Asked { .. } | Self::Undo { .. } => "asked-access",
             Self::Found { .. } => "found-access",
+            Self::Lost { .. } => "lost-access",
         }
     }
 
@@ -121,7 +131,15 @@ impl Because {
     pub const fn keeps(&self) -> bool {
         match self {
             Self::BreakGlass { .. } => false,
-            Self::Asked { .. } | Self::Undo { .. } | Self::Found { .. } => true,
+            Self::Asked { .. } | Self::Undo { .. } | Self::Found { .. } | Self::Lost { .. } => true,
+        }
+    }
+
+    /// Whether it takes instead of giving.
+    pub const fn withholds(&self) -> bool {
+        match self {
+            Self::Lost { .. } => true,
+            Self::BreakGlass { .. } | Self::Asked { .. } | Self::Undo { .. } | Self::Found { .. } => false,
         }
     }
 }
@@ -131,7 +149,7 @@ impl Because {
 pub struct Terms {
     /// The exception.
     pub exception: ExceptionId,
-    /// Who is to have it.
+    /// Who is to have it, or not to have it.
     pub identity: IdentityId,
     /// What.
     pub entitlements: BTreeSet<EntitlementName>,
@@ -155,6 +173,18 @@ impl Terms {
         self.entitlements.iter().map(EntitlementName::system).collect()
     }
 
+    /// Whether it keeps somebody from having this.
+    pub fn withhold(&self, name: &EntitlementName) -> bool {
+        match &self.because {
+            Because::Lost { system, whole: true } => name.system() == *system,
+            Because::Lost { whole: false, .. } => self.entitlements.contains(name),
+            Because::BreakGlass { .. }
+            | Because::Asked { .. }
+            | Because::Undo { .. }
+            | Because::Found { .. } => false,
+        }
+    }
+
     /// When they end, once approved at `from`.
     pub fn until(&self, from: Timestamp) -> Timestamp {
         from.saturating_add(SignedDuration::from_mins(i64::from(self.minutes))).unwrap_or(from)
@@ -163,7 +193,26 @@ impl Terms {
 
 /// What exceptions give together.
 pub fn given_by(all: &[Terms]) -> BTreeSet<EntitlementName> {
-    all.iter().flat_map(|terms| terms.entitlements.iter().cloned()).collect()
+    all.iter()
+        .filter(|terms| !terms.because.withholds())
+        .flat_map(|terms| terms.entitlements.clone())
+        .collect()
+}
+
+/// What is held while these exceptions count: also what they give, unless a policy forbids it, and nothing of what they
+/// withhold.
+pub fn beside(mut holding: Holding, all: &[Terms]) -> Holding {
+    for terms in all.iter().filter(|terms| !terms.because.withholds()) {
+        for name in terms.entitlements.iter().filter(|name| !holding.forbidden.contains_key(*name)) {
+            holding.held.entry(name.clone()).or_default().push(terms.because.policy());
+        }
+    }
+    for terms in all.iter().filter(|terms| terms.because.withholds()) {
+        for (name, _) in holding.held.extract_if(.., |name, _| terms.withhold(name)) {
+            holding.forbidden.entry(name).or_default().push(terms.because.policy());
+        }
+    }
+    holding
 }
 
 /// That an exception was approved.
@@ -304,6 +353,9 @@ pub enum ExceptionRefusal {
     /// Its end could not be proven.
     #[error("`{0}` can only be looked at by a person: that access ends there could not be proven")]
     Unprovable(EntitlementName),
+    /// It is withheld from them.
+    #[error("somebody else took it from them and a person let that stand: `bailiwick access end {0}` first")]
+    Withheld(ExceptionId),
     /// It is not open for an approval any more.
     #[error("it is {0}; ask again")]
     NotAsked(&'static str),
@@ -337,6 +389,7 @@ impl ExceptionRefusal {
             Self::Already(_) => "access-asked-already",
             Self::Nothing => "break-glass-nothing",
             Self::Unprovable(_) => "access-unprovable",
+            Self::Withheld(_) => "access-withheld",
             Self::NotAsked(_) => "access-asked-over",
             Self::NotEnded(_) => "break-glass-running",
             Self::Reviewed(_) => "review-done",
@@ -386,13 +439,13 @@ fn because_of(terms: &Terms) -> Result<(), ExceptionRefusal> {
         Because::BreakGlass { reason, .. } | Because::Asked { reason } | Because::Undo { reason, .. } => {
             reason.as_str()
         }
-        Because::Found { .. } => "",
+        Because::Found { .. } | Because::Lost { .. } => "",
     };
     if reason.trim().is_empty() { Err(ExceptionRefusal::NoReason) } else { Ok(()) }
 }
 
-/// Asks whether what was found may stay. It lapses at `lapses`, and then it is taken. Nothing is asked for somebody who
-/// may not hold anything.
+/// Asks whether a system may stay as it was found. It lapses at `lapses`, and then that is put back. Nothing is asked for
+/// somebody who may not hold anything.
 pub fn keep(
     terms: Terms,
     lifecycle: &Lifecycle,
@@ -477,116 +530,4 @@ impl Exception {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(minute: i64) -> Timestamp {
-        Timestamp::from_second(minute * 60).unwrap()
-    }
-
-    fn case(entitlements: &[&str], longest_minutes: u32) -> GlassCase {
-        let entitlements = entitlements.iter().map(|e| EntitlementName::new(e).unwrap()).collect();
-        let name = GlassName::new("outage").unwrap();
-        GlassCase { name, purpose: "an outage".into(), entitlements, longest_minutes }
-    }
-
-    fn terms(minutes: u32, reason: &str) -> Terms {
-        let case = case(&["chat/admins"], 60);
-        Terms {
-            exception: ExceptionId::from_bytes([1; 16]),
-            identity: IdentityId::from_bytes([2; 16]),
-            entitlements: case.entitlements,
-            minutes,
-            because: Because::BreakGlass { case: case.name, reason: reason.into() },
-            requester: Some(OperatorId::from_bytes([3; 16])),
-        }
-    }
-
-    fn asked() -> Exception {
-        let active = Lifecycle::Active { ends: None };
-        ask(&case(&["chat/admins"], 60), terms(30, "mail is down"), &active, at(0), at(60)).unwrap()
-    }
-
-    #[test]
-    fn a_case_reaches_nothing_of_the_hub_and_has_an_end() {
-        let check = |case: GlassCase, expect: &str| {
-            let wrongs = case.wrongs(|name| name.as_str() == "chat/admins").join("; ");
-            assert!(if expect.is_empty() { wrongs.is_empty() } else { wrongs.contains(expect) }, "{wrongs}");
-        };
-        check(case(&["chat/admins"], 60), "");
-        check(case(&[], 60), "gives nothing");
-        check(case(&["bailiwick/integration-approved"], 60), "out of its reach");
-        check(case(&["chat/other"], 60), "no entitlement `chat/other`");
-        check(case(&["chat/admins"], 0), "minutes");
-        check(case(&["chat/admins"], 1_441), "minutes");
-    }
-
-    #[test]
-    fn what_is_asked_is_within_the_case_and_for_somebody_who_is_here() {
-        let check = |minutes: u32, reason: &str, lifecycle: Lifecycle, expect: Result<(), &str>| {
-            let told = ask(&case(&["chat/admins"], 60), terms(minutes, reason), &lifecycle, at(0), at(60));
-            assert_eq!(told.map(|_| ()).map_err(|r| r.code()), expect);
-        };
-        let active = || Lifecycle::Active { ends: None };
-        check(60, "down", active(), Ok(()));
-        check(0, "down", active(), Err("break-glass-too-long"));
-        check(61, "down", active(), Err("break-glass-too-long"));
-        check(60, " ", active(), Err("reason-missing"));
-        let left = Lifecycle::Left { at: crate::time::Effective::at(at(0)) };
-        check(60, "down", left, Err("identity-not-active"));
-    }
-
-    #[test]
-    fn it_counts_from_its_approval_to_its_end() {
-        let given = |minute| {
-            asked().give(ApprovalId::from_bytes([4; 16]), OperatorId::from_bytes([5; 16]), at(minute))
-        };
-        assert!(asked().live(at(1)).is_none());
-        assert_eq!(given(60).unwrap_err().code(), "access-asked-over");
-        let open = given(10).unwrap();
-        assert!(open.live(at(39)).is_some());
-        assert!(open.live(at(40)).is_none());
-        let again = open.give(ApprovalId::from_bytes([6; 16]), OperatorId::from_bytes([5; 16]), at(11));
-        assert_eq!(again.unwrap_err().code(), "access-asked-over");
-    }
-
-    #[test]
-    fn terms_are_bound_to_every_byte() {
-        let base = terms(30, "down").digest();
-        let altered: [fn(&mut Terms); 4] = [
-            |t| t.minutes = 31,
-            |t| t.identity = IdentityId::from_bytes([9; 16]),
-            |t| t.entitlements.clear(),
-            |t| t.requester = Some(OperatorId::from_bytes([9; 16])),
-        ];
-        for alter in altered {
-            let mut other = terms(30, "down");
-            alter(&mut other);
-            assert_ne!(other.digest(), base, "{other:?}");
-        }
-    }
-
-    #[test]
-    fn a_third_person_reviews_it_once_after_its_end() {
-        let open =
-            asked().give(ApprovalId::from_bytes([4; 16]), OperatorId::from_bytes([5; 16]), at(1)).unwrap();
-        let given = open.state.given().unwrap().clone();
-        let ended = Exception { state: ExceptionState::Ended { given, ended: at(50) }, ..open.clone() };
-        let conflicts = BTreeMap::from([("hr/1".to_owned(), Conflict::Beneficiary)]);
-        let check = |of: &Exception, by: u8, person: Option<&str>, reason: &str, expect: Result<(), &str>| {
-            let by = OperatorId::from_bytes([by; 16]);
-            let told = of.clone().review(by, person, &conflicts, reason, at(60));
-            assert_eq!(told.map(|_| ()).map_err(|r| r.code()), expect);
-        };
-        check(&open, 7, Some("hr/7"), "fine", Err("break-glass-running"));
-        check(&ended, 3, Some("hr/7"), "fine", Err("review-by-involved"));
-        check(&ended, 5, Some("hr/7"), "fine", Err("review-by-involved"));
-        check(&ended, 7, Some("hr/1"), "fine", Err("review-by-involved"));
-        check(&ended, 7, None, "fine", Err("reviewer-unknown"));
-        check(&ended, 7, Some("hr/7"), " ", Err("reason-missing"));
-        check(&ended, 7, Some("hr/7"), "fine", Ok(()));
-        let done =
-            ended.review(OperatorId::from_bytes([7; 16]), Some("hr/7"), &conflicts, "fine", at(60)).unwrap();
-        check(&done, 8, Some("hr/8"), "fine", Err("review-done"));
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@ use bailiwick_core::{
     case::Case,
     decide::{self, Catalogue as Declared},
     event::{Event, EventKind},
-    exception::{Exception, ExceptionState, Terms, given_by},
+    exception::{Exception, ExceptionState, Terms},
     exposure::Exposure,
     id::{AccountId, CaseId, EventId, IdentityId, OperatorId, PlanId, SystemName},
     identity::{Identity, Lifecycle},
@@ -395,7 +395,11 @@ impl Engine {
         let desired: BTreeMap<&SystemName, Vec<_>> = decision
             .desired
             .iter()
-            .map(|(system, wanted)| (system, wanted.entitlements.iter().collect()))
+            .map(|(system, wanted)| {
+                let account = (system.as_str(), &wanted.because);
+                let held = wanted.entitlements.iter().map(|(name, because)| (name.as_str(), because));
+                (system, std::iter::once(account).chain(held).collect())
+            })
             .collect();
         let policies: BTreeSet<_> = decision
             .desired
@@ -493,7 +497,7 @@ pub(crate) fn judge(
     // Who may hold nothing needs no policy to say so: what is missing of them keeps nobody from leaving.
     let holding = match identity.lifecycle.may_hold() {
         true => bulk
-            .holds_beside(identity.kind.as_str(), &identity.attributes, &given_by(exceptions))
+            .holds_with(identity.kind.as_str(), &identity.attributes, exceptions)
             .map_err(|fault| format!("the policies cannot decide: {fault}"))?,
         false => Default::default(),
     };
@@ -502,8 +506,7 @@ pub(crate) fn judge(
         entitlements: &catalogue.entitlements,
         policy: catalogue.policies.version(),
     };
-    decide::decide(identity, event, &holding, exceptions, &declared)
-        .map_err(|incomplete| incomplete.to_string())
+    decide::decide(identity, event, &holding, &declared).map_err(|incomplete| incomplete.to_string())
 }
 
 /// The exception that a plan for this event begins: the one whose asking it is.

@@ -125,11 +125,19 @@ impl Engine {
         let same = |other: &&Exception| match (&made.terms.because, &other.terms.because) {
             (Because::BreakGlass { case, .. }, Because::BreakGlass { case: another, .. }) => case == another,
             (Because::BreakGlass { .. }, _) | (_, Because::BreakGlass { .. }) => false,
-            (
-                Because::Found { .. } | Because::Asked { .. } | Because::Undo { .. },
-                Because::Found { .. } | Because::Asked { .. } | Because::Undo { .. },
-            ) => made.terms.entitlements.is_subset(&other.terms.entitlements),
+            (one, another) => {
+                one.withholds() == another.withholds()
+                    && made.terms.entitlements.is_subset(&other.terms.entitlements)
+            }
         };
+        let withheld = |other: &&Exception| {
+            let counts = other.live(self.now());
+            !made.terms.because.withholds()
+                && counts.is_some_and(|terms| made.terms.entitlements.iter().any(|name| terms.withhold(name)))
+        };
+        if let Some(other) = of.values().flatten().find(withheld) {
+            return Err(ExceptionRefusal::Withheld(other.terms.exception).into());
+        }
         match of.values().flatten().find(same) {
             Some(other) => Err(ExceptionRefusal::Already(other.terms.exception).into()),
             None => Ok(()),
@@ -157,6 +165,7 @@ impl Engine {
             Because::Asked { reason } => record.personal("reason", reason),
             Because::Undo { plan, reason } => record.fact("undoes", plan).personal("reason", reason),
             Because::Found { system } => record.fact("found", system),
+            Because::Lost { system, whole } => record.fact("lost", system).fact("whole", whole),
         };
         record
             .fact("entitlements", &of.terms.entitlements)
@@ -369,8 +378,11 @@ impl Engine {
         Ok(tx.commit().await?)
     }
 
-    /// The entitlements that are read on the systems and that nothing else gives.
+    /// The entitlements that are read on the systems and that nothing else gives. What was withheld gave nothing.
     async fn left_of(&self, terms: &Terms) -> Result<BTreeSet<EntitlementName>> {
+        if terms.because.withholds() {
+            return Ok(BTreeSet::new());
+        }
         let mut tx = self.read().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
         let others = self.exceptions_of(&mut *tx, [terms.identity]).await?;
@@ -464,15 +476,11 @@ pub(crate) fn counting(of: Option<&Vec<Exception>>, event: Option<&Event>, now: 
 
 /// What the identity is to hold without the exception that ends.
 fn wanted(catalogue: &Catalogue, identity: &Identity, others: &[Terms]) -> BTreeSet<EntitlementName> {
-    let mut bulk = catalogue.policies.bulk();
-    let excepted = exception::given_by(others);
-    let holding = bulk.holds_beside(identity.kind.as_str(), &identity.attributes, &excepted);
-    let Ok(holding) = holding else { return BTreeSet::new() };
     if !identity.lifecycle.may_hold() {
         return BTreeSet::new();
     }
-    let excepted = excepted.into_iter().filter(|name| !holding.forbidden.contains_key(name));
-    holding.held.keys().cloned().chain(excepted).collect()
+    let holding = catalogue.policies.holds_with(identity.kind.as_str(), &identity.attributes, others);
+    holding.map(|holding| holding.held.into_keys().collect()).unwrap_or_default()
 }
 
 /// Refuses what only a person could look at.

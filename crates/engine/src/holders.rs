@@ -8,7 +8,6 @@ use std::{
 use bailiwick_core::{
     access::AccessClass,
     account::Account,
-    exception::given_by,
     id::{EntitlementName, IdentityId},
     identity::Identity,
     nesting::Inside,
@@ -141,14 +140,9 @@ impl Engine {
                 continue;
             }
             let given = counting(exceptions.get(&person.id), None, self.now());
-            let holds = bulk.holds_beside(person.kind.as_str(), &person.attributes, &given_by(&given));
+            let holds = bulk.holds_with(person.kind.as_str(), &person.attributes, &given);
             let holds = holds.map_err(|fault| EngineError::Undecidable(fault.to_string()))?;
-            if holds.forbidden.contains_key(entitlement) {
-                continue;
-            }
             holder.because = holds.held.get(entitlement).cloned().unwrap_or_default();
-            let given = given.iter().filter(|terms| terms.entitlements.contains(entitlement));
-            holder.because.extend(given.map(|terms| terms.because.policy()));
         }
         Ok(())
     }

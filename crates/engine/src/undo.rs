@@ -259,6 +259,7 @@ const fn of_person(why: &ExceptionRefusal) -> bool {
         | ExceptionRefusal::Already(_)
         | ExceptionRefusal::Nothing
         | ExceptionRefusal::Forbidden { .. }
+        | ExceptionRefusal::Withheld(_)
         | ExceptionRefusal::Unprovable(_) => true,
         ExceptionRefusal::TooLong { .. }
         | ExceptionRefusal::Longer { .. }

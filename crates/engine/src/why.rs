@@ -3,11 +3,11 @@
 use std::{collections::BTreeMap, fmt};
 
 use bailiwick_core::{
+    access::AccessClass,
     account::Account,
-    exception::given_by,
     id::{EntitlementName, IdentityId},
     identity::Identity,
-    past::Past,
+    past::{Decided, Past, Sought},
     policy::{Action, PolicyId, PolicyReads},
     record::{Actor, Logged, RecordKind},
     time::Timestamp,
@@ -77,9 +77,10 @@ impl Engine {
         let identity = self.find_identity(identity).await?.value;
         let mut tx = self.read().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
-        if !catalogue.entitlements.contains_key(entitlement) {
-            return Err(EngineError::NotFound { kind: "entitlement", name: entitlement.to_string() });
-        }
+        let declared = catalogue.entitlements.get(entitlement);
+        let declared = declared
+            .ok_or_else(|| EngineError::NotFound { kind: "entitlement", name: entitlement.to_string() })?;
+        let sought = Sought { name: entitlement, account: declared.class == AccessClass::PrimaryAccount };
         let mut history = Vec::new();
         let mut records = Vec::new();
         for entry in tx.entries_about(self.tenant(), &identity.id.to_string()).await? {
@@ -87,13 +88,13 @@ impl Engine {
             if at.is_some_and(|at| logged.at > at) {
                 continue;
             }
-            if let Some(what) = told(&logged, entitlement) {
+            if let Some(what) = told(&logged, sought) {
                 history.push(Moment { at: logged.at, entry: entry.index, what });
             }
             records.push(logged);
         }
         match at {
-            Some(at) => Ok(then(&identity, entitlement, at, &records, history)),
+            Some(at) => Ok(then(&identity, sought, at, &records, history)),
             None => self.now_and_why(&mut *tx, &catalogue, &identity, entitlement, history).await,
         }
     }
@@ -110,15 +111,11 @@ impl Engine {
         let excepted = counting(excepted.get(&identity.id), None, self.now());
         let holding = catalogue
             .policies
-            .holds_beside(identity.kind.as_str(), &identity.attributes, &given_by(&excepted))
+            .holds_with(identity.kind.as_str(), &identity.attributes, &excepted)
             .map_err(|fault| EngineError::Undecidable(fault.to_string()))?;
-        let mut because = holding.held.get(entitlement).cloned().unwrap_or_default();
+        let because = holding.held.get(entitlement).cloned().unwrap_or_default();
         let forbidden_by = holding.forbidden.get(entitlement).cloned().unwrap_or_default();
         let might = might(catalogue, identity, entitlement, &because);
-        if forbidden_by.is_empty() {
-            let gives = excepted.iter().filter(|terms| terms.entitlements.contains(entitlement));
-            because.extend(gives.map(|terms| terms.because.policy()));
-        }
         let theirs =
             Select::from(Table::Accounts).filter(Filter::Is("identity", identity.id.to_string().into()));
         let account = select::<Account>(tx, self.tenant(), theirs)
@@ -148,16 +145,17 @@ impl Engine {
 /// How it was at a time, as the log tells it.
 fn then(
     identity: &Identity,
-    entitlement: &EntitlementName,
+    sought: Sought<'_>,
     at: Timestamp,
     records: &[Logged],
     history: Vec<Moment>,
 ) -> Why {
-    let Past { wanted, forbidden_by, seen } = Past::read(records, entitlement, at);
-    let (wanted, because) = wanted.unwrap_or_default();
+    let Past { decided, seen } = Past::read(records, sought, at);
+    let (wanted, because, forbidden_by) =
+        decided.map(|d| (d.wanted, d.because, d.forbidden_by)).unwrap_or_default();
     Why {
         identity: identity.id,
-        entitlement: entitlement.clone(),
+        entitlement: sought.name.clone(),
         at: Some(at),
         wanted,
         because,
@@ -192,7 +190,7 @@ fn might(
 }
 
 /// What a record tells about the entitlement, if anything.
-fn told(logged: &Logged, entitlement: &EntitlementName) -> Option<String> {
+fn told(logged: &Logged, sought: Sought<'_>) -> Option<String> {
     let fact =
         |name: &str| logged.facts.get(name).map(|v| v.to_string().replace('"', "")).unwrap_or_default();
     let by = match &logged.actor {
@@ -202,15 +200,16 @@ fn told(logged: &Logged, entitlement: &EntitlementName) -> Option<String> {
         Actor::Policy(id) => format!("policy {id}"),
         Actor::Integration(name) => format!("integration {name}"),
     };
-    let system = entitlement.system();
+    let system = sought.name.system();
     match logged.kind {
         RecordKind::EventAccepted => Some(format!("{} ({by})", fact("kind"))),
-        RecordKind::Decided => {
-            let wanted = logged.facts.get("desired")?.get(system.as_str())?.as_array()?;
-            let given =
-                wanted.iter().any(|pair| pair.get(0).and_then(|n| n.as_str()) == Some(entitlement.as_str()));
-            Some(if given { "decided: wanted".to_owned() } else { "decided: not wanted".to_owned() })
-        }
+        RecordKind::Decided => Some(match Decided::read(logged, sought)? {
+            Decided { wanted: true, .. } => "decided: wanted".into(),
+            Decided { forbidden_by, .. } if !forbidden_by.is_empty() => {
+                format!("decided: not wanted, forbidden by {}", list(&forbidden_by))
+            }
+            Decided { .. } => "decided: not wanted".into(),
+        }),
         RecordKind::Approved => Some(format!("approved by {by}")),
         RecordKind::Applied if fact("system") == system.as_str() => Some(format!("applied on {system}")),
         RecordKind::Verified if fact("system") == system.as_str() => {
@@ -227,9 +226,12 @@ fn told(logged: &Logged, entitlement: &EntitlementName) -> Option<String> {
     }
 }
 
+fn list(policies: &[PolicyId]) -> String {
+    policies.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = |ids: &[PolicyId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let name = &self.entitlement;
         if let Some(at) = self.at {
             writeln!(f, "as it was at {at:.0}:")?;

@@ -129,6 +129,10 @@ async fn what_was_so_at_a_time_is_told_from_the_log() {
         (financier, "chat/engineering", false, "", Some(false)),
         (financier, "chat/finance", true, "chat-fin", Some(true)),
         (gone, "chat/finance", false, "", Some(false)),
+        (before, "chat/account", false, "", None),
+        (engineer, "chat/account", true, "chat-all", Some(true)),
+        (financier, "chat/account", true, "chat-all", Some(true)),
+        (gone, "chat/account", false, "", Some(false)),
     ] {
         let then = world.engine.why("hr/1", &name(entitlement), Some(at)).await.unwrap();
         let policies: Vec<String> = then.because.iter().map(ToString::to_string).collect();

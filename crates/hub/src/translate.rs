@@ -82,6 +82,7 @@ impl From<ExceptionRefusal> for Problem {
             | ExceptionRefusal::NotHere(_)
             | ExceptionRefusal::Unprovable(_) => 422,
             ExceptionRefusal::Already(_)
+            | ExceptionRefusal::Withheld(_)
             | ExceptionRefusal::Nothing
             | ExceptionRefusal::NotAsked(_)
             | ExceptionRefusal::NotGiven(_)

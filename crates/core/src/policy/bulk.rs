@@ -5,13 +5,10 @@
 //! for everybody makes every identity its own question. So it is with approvals: changes that look the same to
 //! policies get the same answer.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{ApprovalAnswer, ApproverFacts, Attributes, ChangeFacts, Holding, PolicyFault, PolicySet};
-use crate::id::EntitlementName;
+use crate::exception::Terms;
 
 /// What was answered to one approver.
 type Answers = BTreeMap<ChangeFacts, Result<ApprovalAnswer, PolicyFault>>;
@@ -51,19 +48,19 @@ impl<'a> Bulk<'a> {
         answer
     }
 
-    /// The same answer as [`PolicySet::holds_beside`]; what exceptions give is not shared by many, so each question that
-    /// has some is evaluated.
-    pub fn holds_beside(
+    /// The same answer as [`PolicySet::holds_with`]; exceptions are not shared by many, so each question that has some is
+    /// evaluated.
+    pub fn holds_with(
         &mut self,
         kind: &str,
         attributes: &Attributes,
-        excepted: &BTreeSet<EntitlementName>,
+        exceptions: &[Terms],
     ) -> Result<Arc<Holding>, PolicyFault> {
-        if excepted.is_empty() {
+        if exceptions.is_empty() {
             return self.holds(kind, attributes);
         }
         self.evaluations += 1;
-        self.policies.holds_beside(kind, attributes, excepted).map(Arc::new)
+        self.policies.holds_with(kind, attributes, exceptions).map(Arc::new)
     }
 
     /// The same answer as [`PolicySet::approves`], evaluated only if no change before had the same facts.

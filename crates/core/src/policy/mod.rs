@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     authority::Class,
     digest::Digest,
+    exception::{self, Terms},
     id::{EntitlementName, IntegrationName, ResourceTypeName},
 };
 
@@ -275,6 +276,17 @@ impl PolicySet {
         excepted: &BTreeSet<EntitlementName>,
     ) -> Result<Holding, PolicyFault> {
         self.hold.decide(kind, attributes, excepted)
+    }
+
+    /// What is held while these exceptions count ([`exception::beside`]).
+    pub fn holds_with(
+        &self,
+        kind: &str,
+        attributes: &Attributes,
+        exceptions: &[Terms],
+    ) -> Result<Holding, PolicyFault> {
+        let holding = self.holds_beside(kind, attributes, &exception::given_by(exceptions))?;
+        Ok(exception::beside(holding, exceptions))
     }
 
     /// Decides for many identities, once for each distinct tuple of attributes read.

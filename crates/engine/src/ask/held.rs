@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use bailiwick_core::{
     account::Account,
-    exception::given_by,
     id::{EntitlementName, IdentityId},
     identity::Identity,
     policy::PolicyId,
@@ -33,14 +32,9 @@ impl Engine {
         let given = counting(exceptions.get(&identity), None, self.now());
         let holding = catalogue
             .policies
-            .holds_beside(person.kind.as_str(), &person.attributes, &given_by(&given))
+            .holds_with(person.kind.as_str(), &person.attributes, &given)
             .map_err(|fault| EngineError::Undecidable(fault.to_string()))?;
         let mut wanted = holding.held;
-        for terms in &given {
-            for name in terms.entitlements.iter().filter(|name| !holding.forbidden.contains_key(*name)) {
-                wanted.entry(name.clone()).or_default().push(terms.because.policy());
-            }
-        }
         wanted.retain(|name, _| only.is_none_or(|only| only == name));
         if wanted.is_empty() {
             return Ok(wanted);

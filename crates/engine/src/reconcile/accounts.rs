@@ -109,7 +109,7 @@ impl Engine {
         }
         tx.write(self.tenant(), updates, self.entropy()).await?;
         for keep in kept {
-            self.ask_to_keep(tx, comparing, keep).await?;
+            self.ask_to_keep(tx, keep).await?;
         }
         self.drift(tx, comparing, drifted).await
     }
@@ -284,6 +284,9 @@ impl Engine {
         updates.extend(self.close_finding(tx, UNMANAGED, &key).await?);
         tx.write(self.tenant(), updates, self.entropy()).await?;
         let Some(identity) = account.identity else { return Ok(()) };
+        if let Some(keep) = Keep::of(comparing, identity, &differences) {
+            return self.ask_to_keep(tx, keep).await;
+        }
         let what = match differences.is_empty() {
             true => "the account is gone".into(),
             false => words(&differences),

@@ -7,7 +7,7 @@ use bailiwick_core::{
     audit::Explained,
     difference::{Answer, Class, Compared, Difference, Owner, classify},
     exception::{Exception, Terms},
-    id::IdentityId,
+    id::{EntitlementName, IdentityId},
     identity::{Identity, Lifecycle, SourceKey},
     integration::Role,
     plan::Desired,
@@ -74,7 +74,7 @@ impl Classes {
         by: Option<&Explained>,
         held: bool,
     ) {
-        for Judged { difference, answer } in differences {
+        for Judged { difference, answer, .. } in differences {
             self.add(Differs {
                 answer: *answer,
                 difference: difference.clone(),
@@ -92,6 +92,8 @@ impl Classes {
 pub(super) struct Judged {
     pub(super) difference: Difference,
     pub(super) answer: Answer,
+    /// What an exception about it names.
+    pub(super) about: BTreeSet<EntitlementName>,
 }
 
 /// About how many accounts one comparison may file something, and did.
@@ -234,7 +236,7 @@ impl Engine {
             .identity
             .and_then(|id| owners.person(id))
             .is_some_and(|person| person.value.lifecycle.may_hold());
-        comparing.judge(differences, may_hold)
+        comparing.judge(differences, desired.as_ref(), may_hold)
     }
 }
 

@@ -125,6 +125,8 @@ pub fn because(because: &Because) -> String {
         Because::Asked { reason } => reason.clone(),
         Because::Undo { plan, reason } => format!("undoes {plan}: {reason}"),
         Because::Found { system } => format!("found on {system}"),
+        Because::Lost { system, whole: true } => format!("blocked or gone on {system}"),
+        Because::Lost { system, whole: false } => format!("taken away on {system}"),
     }
 }
 

@@ -41,6 +41,15 @@ pub fn question(plan: &Plan) -> Option<String> {
                 names.join(", "),
                 terms.minutes / MINUTES_A_DAY
             ),
+            Because::Lost { system, whole: true } => format!(
+                "may they have nothing on {system} for {} days? somebody else blocked or removed the account there",
+                terms.minutes / MINUTES_A_DAY
+            ),
+            Because::Lost { whole: false, .. } => format!(
+                "may {} stay away for {} days? somebody else took it away there",
+                names.join(", "),
+                terms.minutes / MINUTES_A_DAY
+            ),
         }
     };
     let joint = |joint: &Joint| match joint.act {

@@ -136,13 +136,10 @@ fn differences(output: Output, found: &ReconciledView) {
 }
 
 fn done(answer: Answer) -> String {
-    match answer {
-        Answer::Revert => "put back".into(),
-        Answer::Adopt => "asked whether it stays".into(),
-        Answer::Except { days } => {
-            format!("asked whether it stays for {}", count(u64::from(days), "day", "days"))
-        }
-        Answer::Tell => "told".into(),
+    match (answer, answer.days()) {
+        (_, Some(days)) => format!("asked, for {}", count(u64::from(days), "day", "days")),
+        (Answer::Tell, None) => "told".into(),
+        (Answer::Revert | Answer::Adopt | Answer::Except { .. }, None) => "put back".into(),
     }
 }
 

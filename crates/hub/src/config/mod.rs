@@ -15,7 +15,9 @@
 //! account = { userName = "{email}", title = "?{title}" }     # `?`: left out when there is no value
 //!
 //! [system.chat.reconcile]                   # what is done about differences; these are the defaults
-//! rogue = "revert"                          # or "adopt", or "except 30d": a person is asked whether it stays
+//! rogue = "revert"                          # or "adopt", or "except 30d": a person is asked whether it stays so
+//! missing = "revert"                        # the same, of what somebody else took away
+//! drifted = "revert"                        # the same, of accounts that somebody else blocked
 //! max_change_percent = 30                   # of the known accounts, in one comparison; the rest is held
 //! always_allowed = 25                       # so many always, whatever the share
 //! shared = { "desk@acme.example" = "hr/1002" }     # used by several, looked after by somebody

@@ -368,6 +368,11 @@ fn what_is_done_about_differences() {
     assert_eq!(said.answer(Class::Rogue), Answer::Except { days: 30 });
     assert_eq!((said.max_change_percent, said.always_allowed), (5, 0));
     assert_eq!(said.shared["desk@x.test"], "hr/1");
+    let said = reconciling("[system.chat.reconcile]\nmissing = \"adopt\"\ndrifted = \"except 7d\"").unwrap();
+    assert_eq!(
+        (said.answer(Class::Missing), said.answer(Class::Drifted)),
+        (Answer::Adopt, Answer::Except { days: 7 })
+    );
     let wrong = |text: &str, expect: &str| {
         let problems = reconciling(&format!("[system.chat.reconcile]\n{text}")).unwrap_err();
         assert!(problems.len() == 1 && problems[0].contains(expect), "{text}: {problems:?}");
@@ -377,7 +382,10 @@ fn what_is_done_about_differences() {
     wrong("rogue = \"except 366d\"", "of up to a year");
     wrong("rogue = \"tell\"", "what is `rogue` cannot be answered with `tell`");
     wrong("ghost = \"adopt\"", "nothing is kept for somebody who is not here; the answer is `revert`");
-    wrong("missing = \"adopt\"", "the answer is `revert`");
+    wrong(
+        "missing = \"tell\"",
+        "what should be does not stay away without a decision; the answer is `revert`",
+    );
     wrong("unmanaged = \"revert\"", "whose it is must be found out by a person; the answer is `tell`");
     wrong("rouge = \"revert\"", "(did you mean `rogue`?)");
     wrong("max_change_percent = 0", "write a whole number from 1 to 100");

@@ -283,7 +283,7 @@ const fn tone(class: Class) -> Tone {
 const fn answer(answer: Answer) -> &'static str {
     match answer {
         Answer::Revert => "is put back",
-        Answer::Adopt | Answer::Except { .. } => "somebody is asked whether it stays",
+        Answer::Adopt | Answer::Except { .. } => "somebody is asked whether to leave it",
         Answer::Tell => "told",
     }
 }

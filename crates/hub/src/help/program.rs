@@ -36,6 +36,11 @@ pub(super) const LINES: &[Line] = &[
         "ask for something on a system that is connected by a program, or take the entitlement out of the case",
     ),
     (
+        "access-withheld",
+        "what is asked for was taken away on its system by somebody else, and a person let that stand for a time",
+        "end that first: `bailiwick access end ID`",
+    ),
+    (
         "already-initialised",
         "the folder has a hub already",
         "start it with `bailiwick serve --data DIR`, or name another folder",
