@@ -65,4 +65,7 @@ pub struct Automation {
     /// Whether a person decides in between.
     #[serde(default)]
     pub by_person: bool,
+    /// The person who answers for it, `source/key`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
 }

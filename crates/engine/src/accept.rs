@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use bailiwick_core::{
-    event::Event,
+    event::{Event, EventKind},
     identity::Identity,
     record::{Actor, Record, RecordKind},
     transfer,
@@ -45,6 +45,9 @@ impl Engine {
             .iter()
             .filter_map(|a| Some((a.identity.source_key.to_string(), transfer::departure(&a.event.kind)?)));
         let departed = departed.collect();
+        let come_or_gone = accepted
+            .iter()
+            .any(|a| a.event.kind.leaves() || (a.revision.is_some() && a.event.kind == EventKind::Joined));
         let gone = accepted.iter().filter(|a| a.event.kind.leaves()).map(|a| a.identity.id).collect();
         let mut rest = accepted.into_iter();
         let mut drafted: Option<Draft> = None;
@@ -64,7 +67,8 @@ impl Engine {
             }
             let Some(drafting) = drafting else {
                 self.keep_names(tx, &catalogue, gone).await?;
-                return self.departed(tx, &catalogue, departed).await;
+                self.departed(tx, &catalogue, departed).await?;
+                return if come_or_gone { self.judge_automations(tx).await } else { Ok(()) };
             };
             let lost = |_| EngineError::Inconsistent("deciding was cut off; nothing of it is kept".into());
             drafted = Some(drafting.await.map_err(lost)??);

@@ -35,10 +35,10 @@ impl Engine {
                 jobs.extend(self.follow_end(tx, integration, plan).await?);
             }
         }
-        let touches_access = plans.iter().any(|plan| {
-            govern::entries(plan).iter().any(|(kind, ..)| kind != "policy" && kind != "ties")
-                || plan.governs.as_ref().is_some_and(|g| g.question != Question::Configuration)
-        });
+        let touches_access = entries(plans).any(|kind| kind != "policy" && kind != "ties")
+            || plans
+                .iter()
+                .any(|plan| plan.governs.as_ref().is_some_and(|g| g.question != Question::Configuration));
         if touches_access {
             let reached = after.systems.keys().filter(|system| after.reaches(system));
             let known = reached.map(|system| Job::Reconcile { system: system.clone(), after: None });
@@ -55,6 +55,9 @@ impl Engine {
         let closed = self.close_findings(tx, &mended).await?;
         tx.write(self.tenant(), closed, self.entropy()).await?;
         self.to_be_reviewed(tx, before, &after, plans).await?;
+        if entries(plans).any(|kind| kind == "automation") {
+            self.judge_automations(tx).await?;
+        }
         self.permits_changed(tx, before, &after).await
     }
 
@@ -161,4 +164,9 @@ fn now_readable(before: &Catalogue, after: &Catalogue) -> Vec<SystemName> {
         Role::Source { .. } | Role::Partner { .. } => None,
     });
     served.filter(|s| by_person(before, s) == Some(true) && by_person(after, s) == Some(false)).collect()
+}
+
+/// The kinds of what these plans declare.
+fn entries(plans: &[&Plan]) -> impl Iterator<Item = String> {
+    plans.iter().flat_map(|plan| govern::entries(plan)).map(|(kind, ..)| kind)
 }

@@ -3,22 +3,29 @@
 //! The integrations whose posts they held are owned non-human identities: each is gone from the case when its transfer has
 //! ended, which takes somebody who accepted it and credentials that were set anew, or when the integration has ended and its
 //! own case is closed. The credentials of those integrations are secrets that they know: each is gone when it was set after
-//! they left, or with that case. Absent:
-//! automations, which have no owner in the configuration, and secrets that nothing here names.
+//! they left, or with that case. Automations that they answer for are gone when the configuration names somebody else who is
+//! here, or does not have them any more; that such a change is approved is proof of it here, and of nothing on the system.
+//! Absent: secrets that nothing here names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bailiwick_core::{
     access::AccessClass,
+    automation::Automation,
     case::{Case, Cell},
-    id::IntegrationName,
+    finding::Finding,
+    id::{IdentityId, IntegrationName},
+    identity::Lifecycle,
     integration::Integration,
     transfer::{Departure, Transfer},
     verify::Verdict,
 };
 use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, entities::Credential, get, select};
 
-use crate::{Engine, Result};
+use crate::{Engine, Result, finding::Wrong};
+
+/// The finding that who answers for an automation has left.
+const OWNERLESS: &str = "automation-ownerless";
 
 /// Whether an integration has ended.
 enum End {
@@ -59,6 +66,50 @@ impl Engine {
                 changed |= self.judge_what_is_left(tx, &case.value, class, left).await?;
             }
             if changed {
+                self.close_case(tx, case).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at the automations whose owners have left: each is a finding, and stands in the case of its owner.
+    pub(crate) async fn judge_automations(&self, tx: &mut dyn Tx) -> Result<()> {
+        let declared = select::<Automation>(tx, self.tenant(), Select::from(Table::Automations)).await?;
+        let open = Select::from(Table::Findings).filter(Filter::Is("state", "open".into()));
+        let open = select::<Finding>(tx, self.tenant(), open).await?.into_iter().map(|stored| stored.value);
+        let open: Vec<Finding> = open.filter(|finding| finding.code == OWNERLESS).collect();
+        let mut left: BTreeMap<IdentityId, Vec<String>> = BTreeMap::new();
+        let mut wrongs = Vec::new();
+        for Automation { name, title, owner, .. } in declared.into_iter().map(|stored| stored.value) {
+            let Some(owner) = owner else { continue };
+            let Some(person) = self.by_source_key(tx, &owner).await? else { continue };
+            if matches!(person.value.lifecycle, Lifecycle::Left { .. }) {
+                left.entry(person.value.id).or_default().push(format!("{name} ({title})"));
+                wrongs.push(Wrong {
+                    code: OWNERLESS,
+                    subject: name.to_string(),
+                    identity: Some(person.value.id),
+                    system: None,
+                    message: format!(
+                        "`{owner}`, who answered for the automation `{name}` ({title}), has left: name somebody else as its \
+                         `owner`, or end it on its system and take it out of the configuration"
+                    ),
+                    owner: "operator".into(),
+                });
+            }
+        }
+        let still = |finding: &Finding| wrongs.iter().any(|wrong| wrong.subject == finding.subject);
+        let over: Vec<Finding> = open.into_iter().filter(|finding| !still(finding)).collect();
+        for person in over.iter().filter_map(|finding| finding.identity) {
+            left.entry(person).or_default();
+        }
+        let over: Vec<_> = over.into_iter().map(|finding| (OWNERLESS, finding.subject)).collect();
+        let mut updates = self.open_all(tx, wrongs).await?;
+        updates.extend(self.close_findings(tx, &over).await?);
+        tx.write(self.tenant(), updates, self.entropy()).await?;
+        for (person, left) in left {
+            let Some(case) = self.latest_case(tx, person).await? else { continue };
+            if self.judge_what_is_left(tx, &case.value, AccessClass::Automations, left).await? {
                 self.close_case(tx, case).await?;
             }
         }

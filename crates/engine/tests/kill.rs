@@ -9,9 +9,10 @@ use std::collections::BTreeSet;
 use bailiwick_connector::seal::{Credential, Secret};
 use bailiwick_core::{
     access::AccessClass,
+    automation::{Automation, AutomationKind},
     case::Case,
     control::Acceptance,
-    id::{IntegrationName, RunId, Tenant},
+    id::{AutomationName, IntegrationName, RunId, Tenant},
     identity::{Identity, IdentityKind, Lifecycle},
     integration::{Integration, Purpose},
     kill::Kill,
@@ -497,4 +498,47 @@ async fn what_a_leaver_answered_for_is_gone_from_their_case_when_its_grant_is_de
     let cells = world.cells().await;
     assert_eq!(owned.map(|cell| &cells[cell][..]), ["removed"; 2], "{cells:?}");
     assert_eq!(world.open_cases().await, 0);
+}
+
+/// What a system does by itself outlives who set it up: their case is open until somebody else answers for it.
+#[tokio::test]
+async fn the_automations_of_a_leaver_stand_in_their_case_until_somebody_else_answers_for_them() {
+    let mut world = World::new(22, &[("chat", &[])]).await;
+    let of = |owner: Option<&str>| {
+        let owner = owner.map(str::to_owned);
+        move |configuration: &mut Configuration| {
+            configuration.automations = vec![Automation {
+                name: AutomationName::new("tickets").unwrap(),
+                title: "chat rule 12".into(),
+                kind: AutomationKind::TicketRule,
+                from: "object chat/ticket".parse().unwrap(),
+                to: "entitlement chat/finance".parse().unwrap(),
+                by_person: false,
+                owner,
+            }];
+        }
+    };
+    world.configure_with(of(Some("hr/1"))).await;
+    world.deliver(&PEOPLE).await.unwrap();
+    world.quiet().await;
+    world.deliver(&["1,Ann,ann@x.test,Engineering,,left", PEOPLE[1]]).await.unwrap();
+    world.quiet().await;
+    let cell = "bailiwick/automations";
+    assert_eq!((&world.cells().await[cell][..], world.open_cases().await), ("residual", 1));
+    assert_eq!(world.findings("automation-ownerless").await.len(), 1);
+    // Nobody is no answer to who answers for it, and neither is the same person again.
+    world.configure_with(of(Some("hr/1"))).await;
+    world.quiet().await;
+    assert_eq!((&world.cells().await[cell][..], world.open_cases().await), ("residual", 1));
+    world.configure_with(of(Some("hr/2"))).await;
+    world.quiet().await;
+    assert_eq!((&world.cells().await[cell][..], world.open_cases().await), ("removed", 0));
+    assert!(world.findings("automation-ownerless").await.is_empty());
+    // So it is when it goes.
+    world.deliver(&["1,Ann,ann@x.test,Engineering,,left", "2,Bo,bo@x.test,Finance,,left"]).await.unwrap();
+    world.quiet().await;
+    assert_eq!((world.open_cases().await, world.findings("automation-ownerless").await.len()), (1, 1));
+    world.configure_with(|configuration| configuration.automations.clear()).await;
+    world.quiet().await;
+    assert_eq!((world.open_cases().await, world.findings("automation-ownerless").await.len()), (0, 0));
 }

@@ -78,6 +78,7 @@ fn automation(from: &str, to: &str, by_person: bool) -> Automation {
         from: from.parse().unwrap(),
         to: to.parse().unwrap(),
         by_person,
+        owner: None,
     }
 }
 

@@ -44,6 +44,7 @@ fn automation(title: &str, from: &str, to: &str) -> Automation {
         from: from.parse().unwrap(),
         to: to.parse().unwrap(),
         by_person: false,
+        owner: None,
     }
 }
 

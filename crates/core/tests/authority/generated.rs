@@ -119,6 +119,7 @@ pub fn automations() -> impl Strategy<Value = Vec<Automation>> {
             from,
             to,
             by_person,
+            owner: None,
         };
         ends.into_iter().enumerate().map(one).collect()
     })

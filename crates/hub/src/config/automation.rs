@@ -11,11 +11,12 @@ use super::{
     fields::{Entry, Fields, Located},
 };
 
-/// Reads one automation; what it names goes to `touches`.
+/// Reads one automation; what it names goes to `touches`, and who answers for it to `people`.
 pub(super) fn automation<'t>(
     name: AutomationName,
     entry: &Entry<'_, 't>,
     touches: &mut Vec<Located<'t, Touch>>,
+    people: &mut Vec<Located<'t, String>>,
     report: &mut Report,
 ) -> Option<Automation> {
     let mut fields = Fields::of(format!("automation `{name}`"), entry.key.spot, entry.value, report)?;
@@ -24,6 +25,9 @@ pub(super) fn automation<'t>(
     let from = fields.needed_text("from", report);
     let to = fields.needed_text("to", report);
     let by_person = fields.flag("by_person", report).unwrap_or(false);
+    let owner = fields.text("owner", report);
+    people.extend(owner.map(|owner| Located { value: owner.value.to_owned(), spot: owner.spot }));
+    let owner = owner.map(|owner| owner.value.to_owned());
     fields.finish(report, |_| Code::Missing);
     let kind = kind.and_then(|text| self::kind(text, report));
     let mut touch = |text: Option<Located<'t, &str>>| {
@@ -45,7 +49,7 @@ pub(super) fn automation<'t>(
         let message = format!("automation `{name}` leads from `{start}` to itself");
         report.add(Code::Value, to.map_or(entry.key.spot, |to| to.spot), message);
     }
-    Some(Automation { name, title: title?, kind: kind?, from: start, to: end, by_person })
+    Some(Automation { name, title: title?, kind: kind?, from: start, to: end, by_person, owner })
 }
 
 fn kind(text: Located<'_, &str>, report: &mut Report) -> Option<AutomationKind> {

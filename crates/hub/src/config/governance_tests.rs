@@ -132,6 +132,8 @@ fn everything_that_is_governed_is_read() {
         (rule.from.to_string(), rule.to.to_string()),
         ("object chat/ticket".into(), "entitlement chat/sales".into())
     );
+    let owned = read_with("by_person = true", "owner = \"hr/2\"");
+    assert_eq!((rule.owner.as_deref(), owned.automations[0].owner.as_deref()), (None, Some("hr/2")));
     let named = read_with("entitlements = [\"chat/sales\"]", "entitlements = []");
     assert_eq!(named.integrations[0].scope.entitlements, Limit::Only(BTreeSet::new()));
     let free = read_with("system = \"chat\"\nacts", "acts");
@@ -259,6 +261,11 @@ fn values_of_the_register_and_the_limits() {
         "to = \"entitlement chat/sales\"",
         "to = \"object chat/ticket\"",
         &["config-value @:6: automation `sales-tickets` leads from `object chat/ticket` to itself"],
+    );
+    check(
+        "by_person = true",
+        "by_person = true\nowner = \"desk/1\"",
+        &["config-dangling a.toml:56:9: there is no source `desk`"],
     );
 }
 

@@ -69,6 +69,7 @@
 //! kind = "ticket-rule"
 //! from = "object itsm/ticket"
 //! to = "entitlement ad/vpn"
+//! owner = "hr/1004"                         # who answers for it; when they leave, their case says so
 //! by_person = false                         # the default: nobody decides in between
 //!
 //! [subject.user]                            # what the hub may be asked about by others: docs/authzen.md
@@ -215,7 +216,7 @@ fn parse_with(
     let mut touches = Vec::new();
     let mut automations = Vec::new();
     for (name, entry) in unique(&tables.automations, AutomationName::new, &mut report) {
-        automations.extend(automation::automation(name, entry, &mut touches, &mut report));
+        automations.extend(automation::automation(name, entry, &mut touches, &mut people, &mut report));
     }
     let mut ties = Vec::new();
     for (name, entry) in unique(&tables.people, any_name, &mut report) {

@@ -35,6 +35,11 @@ pub(super) const LINES: &[Line] = &[
         "add the operator again with `--person SOURCE/KEY`",
     ),
     (
+        "automation-ownerless",
+        "who answered for something that a system does by itself has left",
+        "name somebody else as `owner` of the automation, or end it on its system and take it out of the configuration",
+    ),
+    (
         "blast-subject",
         "nothing has this name that a blast radius could be of",
         "name an integration, `credential NAME/PURPOSE` or `vendor NAME`",
