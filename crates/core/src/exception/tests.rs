@@ -1,3 +1,5 @@
+//! Exceptions: what is asked, given and withheld, for how long, and who may review it.
+
 use super::*;
 
 fn at(minute: i64) -> Timestamp {
