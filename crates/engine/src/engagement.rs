@@ -20,7 +20,7 @@ use bailiwick_core::{
     record::{Actor, Record, RecordKind},
     time::{Effective, Timestamp},
 };
-use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, entities::Operator, get, select};
+use bailiwick_store::{Filter, Pages, Select, Stored, Table, Tx, Update, entities::Operator, get, select};
 
 use crate::{Catalogue, Engine, Result, accept::Accepted, finding::Wrong};
 
@@ -289,13 +289,9 @@ impl Engine {
     ) -> Result<Vec<(&'n String, Vec<Identity>)>> {
         let mut first: HashMap<(usize, [u8; 16]), IdentityId> = HashMap::new();
         let mut shared: BTreeMap<(usize, [u8; 16]), Vec<IdentityId>> = BTreeMap::new();
-        let mut after = None;
-        loop {
-            let page = Select::from(Table::Identities).page(after.take(), PAGE);
-            let page = select::<Identity>(tx, self.tenant(), page).await?;
-            let full = page.len() == PAGE as usize;
+        let mut pages = Pages::<Identity>::of(Select::from(Table::Identities), PAGE);
+        while let Some(page) = pages.next(tx, self.tenant()).await? {
             for person in page.into_iter().map(|stored| stored.value) {
-                after = Some(person.id.to_string());
                 for (at, name) in names.iter().enumerate().filter(|_| is_person(&person)) {
                     let Some(value) = person.attributes.get(*name) else { continue };
                     let value = (at, Digest::of(value.to_string().to_lowercase().as_bytes()).half());
@@ -306,9 +302,6 @@ impl Engine {
                         }
                     }
                 }
-            }
-            if !full {
-                break;
             }
         }
         let mut sharing = Vec::with_capacity(shared.len());

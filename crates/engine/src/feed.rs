@@ -19,7 +19,7 @@ use bailiwick_core::{
     time::{SignedDuration, Timestamp},
 };
 use bailiwick_store::{
-    Filter, Select, Stored, Table, Tx, Update, Work,
+    Filter, Pages, Select, Stored, Table, Tx, Update, Work,
     entities::{Batch, Operator},
     get, select,
 };
@@ -89,25 +89,19 @@ impl Engine {
             return Ok(Vec::new());
         }
         let mut of: BTreeMap<Cohort, u64> = BTreeMap::new();
-        let mut after = None;
-        loop {
-            let page = Select::from(Table::Identities)
-                .filter(Filter::Starts("source_key", format!("{source}/")))
-                .page(after.take(), PAGE);
-            let page = select::<Identity>(tx, self.tenant(), page).await?;
-            let full = page.len() == PAGE as usize;
+        let theirs =
+            Select::from(Table::Identities).filter(Filter::Starts("source_key", format!("{source}/")));
+        let mut pages = Pages::<Identity>::of(theirs, PAGE);
+        while let Some(page) = pages.next(tx, self.tenant()).await? {
             for stored in page {
-                after = Some(stored.value.id.to_string());
                 let key = stored.value.source_key.key.clone();
                 let Some(person) = self.followed(tx, stored).await? else { continue };
                 let known = known_by(&person.value, source, &key, None);
                 let cohorts = guard::cohorts_of(contract, &known).filter(|cohort| hit.contains_key(cohort));
                 cohorts.for_each(|cohort| *of.entry(cohort).or_default() += 1);
             }
-            if !full {
-                return Ok(guard::cohorts(contract, hit, &of));
-            }
         }
+        Ok(guard::cohorts(contract, hit, &of))
     }
 
     /// That a delivery is one of before and would bring somebody back who has left since: an old file that is delivered once

@@ -14,7 +14,7 @@ use bailiwick_core::{
     resource::{ResourceType, SubjectType},
     system::Entitlement,
 };
-use bailiwick_store::{Select, Table, select};
+use bailiwick_store::{Pages, Select, Table, select};
 use serde::{Deserialize, Serialize};
 
 use crate::{Engine, Result, catalogue::compile, configure::current};
@@ -83,12 +83,9 @@ impl Engine {
         let then =
             compile(&self.parts.compiled, &integrations, &entitlements, files, (&subjects, &resources))?;
         let (mut before, mut after) = (now.policies.bulk(), then.bulk());
-        let (mut found, mut last) = (Simulation::default(), None);
-        loop {
-            let page = Select::from(Table::Identities).page(last.take(), PAGE);
-            let people = select::<Identity>(&mut *tx, self.tenant(), page).await?;
-            let full = people.len() == PAGE as usize;
-            last = people.last().map(|stored| stored.value.id.to_string());
+        let mut found = Simulation::default();
+        let mut pages = Pages::<Identity>::of(Select::from(Table::Identities), PAGE);
+        while let Some(people) = pages.next(&mut *tx, self.tenant()).await? {
             // What integrations hold is not decided by policies of access.
             for one in
                 people.iter().map(|stored| &stored.value).filter(|i| i.kind != IdentityKind::Integration)
@@ -105,10 +102,8 @@ impl Engine {
                     holds(after.holds(kind, &one.attributes)),
                 );
             }
-            if !full {
-                return Ok(found);
-            }
         }
+        Ok(found)
     }
 }
 

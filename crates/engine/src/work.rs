@@ -11,7 +11,7 @@ use bailiwick_core::{
     integration::{Integration, Role},
     time::Timestamp,
 };
-use bailiwick_store::{NewWork, StoreError, Tx, Work, entities::Run, select};
+use bailiwick_store::{NewWork, Pages, StoreError, Tx, Work, entities::Run};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -519,18 +519,13 @@ impl Engine {
         let told: Vec<_> = Shut::CODES.map(|code| (code, waiting(&integration.name))).into();
         let closed = self.close_findings(tx, &told).await?;
         tx.write(self.tenant(), closed, self.entropy()).await?;
-        let mut after = None;
-        loop {
-            let asked = Run::under_way_on(system).page(after.take(), TAKE);
-            let runs = select::<Run>(tx, self.tenant(), asked).await?;
+        let mut pages = Pages::<Run>::of(Run::under_way_on(system), TAKE);
+        while let Some(runs) = pages.next(tx, self.tenant()).await? {
             let lane = |run: &Run| Job::Apply { run: run.id }.lane(Some(run.identity), Some(system), now);
             let lanes: Vec<String> = runs.iter().map(|stored| lane(&stored.value)).collect();
             tx.wake(self.tenant(), &lanes, now.as_millisecond()).await?;
-            match runs.last().filter(|_| runs.len() == TAKE as usize) {
-                Some(last) => after = Some(last.value.id.to_string()),
-                None => return Ok(()),
-            }
         }
+        Ok(())
     }
 
     /// Enqueues jobs, each with its lane's identity and system.

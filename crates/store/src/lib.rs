@@ -41,5 +41,5 @@ pub use seam::{Bell, Entry, Filter, LogHead, NewWork, Outline, Outlines, Select,
 pub use sqlite::snapshot;
 pub use state::{Deviation, How, deviations};
 pub use table::{KeyKind, KeyValue, Row, Table};
-pub use typed::{Stored, get, select};
+pub use typed::{Pages, Stored, get, select};
 pub use update::{Ready, Update, Write};

@@ -2,13 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use bailiwick_core::{account::Account, audit::Entry, id::SystemName};
-use bailiwick_store::{Filter, Select, Table, select};
+use bailiwick_core::{audit::Entry, id::SystemName};
 
-use crate::{Engine, Result};
-
-/// How many accounts are read at a time.
-const PAGE: u32 = 2_048;
+use crate::{Engine, Result, reconcile::accounts_on};
 
 impl Engine {
     /// Gives entries with a name and no id the id of the account that the hub knows by that name, if it knows one alone.
@@ -25,18 +21,12 @@ impl Engine {
             return Ok(());
         }
         let mut tx = self.read().await?;
-        let mut after = None;
-        loop {
-            let asked = Select::from(Table::Accounts).filter(Filter::Is("system", system.as_str().into()));
-            let page = select::<Account>(&mut *tx, self.tenant(), asked.page(after, PAGE)).await?;
+        let mut pages = accounts_on(system);
+        while let Some(page) = pages.next(&mut *tx, self.tenant()).await? {
             for account in page.iter().map(|stored| &stored.value) {
                 if let Some(ids) = wanted.get_mut(&account.username) {
                     ids.push(account.external_id.clone());
                 }
-            }
-            match page.last() {
-                Some(last) if page.len() == PAGE as usize => after = Some(last.value.id.to_string()),
-                Some(_) | None => break,
             }
         }
         for entry in entries.iter_mut().filter(named) {

@@ -14,7 +14,7 @@ use bailiwick_core::{
 use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, select};
 
 use super::{
-    CHUNK, Comparing, Gone, Reconciled, Shown,
+    CHUNK, Comparing, Gone, Reconciled, Shown, accounts_on,
     classes::{Judged, Room, Seen, words},
     keep::Keep,
 };
@@ -227,21 +227,12 @@ impl Engine {
                 }
             }
             Gone::All(is_missing) => {
-                let mut after = None;
-                loop {
-                    let page = Select::from(Table::Accounts)
-                        .filter(Filter::Is("system", comparing.system.as_str().into()))
-                        .page(after.take(), CHUNK as u32);
-                    let rows = select::<Account>(tx, self.tenant(), page).await?;
-                    let full = rows.len() == CHUNK;
+                let mut pages = accounts_on(comparing.system);
+                while let Some(rows) = pages.next(tx, self.tenant()).await? {
                     for stored in rows {
-                        after = Some(stored.value.id.to_string());
                         if is_missing(&stored.value.external_id) {
                             self.write_one_gone(tx, comparing, stored, report, room).await?;
                         }
-                    }
-                    if !full {
-                        break;
                     }
                 }
             }

@@ -25,7 +25,7 @@ use std::{
 use bailiwick_connector::{Connector, Line, Object, ObjectState};
 use bailiwick_core::{
     access::AccessClass,
-    account::AccountState,
+    account::{Account, AccountState},
     difference::Reconciling,
     digest::Digest,
     id::{EntitlementName, SystemName},
@@ -36,7 +36,7 @@ use bailiwick_core::{
     time::{SignedDuration, Timestamp},
 };
 use bailiwick_store::{
-    Stored,
+    Filter, Pages, Select, Stored, Table,
     entities::{Membership, Reading, Since},
     get,
 };
@@ -332,4 +332,12 @@ fn basis(
         Some(shared) => Digest::of_value(&(rests_on, shared)),
         None => Digest::of_value(&rests_on),
     }
+}
+
+/// All that is known of the accounts on a system.
+pub(crate) fn accounts_on(system: &SystemName) -> Pages<Account> {
+    Pages::of(
+        Select::from(Table::Accounts).filter(Filter::Is("system", system.as_str().into())),
+        CHUNK as u32,
+    )
 }

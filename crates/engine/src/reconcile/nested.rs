@@ -12,7 +12,7 @@ use bailiwick_core::{
     nesting::{Around, Inside},
     record::RecordKind,
 };
-use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, entities::NestedGroup, get, select};
+use bailiwick_store::{Filter, Pages, Select, Table, Tx, Update, entities::NestedGroup, get};
 
 use super::{CHUNK, Comparing, news::Heard, survey::sorted};
 use crate::{Engine, Result, finding::Wrong};
@@ -101,33 +101,19 @@ impl Nested {
 impl Engine {
     /// What was known of them before.
     pub(super) async fn known_nested(&self, comparing: &Comparing<'_>) -> Result<Lying> {
-        let (mut lying, mut after) = (Lying::default(), None);
+        let mut lying = Lying::default();
         let mut tx = self.read().await?;
-        loop {
-            let page = self.nested_page(&mut *tx, comparing, after.take()).await?;
-            let full = page.len() == PAGE as usize;
+        let theirs =
+            Select::from(Table::NestedGroups).filter(Filter::Is("system", comparing.system.as_str().into()));
+        let mut pages = Pages::<NestedGroup>::of(theirs, PAGE);
+        while let Some(page) = pages.next(&mut *tx, self.tenant()).await? {
             for nested in page.into_iter().map(|stored| stored.value) {
-                after = Some(NestedGroup::key_of(&nested.system, &nested.group));
                 let place = place(&nested.label, &nested.inside);
                 let known = Known { members: Digest::of_value(&nested.members), place };
                 lying.known.insert(nested.group, known);
             }
-            if !full {
-                return Ok(lying);
-            }
         }
-    }
-
-    async fn nested_page(
-        &self,
-        tx: &mut dyn Tx,
-        comparing: &Comparing<'_>,
-        after: Option<String>,
-    ) -> Result<Vec<Stored<NestedGroup>>> {
-        let page = Select::from(Table::NestedGroups)
-            .filter(Filter::Is("system", comparing.system.as_str().into()))
-            .page(after, PAGE);
-        Ok(select(tx, self.tenant(), page).await?)
+        Ok(lying)
     }
 
     /// What is known of them from now on, once all groups were shown. `label` says what a group is called.

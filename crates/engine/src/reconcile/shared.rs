@@ -2,13 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bailiwick_core::{
-    account::Account,
-    identity::{Identity, Lifecycle},
-};
+use bailiwick_core::identity::{Identity, Lifecycle};
 use bailiwick_store::{Filter, Select, Table, Tx, Update, select};
 
-use super::{CHUNK, Comparing, accounts::UNMANAGED};
+use super::{Comparing, accounts::UNMANAGED, accounts_on};
 use crate::{Engine, Result, finding::Wrong};
 
 /// The finding that nobody looks after accounts that several use.
@@ -81,22 +78,15 @@ impl Engine {
 
     /// Closes the findings about accounts of nobody that are declared as shared.
     async fn managed_now(&self, tx: &mut dyn Tx, comparing: &Comparing<'_>) -> Result<Vec<Update>> {
-        let (mut updates, mut after) = (Vec::new(), None);
-        loop {
-            let page = Select::from(Table::Accounts)
-                .filter(Filter::Is("system", comparing.system.as_str().into()))
-                .page(after.take(), CHUNK as u32);
-            let rows = select::<Account>(tx, self.tenant(), page).await?;
-            let full = rows.len() == CHUNK;
-            after = rows.last().map(|stored| stored.value.id.to_string());
+        let mut updates = Vec::new();
+        let mut pages = accounts_on(comparing.system);
+        while let Some(rows) = pages.next(tx, self.tenant()).await? {
             let shared = rows.into_iter().map(|stored| stored.value).filter(|account| {
                 account.identity.is_none() && comparing.rules.shared.contains_key(&account.username)
             });
             let mended: Vec<_> = shared.map(|account| (UNMANAGED, account.id.to_string())).collect();
             updates.extend(self.close_findings(tx, &mended).await?);
-            if !full {
-                return Ok(updates);
-            }
         }
+        Ok(updates)
     }
 }

@@ -9,19 +9,14 @@ use std::{
 
 use bailiwick_connector::{ErrorKind, Listing, News, Object};
 use bailiwick_core::{
-    account::Account,
     digest::Digest,
     id::{EntitlementName, SystemName},
     index::{Index, Match},
     nesting::Nesting,
 };
-use bailiwick_store::{
-    Filter, Select, Table,
-    entities::{Membership, Since},
-    select,
-};
+use bailiwick_store::entities::{Membership, Since};
 
-use super::{CHUNK, Comparing, Found, Gone, How, PAGE, Reconciled, Shown, nested::Lying};
+use super::{Comparing, Found, Gone, How, PAGE, Reconciled, Shown, accounts_on, nested::Lying};
 use crate::{Engine, Result, observe::shown_digest};
 
 /// What reading a system gave so far.
@@ -129,23 +124,14 @@ impl Engine {
     /// by page. `numbered` are the entitlements that a listing shows, ascending.
     pub async fn expected(&self, system: &SystemName, numbered: &[EntitlementName]) -> Result<Index> {
         let mut index = Index::default();
-        let mut after = None;
         let mut tx = self.read().await?;
-        loop {
-            let page = Select::from(Table::Accounts)
-                .filter(Filter::Is("system", system.as_str().into()))
-                .page(after.take(), CHUNK as u32);
-            let rows = select::<Account>(&mut *tx, self.tenant(), page).await?;
-            let full = rows.len() == CHUNK;
+        let mut pages = accounts_on(system);
+        while let Some(rows) = pages.next(&mut *tx, self.tenant()).await? {
             for stored in rows {
                 let (id, mut state) = (stored.value.external_id, stored.value.state);
                 // Only what a listing shows is compared: licences, for one, are not in it.
                 state.entitlements.retain(|e| numbered.binary_search(e).is_ok());
                 index.expect(&id, &state.digest());
-                after = Some(stored.value.id.to_string());
-            }
-            if !full {
-                break;
             }
         }
         index.seal(numbered.len());

@@ -8,6 +8,7 @@
 pub mod gathered;
 pub mod image;
 pub mod log;
+pub mod parts;
 pub mod postgres;
 pub mod queue;
 pub mod rows;
@@ -83,6 +84,9 @@ macro_rules! conformance {
             gathered:
                 what_is_gathered_looks_as_if_it_were_done_at_once
                 what_is_gathered_fails_as_a_whole;
+            parts:
+                parts_come_one_after_the_other_and_none_is_empty
+                parts_show_what_is_there_when_they_are_read;
             log:
                 an_entry_binds_the_rows_it_explains
                 indices_are_contiguous_in_order_of_writing
