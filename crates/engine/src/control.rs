@@ -82,7 +82,7 @@ impl Engine {
             updates.extend(self.close_finding(&mut *tx, UNPROVEN, &about(&killed.name, case)).await?);
         }
         tx.write(self.tenant(), updates, self.entropy()).await?;
-        self.close_case(&mut *tx, stored_case).await?;
+        self.settle_case(&mut *tx, case).await?;
         if let Some(killed) = &killed {
             self.end_sweep(&mut *tx, &killed.register.vendor).await?;
             self.wake_watches(&mut *tx, [killed.name.clone()]).await?;
@@ -123,9 +123,7 @@ impl Engine {
             };
             let opened = self.open_finding(&mut *tx, wrong).await?.into_iter().collect();
             tx.write(self.tenant(), opened, self.entropy()).await?;
-            if case.value.closed.is_some() {
-                self.reopen_case(&mut *tx, case).await?;
-            }
+            self.settle_case(&mut *tx, cell.case).await?;
         }
         tx.finish(self.tenant(), item).await?;
         Ok(tx.commit().await?)

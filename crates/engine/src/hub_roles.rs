@@ -132,7 +132,7 @@ impl Engine {
         let mut updates = vec![judged.replace(&cell, before.revision, self.entropy())];
         updates.extend(self.close_finding(tx, LAST, &ended.to_string()).await?);
         tx.write(self.tenant(), updates, self.entropy()).await?;
-        self.close_case(tx, case).await
+        self.settle_case(tx, case.value.id).await
     }
 }
 

@@ -68,6 +68,7 @@ mod review;
 mod scope_test;
 mod sequencer;
 mod session;
+mod settle;
 mod simulate;
 mod stay;
 mod task;

@@ -66,7 +66,7 @@ impl Engine {
                 changed |= self.judge_what_is_left(tx, &case.value, class, left).await?;
             }
             if changed {
-                self.close_case(tx, case).await?;
+                self.settle_case(tx, case.value.id).await?;
             }
         }
         Ok(())
@@ -110,7 +110,7 @@ impl Engine {
         for (person, left) in left {
             let Some(case) = self.latest_case(tx, person).await? else { continue };
             if self.judge_what_is_left(tx, &case.value, AccessClass::Automations, left).await? {
-                self.close_case(tx, case).await?;
+                self.settle_case(tx, case.value.id).await?;
             }
         }
         Ok(())

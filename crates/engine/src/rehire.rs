@@ -294,7 +294,7 @@ impl Engine {
         let identity = stored.value.identity;
         let cells = self.cells_on(tx, case, system).await?;
         let left = former(cells.iter().map(|cell| &cell.value));
-        self.close_case(tx, stored).await?;
+        self.settle_case(tx, case).await?;
         let who = get::<Identity>(tx, self.tenant(), &identity.to_string()).await?;
         // Who has left again waits for nothing; that case will be looked at by itself.
         let back = who.filter(|who| who.value.lifecycle.may_hold());

@@ -362,19 +362,6 @@ impl Engine {
         Ok(cells.iter().any(|cell| cell.value.system == *system && controlled(&cell.value)))
     }
 
-    /// Opens a case again that rested on what does not stand any more.
-    pub(crate) async fn reopen_case(&self, tx: &mut dyn Tx, stored: Stored<Case>) -> Result<()> {
-        let record = self
-            .record(RecordKind::CaseOpened, "verify")
-            .event(stored.value.event)
-            .identity(stored.value.identity)
-            .case(stored.value.id)
-            .fact("reopened", true);
-        let open = Case { closed: None, ..stored.value };
-        let update = Update::new(record).replace(&open, stored.revision, self.entropy());
-        Ok(tx.write(self.tenant(), vec![update], self.entropy()).await?)
-    }
-
     /// Reads back what was only attested on a system, because it can be read from now on.
     pub(crate) async fn read_what_was_attested(&self, tx: &mut dyn Tx, system: &SystemName) -> Result<()> {
         let there = Select::from(Table::Cells)

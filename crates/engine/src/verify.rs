@@ -17,7 +17,7 @@ use bailiwick_connector::ConnectorError;
 use bailiwick_core::{
     access::AccessClass,
     account::Account,
-    case::{Case, Cell, closes},
+    case::{Case, Cell},
     digest::Digest,
     drill::Drill,
     event::EventKind,
@@ -47,6 +47,7 @@ use crate::{
     control::with_control,
     doors::{self, BEGINS_MS, Back, What},
     finding::Wrong,
+    settle::turn_of,
     work::backoff_ms,
 };
 
@@ -149,11 +150,13 @@ impl Engine {
         let mut patience = Box::pin(tokio::time::sleep(patience));
         let lost = |e| EngineError::Inconsistent(format!("a reading ended abnormally: {e}"));
         loop {
-            let seen = match doors::back(under_way, &mut patience).await.map_err(lost)? {
+            let mut seen = match doors::back(under_way, &mut patience).await.map_err(lost)? {
                 Back::Some(seen) => seen,
                 Back::All => return Ok(true),
                 Back::NotYet => return Ok(false),
             };
+            // Two nodes that settle the same cases wait for each other in the same order.
+            seen.sort_by_key(|one| one.task.case.map(turn_of));
             if self.conclude_group(catalogue, &seen).await.is_err() {
                 for one in &seen {
                     let outcome = self.conclude_group(catalogue, std::slice::from_ref(one)).await;
@@ -410,7 +413,7 @@ impl Engine {
         if let Some(attested) = &task.attested {
             self.stands(tx, catalogue, &task.run, &task.row, attested).await?;
         }
-        self.close_case(tx, stored_case).await?;
+        self.settle_case(tx, case).await?;
         match next {
             Some(due) => Ok(tx.postpone(self.tenant(), &task.item, due.as_millisecond(), false).await?),
             None => {
@@ -485,36 +488,6 @@ impl Engine {
             }
         }
         Ok(Some(later(now, RECHECK_MS)))
-    }
-
-    pub(crate) async fn close_case(&self, tx: &mut dyn Tx, stored: Stored<Case>) -> Result<()> {
-        let now = self.now();
-        let id = stored.value.id;
-        // Of two who conclude the last cells at the same time, neither would see those of the other.
-        tx.lock(&format!("case/{:02x}", id.as_bytes()[15]), "verify", now.as_millisecond(), 0).await?;
-        let mine = Select::from(Table::Cells).filter(Filter::Is("case_id", id.to_string().into()));
-        let cells: Vec<Cell> =
-            select::<Cell>(tx, self.tenant(), mine).await?.into_iter().map(|s| s.value).collect();
-        let theirs = Select::from(Table::Accounts)
-            .filter(Filter::Is("identity", stored.value.identity.to_string().into()));
-        let accounts = select::<Account>(tx, self.tenant(), theirs).await?;
-        // Every system where the identity was ever seen has its cells.
-        let all_seen = accounts.iter().all(|a| cells.iter().any(|c| c.system == a.value.system));
-        if stored.value.closed.is_some() {
-            return if closes(&cells, now) { Ok(()) } else { self.reopen_case(tx, stored).await };
-        }
-        if !all_seen || !closes(&cells, now) {
-            return Ok(());
-        }
-        let record = self
-            .record(RecordKind::CaseClosed, "verify")
-            .event(stored.value.event)
-            .identity(stored.value.identity)
-            .case(id)
-            .fact("cells", cells.len());
-        let closed = Case { closed: Some(now), ..stored.value };
-        let update = Update::new(record).replace(&closed, stored.revision, self.entropy());
-        Ok(tx.write(self.tenant(), vec![update], self.entropy()).await?)
     }
 }
 

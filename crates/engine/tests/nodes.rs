@@ -5,10 +5,14 @@
 mod world;
 
 use bailiwick_core::{
-    id::Tenant,
+    access::AccessClass,
+    automation::{Automation, AutomationKind},
+    control::Acceptance,
+    id::{AutomationName, SystemName, Tenant},
     record::{Actor, Record, RecordKind},
     time::SignedDuration,
 };
+use bailiwick_engine::Configuration;
 use bailiwick_lab::Behaviour;
 use bailiwick_store::{
     Table, Update,
@@ -72,6 +76,59 @@ async fn a_plan_that_nobody_ended_is_ended_by_whoever_reads_back() {
     world.tamper(Update::new(record).replace(&open, stored.revision, &*world.dice)).await;
     world.quiet().await;
     assert!(ended(&world).await.is_some(), "it stays under way for ever");
+}
+
+/// One node writes that something is left while another concludes that nothing is, and neither sees what the other writes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_case_is_not_closed_beside_somebody_who_writes_that_something_is_left() {
+    let Some(address) = bailiwick_store::testkit::postgres::database().await else { return };
+    let store = bailiwick_store::open(&address).await.unwrap();
+    let mut world = World::on(store, 3, &[("chat", &[])]).await;
+    let unseen = |c: &mut Configuration| {
+        c.systems[0].classes.insert(AccessClass::OauthConsents);
+    };
+    world.configure_with(unseen).await;
+    world.quiet().await;
+    let others = ["2,Bob,bob@x.test,Finance,,active", "3,Cyd,cyd@x.test,Finance,,active"];
+    for ann in ["1,Ann,ann@x.test,Finance,,active", "1,Ann,ann@x.test,Finance,2026-01-01,left"] {
+        world.deliver(&[ann, others[0], others[1]]).await.unwrap();
+        world.quiet().await;
+    }
+    let case = world.cases().await[0].id;
+    let approver = world.operator("approver", Some("hr/3")).await;
+    let second = world.second();
+    let (reached, open) = world.faults.before_settling();
+    // Ann is named as the one who answers for an automation, and she has left.
+    let left = world.reconfigure(|c| {
+        unseen(c);
+        c.automations.push(Automation {
+            name: AutomationName::new("tickets").unwrap(),
+            title: "chat rule 12".into(),
+            kind: AutomationKind::TicketRule,
+            from: "object chat/ticket".parse().unwrap(),
+            to: "entitlement chat/finance".parse().unwrap(),
+            by_person: false,
+            owner: Some("hr/1".into()),
+        });
+    });
+    let chat = SystemName::new("chat").unwrap();
+    let until = world.clock().saturating_add(SignedDuration::from_hours(24 * 10)).unwrap();
+    let control = Acceptance {
+        owner: "hr/2".into(),
+        until: until.to_string()[..10].parse().unwrap(),
+        reason: "the vendor's report".into(),
+    };
+    let concluded = async {
+        reached.acquire().await.unwrap().forget();
+        let class = AccessClass::OauthConsents;
+        let (_, closed) = second.accept_control(case, &chat, class, &control, &approver).await.unwrap();
+        open.close();
+        closed
+    };
+    let (_, closed) = tokio::join!(left, concluded);
+    assert!(closed, "nothing else was to be seen then");
+    assert_eq!(world.cells().await["bailiwick/automations"], "residual");
+    assert_eq!(world.open_cases().await, 1, "it is closed, and something is left");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -105,10 +105,7 @@ impl Engine {
         }
         let update = self.doubt("audit", cell, doubted);
         tx.write(self.tenant(), vec![update], self.entropy()).await?;
-        match case.value.closed {
-            Some(_) => self.reopen_case(tx, case).await,
-            None => Ok(()),
-        }
+        self.settle_case(tx, case.value.id).await
     }
 
     /// The last case of somebody.

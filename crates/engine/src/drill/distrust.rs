@@ -15,7 +15,7 @@ use bailiwick_core::{
 };
 use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, Work, get, select};
 
-use crate::{Engine, Haste, Job, Result};
+use crate::{Engine, Haste, Job, Result, settle::turn_of};
 
 /// How many cells are gone through at a time.
 const PAGE: u32 = 256;
@@ -50,11 +50,10 @@ impl Engine {
             }
         }
         tx.write(self.tenant(), updates, self.entropy()).await?;
+        let mut doubted: Vec<CaseId> = doubted.into_iter().collect();
+        doubted.sort_by_key(|case| turn_of(*case));
         for case in doubted {
-            let stored = get::<Case>(&mut *tx, self.tenant(), &case.to_string()).await?;
-            if let Some(closed) = stored.filter(|stored| stored.value.closed.is_some()) {
-                self.reopen_case(&mut *tx, closed).await?;
-            }
+            self.settle_case(&mut *tx, case).await?;
         }
         if last.is_some() {
             let next = Job::Distrust { system: system.clone(), after: last };

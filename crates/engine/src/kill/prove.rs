@@ -181,7 +181,7 @@ impl Engine {
         updates.extend(self.tell(&mut *tx, &killing, &cell).await?);
         tx.write(self.tenant(), updates, self.entropy()).await?;
         let vendor = killing.integration.register.vendor.clone();
-        self.close_case(&mut *tx, killing.case).await?;
+        self.settle_case(&mut *tx, killing.case.value.id).await?;
         self.end_sweep(&mut *tx, &vendor).await?;
         if matches!(cell.verdict, Verdict::Removed) {
             // Who left and answered for it may have waited for this.
