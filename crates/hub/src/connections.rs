@@ -1,7 +1,7 @@
 //! Connections of those who call: taken in, secured, and ended.
 //!
 //! Promises: at most so many at a time, the rest wait outside; who says nothing, or says it too slowly, is not waited
-//! for; whoever shakes hands holds nobody else up; on a stop requests are answered and connections end within the
+//! for, nor is who does not read the answer; whoever shakes hands holds nobody else up; on a stop requests are answered and connections end within the
 //! patience for it. HTTP/1.1 only: what is served here has few large pages and no need for streams beside each other.
 
 mod tls;
@@ -21,6 +21,7 @@ use tokio::{
     task::JoinSet,
     time::{MissedTickBehavior, interval, timeout},
 };
+use tokio_io_timeout::TimeoutStream;
 
 pub use self::tls::{Certificates, TlsFiles};
 
@@ -33,6 +34,8 @@ pub struct Patience {
     pub handshake: Duration,
     /// Until the head of a request is there, and between two requests.
     pub head: Duration,
+    /// Until somebody has read a part of an answer that is more than fits on the way.
+    pub reading: Duration,
     /// Until connections have ended on a stop.
     pub ending: Duration,
     /// After so long it is looked whether there is another certificate.
@@ -45,6 +48,7 @@ impl Default for Patience {
             most: 4_096,
             handshake: Duration::from_secs(10),
             head: Duration::from_secs(20),
+            reading: Duration::from_secs(60),
             ending: Duration::from_secs(30),
             renewal: Duration::from_secs(60),
         }
@@ -115,6 +119,9 @@ async fn connected(
 ) {
     // Answers are written whole; waiting for more of them gains nothing.
     let _ = stream.set_nodelay(true);
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(patience.reading));
+    let stream = Box::pin(stream);
     match certificates {
         None => requests(stream, router, patience, stop).await,
         Some(certificates) => match timeout(patience.handshake, certificates.accept(stream)).await {

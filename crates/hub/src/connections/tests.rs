@@ -13,9 +13,13 @@ const SHORT: Patience = Patience {
     most: 2,
     handshake: Duration::from_millis(100),
     head: Duration::from_millis(100),
+    reading: Duration::from_millis(100),
     ending: Duration::from_millis(500),
     renewal: Duration::from_millis(20),
 };
+
+/// More than fits on the way to somebody who does not read.
+const MUCH: usize = 64 << 20;
 
 struct Served {
     address: std::net::SocketAddr,
@@ -26,7 +30,8 @@ struct Served {
 async fn served(certificates: Option<Arc<Certificates>>, patience: Patience) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let router = Router::new().route("/", get(|| async { "here" }));
+    let much = || async { vec![b'x'; MUCH] };
+    let router = Router::new().route("/", get(|| async { "here" })).route("/much", get(much));
     let stop = watch::Sender::new(false);
     let task = tokio::spawn(serve(listener, certificates, router, patience, stop.subscribe()));
     Served { address, stop, task }
@@ -57,6 +62,27 @@ async fn who_is_slow_is_not_waited_for_and_takes_no_place() {
     let answer = said(&served, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
     assert!(answer.ends_with("here"), "{answer}");
     drop(silent);
+}
+
+/// Whoever asks for much and reads nothing of it would keep a place for ever.
+#[tokio::test]
+async fn who_does_not_read_is_not_waited_for_and_takes_no_place() {
+    let served = served(None, Patience { head: Duration::from_secs(3_600), ..SHORT }).await;
+    let mut deaf = Vec::new();
+    for _ in 0..SHORT.most {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        stream.write_all(b"GET /much HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        deaf.push(stream);
+    }
+    let answer = said(&served, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    assert!(answer.ends_with("here"), "{answer}");
+    // What was on the way is there, and no more.
+    let mut read = Vec::new();
+    let _ = deaf[0].read_to_end(&mut read).await;
+    assert!(read.len() < MUCH, "{}", read.len());
+    // Who reads gets all of it, however much that is.
+    let answer = said(&served, b"GET /much HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    assert!(answer.len() > MUCH, "{}", answer.len());
 }
 
 #[tokio::test]
