@@ -30,7 +30,7 @@ use bailiwick_store::{
 
 use crate::{
     Configuration, Engine, EngineError, Result, catalogue::validate, configure::current, finding::Wrong,
-    invite::OPERATOR,
+    invite::OPERATOR, turn::GOVERN,
 };
 
 /// The finding about a plan that cannot take effect yet.
@@ -68,6 +68,7 @@ struct Force {
 impl Engine {
     /// Puts in force every approved plan about the hub that can be, in order; gives them.
     pub(crate) async fn activate(&self, tx: &mut dyn Tx) -> Result<Vec<PlanId>> {
+        self.take_turn(tx, GOVERN).await?;
         let asked = Select::from(Table::Plans).filter(Filter::Is("state", "waiting".into()));
         let mut waiting = Vec::new();
         for stored in select::<PlanRow>(tx, self.tenant(), asked).await? {

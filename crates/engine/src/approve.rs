@@ -19,7 +19,7 @@ use bailiwick_store::{
     get, select,
 };
 
-use crate::{Engine, EngineError, Haste, Job, Result, factor::Given};
+use crate::{Engine, EngineError, Haste, Job, Result, factor::Given, turn::GOVERN};
 
 /// How long an approval by a rule can be used, milliseconds: it is used in the same transaction.
 const RULE_VALID_MS: i64 = 60_000;
@@ -139,10 +139,17 @@ impl Engine {
         by: &Operator,
         proof: Proof,
     ) -> Result<Decided> {
-        let catalogue = self.catalogue(tx).await?;
-        let Some(stored) = get::<PlanRow>(tx, self.tenant(), &id.to_string()).await? else {
+        let Some(asked) = get::<PlanRow>(tx, self.tenant(), &id.to_string()).await? else {
             return self.approve_ahead(tx, id, seen, by).await;
         };
+        let stored = match asked.value.plan.governs {
+            None => asked,
+            Some(_) => {
+                self.take_turn(tx, GOVERN).await?;
+                get(tx, self.tenant(), &id.to_string()).await?.unwrap_or(asked)
+            }
+        };
+        let catalogue = self.catalogue(tx).await?;
         let now = self.now();
         match &stored.value.state {
             PlanState::Drafted => {}

@@ -77,6 +77,7 @@ mod token;
 mod trace;
 mod transfer;
 mod trial;
+mod turn;
 mod undo;
 mod upkeep;
 mod verify;

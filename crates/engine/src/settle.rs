@@ -1,8 +1,7 @@
 //! Whether a case is closed: it follows from its cells, and from nothing else.
 //!
-//! Two nodes may write different cells of one case at the same time, and neither sees what the other writes. So whoever
-//! wrote one settles the case in the same transaction, one after the other: the second waits for the end of the first, and
-//! reads the case and all of its cells after that.
+//! Whoever wrote a cell settles its case in the same transaction and in turn, and reads the case and all of its cells after
+//! that.
 
 use bailiwick_core::{
     account::Account,
@@ -12,13 +11,13 @@ use bailiwick_core::{
 };
 use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, get, select};
 
-use crate::{Engine, Result};
+use crate::{Engine, Result, turn};
 
 impl Engine {
     /// Closes a case of which every cell is proven, and opens one again of which one is not.
     pub(crate) async fn settle_case(&self, tx: &mut dyn Tx, id: CaseId) -> Result<()> {
         let now = self.now();
-        tx.lock(&turn_of(id), "settle", now.as_millisecond(), 0).await?;
+        self.take_turn(tx, &turn::of_case(id)).await?;
         let Some(stored) = get::<Case>(tx, self.tenant(), &id.to_string()).await? else { return Ok(()) };
         let mine = Select::from(Table::Cells).filter(Filter::Is("case_id", id.to_string().into()));
         let cells: Vec<Cell> =
@@ -62,9 +61,4 @@ impl Engine {
         let update = Update::new(record).replace(&after, before.revision, self.entropy());
         Ok(tx.write(self.tenant(), vec![update], self.entropy()).await?)
     }
-}
-
-/// The turn that is taken to settle a case. Many cases share one; whoever takes several takes them in this order.
-pub(crate) fn turn_of(case: CaseId) -> String {
-    format!("case/{:02x}", case.as_bytes()[15])
 }

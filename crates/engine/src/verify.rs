@@ -47,7 +47,7 @@ use crate::{
     control::with_control,
     doors::{self, BEGINS_MS, Back, What},
     finding::Wrong,
-    settle::turn_of,
+    turn,
     work::backoff_ms,
 };
 
@@ -156,7 +156,7 @@ impl Engine {
                 Back::NotYet => return Ok(false),
             };
             // Two nodes that settle the same cases wait for each other in the same order.
-            seen.sort_by_key(|one| one.task.case.map(turn_of));
+            seen.sort_by_key(|one| one.task.case.map(turn::of_case));
             if self.conclude_group(catalogue, &seen).await.is_err() {
                 for one in &seen {
                     let outcome = self.conclude_group(catalogue, std::slice::from_ref(one)).await;

@@ -52,7 +52,10 @@ fn chat() -> IntegrationName {
 impl Scene {
     /// The feed is set up, the system `chat` is not.
     async fn new(seed: u64) -> Self {
-        let mut world = World::new(seed, &[("chat", &[])]).await;
+        Self::of(World::new(seed, &[("chat", &[])]).await).await
+    }
+
+    async fn of(mut world: World) -> Self {
         world.people = ("hr/1", "hr/2");
         world.configure_with(|c| c.integrations.retain(|i| i.name.as_str() != "chat")).await;
         world.quiet_before(SignedDuration::from_mins(2)).await;
@@ -247,6 +250,25 @@ async fn nobody_approves_what_is_theirs_and_no_one_person_opens_both_gates() {
     assert_eq!(scene.approve(second, &again).await, Err("approval-by-same-person"));
     scene.approve(second, &scene.governor).await.unwrap();
     assert_eq!(scene.shut().await, (None, None));
+}
+
+/// Of two approvals at the same moment on two nodes neither is there yet for the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_one_person_opens_both_gates_at_the_same_moment() {
+    let Some(address) = bailiwick_store::testkit::postgres::database().await else { return };
+    let store = bailiwick_store::open(&address).await.unwrap();
+    let scene = Scene::of(World::on(store, 8, &[("chat", &[])]).await).await;
+    let change = scene.ask(|_| {}).await;
+    let [first, second] = &change.waiting[..] else { panic!("{:?}", change.waiting) };
+    let (reached, open) = scene.world.faults.before_turn("govern");
+    let other = async {
+        reached.acquire().await.unwrap().forget();
+        let approved = scene.approve(second, &scene.architect).await;
+        open.close();
+        approved
+    };
+    let both = tokio::join!(scene.approve(first, &scene.architect), other);
+    assert_eq!(both, (Err("approval-by-same-person"), Ok(())));
 }
 
 #[tokio::test]

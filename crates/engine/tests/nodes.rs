@@ -97,7 +97,7 @@ async fn a_case_is_not_closed_beside_somebody_who_writes_that_something_is_left(
     let case = world.cases().await[0].id;
     let approver = world.operator("approver", Some("hr/3")).await;
     let second = world.second();
-    let (reached, open) = world.faults.before_settling();
+    let (reached, open) = world.faults.before_turn("case/");
     // Ann is named as the one who answers for an automation, and she has left.
     let left = world.reconfigure(|c| {
         unseen(c);

@@ -15,7 +15,7 @@ use bailiwick_core::{
 };
 use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, Work, get, select};
 
-use crate::{Engine, Haste, Job, Result, settle::turn_of};
+use crate::{Engine, Haste, Job, Result, turn};
 
 /// How many cells are gone through at a time.
 const PAGE: u32 = 256;
@@ -51,7 +51,7 @@ impl Engine {
         }
         tx.write(self.tenant(), updates, self.entropy()).await?;
         let mut doubted: Vec<CaseId> = doubted.into_iter().collect();
-        doubted.sort_by_key(|case| turn_of(*case));
+        doubted.sort_by_key(|case| turn::of_case(*case));
         for case in doubted {
             self.settle_case(&mut *tx, case).await?;
         }

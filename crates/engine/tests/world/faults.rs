@@ -37,8 +37,8 @@ pub struct Faults {
     hung: Mutex<Option<(String, Arc<Semaphore>)>>,
     /// What systems are still willing to make; without it they make everything.
     makes: Mutex<Option<Arc<Semaphore>>>,
-    /// Whoever is first to settle a case says so, and waits until the gate opens.
-    settles: Mutex<Option<(Arc<Semaphore>, Arc<Semaphore>)>>,
+    /// Whoever is first to take a turn of this kind says so, and waits until the gate opens.
+    turn: Mutex<Option<(&'static str, Arc<Semaphore>, Arc<Semaphore>)>>,
     way: Arc<Way>,
     /// A planted mistake: what was marked as sent is not known any more.
     forgets: Arc<AtomicBool>,
@@ -128,17 +128,17 @@ impl Faults {
         *self.hung.lock().unwrap() = Some((system.to_owned(), Arc::new(Semaphore::new(0))));
     }
 
-    /// Whoever is first to settle a case from now on waits before that. Gives what has a permit once that is so, and what
-    /// lets it go on when it is closed.
-    pub fn before_settling(&self) -> (Arc<Semaphore>, Arc<Semaphore>) {
-        let gate = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
-        *self.settles.lock().unwrap() = Some(gate.clone());
-        gate
+    /// Whoever is first to take a turn whose name begins so waits before that. Gives what has a permit once that is so, and
+    /// what lets it go on when it is closed.
+    pub fn before_turn(&self, name: &'static str) -> (Arc<Semaphore>, Arc<Semaphore>) {
+        let (reached, open) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+        *self.turn.lock().unwrap() = Some((name, reached.clone(), open.clone()));
+        (reached, open)
     }
 
-    async fn settling(&self, turn: &str) {
-        let gate = self.settles.lock().unwrap().take_if(|_| turn.starts_with("case/"));
-        if let Some((reached, open)) = gate {
+    async fn taking(&self, turn: &str) {
+        let gate = self.turn.lock().unwrap().take_if(|(name, ..)| turn.starts_with(*name));
+        if let Some((_, reached, open)) = gate {
             reached.add_permits(1);
             open.acquire().await.unwrap_err();
         }
@@ -476,7 +476,7 @@ impl Tx for BreakableTx {
 
     async fn lock(&mut self, name: &str, holder: &str, now: i64, ttl: i64) -> Result<Option<i64>> {
         alive(&self.faults).await?;
-        self.faults.settling(name).await;
+        self.faults.taking(name).await;
         self.inner.lock(name, holder, now, ttl).await
     }
 
