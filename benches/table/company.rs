@@ -5,7 +5,7 @@ use std::{fmt::Write as _, fs, path::Path};
 
 use bailiwick_lab::{Lab, Seed, SeedGroup};
 
-use crate::{hub::Hub, laboratory::faithful};
+use crate::{hub::Hub, laboratory::faithful, source::personnel};
 
 /// How large it is.
 pub struct Company {
@@ -49,13 +49,10 @@ impl Company {
     /// Tells a hub of all systems of a lab and looks at them; nobody is known yet.
     pub fn set_up(&self, hub: &Hub, lab: &str) {
         let systems: String = self.names().iter().map(|name| self.system(name, lab)).collect();
-        let attributes: String = self
-            .groups
-            .iter()
-            .map(|(what, _)| format!("{what} = {{ type = \"text\", required = true }}\n"))
-            .collect();
-        let columns: String = self.groups.iter().map(|(what, _)| format!(", {what} = \"{what}\"")).collect();
-        let source = SOURCE.replace("COLUMNS", &columns) + &attributes;
+        let groups = self.groups.iter().map(|(what, _)| (*what, *what));
+        let attributes: Vec<_> =
+            [("display_name", "name"), ("email", "email")].into_iter().chain(groups).collect();
+        let source = personnel(&attributes);
         hub.apply(&[("hr.toml", &source), ("systems.toml", &systems), ("rules.cedar", &self.rules())]);
         for name in self.names() {
             for (purpose, token) in [("write", "write"), ("verify", "read")] {
@@ -168,23 +165,3 @@ idempotency_header = "Idempotency-Key"
         text
     }
 }
-
-/// Who is there.
-const SOURCE: &str = r#"
-[integration.hr]
-purpose = "Who is there"
-owner = "hr/1"
-backup = "hr/2"
-boundary = "inside"
-vendor = "Hr Ltd"
-data_flows = ["people"]
-privilege_flows = ["all"]
-connector = "csv"
-endpoint = "file:feeds/hr"
-source = "hr"
-scope = ["list READ /{file}"]
-settings = { file = "current.csv", key = "id", columns = { display_name = "name", email = "email"COLUMNS } }
-[integration.hr.contract.attributes]
-display_name = { type = "text", required = true }
-email = { type = "text", required = true }
-"#;

@@ -33,6 +33,7 @@ mod row;
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../../crates/connectors/tests/support/slapd.rs"]
 mod slapd;
+mod source;
 mod turn;
 #[path = "../../crates/engine/tests/world/mod.rs"]
 mod world;

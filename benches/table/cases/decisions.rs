@@ -23,26 +23,11 @@ use crate::{
     measure::{Pairs, Spread, Watch},
     population::Dice,
     row::{Goal, Row, short},
+    source::personnel,
 };
 
-const CONFIGURATION: &str = r#"
-[integration.hr]
-purpose = "Who is there"
-owner = "hr/1"
-backup = "hr/2"
-boundary = "inside"
-vendor = "Hr Ltd"
-data_flows = ["people"]
-privilege_flows = ["all"]
-connector = "csv"
-endpoint = "file:feeds/hr"
-source = "hr"
-scope = ["list READ /{file}"]
-settings = { file = "current.csv", key = "id", columns = { display_name = "display_name", department = "department" } }
-[integration.hr.contract.attributes]
-display_name = { type = "text", required = true }
-department = { type = "text", required = true }
-
+/// Who asks, and what about.
+const ASKING: &str = r#"
 [integration.gateway]
 partner = true
 purpose = "Asks"
@@ -156,7 +141,8 @@ pub(super) fn policies(count: usize) -> String {
 
 fn apply(hub: &Hub, count: usize) {
     let actions: Vec<String> = (0..ACTIONS).map(|n| format!("\"a{n}\"")).collect();
-    let configuration = CONFIGURATION.replace("ACTIONS", &actions.join(", "));
+    let people = personnel(&[("display_name", "display_name"), ("department", "department")]);
+    let configuration = people + &ASKING.replace("ACTIONS", &actions.join(", "));
     hub.apply(&[("all.toml", &configuration), ("all.cedar", &policies(count))]);
 }
 

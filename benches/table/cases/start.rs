@@ -19,36 +19,19 @@ use crate::{
     hub::Hub,
     measure::{Pairs, Watch, wall},
     row::{Goal, Row, medians},
+    source::personnel,
 };
 
 const PAIRS: usize = 5;
-
-/// A source, and nothing that anybody could hold.
-const CONFIGURATION: &str = r#"
-[integration.hr]
-purpose = "Who is there"
-owner = "hr/1"
-backup = "hr/2"
-boundary = "inside"
-vendor = "Hr Ltd"
-data_flows = ["people"]
-privilege_flows = ["all"]
-connector = "csv"
-endpoint = "file:feeds/hr"
-source = "hr"
-scope = ["list READ /{file}"]
-settings = { file = "current.csv", key = "id", columns = { display_name = "display_name", department = "department" } }
-[integration.hr.contract.attributes]
-display_name = { type = "text", required = true }
-department = { type = "text", required = true }
-"#;
 
 /// The case.
 pub fn run(size: Size) -> Vec<Row> {
     let people = size.of(1_000_000);
     let folder = folder();
     let hub = Hub::start(folder.path());
-    hub.apply(&[("all.toml", CONFIGURATION)]);
+    // A source, and nothing that anybody could hold.
+    let source = personnel(&[("display_name", "display_name"), ("department", "department")]);
+    hub.apply(&[("all.toml", &source)]);
     let mut feed = String::from("id,display_name,department\n");
     for n in 0..people {
         writeln!(feed, "{n},Person {n},d{}", n % 20).unwrap();
