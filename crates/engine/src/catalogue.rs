@@ -242,6 +242,17 @@ pub(crate) fn compile(
     kept.load(&all, &vocabulary)
 }
 
+/// With which credentials systems are listed, the first that there is.
+const LISTING: [Purpose; 3] = [Purpose::Read, Purpose::Verify, Purpose::Write];
+
+const fn witness(purpose: Purpose) -> Witness {
+    match purpose {
+        Purpose::Verify => Witness::Independent,
+        Purpose::Read => Witness::Reader,
+        Purpose::Write | Purpose::KillWrite | Purpose::KillRead | Purpose::KillVerify => Witness::Writer,
+    }
+}
+
 impl Engine {
     /// What is declared now. Reads the declaring tables and compiles them only when they differ from the last time.
     pub async fn catalogue(&self, tx: &mut dyn Tx) -> Result<Arc<Catalogue>> {
@@ -393,19 +404,19 @@ impl Engine {
     /// A line for listing and looking: with the reader's credential, or else the verifier's, or else the
     /// writer's, on which nothing is written all the same.
     pub(crate) fn reading(&self, catalogue: &Catalogue, integration: &Integration) -> Line {
-        self.first_of(catalogue, integration, [Purpose::Read, Purpose::Verify, Purpose::Write]).0
+        self.first_of(catalogue, integration, LISTING).0
+    }
+
+    /// With whose credential systems are listed.
+    pub(crate) fn listing_witness(&self, catalogue: &Catalogue, integration: &Integration) -> Witness {
+        witness(self.first_of(catalogue, integration, LISTING).1)
     }
 
     /// A line for reading back, with the verifier's own credential where there is one, and whose it is.
     pub(crate) fn witnessing(&self, catalogue: &Catalogue, integration: &Integration) -> (Line, Witness) {
         let (line, purpose) =
             self.first_of(catalogue, integration, [Purpose::Verify, Purpose::Read, Purpose::Write]);
-        let witness = match purpose {
-            Purpose::Verify => Witness::Independent,
-            Purpose::Read => Witness::Reader,
-            Purpose::Write | Purpose::KillWrite | Purpose::KillRead | Purpose::KillVerify => Witness::Writer,
-        };
-        (line, witness)
+        (line, witness(purpose))
     }
 
     /// A line for reading with the first of the credentials that there is.

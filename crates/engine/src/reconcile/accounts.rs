@@ -15,6 +15,7 @@ use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, select};
 
 use super::{
     CHUNK, Comparing, Gone, Reconciled, Shown, accounts_on,
+    again::Again,
     classes::{Judged, Room, Seen, words},
     keep::Keep,
 };
@@ -48,7 +49,8 @@ impl Engine {
         let markers = shown.iter().filter_map(|one| one.marker.clone());
         let owners = self.owners(tx, theirs, markers).await?;
         let mut bulk = comparing.catalogue.policies.bulk();
-        let (mut updates, mut drifted, mut kept) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut updates, mut drifted, mut kept, mut again) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for one in shown {
             let stored = known.get(&one.external_id);
             if stored.is_some_and(|s| s.value.seen > comparing.began) {
@@ -99,6 +101,7 @@ impl Engine {
                 }
             }
             let Some(identity) = identity else { continue };
+            again.extend(Again::of(comparing, identity, &account, &differences));
             match Keep::of(comparing, identity, &differences) {
                 Some(keep) => kept.push(keep),
                 None => {
@@ -108,6 +111,9 @@ impl Engine {
             }
         }
         tx.write(self.tenant(), updates, self.entropy()).await?;
+        for again in again {
+            self.seen_again(tx, comparing, again).await?;
+        }
         for keep in kept {
             self.ask_to_keep(tx, keep).await?;
         }

@@ -7,6 +7,7 @@
 //! mends what made it look so. Nothing is mended here. What was shown only in part proves nothing.
 
 mod accounts;
+mod again;
 mod classes;
 mod keep;
 mod learn;

@@ -38,13 +38,16 @@ pub struct Faults {
     /// What systems are still willing to make; without it they make everything.
     makes: Mutex<Option<Arc<Semaphore>>>,
     /// Whoever is first to take a turn of this kind says so, and waits until the gate opens.
-    turn: Mutex<Option<(&'static str, Arc<Semaphore>, Arc<Semaphore>)>>,
+    turn: Mutex<Option<(&'static str, Gate)>>,
     way: Arc<Way>,
     /// A planted mistake: what was marked as sent is not known any more.
     forgets: Arc<AtomicBool>,
     /// Of nobody it is known what they are as of, so that every record is read.
     reads_all: AtomicBool,
 }
+
+/// What has a permit once somebody waits, and what lets them go on when it is closed.
+pub type Gate = (Arc<Semaphore>, Arc<Semaphore>);
 
 /// The way to the systems, the same for all processes.
 #[derive(Default)]
@@ -130,15 +133,15 @@ impl Faults {
 
     /// Whoever is first to take a turn whose name begins so waits before that. Gives what has a permit once that is so, and
     /// what lets it go on when it is closed.
-    pub fn before_turn(&self, name: &'static str) -> (Arc<Semaphore>, Arc<Semaphore>) {
-        let (reached, open) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
-        *self.turn.lock().unwrap() = Some((name, reached.clone(), open.clone()));
-        (reached, open)
+    pub fn before_turn(&self, name: &'static str) -> Gate {
+        let gate = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+        *self.turn.lock().unwrap() = Some((name, gate.clone()));
+        gate
     }
 
     async fn taking(&self, turn: &str) {
-        let gate = self.turn.lock().unwrap().take_if(|(name, ..)| turn.starts_with(*name));
-        if let Some((_, reached, open)) = gate {
+        let gate = self.turn.lock().unwrap().take_if(|(name, _)| turn.starts_with(*name));
+        if let Some((_, (reached, open))) = gate {
             reached.add_permits(1);
             open.acquire().await.unwrap_err();
         }

@@ -1,0 +1,125 @@
+//! Access of somebody who has left that is seen again, after it was proven to be gone.
+//!
+//! It is put back like every difference. But what their case says is not so any more: the cell says what was seen, so that
+//! the case is open until reading back shows every class of access to be gone again. Where nothing can be planned, it
+//! stays open.
+
+use std::collections::BTreeMap;
+
+use bailiwick_core::{
+    access::AccessClass,
+    account::Account,
+    case::{Case, Cell},
+    difference::{Aspect, Class},
+    id::{AccountId, IdentityId, SystemName},
+    record::RecordKind,
+    verify::Verdict,
+};
+use bailiwick_store::{Filter, Select, Table, Tx, Update, entities::Run, get, select};
+
+use super::{Comparing, classes::Judged};
+use crate::{Engine, Haste, Job, Result, apply::later, verify::RECHECK_MS};
+
+/// What was seen again on an account of somebody who has left, by class.
+pub(super) struct Again {
+    identity: IdentityId,
+    account: AccountId,
+    seen: BTreeMap<AccessClass, Vec<String>>,
+}
+
+impl Again {
+    /// What of the differences of an account is that.
+    pub(super) fn of(
+        comparing: &Comparing<'_>,
+        identity: IdentityId,
+        account: &Account,
+        differences: &[Judged],
+    ) -> Option<Self> {
+        let mut seen: BTreeMap<AccessClass, Vec<String>> = BTreeMap::new();
+        for one in differences.iter().filter(|one| one.difference.class == Class::Ghost) {
+            let (class, what) = match &one.difference.aspect {
+                Aspect::Account => (AccessClass::PrimaryAccount, account.username.clone()),
+                Aspect::Entitlement(name) => match comparing.catalogue.entitlements.get(name) {
+                    Some(entitlement) => (entitlement.class, entitlement.label.clone()),
+                    None => continue,
+                },
+                Aspect::Use | Aspect::Attribute(_) => continue,
+            };
+            seen.entry(class).or_default().push(what);
+        }
+        (!seen.is_empty()).then_some(Self { identity, account: account.id, seen })
+    }
+}
+
+impl Engine {
+    /// Writes it into the case of whoever left, which is open again by that.
+    pub(super) async fn seen_again(
+        &self,
+        tx: &mut dyn Tx,
+        comparing: &Comparing<'_>,
+        again: Again,
+    ) -> Result<()> {
+        let Some(case) = self.latest_case(tx, again.identity).await?.map(|stored| stored.value) else {
+            return Ok(());
+        };
+        if !self.is_of_a_leaver(tx, case.id).await? {
+            return Ok(());
+        }
+        let system = comparing.system;
+        let witness = self.listing_witness(comparing.catalogue, comparing.integration);
+        let mut updates = Vec::new();
+        for (class, what) in again.seen {
+            let verdict = Verdict::Residual { what };
+            let before = get::<Cell>(tx, self.tenant(), &Cell::key_of(case.id, system, class)).await?;
+            if before.as_ref().is_some_and(|before| before.value.verdict == verdict) {
+                continue;
+            }
+            let known = before.as_ref().map(|before| &before.value);
+            let cell = Cell {
+                case: case.id,
+                system: system.clone(),
+                class,
+                account: known.map_or(again.account, |cell| cell.account),
+                verdict,
+                at: self.now(),
+                method: "listing".into(),
+                witness: Some(witness),
+                answer: None,
+                tried: known.map_or(0, |cell| cell.tried),
+            };
+            let update = Update::new(self.seen_again_record(&case, &cell));
+            updates.push(match before {
+                Some(before) => update.replace(&cell, before.revision, self.entropy()),
+                None => update.insert(&cell, self.entropy()),
+            });
+        }
+        if updates.is_empty() {
+            return Ok(());
+        }
+        tx.write(self.tenant(), updates, self.entropy()).await?;
+        self.settle_case(tx, case.id).await?;
+        self.read_again(tx, &case, system).await
+    }
+
+    fn seen_again_record(&self, case: &Case, cell: &Cell) -> bailiwick_core::record::Record {
+        self.record(RecordKind::Verified, "reconcile")
+            .identity(case.identity)
+            .case(case.id)
+            .fact("class", cell.class)
+            .fact("method", &cell.method)
+            .fact("system", &cell.system)
+            .fact("verdict", cell.verdict.name())
+    }
+
+    /// Reads back later whatever comes of it: what is carried out meanwhile is read back by itself, and then this is not.
+    async fn read_again(&self, tx: &mut dyn Tx, case: &Case, system: &SystemName) -> Result<()> {
+        let theirs = Select::from(Table::Runs)
+            .filter(Filter::Is("identity", case.identity.to_string().into()))
+            .filter(Filter::Is("system", system.as_str().into()));
+        let Some(run) = select::<Run>(tx, self.tenant(), theirs).await?.pop() else { return Ok(()) };
+        let (run, now) = (run.value, self.now());
+        let job = Job::Verify { run: run.id, plan: run.plan, case: Some(case.id), changed: now };
+        let due = later(now, RECHECK_MS);
+        self.enqueue(tx, vec![job.work(Some(run.identity), Some(&run.system), Haste::Usual, due)]).await
+    }
+}
