@@ -76,7 +76,7 @@ impl Load {
         Ok(begun.elapsed())
     }
 
-    /// Delivers whenever less than a chunk of plans is still to be carried out, so that there is always something to do;
+    /// Delivers whenever less than two chunks of plans are still to be carried out, so that there is always something to do;
     /// gives how many events a second are carried to verified. The first third of the time is not counted, nor how it ends.
     pub async fn closed(&mut self, chunk: usize, span: Duration) -> Result<Carried, Violation> {
         let (begun, mut events, mut counting) = (Instant::now(), 0, None);
@@ -86,7 +86,7 @@ impl Load {
                 counting = Some(watch::look(&self.hub, begun).await?);
             }
             let status = self.hub.get("status").await?;
-            if status["plans"]["approved"].as_u64().unwrap() < chunk as u64 {
+            if status["plans"]["approved"].as_u64().unwrap() < 2 * chunk as u64 {
                 let turn = self.population.next(chunk);
                 events += turn.events;
                 self.hub.deliver(turn.feed).await?;

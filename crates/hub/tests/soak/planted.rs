@@ -56,7 +56,7 @@ pub fn all_are_told_apart() -> Result<(), Violation> {
     // One for each delivery.
     let opening = growing(|sample, done| sample.process.descriptors += (360.0 * done) as u64);
     refused("descriptors that stay open", "descriptors", &opening)?;
-    let threading = growing(|sample, done| sample.process.threads += (40.0 * done) as u64);
+    let threading = growing(|sample, done| sample.process.threads += (80.0 * done) as u64);
     refused("threads that stay", "threads", &threading)?;
     // Of forty events a second for half an hour, three of a hundred more than it carries.
     let queueing = growing(|sample, done| sample.plans += 2_000.0 * done);
