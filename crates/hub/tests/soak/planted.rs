@@ -3,13 +3,13 @@
 use crate::{
     company::{oracle::Violation, people::Numbers},
     hub::Process,
-    judge::{Bounds, Sample},
+    judge::{Bounds, Delivery, Sample},
 };
 
 /// How many samples are made up, and how many seconds lie between two.
 const SAMPLES: (usize, f64) = (900, 2.0);
 /// What a delivery brings, and when the next comes.
-const DELIVERY: (f64, f64) = (200.0, 5.0);
+const DELIVERY: Delivery = Delivery { events: 200.0, every: 5.0 };
 
 /// A hub that stays as it is, with noise: memory within four parts of a hundred with a check of the log now and then,
 /// work that a delivery brings and that is done before the next.

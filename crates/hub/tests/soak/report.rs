@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     company::oracle::Violation,
-    judge::{Bounds, MEASURES, QUEUED, Sample, thirds},
+    judge::{Bounds, Delivery, MEASURES, Sample, thirds},
     leavers::Leavers,
     load::{Carried, Offered},
 };
@@ -62,7 +62,7 @@ impl Report<'_> {
             println!("{name:24}{first:>10}{second:>10}{last:>10}{most:>10}");
         };
         row("median of", ["1st third", "2nd third", "3rd third", "most"].map(str::to_owned));
-        for measure in MEASURES.iter().chain([&QUEUED]) {
+        for measure in &MEASURES {
             let digits = measure.digits;
             let [first, second, last] = thirds(self.samples, measure.of);
             let most = self.samples.iter().map(measure.of).fold(0.0, f64::max);
@@ -90,7 +90,7 @@ impl Report<'_> {
     /// Refuses what must not be.
     pub fn judged(&self, bounds: &Bounds, every: Duration) -> Result<(), Violation> {
         let events = self.offered.events as f64 / self.offered.deliveries.max(1) as f64;
-        bounds.judge(self.samples, (events, every.as_secs_f64()))?;
+        bounds.judge(self.samples, Delivery { events, every: every.as_secs_f64() })?;
         let open = self.leavers.open();
         if let [first, ..] = &open[..] {
             let what = format!("{} cases are not closed, that of {first} among them", open.len());
