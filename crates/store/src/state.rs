@@ -4,7 +4,7 @@
 //! table, of any tenant. Absent: whether the evidence itself is what was published; that is checked
 //! against the log, before.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
 use bailiwick_core::{digest::Digest, id::Tenant, record::StateRef};
 use serde::Deserialize;
@@ -44,7 +44,7 @@ struct Explains {
     state: Vec<StateRef>,
 }
 
-/// About how many rows are compared at a time: some 40 MB of what evidence says of them.
+/// About how many rows are compared at a time: some 50 MB of what evidence says of them.
 const AT_ONCE: u64 = 500_000;
 /// In how many parts at most, each of which reads everything once more.
 const PARTS: u64 = 8;
@@ -60,6 +60,8 @@ type Short = [u8; 16];
 struct Part {
     nth: u64,
     of: u64,
+    /// About how many rows it has.
+    rows: u64,
 }
 
 impl Part {
@@ -90,7 +92,7 @@ pub async fn row_count(tx: &mut dyn Tx) -> Result<u64> {
 }
 
 /// All rows that deviate from what the entries in this database say, by tenant, table and id. Reads
-/// everything, once for each half a million rows and at most eight times; keeps some 75 bytes for each of these rows in memory. `tx`
+/// everything, once for each half a million rows and at most eight times; keeps some 100 bytes for each of these rows in memory. `tx`
 /// should be a reading one, so that rows and evidence are of one state.
 ///
 /// # Errors
@@ -106,10 +108,11 @@ pub async fn deviations(tx: &mut dyn Tx) -> Result<Vec<Deviation>> {
 ///
 /// As [`deviations`].
 pub async fn deviations_by(tx: &mut dyn Tx, at_once: u64) -> Result<Vec<Deviation>> {
-    let of = row_count(tx).await?.div_ceil(at_once.max(1)).clamp(1, PARTS);
+    let rows = row_count(tx).await?;
+    let of = rows.div_ceil(at_once.max(1)).clamp(1, PARTS);
     let mut found = Vec::new();
     for nth in 0..of {
-        compare(tx, Part { nth, of }, &mut found).await?;
+        compare(tx, Part { nth, of, rows: rows / of }, &mut found).await?;
     }
     found.sort();
     Ok(found)
@@ -153,8 +156,9 @@ fn found_as_it_says(table: Table, row: &Row) -> bool {
 }
 
 /// The digest of each row of a part that should be there: the last that evidence says.
-async fn expected(tx: &mut dyn Tx, part: Part) -> Result<BTreeMap<Short, Digest>> {
-    let mut expected = BTreeMap::new();
+async fn expected(tx: &mut dyn Tx, part: Part) -> Result<HashMap<Short, Digest>> {
+    // In one piece, which goes back to the system as a whole: many small ones would stay with the process.
+    let mut expected = HashMap::with_capacity(usize::try_from(part.rows + part.rows / 8).unwrap_or(0));
     said(tx, |tenant, StateRef { digest, id, table, .. }| {
         let short = short(tenant, &table, &id);
         match digest.filter(|_| part.has(&short)) {
@@ -167,7 +171,7 @@ async fn expected(tx: &mut dyn Tx, part: Part) -> Result<BTreeMap<Short, Digest>
 }
 
 /// The keys of those that are left; evidence is read once more where there are any.
-async fn keys(tx: &mut dyn Tx, left: &BTreeMap<Short, Digest>) -> Result<BTreeSet<Key>> {
+async fn keys(tx: &mut dyn Tx, left: &HashMap<Short, Digest>) -> Result<BTreeSet<Key>> {
     let mut keys = BTreeSet::new();
     if !left.is_empty() {
         said(tx, |tenant, StateRef { id, table, .. }| {
