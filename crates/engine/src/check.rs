@@ -5,7 +5,7 @@
 
 use bailiwick_core::record::Logged;
 use bailiwick_evidence::{Checkpoint, EvidenceError, VerifierKey, fsck};
-use bailiwick_store::{Deviation, How, Select, Table, Tx, deviations};
+use bailiwick_store::{Deviation, How, Tx, deviations, row_count};
 use serde::Serialize;
 
 use crate::{Engine, EngineError, Result, Sequencer};
@@ -70,7 +70,7 @@ impl Engine {
                 match compare_entries(&mut *tx, sequencer, size).await? {
                     Some(damage) => Some(damage),
                     None => {
-                        report.rows = count_rows(&mut *tx).await?;
+                        report.rows = row_count(&mut *tx).await?;
                         compare_rows(&mut *tx).await?
                     }
                 }
@@ -120,16 +120,6 @@ async fn compare_entries(tx: &mut dyn Tx, sequencer: &Sequencer, size: u64) -> R
         next = end;
     }
     Ok(None)
-}
-
-async fn count_rows(tx: &mut dyn Tx) -> Result<u64> {
-    let mut rows = 0;
-    for tenant in tx.tenants().await? {
-        for table in Table::ALL {
-            rows += u64::try_from(tx.count(&tenant, Select::from(table)).await?).unwrap_or(0);
-        }
-    }
-    Ok(rows)
 }
 
 /// Compares every row with the last that the entries say of it; gives the deviation that concerns the

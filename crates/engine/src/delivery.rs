@@ -161,7 +161,7 @@ pub(crate) struct Sieve {
     as_before: u64,
     here: u64,
     doubles: Vec<Breach>,
-    /// By their keys; those who are missing from the delivery too.
+    /// By their keys; those who are missing from the delivery too, unless they have left.
     pub before: BTreeMap<String, Stored<Identity>>,
 }
 
@@ -237,6 +237,8 @@ impl Engine {
                     as_before += 1;
                     here += u64::from(kept.here);
                 }
+                // Nothing follows for whoever has left and is not told of any more.
+                Met::Not if !kept.here => {}
                 Met::Not | Met::Read => drop(looked_at.insert(key)),
             }
         }

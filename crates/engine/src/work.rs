@@ -9,7 +9,7 @@ use bailiwick_core::{
         SystemName, TaskId, TerminationId,
     },
     integration::{Integration, Role},
-    time::Timestamp,
+    time::{SignedDuration, Timestamp},
 };
 use bailiwick_store::{NewWork, Pages, StoreError, Tx, Work, entities::Run};
 use serde::{Deserialize, Serialize};
@@ -314,6 +314,13 @@ impl Engine {
     /// How many items are queued, whether or not they are due.
     pub async fn queued(&self) -> Result<i64> {
         Ok(self.read().await?.queued(self.tenant()).await?)
+    }
+
+    /// How long the work that waits longest has been due: how far behind the hub is. Nothing, while it keeps up.
+    pub async fn behind(&self) -> Result<SignedDuration> {
+        let due = self.read().await?.next_due(self.tenant()).await?;
+        let due = due.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        Ok(due.map_or(SignedDuration::ZERO, |due| self.now().duration_since(due)).max(SignedDuration::ZERO))
     }
 
     /// Gives up what this engine held when it was there last, so that nobody waits for it. To be called once, before

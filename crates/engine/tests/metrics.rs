@@ -204,3 +204,22 @@ async fn a_departure_is_traced_to_its_proof_and_what_hangs_is_found() {
     let gone = world.engine.trace("hr/1").await.unwrap();
     assert!(gone.hops.iter().all(|hop| hop.state != State::Stuck), "{gone:#?}");
 }
+
+#[tokio::test]
+async fn a_hub_is_behind_for_as_long_as_work_has_been_due() {
+    let mut world = World::new(7, &[("chat", &[])]).await;
+    world.configure().await;
+    world.quiet().await;
+    assert_eq!(world.engine.behind().await.unwrap(), SignedDuration::ZERO, "nothing is due");
+    world.deliver(&[ANN]).await.unwrap();
+    world.pass(SignedDuration::from_secs(40));
+    world.deliver(&[ANN, BOB]).await.unwrap();
+    world.pass(SignedDuration::from_secs(2));
+    assert_eq!(
+        world.engine.behind().await.unwrap(),
+        SignedDuration::from_secs(42),
+        "the first waits longest"
+    );
+    world.quiet().await;
+    assert_eq!(world.engine.behind().await.unwrap(), SignedDuration::ZERO, "it has kept up");
+}

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bailiwick_core::id::Tenant;
 use bailiwick_store::{
     Deviation, How, KeyKind, NewWork, Select, Store, StoreError, Table, Update, Upgrade, Write, deviations,
-    open, rehearse, snapshot,
+    deviations_by, open, rehearse, snapshot,
     testkit::{Seeded, postgres, row, update},
 };
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row, SqliteConnection};
@@ -113,6 +113,11 @@ async fn every_change_behind_the_back_is_a_deviation() {
             }
         }
         let found = deviations(&mut *store.read().await.unwrap()).await.unwrap();
+        // However many rows are compared at a time.
+        for at_once in [1, 60] {
+            let mut tx = store.read().await.unwrap();
+            assert_eq!(deviations_by(&mut *tx, at_once).await.unwrap(), found, "{at_once}");
+        }
         let mut expect = Vec::new();
         for table in Table::ALL {
             let rows = [

@@ -78,8 +78,15 @@ impl Course {
     }
 
     /// Closes it; gives whether that is the first time.
-    pub(super) const fn close(&mut self, at: Timestamp) -> bool {
+    pub(super) fn close(&mut self, at: Timestamp) -> bool {
         self.closed = Some(at);
+        // A map out of which everything was taken keeps its room, and courses are kept for good.
+        if self.alive.is_empty() {
+            self.alive = BTreeMap::new();
+        }
+        if self.awaited.is_empty() {
+            self.awaited = BTreeSet::new();
+        }
         !std::mem::replace(&mut self.was_closed, true)
     }
 

@@ -12,6 +12,7 @@ use axum::{
 use bailiwick_core::{
     metrics::{Figures, Fold},
     record::RecordKind,
+    time::SignedDuration,
 };
 
 use super::{Hub, answer::ApiError, caller::Caller, metrics::Window};
@@ -26,7 +27,7 @@ pub async fn show(State(hub): State<Hub>, _: Caller) -> Result<Response, ApiErro
     // The window that the API has when none is asked for, of what is no counter.
     let since = Window::default().begins(now)?;
     let text = hub.engine.measured(|fold| exposed(fold, &fold.figures(since, now))).await?;
-    let text = text + &pulse(&hub.worker.pulse(), hub.engine.queued().await?);
+    let text = text + &pulse(&hub.worker.pulse(), hub.engine.queued().await?, hub.engine.behind().await?);
     Ok(([(header::CONTENT_TYPE, TEXT)], text).into_response())
 }
 
@@ -184,9 +185,15 @@ fn departures(out: &mut Families, fold: &Fold, figures: &Figures) {
 }
 
 /// What this process is doing.
-fn pulse(pulse: &Pulse, queued: i64) -> String {
+fn pulse(pulse: &Pulse, queued: i64, behind: SignedDuration) -> String {
     let mut out = Families::default();
     out.one("bailiwick_work_queued", "gauge", "Items of work that are queued.", queued);
+    out.one(
+        "bailiwick_work_behind_seconds",
+        "gauge",
+        "How long the work that waits longest has been due; 0 while the hub keeps up.",
+        behind.as_secs_f64(),
+    );
     out.one(
         "bailiwick_work_failing",
         "gauge",

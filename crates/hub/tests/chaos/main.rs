@@ -7,9 +7,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+#[path = "../company/mod.rs"]
+mod company;
 mod faults;
 mod nodes;
-mod oracle;
 mod planted;
 mod script;
 mod stage;
@@ -21,14 +22,18 @@ use std::{
     time::Duration,
 };
 
-use bailiwick_evidence::VerifierKey;
 use bailiwick_lab::Lab;
 use bailiwick_store::testkit::postgres::Reachable;
 use tokio::time::Instant;
 
 use crate::{
+    company::{
+        arguments::{argument, spared},
+        oracle::{self, Seen, Violation},
+        people::Person,
+        program, systems,
+    },
     nodes::Nodes,
-    oracle::{Seen, Violation},
     script::{NODES, SYSTEMS, Scale, Script},
 };
 
@@ -36,17 +41,6 @@ use crate::{
 const USUAL: u64 = 5;
 /// How often it is looked whether a round is over.
 const LOOK: Duration = Duration::from_millis(250);
-
-/// The value after a flag.
-fn argument(all: &[String], name: &str) -> Option<u64> {
-    let at = all.iter().position(|argument| argument == name)?;
-    all.get(at + 1)?.parse().ok()
-}
-
-fn seen(lab: &Lab) -> Seen {
-    let of = |system: &str| (lab.truth(system).unwrap(), lab.ledger(system).unwrap());
-    Seen { systems: SYSTEMS.iter().map(|system| of(system)).collect() }
-}
 
 /// What is left to do, by every node's own word; nothing when all of them are quiet.
 async fn left(nodes: &Nodes) -> Option<String> {
@@ -56,14 +50,7 @@ async fn left(nodes: &Nodes) -> Option<String> {
             left.push(format!("node {nth} is silent"));
             continue;
         };
-        let open = &status["cases"]["open"];
-        let (queue, approved, log) = (&status["queue"], &status["plans"]["approved"], &status["log"]);
-        let quiet = queue["quiet"] == true && queue["failing"].is_null() && open == 0 && approved == 0;
-        if !quiet || log["size"] != log["written"] {
-            left.push(format!(
-                "node {nth}: {queue}, {open} cases open, {approved} plans to be done, log {log}"
-            ));
-        }
+        left.extend(oracle::left(&status).map(|left| format!("node {nth}: {left}")));
     }
     (!left.is_empty()).then(|| left.join("; "))
 }
@@ -72,13 +59,13 @@ async fn left(nodes: &Nodes) -> Option<String> {
 async fn over(
     nodes: &Nodes,
     (lab, store): (&Lab, &Reachable),
-    people: &[script::Person],
+    people: &[Person],
     patience: Duration,
 ) -> Result<(), Violation> {
     let until = Instant::now() + patience;
     loop {
         let left = left(nodes).await;
-        let truth = oracle::truth(&seen(lab), people);
+        let truth = oracle::truth(&Seen::of(lab), people);
         match (left, truth) {
             (None, Ok(())) => return Ok(()),
             (None, Err(violation)) if Instant::now() > until => return Err(violation),
@@ -93,7 +80,7 @@ async fn over(
 
 /// Plays a round and judges it.
 async fn round(script: &Script, root: &Path, store: &Reachable, plant: bool) -> Result<(), Violation> {
-    let lab = stage::lab(script.seed);
+    let lab = systems::lab(script.seed, &SYSTEMS);
     let mut serving = stage::serve(&lab).await;
     let judged = on_stage(script, root, (&lab, store), plant).await;
     // The next round's systems have the same addresses.
@@ -110,16 +97,7 @@ async fn on_stage(
     let begun = Instant::now();
     let database = store.database(&format!("round_{}", script.seed)).await;
     let mut nodes = Nodes::start(root, database).await;
-    let config = stage::configuration(root).display().to_string();
-    nodes.command(&["apply", &config, "--yes"]);
-    for system in SYSTEMS {
-        let tokens = stage::tokens(system);
-        nodes.command_with(&["credential", "set", system, "write"], Some(&tokens.write));
-        nodes.command_with(&["credential", "set", system, "verify"], Some(&tokens.read));
-    }
-    for system in SYSTEMS {
-        nodes.command(&["reconcile", system]);
-    }
+    nodes.program.set_up(&stage::configuration(root), &SYSTEMS);
     nodes.deliver(script.door, &script.feed(1)).await;
     over(&nodes, (lab, store), &script.people(1), script.scale.patience).await?;
     let settled = begun.elapsed();
@@ -132,16 +110,16 @@ async fn on_stage(
     let people = script.people(2);
     over(&nodes, (lab, store), &people, script.scale.patience).await?;
     let quiet = begun.elapsed() - settled - broken;
-    nodes.command(&["evidence", "check"]);
+    nodes.program.command(&["evidence", "check"]);
     for nth in 0..NODES {
         if !nodes.stop(nth) {
             return Err(Violation { oracle: "stop", what: format!("node {nth} does not end well") });
         }
     }
     let folders: Vec<PathBuf> = (0..NODES).map(|nth| nodes.folder(nth)).collect();
-    let key = key(&folders[0]);
-    oracle::truth(&seen(lab), &people)?;
-    oracle::once(&seen(lab))?;
+    let key = program::log_key(&folders[0]);
+    oracle::truth(&Seen::of(lab), &people)?;
+    oracle::once(&Seen::of(lab))?;
     oracle::logs(&folders, &key)?;
     if plant {
         planted::all_are_caught(lab, &people, &folders, &key).await?;
@@ -154,11 +132,6 @@ async fn on_stage(
         quiet.as_secs_f32()
     );
     Ok(())
-}
-
-fn key(folder: &Path) -> VerifierKey {
-    let text = fs::read_to_string(folder.join("log-key")).unwrap();
-    bailiwick_evidence::Signer::parse(text.trim()).unwrap().verifier().clone()
 }
 
 /// Keeps what the nodes said where it outlives the test.
@@ -210,11 +183,7 @@ fn told(name: &str) -> bool {
 
 fn main() -> ExitCode {
     let all: Vec<String> = std::env::args().skip(1).collect();
-    // As the usual harness: lists when asked, and does nothing when other tests were named.
-    let named = |argument: &String| {
-        !argument.starts_with("--") && argument.parse::<u64>().is_err() && argument != "chaos"
-    };
-    if all.iter().any(|argument| argument == "--list" || named(argument)) {
+    if spared(&all, "chaos") {
         return ExitCode::SUCCESS;
     }
     if all.iter().any(|argument| argument == stage::INSIDE) {

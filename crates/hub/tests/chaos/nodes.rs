@@ -10,17 +10,18 @@ use std::{
 use serde_json::Value;
 
 use crate::{
+    company::program::{BINARY, Program},
     script::NODES,
     stage::{self, HUB_PORT},
 };
 
-const BINARY: &str = env!("CARGO_BIN_EXE_bailiwick");
 /// How long a node may take until it answers.
 const START: Duration = Duration::from_secs(90);
 
 /// All nodes of a round.
 pub struct Nodes {
-    root: PathBuf,
+    /// The program, for whoever uses it.
+    pub program: Program,
     store: String,
     running: [Option<Child>; NODES],
     client: reqwest::Client,
@@ -37,11 +38,11 @@ impl Nodes {
     /// Sets a hub up in `root`, has the others join it, and starts all.
     pub async fn start(root: &Path, store: String) -> Self {
         let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(15)).build().unwrap();
-        let mut nodes =
-            Self { root: root.to_owned(), store, running: Default::default(), client, token: String::new() };
+        let program = Program { root: root.to_owned() };
+        let mut nodes = Self { program, store, running: Default::default(), client, token: String::new() };
         let url = format!("http://{}:{HUB_PORT}", stage::node(0));
         let store = nodes.store.clone();
-        nodes.command(&[
+        nodes.program.command(&[
             "init",
             "0",
             "--operator",
@@ -53,12 +54,19 @@ impl Nodes {
             "--url",
             &url,
         ]);
-        let profile = fs::read_to_string(root.join("profile.toml")).unwrap();
-        let token = profile.lines().find_map(|line| line.strip_prefix("token = ")).unwrap();
-        nodes.token = token.trim_matches('"').to_owned();
+        nodes.token = nodes.program.token();
         for nth in 1..NODES {
             let name = nth.to_string();
-            nodes.command(&["join", &name, "--store", &store, "--key", "0/key", "--log-key", "0/log-key"]);
+            nodes.program.command(&[
+                "join",
+                &name,
+                "--store",
+                &store,
+                "--key",
+                "0/key",
+                "--log-key",
+                "0/log-key",
+            ]);
         }
         for nth in 0..NODES {
             nodes.set_clock(nth, 0);
@@ -70,38 +78,14 @@ impl Nodes {
         nodes
     }
 
-    /// Runs a command that has to succeed.
-    pub fn command(&self, args: &[&str]) -> String {
-        self.command_with(args, None)
-    }
-
-    /// Runs a command, with a text on its standard input. Where it says that another node changed the same thing and nothing
-    /// was done, it is run again, as that says.
-    pub fn command_with(&self, args: &[&str], input: Option<&str>) -> String {
-        fs::write(self.root.join("input"), input.unwrap_or_default()).unwrap();
-        for tries in 1.. {
-            let mut command = Command::new(BINARY);
-            command.args(args).current_dir(&self.root).env_clear().env("HOME", &self.root);
-            command.env("BAILIWICK_LOG", "off").env("BAILIWICK_PROFILE", self.root.join("profile.toml"));
-            let done = command.stdin(File::open(self.root.join("input")).unwrap()).output().unwrap();
-            if done.status.success() {
-                return String::from_utf8(done.stdout).unwrap();
-            }
-            let said = String::from_utf8_lossy(&done.stderr);
-            let again = said.contains("[store-conflict]") && tries < 5;
-            assert!(again, "$ bailiwick {}\n{said}", args.join(" "));
-        }
-        unreachable!("it succeeds, or the fifth try panics")
-    }
-
     /// The data folder of a node.
     pub fn folder(&self, nth: usize) -> PathBuf {
-        self.root.join(nth.to_string())
+        self.program.root.join(nth.to_string())
     }
 
     /// Where a node says what it does.
     pub fn log(&self, nth: usize) -> PathBuf {
-        self.root.join(format!("node-{nth}.log"))
+        self.program.root.join(format!("node-{nth}.log"))
     }
 
     /// Starts a node and does not wait for it.
@@ -111,7 +95,11 @@ impl Nodes {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &stage::namespace(nth), BINARY, "serve"]);
         command.args(["--data", &nth.to_string(), "--store", &self.store, "--listen", &listen]);
-        command.current_dir(&self.root).env_clear().env("HOME", &self.root).env("BAILIWICK_LOG", "info");
+        command
+            .current_dir(&self.program.root)
+            .env_clear()
+            .env("HOME", &self.program.root)
+            .env("BAILIWICK_LOG", "info");
         command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         command
             .env("LD_PRELOAD", faketime().unwrap())
@@ -123,12 +111,12 @@ impl Nodes {
     }
 
     fn clock(&self, nth: usize) -> PathBuf {
-        self.root.join(format!("clock-{nth}"))
+        self.program.root.join(format!("clock-{nth}"))
     }
 
     /// Sets a node's clock so many seconds ahead.
     pub fn set_clock(&self, nth: usize, seconds: i64) {
-        let next = self.root.join(format!("clock-{nth}.next"));
+        let next = self.program.root.join(format!("clock-{nth}.next"));
         fs::write(&next, format!("{seconds:+}s\n")).unwrap();
         fs::rename(next, self.clock(nth)).unwrap();
     }

@@ -8,9 +8,12 @@ use bailiwick_lab::Lab;
 use tower::ServiceExt as _;
 
 use crate::{
-    oracle::{self, Seen, Violation},
-    script::{Person, SYSTEMS},
-    seen, stage,
+    company::{
+        oracle::{self, Seen, Violation},
+        people::Person,
+        systems::tokens,
+    },
+    script::SYSTEMS,
 };
 
 /// Plants each, one after the other.
@@ -27,7 +30,7 @@ pub async fn all_are_caught(
     let works = people.iter().find(|person| !person.left).unwrap();
     let twice = {
         let mut twice = back;
-        let (truth, ledger) = &mut twice.systems[0];
+        let (_, truth, ledger) = &mut twice.systems[0];
         let id = &truth.user(&works.email()).unwrap().id;
         let made = ledger.iter().find(|entry| entry.user.as_ref() == Some(id)).unwrap().clone();
         ledger.insert(0, made);
@@ -64,10 +67,10 @@ async fn activated(lab: &Lab, person: &Person, active: bool) -> Seen {
         "Operations": [{ "op": "replace", "path": "active", "value": active }]
     });
     let request = Request::patch(format!("/{system}/scim/v2/Users/{id}"))
-        .header("authorization", format!("Bearer {}", stage::tokens(system).write))
+        .header("authorization", format!("Bearer {}", tokens(system).write))
         .header("content-type", "application/scim+json")
         .body(Body::from(body.to_string()));
     let answer = lab.router().oneshot(request.unwrap()).await.unwrap();
     assert!(answer.status().is_success(), "{}", answer.status());
-    seen(lab)
+    Seen::of(lab)
 }

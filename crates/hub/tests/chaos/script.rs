@@ -2,24 +2,7 @@
 
 use std::time::Duration;
 
-/// The numbers of a seed (Steele, Lea, Flood: SplitMix64, 2014).
-pub struct Numbers(u64);
-
-impl Numbers {
-    /// Those of a seed.
-    pub fn of(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// The next below `end`.
-    pub fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % end
-    }
-}
+use crate::company::people::{self, DEPARTMENTS, Numbers, Person};
 
 /// How many people a round has, and for how long things break.
 #[derive(Debug, Clone, Copy)]
@@ -101,27 +84,6 @@ pub struct Planned {
 pub const NODES: usize = 3;
 /// The systems.
 pub const SYSTEMS: [&str; 2] = ["chat", "wiki"];
-/// Where people work; the groups are called so.
-pub const DEPARTMENTS: [&str; 2] = ["Engineering", "Finance"];
-
-/// One person of the feed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Person {
-    /// The number they have.
-    pub number: usize,
-    /// An index of [`DEPARTMENTS`].
-    pub department: usize,
-    /// Whether they have left.
-    pub left: bool,
-}
-
-impl Person {
-    /// How they sign in.
-    pub fn email(&self) -> String {
-        format!("p{}@acme.example", self.number)
-    }
-}
-
 /// A round.
 #[derive(Debug, Clone)]
 pub struct Script {
@@ -182,17 +144,6 @@ impl Script {
 
     /// What HR delivers on that day.
     pub fn feed(&self, day: u8) -> String {
-        let mut text = String::from(
-            "Employee ID;First name;Last name;Preferred name;E-mail;Department;Title;Location;Time zone;Manager ID;Employment;Start date;Last day;Status\n",
-        );
-        for person in self.people(day) {
-            let (number, department) = (person.number, DEPARTMENTS[person.department]);
-            let (last, status) = if person.left { ("01.02.2026", "terminated") } else { ("", "active") };
-            text.push_str(&format!(
-                "{number};P;{number};P {number};{};{department};Clerk;Berlin;Europe/Berlin;;employee;01.05.2021;{last};{status}\n",
-                person.email()
-            ));
-        }
-        text
+        people::feed(&self.people(day), "01.02.2026")
     }
 }

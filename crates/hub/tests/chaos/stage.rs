@@ -7,14 +7,15 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
-    sync::Arc,
 };
 
-use bailiwick_core::time::Timestamp;
-use bailiwick_lab::{Lab, LabClock, Seed, SeedGroup, SystemSpec, Tokens};
+use bailiwick_lab::Lab;
 use bailiwick_store::testkit::postgres::Reachable;
 
-use crate::script::{DEPARTMENTS, NODES, SYSTEMS};
+use crate::{
+    company::systems,
+    script::{NODES, SYSTEMS},
+};
 
 /// Says that the test is inside of its namespaces.
 pub const INSIDE: &str = "--inside";
@@ -87,32 +88,6 @@ pub fn network() {
     }
 }
 
-struct Hands;
-
-impl LabClock for Hands {
-    #[expect(clippy::disallowed_methods, reason = "the systems have the real clock, which no fault touches")]
-    fn now_ms(&self) -> i64 {
-        Timestamp::now().as_millisecond()
-    }
-}
-
-/// The tokens of a system's integration.
-pub fn tokens(system: &str) -> Tokens {
-    Tokens { write: format!("lab-{system}-write"), read: format!("lab-{system}-verify") }
-}
-
-/// The systems of a round, with their groups and nobody in them.
-pub fn lab(seed: u64) -> Lab {
-    let spec = |name: &&str| SystemSpec::new(*name, seed, tokens(name));
-    let lab = Lab::new(Arc::new(Hands), SYSTEMS.iter().map(spec).collect()).unwrap();
-    for system in SYSTEMS {
-        let names = DEPARTMENTS.iter().chain(&["Staff", "Sales", "Support"]).chain(&["Workspace admins"]);
-        let group = |name: &&str| SeedGroup { name: (*name).to_owned(), ..SeedGroup::default() };
-        lab.seed(system, &Seed { groups: names.map(group).collect(), ..Seed::default() }).unwrap();
-    }
-    lab
-}
-
 /// Serves the systems at their addresses until what it gives is dropped.
 pub async fn serve(lab: &Lab) -> tokio::task::JoinSet<()> {
     let mut tasks = tokio::task::JoinSet::new();
@@ -130,29 +105,11 @@ pub fn postgres() -> Option<Reachable> {
     Reachable::start(&STORE.to_string())
 }
 
-/// Writes the configuration into a folder: that of the example company, with two systems, and people of its own.
+/// Writes the configuration into a folder, for systems at their addresses.
 pub fn configuration(folder: &Path) -> PathBuf {
-    const ACME: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/acme");
-    let to = folder.join("config");
-    std::fs::create_dir_all(&to).unwrap();
-    for (nth, name) in SYSTEMS.iter().enumerate() {
-        let text = std::fs::read_to_string(format!("{ACME}/{name}.toml")).unwrap();
-        let text = text.replace("127.0.0.1:7461", &format!("{}:{LAB_PORT}", system(nth)));
-        let settings = format!("[integration.{name}.settings]\n");
-        let reach = format!("{settings}allow_plaintext = true\nnetworks = [\"{NETWORK}\"]\n");
-        // As much as there is, at once.
-        let text =
-            text.replace(&settings, &reach).replace("writes_per_minute = 6000", "writes_per_minute = 60000");
-        std::fs::write(to.join(format!("{name}.toml")), text).unwrap();
-    }
-    let hr = std::fs::read_to_string(format!("{ACME}/hr.toml")).unwrap();
-    let hr = hr
-        .replace("min_rows = 400", "min_rows = 1")
-        .replace("max_loss_percent = 10", "max_loss_percent = 100")
-        .replace("max_change_percent = 30", "max_change_percent = 100");
-    std::fs::write(to.join("hr.toml"), hr).unwrap();
-    std::fs::write(to.join("rules.cedar"), include_str!("rules.cedar")).unwrap();
-    to
+    let place = |(nth, name): (usize, &&'static str)| (*name, format!("{}:{LAB_PORT}", system(nth)));
+    let places: Vec<_> = SYSTEMS.iter().enumerate().map(place).collect();
+    systems::configuration(folder, &places, Some(NETWORK))
 }
 
 /// What is missing on this machine, and how to get it.

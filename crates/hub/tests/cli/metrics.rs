@@ -64,6 +64,7 @@ fn prometheus_reads_what_the_command_says() {
     let still = figures["residual"]["still"].as_array().unwrap().len() as f64;
     assert_eq!(sample("bailiwick_residual_cases"), still);
     assert_eq!(sample("bailiwick_work_failing"), 0.0);
+    assert!(sample("bailiwick_work_behind_seconds") < 5.0, "it keeps up");
     for scope in figures["scopes"].as_array().unwrap() {
         let key = format!("bailiwick_scope_rules integration={}", scope["integration"].as_str().unwrap());
         assert_eq!(sample(&key), scope["declared"].as_f64().unwrap());
