@@ -18,7 +18,7 @@ use bailiwick_store::{
     get, select,
 };
 
-use crate::{Engine, EngineError, OperatorRequest, Result};
+use crate::{Engine, EngineError, OperatorRequest, Result, turn::GOVERN};
 
 /// How often a credential is put in its place where other nodes are at the same rows.
 const SEALING: u32 = 8;
@@ -97,6 +97,7 @@ impl Engine {
     /// When there is no such operator, and [`EngineError::LastAdmin`] when nobody else could govern the hub then.
     pub async fn revoke_operator(&self, name: &str, by: &Operator) -> Result<Operator> {
         let mut tx = self.begin().await?;
+        self.take_turn(&mut *tx, GOVERN).await?;
         let all = select::<Operator>(&mut *tx, self.tenant(), Select::from(Table::Operators)).await?;
         let known = all.iter().find(|stored| stored.value.name == name);
         let known = known.ok_or_else(|| EngineError::NotFound { kind: "operator", name: name.into() })?;

@@ -8,8 +8,8 @@ use bailiwick_store::Tx;
 
 use crate::{Engine, Result};
 
-/// The turn of whoever approves a plan about the hub or puts something in force: who opened one gate may not open the other, and
-/// what is valid alone need not be valid together.
+/// The turn of whoever approves a plan about the hub, puts something in force or ends an operator: who opened one gate may not
+/// open the other, what is valid alone need not be valid together, and one administrator stays.
 pub(crate) const GOVERN: &str = "govern";
 
 /// The turn of whoever settles a case. Many cases share one; whoever takes several takes them in this order.

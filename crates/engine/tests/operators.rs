@@ -256,3 +256,24 @@ async fn an_operator_whom_somebody_wrote_into_the_database_is_nobody() {
     scene.world.tamper(Update::new(record).insert(&forged, &*scene.world.dice)).await;
     assert!(scene.world.engine.operator_by_token(token).await.unwrap().is_none());
 }
+
+/// Two administrators end each other at the same moment on two nodes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_administrator_stays_whoever_else_is_ended_at_the_same_moment() {
+    let Some(address) = bailiwick_store::testkit::postgres::database().await else { return };
+    let store = bailiwick_store::open(&address).await.unwrap();
+    let world = World::on(store, 9, &[]).await;
+    let ada = world.operator_with("ada", &["admin"], None, 365).await;
+    let bo = world.operator_with("bo", &["admin"], None, 365).await;
+    let second = world.second();
+    let (reached, open) = world.faults.before_turn("govern");
+    let other = async {
+        reached.acquire().await.unwrap().forget();
+        let ended = second.revoke_operator("ada", &bo).await;
+        open.close();
+        ended.map(|ended| ended.name).map_err(|error| error.code())
+    };
+    let (first, other) = tokio::join!(world.engine.revoke_operator("bo", &ada), other);
+    let first = first.map(|ended| ended.name).map_err(|error| error.code());
+    assert_eq!((first, other), (Err("operator-last-admin"), Ok("ada".to_owned())));
+}
