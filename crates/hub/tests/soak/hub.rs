@@ -171,8 +171,10 @@ pub struct Process {
     pub resident: u64,
     /// KiB of them that are no pages of files: what it has allocated.
     pub anonymous: u64,
-    /// Open descriptors.
-    pub descriptors: u64,
+    /// Descriptors of sockets.
+    pub connections: u64,
+    /// Other descriptors.
+    pub files: u64,
     /// Threads.
     pub threads: u64,
     /// Seconds of the processor so far.
@@ -186,13 +188,18 @@ impl Process {
             let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
             line.split_whitespace().next().unwrap().parse().unwrap()
         };
+        // One that is closed meanwhile leads nowhere.
+        let open = fs::read_dir(format!("/proc/{id}/fd")).unwrap().flatten();
+        let open: Vec<PathBuf> = open.filter_map(|entry| fs::read_link(entry.path()).ok()).collect();
+        let connections = open.iter().filter(|to| to.to_string_lossy().starts_with("socket:")).count();
         let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
         // A name may hold anything, so the fields are counted from its end.
         let ticks = stat.rsplit(')').next().unwrap().split_whitespace().skip(11).take(2);
         Self {
             resident: value("VmRSS:"),
             anonymous: value("RssAnon:"),
-            descriptors: fs::read_dir(format!("/proc/{id}/fd")).unwrap().count() as u64,
+            connections: connections as u64,
+            files: (open.len() - connections) as u64,
             threads: value("Threads:"),
             processor: ticks.map(|ticks| ticks.parse::<f64>().unwrap() / 100.0).sum(),
         }

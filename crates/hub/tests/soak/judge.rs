@@ -27,8 +27,10 @@ pub struct Sample {
 pub enum Kind {
     /// Memory.
     Memory,
-    /// Descriptors and threads.
+    /// Files and threads.
     Handles,
+    /// Connections.
+    Connections,
     /// What is left to do.
     Work,
     /// How long something waits.
@@ -55,10 +57,11 @@ impl Measure {
 }
 
 /// What is looked at. Whoever left is looked at again when their account should be gone, and that stands in the queue until then.
-pub const MEASURES: [Measure; 8] = [
+pub const MEASURES: [Measure; 9] = [
     Measure::new("allocated memory, MiB", Kind::Memory, 1, |sample| mib(sample.process.anonymous)),
     Measure::new("resident memory, MiB", Kind::Memory, 1, |sample| mib(sample.process.resident)),
-    Measure::new("descriptors", Kind::Handles, 0, |sample| sample.process.descriptors as f64),
+    Measure::new("open files", Kind::Handles, 0, |sample| sample.process.files as f64),
+    Measure::new("connections", Kind::Connections, 0, |sample| sample.process.connections as f64),
     Measure::new("threads", Kind::Handles, 0, |sample| sample.process.threads as f64),
     Measure::new("plans to do", Kind::Work, 0, |sample| sample.plans),
     Measure::new("open cases", Kind::Work, 0, |sample| sample.cases),
@@ -86,9 +89,10 @@ pub struct Bounds {
     /// heights; that moves by a few parts of a hundred. What is kept of every event or of everybody who left comes to more: a
     /// tenth of 200 MiB are 4 KiB for each of ten events a second, from the middle of one third of half an hour to the next.
     memory: (f64, f64),
-    /// Descriptors and threads. Connections to systems are kept for a while, and there are more of them after a moment in which
-    /// a system was slow; what a delivery or a decision leaves open comes to hundreds.
+    /// Files and threads: one more or less at the moment of looking.
     handles: (f64, f64),
+    /// Connections. Those to systems are kept for a while, some fifty for each; there are more after a moment in which one was slow.
+    connections: (f64, f64),
     /// Work and delay. What goes on growing from nothing is 1.67 times as much in the last third as in the one before; what one
     /// delivery brings, and how long it is until the next, is no growth and is allowed besides.
     work: f64,
@@ -96,15 +100,18 @@ pub struct Bounds {
 
 impl Bounds {
     /// Those of a long run.
-    pub const LONG: Self = Self { memory: (1.10, 0.0), handles: (1.25, 8.0), work: 1.25 };
+    pub const LONG: Self =
+        Self { memory: (1.10, 0.0), handles: (1.25, 8.0), connections: (1.25, 160.0), work: 1.25 };
     /// Those of half a minute, of which caches fill the most: memory that goes on as it began is refused all the same.
-    pub const SHORT: Self = Self { memory: (1.25, 0.0), handles: (1.25, 8.0), work: 1.25 };
+    pub const SHORT: Self =
+        Self { memory: (1.25, 0.0), handles: (1.25, 8.0), connections: (1.25, 160.0), work: 1.25 };
 
     /// So many times, and so much more; nothing where it may grow.
     fn of(&self, kind: Kind, delivery: Delivery) -> Option<(f64, f64)> {
         match kind {
             Kind::Memory => Some(self.memory),
             Kind::Handles => Some(self.handles),
+            Kind::Connections => Some(self.connections),
             Kind::Work => Some((self.work, delivery.events)),
             Kind::Delay => Some((self.work, delivery.every)),
             Kind::Free => None,

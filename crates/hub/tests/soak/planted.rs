@@ -21,7 +21,8 @@ fn steady(numbers: &mut Numbers) -> Vec<Sample> {
             process: Process {
                 resident: 110_000 + below(4_000),
                 anonymous: 80_000 + below(3_200) + if nth % 150 < 10 { 30_000 } else { 0 },
-                descriptors: 180 + below(30),
+                files: 20 + below(4),
+                connections: 130 + below(140),
                 threads: 9 + below(3),
                 processor: nth as f64,
             },
@@ -49,13 +50,15 @@ pub fn all_are_told_apart() -> Result<(), Violation> {
     let filling =
         growing(|sample, done| sample.process.anonymous += (90_000.0 * (3.0 * done).min(1.0)) as u64);
     accepted("a cache that fills up in the first third", &filling)?;
-    let leaking = growing(|sample, done| sample.process.anonymous += (30_000.0 * done) as u64);
+    let leaking = growing(|sample, done| sample.process.anonymous += (40_000.0 * done) as u64);
     refused("memory that goes on growing", "allocated memory", &leaking)?;
     let mapping = growing(|sample, done| sample.process.resident += (80_000.0 * done) as u64);
     refused("files that stay mapped", "resident memory", &mapping)?;
-    // One for each delivery.
-    let opening = growing(|sample, done| sample.process.descriptors += (360.0 * done) as u64);
-    refused("descriptors that stay open", "descriptors", &opening)?;
+    let opening = growing(|sample, done| sample.process.files += (120.0 * done) as u64);
+    refused("files that stay open", "open files", &opening)?;
+    // One for each of twenty events.
+    let connecting = growing(|sample, done| sample.process.connections += (3_600.0 * done) as u64);
+    refused("connections that stay open", "connections", &connecting)?;
     let threading = growing(|sample, done| sample.process.threads += (80.0 * done) as u64);
     refused("threads that stay", "threads", &threading)?;
     // Of forty events a second for half an hour, three of a hundred more than it carries.
