@@ -281,7 +281,7 @@ impl Engine {
         out: &mut Outcome,
     ) -> Unsettled {
         let mut unsettled = Unsettled::default();
-        let mut under_way = BTreeSet::new();
+        let (mut under_way, mut dropped) = (BTreeSet::new(), BTreeSet::new());
         for stored in known.runs.get(&identity.id).into_iter().flatten() {
             let run = &stored.value;
             if !only.is_empty() && !only.contains(&run.system) {
@@ -314,10 +314,13 @@ impl Engine {
                 .fact("run", run.id)
                 .fact("system", &run.system);
             out.updates.push(Update::new(record).replace(&run, stored.revision, self.entropy()));
+            dropped.insert(run.plan);
         }
         for stored in known.plans.get(&identity.id).into_iter().flatten() {
             let plan = &stored.value.plan;
-            let elsewhere = !only.is_empty() && !plan.concerns().is_subset(only);
+            // What is for other systems as well stays, unless the last of it was taken back here.
+            let elsewhere =
+                !only.is_empty() && !plan.concerns().is_subset(only) && !dropped.contains(&plan.id);
             if plan.decision.generation >= identity.generation || under_way.contains(&plan.id) || elsewhere {
                 continue;
             }

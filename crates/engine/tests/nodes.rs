@@ -8,7 +8,8 @@ use bailiwick_core::{
     access::AccessClass,
     automation::{Automation, AutomationKind},
     control::Acceptance,
-    id::{AutomationName, SystemName, Tenant},
+    id::{AutomationName, PlanId, RunId, SystemName, Tenant},
+    plan::Plan,
     record::{Actor, Record, RecordKind},
     time::SignedDuration,
 };
@@ -16,7 +17,7 @@ use bailiwick_engine::Configuration;
 use bailiwick_lab::Behaviour;
 use bailiwick_store::{
     Table, Update,
-    entities::{PlanRow, PlanState},
+    entities::{PlanRow, PlanState, Run},
     get,
 };
 use world::World;
@@ -76,6 +77,38 @@ async fn a_plan_that_nobody_ended_is_ended_by_whoever_reads_back() {
     world.tamper(Update::new(record).replace(&open, stored.revision, &*world.dice)).await;
     world.quiet().await;
     assert!(ended(&world).await.is_some(), "it stays under way for ever");
+}
+
+/// What was planned for two systems and not begun is taken back system by system, because something was found to be left on
+/// each. The plan ends with the last of it.
+#[tokio::test]
+async fn a_plan_that_is_taken_back_piece_by_piece_ends_with_the_last_piece() {
+    let systems: &[(&str, &[Behaviour])] =
+        &[("chat", &[Behaviour::Noop200]), ("wiki", &[Behaviour::Noop200])];
+    let mut world = World::new(4, systems).await;
+    world.configure().await;
+    world.quiet().await;
+    for ann in ["1,Ann,ann@x.test,Finance,,active", "1,Ann,ann@x.test,Finance,2026-01-01,left"] {
+        world.quiet().await;
+        world.deliver(&[ann]).await.unwrap();
+    }
+    // Beside the plan for the leaver there is the same once more, of which nothing is begun.
+    let rows = world.plans().await;
+    let row = rows.iter().find(|row| row.plan.is_of_leaver()).unwrap();
+    let twin = PlanId::new(world.clock(), &*world.dice);
+    let plan = Plan { id: twin, ..row.plan.clone() };
+    let record = Record::new(RecordKind::Planned, world.clock(), Actor::Hub("test".into()), &*world.dice);
+    let mut update = Update::new(record).insert(&PlanRow { plan, ..row.clone() }, &*world.dice);
+    let runs: Vec<Run> = world.all(Table::Runs).await;
+    for run in runs.iter().filter(|run| run.plan == row.plan.id) {
+        let id = RunId::new(world.clock(), &*world.dice);
+        update = update.insert(&Run { id, plan: twin, ..run.clone() }, &*world.dice);
+    }
+    world.tamper(update).await;
+    world.quiet().await;
+    let all = world.plans().await;
+    let twin = all.iter().find(|row| row.plan.id == twin).unwrap();
+    assert!(matches!(twin.state, PlanState::Superseded { .. }), "{:?}", twin.state);
 }
 
 /// One node writes that something is left while another concludes that nothing is, and neither sees what the other writes.

@@ -87,7 +87,16 @@ impl Engine {
                 answer: None,
                 tried: known.map_or(0, |cell| cell.tried),
             };
-            let update = Update::new(self.seen_again_record(&case, &cell));
+            let record = self
+                .record(RecordKind::Verified, "reconcile")
+                .identity(case.identity)
+                .case(case.id)
+                .fact("class", cell.class)
+                .fact("method", &cell.method)
+                .fact("system", &cell.system)
+                .fact("verdict", cell.verdict.name())
+                .fact("witness", cell.witness);
+            let update = Update::new(record);
             updates.push(match before {
                 Some(before) => update.replace(&cell, before.revision, self.entropy()),
                 None => update.insert(&cell, self.entropy()),
@@ -99,16 +108,6 @@ impl Engine {
         tx.write(self.tenant(), updates, self.entropy()).await?;
         self.settle_case(tx, case.id).await?;
         self.read_again(tx, &case, system).await
-    }
-
-    fn seen_again_record(&self, case: &Case, cell: &Cell) -> bailiwick_core::record::Record {
-        self.record(RecordKind::Verified, "reconcile")
-            .identity(case.identity)
-            .case(case.id)
-            .fact("class", cell.class)
-            .fact("method", &cell.method)
-            .fact("system", &cell.system)
-            .fact("verdict", cell.verdict.name())
     }
 
     /// Reads back later whatever comes of it: what is carried out meanwhile is read back by itself, and then this is not.

@@ -14,7 +14,7 @@ use bailiwick_core::{
     verify::Verdict,
 };
 use bailiwick_lab::{Behaviour, Credential, Effect, TrueThing, Truth};
-use bailiwick_store::Table;
+use bailiwick_store::{Table, entities::Run};
 
 use crate::{
     play::{Play, email},
@@ -43,6 +43,7 @@ pub async fn all(play: &Play) -> Result<bool, Violation> {
     closed(play).await?;
     settled(play)?;
     once(play).await?;
+    ended(play).await?;
     converged(play).await
 }
 
@@ -123,6 +124,20 @@ async fn closed(play: &Play) -> Judged {
         let Some(cells) = by_case.get(&case.id) else { continue };
         if !closes(cells, play.world.clock()) {
             return Err(Violation::new("closed", format!("{case:?} with {cells:?}")));
+        }
+    }
+    Ok(())
+}
+
+/// Of a plan that is being carried out something is under way; what nothing is left of has ended.
+async fn ended(play: &Play) -> Judged {
+    let runs: Vec<Run> = play.world.all(Table::Runs).await;
+    let under_way: BTreeSet<PlanId> =
+        runs.iter().filter(|run| run.state() == "running").map(|run| run.plan).collect();
+    for row in play.world.plans().await {
+        if row.is_approved() && !under_way.contains(&row.plan.id) {
+            let theirs: Vec<&Run> = runs.iter().filter(|run| run.plan == row.plan.id).collect();
+            return Err(Violation::new("ended", format!("{} is approved for ever: {theirs:?}", row.plan.id)));
         }
     }
     Ok(())
