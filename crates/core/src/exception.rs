@@ -174,7 +174,7 @@ impl Terms {
     }
 
     /// Whether it keeps somebody from having this.
-    pub fn withhold(&self, name: &EntitlementName) -> bool {
+    pub fn withholds(&self, name: &EntitlementName) -> bool {
         match &self.because {
             Because::Lost { system, whole: true } => name.system() == *system,
             Because::Lost { whole: false, .. } => self.entitlements.contains(name),
@@ -208,7 +208,7 @@ pub fn beside(mut holding: Holding, all: &[Terms]) -> Holding {
         }
     }
     for terms in all.iter().filter(|terms| terms.because.withholds()) {
-        for (name, _) in holding.held.extract_if(.., |name, _| terms.withhold(name)) {
+        for (name, _) in holding.held.extract_if(.., |name, _| terms.withholds(name)) {
             holding.forbidden.entry(name).or_default().push(terms.because.policy());
         }
     }

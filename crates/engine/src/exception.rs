@@ -133,7 +133,8 @@ impl Engine {
         let withheld = |other: &&Exception| {
             let counts = other.live(self.now());
             !made.terms.because.withholds()
-                && counts.is_some_and(|terms| made.terms.entitlements.iter().any(|name| terms.withhold(name)))
+                && counts
+                    .is_some_and(|terms| made.terms.entitlements.iter().any(|name| terms.withholds(name)))
         };
         if let Some(other) = of.values().flatten().find(withheld) {
             return Err(ExceptionRefusal::Withheld(other.terms.exception).into());

@@ -35,7 +35,7 @@ impl Engine {
                 jobs.extend(self.follow_end(tx, integration, plan).await?);
             }
         }
-        let touches_access = entries(plans).any(|kind| kind != "policy" && kind != "ties")
+        let touches_access = declared_kinds(plans).any(|kind| kind != "policy" && kind != "ties")
             || plans
                 .iter()
                 .any(|plan| plan.governs.as_ref().is_some_and(|g| g.question != Question::Configuration));
@@ -55,7 +55,7 @@ impl Engine {
         let closed = self.close_findings(tx, &mended).await?;
         tx.write(self.tenant(), closed, self.entropy()).await?;
         self.to_be_reviewed(tx, before, &after, plans).await?;
-        if entries(plans).any(|kind| kind == "automation") {
+        if declared_kinds(plans).any(|kind| kind == "automation") {
             self.judge_automations(tx).await?;
         }
         self.permits_changed(tx, before, &after).await
@@ -167,6 +167,6 @@ fn now_readable(before: &Catalogue, after: &Catalogue) -> Vec<SystemName> {
 }
 
 /// The kinds of what these plans declare.
-fn entries(plans: &[&Plan]) -> impl Iterator<Item = String> {
+fn declared_kinds(plans: &[&Plan]) -> impl Iterator<Item = String> {
     plans.iter().flat_map(|plan| govern::entries(plan)).map(|(kind, ..)| kind)
 }

@@ -75,9 +75,9 @@ impl Engine {
     /// Looks at the automations whose owners have left: each is a finding, and stands in the case of its owner.
     pub(crate) async fn judge_automations(&self, tx: &mut dyn Tx) -> Result<()> {
         let declared = select::<Automation>(tx, self.tenant(), Select::from(Table::Automations)).await?;
-        let open = Select::from(Table::Findings).filter(Filter::Is("state", "open".into()));
+        let open =
+            Select::from(Table::Findings).filter(Filter::Starts("open_key", Finding::key_of(OWNERLESS, "")));
         let open = select::<Finding>(tx, self.tenant(), open).await?.into_iter().map(|stored| stored.value);
-        let open: Vec<Finding> = open.filter(|finding| finding.code == OWNERLESS).collect();
         let mut left: BTreeMap<IdentityId, Vec<String>> = BTreeMap::new();
         let mut wrongs = Vec::new();
         for Automation { name, title, owner, .. } in declared.into_iter().map(|stored| stored.value) {
@@ -99,7 +99,7 @@ impl Engine {
             }
         }
         let still = |finding: &Finding| wrongs.iter().any(|wrong| wrong.subject == finding.subject);
-        let over: Vec<Finding> = open.into_iter().filter(|finding| !still(finding)).collect();
+        let over: Vec<Finding> = open.filter(|finding| !still(finding)).collect();
         for person in over.iter().filter_map(|finding| finding.identity) {
             left.entry(person).or_default();
         }

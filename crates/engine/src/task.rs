@@ -373,14 +373,7 @@ impl Engine {
         let mut jobs = Vec::new();
         for case in cases {
             let Some(case) = get::<Case>(tx, self.tenant(), &case.to_string()).await? else { continue };
-            let theirs = Select::from(Table::Runs)
-                .filter(Filter::Is("identity", case.value.identity.to_string().into()))
-                .filter(Filter::Is("system", system.as_str().into()));
-            let Some(run) = select::<Run>(tx, self.tenant(), theirs).await?.pop() else { continue };
-            let run = run.value;
-            let changed = self.now();
-            let job = Job::Verify { run: run.id, plan: run.plan, case: Some(case.value.id), changed };
-            jobs.push(job.work(Some(run.identity), Some(&run.system), Haste::Soon, changed));
+            jobs.extend(self.reading_for(tx, &case.value, system, (Haste::Soon, self.now())).await?);
         }
         self.enqueue(tx, jobs).await
     }

@@ -22,7 +22,7 @@ use bailiwick_core::{
     drill::Drill,
     event::EventKind,
     finding::Finding,
-    id::{AccountId, CaseId},
+    id::{AccountId, CaseId, SystemName},
     identity::Identity,
     plan::Op,
     record::RecordKind,
@@ -30,7 +30,7 @@ use bailiwick_core::{
     verify::Verdict,
 };
 use bailiwick_store::{
-    Filter, Gathered, Select, Stored, Table, Tx, Update,
+    Filter, Gathered, NewWork, Select, Stored, Table, Tx, Update,
     entities::{PlanRow, Run, Step},
     get, select,
 };
@@ -42,7 +42,7 @@ pub(crate) use look::{Item, Reading};
 use look::{Seen, Task, look};
 
 use crate::{
-    Catalogue, Engine, EngineError, Result,
+    Catalogue, Engine, EngineError, Haste, Job, Result,
     apply::{UNDECLARED_MS, later},
     control::with_control,
     doors::{self, BEGINS_MS, Back, What},
@@ -488,6 +488,24 @@ impl Engine {
             }
         }
         Ok(Some(later(now, RECHECK_MS)))
+    }
+
+    /// The work that reads a system back for a case, at `due`, after whatever was last carried out there for its person;
+    /// nothing where nothing ever was.
+    pub(crate) async fn reading_for(
+        &self,
+        tx: &mut dyn Tx,
+        case: &Case,
+        system: &SystemName,
+        (haste, due): (Haste, Timestamp),
+    ) -> Result<Option<NewWork>> {
+        let theirs = Select::from(Table::Runs)
+            .filter(Filter::Is("identity", case.identity.to_string().into()))
+            .filter(Filter::Is("system", system.as_str().into()));
+        let Some(run) = select::<Run>(tx, self.tenant(), theirs).await?.pop() else { return Ok(None) };
+        let (run, changed) = (run.value, self.now());
+        let job = Job::Verify { run: run.id, plan: run.plan, case: Some(case.id), changed };
+        Ok(Some(job.work(Some(run.identity), Some(&run.system), haste, due)))
     }
 }
 

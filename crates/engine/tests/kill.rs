@@ -9,10 +9,9 @@ use std::collections::BTreeSet;
 use bailiwick_connector::seal::{Credential, Secret};
 use bailiwick_core::{
     access::AccessClass,
-    automation::{Automation, AutomationKind},
     case::Case,
     control::Acceptance,
-    id::{AutomationName, IntegrationName, RunId, Tenant},
+    id::{IntegrationName, RunId, Tenant},
     identity::{Identity, IdentityKind, Lifecycle},
     integration::{Integration, Purpose},
     kill::Kill,
@@ -29,7 +28,7 @@ use bailiwick_store::{
     get, select,
 };
 use serde_json::json;
-use world::World;
+use world::{World, declared::automation};
 
 const PEOPLE: [&str; 2] = ["1,Ann,ann@x.test,Engineering,,active", "2,Bo,bo@x.test,Finance,,active"];
 
@@ -504,21 +503,10 @@ async fn what_a_leaver_answered_for_is_gone_from_their_case_when_its_grant_is_de
 #[tokio::test]
 async fn the_automations_of_a_leaver_stand_in_their_case_until_somebody_else_answers_for_them() {
     let mut world = World::new(22, &[("chat", &[])]).await;
-    let of = |owner: Option<&str>| {
-        let owner = owner.map(str::to_owned);
-        move |configuration: &mut Configuration| {
-            configuration.automations = vec![Automation {
-                name: AutomationName::new("tickets").unwrap(),
-                title: "chat rule 12".into(),
-                kind: AutomationKind::TicketRule,
-                from: "object chat/ticket".parse().unwrap(),
-                to: "entitlement chat/finance".parse().unwrap(),
-                by_person: false,
-                owner,
-            }];
-        }
+    let of = |owner: &'static str| {
+        move |configuration: &mut Configuration| configuration.automations = vec![automation(owner)]
     };
-    world.configure_with(of(Some("hr/1"))).await;
+    world.configure_with(of("hr/1")).await;
     world.deliver(&PEOPLE).await.unwrap();
     world.quiet().await;
     world.deliver(&["1,Ann,ann@x.test,Engineering,,left", PEOPLE[1]]).await.unwrap();
@@ -527,10 +515,10 @@ async fn the_automations_of_a_leaver_stand_in_their_case_until_somebody_else_ans
     assert_eq!((&world.cells().await[cell][..], world.open_cases().await), ("residual", 1));
     assert_eq!(world.findings("automation-ownerless").await.len(), 1);
     // Nobody is no answer to who answers for it, and neither is the same person again.
-    world.configure_with(of(Some("hr/1"))).await;
+    world.configure_with(of("hr/1")).await;
     world.quiet().await;
     assert_eq!((&world.cells().await[cell][..], world.open_cases().await), ("residual", 1));
-    world.configure_with(of(Some("hr/2"))).await;
+    world.configure_with(of("hr/2")).await;
     world.quiet().await;
     assert_eq!((&world.cells().await[cell][..], world.open_cases().await), ("removed", 0));
     assert!(world.findings("automation-ownerless").await.is_empty());

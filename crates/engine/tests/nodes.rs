@@ -6,9 +6,8 @@ mod world;
 
 use bailiwick_core::{
     access::AccessClass,
-    automation::{Automation, AutomationKind},
     control::Acceptance,
-    id::{AutomationName, PlanId, RunId, SystemName, Tenant},
+    id::{PlanId, RunId, SystemName, Tenant},
     plan::Plan,
     record::{Actor, Record, RecordKind},
     time::SignedDuration,
@@ -20,7 +19,7 @@ use bailiwick_store::{
     entities::{PlanRow, PlanState, Run},
     get,
 };
-use world::World;
+use world::{World, declared::automation};
 
 const SYSTEMS: &[(&str, &[Behaviour])] = &[("chat", &[]), ("wiki", &[Behaviour::KeepsGroups])];
 
@@ -134,15 +133,7 @@ async fn a_case_is_not_closed_beside_somebody_who_writes_that_something_is_left(
     // Ann is named as the one who answers for an automation, and she has left.
     let left = world.reconfigure(|c| {
         unseen(c);
-        c.automations.push(Automation {
-            name: AutomationName::new("tickets").unwrap(),
-            title: "chat rule 12".into(),
-            kind: AutomationKind::TicketRule,
-            from: "object chat/ticket".parse().unwrap(),
-            to: "entitlement chat/finance".parse().unwrap(),
-            by_person: false,
-            owner: Some("hr/1".into()),
-        });
+        c.automations.push(automation("hr/1"));
     });
     let chat = SystemName::new("chat").unwrap();
     let until = world.clock().saturating_add(SignedDuration::from_hours(24 * 10)).unwrap();

@@ -176,3 +176,25 @@ async fn what_is_not_read_says_nothing_new() {
     let all = (skipped, held, fired, badged);
     assert!(skipped > 1_000 && held > 10 && fired > 10 && badged > 10, "{all:?}");
 }
+
+/// How many people a delivery reads that says nothing new, after so many others have left.
+async fn read_beside(leavers: usize) -> u64 {
+    let mut world = World::new(41, &[("chat", &[])]).await;
+    world.configure().await;
+    let ann = "1,Ann,ann@x.test,Finance,,active".to_owned();
+    for end in [",active", "2026-01-01,left"] {
+        let others = (2..2 + leavers).map(|n| format!("{n},P {n},p{n}@x.test,Finance,{end}"));
+        let all: Vec<String> = [ann.clone()].into_iter().chain(others).collect();
+        world.deliver(&all.iter().map(String::as_str).collect::<Vec<_>>()).await.unwrap();
+        world.quiet().await;
+    }
+    let before = world.faults.people_read();
+    assert_eq!(world.deliver(&[&ann]).await.unwrap().unchanged, 1);
+    world.faults.people_read() - before
+}
+
+/// Whoever has left and is not told of any more costs a delivery nothing but their line in the index.
+#[tokio::test]
+async fn who_has_left_and_is_not_told_of_is_not_read() {
+    assert_eq!(read_beside(1).await, read_beside(5).await);
+}

@@ -1,8 +1,8 @@
 //! Connections of those who call: taken in, secured, and ended.
 //!
 //! Promises: at most so many at a time, the rest wait outside; who says nothing, or says it too slowly, is not waited
-//! for, nor is who does not read the answer; whoever shakes hands holds nobody else up; on a stop requests are answered and connections end within the
-//! patience for it. HTTP/1.1 only: what is served here has few large pages and no need for streams beside each other.
+//! for, nor is who does not read the answer; whoever shakes hands holds nobody else up; on a stop requests are answered
+//! and connections end within the patience for it. HTTP/1.1 only: what is served here has few large pages and no need for streams beside each other.
 
 mod tls;
 

@@ -9,16 +9,16 @@ use std::collections::BTreeMap;
 use bailiwick_core::{
     access::AccessClass,
     account::Account,
-    case::{Case, Cell},
+    case::Cell,
     difference::{Aspect, Class},
-    id::{AccountId, IdentityId, SystemName},
+    id::{AccountId, IdentityId},
     record::RecordKind,
     verify::Verdict,
 };
-use bailiwick_store::{Filter, Select, Table, Tx, Update, entities::Run, get, select};
+use bailiwick_store::{Tx, Update, get};
 
 use super::{Comparing, classes::Judged};
-use crate::{Engine, Haste, Job, Result, apply::later, verify::RECHECK_MS};
+use crate::{Engine, Haste, Result, apply::later, verify::RECHECK_MS};
 
 /// What was seen again on an account of somebody who has left, by class.
 pub(super) struct Again {
@@ -107,18 +107,9 @@ impl Engine {
         }
         tx.write(self.tenant(), updates, self.entropy()).await?;
         self.settle_case(tx, case.id).await?;
-        self.read_again(tx, &case, system).await
-    }
-
-    /// Reads back later whatever comes of it: what is carried out meanwhile is read back by itself, and then this is not.
-    async fn read_again(&self, tx: &mut dyn Tx, case: &Case, system: &SystemName) -> Result<()> {
-        let theirs = Select::from(Table::Runs)
-            .filter(Filter::Is("identity", case.identity.to_string().into()))
-            .filter(Filter::Is("system", system.as_str().into()));
-        let Some(run) = select::<Run>(tx, self.tenant(), theirs).await?.pop() else { return Ok(()) };
-        let (run, now) = (run.value, self.now());
-        let job = Job::Verify { run: run.id, plan: run.plan, case: Some(case.id), changed: now };
-        let due = later(now, RECHECK_MS);
-        self.enqueue(tx, vec![job.work(Some(run.identity), Some(&run.system), Haste::Usual, due)]).await
+        // What is carried out meanwhile is read back by itself, and then this is not.
+        let due = later(self.now(), RECHECK_MS);
+        let reading = self.reading_for(tx, &case, system, (Haste::Usual, due)).await?;
+        self.enqueue(tx, reading.into_iter().collect()).await
     }
 }

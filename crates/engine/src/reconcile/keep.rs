@@ -133,7 +133,7 @@ impl Comparing<'_> {
         read && changed && !self.told.others.knows(account)
     }
 
-    /// Whether an exception can be about it: a person can read its end, and it gives no power over other access.
+    /// Whether an exception can be about it: that it has ended can be read by a program, and it gives no power over other access.
     fn may_stay(&self, difference: &Difference, about: &BTreeSet<EntitlementName>) -> bool {
         let harmless = |name: &EntitlementName| {
             self.catalogue.entitlements.get(name).is_some_and(|entitlement| !entitlement.privileged)

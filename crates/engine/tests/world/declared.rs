@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use bailiwick_core::{
-    id::{IntegrationName, SourceName, SystemName},
+    automation::{Automation, AutomationKind},
+    id::{AutomationName, IntegrationName, SourceName, SystemName},
     integration::{Integration, Register, Role, Standing},
     policy::PolicyFile,
     system::{Entitlement, OnLeave, System},
@@ -16,6 +17,19 @@ use super::World;
 /// The classes that every simulated system has.
 pub const CLASSES: &str =
     r#"["primary-account","direct-groups","nested-groups","licences","api-tokens","sessions"]"#;
+
+/// A rule of the chat by which a ticket puts somebody into a group, and who answers for it.
+pub fn automation(owner: &str) -> Automation {
+    Automation {
+        name: AutomationName::new("tickets").unwrap(),
+        title: "chat rule 12".into(),
+        kind: AutomationKind::TicketRule,
+        from: "object chat/ticket".parse().unwrap(),
+        to: "entitlement chat/finance".parse().unwrap(),
+        by_person: false,
+        owner: Some(owner.into()),
+    }
+}
 
 /// What is on record of every integration here.
 pub fn register() -> Register {

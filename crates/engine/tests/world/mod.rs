@@ -8,7 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod certify;
-mod declared;
+pub mod declared;
 mod faults;
 pub mod newsy;
 mod phone;
