@@ -56,6 +56,15 @@ pub(crate) const RECHECK_MS: i64 = 3_600_000;
 /// The finding that a system did not do what it answered that it did.
 const DIVERGED: &str = "diverged";
 
+/// What comes after a run on the same account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Successor {
+    None,
+    /// Nothing of it was sent.
+    Waits,
+    Begun,
+}
+
 impl Engine {
     /// Verifies all given items, which were leased at `leased`. Gives what is still under way when the turn has waited long
     /// enough; it is for [`Self::read_all`].
@@ -193,25 +202,29 @@ impl Engine {
             let ended = self.end_plan(tx, &seen.task.row, &seen.task.run).await?;
             tx.write(self.tenant(), ended.into_iter().collect(), self.entropy()).await?;
         }
-        if self.overtaken(tx, &seen.task.run).await? {
-            Ok(tx.finish(self.tenant(), item).await?)
-        } else if let Some(case) = seen.task.case {
-            self.conclude_case(tx, catalogue, case, seen).await
-        } else {
-            self.conclude_changes(tx, catalogue, seen).await
+        let successor = self.successor(tx, &seen.task.run).await?;
+        match seen.task.case {
+            // That one is verified, and not this.
+            _ if successor == Successor::Begun => Ok(tx.finish(self.tenant(), item).await?),
+            Some(case) => self.conclude_case(tx, catalogue, case, seen, successor).await,
+            None => self.conclude_changes(tx, catalogue, seen).await,
         }
     }
 
-    /// Whether a later run changed the same account: then that one is verified, not this.
-    async fn overtaken(&self, tx: &mut dyn Tx, run: &Run) -> Result<bool> {
+    /// How far that is which comes after this run on the same account.
+    async fn successor(&self, tx: &mut dyn Tx, run: &Run) -> Result<Successor> {
         let theirs = Select::from(Table::Runs)
             .filter(Filter::Is("identity", run.identity.to_string().into()))
             .filter(Filter::Is("system", run.system.as_str().into()));
         let runs = select::<Run>(tx, self.tenant(), theirs).await?;
-        Ok(runs.iter().any(|r| {
-            r.value.generation > run.generation
-                && r.value.steps.values().any(|s| !matches!(s, Step::Waiting | Step::Dropped))
-        }))
+        let after = runs.iter().map(|stored| &stored.value).filter(|other| other.generation > run.generation);
+        let steps: Vec<&Step> = after.flat_map(|run| run.steps.values()).collect();
+        let begun = steps.iter().any(|step| !matches!(step, Step::Waiting | Step::Dropped));
+        Ok(match steps.contains(&&Step::Waiting) {
+            _ if begun => Successor::Begun,
+            true => Successor::Waits,
+            false => Successor::None,
+        })
     }
 
     async fn conclude_changes(&self, tx: &mut dyn Tx, catalogue: &Catalogue, seen: &Seen) -> Result<()> {
@@ -348,6 +361,7 @@ impl Engine {
         catalogue: &Catalogue,
         case: CaseId,
         seen: &Seen,
+        successor: Successor,
     ) -> Result<()> {
         let Seen { task, cells, .. } = seen;
         let Some(stored_case) = get::<Case>(tx, self.tenant(), &case.to_string()).await? else {
@@ -409,7 +423,13 @@ impl Engine {
         }
         tx.write(self.tenant(), updates, self.entropy()).await?;
         self.align_after(tx, task.run.identity, &fresh).await?;
-        let next = self.follow(tx, catalogue, task, &fresh, tried, ways).await?;
+        let next = match successor {
+            // What is left may be what that one is to remove. Should nothing come of it, this is read again.
+            Successor::Waits if fresh.iter().any(is_residual) => Some(later(self.now(), RECHECK_MS)),
+            Successor::Waits | Successor::Begun | Successor::None => {
+                self.follow(tx, catalogue, task, &fresh, tried, ways).await?
+            }
+        };
         if let Some(attested) = &task.attested {
             self.stands(tx, catalogue, &task.run, &task.row, attested).await?;
         }
@@ -438,7 +458,7 @@ impl Engine {
         let system = &task.run.system;
         let subject = subject_of(&task.run);
         let residual: Vec<&Cell> =
-            cells.iter().filter(|c| matches!(c.verdict, Verdict::Residual { .. })).collect();
+            cells.iter().filter(|cell| is_residual(cell)).collect();
         let unreadable =
             cells.iter().any(|c| c.witness.is_none() && matches!(c.verdict, Verdict::Pending { .. }));
         let pending = cells.iter().filter_map(|c| match &c.verdict {
@@ -507,6 +527,10 @@ impl Engine {
         let job = Job::Verify { run: run.id, plan: run.plan, case: Some(case.id), changed };
         Ok(Some(job.work(Some(run.identity), Some(&run.system), haste, due)))
     }
+}
+
+fn is_residual(cell: &Cell) -> bool {
+    matches!(cell.verdict, Verdict::Residual { .. })
 }
 
 /// What a finding about an account that was read back is about.

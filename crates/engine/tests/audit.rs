@@ -15,12 +15,12 @@ use bailiwick_core::{
     record::Actor,
     time::SignedDuration,
 };
-use bailiwick_engine::{Audited, Configuration, TriedVerdict};
+use bailiwick_engine::{Audited, TriedVerdict};
 use bailiwick_lab::Behaviour;
 use bailiwick_store::Table;
 use serde_json::json;
 use tower::ServiceExt as _;
-use world::{Passing, World};
+use world::{Passing, World, declared::audited};
 
 const ANN: &str = "1,Ann,ann@x.test,Engineering,,active";
 const BO: &str = "2,Bo,bo@x.test,Finance,,active";
@@ -31,22 +31,6 @@ fn name(system: &str) -> SystemName {
 
 fn left(line: &str) -> String {
     line.replace(",,active", ",2026-01-01,left")
-}
-
-/// Has the audit log of a system read.
-fn audited(configuration: &mut Configuration, system: &str) {
-    let integration = configuration.integrations.iter_mut().find(|i| i.name.as_str() == system).unwrap();
-    integration.settings["audit"] = json!({
-        "list": "/api/audit", "after": "after", "items": "entries", "mark": "seq", "at": "at", "actor": "actor",
-        "ours": ["integration"], "deed": "effect", "account": "user",
-        "given": { "member-added": "direct-groups", "token-created": "api-tokens", "user-created": "primary-account",
-            "user-activated": "primary-account" },
-        "taken": { "token-revoked": "api-tokens", "session-ended": "sessions", "member-removed": "direct-groups",
-            "user-deactivated": "primary-account" },
-        "changed": { "user-changed": "primary-account" },
-        "ends": ["user-deleted"]
-    });
-    integration.scope.rules.push("list GET /api/audit".parse().unwrap());
 }
 
 async fn world(seed: u64, behaviours: &[Behaviour]) -> World {

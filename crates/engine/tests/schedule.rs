@@ -11,6 +11,7 @@ use bailiwick_core::{
     time::{SignedDuration, Timestamp},
 };
 use bailiwick_lab::Behaviour;
+use bailiwick_store::entities::PlanState;
 use serde_json::json;
 use world::{Passing, Weather, World};
 
@@ -181,4 +182,39 @@ async fn a_change_in_doubt_for_hours_has_nobody_decided_anew_all_that_time() {
         assert_eq!(ann.active, !next.ends_with("left"), "{next}");
         assert!(!ann.effective_groups.iter().any(|group| group.contains("Finance")), "{ann:?}");
     }
+}
+
+/// What was under way when somebody left is read back into their case, while what is to be removed still waits for its turn.
+#[tokio::test]
+async fn what_a_plan_that_waits_is_to_remove_is_not_planned_for_once_more() {
+    const ANN: &str = "1,Ann,ann@x.test,Engineering,,active";
+    let mut world = World::new(212, &[("chat", &[])]).await;
+    world.configure().await;
+    world.deliver(&[ANN]).await.unwrap();
+    world.quiet().await;
+    world.faults.lasting(Some((true, Weather::AnswerLost)));
+    world.deliver(&["1,Ann Bly,ann@x.test,Engineering,,active"]).await.unwrap();
+    world.engine.work().await.unwrap();
+    world.engine.work().await.unwrap();
+    world.deliver(&["1,Ann Bly,ann@x.test,Engineering,2026-01-01,left"]).await.unwrap();
+    world.behind(
+        "chat",
+        json!({ "tokens": [{ "user": "ann@x.test", "name": "ci" }], "sessions": ["ann@x.test"] }),
+    );
+    world.faults.lasting(Some((true, Weather::Unreached)));
+    world.quiet_for(SignedDuration::from_mins(30)).await;
+    let cell = world.cells().await["chat/primary-account"].clone();
+    assert_eq!(cell, "residual", "the change was read back into the case");
+    let of_leaver = async |world: &World| {
+        let plans = world.plans().await;
+        plans.iter().filter(|row| row.plan.is_of_leaver()).map(|row| row.state.clone()).collect::<Vec<_>>()
+    };
+    let waiting = of_leaver(&world).await;
+    assert!(matches!(waiting[..], [PlanState::Approved { .. }]), "{waiting:?}");
+    world.faults.lasting(None);
+    world.quiet().await;
+    let done = of_leaver(&world).await;
+    assert!(matches!(done[..], [PlanState::Done { .. }]), "{done:?}");
+    assert_eq!(world.open_cases().await, 0);
+    assert!(!world.lab.truth("chat").unwrap().user("ann@x.test").unwrap().active);
 }

@@ -31,6 +31,22 @@ pub fn automation(owner: &str) -> Automation {
     }
 }
 
+/// Has the audit log of a system read.
+pub fn audited(configuration: &mut Configuration, system: &str) {
+    let integration = configuration.integrations.iter_mut().find(|i| i.name.as_str() == system).unwrap();
+    integration.settings["audit"] = json!({
+        "list": "/api/audit", "after": "after", "items": "entries", "mark": "seq", "at": "at", "actor": "actor",
+        "ours": ["integration"], "deed": "effect", "account": "user",
+        "given": { "member-added": "direct-groups", "token-created": "api-tokens", "user-created": "primary-account",
+            "user-activated": "primary-account" },
+        "taken": { "token-revoked": "api-tokens", "session-ended": "sessions", "member-removed": "direct-groups",
+            "user-deactivated": "primary-account" },
+        "changed": { "user-changed": "primary-account" },
+        "ends": ["user-deleted"]
+    });
+    integration.scope.rules.push("list GET /api/audit".parse().unwrap());
+}
+
 /// What is on record of every integration here.
 pub fn register() -> Register {
     Register {

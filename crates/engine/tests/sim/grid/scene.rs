@@ -9,6 +9,7 @@ use bailiwick_core::{
     identity::Identity,
     integration::Role,
     record::Actor,
+    system::System,
     time::{SignedDuration, Timestamp},
     trace::State,
 };
@@ -22,7 +23,7 @@ use super::{
     Outcome,
     cells::{Cell, Feed, How},
 };
-use crate::world::{Passing, Template, World, planted::Bug};
+use crate::world::{Passing, Template, World, declared::audited, planted::Bug};
 
 const ANN: &str = "0,Ann,ann@x.test,Engineering,,active";
 const BOB: &str = "1,Bob,bob@x.test,Finance,,active";
@@ -57,11 +58,14 @@ fn promised(configuration: &mut Configuration) {
 
 thread_local! {
     /// What was set up once, by what is planted.
-    static TEMPLATES: RefCell<BTreeMap<Option<&'static str>, Rc<Template>>> = RefCell::default();
+    static TEMPLATES: RefCell<BTreeMap<Set, Rc<Template>>> = RefCell::default();
 }
 
-async fn template(bug: Option<Bug>) -> Rc<Template> {
-    let key = bug.map(Bug::name);
+/// The mistake that is planted, and whether the system's own log is read.
+type Set = (Option<&'static str>, bool);
+
+async fn template(bug: Option<Bug>, logged: bool) -> Rc<Template> {
+    let key = (bug.map(Bug::name), logged);
     if let Some(known) = TEMPLATES.with_borrow(|all| all.get(&key).cloned()) {
         return known;
     }
@@ -69,7 +73,12 @@ async fn template(bug: Option<Bug>) -> Rc<Template> {
         tryable(configuration);
         promised(configuration);
         let scim = configuration.integrations.iter_mut().filter(|i| i.connector == "scim");
-        scim.zip(key).for_each(|(integration, bug)| integration.settings["planted"] = bug.into());
+        scim.zip(key.0).for_each(|(integration, bug)| integration.settings["planted"] = bug.into());
+        if logged {
+            audited(configuration, SYSTEM);
+            // As often as it is compared otherwise: a world is quiet only where nothing is due soon.
+            configuration.systems.iter_mut().for_each(|s| s.audit_every_ms = System::usual_reconcile_every());
+        }
     });
     let template = Rc::new(template.await);
     TEMPLATES.with_borrow_mut(|all| all.insert(key, template.clone()));
@@ -78,7 +87,7 @@ async fn template(bug: Option<Bug>) -> Rc<Template> {
 
 /// A world with Ann and Bob, who has a token and a session, on a system that behaves so.
 async fn scene(behaviours: &[Behaviour], bug: Option<Bug>) -> World {
-    peopled(template(bug).await.world(7, &[behaviours.to_vec()]).await).await
+    peopled(template(bug, false).await.world(7, &[behaviours.to_vec()]).await).await
 }
 
 async fn peopled(mut world: World) -> World {
@@ -195,6 +204,15 @@ pub async fn played(cell: &Cell) -> Outcome {
         }
         How::Drilled(behaviours) => drilled(scene(behaviours, None).await).await,
         How::Planted(bug, behaviours) => drilled(scene(behaviours, Some(*bug)).await).await,
+        How::Logged(bug, behaviours) => {
+            let world = template(Some(*bug), true).await.world(7, &[behaviours.to_vec()]).await;
+            let mut world = peopled(world).await;
+            // What was done to an account just before may be taken for what was done last: clocks differ.
+            world.pass(SignedDuration::from_mins(10));
+            let since = left(&mut world).await;
+            hours(&mut world, 22).await;
+            judged(&world, since).await
+        }
         How::Altered(statement) => altered(statement).await,
     }
 }
@@ -319,7 +337,7 @@ async fn fed(feed: Feed) -> Outcome {
             let people = |status: &str| -> Vec<String> {
                 (0..10).map(|who| format!("{who},P {who},p{who}@y.test,Finance,{status}")).collect()
             };
-            let mut world = template(None).await.world(8, &[vec![]]).await;
+            let mut world = template(None, false).await.world(8, &[vec![]]).await;
             let as_lines = |lines: &[String]| lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n");
             let before = as_lines(&people(",active"));
             world.deliver_file(&before.split('\n').collect::<Vec<_>>()).await.unwrap();
