@@ -457,8 +457,7 @@ impl Engine {
         let now = self.now();
         let system = &task.run.system;
         let subject = subject_of(&task.run);
-        let residual: Vec<&Cell> =
-            cells.iter().filter(|cell| is_residual(cell)).collect();
+        let residual: Vec<&Cell> = cells.iter().filter(|cell| is_residual(cell)).collect();
         let unreadable =
             cells.iter().any(|c| c.witness.is_none() && matches!(c.verdict, Verdict::Pending { .. }));
         let pending = cells.iter().filter_map(|c| match &c.verdict {
