@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::breach::Breach;
+pub use self::breach::{Breach, Breaches};
 use crate::{
     digest::Digest,
     engagement::RANK,
@@ -169,26 +169,29 @@ pub struct SourceRecord {
 /// A delivery, as far as it has to be read.
 #[derive(Debug, Default)]
 pub struct Sifted<'d> {
-    /// The records that may say something new.
+    /// The records that may say something new of somebody who is known.
     pub records: &'d [SourceRecord],
-    /// How many others it has: each says of somebody who is as it was taken what was taken then.
+    /// How many others it has that say nothing new: what was taken of somebody who is as they were taken, or that somebody
+    /// whom nobody knows has left.
     pub as_before: u64,
-    /// How many of these are or will be there.
+    /// How many of those who are known by them are or will be there.
     pub here: u64,
-    /// The breaches of what is one person's alone, among all its records.
-    pub doubles: Vec<Breach>,
+    /// How many others it has of people whom nobody knows and who come; [`newcomer`] reads them.
+    pub newcomers: u64,
+    /// What is wrong with its form beyond `records`: of newcomers, and of what is one person's alone.
+    pub faults: Vec<Breach>,
 }
 
 impl<'d> Sifted<'d> {
     /// A delivery all of which is read.
     pub fn whole(records: &'d [SourceRecord], contract: &SourceContract) -> Self {
-        let mut doubles = Vec::new();
+        let mut faults = Breaches::default();
         for name in contract.unique() {
             let values =
                 records.iter().filter_map(|r| Some((r.line, r.values.get(name)?.as_ref()?.to_string())));
-            doubles.extend(guard::duplicates(name, values));
+            faults.extend(guard::duplicates(name, values));
         }
-        Self { records, doubles, ..Self::default() }
+        Self { records, faults: faults.told(), ..Self::default() }
     }
 }
 
@@ -238,7 +241,7 @@ pub struct Arrival {
 /// What a delivery says, read against its contract.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Intake {
-    /// What is new, in the order of keys; nothing when the form of the delivery is broken.
+    /// What is new of those whom its records are about, in the order of keys; nothing when the form of the delivery is broken.
     pub arrivals: Vec<Arrival>,
     /// How many records said nothing new.
     pub unchanged: u64,
@@ -271,19 +274,19 @@ pub fn intake(
     kept: &BTreeSet<String>,
     now: Timestamp,
 ) -> Intake {
-    let Sifted { records, as_before, here, doubles } = delivery;
-    let mut breaches = Vec::new();
+    let Sifted { records, as_before, here, newcomers, faults } = delivery;
+    let mut broken = Breaches::default();
     let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
     let mut arrivals = Vec::new();
     let mut unchanged = as_before;
     let mut fired = OfFired::default();
     for record in records {
         if record.key.is_empty() {
-            breaches.push(Breach::NoKey { line: record.line });
+            broken.add(Breach::NoKey { line: record.line });
             continue;
         }
         if let Some(first) = seen.insert(&record.key, record.line) {
-            breaches.push(Breach::DuplicateKey { key: record.key.clone(), first, second: record.line });
+            broken.add(Breach::DuplicateKey { key: record.key.clone(), first, second: record.line });
             continue;
         }
         match read(record, contract, known.get(&record.key), kept, now) {
@@ -301,10 +304,11 @@ pub fn intake(
                 arrivals.push(arrival);
                 fired.anew.insert(record.key.clone());
             }
-            Err(mut found) => breaches.append(&mut found),
+            Err(found) => broken.extend(found),
         }
     }
-    breaches.extend(doubles);
+    broken.extend(faults);
+    let mut breaches = broken.told();
     if !breaches.is_empty() {
         return Intake { arrivals: Vec::new(), unchanged: 0, fired: OfFired::default(), breaches };
     }
@@ -329,7 +333,7 @@ pub fn intake(
         .collect();
     let changing = arrivals.iter().filter(|a| matches!(a.kind, EventKind::Changed { .. }));
     let changed: BTreeSet<&str> = changing.map(|a| a.key.as_str()).collect();
-    let (of, rows) = (active.len() as u64 + here, records.len() as u64 + as_before);
+    let (of, rows) = (active.len() as u64 + here, records.len() as u64 + as_before + newcomers);
     limits(rows, lost.len() as u64, changed.len() as u64, of, contract, &mut breaches);
     let grace = SignedDuration::from_hours(24 * i64::from(contract.grace_days));
     arrivals.extend(newly_absent.into_iter().map(|(key, k)| Arrival {
@@ -343,6 +347,21 @@ pub fn intake(
     }));
     arrivals.sort_by(|a, b| a.key.cmp(&b.key));
     Intake { arrivals, unchanged, fired, breaches }
+}
+
+/// What the record of somebody says whom nobody knows: that they come, or nothing where they were gone before that.
+///
+/// # Errors
+/// What is wrong with its form.
+pub fn newcomer(
+    record: &SourceRecord,
+    contract: &SourceContract,
+    now: Timestamp,
+) -> Result<Option<Arrival>, Vec<Breach>> {
+    match read(record, contract, None, &BTreeSet::new(), now)? {
+        Said::New(arrival) | Said::Anew(arrival) => Ok(Some(arrival)),
+        Said::Nothing | Said::GoneToo | Said::HereStill => Ok(None),
+    }
 }
 
 fn limits(

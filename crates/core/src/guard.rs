@@ -137,26 +137,23 @@ pub struct Would {
     pub people: Vec<(String, String)>,
 }
 
-/// Works out what the arrivals would do.
-pub fn would(arrivals: &[Arrival], known: &BTreeMap<String, Known>, holds: Holds<'_>) -> Would {
-    let mut would = Would::default();
-    for arrival in arrivals {
+impl Would {
+    /// Counts what an arrival would do, of somebody who is known so or not at all.
+    pub fn count(&mut self, arrival: &Arrival, known: Option<&Known>, holds: Holds<'_>) {
         let kind = arrival.kind.name();
-        *would.events.entry(kind.to_owned()).or_default() += 1;
-        if would.people.len() < NAMED {
-            would.people.push((arrival.key.clone(), kind.to_owned()));
+        *self.events.entry(kind.to_owned()).or_default() += 1;
+        if self.people.len() < NAMED {
+            self.people.push((arrival.key.clone(), kind.to_owned()));
         }
-        let before = known.get(&arrival.key);
-        let had = before.map(|k| held(&k.attributes, &k.lifecycle, holds)).unwrap_or_default();
+        let had = known.map(|k| held(&k.attributes, &k.lifecycle, holds)).unwrap_or_default();
         let gets = held(&arrival.attributes, &arrival.lifecycle, holds);
         for name in gets.difference(&had) {
-            *would.gets.entry(name.clone()).or_default() += 1;
+            *self.gets.entry(name.clone()).or_default() += 1;
         }
         for name in had.difference(&gets) {
-            *would.loses.entry(name.clone()).or_default() += 1;
+            *self.loses.entry(name.clone()).or_default() += 1;
         }
     }
-    would
 }
 
 /// What became of a delivery.

@@ -16,6 +16,11 @@ use crate::{
     time::Timestamp,
 };
 
+/// The longest that a record may be, in bytes: the lengths of C2SP `tlog-tiles` have sixteen bits.
+pub const LONGEST: usize = 65_535;
+/// The fact that names those which are too long for a record: it commits to them, and they are kept beside the log.
+pub const BESIDE: &str = "beside";
+
 /// What kind of thing a record says; prints in kebab-case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -111,6 +116,7 @@ pub enum RecordKind {
     TokenRevoked,
     RequestBegun,
     RequestAnswered,
+    Continued,
 }
 
 /// Who or what caused a record.
@@ -161,7 +167,7 @@ pub struct Record {
     pub plan: Option<PlanId>,
     /// The case it belongs to.
     pub case: Option<CaseId>,
-    /// Facts that are not personal: names of systems, digests, outcomes. Floats are refused.
+    /// Facts that are not personal: names of systems, digests, outcomes.
     pub facts: BTreeMap<&'static str, Value>,
     /// Personal values, to be committed to and kept beside the log.
     pub personal: BTreeMap<&'static str, Value>,
@@ -203,17 +209,25 @@ impl Record {
         self
     }
 
+    /// One that goes on where this one names as many rows as a record can.
+    #[must_use]
+    pub fn going_on(&self, entropy: &dyn Entropy) -> Self {
+        let Self { event, identity, plan, case, .. } = *self;
+        let record = Self::new(RecordKind::Continued, self.at, self.actor.clone(), entropy);
+        Self { event, identity, plan, case, ..record }.fact("continues", self.id)
+    }
+
     /// Adds a fact that is not personal.
     #[must_use]
     pub fn fact<T: Serialize>(mut self, name: &'static str, value: T) -> Self {
-        self.facts.insert(name, sorted(serde_json::to_value(value).unwrap_or(Value::Null)));
+        self.facts.insert(name, said(value));
         self
     }
 
     /// Adds a personal value: the log gets a commitment to it, never the value.
     #[must_use]
     pub fn personal<T: Serialize>(mut self, name: &'static str, value: T) -> Self {
-        self.personal.insert(name, sorted(serde_json::to_value(value).unwrap_or(Value::Null)));
+        self.personal.insert(name, said(value));
         self
     }
 }
@@ -247,27 +261,27 @@ pub struct Disclosure {
 
 /// A record as it goes into the log. Fields are in alphabetical order, so that the encoding is
 /// canonical JSON with sorted keys.
-#[derive(Serialize, Deserialize)]
-struct Encoded<'a> {
-    actor: Actor,
+#[derive(Serialize)]
+struct Written<'a> {
+    actor: &'a Actor,
     at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     case: Option<CaseId>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
-    commitments: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    commitments: BTreeMap<&'static str, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<EventId>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty", default, borrow)]
-    facts: BTreeMap<&'a str, Value>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    facts: &'a BTreeMap<&'static str, Value>,
     id: RecordId,
     #[serde(skip_serializing_if = "Option::is_none")]
     identity: Option<IdentityId>,
     kind: RecordKind,
     #[serde(skip_serializing_if = "Option::is_none")]
     plan: Option<PlanId>,
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    state: Vec<StateRef>,
-    tenant: Tenant,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    state: &'a [StateRef],
+    tenant: &'a Tenant,
 }
 
 /// One personal value of a record that is being written: its [`Disclosure`], to be kept beside the log.
@@ -284,35 +298,83 @@ pub struct Personal {
 impl Record {
     /// The canonical bytes for the log, bound to the rows `state` that were written with it, and the
     /// personal values to keep beside the log. Takes one fresh salt for each personal value.
+    ///
+    /// What makes a record longer than [`LONGEST`] is kept beside the log too, the longest facts first; see [`BESIDE`].
     pub fn encode(
-        self,
+        mut self,
         tenant: &Tenant,
-        state: Vec<StateRef>,
+        state: &[StateRef],
         mut salt: impl FnMut() -> [u8; 16],
+    ) -> (Vec<u8>, Vec<Personal>) {
+        loop {
+            let (bytes, beside) = self.written(tenant, state, &mut salt);
+            if bytes.len() <= LONGEST || !self.put_longest_beside() {
+                return (bytes, beside);
+            }
+        }
+    }
+
+    fn written(
+        &self,
+        tenant: &Tenant,
+        state: &[StateRef],
+        salt: &mut impl FnMut() -> [u8; 16],
     ) -> (Vec<u8>, Vec<Personal>) {
         let mut commitments = BTreeMap::new();
         let mut disclosures = Vec::with_capacity(self.personal.len());
-        for (field, value) in self.personal {
-            let (salt, value) = (salt(), crate::digest::canonical(&value));
-            commitments.insert(field.to_owned(), STANDARD.encode(committed(&salt, &value).0));
+        for (&field, value) in &self.personal {
+            let (salt, value) = (salt(), crate::digest::canonical(value));
+            commitments.insert(field, STANDARD.encode(committed(&salt, &value).0));
             disclosures.push(Personal { field, salt, value });
         }
-        let encoded = Encoded {
-            actor: self.actor,
+        let written = Written {
+            actor: &self.actor,
             at: self.at,
             case: self.case,
             commitments,
             event: self.event,
-            facts: self.facts,
+            facts: &self.facts,
             id: self.id,
             identity: self.identity,
             kind: self.kind,
             plan: self.plan,
             state,
-            tenant: tenant.clone(),
+            tenant,
         };
-        (crate::digest::canonical(&encoded), disclosures)
+        (crate::digest::canonical(&written), disclosures)
     }
+
+    /// Has the longest fact kept beside the log; whether there was one.
+    fn put_longest_beside(&mut self) -> bool {
+        let facts = self.facts.iter().filter(|(name, _)| **name != BESIDE);
+        let longest = facts.max_by_key(|(_, value)| value.to_string().len()).map(|(name, _)| *name);
+        let Some((name, value)) = longest.and_then(|name| self.facts.remove_entry(name)) else {
+            return false;
+        };
+        self.personal.insert(name, value);
+        if let Value::Array(names) = self.facts.entry(BESIDE).or_insert_with(|| Value::Array(Vec::new())) {
+            names.push(name.into());
+        }
+        true
+    }
+}
+
+/// A record as it is read back from the log.
+#[derive(Deserialize)]
+struct Read<'a> {
+    actor: Actor,
+    at: Timestamp,
+    case: Option<CaseId>,
+    event: Option<EventId>,
+    #[serde(default, borrow)]
+    facts: BTreeMap<&'a str, Value>,
+    id: RecordId,
+    identity: Option<IdentityId>,
+    kind: RecordKind,
+    plan: Option<PlanId>,
+    #[serde(default)]
+    state: Vec<StateRef>,
+    tenant: Tenant,
 }
 
 /// The parts of a logged record that the hub needs back.
@@ -345,10 +407,25 @@ pub struct Logged {
 impl Logged {
     /// Reads the bytes of a record back.
     pub fn parse(bytes: &[u8]) -> Result<Self, serde_json::Error> {
-        let e: Encoded<'_> = serde_json::from_slice(bytes)?;
-        let facts = e.facts.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
-        let Encoded { id, kind, at, actor, event, identity, plan, case, state, tenant, .. } = e;
+        let read: Read<'_> = serde_json::from_slice(bytes)?;
+        let facts = read.facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let Read { id, kind, at, actor, event, identity, plan, case, state, tenant, .. } = read;
         Ok(Self { id, kind, at, actor, event, identity, plan, case, facts, state, tenant })
+    }
+
+    /// Whether facts of it are kept beside the log.
+    pub fn has_beside(&self) -> bool {
+        self.facts.contains_key(BESIDE)
+    }
+
+    /// Puts back what of its facts is kept beside the log; personal values stay where they are.
+    pub fn put_back(&mut self, kept: Vec<Disclosure>) {
+        let names = self.facts.get(BESIDE).and_then(Value::as_array).cloned().unwrap_or_default();
+        for Disclosure { record, field, value, .. } in kept {
+            if record == self.id && names.iter().any(|name| name.as_str() == Some(&field)) {
+                self.facts.insert(field, value);
+            }
+        }
     }
 }
 
@@ -360,6 +437,27 @@ pub fn commitment(salt: &[u8; 16], value: &Value) -> Digest {
 
 fn committed(salt: &[u8; 16], canonical: &[u8]) -> Digest {
     Digest::of_parts(&[b"bailiwick/commit/v1\n", salt, canonical])
+}
+
+/// How deep a value in a record may nest; the log takes twice as much.
+const DEEPEST: usize = 32;
+
+/// A value as a record has it. The log takes no number that is not an integer, and nothing that nests too deep: that is
+/// said as text.
+fn said<T: Serialize>(value: T) -> Value {
+    plain(sorted(serde_json::to_value(value).unwrap_or(Value::Null)), DEEPEST)
+}
+
+fn plain(value: Value, deeper: usize) -> Value {
+    match value {
+        Value::Number(number) if !number.is_i64() && !number.is_u64() => number.to_string().into(),
+        value @ (Value::Array(_) | Value::Object(_)) if deeper == 0 => value.to_string().into(),
+        Value::Array(items) => items.into_iter().map(|item| plain(item, deeper - 1)).collect(),
+        Value::Object(members) => {
+            members.into_iter().map(|(name, member)| (name, plain(member, deeper - 1))).collect()
+        }
+        value @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => value,
+    }
 }
 
 /// `value` with the keys of every object in order.

@@ -278,7 +278,7 @@ fn what_is_one_persons_alone_is_no_others() {
 fn who_is_as_before_counts_and_is_not_read() {
     let before = known(&[("a", "active"), ("b", "active"), ("c", "left")]);
     let records = [record(2, "a a phone=2")];
-    let sifted = |here| Sifted { records: &records, as_before: 20, here, doubles: Vec::new() };
+    let sifted = |here| Sifted { records: &records, as_before: 20, here, ..Sifted::default() };
     let told = |here| intake(sifted(here), &contract(), &before, &BTreeSet::new(), now());
     // `b` is missing, one in twenty: a tenth may be.
     assert_eq!((told(18).unchanged, told(18).arrivals.len()), (20, 2));

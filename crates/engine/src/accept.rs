@@ -5,7 +5,10 @@
 //! decides from what was read before, so it must not depend on the chunk that is being written; it
 //! does not, because no identity is in a delivery twice and what is known of one is its own.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use bailiwick_core::{
     event::{Event, EventKind},
@@ -38,21 +41,30 @@ type Draft = (Outcome, Ready);
 
 impl Engine {
     /// Accepts events and decides and plans for them, in one transaction. No identity is among them twice.
-    #[tracing::instrument(name = "decide", skip_all, fields(events = accepted.len()))]
     pub(crate) async fn accept(&self, tx: &mut dyn Tx, accepted: Vec<Accepted>) -> Result<()> {
+        self.accept_each(tx, accepted.into_iter().map(Ok)).await
+    }
+
+    /// The same with events that are made as they are needed: a few hundred of them are there at a time.
+    #[tracing::instrument(name = "decide", skip_all, fields(events = accepted.size_hint().0))]
+    pub(crate) async fn accept_each(
+        &self,
+        tx: &mut dyn Tx,
+        mut accepted: impl Iterator<Item = Result<Accepted>> + Send,
+    ) -> Result<()> {
         let catalogue = self.catalogue(tx).await?;
-        let departed = accepted
-            .iter()
-            .filter_map(|a| Some((a.identity.source_key.to_string(), transfer::departure(&a.event.kind)?)));
-        let departed = departed.collect();
-        let come_or_gone = accepted
-            .iter()
-            .any(|a| a.event.kind.leaves() || (a.revision.is_some() && a.event.kind == EventKind::Joined));
-        let gone = accepted.iter().filter(|a| a.event.kind.leaves()).map(|a| a.identity.id).collect();
-        let mut rest = accepted.into_iter();
+        let (mut departed, mut gone, mut come_or_gone) = (BTreeMap::new(), BTreeSet::new(), false);
         let mut drafted: Option<Draft> = None;
         loop {
-            let chunk: Vec<Accepted> = rest.by_ref().take(CHUNK).collect();
+            let chunk = accepted.by_ref().take(CHUNK).collect::<Result<Vec<Accepted>>>()?;
+            for Accepted { identity, revision, event, .. } in &chunk {
+                departed.extend(
+                    transfer::departure(&event.kind).map(|how| (identity.source_key.to_string(), how)),
+                );
+                let leaves = event.kind.leaves();
+                gone.extend(leaves.then_some(identity.id));
+                come_or_gone |= leaves || (revision.is_some() && event.kind == EventKind::Joined);
+            }
             let drafting = match chunk.is_empty() {
                 true => None,
                 false => {

@@ -1,32 +1,15 @@
 //! What a source delivers, as it came: one piece of memory, from which a record is read when something hangs on it.
-//!
-//! Most records of a delivery say what they said last time. Of these nothing is made but a digest. What somebody is as of
-//! is in the columns of their row; see [`Said`](bailiwick_core::said::Said).
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet, HashMap},
-};
+use std::borrow::Cow;
 
 use bailiwick_connector::{Object, ObjectState, ObjectValue};
 use bailiwick_core::{
-    contract::{Breach, Sifted, SourceContract, SourceRecord},
-    digest::Digest,
+    contract::{Breach, SourceContract, SourceRecord},
     guard,
-    id::SourceName,
-    identity::{Identity, Lifecycle},
-    said::Said,
 };
-use bailiwick_store::{Filter, KeyValue, Outlines, Select, Stored, Table, Tx, select};
 
-use crate::{Engine, EngineError, Result, intake::record_of};
+use crate::{EngineError, Result, intake::record_of};
 
-/// How many rows are asked for at a time.
-const PAGE: u32 = 4_000;
-/// How many people are read at a time.
-const CHUNK: usize = 500;
-/// What is done with a record; another number when that changes, so that all of them are read again.
-const READING: &str = "bailiwick/record/v1";
 /// The attributes of a record that every source may have.
 const CONVENTIONAL: [&str; 4] = ["start", "end", "zone", "status"];
 
@@ -71,29 +54,38 @@ impl Delivery {
         self.ends.len()
     }
 
-    fn row(&self, at: usize) -> &[u8] {
+    /// The bytes of a record.
+    pub(crate) fn row(&self, at: usize) -> &[u8] {
         let begin = at.checked_sub(1).map_or(0, |before| self.ends[before]);
         &self.bytes[begin..self.ends[at]]
     }
 
-    /// The record, as the connector showed it.
-    fn object(&self, at: usize) -> Result<Object<'_>> {
-        let mut rest = Rest(self.row(at));
-        rest.object()
-            .ok_or_else(|| EngineError::Inconsistent("a record of a delivery is not as it was kept".into()))
+    /// Its key.
+    pub(crate) fn key(&self, at: usize) -> Cow<'_, str> {
+        Rest(self.row(at)).text().unwrap_or_default()
+    }
+
+    /// The record, read against the contract.
+    pub(crate) fn record(&self, at: usize, contract: &SourceContract) -> Result<SourceRecord> {
+        let kept = Rest(self.row(at)).object();
+        let broken = || EngineError::Inconsistent("a record of a delivery is not as it was kept".into());
+        Ok(SourceRecord { line: line(at), ..record_of(&kept.ok_or_else(broken)?, contract)? })
     }
 
     /// The breaches of what is one person's alone.
-    fn doubles(&self, contract: &SourceContract) -> Result<Vec<Breach>> {
+    pub(crate) fn doubles(&self, contract: &SourceContract) -> Result<Vec<Breach>> {
         let mut doubles = Vec::new();
         for name in contract.unique() {
-            let mut values = Vec::with_capacity(self.rows());
-            for at in 0..self.rows() {
-                let record = record_of(&self.object(at)?, contract)?;
-                let value = record.values.get(name).and_then(Option::as_ref).map(ToString::to_string);
-                values.extend(value.map(|value| (line(at), value)));
-            }
+            let mut broken = None;
+            let values = (0..self.rows()).filter_map(|at| match self.record(at, contract) {
+                Ok(mut record) => Some((record.line, record.values.remove(name)??.to_string())),
+                Err(error) => {
+                    broken = Some(error);
+                    None
+                }
+            });
             doubles.extend(guard::duplicates(name, values));
+            broken.map_or(Ok(()), Err)?;
         }
         Ok(doubles)
     }
@@ -153,161 +145,4 @@ impl<'d> Rest<'d> {
 /// The line of a record: the first one is the header's.
 fn line(at: usize) -> u64 {
     at as u64 + 2
-}
-
-/// What of a delivery has to be read, and what is known of those whom that is about.
-pub(crate) struct Sieve {
-    pub records: Vec<SourceRecord>,
-    as_before: u64,
-    here: u64,
-    doubles: Vec<Breach>,
-    /// By their keys; those who are missing from the delivery too, unless they have left.
-    pub before: BTreeMap<String, Stored<Identity>>,
-}
-
-impl Sieve {
-    /// What [`bailiwick_core::contract::intake`] takes.
-    pub(crate) fn sifted(&mut self) -> Sifted<'_> {
-        let Self { records, as_before, here, doubles, .. } = self;
-        Sifted { records, as_before: *as_before, here: *here, doubles: std::mem::take(doubles) }
-    }
-}
-
-/// What a key of a source is as of.
-struct Kept {
-    /// The digest of the record that made its row, if nothing else wrote it since.
-    said: Option<[u8; 16]>,
-    here: bool,
-    met: Met,
-}
-
-/// What a delivery has of a key so far.
-#[derive(Clone, Copy, PartialEq)]
-enum Met {
-    Not,
-    /// The record at this place, which says what it said.
-    AsBefore(usize),
-    Read,
-}
-
-impl Engine {
-    /// Tells the records that may say something new from those that do not. `others` are the attributes that others write.
-    pub(crate) async fn sift(
-        &self,
-        tx: &mut dyn Tx,
-        (source, contract): (&SourceName, &SourceContract),
-        others: &BTreeSet<String>,
-        delivery: &Delivery,
-    ) -> Result<Sieve> {
-        let mut kept = self.kept(tx, source).await?;
-        let basis = Digest::of_value(&(READING, contract, others));
-        let mut read: Vec<(usize, Digest)> = Vec::new();
-        let digest_of = |at| Digest::of_parts(&[&basis.0, delivery.row(at)]);
-        for at in 0..delivery.rows() {
-            let key = Rest(delivery.row(at)).text().unwrap_or_default();
-            let digest = digest_of(at);
-            let of = kept.get_mut(key.as_ref());
-            match of.map(|of| (of.met, of)) {
-                Some((Met::Not, of))
-                    if of.said == Some(digest.half()) && !names_another(delivery, at, contract)? =>
-                {
-                    of.met = Met::AsBefore(at);
-                    continue;
-                }
-                Some((Met::AsBefore(first), of)) => {
-                    // Two have this key: both are shown.
-                    read.push((first, digest_of(first)));
-                    of.met = Met::Read;
-                }
-                Some((Met::Not | Met::Read, of)) => of.met = Met::Read,
-                None => {}
-            }
-            read.push((at, digest));
-        }
-        read.sort_unstable_by_key(|(at, _)| *at);
-        let mut records = Vec::with_capacity(read.len());
-        for (at, digest) in read {
-            let record = record_of(&delivery.object(at)?, contract)?;
-            records.push(SourceRecord { line: line(at), digest: Some(digest), ..record });
-        }
-        let (mut as_before, mut here, mut looked_at) = (0, 0, BTreeSet::new());
-        for (key, kept) in kept {
-            match kept.met {
-                Met::AsBefore(_) => {
-                    as_before += 1;
-                    here += u64::from(kept.here);
-                }
-                // Nothing follows for whoever has left and is not told of any more.
-                Met::Not if !kept.here => {}
-                Met::Not | Met::Read => drop(looked_at.insert(key)),
-            }
-        }
-        let before = self.known(tx, source, looked_at).await?;
-        let doubles = delivery.doubles(contract)?;
-        Ok(Sieve { records, as_before, here, doubles, before })
-    }
-
-    /// What everybody whom a source has ever named is as of.
-    async fn kept(&self, tx: &mut dyn Tx, source: &SourceName) -> Result<HashMap<String, Kept>> {
-        let (begins, now) = (format!("{source}/"), self.now().as_millisecond());
-        let mut all = HashMap::new();
-        let mut after = None;
-        loop {
-            let asked = Outlines {
-                table: Table::Identities,
-                by: "source_key",
-                begins: begins.clone(),
-                after: after.take(),
-                columns: &["source_key", "said", "state", "due"],
-                limit: PAGE,
-            };
-            let page = tx.outlines(self.tenant(), asked).await?;
-            let full = page.len() == PAGE as usize;
-            for outline in page {
-                let [KeyValue::Text(key), said, state, due] = outline.values.as_slice() else { continue };
-                // Whose day has come is looked at, whether or not somebody woke them.
-                let came = matches!(due, KeyValue::Int(due) if *due <= now);
-                let said = match said {
-                    KeyValue::Text(said) if !came => {
-                        said.parse().ok().and_then(|said: Said| said.of(outline.revision))
-                    }
-                    KeyValue::Text(_) | KeyValue::Int(_) | KeyValue::Null => None,
-                };
-                let here = *state != KeyValue::Text(Lifecycle::LEFT.into());
-                all.insert(key[begins.len()..].to_owned(), Kept { said, here, met: Met::Not });
-                after = Some(key.clone());
-            }
-            if !full {
-                return Ok(all);
-            }
-        }
-    }
-
-    /// Those whom a source knows by these keys.
-    async fn known(
-        &self,
-        tx: &mut dyn Tx,
-        source: &SourceName,
-        keys: BTreeSet<String>,
-    ) -> Result<BTreeMap<String, Stored<Identity>>> {
-        let mut known = BTreeMap::new();
-        let mut keys = keys.into_iter().map(|key| format!("{source}/{key}").into()).peekable();
-        while keys.peek().is_some() {
-            let chunk = keys.by_ref().take(CHUNK).collect();
-            let asked = Select::from(Table::Identities).filter(Filter::In("source_key", chunk));
-            for stored in select::<Identity>(tx, self.tenant(), asked).await? {
-                let key = stored.value.source_key.key.clone();
-                known.extend(self.followed(tx, stored).await?.map(|person| (key, person)));
-            }
-        }
-        Ok(known)
-    }
-}
-
-/// Whether a record says by which key its person was known before: that is looked at each time.
-fn names_another(delivery: &Delivery, at: usize, contract: &SourceContract) -> Result<bool> {
-    if contract.previous_key.is_none() {
-        return Ok(false);
-    }
-    Ok(contract.previous_of(&record_of(&delivery.object(at)?, contract)?).is_some())
 }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bailiwick_core::{
-    contract::{Breach, Intake, Known, SourceContract},
+    contract::{Arrival, Breach, Intake, Known, SourceContract},
     digest::Digest,
     event::EventKind,
     guard::{self, Cohort, Fate, ReleaseRefusal, Would, release},
@@ -32,47 +32,21 @@ const PAGE: u32 = 1_000;
 const OVERDUE: &str = "feed-overdue";
 
 impl Engine {
-    /// Adds to what was read what only the hub can see: that the delivery is an old one, and that somebody would get
-    /// power by an attribute. Gives what it would do, if its form is right.
-    pub(crate) async fn guard(
+    /// That a delivery is an old one: its bytes were accepted longer ago than its source delivers anew.
+    pub(crate) async fn stale(
         &self,
         tx: &mut dyn Tx,
-        catalogue: &Catalogue,
         (source, contract): (&SourceName, &SourceContract),
-        known: &BTreeMap<String, Known>,
         delivered: Digest,
-        read: &mut Intake,
-    ) -> Result<Option<Would>> {
-        if read.breaches.iter().any(Breach::is_of_form) {
+        read: &Intake,
+    ) -> Result<Option<Breach>> {
+        let Some(hours) = contract.max_age_hours.filter(|_| !read.breaches.iter().any(Breach::is_of_form))
+        else {
             return Ok(None);
-        }
-        if let Some(hours) = contract.max_age_hours {
-            let since = self.accepted_before(tx, source, delivered).await?;
-            let old = since.filter(|since| *since < ago(self.now(), hours));
-            read.breaches.extend(old.map(|since| Breach::Stale { since, hours }));
-        }
-        let mut bulk = catalogue.policies.bulk();
-        let mut fault = None;
-        let mut holds = |attributes: &Attributes| -> BTreeSet<EntitlementName> {
-            match bulk.holds("person", attributes) {
-                Ok(holding) => holding.held.keys().cloned().collect(),
-                // Who cannot be decided gets nothing, and a finding says so.
-                Err(found) => {
-                    fault = Some(found);
-                    BTreeSet::new()
-                }
-            }
         };
-        let power = |name: &EntitlementName| catalogue.entitlements.get(name).is_some_and(|e| e.privileged);
-        read.breaches.extend(guard::privileged(&read.arrivals, known, &power, &mut holds));
-        if read.breaches.is_empty() {
-            return Ok(None);
-        }
-        let would = guard::would(&read.arrivals, known, &mut holds);
-        if let Some(fault) = fault {
-            tracing::warn!(%fault, "what a held delivery would do is not known for everybody");
-        }
-        Ok(Some(would))
+        let since = self.accepted_before(tx, source, delivered).await?;
+        let old = since.filter(|since| *since < ago(self.now(), hours));
+        Ok(old.map(|since| Breach::Stale { since, hours }))
     }
 
     /// The breaches of the limits for cohorts. Who is in them is counted, over everybody whom the source names, only where
@@ -289,7 +263,7 @@ impl Engine {
         let mut record = self
             .record(RecordKind::BatchReleased, "feed")
             .fact("batch", batch.id)
-            .fact("breaches", batch.breaches.iter().map(Breach::code).collect::<Vec<_>>())
+            .fact("breaches", batch.breaches.iter().map(Breach::code).collect::<BTreeSet<_>>())
             .fact("delivered", batch.digest)
             .fact("fate", batch.fate.name())
             .fact("shown", batch.shown());
@@ -297,6 +271,45 @@ impl Engine {
         let update = Update::new(record).replace(batch, revision, self.entropy());
         Ok(tx.write(self.tenant(), vec![update], self.entropy()).await?)
     }
+}
+
+/// Adds to what was read that somebody would get power by an attribute. Gives what the delivery would do, if it is held and
+/// its form is right.
+pub(crate) fn guard(
+    catalogue: &Catalogue,
+    known: &BTreeMap<String, Known>,
+    newcomers: impl Iterator<Item = Result<Arrival>>,
+    read: &mut Intake,
+) -> Result<Option<Would>> {
+    if read.breaches.iter().any(Breach::is_of_form) {
+        return Ok(None);
+    }
+    let mut bulk = catalogue.policies.bulk();
+    let mut fault = None;
+    let mut holds = |attributes: &Attributes| -> BTreeSet<EntitlementName> {
+        match bulk.holds("person", attributes) {
+            Ok(holding) => holding.held.keys().cloned().collect(),
+            // Who cannot be decided gets nothing, and a finding says so.
+            Err(found) => {
+                fault = Some(found);
+                BTreeSet::new()
+            }
+        }
+    };
+    let power = |name: &EntitlementName| catalogue.entitlements.get(name).is_some_and(|e| e.privileged);
+    read.breaches.extend(guard::privileged(&read.arrivals, known, &power, &mut holds));
+    if read.breaches.is_empty() {
+        return Ok(None);
+    }
+    let mut would = Would::default();
+    read.arrivals.iter().for_each(|arrival| would.count(arrival, known.get(&arrival.key), &mut holds));
+    for arrival in newcomers {
+        would.count(&arrival?, None, &mut holds);
+    }
+    if let Some(fault) = fault {
+        tracing::warn!(%fault, "what a held delivery would do is not known for everybody");
+    }
+    Ok(Some(would))
 }
 
 fn ago(now: Timestamp, hours: u32) -> Timestamp {

@@ -21,11 +21,8 @@ use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, Work, entities:
 use serde::Serialize;
 
 use crate::{
-    Doing, Engine, EngineError, Result,
-    accept::Accepted,
-    delivery::{Delivery, Sieve},
-    engagement::Delivered,
-    finding::Wrong,
+    Doing, Engine, EngineError, Result, accept::Accepted, delivery::Delivery, engagement::Delivered,
+    feed::guard, finding::Wrong, sieve::Sieve,
 };
 
 /// How many records are read at a time.
@@ -132,14 +129,19 @@ impl Engine {
         let mut read = intake(sieve.sifted(), contract, &known, &others, now);
         read.breaches.extend(self.cohorts(tx, (source, contract), &known, &read).await?);
         read.breaches.extend(self.replayed(tx, source, delivered, &known, &read).await?);
-        let Sieve { records, before, .. } = sieve;
-        let would = self.guard(tx, &catalogue, (source, contract), &known, delivered, &mut read).await?;
+        read.breaches.extend(self.stale(tx, (source, contract), delivered, &read).await?);
+        let Sieve { records, before, newcomers, .. } = sieve;
+        let would = guard(&catalogue, &known, newcomers.arrivals(delivery, contract), &mut read)?;
         read.breaches.retain(|breach| !letting.contains(breach));
         let held = !read.breaches.is_empty();
+        let come = newcomers.arrivals(delivery, contract).take(if held { 0 } else { delivery.rows() });
         let Intake { arrivals, unchanged, fired, breaches } = if held { read.held() } else { read };
         let mut events: BTreeMap<String, u64> = BTreeMap::new();
         for arrival in &arrivals {
             *events.entry(arrival.kind.name().to_owned()).or_default() += 1;
+        }
+        if come.len() > 0 {
+            *events.entry(EventKind::Joined.name().to_owned()).or_default() += come.len() as u64;
         }
         let batch = Batch {
             id: BatchId::new(now, self.entropy()),
@@ -147,7 +149,7 @@ impl Engine {
             digest: delivered,
             at: now,
             rows: delivery.rows() as u64,
-            events: arrivals.len() as u64,
+            events: (arrivals.len() + come.len()) as u64,
             unchanged,
             breaches,
             would: would.filter(|_| held),
@@ -160,8 +162,9 @@ impl Engine {
         self.hear_of_fired(tx, (source, owner), &fired, &before, owed).await?;
         let said = Delivered { source, owner, contract, records: &records };
         let accepted = self.gather(tx, &said, now, &before, arrivals).await?;
-        let anything = !accepted.is_empty();
-        self.accept(tx, accepted).await?;
+        let anything = !accepted.is_empty() || come.len() > 0;
+        let come = come.map(|arrival| Ok(self.arrived(source, now, None, arrival?)));
+        self.accept_each(tx, accepted.into_iter().map(Ok).chain(come)).await?;
         for key in &fired.gone {
             let Some(of) = before.get(key) else { continue };
             let this = |record: &SourceKey| record.source == *source && record.key == *key;
@@ -207,7 +210,7 @@ impl Engine {
     pub(crate) async fn write_batch(&self, tx: &mut dyn Tx, batch: &Batch, owner: &str) -> Result<()> {
         let held = !batch.breaches.is_empty();
         let kind = if held { RecordKind::BatchHeld } else { RecordKind::BatchAccepted };
-        let codes: Vec<&str> = batch.breaches.iter().map(Breach::code).collect();
+        let codes: BTreeSet<&str> = batch.breaches.iter().map(Breach::code).collect();
         let record = Record::new(kind, batch.at, Actor::Source(batch.source.to_string()), self.entropy())
             .fact("batch", batch.id)
             .fact("breaches", codes)

@@ -69,6 +69,7 @@ mod scope_test;
 mod sequencer;
 mod session;
 mod settle;
+mod sieve;
 mod simulate;
 mod stay;
 mod task;

@@ -11,12 +11,16 @@ use std::{
 
 use bailiwick_core::{
     id::{Entropy, Tenant},
+    record::LONGEST,
     time::Timestamp,
 };
-use bailiwick_evidence::{Checkpoint, EvidenceError, JOURNAL_BYTES, Log, Signer};
+use bailiwick_evidence::{Checkpoint, EvidenceError, JOURNAL_BYTES, Log, Signer, entry};
 use bailiwick_store::{LogHead, Select, Store, Table, Tx, entities::Recovery, select};
 
 use crate::{EngineError, Result};
+
+// A record that the log refuses would keep everything after it out of the log.
+const _: () = assert!(LONGEST <= entry::MAX_LEN);
 
 /// How many records are taken at a time.
 const BATCH: u32 = 4_096;

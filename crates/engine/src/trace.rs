@@ -87,8 +87,25 @@ impl Engine {
     }
 
     async fn records_about(&self, tx: &mut dyn Tx, identity: IdentityId) -> Result<Vec<Logged>> {
-        let entries = tx.entries_about(self.tenant(), &identity.to_string()).await?;
-        Ok(entries.iter().filter_map(|entry| Logged::parse(&entry.bytes).ok()).collect())
+        Ok(self.logged_about(tx, identity).await?.into_iter().map(|(_, logged)| logged).collect())
+    }
+
+    /// What the log says of somebody, in order, each with its index once it has one; with what of it is kept beside the
+    /// log. What cannot be read is damage, which checking the evidence names.
+    pub(crate) async fn logged_about(
+        &self,
+        tx: &mut dyn Tx,
+        identity: IdentityId,
+    ) -> Result<Vec<(Option<i64>, Logged)>> {
+        let mut all = Vec::new();
+        for entry in tx.entries_about(self.tenant(), &identity.to_string()).await? {
+            let Ok(mut logged) = Logged::parse(&entry.bytes) else { continue };
+            if logged.has_beside() {
+                logged.put_back(tx.disclosures(self.tenant(), &[logged.id.to_string()]).await?);
+            }
+            all.push((entry.index, logged));
+        }
+        Ok(all)
     }
 }
 

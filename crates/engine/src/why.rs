@@ -83,13 +83,12 @@ impl Engine {
         let sought = Sought { name: entitlement, account: declared.class == AccessClass::PrimaryAccount };
         let mut history = Vec::new();
         let mut records = Vec::new();
-        for entry in tx.entries_about(self.tenant(), &identity.id.to_string()).await? {
-            let Ok(logged) = Logged::parse(&entry.bytes) else { continue };
+        for (index, logged) in self.logged_about(&mut *tx, identity.id).await? {
             if at.is_some_and(|at| logged.at > at) {
                 continue;
             }
             if let Some(what) = told(&logged, sought) {
-                history.push(Moment { at: logged.at, entry: entry.index, what });
+                history.push(Moment { at: logged.at, entry: index, what });
             }
             records.push(logged);
         }

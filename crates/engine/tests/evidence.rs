@@ -6,14 +6,17 @@ mod world;
 
 use bailiwick_core::{
     id::{CaseId, Tenant},
-    record::Actor,
+    record::{Actor, LONGEST, Record, RecordKind},
+    time::Timestamp,
 };
 use bailiwick_engine::UnderKey;
-use bailiwick_evidence::verify_pack;
+use bailiwick_evidence::{entry, verify_pack};
 use bailiwick_store::{
     Select, Table,
     entities::{KeptAnswer, KeyedRequest, RequestState},
+    testkit::Seeded,
 };
+use serde_json::json;
 use sqlx::Connection;
 use world::World;
 
@@ -58,6 +61,41 @@ async fn nothing_is_damaged_when_nobody_touched_it() {
     let report = world.engine.check_evidence(&sequencer, None).await.unwrap();
     assert_eq!(report.damage, None);
     assert!(report.entries > 50 && report.rows > 20, "{report:?}");
+}
+
+/// Whatever a record says, the log takes it: one that it refused would keep everything after it out.
+#[test]
+fn whatever_is_said_the_log_takes_it() {
+    let dice = Seeded::new(1);
+    let deep = (0..200)
+        .fold(json!("core"), |inner, n| if n % 2 == 0 { json!([inner]) } else { json!({ "in": inner }) });
+    let values = [
+        json!(0.5),
+        json!(-1e300),
+        json!([u64::MAX, i64::MIN, 1.0]),
+        json!({ "é\u{1}\"": "\u{0}\u{7f}\u{2028}", "a": { "b": [0.1, deep] } }),
+        json!("x".repeat(LONGEST)),
+        json!(vec!["name"; 20_000]),
+        deep,
+    ];
+    for value in &values {
+        let record =
+            || Record::new(RecordKind::Configured, Timestamp::UNIX_EPOCH, Actor::Hub("t".into()), &dice);
+        for record in [
+            record().fact("said", value),
+            record().personal("said", value),
+            record().fact("a", value).fact("b", value),
+        ] {
+            let (bytes, personal) = record.encode(&Tenant::single(), &[], || [7; 16]);
+            entry::check(&bytes).unwrap();
+            for kept in personal {
+                let value: serde_json::Value = serde_json::from_slice(&kept.value).unwrap();
+                let committed = entry::commit(&kept.salt, &value).unwrap().to_string();
+                let read: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+                assert_eq!(read["commitments"][kept.field], committed);
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use bailiwick_core::{
     digest::Digest,
     guard::Fate,
     id::{BatchId, Tenant},
+    identity::{Identity, IdentityKind},
     integration::Role,
     time::SignedDuration,
 };
@@ -75,6 +76,59 @@ impl Scene {
     async fn release(&self, batch: &Batch, by: &Operator) -> Result<Batch, EngineError> {
         self.world.engine.release_batch(batch.id, batch.shown(), self.lying(), by).await
     }
+}
+
+/// A column that is wrong is wrong in each line: so much is said of it as somebody reads, and the evidence goes on.
+#[tokio::test]
+async fn of_a_column_that_is_wrong_everywhere_enough_is_told_and_the_log_goes_on() {
+    let scene = Scene::new(9).await;
+    let nameless: Vec<String> = (0..5_000).map(|n| format!("{n},,p{n}@x.test,Finance,,active")).collect();
+    let lines: Vec<&str> = nameless.iter().map(String::as_str).collect();
+    let refused = scene.world.deliver_file(&lines).await.unwrap_err();
+    let EngineError::Held(breaches) = refused else { panic!("{refused:?}") };
+    assert_eq!(breaches.len(), 21);
+    assert_eq!(
+        breaches[0].to_string(),
+        "line 2: `display_name` is empty, and the contract says that it never is"
+    );
+    assert_eq!(
+        breaches[20].to_string(),
+        "4980 more of the same kind, the next: line 22: `display_name` is empty, and the contract says that it never is"
+    );
+    assert!(breaches.iter().all(|breach| breach.is_of_form() && breach.code() == "feed-empty-value"));
+    assert_eq!(scene.last().await.breaches, breaches);
+    let report = scene.world.engine.check_evidence(&scene.world.sequencer(), None).await.unwrap();
+    assert!(report.damage.is_none(), "{:?}", report.damage);
+}
+
+/// People whom nobody knows are read as they are taken: what is wrong with one of them holds all of them.
+#[tokio::test]
+async fn newcomers_are_held_with_the_rest_and_come_with_it() {
+    let world = World::new(10, &[("chat", &[])]).await;
+    world.configure().await;
+    let people = |n: usize| format!("{n},P {n},p{n}@x.test,Finance,,active");
+    let many: Vec<String> = (0..1_200).map(people).collect();
+    let wrong = [
+        (people(7), "feed-duplicate-key"),
+        (",No Key,nk@x.test,Finance,,active".into(), "feed-no-key"),
+        ("9999,,x@x.test,Finance,,active".into(), "feed-empty-value"),
+    ];
+    for (wrong, why) in wrong {
+        let all: Vec<&str> = many.iter().chain([&wrong]).map(String::as_str).collect();
+        assert_eq!(code(world.deliver_file(&all).await), why, "{wrong}");
+        assert_eq!(people_of(&world).await, 0);
+    }
+    // One who had left before anybody knew them is nobody here.
+    let gone = "5000,Gone,gone@x.test,Finance,2026-01-01,left".to_owned();
+    let all: Vec<&str> = many.iter().chain([&gone]).map(String::as_str).collect();
+    let taken = world.deliver_file(&all).await.unwrap();
+    assert_eq!((taken.rows, taken.events["joined"], taken.unchanged), (1_201, 1_200, 1));
+    assert_eq!(people_of(&world).await, 1_200);
+}
+
+async fn people_of(world: &World) -> usize {
+    let all: Vec<Identity> = world.all(Table::Identities).await;
+    all.iter().filter(|one| one.kind == IdentityKind::Person).count()
 }
 
 fn code<T>(told: Result<T, EngineError>) -> &'static str {

@@ -348,26 +348,12 @@ fn mistake(error: &PolicyError) -> Fault {
 
 /// A broken promise of a source; the line is its place.
 pub fn breach(breach: &Breach) -> Fault {
-    let line = match breach {
-        Breach::NoKey { line }
-        | Breach::EmptyValue { line, .. }
-        | Breach::WrongType { line, .. }
-        | Breach::BadDay { line, .. } => Some(*line),
-        Breach::DuplicateKey { second, .. } | Breach::DuplicateValue { second, .. } => Some(*second),
-        Breach::TooFewRows { .. }
-        | Breach::TooMuchLoss { .. }
-        | Breach::TooMuchChange { .. }
-        | Breach::CohortLoss { .. }
-        | Breach::CohortChange { .. }
-        | Breach::PrivilegedChange { .. }
-        | Breach::Stale { .. }
-        | Breach::Replayed { .. } => None,
+    let said = breach.to_string();
+    let Some(place) = breach.line().map(|line| format!("line {line}")) else {
+        return Fault::new(breach.code(), said);
     };
-    let fault = Fault::new(breach.code(), breach.to_string());
-    match line {
-        Some(line) => fault.at(format!("line {line}")),
-        None => fault,
-    }
+    let rest = said.strip_prefix(&place).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&said);
+    Fault::new(breach.code(), rest).at(place)
 }
 
 /// What is wrong with a configuration, each fault with its place.

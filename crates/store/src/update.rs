@@ -8,6 +8,9 @@ use bailiwick_core::{
 
 use crate::{Entity, Result, Row, StoreError, Table};
 
+/// How many rows one record names: with more it might be too long for the log, and others go on.
+const NAMED: usize = 128;
+
 /// One row to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Write {
@@ -82,7 +85,13 @@ impl Ready {
         let mut ready = Vec::with_capacity(updates.len());
         for Update { record, writes } in updates {
             writes.iter().try_for_each(check)?;
-            ready.push((explained(tenant, record, &writes, entropy), writes));
+            let mut rest = writes.into_iter().peekable();
+            let mut next = Some(record);
+            while let Some(record) = next {
+                let writes: Vec<Write> = rest.by_ref().take(NAMED).collect();
+                next = rest.peek().map(|_| record.going_on(entropy));
+                ready.push((explained(tenant, record, &writes, entropy), writes));
+            }
         }
         Ok(Self { tenant: tenant.clone(), updates: ready })
     }
@@ -90,8 +99,8 @@ impl Ready {
 
 fn explained(tenant: &Tenant, record: Record, writes: &[Write], entropy: &dyn Entropy) -> Explained {
     let (id, identity, case) = (record.id, record.identity, record.case);
-    let state = writes.iter().map(Write::state_ref).collect();
-    let (bytes, personal) = record.encode(tenant, state, || entropy.salt());
+    let state: Vec<StateRef> = writes.iter().map(Write::state_ref).collect();
+    let (bytes, personal) = record.encode(tenant, &state, || entropy.salt());
     Explained {
         record: id.to_string(),
         identity: identity.map(|id| id.to_string()),

@@ -1,5 +1,7 @@
 //! Why a delivery is held, with a stable code for each reason.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -159,11 +161,19 @@ pub enum Breach {
         /// What is wrong with it.
         problem: String,
     },
+    /// More of a kind of which enough are told.
+    #[error("{count} more of the same kind, the next: {like}")]
+    More {
+        /// The first of them.
+        like: Box<Breach>,
+        /// How many.
+        count: u64,
+    },
 }
 
 impl Breach {
     /// The stable code.
-    pub const fn code(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
             Self::TooFewRows { .. } => "feed-too-few-rows",
             Self::TooMuchLoss { .. } => "feed-too-much-loss",
@@ -179,11 +189,32 @@ impl Breach {
             Self::EmptyValue { .. } => "feed-empty-value",
             Self::WrongType { .. } => "feed-wrong-type",
             Self::BadDay { .. } => "feed-bad-day",
+            Self::More { like, .. } => like.code(),
+        }
+    }
+
+    /// The line that it is about, where it is about one.
+    pub const fn line(&self) -> Option<u64> {
+        match self {
+            Self::NoKey { line }
+            | Self::EmptyValue { line, .. }
+            | Self::WrongType { line, .. }
+            | Self::BadDay { line, .. } => Some(*line),
+            Self::DuplicateKey { second, .. } | Self::DuplicateValue { second, .. } => Some(*second),
+            Self::TooFewRows { .. }
+            | Self::TooMuchLoss { .. }
+            | Self::TooMuchChange { .. }
+            | Self::CohortLoss { .. }
+            | Self::CohortChange { .. }
+            | Self::PrivilegedChange { .. }
+            | Self::Stale { .. }
+            | Self::Replayed { .. }
+            | Self::More { .. } => None,
         }
     }
 
     /// Whether the records themselves cannot be trusted: then not even those who leave by them do.
-    pub const fn is_of_form(&self) -> bool {
+    pub fn is_of_form(&self) -> bool {
         match self {
             Self::DuplicateValue { .. }
             | Self::DuplicateKey { .. }
@@ -199,6 +230,56 @@ impl Breach {
             | Self::PrivilegedChange { .. }
             | Self::Stale { .. }
             | Self::Replayed { .. } => false,
+            Self::More { like, .. } => like.is_of_form(),
         }
+    }
+}
+
+/// How many breaches of one kind are told of a delivery whose form is broken: a column that is wrong is wrong in each line.
+const TOLD: u64 = 20;
+
+/// The breaches of a delivery. Of those of its form the first of each kind are kept, and how many more there are; of the
+/// others all, because people let each of them go.
+#[derive(Debug, Default)]
+pub struct Breaches {
+    all: Vec<Breach>,
+    told: BTreeMap<&'static str, u64>,
+    more: BTreeMap<&'static str, (Breach, u64)>,
+}
+
+impl Breaches {
+    /// Adds one.
+    pub fn add(&mut self, breach: Breach) {
+        let code = breach.code();
+        let (like, count) = match breach {
+            Breach::More { like, count } => (*like, count),
+            breach => {
+                let told = self.told.entry(code).or_default();
+                *told += 1;
+                if *told <= TOLD || !breach.is_of_form() {
+                    return self.all.push(breach);
+                }
+                (breach, 1)
+            }
+        };
+        self.more.entry(code).or_insert((like, 0)).1 += count;
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// All that are told, line by line, and then how many more there are of each kind.
+    pub fn told(mut self) -> Vec<Breach> {
+        self.all.sort_by_key(|breach| breach.line().unwrap_or(u64::MAX));
+        let more = self.more.into_values().map(|(like, count)| Breach::More { like: Box::new(like), count });
+        self.all.into_iter().chain(more).collect()
+    }
+}
+
+impl Extend<Breach> for Breaches {
+    fn extend<I: IntoIterator<Item = Breach>>(&mut self, breaches: I) {
+        breaches.into_iter().for_each(|breach| self.add(breach));
     }
 }

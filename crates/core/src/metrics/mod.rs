@@ -157,7 +157,8 @@ impl Fold {
             | RecordKind::TokenUsed
             | RecordKind::TokenRevoked
             | RecordKind::RequestBegun
-            | RecordKind::RequestAnswered => {}
+            | RecordKind::RequestAnswered
+            | RecordKind::Continued => {}
         }
     }
 

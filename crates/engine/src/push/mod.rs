@@ -14,6 +14,7 @@ mod user;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    iter,
     sync::Arc,
 };
 
@@ -41,6 +42,7 @@ use crate::{
     Catalogue, DoorRefusal, Engine, EngineError, Result,
     door::{Calls, calling},
     engagement::Delivered,
+    feed::guard,
     finding::Wrong,
 };
 
@@ -203,7 +205,8 @@ impl Engine {
             }
         }
         let of = (pushing.source(), pushing.contract()?);
-        let would = self.guard(tx, &pushing.catalogue, of, known, said, &mut read).await?;
+        read.breaches.extend(self.stale(tx, of, said, &read).await?);
+        let would = guard(&pushing.catalogue, known, iter::empty(), &mut read)?;
         if !read.breaches.is_empty() && self.was_released(tx, pushing, said).await? {
             read.breaches.clear();
         }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bailiwick_core::{
     id::{CaseId, IdentityId, Tenant},
-    record::{Logged, commitment},
+    record::{LONGEST, Logged, commitment},
 };
 use tokio::sync::Barrier;
 
@@ -231,6 +231,44 @@ pub async fn personal_values_stay_beside_the_log_until_erased(bed: &Bed) {
     let after = tx.written(0, 100).await.unwrap();
     assert_eq!(after[..before.len()], before);
     assert_eq!(after.len(), before.len() + 2);
+}
+
+/// No record is longer than the log takes. What is too long of one is kept beside the log, and it commits to that; where
+/// many rows are written, others go on.
+pub async fn what_is_too_long_for_a_record_is_beside_the_log(bed: &Bed) {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    let (tenant, entropy) = (Tenant::single(), Seeded::new(36));
+    let long: Vec<String> = (0..4_000).map(|n| format!("group-{n}-of-everything")).collect();
+    let longer = "x".repeat(1 << 20);
+    let said = record(&entropy).fact("few", 7).fact("groups", &long).fact("note", &longer);
+    let rows = (0..700).map(|n| {
+        let name = format!("{n}/{}", "a long name".repeat(20));
+        Write::Insert(Table::Plans, row(Table::Plans, &name, 1, &entropy))
+    });
+    let many = update(rows.collect(), &entropy);
+    let (first, updates) = (said.id, vec![Update::new(said), many.clone()]);
+    write(bed, &tenant, updates, &entropy).await.unwrap();
+    let mut tx = read(bed).await;
+    let entries = tx.written(0, 100).await.unwrap();
+    assert!(entries.iter().all(|entry| entry.bytes.len() <= LONGEST));
+
+    let mut logged = Logged::parse(&entries[0].bytes).unwrap();
+    assert!(logged.has_beside() && logged.facts["few"] == 7 && !logged.facts.contains_key("groups"));
+    let beside = tx.disclosures(&tenant, &[first.to_string()]).await.unwrap();
+    for kept in &beside {
+        let committed = STANDARD.encode(commitment(&kept.salt, &kept.value).0);
+        assert_eq!(commitments(&entries[0])[&kept.field], committed);
+    }
+    logged.put_back(beside);
+    assert_eq!(logged.facts["groups"], serde_json::json!(long));
+    assert_eq!(logged.facts["note"], longer.as_str());
+
+    let named: Vec<Logged> = entries[1..].iter().map(|entry| Logged::parse(&entry.bytes).unwrap()).collect();
+    assert_eq!(named.iter().map(|logged| logged.state.len()).sum::<usize>(), 700);
+    assert_eq!((named[0].id, named[0].kind), (many.record.id, many.record.kind));
+    for (before, after) in named.iter().zip(&named[1..]) {
+        assert_eq!(after.facts["continues"], before.id.to_string());
+    }
 }
 
 /// A record that is already there is a conflict, alone and among others.

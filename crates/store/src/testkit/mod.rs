@@ -94,6 +94,7 @@ macro_rules! conformance {
                 two_sequencers_give_every_index_once
                 entries_are_found_by_whom_they_are_about
                 personal_values_stay_beside_the_log_until_erased
+                what_is_too_long_for_a_record_is_beside_the_log
                 a_record_is_written_once
                 the_end_of_the_log_moves_by_compare_and_swap
                 a_store_written_through_the_seam_does_not_deviate;
