@@ -4,7 +4,10 @@
 //! in the columns of their row, see [`Said`](bailiwick_core::said::Said). Of people whom nobody knows it is seen that their
 //! records are in order, and nothing is kept but where they lie: a first delivery is read as it is taken.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry},
+};
 
 use bailiwick_core::{
     contract::{Arrival, Breach, Breaches, Sifted, SourceContract, SourceRecord, newcomer},
@@ -14,7 +17,7 @@ use bailiwick_core::{
     said::Said,
     time::Timestamp,
 };
-use bailiwick_store::{Filter, KeyValue, Outlines, Select, Stored, Table, Tx, select};
+use bailiwick_store::{Filter, KeyValue, Outlines, Select, Stored, Table, Tx, as_key, select};
 
 use crate::{Engine, EngineError, Result, delivery::Delivery};
 
@@ -120,7 +123,7 @@ impl Engine {
     ) -> Result<Sieve> {
         let mut kept = self.kept(tx, source).await?;
         let basis = Basis(Digest::of_value(&(READING, contract, others)));
-        let (read, new) = places(&mut kept, &basis, delivery, contract)?;
+        let (read, new) = places(&mut kept, (source, &basis), delivery, contract)?;
         let records = read.iter().map(|at| basis.record(delivery, *at, contract)).collect::<Result<_>>()?;
         let (mut as_before, mut here, mut looked_at) = (0, 0, BTreeSet::new());
         for (key, kept) in kept {
@@ -209,14 +212,14 @@ impl Engine {
 /// those of people whom nobody knows.
 fn places(
     kept: &mut HashMap<String, Kept>,
-    basis: &Basis,
+    (source, basis): (&SourceName, &Basis),
     delivery: &Delivery,
     contract: &SourceContract,
 ) -> Result<(Vec<usize>, Vec<usize>)> {
     let (mut read, mut new) = (Vec::new(), HashMap::new());
     for at in 0..delivery.rows() {
         let key = delivery.key(at);
-        match kept.get_mut(key.as_ref()) {
+        match kept.get_mut(&*of_row(source, &key)) {
             Some(of) => match of.met {
                 Met::Not
                     if of.said == Some(basis.digest(delivery, at).half())
@@ -250,6 +253,15 @@ fn places(
     let mut new: Vec<usize> = new.into_values().filter(|at| read.binary_search(at).is_err()).collect();
     new.sort_unstable();
     Ok((read, new))
+}
+
+/// A key as the row of a source has it.
+fn of_row<'k>(source: &SourceName, key: &'k str) -> Cow<'k, str> {
+    let whole = format!("{source}/{key}");
+    match as_key(&whole) {
+        Cow::Borrowed(_) => Cow::Borrowed(key),
+        Cow::Owned(short) => Cow::Owned(short[source.as_str().len() + 1..].to_owned()),
+    }
 }
 
 /// Whether a record says by which key its person was known before: that is looked at each time.

@@ -264,6 +264,13 @@ impl Worker {
         })
     }
 
+    /// Says what fails, once: it is tried again several times a second.
+    fn tell(&self, what: &'static str, failing: &str) {
+        if self.pulse().failing.as_deref() != Some(failing) {
+            tracing::error!(failing, "{what}");
+        }
+    }
+
     /// Does what is due; gives back how long there is nothing to do.
     async fn turn(&self, turn: u64) -> Duration {
         let (before, _) = self.leavers.state();
@@ -273,7 +280,7 @@ impl Worker {
             Ok(found) => found,
             Err(error) => {
                 let failing = format!("{} [{}]", chain(&error), error.code());
-                tracing::error!(failing, "cannot work");
+                self.tell("cannot work", &failing);
                 self.pulse.send_replace(Pulse { turn, failing: Some(failing), ..self.pulse() });
                 return FAILED;
             }
@@ -281,9 +288,7 @@ impl Worker {
         let slow = self.beside.begin(&self.engine, found.slow).await;
         // While another process publishes there is nothing wrong: the next turn tries again.
         let failing = self.publish().await.err();
-        if let Some(failing) = &failing {
-            tracing::error!(failing, "cannot publish the evidence");
-        }
+        failing.iter().for_each(|failing| self.tell("cannot publish the evidence", failing));
         let now = self.engine.now();
         let due = found.next.map(|next| next.duration_since(now));
         let leavers = self.leavers.state() == (before, false);

@@ -2,7 +2,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{KeyValue, Result, Row, StoreError, Table};
+use crate::{KeyValue, Result, Row, StoreError, Table, as_key};
 
 /// A value that is kept as one document of a table.
 pub trait Entity: Serialize + DeserializeOwned {
@@ -18,7 +18,7 @@ pub trait Entity: Serialize + DeserializeOwned {
     /// The row to be stored for it.
     fn row(&self, revision: i64, salt: [u8; 16]) -> Row {
         let body = bailiwick_core::digest::canonical(self);
-        Row { id: self.key(), revision, salt, keys: self.keys(), body }
+        Row { id: as_key(&self.key()).into_owned(), revision, salt, keys: self.keys(), body }
     }
 
     /// Reads it back. Fails with `Inconsistent` when the body is not of this type.

@@ -18,7 +18,7 @@ use bailiwick_core::{
 
 use crate::{
     Entry, Filter, KeyValue, LogHead, NewWork, Outline, Outlines, Ready, Result, Row, Select, StoreError,
-    Table, Tx, Update, Work, Write,
+    Table, Tx, Update, Work, Write, as_key,
 };
 
 /// Rows by their ids.
@@ -213,7 +213,7 @@ impl Tx for Gathered {
 
     async fn get(&mut self, tenant: &Tenant, table: Table, id: &str) -> Result<Option<Row>> {
         self.ours(tenant)?;
-        match self.known(table, id) {
+        match self.known(table, &as_key(id)) {
             Some(row) => Ok(row.cloned()),
             None => Ok(self.read(Select::from(table).filter(Filter::Is("id", id.into()))).await?.pop()),
         }

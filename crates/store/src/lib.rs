@@ -40,6 +40,6 @@ pub use open::{open, rehearse};
 pub use seam::{Bell, Entry, Filter, LogHead, NewWork, Outline, Outlines, Select, Store, Tx, Work};
 pub use sqlite::snapshot;
 pub use state::{Deviation, How, deviations, deviations_by, row_count};
-pub use table::{KeyKind, KeyValue, Row, Table};
+pub use table::{KeyKind, KeyValue, Row, Table, as_key};
 pub use typed::{Pages, Stored, get, select};
 pub use update::{Ready, Update, Write};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use bailiwick_core::id::Tenant;
 
 use crate::{
-    Filter, KeyKind, KeyValue, Outline, Outlines, Result, Row, Select, StoreError, Table,
+    Filter, KeyKind, KeyValue, Outline, Outlines, Result, Row, Select, StoreError, Table, as_key,
     sql::{Cells, Dialect, Link, Sql, Value},
 };
 
@@ -29,7 +29,8 @@ pub(crate) async fn get<L: Link>(
     id: &str,
 ) -> Result<Option<Row>> {
     let sql = format!("SELECT {} FROM {} WHERE tenant = $1 AND id = $2", columns(table), table.name());
-    let rows = link.fetch(sql.text(), &[tenant.as_str().into(), id.into()]).await?;
+    let id = as_key(id);
+    let rows = link.fetch(sql.text(), &[tenant.as_str().into(), id.as_ref().into()]).await?;
     rows.first().map(|row| read(table, row)).transpose()
 }
 

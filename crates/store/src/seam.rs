@@ -6,7 +6,7 @@ use bailiwick_core::{
     record::Disclosure,
 };
 
-use crate::{KeyValue, Ready, Result, Row, Table, Update};
+use crate::{KeyValue, Ready, Result, Row, Table, Update, as_key};
 
 /// A database that holds the hub's state.
 #[async_trait]
@@ -91,7 +91,7 @@ impl Select {
     /// Only rows after the id, at most `limit`.
     #[must_use]
     pub fn page(mut self, after: Option<String>, limit: u32) -> Self {
-        (self.after, self.limit) = (after, Some(limit));
+        (self.after, self.limit) = (after.map(|after| as_key(&after).into_owned()), Some(limit));
         self
     }
 

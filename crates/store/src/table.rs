@@ -1,5 +1,9 @@
 //! The tables of the hub's own state and their key columns.
 
+use std::borrow::Cow;
+
+use bailiwick_core::digest::Digest;
+
 /// One table. Every table has the columns `tenant`, `id`, `revision`, `salt`, `body`, and the key
 /// columns of [`Table::keys`], by which rows are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,6 +62,21 @@ pub enum Table {
     KeyedRequests,
 }
 
+/// The longest text of an id or a key column, in bytes. The columns of one index of PostgreSQL may have some 2,700 together.
+const LONGEST: usize = 1_000;
+/// How much of a longer one is kept as it is.
+const KEPT: usize = 900;
+
+/// A text as ids and key columns have it: itself, unless it is longer than an index holds or has a NUL, which PostgreSQL takes
+/// in no text; then its beginning and its digest. The body of the row has it whole.
+pub fn as_key(text: &str) -> Cow<'_, str> {
+    if text.len() <= LONGEST && !text.contains('\0') {
+        return Cow::Borrowed(text);
+    }
+    let begin = &text[..text.floor_char_boundary(KEPT)];
+    Cow::Owned(format!("{}…{}", begin.replace('\0', " "), Digest::of(text.as_bytes())))
+}
+
 /// The type of a key column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyKind {
@@ -80,12 +99,15 @@ pub enum KeyValue {
 
 impl From<&str> for KeyValue {
     fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
+        Self::Text(as_key(text).into_owned())
     }
 }
 impl From<String> for KeyValue {
     fn from(text: String) -> Self {
-        Self::Text(text)
+        match as_key(&text) {
+            Cow::Borrowed(_) => Self::Text(text),
+            Cow::Owned(short) => Self::Text(short),
+        }
     }
 }
 impl From<i64> for KeyValue {
@@ -321,5 +343,23 @@ impl Table {
             Self::KeyedRequests => &[("operator", Text, false), ("until", Int, false)],
             Self::Tasks => &[("run", Text, false), ("state", Text, false), ("identity", Text, false)],
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_no_index_holds_is_told_apart_by_its_digest() {
+        let usual = "hr/1".repeat(250);
+        assert_eq!(as_key(&usual), usual);
+        for long in ["é".repeat(5_000), "a\0b".to_owned(), "\0".repeat(5_000)] {
+            let key = as_key(&long).into_owned();
+            assert!(key.len() <= LONGEST && !key.contains('\0'), "{key}");
+            assert_eq!(as_key(&key), key, "it is its own key");
+            assert_ne!(as_key(&format!("{long}!")), key);
+        }
+        assert!(as_key(&"é".repeat(5_000)).starts_with(&"é".repeat(450)), "a prefix is still one");
     }
 }

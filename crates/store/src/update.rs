@@ -6,7 +6,7 @@ use bailiwick_core::{
     record::{Personal, Record, StateRef},
 };
 
-use crate::{Entity, Result, Row, StoreError, Table};
+use crate::{Entity, Result, Row, StoreError, Table, as_key};
 
 /// How many rows one record names: with more it might be too long for the log, and others go on.
 const NAMED: usize = 128;
@@ -54,7 +54,7 @@ impl Update {
     /// Adds the removal of the document `id` at `revision`.
     #[must_use]
     pub fn delete<T: Entity>(mut self, id: &str, revision: i64) -> Self {
-        self.writes.push(Write::Delete(T::TABLE, id.to_owned(), revision));
+        self.writes.push(Write::Delete(T::TABLE, as_key(id).into_owned(), revision));
         self
     }
 }
