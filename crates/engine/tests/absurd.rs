@@ -6,7 +6,14 @@ mod world;
 
 use std::sync::Arc;
 
-use bailiwick_core::{id::SystemName, identity::Identity};
+use bailiwick_core::{
+    id::{EntitlementName, SystemName, Tenant},
+    identity::Identity,
+    policy::PolicyId,
+    record::Logged,
+    system::Entitlement,
+    time::SignedDuration,
+};
 use bailiwick_store::{Store, Table, open, testkit::postgres};
 use serde_json::json;
 use world::World;
@@ -92,4 +99,59 @@ async fn a_system_whose_ids_are_very_long_is_compared() {
         assert_eq!((second.unchanged, second.changed, second.classes.differences.len()), (1, 0, 0));
         assert_eq!(world.findings("account-unmanaged").await.len(), 1);
     }
+}
+
+/// What is decided of somebody may be longer than an entry of the log, and is told all the same.
+#[tokio::test]
+async fn a_decision_that_is_longer_than_an_entry_is_explained() {
+    const TEAMS: usize = 230;
+    let mut world = World::new(3, &[("chat", &[])]).await;
+    let teams: Vec<serde_json::Value> =
+        (0..TEAMS).map(|n| json!({ "id": format!("g-{n}"), "name": format!("Team {n}") })).collect();
+    world.behind("chat", json!({ "groups": teams }));
+    world
+        .configure_with(|configuration| {
+            let everyone = configuration
+                .entitlements
+                .iter()
+                .find(|e| e.name.as_str() == "chat/everyone")
+                .unwrap()
+                .clone();
+            for n in 0..TEAMS {
+                let name = format!("chat/team-number-{n}");
+                let rule = format!(
+                    "@id(\"{}-{n}\") permit(principal, action == Action::\"hold\", resource == \
+                     Entitlement::\"{name}\");\n",
+                    noise(9, 300)
+                );
+                configuration.policies[0].text.push_str(&rule);
+                configuration.entitlements.push(Entitlement {
+                    name: EntitlementName::new(&name).unwrap(),
+                    label: format!("Team {n}"),
+                    ..everyone.clone()
+                });
+            }
+        })
+        .await;
+    world.quiet().await;
+    world.deliver(&["1,Ann,ann@x.test,Finance,,active"]).await.unwrap();
+    world.quiet().await;
+    let groups = |world: &World| world.lab.truth("chat").unwrap().user("ann@x.test").unwrap().groups.len();
+    assert_eq!(groups(&world), TEAMS + 2);
+    let last = EntitlementName::new(&format!("chat/team-number-{}", TEAMS - 1)).unwrap();
+    let then = world.engine.why("hr/1", &last, Some(world.clock())).await.unwrap();
+    assert_eq!(then.because, [PolicyId::new(format!("{}-{}", noise(9, 300), TEAMS - 1))]);
+    assert!(then.wanted && then.seen.is_some_and(|(held, _)| held));
+    let ann = then.identity.to_string();
+    let mut tx = world.store.read().await.unwrap();
+    let entries = tx.entries_about(&Tenant::single(), &ann).await.unwrap();
+    drop(tx);
+    let beside = entries.iter().filter(|entry| Logged::parse(&entry.bytes).unwrap().has_beside()).count();
+    assert_eq!(beside, 1, "of all that is said of Ann one record is too long");
+    world.pass(SignedDuration::from_hours(1));
+    world.deliver(&["1,Ann,ann@x.test,Finance,2026-01-01,left"]).await.unwrap();
+    world.quiet().await;
+    assert_eq!((groups(&world), world.open_cases().await), (0, 0));
+    let report = world.engine.check_evidence(&world.sequencer(), None).await.unwrap();
+    assert!(report.damage.is_none(), "{:?}", report.damage);
 }
