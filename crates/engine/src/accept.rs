@@ -12,6 +12,7 @@ use std::{
 
 use bailiwick_core::{
     event::{Event, EventKind},
+    id::OperatorId,
     identity::Identity,
     record::{Actor, Record, RecordKind},
     transfer,
@@ -54,7 +55,7 @@ impl Engine {
     ) -> Result<()> {
         let catalogue = self.catalogue(tx).await?;
         let (mut departed, mut gone, mut come_or_gone) = (BTreeMap::new(), BTreeSet::new(), false);
-        let mut drafted: Option<Draft> = None;
+        let (mut drafted, mut ended): (Option<Draft>, _) = (None, BTreeSet::new());
         loop {
             let chunk = accepted.by_ref().take(CHUNK).collect::<Result<Vec<Accepted>>>()?;
             for Accepted { identity, revision, event, .. } in &chunk {
@@ -68,10 +69,13 @@ impl Engine {
             let drafting = match chunk.is_empty() {
                 true => None,
                 false => {
+                    let leave = chunk.iter().filter(|a| a.event.kind.leaves()).map(|a| &a.identity);
+                    self.take_turn_of_operators(tx, leave).await?;
                     // Nothing can be known of who is new.
                     let old = chunk.iter().filter(|a| a.revision.is_some()).map(|a| a.identity.id).collect();
                     let known = self.know(tx, old).await?;
-                    Some(self.drafting(catalogue.clone(), known, chunk))
+                    let ended = std::mem::take(&mut ended);
+                    Some(self.drafting(catalogue.clone(), known, chunk, ended))
                 }
             };
             if let Some((out, ready)) = drafted {
@@ -83,21 +87,25 @@ impl Engine {
                 return if come_or_gone { self.judge_automations(tx).await } else { Ok(()) };
             };
             let lost = |_| EngineError::Inconsistent("deciding was cut off; nothing of it is kept".into());
-            drafted = Some(drafting.await.map_err(lost)??);
+            let draft = drafting.await.map_err(lost)??;
+            ended.clone_from(&draft.0.ended);
+            drafted = Some(draft);
         }
     }
 
-    /// Drafts a chunk on a thread for work that blocks: it is nothing but computing.
+    /// Drafts a chunk on a thread for work that blocks: it is nothing but computing. `ended` are the operators whom the
+    /// chunks before it end: what was read may not say so yet.
     fn drafting(
         &self,
         catalogue: Arc<Catalogue>,
         known: Known,
         chunk: Vec<Accepted>,
+        ended: BTreeSet<OperatorId>,
     ) -> JoinHandle<Result<Draft>> {
         let engine = self.clone();
         tokio::task::spawn_blocking(move || {
             let mut bulk = catalogue.policies.bulk();
-            let mut out = Outcome::default();
+            let mut out = Outcome { ended, ..Outcome::default() };
             for Accepted { identity, revision, event, actor } in chunk {
                 out.updates.push(engine.accepted(actor, &event, &identity, revision));
                 if let Some(due) = identity.due(engine.now()) {

@@ -1,5 +1,7 @@
 //! What a leaver could do in the hub itself: their tokens end with the event, and the case says so.
 
+use std::collections::BTreeSet;
+
 use bailiwick_core::{
     access::AccessClass,
     case::{Case, Cell},
@@ -15,12 +17,32 @@ use crate::{
     activate::hub_system,
     decide::{Known, Outcome},
     finding::Wrong,
+    turn::GOVERN,
 };
 
 /// The finding that the only administrator has left.
 const LAST: &str = "hub-last-admin-left";
 
 impl Engine {
+    /// Takes the turn of whoever ends an operator, if one of those who leave is one: which administrator is the last is
+    /// decided from all of them.
+    pub(crate) async fn take_turn_of_operators(
+        &self,
+        tx: &mut dyn Tx,
+        leave: impl Iterator<Item = &Identity>,
+    ) -> Result<()> {
+        let keys: BTreeSet<String> =
+            leave.flat_map(Identity::source_keys).map(|key| key.to_string()).collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let all = select::<Operator>(tx, self.tenant(), Select::from(Table::Operators)).await?;
+        match all.iter().any(|o| o.value.person.as_ref().is_some_and(|person| keys.contains(person))) {
+            true => self.take_turn(tx, GOVERN).await,
+            false => Ok(()),
+        }
+    }
+
     /// Ends the tokens of somebody who left, in the transaction that opens their case. The last administrator keeps
     /// theirs, and that is loud: nobody could govern the hub otherwise. Gives whether all of it has ended.
     pub(crate) fn end_hub_roles(

@@ -277,3 +277,54 @@ async fn one_administrator_stays_whoever_else_is_ended_at_the_same_moment() {
     let first = first.map(|ended| ended.name).map_err(|error| error.code());
     assert_eq!((first, other), (Err("operator-last-admin"), Ok("ada".to_owned())));
 }
+
+/// The one who would stay is ended at the same moment on another node.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_leaver_who_is_the_last_administrator_by_then_keeps_their_token_and_it_is_told() {
+    let Some(address) = bailiwick_store::testkit::postgres::database().await else { return };
+    let store = bailiwick_store::open(&address).await.unwrap();
+    let mut world = World::on(store, 10, &[]).await;
+    world.configure().await;
+    world.quiet().await;
+    world.deliver(&["1,Bo,bo@x.test,Finance,,active"]).await.unwrap();
+    let _ada = world.operator_with("ada", &["admin"], None, 365).await;
+    let bo = world.operator_with("bo", &["admin"], Some("hr/1"), 365).await;
+    let second = world.second();
+    let (reached, open) = world.faults.before_turn("govern");
+    let other = async {
+        reached.acquire().await.unwrap().forget();
+        let ended = second.revoke_operator("ada", &bo).await;
+        open.close();
+        ended.unwrap().name
+    };
+    let (left, other) = tokio::join!(world.deliver(&["1,Bo,bo@x.test,Finance,2026-01-01,left"]), other);
+    assert_eq!((left.unwrap().events["left"], &other[..]), (1, "ada"));
+    assert_eq!(world.findings("hub-last-admin-left").await.len(), 1);
+}
+
+/// Two administrators leave in one delivery, so far from each other that it is decided of the one before the end of the other
+/// is written.
+#[tokio::test]
+async fn of_two_administrators_who_leave_in_a_long_delivery_one_keeps_their_token() {
+    let mut world = World::new(11, &[]).await;
+    world.configure().await;
+    world.quiet().await;
+    let all = |who: std::ops::Range<usize>, end: &str| -> Vec<String> {
+        who.map(|n| format!("{n},P {n},p{n}@x.test,Finance,{end}")).collect()
+    };
+    let here = all(0..9_000, ",active");
+    world.deliver(&here.iter().map(String::as_str).collect::<Vec<_>>()).await.unwrap();
+    world.quiet().await;
+    let (first, last) = (7, 8_000);
+    for (name, person) in [("ada", first), ("bo", last)] {
+        world.operator_with(name, &["admin"], Some(&format!("hr/{person}")), 365).await;
+    }
+    // A thousand and more leave besides; the two are far apart among them by key.
+    let mut gone = here;
+    for n in (7_000..8_100).chain([first]) {
+        gone[n] = format!("{n},P {n},p{n}@x.test,Finance,2026-01-01,left");
+    }
+    let taken = world.deliver(&gone.iter().map(String::as_str).collect::<Vec<_>>()).await.unwrap();
+    assert_eq!(taken.events["left"], 1_101);
+    assert_eq!(world.findings("hub-last-admin-left").await.len(), 1);
+}
