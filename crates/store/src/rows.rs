@@ -1,6 +1,6 @@
 //! Reading rows of state.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use bailiwick_core::id::Tenant;
 
@@ -72,8 +72,7 @@ pub(crate) async fn outlines<L: Link>(
 ) -> Result<Vec<Outline>> {
     let kinds = asked.columns.iter().map(|column| kind_of(asked.table, column));
     let kinds = kinds.collect::<Result<Vec<_>>>()?;
-    let select = asked.select();
-    let (sql, values) = outlining(L::DIALECT, tenant, asked, &select)?;
+    let (sql, values) = outlining(tenant, asked);
     let rows = link.fetch(sql.text(), &values).await?;
     let outline = |row: &L::Row| {
         let name = asked.table.name();
@@ -84,27 +83,23 @@ pub(crate) async fn outlines<L: Link>(
     rows.iter().map(outline).collect()
 }
 
-/// What is asked of the database, and its values; `select` is [`Outlines::select`].
-fn outlining<'a>(
-    dialect: Dialect,
-    tenant: &'a Tenant,
-    asked: &'a Outlines,
-    select: &'a Select,
-) -> Result<(String, Vec<Value<'a>>)> {
-    let Outlines { table, by, after, columns, limit, .. } = asked;
+/// What is asked of the database, and its values.
+fn outlining<'a>(tenant: &'a Tenant, asked: &'a Outlines) -> (String, Vec<Value<'a>>) {
+    let Outlines { table, by, begins, after, columns, limit } = asked;
     let listed: String = columns.iter().map(|column| format!(", {column}")).collect();
-    let (mut condition, mut values) = condition(dialect, tenant, select)?;
-    if let Some(after) = after {
-        values.push(after.as_str().into());
-        condition.push_str(&format!(" AND {by} > ${}", values.len()));
-    }
-    values.push(i64::from(*limit).into());
+    // One lower bound: of two, SQLite seeks the one that is named first, and each page would go through those before it.
+    let (than, least) = after.as_ref().map_or((">=", begins), |after| (">", after));
     let sql = format!(
-        "SELECT revision{listed} FROM {} WHERE {condition} ORDER BY {by} LIMIT ${}",
+        "SELECT revision{listed} FROM {} WHERE tenant = $1 AND {by} {than} $2 AND {by} < $3 ORDER BY {by} LIMIT $4",
         table.name(),
-        values.len()
     );
-    Ok((sql, values))
+    let end = Value::Shared(past(begins));
+    (sql, vec![tenant.as_str().into(), least.as_str().into(), end, i64::from(*limit).into()])
+}
+
+/// What is greater than all that begins with the text, and not greater than anything else is.
+fn past(text: &str) -> Arc<str> {
+    format!("{text}\u{10ffff}").into()
 }
 
 pub(crate) async fn stamps<L: Link>(
@@ -212,7 +207,7 @@ fn condition<'a>(
             Filter::Starts(_, text) => {
                 // A range, which an index answers; nothing that begins with the text is behind its end.
                 values.push(text.as_str().into());
-                values.push(Value::Shared(format!("{text}\u{10ffff}").into()));
+                values.push(Value::Shared(past(text)));
                 sql.push_str(&format!("{column} >= ${place} AND {column} < ${}", place + 1));
             }
         }
@@ -362,10 +357,10 @@ mod tests {
                 columns: &["source_key", "said", "state", "due"],
                 limit: 10,
             };
-            let select = asked.select();
-            let (sql, values) = outlining(Dialect::Sqlite, &tenant, &asked, &select).unwrap();
+            let (sql, values) = outlining(&tenant, &asked);
             let way = planned(&database, &sql, values.len());
             assert!(way.contains("USING COVERING INDEX identities_said (tenant=? AND source_key>?"), "{way}");
+            assert_eq!(sql.matches("source_key >").count(), 1, "a page begins where the one before it ended");
         }
     }
 }

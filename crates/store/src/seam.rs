@@ -120,13 +120,6 @@ pub struct Outlines {
     pub limit: u32,
 }
 
-impl Outlines {
-    /// Which rows, whatever the page.
-    pub(crate) fn select(&self) -> Select {
-        Select::from(self.table).filter(Filter::Starts(self.by, self.begins.clone()))
-    }
-}
-
 /// What a row has in some of its key columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outline {
