@@ -116,7 +116,7 @@ impl Engine {
         let now = self.now();
         let catalogue = self.catalogue(tx).await?;
         let others = catalogue.written_at_the_door();
-        let mut sieve = self.sift(tx, (source, contract), &others, delivery).await?;
+        let mut sieve = self.sift(tx, (source, contract), &others, delivery, now).await?;
         let owed = self.owed(tx).await?;
         let known: BTreeMap<String, Known> = sieve
             .before

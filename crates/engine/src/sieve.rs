@@ -113,13 +113,15 @@ enum Met {
 }
 
 impl Engine {
-    /// Tells the records that may say something new from those that do not. `others` are the attributes that others write.
+    /// Tells the records that may say something new `now` from those that do not. `others` are the attributes that others
+    /// write.
     pub(crate) async fn sift(
         &self,
         tx: &mut dyn Tx,
         (source, contract): (&SourceName, &SourceContract),
         others: &BTreeSet<String>,
         delivery: &Delivery,
+        now: Timestamp,
     ) -> Result<Sieve> {
         let mut kept = self.kept(tx, source).await?;
         let basis = Basis(Digest::of_value(&(READING, contract, others)));
@@ -137,7 +139,7 @@ impl Engine {
                 Met::Not | Met::Read => drop(looked_at.insert(key)),
             }
         }
-        let (mut places, mut faults, now) = (Vec::with_capacity(new.len()), Breaches::default(), self.now());
+        let (mut places, mut faults) = (Vec::with_capacity(new.len()), Breaches::default());
         for at in new {
             match newcomer(&delivery.record(at, contract)?, contract, now) {
                 Ok(Some(_)) => places.push(at),

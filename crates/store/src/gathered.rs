@@ -144,16 +144,17 @@ impl Gathered {
 
     /// Whether all rows are known that `select` can find.
     fn covers(&self, select: &Select) -> bool {
-        select.filters.iter().any(|filter| {
-            let known = |column: &'static str| self.foreseen.get(&(select.table, column));
-            match filter {
-                Filter::Is(column, value) => known(column).is_some_and(|known| known.contains(value)),
-                Filter::In(column, values) => {
-                    known(column).is_some_and(|known| values.iter().all(|value| known.contains(value)))
+        select.by.is_none()
+            && select.filters.iter().any(|filter| {
+                let known = |column: &'static str| self.foreseen.get(&(select.table, column));
+                match filter {
+                    Filter::Is(column, value) => known(column).is_some_and(|known| known.contains(value)),
+                    Filter::In(column, values) => {
+                        known(column).is_some_and(|known| values.iter().all(|value| known.contains(value)))
+                    }
+                    Filter::AtMost(..) | Filter::Above(..) | Filter::Starts(..) => false,
                 }
-                Filter::AtMost(..) | Filter::Above(..) | Filter::Starts(..) => false,
-            }
-        })
+            })
     }
 
     /// Remembers what is written.

@@ -53,7 +53,15 @@ fn statement<'a>(
     // It cannot know how few are named.
     let named =
         select.limit.is_none() && select.filters.iter().any(|filter| matches!(filter, Filter::In(..)));
-    condition.push_str(&format!(" ORDER BY {}", if named { dialect.sorted("id") } else { "id".into() }));
+    let order = match select.by {
+        Some(column) => {
+            kind_of(select.table, column)?;
+            format!("{column}, id")
+        }
+        None if named => dialect.sorted("id"),
+        None => "id".into(),
+    };
+    condition.push_str(&format!(" ORDER BY {order}"));
     if let Some(limit) = select.limit {
         values.push(i64::from(limit).into());
         condition.push_str(&format!(" LIMIT ${}", values.len()));
@@ -341,6 +349,23 @@ mod tests {
         assert!(way(&database, &both).contains("(tenant=? AND id=?)"));
         let both = Select::from(Table::Batches).filter(theirs).filter(Filter::Is("state", "held".into()));
         assert!(way(&database, &both).contains("batches_source (tenant=? AND source=?)"));
+    }
+
+    #[test]
+    fn the_first_that_begin_with_a_text_are_read_in_order_and_not_sorted() {
+        let database = rusqlite::Connection::open_in_memory().unwrap();
+        MIGRATIONS.iter().for_each(|step| database.execute_batch(step).unwrap());
+        for column in ["name", "lookup"] {
+            let begin = Select::from(Table::Identities).filter(Filter::Starts(column, "a".into()));
+            let tenant = Tenant::single();
+            let first = begin.first_by(column, 20);
+            let (sql, values) = statement(Dialect::Sqlite, &tenant, &first).unwrap();
+            let mut asked = database.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let bound = rusqlite::params_from_iter((0..values.len()).map(|_| "x"));
+            let steps = asked.query_map(bound, |row| row.get::<_, String>(3)).unwrap();
+            let steps: Vec<String> = steps.map(Result::unwrap).collect();
+            assert!(steps.len() == 1 && steps[0].contains(&format!("identities_{column} ")), "{steps:?}");
+        }
     }
 
     #[test]

@@ -59,7 +59,7 @@ pub enum Filter {
     Starts(&'static str, String),
 }
 
-/// Which rows of a table, in order of their id.
+/// Which rows of a table, in order of their id unless another is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Select {
     /// The table.
@@ -72,12 +72,14 @@ pub struct Select {
     pub limit: Option<u32>,
     /// All but the first so many of these; takes a limit.
     pub skip: u32,
+    /// In order of this column, and of the id only where that is the same.
+    pub by: Option<&'static str>,
 }
 
 impl Select {
     /// All rows of `table`.
     pub fn from(table: Table) -> Self {
-        Self { table, filters: Vec::new(), after: None, limit: None, skip: 0 }
+        Self { table, filters: Vec::new(), after: None, limit: None, skip: 0, by: None }
     }
 
     /// Only rows for which `filter` holds. The first should narrow most: by it rows are looked up, or by one that is about
@@ -92,6 +94,14 @@ impl Select {
     #[must_use]
     pub fn page(mut self, after: Option<String>, limit: u32) -> Self {
         (self.after, self.limit) = (after.map(|after| as_key(&after).into_owned()), Some(limit));
+        self
+    }
+
+    /// The first `limit` rows in order of a key column. Of those that begin with a text, say: in that order an index has them
+    /// next to each other, and by their ids all of them would have to be sorted.
+    #[must_use]
+    pub fn first_by(mut self, column: &'static str, limit: u32) -> Self {
+        (self.by, self.limit) = (Some(column), Some(limit));
         self
     }
 

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use bailiwick_core::{identity::Identity, integration::Integration, system::System};
-use bailiwick_store::Filter;
+use bailiwick_store::{Entity as _, Filter, Select, select};
 use serde::Deserialize;
 
 use super::{
@@ -18,7 +18,7 @@ use super::{
     table::{Cell, Table},
     trouble::Trouble,
 };
-use crate::api::{Hub, answer::Params, page::Wanted};
+use crate::api::{Hub, answer::Params};
 
 /// How many of each kind are shown.
 const EACH: u32 = 20;
@@ -44,6 +44,8 @@ pub async fn show(
     signed_in: SignedIn,
     Params(Sought { q }): Params<Sought>,
 ) -> Result<Response, Trouble> {
+    // A NUL is in no text of PostgreSQL.
+    let q = q.replace('\0', " ");
     let sought = q.trim();
     if let Some(page) = page_of(sought) {
         return Ok(Redirect::to(&page).into_response());
@@ -80,8 +82,8 @@ async fn found(hub: &Hub, frame: &Frame, sought: &str) -> Result<Vec<(&'static s
     let mut people: Vec<Identity> = Vec::new();
     let columns = [("name", lower.clone()), ("lookup", lower.clone()), ("source_key", sought.to_owned())];
     for (column, text) in columns {
-        let page = Wanted::of(EACH, None).read(hub, &mut *tx, vec![Filter::Starts(column, text)]).await?;
-        people.extend(page.items);
+        let begin = Select::from(Identity::TABLE).filter(Filter::Starts(column, text)).first_by(column, EACH);
+        people.extend(select::<Identity>(&mut *tx, hub.tenant(), begin).await?.into_iter().map(|s| s.value));
     }
     people.sort_by_key(|identity| identity.id);
     people.dedup_by_key(|identity| identity.id);

@@ -54,6 +54,7 @@ macro_rules! conformance {
                 any_writes_agree_with_a_model
                 a_select_finds_what_its_filters_say
                 a_select_is_in_order_of_bytes_and_comes_in_pages
+                the_first_by_a_column_come_in_its_order
                 what_no_caller_should_ask_for_is_refused
                 a_dropped_transaction_leaves_nothing
                 an_abandoned_call_ends_the_transaction

@@ -331,6 +331,27 @@ pub async fn a_select_is_in_order_of_bytes_and_comes_in_pages(bed: &Bed) {
     }
 }
 
+/// "In order of this column, and of the id only where that is the same", "at most so many".
+pub async fn the_first_by_a_column_come_in_its_order(bed: &Bed) {
+    let (tenant, entropy) = (Tenant::single(), Seeded::new(12));
+    let table = Table::Identities;
+    let named = table.keys().iter().position(|(column, ..)| *column == "name").unwrap();
+    let insert = |(id, name): (&str, &str)| {
+        let mut row = row(table, id, 1, &entropy);
+        row.keys[named] = name.into();
+        Write::Insert(table, row)
+    };
+    let names = [("a", "zed"), ("b", "zoë"), ("c", "Zed"), ("d", "zed"), ("e", "ann"), ("f", "z")];
+    write(bed, &tenant, vec![update(names.map(insert).into(), &entropy)], &entropy).await.unwrap();
+    for (begin, limit, expect) in [("z", 9, "fadb"), ("z", 2, "fa"), ("", 9, "cefadb"), ("y", 9, "")] {
+        let select = Select::from(table).filter(Filter::Starts("name", begin.into())).first_by("name", limit);
+        let found = read(bed).await.select(&tenant, select).await.unwrap();
+        assert_eq!(found.iter().map(|row| row.id.as_str()).collect::<String>(), expect, "{begin} {limit}");
+    }
+    let unknown = Select::from(table).first_by("body", 1);
+    assert_eq!(code(read(bed).await.select(&tenant, unknown).await), "store-internal");
+}
+
 /// Wrong columns, types and revisions, and texts that not every database can hold, are refused.
 pub async fn what_no_caller_should_ask_for_is_refused(bed: &Bed) {
     let (tenant, entropy) = (Tenant::single(), Seeded::new(11));
@@ -344,7 +365,7 @@ pub async fn what_no_caller_should_ask_for_is_refused(bed: &Bed) {
         Filter::Above("state", 1),
         Filter::Starts("due", "1".into()),
         Filter::Is("1=1 OR state", "x".into()),
-        Filter::Is("state", "a\0b".into()),
+        Filter::Is("state", KeyValue::Text("a\0b".to_owned())),
     ];
     for filter in filters {
         let shown = format!("{filter:?}");
