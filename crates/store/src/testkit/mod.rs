@@ -8,6 +8,7 @@
 pub mod gathered;
 pub mod image;
 pub mod log;
+pub mod order;
 pub mod parts;
 pub mod postgres;
 pub mod queue;
@@ -53,8 +54,6 @@ macro_rules! conformance {
                 a_unique_key_passes_from_row_to_row_in_one_call
                 any_writes_agree_with_a_model
                 a_select_finds_what_its_filters_say
-                a_select_is_in_order_of_bytes_and_comes_in_pages
-                the_first_by_a_column_come_in_its_order
                 what_no_caller_should_ask_for_is_refused
                 a_dropped_transaction_leaves_nothing
                 an_abandoned_call_ends_the_transaction
@@ -64,6 +63,9 @@ macro_rules! conformance {
                 stamps_are_the_ids_and_revisions_of_all_rows
                 of_two_writers_of_one_revision_one_wins
                 tenants_are_apart_and_are_listed;
+            order:
+                a_select_is_in_order_of_bytes_and_comes_in_pages
+                the_first_by_a_column_come_in_its_order;
             queue:
                 a_lane_gives_one_item_at_a_time_in_order
                 urgent_lanes_go_first_and_then_older_ones
