@@ -174,7 +174,7 @@ pub struct Sifted<'d> {
     /// How many others it has that say nothing new: what was taken of somebody who is as they were taken, or that somebody
     /// whom nobody knows has left.
     pub as_before: u64,
-    /// How many of those who are known by them are or will be there.
+    /// How many of the people whom these are about are known, and are or will be there.
     pub here: u64,
     /// How many others it has of people whom nobody knows and who come; [`newcomer`] reads them.
     pub newcomers: u64,

@@ -213,25 +213,11 @@ impl Breach {
         }
     }
 
-    /// Whether the records themselves cannot be trusted: then not even those who leave by them do.
+    /// Whether the records themselves cannot be trusted: then not even those who leave by them do. That is what is said of a
+    /// line.
     pub fn is_of_form(&self) -> bool {
-        match self {
-            Self::DuplicateValue { .. }
-            | Self::DuplicateKey { .. }
-            | Self::NoKey { .. }
-            | Self::EmptyValue { .. }
-            | Self::WrongType { .. }
-            | Self::BadDay { .. } => true,
-            Self::TooFewRows { .. }
-            | Self::TooMuchLoss { .. }
-            | Self::TooMuchChange { .. }
-            | Self::CohortLoss { .. }
-            | Self::CohortChange { .. }
-            | Self::PrivilegedChange { .. }
-            | Self::Stale { .. }
-            | Self::Replayed { .. } => false,
-            Self::More { like, .. } => like.is_of_form(),
-        }
+        let Self::More { like, .. } = self else { return self.line().is_some() };
+        like.is_of_form()
     }
 }
 
@@ -263,11 +249,6 @@ impl Breaches {
             }
         };
         self.more.entry(code).or_insert((like, 0)).1 += count;
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.all.is_empty()
     }
 
     /// All that are told, line by line, and then how many more there are of each kind.
