@@ -63,9 +63,15 @@ impl Company {
         hub.quiet();
     }
 
-    /// Hands the people over to a hub and waits until it has nothing to do. From one `turn` to the next some are called
-    /// otherwise; gives how many.
+    /// Hands the people over to a hub and waits until it has nothing to do; gives how many are called otherwise.
     pub fn import(&self, hub: &Hub, folder: &Path, turn: usize) -> usize {
+        self.hand_over(hub, folder, turn);
+        hub.quiet();
+        self.people.div_ceil(MOVES)
+    }
+
+    /// Hands the people over to a hub. From one `turn` to the next some are called otherwise.
+    pub fn hand_over(&self, hub: &Hub, folder: &Path, turn: usize) {
         let kinds: String = self.groups.iter().map(|(what, _)| format!(",{what}")).collect();
         let mut feed = format!("id,name,email{kinds}\n");
         for n in 0..self.people {
@@ -78,8 +84,6 @@ impl Company {
         }
         fs::write(folder.join("people.csv"), feed).unwrap();
         hub.run(&["import", "hr", "people.csv"]);
-        hub.quiet();
-        self.people.div_ceil(MOVES)
     }
 
     /// Everybody is everywhere, and in all groups that are theirs.

@@ -101,14 +101,18 @@ impl Hub {
     /// Waits until the hub has nothing to do.
     pub fn quiet(&self) {
         let watch = Watch::start();
-        loop {
-            let status: Value =
-                serde_json::from_str(&self.run(&["status", "--wait", "100", "--json"])).unwrap();
-            if status["queue"]["quiet"] == true {
-                return;
-            }
-            assert!(watch.elapsed() < PATIENCE, "the hub does not become quiet: {status}");
+        while !self.says_quiet(&["status", "--wait", "100", "--json"]) {
+            assert!(watch.elapsed() < PATIENCE, "the hub does not become quiet");
         }
+    }
+
+    /// Whether it has nothing to do.
+    pub fn is_quiet(&self) -> bool {
+        self.says_quiet(&["status", "--json"])
+    }
+
+    fn says_quiet(&self, asked: &[&str]) -> bool {
+        serde_json::from_str::<Value>(&self.run(asked)).unwrap()["queue"]["quiet"] == true
     }
 
     /// What the kernel counts of it.

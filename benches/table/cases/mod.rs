@@ -9,6 +9,7 @@ mod hr;
 mod joiners;
 mod ldap;
 mod leaver;
+mod neighbour;
 mod over_http;
 mod plan;
 mod policy;
@@ -33,7 +34,7 @@ pub struct Case {
 }
 
 /// All of them.
-pub const CASES: [Case; 16] = [
+pub const CASES: [Case; 17] = [
     case("1", "reconciling what has not changed", reconcile::run),
     case("2", "reconciling over HTTP", over_http::run),
     case("3", "a directory, nothing changed", ldap::run),
@@ -48,6 +49,7 @@ pub const CASES: [Case; 16] = [
     with_hub("12", "the SCIM provider", scim::run),
     with_hub("13", "starting", start::run),
     case("leaver", "somebody is fired", leaver::run),
+    with_hub("neighbour", "somebody is fired while another tenant floods", neighbour::run),
     case("batch", "large writes", batch::run),
     with_hub("scale", "one more of everything, and one more node", scale::run),
 ];

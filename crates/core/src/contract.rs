@@ -79,6 +79,10 @@ pub struct SourceContract {
     /// A delivery comes at least every so many hours, and one that was accepted longer ago than that is not delivered again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_age_hours: Option<u32>,
+    /// The hub reads the source by itself, so many minutes after it read it last. Without it the source is read when somebody
+    /// asks for that; one that delivers is not read at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_every_minutes: Option<u32>,
     /// How long a missing record keeps its access before a person must have decided, in days.
     #[serde(default = "fourteen")]
     pub grace_days: u16,
@@ -158,12 +162,20 @@ pub struct SourceRecord {
     pub ends: Option<Date>,
     /// The zone of the days.
     pub zone: Option<String>,
+    /// What stands where a day should be and is none.
+    pub no_days: Vec<String>,
     /// The source says positively that the person has left.
     pub terminated: bool,
     /// Where it stands in the delivery, for messages: the line.
     pub line: u64,
     /// Its digest together with its contract, where it came in a delivery: the same one says nothing new.
     pub digest: Option<Digest>,
+}
+
+impl SourceRecord {
+    fn bad_day(&self, problem: String) -> Breach {
+        Breach::BadDay { line: self.line, key: self.key.clone(), problem }
+    }
 }
 
 /// A delivery, as far as it has to be read.
@@ -406,7 +418,11 @@ fn read(
     kept: &BTreeSet<String>,
     now: Timestamp,
 ) -> Result<Said, Vec<Breach>> {
-    let mut breaches = Vec::new();
+    let mut breaches: Vec<Breach> = record
+        .no_days
+        .iter()
+        .map(|text| record.bad_day(format!("`{text}` is none; it is written as 2026-12-31")))
+        .collect();
     let mut attributes = values(record, contract, known, &mut breaches);
     let others = |name: &String| kept.contains(name) && !contract.attributes.contains_key(name);
     for (name, value) in known.into_iter().flat_map(|k| &k.attributes).filter(|(name, _)| others(name)) {
@@ -415,9 +431,10 @@ fn read(
     let zone = || record.zone.clone().unwrap_or_else(|| contract.zone.clone());
     let mut instant = |date: Option<Date>, cutoff| {
         let day = LocalDay { date: date?, zone: zone(), cutoff };
-        day.effective()
-            .map_err(|e| breaches.push(Breach::BadDay { line: record.line, problem: e.to_string() }))
-            .ok()
+        if cutoff == Cutoff::EndOfDay && day.is_never() {
+            return None;
+        }
+        day.effective().map_err(|error| breaches.push(record.bad_day(error.to_string()))).ok()
     };
     let starts: Option<Effective> = instant(record.starts, Cutoff::StartOfDay);
     let ends = instant(record.ends, Cutoff::EndOfDay);
@@ -463,24 +480,26 @@ fn values(
 ) -> Attributes {
     let mut attributes = Attributes::new();
     for (name, rule) in &contract.attributes {
-        let line = record.line;
+        let (line, key) = (record.line, || record.key.clone());
         let before = || known.and_then(|k| k.attributes.get(name)).cloned();
         let value = match (record.values.get(name), rule.null) {
             (Some(Some(value)), _) if rule.kind.admits(value) => Some(value.clone()),
             (Some(Some(_)), _) => {
-                breaches.push(Breach::WrongType { line, attribute: name.clone() });
+                breaches.push(Breach::WrongType { line, key: key(), attribute: name.clone() });
                 continue;
             }
             (Some(None), NullPolicy::Clear) => None,
             (Some(None), NullPolicy::Ignore) | (None, _) => before(),
             (Some(None), NullPolicy::Reject) => {
-                breaches.push(Breach::EmptyValue { line, attribute: name.clone() });
+                breaches.push(Breach::EmptyValue { line, key: key(), attribute: name.clone() });
                 continue;
             }
         };
         match value {
             Some(value) => drop(attributes.insert(name.clone(), value)),
-            None if rule.required => breaches.push(Breach::EmptyValue { line, attribute: name.clone() }),
+            None if rule.required => {
+                breaches.push(Breach::EmptyValue { line, key: key(), attribute: name.clone() })
+            }
             None => {}
         }
     }

@@ -84,6 +84,7 @@ pub enum RecordKind {
     ControlMissing,
     ControlMended,
     BatchReleased,
+    SourceRead,
     TerminationArmed,
     TerminationFired,
     TerminationDisarmed,
@@ -222,6 +223,15 @@ impl Record {
     pub fn fact<T: Serialize>(mut self, name: &'static str, value: T) -> Self {
         self.facts.insert(name, said(value));
         self
+    }
+
+    /// Adds a fact, if there is one.
+    #[must_use]
+    pub fn fact_if<T: Serialize>(self, name: &'static str, value: Option<T>) -> Self {
+        match value {
+            Some(value) => self.fact(name, value),
+            None => self,
+        }
     }
 
     /// Adds a personal value: the log gets a commitment to it, never the value.

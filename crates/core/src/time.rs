@@ -21,6 +21,21 @@ pub enum Cutoff {
     EndOfDay,
 }
 
+/// The day that a text means as systems write one: `2026-12-31`, `20261231`, or either with a time of day after it, which
+/// counts for nothing (ISO 8601; `20261231000000Z` is the Generalized Time of RFC 4517 §3.3.13).
+pub fn day(text: &str) -> Option<Date> {
+    let text = text.trim();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let length = if digits >= 8 { 8 } else { 10 };
+    let (day, rest) = text.split_at_checked(length)?;
+    let time = |byte: u8| {
+        byte.is_ascii_digit() || matches!(byte, b'T' | b' ' | b':' | b'.' | b',' | b'+' | b'-' | b'Z')
+    };
+    // More digits than a day has begin the hours, two by two.
+    let whole = rest.bytes().all(time) && digits.saturating_sub(8) % 2 == 0;
+    day.parse().ok().filter(|_| whole)
+}
+
 /// When something takes effect: one instant and, where people meant a date, what made it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Effective {
@@ -64,6 +79,11 @@ impl LocalDay {
         };
         let start = day.to_zoned(zone).map_err(|_| BadDay::Range(self.date))?;
         Ok(start.timestamp())
+    }
+
+    /// Whether it is a day that stands for none: systems for people write the end of what has no end as 9999-12-31.
+    pub fn is_never(&self) -> bool {
+        self.date.year() == Date::MAX.year()
     }
 
     /// The instant together with what was meant.
@@ -117,6 +137,38 @@ mod tests {
         check("2026-12-05T00:00:00Z", 5, "2026-12-11T00:00:00Z"); // Saturday
         check("2026-12-06T12:00:00Z", 5, "2026-12-11T12:00:00Z"); // Sunday
         check("2026-12-30T12:00:00Z", 5, "2027-01-06T12:00:00Z");
+    }
+
+    #[test]
+    fn a_day_is_read_however_systems_write_it() {
+        let check = |text: &str, expect: Option<&str>| {
+            assert_eq!(day(text).map(|day| day.to_string()).as_deref(), expect, "{text}");
+        };
+        for text in [
+            "2026-12-31",
+            " 2026-12-31 ",
+            "20261231",
+            "2026-12-31T00:00:00",
+            "2026-12-31T23:00:00.000+01:00",
+            "2026-12-31 00:00:00",
+            "20261231000000Z",
+            "20261231000000.0Z",
+        ] {
+            check(text, Some("2026-12-31"));
+        }
+        for text in [
+            "",
+            "soon",
+            "2026-12",
+            "2026-13-31",
+            "31.12.2026",
+            "202612311",
+            "2026-12-31x",
+            "00000000",
+            "２０２６",
+        ] {
+            check(text, None);
+        }
     }
 
     #[test]

@@ -140,6 +140,10 @@ fn each_record_says_what_happened() {
     check(two, &["a a ends=2026-06-14", "b b"], "a:left:left +1");
     check(two, &["a a ends=2026-06-15", "b b"], "a:changed:active +1");
     check(two, &["a a ends=2026-06-15 zone=Pacific/Kiritimati", "b b"], "a:left:left +1");
+    // A day that stands for no end; no first day stands for none.
+    check(two, &["a a ends=9999-12-31", "b b ends=9999-01-01 zone=Pacific/Kiritimati"], " +2");
+    check(two, &["a a gone=1 ends=9999-12-31", "b b"], "a:left:left +1");
+    check(two, &["a a starts=9999-12-31", "b b"], "held feed-bad-day +0");
     // Missing is absent, never left; and back is back.
     check(&[("a", "active"), ("b", "active"), ("c", "active")], &same, "c:absent:absent +2");
     check(&[("a", "absent"), ("b", "active")], &same, "a:returned:active +1");

@@ -11,7 +11,7 @@ use bailiwick_core::{
     gate::HUB,
     govern::{Entries, attributes, cause, declared_value},
     id::{IntegrationName, PlanId, Tenant},
-    integration::{self, Integration},
+    integration::{self, Integration, Role},
     person::Ties,
     plan::Question,
     policy::{PolicyFile, PolicySet},
@@ -237,6 +237,7 @@ pub(crate) fn authorities(
     let mut out = BTreeMap::new();
     for integration in &configuration.integrations {
         let connector = (engine.parts.build)(&integration.connector, &integration.settings)?;
+        says_people(integration, connector.capability())?;
         let semantics = semantics(connector.capability());
         let world = World {
             semantics: &semantics,
@@ -247,6 +248,22 @@ pub(crate) fn authorities(
         out.insert(integration.name.clone(), authority::compute(integration, world));
     }
     Ok(out)
+}
+
+/// A source says who is there: its connector lists people, or takes those that are pushed.
+fn says_people(integration: &Integration, capability: &Capability) -> Result<()> {
+    let Role::Source { contract, .. } = &integration.role else { return Ok(()) };
+    let Integration { name, connector, .. } = integration;
+    let wrong = match (capability.people, capability.pushed) {
+        (false, false) => {
+            format!("`{name}` is a source, and `{connector}` with these settings lists no people")
+        }
+        (_, true) if contract.read_every_minutes.is_some() => {
+            format!("`{name}` pushes its people, so it has no `read_every_minutes`: nothing is read")
+        }
+        (true, _) | (_, true) => return Ok(()),
+    };
+    Err(EngineError::Configuration(vec![wrong]))
 }
 
 pub(crate) fn semantics(capability: &Capability) -> Semantics {

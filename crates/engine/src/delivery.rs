@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use bailiwick_connector::{Object, ObjectState, ObjectValue};
 use bailiwick_core::{
     contract::{Breach, SourceContract, SourceRecord},
+    digest::Digest,
     guard,
 };
 
@@ -69,7 +70,15 @@ impl Delivery {
     pub(crate) fn record(&self, at: usize, contract: &SourceContract) -> Result<SourceRecord> {
         let kept = Rest(self.row(at)).object();
         let broken = || EngineError::Inconsistent("a record of a delivery is not as it was kept".into());
-        Ok(SourceRecord { line: line(at), ..record_of(&kept.ok_or_else(broken)?, contract)? })
+        Ok(SourceRecord { line: line(at), ..record_of(&kept.ok_or_else(broken)?, contract) })
+    }
+
+    /// The digest of all that it says, in whatever order: a source that is asked again may answer in another one.
+    pub(crate) fn digest(&self) -> Digest {
+        let mut rows: Vec<Digest> = (0..self.rows()).map(|at| Digest::of(self.row(at))).collect();
+        rows.sort_unstable();
+        let rows: Vec<&[u8]> = rows.iter().map(|row| &row.0[..]).collect();
+        Digest::of_parts(&rows)
     }
 
     /// The breaches of what is one person's alone.

@@ -13,6 +13,7 @@ use bailiwick_core::{
     guard::{self, Cohort, Fate, ReleaseRefusal, Would, release},
     id::{BatchId, EntitlementName, SourceName},
     identity::{Identity, Lifecycle},
+    integration::Role,
     person::Conflict,
     policy::Attributes,
     record::{Actor, RecordKind},
@@ -24,7 +25,11 @@ use bailiwick_store::{
     get, select,
 };
 
-use crate::{Catalogue, Engine, EngineError, Haste, Job, Result, finding::Wrong, intake::known_by};
+use crate::{
+    Catalogue, Engine, EngineError, Haste, Job, Result,
+    finding::Wrong,
+    intake::{Taking, known_by},
+};
 
 /// How many people are read at a time.
 const PAGE: u32 = 1_000;
@@ -149,8 +154,7 @@ impl Engine {
         }
         updates.extend(self.close_finding(tx, OVERDUE, source.as_str()).await?);
         tx.write(self.tenant(), updates, self.entropy()).await?;
-        let Some(hours) = contract.max_age_hours else { return Ok(()) };
-        let due = batch.at.saturating_add(SignedDuration::from_hours(i64::from(hours))).unwrap_or(batch.at);
+        let Some(due) = due_after(batch.at, contract) else { return Ok(()) };
         let job = Job::Overdue { source: source.clone(), batch: batch.id };
         self.enqueue(tx, vec![job.work(None, None, Haste::Usual, due)]).await
     }
@@ -160,7 +164,21 @@ impl Engine {
         let mut tx = self.begin().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
         let last = self.accepted_of(&mut *tx, source).await?.pop();
-        if let (Some(last), Ok(route)) = (last.filter(|last| last.id == batch), catalogue.source(source)) {
+        let Some(last) = last.filter(|last| last.id == batch) else {
+            tx.finish(self.tenant(), item).await?;
+            return Ok(tx.commit().await?);
+        };
+        // A source that was read since and says the same has kept its word.
+        let read = self.last_read(&mut *tx, source).await?.filter(|read| read.value.batch == batch);
+        let last = read.map_or(last.at, |read| read.value.at);
+        if let Ok(route) = catalogue.source(source)
+            && let Role::Source { contract, .. } = &route.integration.role
+            && let Some(due) = due_after(last, contract).filter(|due| *due > self.now())
+        {
+            tx.postpone(self.tenant(), item, due.as_millisecond(), false).await?;
+            return Ok(tx.commit().await?);
+        }
+        if let Ok(route) = catalogue.source(source) {
             let wrong = Wrong {
                 code: OVERDUE,
                 subject: source.to_string(),
@@ -169,7 +187,7 @@ impl Engine {
                 message: format!(
                     "no delivery of `{source}` was accepted since {:.0}, and one is promised sooner than that: who left since \
                      then still has their access; see that it is delivered",
-                    last.at
+                    last
                 ),
                 owner: route.integration.owner.clone(),
             };
@@ -241,22 +259,23 @@ impl Engine {
     /// Reads the delivery again and takes it, but for what was seen of it.
     async fn take_released(&self, stored: Stored<Batch>, fate: Fate, by: &Operator) -> Result<Batch> {
         let held = stored.value;
-        let (delivery, owner, contract) = self.read_feed(&held.source, held.digest).await?;
+        let (delivery, owner, contract) = self.read_held(&held).await?;
         let mut tx = self.begin().await?;
         let released = Batch { fate, ..held.clone() };
         self.write_fate(&mut *tx, &released, stored.revision, by).await?;
         let feed = (&held.source, owner.as_str(), &contract);
-        let (taken, _) = self.take_delivery(&mut *tx, feed, &delivery, held.digest, &held.breaches).await?;
-        if taken.breaches.is_empty() {
+        let taking = Taking { letting: &held.breaches, may_be_old: true, ..Taking::of(held.digest) };
+        let taken = self.take_delivery(&mut *tx, feed, &delivery, taking).await?;
+        if taken.batch.breaches.is_empty() {
             tx.commit().await?;
             return Ok(released);
         }
         // Nothing of this stays but that it is held again, for what is wrong with it now.
         drop(tx);
         let mut tx = self.begin().await?;
-        let (again, _) = self.take_delivery(&mut *tx, feed, &delivery, held.digest, &[]).await?;
+        let again = self.take_delivery(&mut *tx, feed, &delivery, Taking::of(held.digest)).await?;
         tx.commit().await?;
-        Err(EngineError::Held(again.breaches))
+        Err(EngineError::Held(again.batch.breaches))
     }
 
     async fn write_fate(&self, tx: &mut dyn Tx, batch: &Batch, revision: i64, by: &Operator) -> Result<()> {
@@ -310,6 +329,12 @@ pub(crate) fn guard(
         tracing::warn!(%fault, "what a held delivery would do is not known for everybody");
     }
     Ok(Some(would))
+}
+
+/// By when the next delivery after one is promised.
+fn due_after(at: Timestamp, contract: &SourceContract) -> Option<Timestamp> {
+    let hours = i64::from(contract.max_age_hours?);
+    Some(at.saturating_add(SignedDuration::from_hours(hours)).unwrap_or(at))
 }
 
 fn ago(now: Timestamp, hours: u32) -> Timestamp {

@@ -13,7 +13,7 @@ use bailiwick_core::{
 };
 use bailiwick_store::Tx;
 
-use crate::{Catalogue, Engine, Haste, Job, Result, finding::Wrong};
+use crate::{Catalogue, Engine, Haste, Job, Result, fetch::reading_of, finding::Wrong};
 
 impl Engine {
     /// What follows from a change of what is in force: people are decided anew, systems looked at, and
@@ -94,8 +94,10 @@ impl Engine {
         after: &Catalogue,
     ) -> Result<()> {
         for (name, integration) in &after.integrations {
-            if before.permit(name).writes.is_err() && after.permit(name).writes.is_ok() {
-                self.wake_runs(tx, integration).await?;
+            let opened = before.permit(name).writes.is_err() && after.permit(name).writes.is_ok();
+            let differs = || before.integrations.get(name) != Some(integration);
+            if opened || reading_of(integration, self.now()).is_some() && differs() {
+                self.wake_work(tx, integration).await?;
             }
         }
         self.tell_what_is_void(tx, after).await

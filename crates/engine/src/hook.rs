@@ -1,14 +1,14 @@
 //! Hints: a system says that something happened there (Standard Webhooks 1.0.0), and the hub looks for itself.
 //!
 //! Promises: a hint is signed with a secret of its integration, is young, and counts once; what it says is not even read. It
-//! has the system compared, which is what would be done anyway, only sooner: many hints within seconds are one
-//! comparison, and none is lost while one runs. So nobody gains anything by a forged or repeated hint but a comparison.
-//! Absent: hints of sources, which are delivered and not read; and hints by keys of their own (`v1a`).
+//! has the system compared or the source read, which is what would be done anyway, only sooner: many hints within seconds are
+//! one comparison, and none is lost while one runs. So nobody gains anything by a forged or repeated hint but a comparison.
+//! Absent: hints of sources that deliver or push; and hints by keys of their own (`v1a`).
 
 use bailiwick_connector::seal::{HookSecret, Signed};
 use bailiwick_core::{
     digest::Digest,
-    id::{IntegrationName, SystemName},
+    id::IntegrationName,
     integration::{Integration, Role},
     record::{Actor, RecordKind},
     time::{SignedDuration, Timestamp},
@@ -19,7 +19,7 @@ use bailiwick_store::{
     get, select,
 };
 
-use crate::{Catalogue, DoorRefusal, Engine, EngineError, Haste, Job, Result, door::Calls};
+use crate::{Catalogue, Comes, DoorRefusal, Engine, EngineError, Haste, Job, Result, door::Calls};
 
 /// How old a hint may be, or how far ahead its sender's clock.
 const YOUNG: SignedDuration = SignedDuration::from_mins(5);
@@ -36,11 +36,11 @@ impl Engine {
     /// Makes a secret for the hints of an integration, which is shown this once. The one before works for a day more.
     ///
     /// # Errors
-    /// `NotFound`; [`DoorRefusal::NothingToRead`] when the integration reaches no system.
+    /// `NotFound`; [`DoorRefusal::NothingToRead`] when the integration reaches no system and is of no source that is read.
     pub async fn make_hook(&self, name: &IntegrationName, by: Actor) -> Result<HookSecret> {
         let mut tx = self.begin().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
-        read_for(integration(&catalogue, name)?)?;
+        read_for(&catalogue, integration(&catalogue, name)?)?;
         let before = get::<Hook>(&mut *tx, self.tenant(), name.as_str()).await?;
         // After an end the last secret is over at once: a number is left out, which nobody has.
         let skipped = |hook: &Hook| if hook.ended.is_some() { 2 } else { 1 };
@@ -87,7 +87,7 @@ impl Engine {
         Ok(Some(Update::new(record).replace(&ended, before.revision, self.entropy())))
     }
 
-    /// Takes a hint. The same one twice is taken once; gives when the system is read for it.
+    /// Takes a hint. The same one twice is taken once; gives when the system or source is read for it.
     ///
     /// # Errors
     /// [`DoorRefusal`]: not signed by the integration (also when there is none of that name), too old, too many, shut.
@@ -107,7 +107,7 @@ impl Engine {
         let found = integration(&catalogue, &name).map_err(|_| DoorRefusal::Unsigned)?;
         self.keep_pace(found, Calls::Door)?;
         catalogue.permit(&name).reads.map_err(|shut| DoorRefusal::Shut(name.clone(), shut))?;
-        let system = read_for(found)?;
+        let job = read_for(&catalogue, found)?;
         if hint.id.is_empty() || hint.id.len() > ID {
             return Err(DoorRefusal::Malformed("`webhook-id` is empty or too long").into());
         }
@@ -115,7 +115,7 @@ impl Engine {
         if sent.is_none_or(|sent| sent.duration_since(now).abs() > YOUNG) {
             return Err(DoorRefusal::Stale.into());
         }
-        let read = self.keep_hint(&mut *tx, &name, system, hint, now).await?;
+        let read = self.keep_hint(&mut *tx, &name, job, hint, now).await?;
         tx.commit().await?;
         Ok(read)
     }
@@ -131,7 +131,7 @@ impl Engine {
         &self,
         tx: &mut dyn Tx,
         name: &IntegrationName,
-        system: &SystemName,
+        job: Job,
         hint: Signed<'_>,
         now: Timestamp,
     ) -> Result<Timestamp> {
@@ -149,14 +149,14 @@ impl Engine {
             .fact("body", Digest::of(hint.body))
             .fact("hint", id)
             .fact("integration", name)
-            .fact("system", system);
+            .fact_if("source", if let Job::Fetch { source, .. } = &job { Some(source) } else { None })
+            .fact_if("system", if let Job::Reconcile { system, .. } = &job { Some(system) } else { None });
         record.actor = Actor::Integration(name.to_string());
         let mut update = Update::new(record).insert(&taken, self.entropy());
         for old in known.iter().filter(|known| now.duration_since(known.value.at) > REMEMBERED) {
             update = update.delete::<Hint>(&Hint::key_of(name, old.value.id), old.revision);
         }
         if !known.iter().any(|known| known.value.read == read) {
-            let job = Job::Reconcile { system: system.clone(), after: None };
             self.enqueue(tx, vec![job.work(None, None, Haste::Usual, read)]).await?;
         }
         tx.write(self.tenant(), vec![update], self.entropy()).await?;
@@ -169,10 +169,15 @@ fn integration<'c>(catalogue: &'c Catalogue, name: &IntegrationName) -> Result<&
     catalogue.integrations.get(name).ok_or_else(missing)
 }
 
-/// The system that is read for a hint of the integration.
-fn read_for(integration: &Integration) -> Result<&SystemName> {
+/// What is read for a hint of the integration.
+fn read_for(catalogue: &Catalogue, integration: &Integration) -> Result<Job> {
     match &integration.role {
-        Role::Target { system } | Role::Partner { system: Some(system) } => Ok(system),
+        Role::Target { system } | Role::Partner { system: Some(system) } => {
+            Ok(Job::Reconcile { system: system.clone(), after: None })
+        }
+        Role::Source { source, .. } if catalogue.comes(&integration.name) == Some(Comes::Read) => {
+            Ok(Job::Fetch { source: source.clone(), after: None })
+        }
         Role::Source { .. } | Role::Partner { system: None } => {
             Err(DoorRefusal::NothingToRead(integration.name.clone()).into())
         }

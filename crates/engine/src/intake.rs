@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bailiwick_connector::{ConnectorError, ErrorKind, Listing, Object, ObjectState, ObjectValue};
+use bailiwick_connector::{ConnectorError, Listing, Object, ObjectState, ObjectValue};
 use bailiwick_core::{
     contract::{Arrival, AttributeRule, Breach, Intake, Known, SourceContract, SourceRecord, intake},
     digest::Digest,
@@ -15,14 +15,14 @@ use bailiwick_core::{
     policy::{AttributeType, AttributeValue},
     record::{Actor, Record, RecordKind},
     said::Said,
-    time::{Effective, Timestamp},
+    time::{Effective, Timestamp, day},
 };
 use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, Work, entities::Batch, get, select};
 use serde::Serialize;
 
 use crate::{
-    Doing, Engine, EngineError, Result, accept::Accepted, delivery::Delivery, engagement::Delivered,
-    feed::guard, finding::Wrong, sieve::Sieve,
+    Doing, Engine, EngineError, Result, accept::Accepted, alone::Alone, delivery::Delivery,
+    engagement::Delivered, feed::guard, finding::Wrong, sieve::Sieve,
 };
 
 /// How many records are read at a time.
@@ -41,6 +41,44 @@ pub struct Imported {
     pub unchanged: u64,
 }
 
+/// What is taken, and how.
+pub(crate) struct Taking<'t> {
+    /// The digest of all of it.
+    pub digest: Digest,
+    /// The reasons to hold it that two people saw and passed over.
+    pub letting: &'t [Breach],
+    /// That the same was accepted long ago is no fault: the source was asked what it says now, or two people let it go.
+    pub may_be_old: bool,
+    /// The delivery before it: where this says the same and the same comes of it, it is that one.
+    pub before: Option<Batch>,
+}
+
+impl Taking<'_> {
+    /// A delivery of this digest.
+    pub(crate) const fn of(digest: Digest) -> Self {
+        Self { digest, letting: &[], may_be_old: false, before: None }
+    }
+}
+
+/// What came of taking a delivery.
+pub(crate) struct Taken {
+    pub batch: Batch,
+    events: BTreeMap<String, u64>,
+    unchanged: u64,
+}
+
+impl Taken {
+    /// # Errors
+    /// [`EngineError::Held`].
+    pub(crate) fn imported(self) -> Result<Imported> {
+        let Self { batch: Batch { id, rows, breaches, .. }, events, unchanged } = self;
+        match breaches.is_empty() {
+            true => Ok(Imported { batch: id, rows, events, unchanged }),
+            false => Err(EngineError::Held(breaches)),
+        }
+    }
+}
+
 impl Engine {
     /// Takes the delivery that lies in the source's feed. `delivered` is the digest of its bytes.
     ///
@@ -51,23 +89,21 @@ impl Engine {
     }
 
     async fn take_feed(&self, source: &SourceName, delivered: Digest) -> Result<Imported> {
-        let (delivery, owner, contract) = self.read_feed(source, delivered).await?;
+        let (delivery, owner, contract) = self.read_feed(source, Some(delivered), None).await?;
         let mut tx = self.begin().await?;
         let feed = (source, owner.as_str(), &contract);
-        let (batch, events) = self.take_delivery(&mut *tx, feed, &delivery, delivered, &[]).await?;
+        let taken = self.take_delivery(&mut *tx, feed, &delivery, Taking::of(delivered)).await?;
         tx.commit().await?;
-        if batch.breaches.is_empty() {
-            Ok(Imported { batch: batch.id, rows: batch.rows, events, unchanged: batch.unchanged })
-        } else {
-            Err(EngineError::Held(batch.breaches))
-        }
+        taken.imported()
     }
 
-    /// Reads what lies in the feed of a source, whole; with who answers for it and what it promises.
+    /// Reads all that a source says now; with who answers for it and what it promises. `delivered` is the digest of what was
+    /// delivered, if it was; a long reading keeps its hold.
     pub(crate) async fn read_feed(
         &self,
         source: &SourceName,
-        delivered: Digest,
+        delivered: Option<Digest>,
+        alone: Option<&Alone>,
     ) -> Result<(Delivery, String, SourceContract)> {
         let mut tx = self.read().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
@@ -100,20 +136,22 @@ impl Engine {
                 Some(next) => cursor = Some(next),
                 None => break,
             }
+            if let Some(alone) = alone {
+                self.hold(alone, 0).await?;
+            }
         }
         Ok((delivery, route.integration.owner.clone(), contract.clone()))
     }
 
-    /// Takes what a delivery says: accepts it, or holds it. `letting` is one that two people let go.
+    /// Takes what a delivery says: accepts it, or holds it.
     pub(crate) async fn take_delivery(
         &self,
         tx: &mut dyn Tx,
         (source, owner, contract): (&SourceName, &str, &SourceContract),
         delivery: &Delivery,
-        delivered: Digest,
-        letting: &[Breach],
-    ) -> Result<(Batch, BTreeMap<String, u64>)> {
-        let now = self.now();
+        taking: Taking<'_>,
+    ) -> Result<Taken> {
+        let (now, delivered) = (self.now(), taking.digest);
         let catalogue = self.catalogue(tx).await?;
         let others = catalogue.written_at_the_door();
         let mut sieve = self.sift(tx, (source, contract), &others, delivery, now).await?;
@@ -129,10 +167,12 @@ impl Engine {
         let mut read = intake(sieve.sifted(), contract, &known, &others, now);
         read.breaches.extend(self.cohorts(tx, (source, contract), &known, &read).await?);
         read.breaches.extend(self.replayed(tx, source, delivered, &known, &read).await?);
-        read.breaches.extend(self.stale(tx, (source, contract), delivered, &read).await?);
+        if !taking.may_be_old {
+            read.breaches.extend(self.stale(tx, (source, contract), delivered, &read).await?);
+        }
         let Sieve { records, before, newcomers, .. } = sieve;
         let would = guard(&catalogue, &known, newcomers.arrivals(delivery, contract), &mut read)?;
-        read.breaches.retain(|breach| !letting.contains(breach));
+        read.breaches.retain(|breach| !taking.letting.contains(breach));
         let held = !read.breaches.is_empty();
         let come = newcomers.arrivals(delivery, contract).take(if held { 0 } else { delivery.rows() });
         let Intake { arrivals, unchanged, fired, breaches } = if held { read.held() } else { read };
@@ -143,20 +183,28 @@ impl Engine {
         if come.len() > 0 {
             *events.entry(EventKind::Joined.name().to_owned()).or_default() += come.len() as u64;
         }
-        let batch = Batch {
+        let count = (arrivals.len() + come.len()) as u64;
+        let as_before = taking.before.filter(|before| {
+            before.digest == delivered && before.breaches == breaches && (held || count == 0)
+        });
+        let said_again = as_before.is_some();
+        let batch = as_before.unwrap_or_else(|| Batch {
             id: BatchId::new(now, self.entropy()),
             source: source.clone(),
             digest: delivered,
             at: now,
             rows: delivery.rows() as u64,
-            events: (arrivals.len() + come.len()) as u64,
+            events: count,
             unchanged,
             breaches,
             would: would.filter(|_| held),
             fate: if held { Fate::Held } else { Fate::Accepted },
-        };
-        self.write_batch(tx, &batch, owner).await?;
-        if !held {
+        });
+        if !said_again {
+            self.write_batch(tx, &batch).await?;
+        }
+        self.tell_whether_held(tx, &batch, owner).await?;
+        if !held && !said_again {
             self.accepted_delivery(tx, &batch, contract).await?;
         }
         self.hear_of_fired(tx, (source, owner), &fired, &before, owed).await?;
@@ -173,41 +221,43 @@ impl Engine {
         if !held && anything {
             self.tell_ambiguous(tx, source, contract).await?;
         }
-        Ok((batch, events))
+        Ok(Taken { batch, events, unchanged })
     }
 
     /// A delivery that cannot even be read: nothing of it is used, and somebody is told.
     async fn unreadable(
         &self,
         source: &SourceName,
-        delivered: Digest,
+        delivered: Option<Digest>,
         owner: &str,
         error: &ConnectorError,
     ) -> Result<()> {
         let mut tx = self.begin().await?;
-        let record =
-            Record::new(RecordKind::BatchHeld, self.now(), Actor::Source(source.to_string()), self.entropy())
-                .fact("breaches", [error.code()])
-                .fact("delivered", delivered);
-        let wrong = Wrong {
-            code: "feed-held",
-            subject: source.to_string(),
-            identity: None,
-            system: None,
-            message: format!(
-                "a delivery of `{source}` cannot be read ({}) and nothing of it was used; deliver it again \
-                 when it is mended",
-                error.code()
+        let actor = Actor::Source(source.to_string());
+        let record = Record::new(RecordKind::BatchHeld, self.now(), actor, self.entropy())
+            .fact("breaches", [error.code()])
+            .fact_if("delivered", delivered);
+        let code = error.code();
+        let message = match delivered {
+            Some(_) => format!(
+                "a delivery of `{source}` cannot be read ({code}) and nothing of it was used; deliver it again when it is \
+                 mended"
             ),
-            owner: owner.to_owned(),
+            None => format!(
+                "`{source}` cannot be read ({code}: {}), so nothing new is known of its people; it is read again by itself",
+                error.message
+            ),
         };
+        let (subject, owner) = (source.to_string(), owner.to_owned());
+        let wrong = Wrong { code: "feed-held", subject, identity: None, system: None, message, owner };
         let mut updates = vec![Update::new(record)];
-        updates.extend(self.open_finding(&mut *tx, wrong).await?);
+        updates.extend(self.renew_finding(&mut *tx, wrong).await?);
         tx.write(self.tenant(), updates, self.entropy()).await?;
         Ok(tx.commit().await?)
     }
 
-    pub(crate) async fn write_batch(&self, tx: &mut dyn Tx, batch: &Batch, owner: &str) -> Result<()> {
+    /// Writes a new delivery down.
+    pub(crate) async fn write_batch(&self, tx: &mut dyn Tx, batch: &Batch) -> Result<()> {
         let held = !batch.breaches.is_empty();
         let kind = if held { RecordKind::BatchHeld } else { RecordKind::BatchAccepted };
         let codes: BTreeSet<&str> = batch.breaches.iter().map(Breach::code).collect();
@@ -216,9 +266,15 @@ impl Engine {
             .fact("breaches", codes)
             .fact("delivered", batch.digest)
             .fact("rows", batch.rows);
-        let mut updates = vec![Update::new(record).insert(batch, self.entropy())];
+        let update = Update::new(record).insert(batch, self.entropy());
+        Ok(tx.write(self.tenant(), vec![update], self.entropy()).await?)
+    }
+
+    /// Opens or closes the finding that a source is held.
+    pub(crate) async fn tell_whether_held(&self, tx: &mut dyn Tx, batch: &Batch, owner: &str) -> Result<()> {
+        let mut updates = Vec::new();
         let subject = batch.source.to_string();
-        if held {
+        if !batch.breaches.is_empty() {
             let form = batch.breaches.iter().any(Breach::is_of_form);
             let message = format!(
                 "a delivery of `{}` is held and nothing of it was used: {}; deliver it again when it is mended{}",
@@ -408,25 +464,25 @@ pub(crate) fn known_by(
 
 /// A person as a connector shows them → a record. The conventional attributes `start`, `end`, `zone`
 /// and `status` are dates and state; all others are the source's.
-pub(crate) fn record_of(object: &Object<'_>, contract: &SourceContract) -> Result<SourceRecord> {
+pub(crate) fn record_of(object: &Object<'_>, contract: &SourceContract) -> SourceRecord {
     let mut record = SourceRecord {
         key: object.id.to_string(),
         terminated: object.state == ObjectState::Blocked,
         ..SourceRecord::default()
     };
     for (name, value) in &object.attributes {
-        let date = || match value {
+        let mut date = || match value {
+            ObjectValue::Text(text) if text.trim().is_empty() => None,
             ObjectValue::Text(text) => {
-                let wrong = |_| {
-                    ConnectorError::none(ErrorKind::Malformed, format!("`{text}` of `{name}` is not a date"))
-                };
-                text.parse().map(Some).map_err(wrong)
+                let read = day(text);
+                record.no_days.extend(read.is_none().then(|| text.to_string()));
+                read
             }
-            ObjectValue::Flag(_) | ObjectValue::Many(_) | ObjectValue::Null => Ok(None),
+            ObjectValue::Flag(_) | ObjectValue::Many(_) | ObjectValue::Null => None,
         };
         match (name.as_ref(), value) {
-            ("start", _) => record.starts = date()?,
-            ("end", _) => record.ends = date()?,
+            ("start", _) => record.starts = date(),
+            ("end", _) => record.ends = date(),
             ("zone", ObjectValue::Text(zone)) => record.zone = Some(zone.to_string()),
             ("status", ObjectValue::Text(status)) => record.terminated |= status == "terminated",
             _ => drop(
@@ -434,7 +490,7 @@ pub(crate) fn record_of(object: &Object<'_>, contract: &SourceContract) -> Resul
             ),
         }
     }
-    Ok(record)
+    record
 }
 
 fn typed(value: &ObjectValue<'_>, rule: Option<&AttributeRule>) -> Option<AttributeValue> {

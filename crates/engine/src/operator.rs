@@ -220,7 +220,7 @@ impl Engine {
             self.retire_credential(&mut *tx, &stored.value, old).await?;
         }
         self.wake_watches(&mut *tx, [integration.clone()]).await?;
-        self.wake_runs(&mut *tx, &stored.value).await?;
+        self.wake_work(&mut *tx, &stored.value).await?;
         self.end_sweep(&mut *tx, &stored.value.register.vendor).await?;
         Ok(tx.commit().await?)
     }
@@ -236,7 +236,7 @@ impl Engine {
             return Err(EngineError::Shut(integration.clone(), Shut::Ended(*since)));
         }
         let mut updates = self.release_held(&mut *tx, &stored.value, &by).await?;
-        self.wake_runs(&mut *tx, &stored.value).await?;
+        self.wake_work(&mut *tx, &stored.value).await?;
         if matches!(stored.value.standing, Standing::Quarantined { .. }) {
             let mut record = self.record(RecordKind::Configured, "release").fact("integration", integration);
             record.actor = by;

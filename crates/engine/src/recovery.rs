@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Catalogue, Engine, EngineError, Result,
+    fetch::reading_of,
     finding::Wrong,
     operator::in_days,
     work::{Haste, Job},
@@ -95,10 +96,12 @@ impl Engine {
         updates.extend(self.open_finding(&mut *tx, held(&recovery, admin)).await?);
         tx.write(self.tenant(), updates, self.entropy()).await?;
         let mut jobs = Vec::new();
-        for system in self.catalogue(&mut *tx).await?.integrations.values().filter_map(reached) {
+        let catalogue = self.catalogue(&mut *tx).await?;
+        for system in catalogue.integrations.values().filter_map(reached) {
             let job = Job::Reconcile { system: system.clone(), after: None };
             jobs.push(job.work(None, None, Haste::Usual, now));
         }
+        jobs.extend(catalogue.integrations.values().filter_map(|one| reading_of(one, now)));
         self.enqueue(&mut *tx, jobs).await?;
         tx.commit().await?;
         Ok((recovery, token))
@@ -154,7 +157,8 @@ impl Engine {
         for source in delivering(&catalogue) {
             let theirs = Select::from(Table::Batches).filter(Filter::Is("source", source.as_str().into()));
             let batches = select::<Batch>(tx, self.tenant(), theirs).await?;
-            if batches.iter().all(|batch| batch.value.at < recovery.at) {
+            let read = self.last_read(tx, source).await?.map(|read| read.value.at);
+            if batches.iter().map(|batch| batch.value.at).chain(read).all(|at| at < recovery.at) {
                 sources.insert(source.clone());
             }
         }
@@ -200,7 +204,7 @@ impl Engine {
         updates.extend(self.close_finding(&mut *tx, HELD, HUB).await?);
         tx.write(self.tenant(), updates, self.entropy()).await?;
         for integration in self.catalogue(&mut *tx).await?.integrations.values() {
-            self.wake_runs(&mut *tx, integration).await?;
+            self.wake_work(&mut *tx, integration).await?;
         }
         tx.commit().await?;
         Ok(released)

@@ -278,7 +278,7 @@ impl Engine {
                 record = record.fact("control", control.code());
             }
             if worst.is_none() {
-                self.wake_runs(tx, integration).await?;
+                self.wake_work(tx, integration).await?;
             }
             let next = Integration { standing, ..stored.value };
             updates.push(Update::new(record).replace(&next, stored.revision, self.entropy()));

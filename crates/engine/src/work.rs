@@ -15,7 +15,8 @@ use bailiwick_store::{NewWork, Pages, StoreError, Tx, Work, entities::Run};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Doing, Engine, EngineError, Result, apply::Sending, finding::Wrong, limits::waiting, verify::Reading,
+    Doing, Engine, EngineError, Result, apply::Sending, fetch::reading_of, finding::Wrong, limits::waiting,
+    verify::Reading,
 };
 
 /// How long a worker holds what it took, milliseconds; after that another may take it.
@@ -88,6 +89,14 @@ pub enum Job {
         /// Which.
         system: SystemName,
         /// The run that this one follows on schedule; without it, it is done whatever was done before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<Timestamp>,
+    },
+    /// Read a source.
+    Fetch {
+        /// Which.
+        source: SourceName,
+        /// The reading that this one follows on schedule; without it, it is read whenever it was read before.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<Timestamp>,
     },
@@ -235,6 +244,8 @@ impl Job {
             Self::Reconcile { system, after: Some(_) } => {
                 format!("reconcile/{system}/{}", due.as_millisecond())
             }
+            Self::Fetch { source, after: None } => format!("fetch/{source}"),
+            Self::Fetch { source, after: Some(_) } => format!("fetch/{source}/{}", due.as_millisecond()),
             Self::Probe { system, .. } => format!("probe/{system}/{}", due.as_millisecond()),
             Self::Drill { system, .. } => format!("drill/{system}/{}", due.as_millisecond()),
             Self::Distrust { system, .. } => format!("distrust/{system}"),
@@ -374,6 +385,7 @@ impl Engine {
                 }
                 Ok(
                     job @ (Job::Reconcile { .. }
+                    | Job::Fetch { .. }
                     | Job::Probe { .. }
                     | Job::Drill { .. }
                     | Job::Audit { .. }
@@ -415,6 +427,7 @@ impl Engine {
                 | Job::Apply { .. }
                 | Job::Verify { .. }
                 | Job::Reconcile { .. }
+                | Job::Fetch { .. }
                 | Job::Probe { .. }
                 | Job::Drill { .. }
                 | Job::Audit { .. }
@@ -446,6 +459,7 @@ impl Engine {
         };
         let outcome = match job {
             Job::Reconcile { system, after } => self.reconcile_item(&item, &system, after).await,
+            Job::Fetch { source, after } => self.fetch_item(&item, &source, after).await,
             Job::Probe { system, after } => self.probe_item(&item, &system, after).await,
             Job::Drill { system, after } => self.drill_item(&item, &system, after).await,
             Job::Audit { system, after } => self.audit_item(&item, &system, after).await,
@@ -518,10 +532,11 @@ impl Engine {
         }
     }
 
-    /// Has the runs of an integration that were put off looked at now: what kept them may be over.
-    pub(crate) async fn wake_runs(&self, tx: &mut dyn Tx, integration: &Integration) -> Result<()> {
-        let Role::Target { system } = &integration.role else { return Ok(()) };
+    /// Has the runs of an integration that were put off looked at now, and a source read: what kept them may be over.
+    pub(crate) async fn wake_work(&self, tx: &mut dyn Tx, integration: &Integration) -> Result<()> {
         let now = self.now();
+        self.enqueue(tx, reading_of(integration, now).into_iter().collect()).await?;
+        let Role::Target { system } = &integration.role else { return Ok(()) };
         // What still may not go out says so again.
         let told: Vec<_> = Shut::CODES.map(|code| (code, waiting(&integration.name))).into();
         let closed = self.close_findings(tx, &told).await?;

@@ -374,12 +374,12 @@ mod tests {
 
     #[test]
     fn the_line_of_a_breach_is_its_place_and_is_said_once() {
-        let empty = |line| Breach::EmptyValue { line, attribute: "name".into() };
+        let empty = |line| Breach::EmptyValue { line, key: "7".into(), attribute: "name".into() };
         let check = |said: Breach, place: Option<&str>, message: &str| {
             let fault = breach(&said);
             assert_eq!((fault.place.as_deref(), fault.message.as_str()), (place, message));
         };
-        let rest = "`name` is empty, and the contract says that it never is";
+        let rest = "`name` of `7` is empty, and the contract says that it never is";
         check(empty(2), Some("line 2"), rest);
         check(Breach::NoKey { line: 3 }, Some("line 3"), "line 3 has no key");
         let more = Breach::More { like: Box::new(empty(22)), count: 7 };

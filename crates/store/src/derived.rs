@@ -32,9 +32,9 @@ use bailiwick_core::{
 use crate::{
     Entity, KeyValue, Row, Table,
     entities::{
-        ApiToken, Audit, Batch, Caller, Credential, Hint, Hook, KeyedRequest, Membership, NestedGroup,
-        Operator, Passkey, PlanRow, PushedGroup, PushedMember, PushedUser, Reading, Recovery, Run, Session,
-        Spent,
+        ApiToken, Audit, Batch, Caller, Credential, Fetched, Hint, Hook, KeyedRequest, Membership,
+        NestedGroup, Operator, Passkey, PlanRow, PushedGroup, PushedMember, PushedUser, Reading, Recovery,
+        Run, Session, Spent,
     },
 };
 
@@ -70,6 +70,7 @@ every![
     Event,
     Exception,
     Factor,
+    Fetched,
     Finding,
     GlassCase,
     Hint,

@@ -5,6 +5,7 @@
 
 mod batch;
 mod credential;
+mod fetched;
 mod hook;
 mod keyed;
 mod operator;
@@ -52,6 +53,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     batch::Batch,
     credential::{Caller, Credential},
+    fetched::Fetched,
     hook::{Hint, Hook},
     keyed::{KeptAnswer, KeyedRequest, RequestState},
     operator::{Invitation, Operator, Subject},

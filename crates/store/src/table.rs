@@ -60,6 +60,7 @@ pub enum Table {
     Spent,
     ApiTokens,
     KeyedRequests,
+    Fetched,
 }
 
 /// The longest text of an id or a key column, in bytes. The columns of one index of PostgreSQL may have some 2,700 together.
@@ -139,7 +140,7 @@ pub struct Row {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 51] = [
+    pub const ALL: [Self; 52] = [
         Self::Identities,
         Self::Accounts,
         Self::Systems,
@@ -191,6 +192,7 @@ impl Table {
         Self::Spent,
         Self::ApiTokens,
         Self::KeyedRequests,
+        Self::Fetched,
     ];
 
     /// The table's name in SQL and in evidence.
@@ -247,6 +249,7 @@ impl Table {
             Self::Spent => "spent",
             Self::ApiTokens => "api_tokens",
             Self::KeyedRequests => "keyed_requests",
+            Self::Fetched => "fetched",
         }
     }
 
@@ -286,7 +289,8 @@ impl Table {
             | Self::ResourceTypes
             | Self::Watches
             | Self::Audits
-            | Self::Hooks => &[],
+            | Self::Hooks
+            | Self::Fetched => &[],
             Self::Alignments | Self::Recoveries => &[("state", Text, false)],
             // The keyed digest of system, attribute and name.
             Self::ReservedNames => &[("digest", Text, true), ("identity", Text, false)],

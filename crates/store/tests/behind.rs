@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row, SqliteConnect
 
 /// The version of the schema that this program knows, and the tables that came with all but the first.
 const KNOWN: i64 = 3;
-const SINCE: [&str; 5] = ["recoveries", "passkeys", "spent", "api_tokens", "keyed_requests"];
+const SINCE: [&str; 6] = ["recoveries", "passkeys", "spent", "api_tokens", "keyed_requests", "fetched"];
 const VERSION: &str = "SELECT CAST(version AS TEXT) FROM schema_version";
 
 /// A database and where it is.

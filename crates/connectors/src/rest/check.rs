@@ -172,6 +172,10 @@ impl Description {
             all.add(&["groups", "get"], Get, g.get.as_ref(), &[], ID, false);
             all.add(&["groups", "list_members"], List, g.list_members.as_ref(), &[], ID, true);
         }
+        if let Some(p) = &self.people {
+            all.add(&["people", "list"], List, Some(&p.list), &[], &[], true);
+            all.add(&["people", "get"], Get, p.get.as_ref(), &[], ID, false);
+        }
         for (class, held) in &self.held {
             let at = |key| ["held", class.as_str(), key];
             let parts: Vec<String> = match &held.id {
@@ -348,8 +352,8 @@ impl Description {
     /// What must fit together.
     fn tables(&self, found: &mut Found) {
         let Some(accounts) = &self.accounts else {
-            if self.groups.is_none() {
-                found.add(Code::Missing, &[], "it describes neither `accounts` nor `groups`");
+            if self.groups.is_none() && self.people.is_none() {
+                found.add(Code::Missing, &[], "it describes neither `accounts`, `groups` nor `people`");
             }
             if !self.held.is_empty() {
                 found.add(Code::Missing, &["held"], "what accounts hold needs `accounts`");

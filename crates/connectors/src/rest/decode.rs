@@ -1,27 +1,37 @@
 //! What systems say: objects out of answers, as a description reads them.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use bailiwick_connector::{Object, ObjectState, ObjectValue};
 use serde_json::Value;
 
 use super::{
-    description::{Accounts, Groups, Held, Ids, Test},
+    description::{Accounts, Groups, Held, Ids, People, Test},
     pointer::{Pointer, text},
 };
 
 /// An account; none if it cannot be read.
 pub(super) fn account<'v>(api: &Accounts, item: &'v Value) -> Option<Object<'v>> {
-    let id = there(&api.id, item)?;
-    let attributes =
-        api.attributes.iter().filter_map(|(name, at)| Some((Cow::Owned(name.clone()), attribute(at, item)?)));
     Some(Object {
-        id,
+        id: there(&api.id, item)?,
         name: there(&api.name, item)?,
         marker: api.marker.as_ref().and_then(|at| there(at, item)),
         state: state(api.live.as_ref(), item),
         version: api.version.as_ref().and_then(|at| at.text(item)),
-        attributes: attributes.collect(),
+        attributes: attributes(&api.attributes, item),
+        ..Object::default()
+    })
+}
+
+/// A person; none if they cannot be read.
+pub(super) fn person<'v>(api: &People, item: &'v Value) -> Option<Object<'v>> {
+    let id = there(&api.id, item)?;
+    let name = api.name.as_ref().and_then(|at| there(at, item)).unwrap_or_else(|| id.clone());
+    Some(Object {
+        id,
+        name,
+        state: state(api.live.as_ref(), item),
+        attributes: attributes(&api.attributes, item),
         ..Object::default()
     })
 }
@@ -71,6 +81,11 @@ fn there<'v>(at: &Pointer, item: &'v Value) -> Option<Cow<'v, str>> {
 
 fn state(live: Option<&Test>, item: &Value) -> ObjectState {
     if live.is_none_or(|live| live.holds(item)) { ObjectState::Live } else { ObjectState::Blocked }
+}
+
+fn attributes<'v>(api: &BTreeMap<String, Pointer>, item: &'v Value) -> Vec<(Cow<'v, str>, ObjectValue<'v>)> {
+    let read = |(name, at): (&String, &Pointer)| Some((Cow::Owned(name.clone()), attribute(at, item)?));
+    api.iter().filter_map(read).collect()
 }
 
 fn attribute<'v>(at: &Pointer, item: &'v Value) -> Option<ObjectValue<'v>> {

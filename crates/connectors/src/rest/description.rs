@@ -72,6 +72,9 @@ pub struct Description {
     /// The groups.
     #[serde(default)]
     pub groups: Option<Groups>,
+    /// The people of a source.
+    #[serde(default)]
+    pub people: Option<People>,
     /// What accounts hold, by class.
     #[serde(default)]
     pub held: BTreeMap<AccessClass, Held>,
@@ -426,6 +429,38 @@ pub struct Groups {
     /// A member's id in that list.
     #[serde(default)]
     pub member: Option<Pointer>,
+}
+
+/// The people of a source. What these attributes are called says what they are, as everywhere: `start` and `end` are the
+/// first and the last day, `zone` is the IANA zone of the days.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct People {
+    /// Where the list is in an answer.
+    #[serde(default)]
+    pub items: Pointer,
+    /// Where the person is in an answer about one.
+    #[serde(default)]
+    pub item: Pointer,
+    /// Their immutable key.
+    pub id: Pointer,
+    /// What they are called; without it, their key.
+    #[serde(default)]
+    pub name: Option<Pointer>,
+    /// When somebody works there; who does not has left. Without it, nobody has.
+    #[serde(default)]
+    pub live: Option<Test>,
+    /// Attribute → where it is.
+    #[serde(default)]
+    pub attributes: BTreeMap<String, Pointer>,
+    /// Which of the listed are people; without it, all.
+    #[serde(default)]
+    pub only: Vec<Test>,
+    /// Lists all. Fills no hole but parameters.
+    pub list: Request,
+    /// One, by `{id}`.
+    #[serde(default)]
+    pub get: Option<Request>,
 }
 
 /// What accounts hold of one class.

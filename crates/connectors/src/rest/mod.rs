@@ -94,7 +94,7 @@ impl Description {
         let derived = self.groups.iter().filter(|_| self.accounts.is_some()).map(|_| DirectGroups);
         let accounts = self.accounts.as_ref();
         Capability {
-            people: false,
+            people: self.people.is_some(),
             pushed: false,
             accounts: accounts.is_some(),
             groups: self.groups.is_some(),
@@ -123,7 +123,7 @@ pub(crate) fn most() -> Capability {
     let every = || AccessClass::ALL.into_iter();
     let held = || every().filter(|class| *class != PrimaryAccount).collect();
     Capability {
-        people: false,
+        people: true,
         pushed: false,
         accounts: true,
         groups: true,
@@ -170,7 +170,11 @@ impl Connector for Rest {
                 .await
                 .map(drop);
         }
-        let listing = if self.capability.accounts { Listing::Accounts } else { Listing::Groups };
+        let listing = match (self.capability.accounts, self.capability.groups) {
+            (true, _) => Listing::Accounts,
+            (false, true) => Listing::Groups,
+            (false, false) => Listing::People,
+        };
         self.list(line, listing, None, 1, &mut |_| {}).await.map(drop)
     }
 
@@ -184,7 +188,7 @@ impl Connector for Rest {
     ) -> Result<Page> {
         let reader = self.reader(line);
         match listing {
-            Listing::People => Err(unsupported("people")),
+            Listing::People => reader.list_people(cursor, size, visit).await,
             Listing::Accounts => reader.list_accounts(cursor, size, visit).await,
             Listing::Groups => reader.list_groups(cursor, size, visit).await,
             Listing::Held { class, .. } if !self.capability.observes.contains(&class) => {

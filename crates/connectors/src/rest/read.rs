@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     decode,
-    description::{Accounts, Description, Groups, Paging, Request, Test},
+    description::{Accounts, Description, Groups, Paging, People, Request, Test},
     exchange::{Aim, Answered, Exchange, Extra, json, malformed, succeeded},
     paging::{Came, Place, Verdict, next_link},
     pointer::Pointer,
@@ -44,6 +44,10 @@ impl<'a> Reader<'a> {
     /// `Unsupported` if there are none.
     pub(super) fn accounts(&self) -> Result<&'a Accounts> {
         self.api().accounts.as_ref().ok_or_else(|| unsupported("accounts"))
+    }
+
+    fn people(&self) -> Result<&'a People> {
+        self.api().people.as_ref().ok_or_else(|| unsupported("people"))
     }
 
     fn groups(&self) -> Result<&'a Groups> {
@@ -152,6 +156,32 @@ impl<'a> Reader<'a> {
         self.page(source, self.exchange.parameters, &self.place(cursor, size)?, &mut show).await
     }
 
+    /// One page of all people.
+    pub(super) async fn list_people(
+        &self,
+        cursor: Option<&str>,
+        size: u32,
+        visit: Visit<'_>,
+    ) -> Result<Page> {
+        let api = self.people()?;
+        let source = Source { request: &api.list, items: &api.items, only: &api.only };
+        let mut show = |item: &Value| decode::person(api, item).map(&mut *visit).is_some();
+        self.page(source, self.exchange.parameters, &self.place(cursor, size)?, &mut show).await
+    }
+
+    /// The person with this key.
+    async fn person(&self, key: &str) -> Result<Option<Object<'static>>> {
+        let api = self.people()?;
+        let request = api.get.as_ref().ok_or_else(|| unsupported("people one by one"))?;
+        let Some(body) = self.one(request, key).await? else { return Ok(None) };
+        let item = api.item.get(&body);
+        let item = item.ok_or_else(|| malformed(&format!("there is nothing at `{}`", api.item)))?;
+        match decode::among(&api.only, item) {
+            true => exactly(decode::person(api, item), key).map(Some),
+            false => Ok(None),
+        }
+    }
+
     /// One page of all groups, with their members.
     pub(super) async fn list_groups(
         &self,
@@ -209,7 +239,7 @@ impl<'a> Reader<'a> {
             Locator::AccountNamed(name) => self.named(name).await,
             Locator::AccountMarked(marker) => self.marked(marker).await,
             Locator::Group(id) => self.group(id).await,
-            Locator::Person(_) => Err(unsupported("people")),
+            Locator::Person(key) => self.person(key).await,
         }
     }
 

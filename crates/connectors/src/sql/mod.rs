@@ -60,7 +60,8 @@ impl Sql {
     /// | `page_size` | the largest page to ask for | 500 |
     ///
     /// A statement says what it is executed for, and the broker executes it for nothing else; so a scope that
-    /// has `list EXEC revoke-sessions` is refused. The statements of tables, with `list` and `get` at least; `after` is the last id of the page before,
+    /// has `list EXEC revoke-sessions` is refused. The statements of tables, with `list` and `get` at least, or with
+    /// `list-people` alone where it is a source that is read; `after` is the last id of the page before,
     /// or nothing, and the rows are ordered by id:
     ///
     /// | statement | parameters | gives |
@@ -71,6 +72,8 @@ impl Sql {
     /// | `update` | `:id`, attributes; nothing is bound to what stays | |
     /// | `enable`, `disable`, `delete` | `:id` | |
     /// | `owned` | `:id` | `what` keeps the account from being deleted |
+    /// | `list-people` | `:after`, `:limit` | of a source: `id`, the immutable key; `active`, no for who has left; `start` and `end`, days; `zone` of the days; attributes |
+    /// | `get-person` | `:id` | the same, one row or none |
     /// | `list-CLASS` | `:id`; with many things `:after` and `:limit` | `id`, `name`, `active` |
     /// | `grant-CLASS`, `revoke-CLASS` | `:id`, `:item` | |
     /// | `audit` | `:after`, the last mark, or nothing; `:since`, then, an instant; `:limit` | oldest first `mark`, `at`, `actor`, `deed`, `account`, and `name` where the log has no id |
@@ -108,11 +111,11 @@ fn capability(settings: &Settings) -> Capability {
     let ways = DISABLE.iter().zip(ROLE_WAYS).filter(|(name, _)| settings.has(name));
     let versioned = |name: &&str| settings.parameters(name).is_some_and(|has| has.contains("version"));
     let mut observes = settings.classes("list");
-    observes.insert(AccessClass::PrimaryAccount);
+    observes.extend(settings.has("list").then_some(AccessClass::PrimaryAccount));
     Capability {
-        people: false,
+        people: settings.has("list-people"),
         pushed: false,
-        accounts: true,
+        accounts: settings.has("list"),
         groups: settings.has("list-groups"),
         observes,
         removes: settings.classes("revoke"),
@@ -139,6 +142,7 @@ pub(crate) fn most() -> Capability {
     let given: BTreeSet<_> =
         every.iter().copied().filter(|class| *class != AccessClass::PrimaryAccount).collect();
     Capability {
+        people: true,
         observes: every,
         removes: given.clone(),
         grants: given,
@@ -172,9 +176,9 @@ impl Connector for Sql {
         let reader = Reader { sql: self, line };
         let place = Place { after: cursor, size };
         match listing {
-            Listing::Accounts => reader.accounts(place, visit).await,
+            Listing::Accounts if self.capability.accounts => reader.accounts(place, visit).await,
             Listing::Groups if self.capability.groups => reader.groups(place, visit).await,
-            Listing::Held { account, class: AccessClass::PrimaryAccount } => {
+            Listing::Held { account, class: AccessClass::PrimaryAccount } if self.capability.accounts => {
                 reader.get(Locator::Account(account)).await?.into_iter().for_each(visit);
                 Ok(Page { next: None, complete: true })
             }
@@ -182,7 +186,9 @@ impl Connector for Sql {
                 reader.held(account, class, place, visit).await
             }
             Listing::Held { class, .. } => Err(unsupported(&format!("listing {class}"))),
+            Listing::Accounts => Err(unsupported("accounts")),
             Listing::Groups => Err(unsupported("groups")),
+            Listing::People if self.capability.people => reader.people(place, visit).await,
             Listing::People => Err(unsupported("people")),
         }
     }

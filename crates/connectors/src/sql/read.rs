@@ -73,6 +73,14 @@ impl Reader<'_> {
         Ok(page)
     }
 
+    /// Shows a page of people. No statement of theirs says that a password has expired.
+    pub(super) async fn people(&self, place: Place<'_>, visit: Visit<'_>) -> Result<Page> {
+        let (seen, page) =
+            self.page(Statement::new(Operation::List, "list-people"), "list-people", place).await?;
+        seen.into_iter().map(|one| one.object).for_each(visit);
+        Ok(page)
+    }
+
     /// Shows a page of what an account holds.
     pub(super) async fn held(
         &self,
@@ -109,6 +117,9 @@ impl Reader<'_> {
             Locator::AccountMarked(marker) => ("get-marked", None, None, Some(marker)),
             Locator::Group(id) if self.sql.capability.groups => ("get-group", Some(id), None, None),
             Locator::Group(_) => return Err(super::unsupported("groups")),
+            Locator::Person(id) if self.sql.settings.has("get-person") => {
+                ("get-person", Some(id), None, None)
+            }
             Locator::Person(_) => return Err(super::unsupported("people")),
         };
         let settings = &self.sql.settings;
@@ -136,7 +147,7 @@ impl Reader<'_> {
                 return Err(malformed(format!("`{statement}` gives something else than was asked for")));
             }
         }
-        if special == "get-group" {
+        if matches!(special, "get-group" | "get-person") {
             return Ok(seen.pop().map(|one| one.object));
         }
         Ok(self.judged(seen).await?.pop())
@@ -178,7 +189,8 @@ impl Reader<'_> {
             }
         }
         let place = Place { after: None, size: 1 };
-        self.page(Statement::new(Operation::List, "list"), "list", place).await.map(drop)
+        let list = if self.sql.capability.accounts { "list" } else { "list-people" };
+        self.page(Statement::new(Operation::List, list), list, place).await.map(drop)
     }
 
     /// What keeps an account from being deleted, for people; and whether all of it can be handed over.

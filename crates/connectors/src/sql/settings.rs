@@ -63,7 +63,7 @@ pub(super) struct Settings {
 
 /// The statements with what each is executed for, the parameters that it may have, and those that it must
 /// have. A class stands for any; an account's attributes come on top for `create` and `update`.
-const KNOWN: [(&str, Operation, &[&str], &[&str]); 20] = {
+const KNOWN: [(&str, Operation, &[&str], &[&str]); 22] = {
     use Operation::{Create, Delete, Discover, Get, Grant, Issue, List, Revoke, Update};
     [
         ("check", Discover, &[], &[]),
@@ -73,6 +73,8 @@ const KNOWN: [(&str, Operation, &[&str], &[&str]); 20] = {
         ("get-marked", Get, &["marker", "ignore"], &["marker"]),
         ("list-groups", List, &["after", "limit", "ignore"], &["after", "limit"]),
         ("get-group", Get, &["id", "ignore"], &["id"]),
+        (PEOPLE, List, &["after", "limit"], &["after", "limit"]),
+        ("get-person", Get, &["id"], &["id"]),
         ("ways-in", Discover, &["ignore"], &[]),
         ("owned", Get, &["id"], &["id"]),
         (AUDIT, List, &["after", "since", "limit"], &["after", "limit"]),
@@ -88,6 +90,9 @@ const KNOWN: [(&str, Operation, &[&str], &[&str]); 20] = {
         ("revoke-CLASS", Revoke, &["id", "item", "ignore"], &["id", "item"]),
     ]
 };
+
+/// The people of a source.
+const PEOPLE: &str = "list-people";
 
 /// Signing in as a canary: what a scope calls it, though it is no statement.
 pub(super) const SIGN_IN: &str = "sign-in";
@@ -192,7 +197,9 @@ impl Settings {
         };
         let given = attributes("create", &["marker"]);
         let changed = attributes("update", &["id", "version"]);
-        for name in kinds.keys() {
+        // The attributes of people are columns, whatever they are called.
+        let of_people = statements.parameters(PEOPLE).is_some();
+        for name in kinds.keys().filter(|_| !of_people) {
             if !given.contains_key(name) && !changed.contains_key(name) {
                 let why = "it is a parameter of neither `statements.create` nor `statements.update`";
                 return Err(wrong(&format!("attributes.{name}"), why));
@@ -312,6 +319,13 @@ fn together(statements: &Statements) -> Result<()> {
         true => Ok(()),
         false => Err(wrong(&format!("statements.{name}"), format!("it is missing: {why}"))),
     };
+    if has("get-person") {
+        need(PEOPLE, "people are listed")?;
+    }
+    // A source has people, and need not have accounts.
+    if has(PEOPLE) && statements.names().all(|name| matches!(name, PEOPLE | "get-person" | AUDIT)) {
+        return Ok(());
+    }
     need("list", "accounts are listed")?;
     need("get", "one account is read by its id")?;
     let gets = |parameter| statements.parameters("get").unwrap_or_default().contains(parameter);

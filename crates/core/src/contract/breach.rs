@@ -138,26 +138,32 @@ pub enum Breach {
         line: u64,
     },
     /// A value that is required or may not be empty is empty.
-    #[error("line {line}: `{attribute}` is empty, and the contract says that it never is")]
+    #[error("line {line}: `{attribute}` of `{key}` is empty, and the contract says that it never is")]
     EmptyValue {
         /// The line.
         line: u64,
+        /// Whose.
+        key: String,
         /// The attribute.
         attribute: String,
     },
     /// A value is of another type than promised.
-    #[error("line {line}: `{attribute}` is not of the promised type")]
+    #[error("line {line}: `{attribute}` of `{key}` is not of the promised type")]
     WrongType {
         /// The line.
         line: u64,
+        /// Whose.
+        key: String,
         /// The attribute.
         attribute: String,
     },
     /// A date cannot be turned into an instant.
-    #[error("line {line}: {problem}")]
+    #[error("line {line}: a day of `{key}`: {problem}")]
     BadDay {
         /// The line.
         line: u64,
+        /// Whose.
+        key: String,
         /// What is wrong with it.
         problem: String,
     },

@@ -126,6 +126,7 @@ impl Fold {
             | RecordKind::ControlMissing
             | RecordKind::ControlMended
             | RecordKind::BatchReleased
+            | RecordKind::SourceRead
             | RecordKind::TerminationArmed
             | RecordKind::TerminationFired
             | RecordKind::TerminationDisarmed

@@ -19,12 +19,6 @@ impl Engine {
         catalogue.source(source).is_ok_and(|route| route.connector.capability().pushed)
     }
 
-    /// Whether people of a source are pushed, so that nothing of it lies in a feed.
-    pub async fn source_is_pushed(&self, source: &SourceName) -> Result<bool> {
-        let mut tx = self.read().await?;
-        Ok(Self::is_pushed(&*self.catalogue(&mut *tx).await?, source))
-    }
-
     async fn of_digest(
         &self,
         tx: &mut dyn Tx,
@@ -79,7 +73,8 @@ impl Engine {
                 would,
                 fate: Fate::Held,
             };
-            self.write_batch(&mut *tx, &batch, &pushing.integration()?.owner).await?;
+            self.write_batch(&mut *tx, &batch).await?;
+            self.tell_whether_held(&mut *tx, &batch, &pushing.integration()?.owner).await?;
             tx.commit().await?;
         }
         Ok(EngineError::Held(breaches))

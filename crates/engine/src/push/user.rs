@@ -261,7 +261,7 @@ pub(super) struct NotTaken {
 }
 
 fn digest(record: &SourceRecord) -> Digest {
-    let SourceRecord { key, values, starts, ends, zone, terminated, line: _, digest: _ } = record;
+    let SourceRecord { key, values, starts, ends, zone, terminated, line: _, digest: _, no_days: _ } = record;
     let day = |date: &Option<bailiwick_core::time::Date>| date.map(|date| date.to_string());
     Digest::of_value(&("pushed-v1", key, values, day(starts), day(ends), zone, terminated))
 }

@@ -246,6 +246,11 @@ impl World {
         self.engine = self.process(&self.faults, self.names);
     }
 
+    /// How many processes there were so far.
+    pub fn processes(&self) -> u64 {
+        self.names
+    }
+
     /// The process died, and a new one takes over another store, which was the hub's once. The systems are as they are.
     pub fn set_back(&mut self, store: Arc<dyn Store>) {
         self.bare = store;
@@ -329,7 +334,7 @@ impl World {
         self.import(Digest::of_value(&(text, nth))).await
     }
 
-    fn lay(&self, lines: &[&str]) -> String {
+    pub fn lay(&self, lines: &[&str]) -> String {
         let text = format!("id,name,email,dept,last_day,status\n{}\n", lines.join("\n"));
         std::fs::write(self.folder.path().join("current.csv"), &text).unwrap();
         text

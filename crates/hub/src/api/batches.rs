@@ -2,6 +2,7 @@
 
 use axum::{Json, extract::State};
 use bailiwick_core::{digest::Digest, id::BatchId};
+use bailiwick_engine::Comes;
 use bailiwick_store::entities::Batch;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -93,9 +94,10 @@ pub async fn release(
     let turn = hub.delivering.lock().await;
     let found = hub.find::<Batch>(&mut *hub.read().await?, "delivery", &batch.to_string()).await?;
     let (source, batch_digest) = (found.source, found.digest);
-    let lying = match hub.engine.source_is_pushed(&source).await? {
-        true => batch_digest,
-        false => hub.folder.delivered(&source).await?,
+    let lying = match hub.engine.how_it_comes(&source).await? {
+        Comes::Delivered => hub.folder.delivered(&source).await?,
+        // What is read is compared with what was held once it is read again.
+        Comes::Pushed | Comes::Read => batch_digest,
     };
     let released = hub.engine.release_batch(batch, request.shown, lying, &caller.0).await?;
     drop(turn);

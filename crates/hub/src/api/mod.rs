@@ -101,7 +101,7 @@ pub use self::{
     recovery::RecoveryRelease,
     reviews::{Acceptance, DecisionRequest, Proposal, ReviewView},
     sessions::{Offered, SessionView},
-    sources::Delivered,
+    sources::{Delivered, SourceView},
     status::{Status, SystemStatus},
     systems::{DifferenceView, ProfileView, ProgressView, ReconciledView},
     tasks::TaskView,

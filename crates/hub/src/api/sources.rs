@@ -1,18 +1,27 @@
-//! `/sources/…/deliveries`: feeds come in here.
+//! `/sources`: where people come from. What is delivered comes in here, and what is read is read when somebody asks.
 
 use std::collections::BTreeMap;
 
 use axum::{Json, extract::State};
-use bailiwick_core::id::{BatchId, SourceName};
-use bailiwick_engine::{EngineError, Imported};
+use bailiwick_core::{
+    id::{BatchId, IntegrationName, SourceName},
+    integration::Role,
+    time::Timestamp,
+};
+use bailiwick_engine::{Comes, EngineError, Imported};
+use bailiwick_store::{
+    Filter, Select, StoreError, Stored, Table, Tx,
+    entities::{Batch, Fetched},
+    get as find, select,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DELIVERY, Hub,
-    answer::{Answer, Params, Raw, Segment},
+    BatchView, DELIVERY, Hub,
+    answer::{Answer, ApiError, Params, Raw, Segment},
     caller::{Caller, Right},
-    operation::{Access, Resource, post},
+    operation::{Access, Resource, get, post},
     wait::{Queue, Wait},
 };
 use crate::problem::{Fault, Problem};
@@ -20,13 +29,79 @@ use crate::problem::{Fault, Problem};
 /// What can be done with them.
 pub fn routes() -> Resource {
     let operations = vec![
+        get("list-sources", "/sources", list)
+            .says("Sources: how what they say comes, and when it came last."),
+        post("read-source", "/sources/{source}/readings", Access::Right(Right::Operate), read)
+            .for_programs(Right::Operate)
+            .says("Reads a source that the hub reads by itself, now: taken, or held whole.")
+            .fails(&[502])
+            .of("/sources"),
         post("deliver", "/sources/{source}/deliveries", Access::Right(Right::Operate), deliver)
             .for_programs(Right::Operate)
             .says("Delivers a feed, byte for byte: taken, or held whole.")
             .fails(&[502])
             .limit(DELIVERY),
     ];
-    Resource::new("Sources", "Feeds come in here.", operations)
+    Resource::new("Sources", "Where people come from: what they delivered, and reading them.", operations)
+}
+
+/// A source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SourceView {
+    /// Its name.
+    pub source: SourceName,
+    /// The integration that serves it.
+    pub integration: IntegrationName,
+    /// `delivered` by somebody, `pushed` by the source, or `read` by the hub.
+    pub comes: Comes,
+    /// After how many minutes it is read again; absent where it is read when somebody asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_every_minutes: Option<u32>,
+    /// When it was read last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<Timestamp>,
+    /// The last delivery, of a source that is read the one that it said last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchView>,
+}
+
+pub async fn list(State(hub): State<Hub>, _: Caller) -> Answer<Vec<SourceView>> {
+    let mut tx = hub.read().await?;
+    let catalogue = hub.engine.catalogue(&mut *tx).await?;
+    let mut views = Vec::new();
+    for (name, integration) in &catalogue.integrations {
+        let (Role::Source { source, contract }, Some(comes)) = (&integration.role, catalogue.comes(name))
+        else {
+            continue;
+        };
+        let read: Option<Stored<Fetched>> = find(&mut *tx, hub.tenant(), source.as_str()).await?;
+        let batch = match &read {
+            Some(read) => find::<Batch>(&mut *tx, hub.tenant(), &read.value.batch.to_string()).await?,
+            None => last_batch(&hub, &mut *tx, source).await?,
+        };
+        views.push(SourceView {
+            source: source.clone(),
+            integration: name.clone(),
+            comes,
+            read_every_minutes: contract.read_every_minutes,
+            read: read.map(|read| read.value.at),
+            batch: batch.map(|batch| batch.value.into()),
+        });
+    }
+    views.sort_by(|one, other| one.source.cmp(&other.source));
+    Ok(Json(views))
+}
+
+/// The last delivery of a source.
+async fn last_batch(
+    hub: &Hub,
+    tx: &mut dyn Tx,
+    source: &SourceName,
+) -> Result<Option<Stored<Batch>>, StoreError> {
+    let theirs = || Select::from(Table::Batches).filter(Filter::Is("source", source.as_str().into()));
+    let before = tx.count(hub.tenant(), theirs()).await? - 1;
+    let Ok(before) = u32::try_from(before) else { return Ok(None) };
+    Ok(select::<Batch>(tx, hub.tenant(), theirs().from_place(before, 1)).await?.pop())
 }
 
 /// What came of a delivery.
@@ -52,13 +127,48 @@ pub async fn deliver(
     Raw(bytes): Raw,
 ) -> Answer<Delivered> {
     caller.may(Right::Operate)?;
+    comes(&hub, &source, Comes::Delivered).await?;
     // One at a time: a delivery lies in the folder until it is read.
     let turn = hub.delivering.lock().await;
     let digest = hub.folder.deliver(&source, bytes).await?;
-    let Imported { batch, rows, events, unchanged } =
-        hub.engine.import(&source, digest).await.map_err(refused)?;
+    let imported = hub.engine.import(&source, digest).await.map_err(refused)?;
     drop(turn);
-    Ok(Json(Delivered { batch, rows, events, unchanged, queue: wait.for_quiet(&hub).await? }))
+    told(&hub, imported, &wait).await
+}
+
+pub async fn read(
+    State(hub): State<Hub>,
+    caller: Caller,
+    Segment(source): Segment<SourceName>,
+    Params(wait): Params<Wait>,
+) -> Answer<Delivered> {
+    caller.may(Right::Operate)?;
+    comes(&hub, &source, Comes::Read).await?;
+    let imported = hub.engine.read_source(&source).await.map_err(refused)?;
+    told(&hub, imported, &wait).await
+}
+
+async fn told(hub: &Hub, imported: Imported, wait: &Wait) -> Answer<Delivered> {
+    let Imported { batch, rows, events, unchanged } = imported;
+    hub.worker.nudge();
+    Ok(Json(Delivered { batch, rows, events, unchanged, queue: wait.for_quiet(hub).await? }))
+}
+
+/// Fails unless what the source says comes in this way.
+async fn comes(hub: &Hub, source: &SourceName, wanted: Comes) -> Result<(), ApiError> {
+    let code = match wanted {
+        Comes::Delivered | Comes::Pushed => "source-not-delivered",
+        Comes::Read => "source-not-read",
+    };
+    let detail = match hub.engine.how_it_comes(source).await? {
+        how if how == wanted => return Ok(()),
+        Comes::Delivered => {
+            format!("`{source}` is delivered, and nothing of it is read but what was delivered")
+        }
+        Comes::Pushed => format!("`{source}` pushes its people, one by one"),
+        Comes::Read => format!("the hub reads `{source}` by itself, and nothing is delivered"),
+    };
+    Err(Problem::new(409, code, detail).into())
 }
 
 /// A delivery that its connector cannot read has a code of its own, `feed-…`, and says `` `FILE`: line N … ``.

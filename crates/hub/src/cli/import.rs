@@ -9,7 +9,7 @@ use crate::{
     api::{Delivered, Status},
     client::Client,
     failure::{Exit, Failure, Result},
-    render::{Output, count},
+    render::{Output, Waiting, count},
 };
 
 /// Arguments of `bailiwick import`.
@@ -31,15 +31,24 @@ pub async fn run(context: &Context<'_>, args: ImportArgs) -> Result<Exit> {
     let bytes = read(&args.file)?;
     let client = context.client()?;
     let waiting = context.output.waiting(&format!("delivering {} to {}", args.file.display(), args.source));
+    let delivery = deliver(&client, &args.source, bytes, (!args.no_wait).then_some(PATIENCE));
+    let delivered = followed(&client, &waiting, delivery).await?;
+    drop(waiting);
+    context.output.result(&delivered, |output| show(output, &delivered));
+    Ok(Exit::Done)
+}
+
+/// Waits for a delivery, and says meanwhile what is still to be done for it.
+pub async fn followed(
+    client: &Client,
+    waiting: &Waiting,
+    delivery: impl Future<Output = Result<Delivered>>,
+) -> Result<Delivered> {
     let ask = async || {
         let queued = client.get(&["status"]).send::<Status>().await.ok()?.queue.queued;
         (queued > 0).then(|| format!("{} still to do", count(queued, "item", "items")))
     };
-    let delivery = deliver(&client, &args.source, bytes, (!args.no_wait).then_some(PATIENCE));
-    let delivered = waiting.watching(delivery, ask).await?;
-    drop(waiting);
-    context.output.result(&delivered, |output| show(output, &delivered));
-    Ok(Exit::Done)
+    waiting.watching(delivery, ask).await
 }
 
 /// Delivers a feed; waits until what follows is done, at most for so many seconds.
@@ -60,7 +69,8 @@ pub fn read(file: &std::path::Path) -> Result<Vec<u8>> {
     })
 }
 
-fn show(output: Output, delivered: &Delivered) {
+/// Shows what came of it.
+pub fn show(output: Output, delivered: &Delivered) {
     let Delivered { rows, events, unchanged, queue, .. } = delivered;
     let events: Vec<String> = events.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
     let events = if events.is_empty() { "nothing new".to_owned() } else { events.join(", ") };

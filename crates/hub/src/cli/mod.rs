@@ -38,6 +38,7 @@ mod recovery;
 mod review;
 mod sign_in;
 mod signal;
+mod source;
 mod status;
 mod task;
 mod termination;
@@ -138,6 +139,9 @@ enum Command {
     Apply(apply::ApplyArgs),
     /// Deliver a feed of a source
     Import(import::ImportArgs),
+    /// Where people come from, and reading it
+    #[command(subcommand)]
+    Source(source::SourceCommand),
     /// What was delivered, why a delivery is held, and letting it go
     #[command(subcommand)]
     Batch(batch::BatchCommand),
@@ -316,6 +320,7 @@ async fn dispatch(context: &Context<'_>, command: Option<Command>) -> Result<Exi
         Command::Status(args) => status::run(context, args).await,
         Command::Apply(args) => apply::run(context, args).await,
         Command::Import(args) => import::run(context, args).await,
+        Command::Source(command) => source::run(context, command).await,
         Command::Batch(command) => batch::run(context, command).await,
         Command::Plan(command) => plan::run(context, command).await,
         Command::Approve(args) => plan::approve(context, args).await,

@@ -30,6 +30,7 @@ pub(super) fn contract<'t>(
         ("always_allowed", u64::from(u32::MAX)),
         ("grace_days", 3_650),
         ("max_age_hours", 24 * 366),
+        ("read_every_minutes", 60 * 24 * 366),
         ("rank", u64::from(u16::MAX)),
     ] {
         if let Some(number) = fields.number(key, 0, most, report) {

@@ -148,4 +148,14 @@ pub(super) const LINES: &[Line] = &[
         "it is not known which person the operator is who wants to release a delivery",
         "add the operator again with `--person SOURCE/KEY`",
     ),
+    (
+        "source-not-delivered",
+        "nothing is delivered of this source",
+        "`bailiwick source list` says how it comes; `bailiwick source read SOURCE` reads one that the hub reads",
+    ),
+    (
+        "source-not-read",
+        "this source is not read by the hub itself",
+        "`bailiwick source list` says how it comes; `bailiwick import SOURCE FILE` delivers one that is delivered",
+    ),
 ];

@@ -24,6 +24,7 @@ mod operating;
 mod probe;
 mod scenario;
 mod scim;
+mod sources;
 mod surroundings;
 mod tour;
 mod world;

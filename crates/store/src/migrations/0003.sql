@@ -50,3 +50,12 @@ CREATE INDEX keyed_requests_until ON keyed_requests (tenant, until, id) WHERE un
 
 ALTER TABLE identities ADD COLUMN said TEXT;
 CREATE INDEX identities_said ON identities (tenant, source_key, said, state, due, revision) WHERE source_key IS NOT NULL;
+
+CREATE TABLE fetched (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  salt BLOB NOT NULL,
+  body BLOB NOT NULL,
+  PRIMARY KEY (tenant, id)
+) STRICT;

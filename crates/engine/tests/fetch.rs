@@ -1,0 +1,286 @@
+//! Sources that the hub reads by itself: on schedule, when asked, by a hint; held, released, away, and dying in between.
+//! Judged by what the system holds.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod world;
+
+use bailiwick_core::{
+    digest::Digest,
+    guard::Fate,
+    id::{IntegrationName, SourceName, Tenant},
+    integration::{Integration, Role, Standing},
+    record::{Actor, Record, RecordKind},
+    time::SignedDuration,
+};
+use bailiwick_engine::{Comes, Configuration, EngineError};
+use bailiwick_store::{
+    Table, Update,
+    entities::{Batch, Fetched},
+    get,
+};
+use world::World;
+
+const PEOPLE: [&str; 6] = [
+    "1,Ann,ann@x.test,Engineering,,active",
+    "2,Bob,bob@x.test,Finance,,active",
+    "3,Cyd,cyd@x.test,Finance,9999-12-31,active",
+    "4,Dan,dan@x.test,Sales,,active",
+    "5,Eve,eve@x.test,Finance,,active",
+    "6,Fay,fay@x.test,Finance,,active",
+];
+const EVERY: u32 = 90;
+
+fn hr() -> SourceName {
+    SourceName::new("hr").unwrap()
+}
+
+fn hourly(configuration: &mut Configuration) {
+    let hr = configuration.integrations.iter_mut().find(|i| i.name.as_str() == "hr").unwrap();
+    let Role::Source { contract, .. } = &mut hr.role else { panic!("hr is a source") };
+    contract.read_every_minutes = Some(EVERY);
+    (contract.always_allowed, contract.max_change_percent) = (2, 40);
+    contract.max_age_hours = Some(4);
+}
+
+/// A company whose people are read every hour and a half, and were read once.
+async fn scene(seed: u64) -> World {
+    let mut world = World::new(seed, &[("chat", &[])]).await;
+    world.lay(&PEOPLE);
+    world.configure_with(hourly).await;
+    world.quiet().await;
+    world
+}
+
+/// The next reading, and what follows.
+async fn next(world: &mut World) {
+    world.pass(SignedDuration::from_mins(i64::from(EVERY)));
+    world.quiet().await;
+}
+
+async fn batches(world: &World) -> Vec<Batch> {
+    world.all(Table::Batches).await
+}
+
+async fn last_read(world: &World) -> Fetched {
+    world.all::<Fetched>(Table::Fetched).await.pop().unwrap()
+}
+
+fn is_in(world: &World, name: &str) -> bool {
+    world.truth().get(&format!("chat/{name}@x.test")).is_some_and(|line| line.contains("active=true"))
+}
+
+fn with(lines: &[(usize, &'static str)]) -> Vec<&'static str> {
+    let mut all = PEOPLE.to_vec();
+    lines.iter().for_each(|(n, line)| all[*n] = line);
+    all
+}
+
+#[tokio::test]
+async fn a_source_is_read_when_its_gates_open_and_again_and_again() {
+    let mut world = scene(1).await;
+    assert_eq!(world.engine.how_it_comes(&hr()).await.unwrap(), Comes::Read);
+    assert!(is_in(&world, "ann") && is_in(&world, "fay"), "{:?}", world.truth());
+    let first = batches(&world).await;
+    assert_eq!((first.len(), first[0].rows, first[0].events), (1, 6, 6));
+    let began = last_read(&world).await;
+    assert_eq!((began.batch, began.digest), (first[0].id, first[0].digest));
+    // What says what it said is that delivery, and that it was asked is known and on record. Nobody misses one, for days.
+    let mut upside_down = PEOPLE;
+    upside_down.reverse();
+    world.lay(&upside_down);
+    for _ in 0..20 {
+        next(&mut world).await;
+    }
+    assert_eq!(batches(&world).await, first);
+    assert_eq!(world.records("source-read").await, 21);
+    let last = last_read(&world).await;
+    assert_eq!(last.at.duration_since(began.at), SignedDuration::from_mins(20 * i64::from(EVERY)));
+    assert!(world.findings("feed-overdue").await.is_empty());
+    // What is new acts.
+    world.lay(&with(&[(1, "2,Bob,bob@x.test,Finance,,left"), (3, "4,Dan,dan@x.test,Engineering,,active")]));
+    next(&mut world).await;
+    assert!(!is_in(&world, "bob") && is_in(&world, "dan"));
+    assert_eq!(world.cases().await.len(), 1);
+    let all = batches(&world).await;
+    assert_eq!((all.len(), all[1].events, all[1].unchanged), (2, 2, 4));
+    // A process that begins anew goes on with the schedule, and a shorter one holds at once.
+    world.restart();
+    next(&mut world).await;
+    assert_eq!(world.records("source-read").await, 23);
+    world
+        .configure_with(|c| {
+            hourly(c);
+            let hr = c.integrations.iter_mut().find(|i| i.name.as_str() == "hr").unwrap();
+            let Role::Source { contract, .. } = &mut hr.role else { panic!("hr is a source") };
+            contract.read_every_minutes = Some(45);
+        })
+        .await;
+    world.quiet_before(SignedDuration::from_mins(1)).await;
+    assert_eq!(world.records("source-read").await, 24, "the schedule is new");
+    for _ in 0..4 {
+        world.pass(SignedDuration::from_mins(45));
+        world.quiet_before(SignedDuration::from_mins(1)).await;
+    }
+    assert_eq!(world.records("source-read").await, 28, "and there is one");
+}
+
+#[tokio::test]
+async fn what_is_held_is_held_once_and_released_as_it_was_seen() {
+    let mut world = scene(2).await;
+    let first = world.operator_with("first", &["approver"], Some("hr/5"), 30).await;
+    let second = world.operator_with("second", &["approver"], Some("hr/6"), 30).await;
+    let gone = with(&[
+        (0, "1,Ann,ann@x.test,Sales,,active"),
+        (1, "2,Bob,bob@x.test,Sales,,active"),
+        (2, "3,Cyd,cyd@x.test,Sales,,active"),
+    ]);
+    world.lay(&gone);
+    for _ in 0..3 {
+        next(&mut world).await;
+    }
+    let all = batches(&world).await;
+    assert_eq!(all.iter().map(|batch| batch.fate.name()).collect::<Vec<_>>(), ["accepted", "held"]);
+    assert_eq!(world.findings("feed-held").await.len(), 1);
+    let held = all[1].clone();
+    let release =
+        async |world: &World, by| world.engine.release_batch(held.id, held.shown(), held.digest, by).await;
+    let asked = release(&world, &first).await.unwrap();
+    assert!(matches!(asked.fate, Fate::ReleaseAsked { .. }));
+    // Another reading in between changes nothing of what was seen; another word of the source does.
+    next(&mut world).await;
+    assert_eq!(batches(&world).await.len(), 2);
+    world.lay(&with(&[(0, "1,Ann,ann@x.test,Sales,,active")]));
+    assert_eq!(release(&world, &second).await.unwrap_err().code(), "feed-replaced");
+    world.lay(&gone);
+    let released = release(&world, &second).await.unwrap();
+    assert!(matches!(released.fate, Fate::Released { .. }));
+    next(&mut world).await;
+    assert!(world.findings("feed-held").await.is_empty());
+    let moved = world.all::<bailiwick_core::identity::Identity>(Table::Identities).await;
+    let sales = moved
+        .iter()
+        .filter(|one| one.attributes.get("department").is_some_and(|value| value.to_string() == "Sales"));
+    assert_eq!(sales.count(), 4);
+}
+
+#[tokio::test]
+async fn a_source_that_is_away_is_told_of_and_read_again() {
+    let mut world = scene(3).await;
+    std::fs::remove_file(world.folder.path().join("current.csv")).unwrap();
+    world.pass(SignedDuration::from_mins(i64::from(EVERY)));
+    world.quiet_for(SignedDuration::from_mins(40)).await;
+    let told = world.findings("feed-held").await;
+    assert_eq!(told.len(), 1);
+    assert!(told[0].contains("`hr` cannot be read") && told[0].contains("read again by itself"), "{told:?}");
+    assert_eq!(world.records("source-read").await, 1);
+    // Nobody loses anything by it; and whoever is promised more is told that it is late.
+    assert!(is_in(&world, "bob"));
+    world.quiet_for(SignedDuration::from_hours(4)).await;
+    assert_eq!(world.findings("feed-overdue").await.len(), 1);
+    world.lay(&with(&[(1, "2,Bob,bob@x.test,Finance,,left")]));
+    world.quiet_for(SignedDuration::from_mins(20)).await;
+    assert!(!is_in(&world, "bob"));
+    for code in ["feed-held", "feed-overdue"] {
+        assert!(world.findings(code).await.is_empty(), "{code}");
+    }
+    let before = world.records("source-read").await;
+    next(&mut world).await;
+    assert_eq!(world.records("source-read").await, before + 1, "the schedule goes on");
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_is_read_again_when_it_is_another() {
+    let mut world = scene(4).await;
+    world.lay(&with(&[(4, "5,Eve,eve@x.test,Finance,soon,active"), (1, "2,Bob,bob@x.test,Finance,,left")]));
+    world.pass(SignedDuration::from_mins(i64::from(EVERY)));
+    world.quiet_for(SignedDuration::from_mins(40)).await;
+    assert!(is_in(&world, "bob"), "of a form that is broken not even leavers count");
+    let told = world.findings("feed-held").await;
+    assert!(told.len() == 1 && told[0].contains("line 6 has `soon`"), "{told:?}");
+    world.lay(&with(&[(1, "2,Bob,bob@x.test,Finance,,left")]));
+    world.quiet_for(SignedDuration::from_mins(20)).await;
+    assert!(!is_in(&world, "bob") && world.findings("feed-held").await.is_empty());
+}
+
+#[tokio::test]
+async fn somebody_asks_and_a_hint_asks() {
+    let mut world = scene(5).await;
+    world.lay(&with(&[(1, "2,Bob,bob@x.test,Finance,,left")]));
+    let read = world.engine.read_source(&hr()).await.unwrap();
+    assert_eq!((read.rows, read.unchanged, read.events["left"]), (6, 5, 1));
+    world.quiet().await;
+    assert!(!is_in(&world, "bob"));
+    // While one reads it, another one is told so.
+    let (one, other) = tokio::join!(
+        async {
+            let second = world.second();
+            second.read_source(&hr()).await.map(|read| read.unchanged)
+        },
+        async { world.engine.read_source(&hr()).await.map(|read| read.unchanged) }
+    );
+    let busy = |error: &EngineError| error.code() == "system-busy";
+    for done in [&one, &other] {
+        assert!(done.as_ref().map_or_else(busy, |unchanged| *unchanged == 6), "{one:?} {other:?}");
+    }
+    let hint =
+        world.engine.make_hook(&IntegrationName::new("hr").unwrap(), Actor::Operator("ada".into())).await;
+    assert!(hint.is_ok());
+}
+
+#[tokio::test]
+async fn where_a_gate_is_shut_nothing_is_read_and_opening_it_has_it_read() {
+    let mut world = scene(6).await;
+    let before = world.records("source-read").await;
+    let name = IntegrationName::new("hr").unwrap();
+    let mut tx = world.store.read().await.unwrap();
+    let stored = get::<Integration>(&mut *tx, &Tenant::single(), "hr").await.unwrap().unwrap();
+    drop(tx);
+    let standing = Standing::Quarantined { since: world.clock(), reason: "a test".into() };
+    let stopped = Integration { standing, ..stored.value };
+    let record = Record::new(RecordKind::Configured, world.clock(), Actor::Hub("test".into()), &*world.dice);
+    world.tamper(Update::new(record).replace(&stopped, stored.revision, &*world.dice)).await;
+    world.lay(&with(&[(1, "2,Bob,bob@x.test,Finance,,left")]));
+    next(&mut world).await;
+    next(&mut world).await;
+    assert_eq!(world.records("source-read").await, before);
+    assert!(is_in(&world, "bob"));
+    world.engine.release(&name, Actor::Operator("ada".into())).await.unwrap();
+    world.quiet().await;
+    assert_eq!(world.records("source-read").await, before + 1);
+    assert!(!is_in(&world, "bob"));
+}
+
+#[tokio::test]
+async fn an_engine_that_dies_while_it_reads_loses_nothing_and_does_nothing_twice() {
+    let mut deaths = 0;
+    for point in 0..20 {
+        let mut world = scene(100 + point).await;
+        world.lay(&with(&[(1, "2,Bob,bob@x.test,Finance,,left")]));
+        world.faults.die_at(point);
+        let before = world.processes();
+        next(&mut world).await;
+        next(&mut world).await;
+        deaths += world.processes() - before;
+        assert!(!is_in(&world, "bob"), "{point}: {:?}", world.truth());
+        assert_eq!(world.cases().await.len(), 1, "{point}: one leaver, one case");
+        assert_eq!(batches(&world).await.len(), 2, "{point}");
+        let reads = world.records("source-read").await;
+        let mut tx = world.store.read().await.unwrap();
+        assert_eq!(bailiwick_store::deviations(&mut *tx).await.unwrap(), [], "{point}");
+        drop(tx);
+        next(&mut world).await;
+        assert_eq!(world.records("source-read").await, reads + 1, "{point}: there is one schedule");
+    }
+    assert!(deaths >= 8, "{deaths}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_source_is_refused_when_it_is_declared() {
+    let world = World::new(7, &[("chat", &[])]).await;
+    world.lay(&PEOPLE);
+    world.configure().await;
+    assert_eq!(world.engine.how_it_comes(&hr()).await.unwrap(), Comes::Delivered);
+    let refused = world.engine.import(&hr(), Digest::of(b"x")).await;
+    assert!(refused.is_ok(), "a delivery that lies there is taken: {refused:?}");
+}
