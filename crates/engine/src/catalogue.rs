@@ -427,7 +427,10 @@ impl Engine {
         purposes: [Purpose; 3],
     ) -> (Line, Purpose) {
         let sealed = |purpose| catalogue.sealed(&integration.name, purpose);
-        let purpose = purposes.into_iter().find(|p| sealed(*p).is_some()).unwrap_or(Purpose::Write);
+        // Without any, the one that is missing is told: of a source, which nobody writes to, that for reading.
+        let usual =
+            if matches!(integration.role, Role::Source { .. }) { Purpose::Read } else { Purpose::Write };
+        let purpose = purposes.into_iter().find(|p| sealed(*p).is_some()).unwrap_or(usual);
         let line = self.parts.broker.line(integration, purpose, sealed(purpose)).reading();
         (line.under(catalogue.permit(&integration.name)), purpose)
     }

@@ -277,7 +277,8 @@ impl Engine {
         if !batch.breaches.is_empty() {
             let form = batch.breaches.iter().any(Breach::is_of_form);
             let message = format!(
-                "a delivery of `{}` is held and nothing of it was used: {}; deliver it again when it is mended{}",
+                "a delivery of `{}` is held and nothing of it was used: {}; it is taken once it is mended at the source and comes \
+                 again{}",
                 batch.source,
                 batch.breaches.iter().take(3).map(ToString::to_string).collect::<Vec<_>>().join("; "),
                 match form {

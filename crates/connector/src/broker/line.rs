@@ -367,7 +367,7 @@ impl Line {
             (_, Auth::None) => return Ok(None),
             (Some(sealed), Auth::Sealed) => sealed,
             (None, Auth::Sealed) => {
-                return Err(self.no_credential("has none; seal one, or set `auth = \"none\"`"));
+                return Err(self.no_credential("is missing; set one, or say `auth = \"none\"`"));
             }
         };
         let (tenant, purpose) = (&self.broker.tenant, self.purpose);

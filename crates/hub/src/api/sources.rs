@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::{Json, extract::State};
 use bailiwick_core::{
+    finding::Finding,
     id::{BatchId, IntegrationName, SourceName},
     integration::Role,
     time::Timestamp,
@@ -60,6 +61,9 @@ pub struct SourceView {
     /// When it was read last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read: Option<Timestamp>,
+    /// Why nothing of it is used at this moment, if so: it cannot be read, or what it says is held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
     /// The last delivery, of a source that is read the one that it said last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<BatchView>,
@@ -79,7 +83,11 @@ pub async fn list(State(hub): State<Hub>, _: Caller) -> Answer<Vec<SourceView>> 
             Some(read) => find::<Batch>(&mut *tx, hub.tenant(), &read.value.batch.to_string()).await?,
             None => last_batch(&hub, &mut *tx, source).await?,
         };
+        let open = Finding::key_of("feed-held", source.as_str());
+        let open = Select::from(Table::Findings).filter(Filter::Is("open_key", open.into()));
+        let problem = select::<Finding>(&mut *tx, hub.tenant(), open).await?.pop();
         views.push(SourceView {
+            problem: problem.map(|problem| problem.value.message),
             source: source.clone(),
             integration: name.clone(),
             comes,

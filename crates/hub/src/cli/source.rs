@@ -47,6 +47,9 @@ pub async fn run(context: &Context<'_>, command: SourceCommand) -> Result<Exit> 
                 }
                 let headings = ["source", "how it comes", "last", "records", "state"];
                 output.table(&headings, sources.iter().map(row).collect());
+                for problem in sources.iter().filter_map(|one| one.problem.as_ref()) {
+                    output.toned(Tone::Bad, problem);
+                }
             });
         }
         SourceCommand::Read { source, no_wait } => {
@@ -75,6 +78,11 @@ fn row(one: &SourceView) -> Vec<comfy_table::Cell> {
     let batch = one.batch.as_ref().map(|view| &view.batch);
     let last = one.read.or_else(|| batch.map(|batch| batch.at));
     let (tone, state) = match batch.map(|batch| &batch.fate) {
+        None | Some(Fate::Accepted | Fate::Released { .. } | Fate::Corrected { .. })
+            if one.problem.is_some() =>
+        {
+            (Tone::Bad, "cannot be read")
+        }
         None => (Tone::Warn, "nothing came yet"),
         Some(Fate::Accepted) => (Tone::Good, "accepted"),
         Some(Fate::Released { .. }) => (Tone::Good, "released by two people"),

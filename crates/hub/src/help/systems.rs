@@ -293,7 +293,7 @@ pub(super) const LINES: &[Line] = &[
     (
         "no-credential",
         "the integration has no credential for this",
-        "set it with `bailiwick credential set INTEGRATION write`",
+        "set it with `bailiwick credential set INTEGRATION write`, of a source `read`",
     ),
     ("not-drilled", "no canary has left the system yet", "run `bailiwick drill SYSTEM`"),
     ("not-probed", "nothing was learned about the system yet", "run `bailiwick probe SYSTEM`"),
