@@ -469,3 +469,38 @@ async fn a_token_that_the_server_forgot_begins_again() {
     let since = ldap.changes(&line, Listing::Accounts, Some(&old), &mut count).await.unwrap();
     assert_eq!((shown, since.complete, since.rest_is_gone), (2, true, true));
 }
+
+#[tokio::test]
+async fn who_has_left_is_said_by_an_attribute_and_by_no_lock() {
+    let mut settings = settings(true);
+    settings["people"]["status"] = "employeeType".into();
+    settings["people"]["left"] = json!(["former", "alumni"]);
+    let bench = Bench::new(start(Policy::Strict), &settings, true);
+    let person = |number: &str, status: &[&str]| {
+        let name: &[&str] = &[number];
+        let mut attributes = vec![
+            ("uid", name),
+            ("objectClass", &["inetOrgPerson"]),
+            ("cn", name),
+            ("sn", name),
+            ("employeeNumber", name),
+        ];
+        attributes.extend((!status.is_empty()).then_some(("employeeType", status)));
+        Raw::new("ou=staff,dc=acme,dc=example", &attributes)
+    };
+    bench.tree.add(&[person("1", &[]), person("2", &["staff"]), person("3", &["staff", "Former"])]);
+    let lock = "dn: uid=2,ou=staff,dc=acme,dc=example\nchangetype: modify\nadd: pwdAccountLockedTime\n\
+                pwdAccountLockedTime: 000001010000Z\n";
+    bench.tree.tool("ldapmodify", &[], lock).unwrap();
+    let (ldap, line) = (bench.ldap(), bench.line());
+    let mut seen = Vec::new();
+    let mut visit = |object: Object<'_>| seen.push((object.id.to_string(), object.state));
+    let page = ldap.list(&line, Listing::People, None, 500, &mut visit).await.unwrap();
+    assert!(page.complete && page.next.is_none());
+    seen.sort_by(|one, other| one.0.cmp(&other.0));
+    let state = |left: bool| if left { ObjectState::Blocked } else { ObjectState::Live };
+    let expect = [("1", false), ("2", false), ("3", true)].map(|(id, left)| (id.to_owned(), state(left)));
+    assert_eq!(seen, expect);
+    let three = ldap.get(&line, Locator::Person("3")).await.unwrap().unwrap();
+    assert_eq!(three.state, ObjectState::Blocked);
+}

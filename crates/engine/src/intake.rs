@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bailiwick_connector::{ConnectorError, Listing, Object, ObjectState, ObjectValue};
+use bailiwick_connector::{ConnectorError, ErrorKind, Listing, Object, ObjectState, ObjectValue, Page};
 use bailiwick_core::{
     contract::{Arrival, AttributeRule, Breach, Intake, Known, SourceContract, SourceRecord, intake},
     digest::Digest,
@@ -122,16 +122,13 @@ impl Engine {
             let mut visit = |object: Object<'_>| delivery.push(&object, contract);
             let listed =
                 route.connector.list(&line, Listing::People, cursor.as_deref(), PAGE, &mut visit).await;
-            let page = match listed {
+            let page = match listed.and_then(whole) {
                 Ok(page) => page,
                 Err(error) => {
                     self.unreadable(source, delivered, &route.integration.owner, &error).await?;
                     return Err(error.into());
                 }
             };
-            if !page.complete {
-                return Err(EngineError::Inconsistent("the feed could not be read to its end".into()));
-            }
             match page.next {
                 Some(next) => cursor = Some(next),
                 None => break,
@@ -445,6 +442,15 @@ impl Engine {
     }
 }
 
+/// A part of who is there says nothing of anybody else, and a delivery is whole.
+fn whole(page: Page) -> Result<Page, ConnectorError> {
+    let part = || {
+        let error = ConnectorError::none(ErrorKind::Malformed, "only a part of the people was shown");
+        error.with_detail("feed-in-part")
+    };
+    page.complete.then_some(page).ok_or_else(part)
+}
+
 /// What is known of a record: of somebody with several, this one's own.
 pub(crate) fn known_by(
     identity: &Identity,
@@ -501,7 +507,11 @@ fn typed(value: &ObjectValue<'_>, rule: Option<&AttributeRule>) -> Option<Attrib
                 text.parse().map_or_else(|_| AttributeValue::Text(text.to_string()), AttributeValue::Number),
             ),
             Some(AttributeType::TextSet) => Some(AttributeValue::TextSet([text.to_string()].into())),
-            Some(AttributeType::Text | AttributeType::Flag | AttributeType::Date) | None => {
+            // What is no day stays as it is, so that the contract refuses it.
+            Some(AttributeType::Date) => {
+                Some(AttributeValue::Text(day(text).map_or_else(|| text.to_string(), |day| day.to_string())))
+            }
+            Some(AttributeType::Text | AttributeType::Flag) | None => {
                 Some(AttributeValue::Text(text.to_string()))
             }
         },

@@ -319,7 +319,7 @@ async fn without_the_right_credential_nothing_is_sent() {
     let renamed = Integration { name: IntegrationName::new("mail").unwrap(), ..bench.integration.clone() };
     let split = bench.key.seal(&context, &Credential::bearer(Secret::new("two\r\nx: y")), &Seeded::new(6));
     for (integration, purpose, sealed, code) in [
-        (&bench.integration, Purpose::Write, None, "has none"),
+        (&bench.integration, Purpose::Write, None, "is missing"),
         (&bench.integration, Purpose::Write, Some(&other), "seal-wrong-key"),
         (&bench.integration, Purpose::Verify, Some(&sealed), "seal-context"),
         (&moved, Purpose::Write, Some(&sealed), "seal-context"),

@@ -16,7 +16,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use super::{
     paging::guid,
     policy::{Book, LOCKED, POLICY},
-    settings::{Dialect, Kind, Mapped, Shape, Way},
+    settings::{Dialect, Kind, Mapped, People, Shape, Way},
 };
 
 /// Passwords that begin so match no input: `!` is no hash that `crypt(3)` can give.
@@ -46,6 +46,7 @@ enum Role {
     PrimaryGroup,
     Sid,
     Protected,
+    Status,
     Mapped(usize),
 }
 
@@ -84,11 +85,18 @@ impl Reading {
     }
 
     /// Of people, whose id is an attribute of the configuration's choice.
-    pub(super) fn people(shape: &Shape, key: &str, name: &str) -> Self {
+    pub(super) fn people(shape: &Shape, people: &People) -> Self {
         let mut reading = Self { slots: Vec::new() };
-        reading.add(key, Role::Id);
-        reading.add(name, Role::Name);
+        reading.add(&people.key, Role::Id);
+        reading.add(&people.name, Role::Name);
         reading.add(shape.version(), Role::Version);
+        // Whoever cannot sign in has not left by that, unless it is said so.
+        if people.disabled_left {
+            reading.add(CONTROL, Role::Control);
+        }
+        if let Some(status) = &people.status {
+            reading.add(status, Role::Status);
+        }
         reading.mapped(shape)
     }
 
@@ -138,6 +146,8 @@ pub(super) struct Signs {
     pub(super) control: Option<i64>,
     /// The account of Active Directory has ended.
     pub(super) expired: bool,
+    /// The person has left.
+    pub(super) left: bool,
     /// It is, or was, in a protected group.
     pub(super) protected: bool,
     /// Its `objectSid`.
@@ -191,6 +201,7 @@ impl<'j> Judge<'j> {
                     Role::Expires => signs.expired = text().is_some_and(|text| self.ended(text)),
                     Role::PrimaryGroup => signs.primary_group = text().and_then(|text| text.parse().ok()),
                     Role::Protected => signs.protected = text() == Some("1"),
+                    Role::Status => signs.left = self.has_left(values),
                     Role::Sid => signs.sid = first().map(<[u8]>::to_owned),
                     Role::Mapped(at) => {
                         let mapped = self.shape.mapped.get(*at)?;
@@ -208,10 +219,17 @@ impl<'j> Judge<'j> {
         }
         let locked = self.locks && signs.lock.as_deref().is_some_and(|lock| self.book.keeps_out(lock, own));
         let disabled = signs.control.is_some_and(|bits| bits & DISABLED != 0);
-        if locked || signs.unusable || signs.off || disabled || signs.expired {
+        if locked || signs.unusable || signs.off || disabled || signs.expired || signs.left {
             object.state = ObjectState::Blocked;
         }
         Some((object, signs))
+    }
+
+    /// Whether one of these values is one of who has left, in whatever case.
+    fn has_left(&self, values: Values<'_>) -> bool {
+        let left = self.shape.people.iter().flat_map(|people| &people.left);
+        let left: Vec<String> = left.map(|value| value.to_lowercase()).collect();
+        values.into_iter().any(|value| left.contains(&String::from_utf8_lossy(value).to_lowercase()))
     }
 
     fn id<'e>(&self, value: &'e [u8]) -> Option<Cow<'e, str>> {

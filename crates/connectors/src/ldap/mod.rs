@@ -53,6 +53,8 @@ impl Ldap {
     /// | `groups.member` | `member`, `uniqueMember`, `memberUid` | `member` |
     /// | `groups.placeholder` | the name that stands in a group that nobody is in | the last member stays |
     /// | `people.base`, `.filter`, `.key`, `.name` | the people of a source, and their immutable key | no people |
+    /// | `people.status`, `.left` | the attribute that says who has left, and its values that say so | nobody has left by a word |
+    /// | `people.disabled_left` | whoever's account of Active Directory is disabled has left | whoever cannot sign in is there |
     /// | `marker` | the attribute with the hub's marker | `employeeNumber` |
     /// | `attributes` | name → attribute, or `{attribute, is = "text" \| "flag" \| "many"}` | the common ones |
     /// | `policies.base`, `.default` | the password policies, and the one in force by default | the lock is not used |

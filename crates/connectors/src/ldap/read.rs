@@ -108,7 +108,7 @@ impl<'a> Reader<'a> {
     /// One page of all people.
     pub(super) async fn people(&self, cursor: Option<&str>, size: u32, visit: Visit<'_>) -> Result<Page> {
         let people = self.source()?;
-        let reading = Reading::people(self.shape(), &people.key, &people.name);
+        let reading = Reading::people(self.shape(), people);
         let judge = self.judge(&reading);
         let query = Query {
             operation: Operation::List,
@@ -168,7 +168,7 @@ impl<'a> Reader<'a> {
 
     async fn person(&self, key: &str) -> Result<Option<Object<'static>>> {
         let people = self.source()?;
-        let reading = Reading::people(self.shape(), &people.key, &people.name);
+        let reading = Reading::people(self.shape(), people);
         let judge = self.judge(&reading);
         let filter = people.filter.clone().and(Filter::equal(&people.key, key));
         let query = Query {

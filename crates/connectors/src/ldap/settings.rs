@@ -109,6 +109,11 @@ pub(super) struct People {
     pub(super) filter: Filter,
     pub(super) key: String,
     pub(super) name: String,
+    /// The attribute that says who has left, and its values that say so.
+    pub(super) status: Option<String>,
+    pub(super) left: Vec<String>,
+    /// Whose account of Active Directory is disabled has left.
+    pub(super) disabled_left: bool,
 }
 
 /// An attribute that says whether an account can be used.
@@ -201,6 +206,11 @@ struct PeopleTable {
     filter: Option<String>,
     key: Option<String>,
     name: Option<String>,
+    status: Option<String>,
+    #[serde(default)]
+    left: Vec<String>,
+    #[serde(default)]
+    disabled_left: bool,
 }
 
 #[derive(Deserialize)]
@@ -443,7 +453,14 @@ fn log(table: LogTable, dialect: Dialect) -> Result<Option<Log>> {
 }
 
 fn people(table: PeopleTable) -> Result<People> {
+    if table.status.is_some() == table.left.is_empty() {
+        let why = "an attribute and its values of who has left come together: `status` and `left`";
+        return Err(wrong("people.left", why));
+    }
     Ok(People {
+        status: table.status.map(|name| attribute("people.status", name)).transpose()?,
+        left: table.left,
+        disabled_left: table.disabled_left,
         base: dn("people.base", &table.base)?,
         filter: filter("people.filter", table.filter.as_deref(), "(objectClass=person)")?,
         key: attribute("people.key", table.key.unwrap_or_else(|| "employeeNumber".to_owned()))?,
@@ -557,6 +574,8 @@ mod tests {
             (with("groups", json!({"base": "x"})), "`groups.base`"),
             (with("groups", json!({"base": "dc=x", "placeholder": "x"})), "`groups.placeholder`"),
             (with("people", json!({"base": "dc=x", "key": ""})), "`people.key`"),
+            (with("people", json!({"base": "dc=x", "status": "employeeType"})), "`people.left`"),
+            (with("people", json!({"base": "dc=x", "left": ["former"]})), "`people.left`"),
             (with("policies", json!({"base": "dc=x", "default": "dc=y"})), "`policies.default`"),
         ] {
             let error = Settings::new(&settings).unwrap_err();

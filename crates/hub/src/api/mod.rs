@@ -48,7 +48,7 @@ mod request;
 pub mod reviews;
 pub mod sessions;
 mod signature;
-mod sources;
+pub mod sources;
 pub mod status;
 mod strict;
 pub mod systems;
@@ -101,7 +101,7 @@ pub use self::{
     recovery::RecoveryRelease,
     reviews::{Acceptance, DecisionRequest, Proposal, ReviewView},
     sessions::{Offered, SessionView},
-    sources::{Delivered, SourceView},
+    sources::{Delivered, SourceState, SourceView},
     status::{Status, SystemStatus},
     systems::{DifferenceView, ProfileView, ProgressView, ReconciledView},
     tasks::TaskView,

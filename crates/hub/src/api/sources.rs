@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::{Json, extract::State};
 use bailiwick_core::{
     finding::Finding,
+    guard::Fate,
     id::{BatchId, IntegrationName, SourceName},
     integration::Role,
     time::Timestamp,
@@ -23,7 +24,7 @@ use super::{
     answer::{Answer, ApiError, Params, Raw, Segment},
     caller::{Caller, Right},
     operation::{Access, Resource, get, post},
-    wait::{Queue, Wait},
+    wait::{Queue, Wait, when_free},
 };
 use crate::problem::{Fault, Problem};
 
@@ -67,6 +68,48 @@ pub struct SourceView {
     /// The last delivery, of a source that is read the one that it said last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<BatchView>,
+}
+
+impl SourceView {
+    /// How it comes, in words.
+    pub fn how(&self) -> String {
+        let every = |minutes: u32| match (minutes % (24 * 60), minutes % 60) {
+            (0, _) => format!("read every {} d", minutes / (24 * 60)),
+            (_, 0) => format!("read every {} h", minutes / 60),
+            _ => format!("read every {minutes} min"),
+        };
+        match self.comes {
+            Comes::Delivered => "delivered".to_owned(),
+            Comes::Pushed => "pushed".to_owned(),
+            Comes::Read => self.read_every_minutes.map_or("read when asked for".to_owned(), every),
+        }
+    }
+
+    /// When something came last.
+    pub fn last(&self) -> Option<Timestamp> {
+        self.read.or_else(|| self.batch.as_ref().map(|view| view.batch.at))
+    }
+
+    /// What became of the last delivery; where what came since cannot be read, that.
+    pub fn state(&self) -> SourceState<'_> {
+        match self.batch.as_ref().map(|view| &view.batch.fate) {
+            Some(fate @ (Fate::Held | Fate::ReleaseAsked { .. })) => SourceState::Came(fate),
+            _ if self.problem.is_some() => SourceState::Unreadable,
+            Some(fate) => SourceState::Came(fate),
+            None => SourceState::Silent,
+        }
+    }
+}
+
+/// How a source is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceState<'v> {
+    /// Nothing came yet.
+    Silent,
+    /// It cannot be read.
+    Unreadable,
+    /// Something came, and this became of it.
+    Came(&'v Fate),
 }
 
 pub async fn list(State(hub): State<Hub>, _: Caller) -> Answer<Vec<SourceView>> {
@@ -152,7 +195,7 @@ pub async fn read(
 ) -> Answer<Delivered> {
     caller.may(Right::Operate)?;
     comes(&hub, &source, Comes::Read).await?;
-    let imported = hub.engine.read_source(&source).await.map_err(refused)?;
+    let imported = when_free(|| hub.engine.read_source(&source)).await.map_err(refused)?;
     told(&hub, imported, &wait).await
 }
 

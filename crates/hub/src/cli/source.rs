@@ -1,15 +1,15 @@
 //! `bailiwick source`
 
 use bailiwick_core::guard::Fate;
-use bailiwick_engine::Comes;
 use clap::Subcommand;
+use comfy_table::Cell;
 
 use super::{
     Context, PATIENCE,
     import::{followed, show},
 };
 use crate::{
-    api::{Delivered, SourceView},
+    api::{Delivered, SourceState, SourceView},
     failure::{Exit, Result},
     render::Tone,
 };
@@ -64,37 +64,21 @@ pub async fn run(context: &Context<'_>, command: SourceCommand) -> Result<Exit> 
     Ok(Exit::Done)
 }
 
-fn row(one: &SourceView) -> Vec<comfy_table::Cell> {
-    let every = one.read_every_minutes.map(|minutes| match (minutes % (24 * 60), minutes % 60) {
-        (0, _) if minutes > 0 => format!("read every {} d", minutes / (24 * 60)),
-        (_, 0) if minutes > 0 => format!("read every {} h", minutes / 60),
-        _ => format!("read every {minutes} min"),
-    });
-    let comes = match one.comes {
-        Comes::Delivered => "delivered".to_owned(),
-        Comes::Pushed => "pushed".to_owned(),
-        Comes::Read => every.unwrap_or_else(|| "read when asked for".to_owned()),
-    };
-    let batch = one.batch.as_ref().map(|view| &view.batch);
-    let last = one.read.or_else(|| batch.map(|batch| batch.at));
-    let (tone, state) = match batch.map(|batch| &batch.fate) {
-        None | Some(Fate::Accepted | Fate::Released { .. } | Fate::Corrected { .. })
-            if one.problem.is_some() =>
-        {
-            (Tone::Bad, "cannot be read")
-        }
-        None => (Tone::Warn, "nothing came yet"),
-        Some(Fate::Accepted) => (Tone::Good, "accepted"),
-        Some(Fate::Released { .. }) => (Tone::Good, "released by two people"),
-        Some(Fate::Held) => (Tone::Bad, "held"),
-        Some(Fate::ReleaseAsked { .. }) => (Tone::Warn, "held: one wants it released"),
-        Some(Fate::Corrected { .. }) => (Tone::Plain, "corrected by a later one"),
+fn row(one: &SourceView) -> Vec<Cell> {
+    let (tone, state) = match one.state() {
+        SourceState::Silent => (Tone::Warn, "nothing came yet"),
+        SourceState::Unreadable => (Tone::Bad, "cannot be read"),
+        SourceState::Came(Fate::Accepted) => (Tone::Good, "accepted"),
+        SourceState::Came(Fate::Released { .. }) => (Tone::Good, "released by two people"),
+        SourceState::Came(Fate::Held) => (Tone::Bad, "held"),
+        SourceState::Came(Fate::ReleaseAsked { .. }) => (Tone::Warn, "held: one wants it released"),
+        SourceState::Came(Fate::Corrected { .. }) => (Tone::Plain, "corrected by a later one"),
     };
     vec![
         Tone::Plain.cell(&one.source),
-        Tone::Plain.cell(comes),
-        Tone::Plain.cell(last.map_or("never".into(), |last| format!("{last:.0}"))),
-        Tone::Plain.cell(batch.map_or(String::new(), |batch| batch.rows.to_string())),
+        Tone::Plain.cell(one.how()),
+        Tone::Plain.cell(one.last().map_or("never".into(), |last| format!("{last:.0}"))),
+        Tone::Plain.cell(one.batch.as_ref().map_or(String::new(), |view| view.batch.rows.to_string())),
         tone.cell(state),
     ]
 }

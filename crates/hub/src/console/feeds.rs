@@ -2,23 +2,32 @@
 
 use askama::Template;
 use axum::{extract::State, response::Response};
-use bailiwick_core::{digest::Digest, guard::Fate, id::BatchId};
+use bailiwick_core::{
+    digest::Digest,
+    guard::Fate,
+    id::{BatchId, SourceName},
+    right::Right,
+};
+use bailiwick_engine::Comes;
 use serde::Deserialize;
 
 use super::{
     act::acted,
     assets,
     frame::{Frame, Notice, Place, page},
-    list::{List, gather, state},
+    list::{ROWS, gather, state},
     show::{Badge, Tone, prose},
-    signed_in::{Posted, SignedIn},
+    signed_in::{Nothing, Posted, SignedIn},
     table::{Cell, Table, View},
     trouble::Trouble,
 };
 use crate::api::{
-    BatchView, Hub, ReleaseRequest,
+    BatchView, Hub, Page, ReleaseRequest, SourceState, SourceView,
     answer::{Body, Params, Segment},
     batches,
+    page::Wanted,
+    sources,
+    wait::Wait,
 };
 
 const STATES: &[(&str, &str)] = &[
@@ -40,7 +49,51 @@ pub async fn list(
         batches::list(State(hub.clone()), signed_in.caller.clone(), which, wanted)
     })
     .await?;
-    let frame = Frame::of(&hub, &signed_in, Place::Feeds).await?;
+    let mut shown = listed(&hub, &signed_in, &view, found).await?;
+    if view.is_csv() {
+        return Ok(shown.table.download("feeds"));
+    }
+    shown.frame.notice = view.notice();
+    page(&shown)
+}
+
+/// The page of all feeds.
+#[derive(Template)]
+#[template(path = "feeds.html")]
+struct Listed {
+    frame: Frame,
+    sources: Vec<Source>,
+    /// Whether who looks may have one read.
+    may: bool,
+    states: &'static [(&'static str, &'static str)],
+    table: Table,
+}
+
+struct Source {
+    view: SourceView,
+    state: Badge,
+    is_read: bool,
+}
+
+impl From<SourceView> for Source {
+    fn from(view: SourceView) -> Self {
+        let state = match view.state() {
+            SourceState::Silent => Badge::new(Tone::Warn, "nothing came yet"),
+            SourceState::Unreadable => Badge::new(Tone::Bad, "cannot be read"),
+            SourceState::Came(fate) => badge(fate),
+        };
+        Self { state, is_read: view.comes == Comes::Read, view }
+    }
+}
+
+async fn listed(
+    hub: &Hub,
+    signed_in: &SignedIn,
+    view: &View,
+    found: Page<BatchView>,
+) -> Result<Listed, Trouble> {
+    let frame = Frame::of(hub, signed_in, Place::Feeds).await?;
+    let sources = sources::list(State(hub.clone()), signed_in.caller.clone()).await?.0;
     let row = |view: BatchView| {
         let why = view.reasons.first().map_or(String::new(), |(_, message)| message.clone());
         vec![
@@ -53,10 +106,32 @@ pub async fn list(
     };
     let rows = found.items.into_iter().map(row).collect();
     let empty = ("Nothing was delivered yet.", "`bailiwick import SOURCE FILE` delivers a feed.");
-    let table = Table::new(&["source", "state", "records", "events", "came"], rows, found.next, &view, empty);
-    let lead = "What sources delivered. A delivery that breaks its contract is held whole, before anything is planned; \
-                people who leave go on leaving.";
-    List { frame, title: "Feeds", lead, states: STATES, table, live: true }.answer(&view, "feeds")
+    let table = Table::new(&["source", "state", "records", "events", "came"], rows, found.next, view, empty);
+    let may = signed_in.caller.may(Right::Operate).is_ok();
+    let sources = sources.into_iter().map(Source::from).collect();
+    Ok(Listed { frame, sources, may, states: STATES, table })
+}
+
+/// `POST /feeds/sources/{source}/read`
+pub async fn read(
+    State(hub): State<Hub>,
+    signed_in: SignedIn,
+    Segment(source): Segment<SourceName>,
+    Posted(Nothing {}): Posted<Nothing>,
+) -> Result<Response, Trouble> {
+    let asked = (Segment(source), Params(Wait::default()));
+    let read = sources::read(State(hub.clone()), signed_in.caller.clone(), asked.0, asked.1).await;
+    acted(read, |_| "/feeds?done=read", |notice| again(&hub, &signed_in, notice)).await
+}
+
+async fn again(hub: &Hub, signed_in: &SignedIn, notice: Option<Notice>) -> Result<Listed, Trouble> {
+    let view = View::default();
+    let which = Params(batches::Which { state: None, source: None });
+    let wanted = Params(Wanted::of(ROWS, None));
+    let found = batches::list(State(hub.clone()), signed_in.caller.clone(), which, wanted).await?.0;
+    let mut shown = listed(hub, signed_in, &view, found).await?;
+    shown.frame = shown.frame.say(notice);
+    Ok(shown)
 }
 
 fn badge(fate: &Fate) -> Badge {

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How many rows a page has.
-const ROWS: u32 = 100;
+pub const ROWS: u32 = 100;
 /// How many rows leave at once as a file.
 const MOST: usize = 50_000;
 /// How many are read at once for it.
@@ -72,6 +72,7 @@ pub fn done(word: &str) -> &'static str {
         "killed" => "Ended. The case shows how far that is proven.",
         "answered" => "The answer is recorded.",
         "reviewed" => "The review is decided.",
+        "read" => "Read, just now. What it said is the last delivery of it below.",
         "compared" => "Compared.",
         "drilled" => "Drilled.",
         "enrolled" => "The passkey is enrolled. It signs you in, and approves what takes a proof.",

@@ -110,6 +110,7 @@ pub fn router(hub: &Hub) -> Router<Hub> {
         .route("/systems/{system}/drill", post(systems::drill))
         .route("/systems/{system}/probe", post(systems::probe))
         .route("/feeds", get(feeds::list))
+        .route("/feeds/sources/{source}/read", post(feeds::read))
         .route("/feeds/{batch}", get(feeds::show))
         .route("/feeds/{batch}/release", post(feeds::release))
         .route("/policies", get(policies::list))

@@ -64,6 +64,11 @@ pub(super) const LINES: &[Line] = &[
         "a delivery broke a promise of its source and is held",
         "look at the finding, mend the file at the source and import again; nobody loses access",
     ),
+    (
+        "feed-in-part",
+        "a source that is read did not show all of its people",
+        "nothing was changed; look for a limit of the account that reads, or of the server, and give it leave to see all",
+    ),
     ("feed-missing", "there is no delivery to read", "deliver one with `bailiwick import SOURCE FILE`"),
     (
         "feed-missing-column",

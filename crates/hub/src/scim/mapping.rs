@@ -5,7 +5,7 @@ use bailiwick_connectors::scim_push::Settings;
 use bailiwick_core::{
     contract::{SourceContract, SourceRecord},
     policy::{AttributeType, AttributeValue},
-    time::Date,
+    time::{self, Date},
 };
 use bailiwick_engine::GroupRule;
 use serde_json::{Map, Value};
@@ -69,12 +69,7 @@ fn day(document: &Map<String, Value>, schemas: &Schemas, path: Option<&str>) -> 
         return Ok(None);
     };
     let wrong = || Fault::new(Wrong::Value, format!("`{path}` is not a day such as `2026-11-21`"));
-    date(text).parse().map(Some).map_err(|_| wrong())
-}
-
-/// The day of an instant (RFC 3339 §5.6); a text that is none stays as it is.
-fn date(text: &str) -> &str {
-    text.split_once(['T', 't']).map_or(text, |(date, _)| date)
+    time::day(text).map(Some).ok_or_else(wrong)
 }
 
 /// A value as an attribute of the type; one that is not of the type stays a text, so that the contract refuses it.
@@ -94,7 +89,7 @@ fn said(path: &Path<'_>, document: &Map<String, Value>, kind: AttributeType) -> 
     let typed = match kind {
         AttributeType::Number => found.parse().map(AttributeValue::Number).ok(),
         AttributeType::Flag => found.to_ascii_lowercase().parse().map(AttributeValue::Flag).ok(),
-        AttributeType::Date => Some(AttributeValue::Text(date(&found).to_owned())),
+        AttributeType::Date => time::day(&found).map(|day| AttributeValue::Text(day.to_string())),
         AttributeType::Text | AttributeType::TextSet => None,
     };
     Some(typed.unwrap_or(AttributeValue::Text(found)))

@@ -77,7 +77,7 @@ id = "/number"
 name = "/name"
 live = { at = "/status", is_not = "left" }
 attributes = { display_name = "/name", email = "/contact/mail", end = "/employment/until" }
-list = { call = "GET /v1/employees", paging = { style = "none" } }
+list = { call = "GET /v1/employees", paging = { style = "none" }, cut = "/more" }
 
 [integration.staff.contract]
 attributes.email = { type = "text", required = true }
@@ -85,10 +85,11 @@ attributes.display_name = { type = "text", required = true }
 "#;
 
 /// A database beside the hub.
-struct Database(String);
+pub struct Database(String);
 
 impl Database {
-    fn run(&self, sql: &'static str) {
+    /// Runs a statement as whoever keeps it.
+    pub fn run(&self, sql: &'static str) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let address = format!("sqlite:{}?mode=rwc", self.0);
@@ -124,8 +125,8 @@ fn serves(answer: &Arc<Mutex<Value>>) -> String {
     address
 }
 
-#[test]
-fn people_are_read_from_a_database() {
+/// A hub that reads people from a table of a database.
+pub fn payroll() -> (World, Database) {
     let world = World::with_hub();
     let database = Database(world.path("payroll.db").display().to_string());
     database.run(
@@ -137,6 +138,12 @@ fn people_are_read_from_a_database() {
     world.write("company/payroll.toml", PAYROLL.replace("DATABASE", &database.0));
     world.run(&["apply", "company", "--yes"]).well();
     world.run(&["status", "--wait", "60"]).well();
+    (world, database)
+}
+
+#[test]
+fn people_are_read_from_a_database() {
+    let (world, database) = payroll();
     let mut transcript = vec![world.run(&["source", "list"]).well()];
     let people = world.run(&["identity", "list"]).well().stdout;
     assert_eq!(people.lines().filter(|line| line.contains(" payroll/")).count(), 3, "{people}");
@@ -183,6 +190,15 @@ fn people_are_read_from_an_interface_that_one_file_describes() {
     *answer.lock().unwrap() = all(person(2, "Bo", "left", Value::Null));
     let read = world.run(&["source", "read", "staff"]).well();
     assert!(read.stdout.contains("1 left, 1 unchanged"), "{}", read.stdout);
+    // A part of them says nothing of the others.
+    *answer.lock().unwrap() = json!({ "data": [person(1, "Ann", "here", Value::Null)], "more": true });
+    world.run(&["source", "read", "staff"]).refused(1, "feed-in-part", "only a part");
+    let told = world.run(&["source", "list"]).well();
+    assert!(
+        told.stdout.contains("cannot be read") && told.stdout.contains("feed-in-part"),
+        "{}",
+        told.stdout
+    );
     // What does not answer as described is no delivery.
     *answer.lock().unwrap() = json!({ "data": "none" });
     let before = world.state();

@@ -50,7 +50,7 @@ fn every_page_fits_a_desk_and_a_phone_and_loads_nothing_that_is_not_ours() {
         ("05-case-closed", "/cases?state=closed", "td a"),
         ("14-identity", "/identities?state=active", "td a"),
         ("14-identity-left", "/identities?state=left", "td a"),
-        ("18-feed-held", "/feeds?state=held", "td a"),
+        ("18-feed-held", "/feeds?state=held", "#rows td a"),
     ] {
         browser.open(&format!("{hub}{list}"));
         browser.follow(link);

@@ -1,7 +1,7 @@
 //! What people do at the console, from signing in to a proof, judged by the systems' truth.
 
 use super::{browser::Browser, sign_in};
-use crate::world::World;
+use crate::{sources::payroll, world::World};
 
 /// A company after its second day: one moved, two left; and `berta`, who approves.
 pub fn company() -> World {
@@ -170,4 +170,23 @@ fn an_integration_is_ended_and_its_end_is_true_and_a_proof_is_verified_in_the_br
         "{:?}",
         browser.complaints()
     );
+}
+
+#[test]
+fn a_source_is_read_from_its_page_and_what_it_breaks_is_said() {
+    let (world, database) = payroll();
+    let (browser, hub) = (Browser::start(), world.url());
+    sign_in(&world, &browser);
+    browser.open(&format!("{hub}/feeds"));
+    browser.see("read every 1 h");
+    database.run("UPDATE staff SET active = 0 WHERE id = '2'");
+    browser.press("Read it now");
+    browser.see("Read, just now.");
+    let people = world.run(&["identity", "list", "--state", "left"]).well().stdout;
+    assert!(people.contains("payroll/2"), "{people}");
+    database.run("UPDATE staff SET mail = NULL WHERE id = '3'");
+    browser.press("Read it now");
+    browser.see("email of 3 is empty");
+    let state = browser.text();
+    assert!(state.contains("held") && !state.contains("Read, just now."), "{state}");
 }
