@@ -199,7 +199,8 @@ impl Engine {
     }
 
     /// Somebody wants a held delivery released: the first one asks, and it is done when a second person says so too.
-    /// `lying` is the digest of what lies in the feed now.
+    /// `lying` is the digest of what lies in the feed now, where it was delivered; what is read is compared once it is read
+    /// again.
     ///
     /// # Errors
     /// When there is no such delivery, when [`ReleaseRefusal`] says why, and with [`EngineError::Held`] when it is held
@@ -208,13 +209,13 @@ impl Engine {
         &self,
         id: BatchId,
         seen: Digest,
-        lying: Digest,
+        lying: Option<Digest>,
         by: &Operator,
     ) -> Result<Batch> {
         let mut tx = self.begin().await?;
         let stored = self.held_batch(&mut *tx, id).await?;
         let fate = self.wanted(&mut *tx, &stored.value, seen, by).await?;
-        if lying != stored.value.digest {
+        if lying.is_some_and(|lying| lying != stored.value.digest) {
             return Err(ReleaseRefusal::Replaced.into());
         }
         let catalogue = self.catalogue(&mut *tx).await?;
@@ -224,7 +225,7 @@ impl Engine {
             && read_anew
         {
             drop(tx);
-            return self.take_released(stored, fate, by).await;
+            return self.take_released(stored, fate, lying, by).await;
         }
         let asked = Batch { fate, ..stored.value };
         self.write_fate(&mut *tx, &asked, stored.revision, by).await?;
@@ -257,9 +258,18 @@ impl Engine {
     }
 
     /// Reads the delivery again and takes it, but for what was seen of it.
-    async fn take_released(&self, stored: Stored<Batch>, fate: Fate, by: &Operator) -> Result<Batch> {
+    async fn take_released(
+        &self,
+        stored: Stored<Batch>,
+        fate: Fate,
+        lying: Option<Digest>,
+        by: &Operator,
+    ) -> Result<Batch> {
         let held = stored.value;
-        let (delivery, owner, contract) = self.read_held(&held).await?;
+        let (delivery, owner, contract) = self.read_feed(&held.source, lying, None).await?;
+        if lying.is_none() && delivery.digest() != held.digest {
+            return Err(ReleaseRefusal::Replaced.into());
+        }
         let mut tx = self.begin().await?;
         let released = Batch { fate, ..held.clone() };
         self.write_fate(&mut *tx, &released, stored.revision, by).await?;

@@ -6,8 +6,6 @@
 //! fails is tried again, and its owner is told.
 
 use bailiwick_core::{
-    contract::SourceContract,
-    guard::ReleaseRefusal,
     id::{IntegrationName, SourceName},
     integration::{Integration, Role},
     record::RecordKind,
@@ -24,7 +22,6 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Catalogue, Doing, Engine, EngineError, Haste, Job, Result,
     alone::Alone,
-    delivery::Delivery,
     intake::{Imported, Taking},
 };
 
@@ -35,7 +32,7 @@ const BUSY_MS: i64 = 10_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Comes {
-    /// Somebody delivers it to the hub's own folder.
+    /// Somebody delivers it to the hub's own folder, `file:feeds/SOURCE`.
     Delivered,
     /// The source pushes its people, one by one.
     Pushed,
@@ -47,8 +44,9 @@ impl Catalogue {
     /// How what this integration says of people comes, if it is one of a source.
     pub fn comes(&self, name: &IntegrationName) -> Option<Comes> {
         let integration = self.integrations.get(name)?;
-        let Role::Source { contract, .. } = &integration.role else { return None };
-        let delivered = integration.endpoint.starts_with("file:") && contract.read_every_minutes.is_none();
+        let Role::Source { source, contract } = &integration.role else { return None };
+        let folder = format!("file:feeds/{source}");
+        let delivered = integration.endpoint == folder && contract.read_every_minutes.is_none();
         Some(match self.capability(name)?.pushed {
             true => Comes::Pushed,
             false if delivered => Comes::Delivered,
@@ -138,21 +136,6 @@ impl Engine {
         source: &SourceName,
     ) -> Result<Option<Stored<Fetched>>> {
         Ok(get::<Fetched>(tx, self.tenant(), source.as_str()).await?)
-    }
-
-    /// Reads what was held once more. What is read has to be what was seen.
-    pub(crate) async fn read_held(&self, held: &Batch) -> Result<(Delivery, String, SourceContract)> {
-        let mut tx = self.read().await?;
-        let comes = self.catalogue(&mut *tx).await?.source_comes(&held.source)?;
-        drop(tx);
-        if comes != Comes::Read {
-            return self.read_feed(&held.source, Some(held.digest), None).await;
-        }
-        let read = self.read_feed(&held.source, None, None).await?;
-        match read.0.digest() == held.digest {
-            true => Ok(read),
-            false => Err(ReleaseRefusal::Replaced.into()),
-        }
     }
 
     /// Reads a source that is due, or that somebody said something new is in.

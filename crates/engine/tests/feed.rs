@@ -74,7 +74,7 @@ impl Scene {
     }
 
     async fn release(&self, batch: &Batch, by: &Operator) -> Result<Batch, EngineError> {
-        self.world.engine.release_batch(batch.id, batch.shown(), self.lying(), by).await
+        self.world.engine.release_batch(batch.id, batch.shown(), Some(self.lying()), by).await
     }
 }
 
@@ -219,7 +219,7 @@ async fn power_over_others_never_follows_from_an_attribute_and_leavers_flow_all_
     assert_eq!(code(scene.release(&batch, &bob).await), "feed-release-beneficiary");
     assert_eq!(code(scene.release(&batch, &nobody).await), "releaser-unknown");
     let other =
-        scene.world.engine.release_batch(batch.id, Digest::of(b"x"), scene.lying(), &scene.first).await;
+        scene.world.engine.release_batch(batch.id, Digest::of(b"x"), Some(scene.lying()), &scene.first).await;
     assert_eq!(code(other), "feed-not-seen");
     // It has waited for longer than a new one is promised in: that is not the source's fault.
     scene.world.pass(SignedDuration::from_hours(27));
@@ -300,7 +300,7 @@ async fn a_release_is_of_what_was_seen_and_of_nothing_else() {
     let none = scene.world.engine.release_batch(
         BatchId::from_bytes([1; 16]),
         form.shown(),
-        scene.lying(),
+        Some(scene.lying()),
         &scene.first,
     );
     assert_eq!(code(none.await), "not-found");

@@ -6,7 +6,6 @@
 mod world;
 
 use bailiwick_core::{
-    digest::Digest,
     guard::Fate,
     id::{IntegrationName, SourceName, Tenant},
     integration::{Integration, Role, Standing},
@@ -143,8 +142,7 @@ async fn what_is_held_is_held_once_and_released_as_it_was_seen() {
     assert_eq!(all.iter().map(|batch| batch.fate.name()).collect::<Vec<_>>(), ["accepted", "held"]);
     assert_eq!(world.findings("feed-held").await.len(), 1);
     let held = all[1].clone();
-    let release =
-        async |world: &World, by| world.engine.release_batch(held.id, held.shown(), held.digest, by).await;
+    let release = async |world: &World, by| world.engine.release_batch(held.id, held.shown(), None, by).await;
     let asked = release(&world, &first).await.unwrap();
     assert!(matches!(asked.fate, Fate::ReleaseAsked { .. }));
     // Another reading in between changes nothing of what was seen; another word of the source does.
@@ -276,11 +274,19 @@ async fn an_engine_that_dies_while_it_reads_loses_nothing_and_does_nothing_twice
 }
 
 #[tokio::test]
-async fn what_cannot_be_a_source_is_refused_when_it_is_declared() {
+async fn how_a_source_comes_follows_from_how_it_is_declared() {
     let world = World::new(7, &[("chat", &[])]).await;
     world.lay(&PEOPLE);
     world.configure().await;
-    assert_eq!(world.engine.how_it_comes(&hr()).await.unwrap(), Comes::Delivered);
-    let refused = world.engine.import(&hr(), Digest::of(b"x")).await;
-    assert!(refused.is_ok(), "a delivery that lies there is taken: {refused:?}");
+    // A folder of somebody else's is read; the hub's own one is delivered to, unless it is said that it is read.
+    assert_eq!(world.engine.how_it_comes(&hr()).await.unwrap(), Comes::Read);
+    for (every, comes) in [(None, Comes::Delivered), (Some(60), Comes::Read)] {
+        let own = |c: &mut Configuration| {
+            let hr = c.integrations.iter_mut().find(|i| i.name.as_str() == "hr").unwrap();
+            let Role::Source { contract, .. } = &mut hr.role else { panic!("hr is a source") };
+            (hr.endpoint, contract.read_every_minutes) = ("file:feeds/hr".into(), every);
+        };
+        world.configure_with(own).await;
+        assert_eq!(world.engine.how_it_comes(&hr()).await.unwrap(), comes);
+    }
 }

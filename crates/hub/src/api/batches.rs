@@ -93,11 +93,9 @@ pub async fn release(
     // What lies in the folder stays there until it is read.
     let turn = hub.delivering.lock().await;
     let found = hub.find::<Batch>(&mut *hub.read().await?, "delivery", &batch.to_string()).await?;
-    let (source, batch_digest) = (found.source, found.digest);
-    let lying = match hub.engine.how_it_comes(&source).await? {
-        Comes::Delivered => hub.folder.delivered(&source).await?,
-        // What is read is compared with what was held once it is read again.
-        Comes::Pushed | Comes::Read => batch_digest,
+    let lying = match hub.engine.how_it_comes(&found.source).await? {
+        Comes::Delivered => Some(hub.folder.delivered(&found.source).await?),
+        Comes::Pushed | Comes::Read => None,
     };
     let released = hub.engine.release_batch(batch, request.shown, lying, &caller.0).await?;
     drop(turn);

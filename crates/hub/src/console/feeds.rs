@@ -75,6 +75,25 @@ struct Source {
     is_read: bool,
 }
 
+impl Source {
+    /// Why it cannot be read.
+    fn unreadable(&self) -> Option<&str> {
+        self.view.problem.as_deref().filter(|_| self.view.state() == SourceState::Unreadable)
+    }
+
+    /// The delivery that is held.
+    fn held(&self) -> Option<BatchId> {
+        match self.view.state() {
+            SourceState::Came(Fate::Held | Fate::ReleaseAsked { .. }) => {
+                self.view.batch.as_ref().map(|b| b.batch.id)
+            }
+            SourceState::Came(Fate::Accepted | Fate::Released { .. } | Fate::Corrected { .. })
+            | SourceState::Silent
+            | SourceState::Unreadable => None,
+        }
+    }
+}
+
 impl From<SourceView> for Source {
     fn from(view: SourceView) -> Self {
         let state = match view.state() {

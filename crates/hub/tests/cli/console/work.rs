@@ -186,7 +186,8 @@ fn a_source_is_read_from_its_page_and_what_it_breaks_is_said() {
     assert!(people.contains("payroll/2"), "{people}");
     database.run("UPDATE staff SET mail = NULL WHERE id = '3'");
     browser.press("Read it now");
-    browser.see("email of 3 is empty");
+    browser.see("is empty, and the contract says");
+    browser.see("Why it is held");
     let state = browser.text();
     assert!(state.contains("held") && !state.contains("Read, just now."), "{state}");
 }
