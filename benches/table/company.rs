@@ -83,7 +83,7 @@ impl Company {
             feed.push('\n');
         }
         fs::write(folder.join("people.csv"), feed).unwrap();
-        hub.run(&["import", "hr", "people.csv"]);
+        hub.run(&["import", "hr", "people.csv", "--no-wait"]);
     }
 
     /// Everybody is everywhere, and in all groups that are theirs.

@@ -28,7 +28,7 @@ pub fn run(size: Size) -> Vec<Row> {
         return vec![Row::without(work, "—", Goal::Shown, "there is no PostgreSQL")];
     };
     let alone = fired(&runtime);
-    let company = Company { people: size.of(10_000), systems: 8, groups: &[("team", 50)] };
+    let company = Company { people: size.of(20_000), systems: 8, groups: &[("team", 50)] };
     let lab = company.lab();
     let served = served(lab.router());
     let folder = folder();
