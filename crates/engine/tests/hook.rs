@@ -24,8 +24,12 @@ struct Sender {
 
 impl Sender {
     async fn of(world: &World) -> Self {
-        let chat = IntegrationName::new("chat").unwrap();
-        let made = world.engine.make_hook(&chat, Actor::Operator("ada".into())).await.unwrap();
+        Self::named(world, "chat").await
+    }
+
+    async fn named(world: &World, name: &str) -> Self {
+        let name = IntegrationName::new(name).unwrap();
+        let made = world.engine.make_hook(&name, Actor::Operator("ada".into())).await.unwrap();
         Self { secret: STANDARD.decode(made.text().strip_prefix("whsec_").unwrap()).unwrap() }
     }
 
@@ -86,6 +90,22 @@ async fn a_hint_has_the_system_looked_at_and_what_it_says_is_not_believed() {
 }
 
 #[tokio::test]
+async fn a_source_that_hints_is_read_and_what_it_says_counts() {
+    let mut world = scene(7).await;
+    let sender = Sender::named(&world, "hr").await;
+    world.lay(&["3,Cy,cy@x.test,Engineering,,active", "4,Di,di@x.test,Finance,,active"]);
+    let now = world.clock();
+    let read = sender.send(&world, "hr", "msg_1", now).await.unwrap();
+    assert_eq!(sender.send(&world, "hr", "msg_2", now).await, Ok(read));
+    world.pass(SignedDuration::from_secs(6));
+    world.quiet_for(SignedDuration::from_secs(30)).await;
+    assert_eq!((world.records("source-read").await, world.records("hinted").await), (1, 2));
+    let truth = world.truth();
+    assert!(truth["chat/cy@x.test"].contains("Engineering"), "{truth:?}");
+    assert!(truth["chat/di@x.test"].contains("active=true"), "{truth:?}");
+}
+
+#[tokio::test]
 async fn what_is_forged_stale_or_shut_out_does_nothing() {
     let world = scene(2).await;
     let sender = Sender::of(&world).await;
@@ -106,7 +126,12 @@ async fn what_is_forged_stale_or_shut_out_does_nothing() {
         assert_eq!(outcome, Err(expect), "{what}");
     }
     assert_eq!(world.records("hinted").await, 0);
+    // What is delivered is not read for a hint either.
     let hr = IntegrationName::new("hr").unwrap();
+    let delivered = |c: &mut bailiwick_engine::Configuration| {
+        c.integrations.iter_mut().find(|i| i.name == hr).unwrap().endpoint = "file:feeds/hr".into();
+    };
+    world.configure_with(delivered).await;
     let made = world.engine.make_hook(&hr, Actor::Operator("ada".into())).await;
     assert_eq!(made.err().map(|error| error.code()), Some("hint-reads-nothing"));
 }
