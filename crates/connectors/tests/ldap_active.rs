@@ -89,6 +89,25 @@ async fn a_disabled_account_is_turned_away_and_an_enabled_one_let_in() {
 }
 
 #[tokio::test]
+async fn who_is_disabled_has_left_only_where_that_is_said() {
+    for said in [false, true] {
+        let mut settings = settings();
+        let base = "OU=people,DC=acme,DC=test";
+        settings["people"] =
+            serde_json::json!({ "base": base, "key": "sAMAccountName", "disabled_left": said });
+        let active = Active::start(&settings).await;
+        active.samba.add_user(&format!("CN=Ann,{base}"), "ann", "Open-sesame-1").await;
+        let off = format!(
+            "dn: CN=Ann,{base}\nchangetype: modify\nreplace: userAccountControl\nuserAccountControl: 514\n"
+        );
+        active.samba.change(&off).await;
+        let ann = active.ldap().get(&active.reader(), Locator::Person("ann")).await.unwrap().unwrap();
+        let expect = if said { ObjectState::Blocked } else { ObjectState::Live };
+        assert_eq!(ann.state, expect, "{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_new_account_works_and_has_a_password_that_nobody_knows() {
     let (active, _) = domain().await;
     let (ldap, line) = (active.ldap(), active.line());
