@@ -26,7 +26,7 @@ use bailiwick_store::{
 };
 
 use crate::{
-    Catalogue, Engine, EngineError, Haste, Job, Result,
+    Catalogue, Comes, Engine, EngineError, Haste, Job, Result,
     finding::Wrong,
     intake::{Taking, known_by},
 };
@@ -220,7 +220,7 @@ impl Engine {
         }
         let catalogue = self.catalogue(&mut *tx).await?;
         // What was pushed lies nowhere: it is taken when it is said again.
-        let read_anew = !Self::is_pushed(&catalogue, &stored.value.source);
+        let read_anew = catalogue.source_comes(&stored.value.source)? != Comes::Pushed;
         if let Fate::Released { .. } = fate
             && read_anew
         {

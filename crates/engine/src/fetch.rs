@@ -57,7 +57,16 @@ impl Catalogue {
     /// How what a source says comes.
     pub(crate) fn source_comes(&self, source: &SourceName) -> Result<Comes> {
         let route = self.source(source)?;
-        Ok(self.comes(&route.integration.name).unwrap_or(Comes::Delivered))
+        let missing = || EngineError::NotFound { kind: "source", name: source.to_string() };
+        self.comes(&route.integration.name).ok_or_else(missing)
+    }
+
+    /// Whether a source is to be read that was agreed on `after` a reading, and was read `last`.
+    fn is_due(&self, source: &SourceName, after: Option<Timestamp>, last: Option<Timestamp>) -> bool {
+        let Ok(route) = self.source(source) else { return false };
+        let Role::Source { contract, .. } = &route.integration.role else { return false };
+        let scheduled = || contract.read_every_minutes.is_some() && after == last;
+        self.comes(&route.integration.name) == Some(Comes::Read) && (after.is_none() || scheduled())
     }
 }
 
@@ -107,7 +116,7 @@ impl Engine {
         let taking = Taking { may_be_old: true, before, ..Taking::of(digest) };
         let taken = self.take_delivery(&mut *tx, (source, &owner, &contract), &delivery, taking).await?;
         let now = self.now();
-        let fetched = Fetched { source: source.clone(), at: now, digest, batch: taken.batch.id };
+        let fetched = Fetched { source: source.clone(), at: now, batch: taken.batch.id };
         let record = self
             .record(RecordKind::SourceRead, "intake")
             .fact("batch", fetched.batch)
@@ -166,15 +175,5 @@ impl Engine {
             Err(error) => return Err(error),
         }
         Ok(tx.commit().await?)
-    }
-}
-
-impl Catalogue {
-    /// Whether a source is to be read that was agreed on `after` a reading, and was read `last`.
-    fn is_due(&self, source: &SourceName, after: Option<Timestamp>, last: Option<Timestamp>) -> bool {
-        let Ok(route) = self.source(source) else { return false };
-        let Role::Source { contract, .. } = &route.integration.role else { return false };
-        let scheduled = || contract.read_every_minutes.is_some() && after == last;
-        self.comes(&route.integration.name) == Some(Comes::Read) && (after.is_none() || scheduled())
     }
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use bailiwick_core::{
     digest::Digest,
     gate::HUB,
-    id::{IntegrationName, RecoveryId, SourceName, SystemName},
+    id::{RecoveryId, SourceName, SystemName},
     integration::{Integration, Role},
     record::{Actor, Logged, RecordKind},
     time::Timestamp,
@@ -24,7 +24,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Catalogue, Engine, EngineError, Result,
+    Catalogue, Comes, Engine, EngineError, Result,
     fetch::reading_of,
     finding::Wrong,
     operator::in_days,
@@ -233,11 +233,10 @@ fn reached(integration: &Integration) -> Option<&SystemName> {
     }
 }
 
-/// The sources that are read; one that pushes comes by itself.
+/// The sources that deliver or are read; one that pushes comes by itself.
 fn delivering(catalogue: &Catalogue) -> impl Iterator<Item = &SourceName> {
-    let pushed = |name: &IntegrationName| catalogue.capability(name).is_some_and(|able| able.pushed);
-    catalogue.integrations.iter().filter_map(move |(name, integration)| match &integration.role {
-        Role::Source { source, .. } if !pushed(name) => Some(source),
+    catalogue.integrations.iter().filter_map(|(name, integration)| match &integration.role {
+        Role::Source { source, .. } if catalogue.comes(name) != Some(Comes::Pushed) => Some(source),
         Role::Source { .. } | Role::Target { .. } | Role::Partner { .. } => None,
     })
 }

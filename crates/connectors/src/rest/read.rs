@@ -174,8 +174,7 @@ impl<'a> Reader<'a> {
         let api = self.people()?;
         let request = api.get.as_ref().ok_or_else(|| unsupported("people one by one"))?;
         let Some(body) = self.one(request, key).await? else { return Ok(None) };
-        let item = api.item.get(&body);
-        let item = item.ok_or_else(|| malformed(&format!("there is nothing at `{}`", api.item)))?;
+        let item = thing(&api.item, &body)?;
         match decode::among(&api.only, item) {
             true => exactly(decode::person(api, item), key).map(Some),
             false => Ok(None),
@@ -267,8 +266,7 @@ impl<'a> Reader<'a> {
             let own = || id.to_owned().into();
             return Ok(Some(Object { id: own(), name: own(), ..Object::default() }));
         }
-        let item =
-            api.item.get(&body).ok_or_else(|| malformed(&format!("there is nothing at `{}`", api.item)))?;
+        let item = thing(&api.item, &body)?;
         if !decode::among(&api.only, item) {
             return Ok(None);
         }
@@ -280,8 +278,7 @@ impl<'a> Reader<'a> {
         let mut group = match &api.get {
             Some(request) => {
                 let Some(body) = self.one(request, id).await? else { return Ok(None) };
-                let item = api.item.get(&body);
-                let item = item.ok_or_else(|| malformed(&format!("there is nothing at `{}`", api.item)))?;
+                let item = thing(&api.item, &body)?;
                 exactly(decode::group(api, item), id)?
             }
             None => {
@@ -378,6 +375,11 @@ struct Look<'l> {
     request: Option<&'l Request>,
     name: &'static str,
     value: &'l str,
+}
+
+/// What an answer about one thing has of it.
+fn thing<'b>(at: &Pointer, body: &'b Value) -> Result<&'b Value> {
+    at.get(body).ok_or_else(|| malformed(&format!("there is nothing at `{at}`")))
 }
 
 fn not_all() -> bailiwick_connector::ConnectorError {

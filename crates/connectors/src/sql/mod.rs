@@ -177,7 +177,7 @@ impl Connector for Sql {
         let place = Place { after: cursor, size };
         match listing {
             Listing::Accounts if self.capability.accounts => reader.accounts(place, visit).await,
-            Listing::Groups if self.capability.groups => reader.groups(place, visit).await,
+            Listing::Groups if self.capability.groups => reader.listed("list-groups", place, visit).await,
             Listing::Held { account, class: AccessClass::PrimaryAccount } if self.capability.accounts => {
                 reader.get(Locator::Account(account)).await?.into_iter().for_each(visit);
                 Ok(Page { next: None, complete: true })
@@ -188,7 +188,7 @@ impl Connector for Sql {
             Listing::Held { class, .. } => Err(unsupported(&format!("listing {class}"))),
             Listing::Accounts => Err(unsupported("accounts")),
             Listing::Groups => Err(unsupported("groups")),
-            Listing::People if self.capability.people => reader.people(place, visit).await,
+            Listing::People if self.capability.people => reader.listed("list-people", place, visit).await,
             Listing::People => Err(unsupported("people")),
         }
     }

@@ -65,18 +65,9 @@ impl Reader<'_> {
         Ok(page)
     }
 
-    /// Shows a page of groups.
-    pub(super) async fn groups(&self, place: Place<'_>, visit: Visit<'_>) -> Result<Page> {
-        let (seen, page) =
-            self.page(Statement::new(Operation::List, "list-groups"), "list-groups", place).await?;
-        seen.into_iter().map(|one| one.object).for_each(visit);
-        Ok(page)
-    }
-
-    /// Shows a page of people. No statement of theirs says that a password has expired.
-    pub(super) async fn people(&self, place: Place<'_>, visit: Visit<'_>) -> Result<Page> {
-        let (seen, page) =
-            self.page(Statement::new(Operation::List, "list-people"), "list-people", place).await?;
+    /// Shows a page of what a statement lists that is no account: nothing is judged by a password there.
+    pub(super) async fn listed(&self, name: &str, place: Place<'_>, visit: Visit<'_>) -> Result<Page> {
+        let (seen, page) = self.page(Statement::new(Operation::List, name), name, place).await?;
         seen.into_iter().map(|one| one.object).for_each(visit);
         Ok(page)
     }

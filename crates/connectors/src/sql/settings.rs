@@ -428,6 +428,27 @@ mod tests {
     }
 
     #[test]
+    fn a_source_has_people_and_needs_no_accounts() {
+        let statement = |operation: &str, text: &str| json!({"operations": [operation], "text": text});
+        let people = statement("list", "SELECT :after, :limit");
+        for (statements, why) in [
+            (json!({"list-people": people}), ""),
+            (json!({"list-people": people, "get-person": statement("get", "SELECT :id")}), ""),
+            (json!({"get-person": statement("get", "SELECT :id")}), "`statements.list-people`"),
+            (json!({"list-people": statement("list", "SELECT 1")}), "`:after`"),
+            (json!({"list-people": people, "list-groups": people}), "`statements.list`"),
+        ] {
+            let read = Settings::new(&json!({"dialect": "tables", "statements": statements}));
+            match read {
+                Ok(_) => assert_eq!(why, "", "{statements}"),
+                Err(error) => {
+                    assert!(!why.is_empty() && error.message.contains(why), "{statements}: {error}")
+                }
+            }
+        }
+    }
+
+    #[test]
     fn attributes_are_the_parameters_of_create_and_update() {
         let settings = Settings::new(&{
             let mut settings = with(json!({

@@ -5,20 +5,15 @@ use bailiwick_core::{
     contract::Breach,
     digest::Digest,
     guard::{Fate, Would},
-    id::{BatchId, SourceName},
+    id::BatchId,
     record::RecordKind,
 };
 use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, entities::Batch, select};
 
 use super::Pushing;
-use crate::{Catalogue, Engine, EngineError, Result};
+use crate::{Engine, EngineError, Result};
 
 impl Engine {
-    /// Whether people of a source are pushed.
-    pub(crate) fn is_pushed(catalogue: &Catalogue, source: &SourceName) -> bool {
-        catalogue.source(source).is_ok_and(|route| route.connector.capability().pushed)
-    }
-
     async fn of_digest(
         &self,
         tx: &mut dyn Tx,

@@ -26,7 +26,10 @@ use super::{
     operation::{Access, Resource, get, post},
     wait::{Queue, Wait, when_free},
 };
-use crate::problem::{Fault, Problem};
+use crate::{
+    problem::{Fault, Problem},
+    span,
+};
 
 /// What can be done with them.
 pub fn routes() -> Resource {
@@ -73,11 +76,7 @@ pub struct SourceView {
 impl SourceView {
     /// How it comes, in words.
     pub fn how(&self) -> String {
-        let every = |minutes: u32| match (minutes % (24 * 60), minutes % 60) {
-            (0, _) => format!("read every {} d", minutes / (24 * 60)),
-            (_, 0) => format!("read every {} h", minutes / 60),
-            _ => format!("read every {minutes} min"),
-        };
+        let every = |minutes| format!("read every {}", span::show(i64::from(minutes) * 60_000));
         match self.comes {
             Comes::Delivered => "delivered".to_owned(),
             Comes::Pushed => "pushed".to_owned(),
@@ -110,6 +109,21 @@ pub enum SourceState<'v> {
     Unreadable,
     /// Something came, and this became of it.
     Came(&'v Fate),
+}
+
+impl SourceState<'_> {
+    /// In words.
+    pub const fn words(&self) -> &'static str {
+        match self {
+            Self::Silent => "nothing came yet",
+            Self::Unreadable => "cannot be read",
+            Self::Came(Fate::Accepted) => "accepted",
+            Self::Came(Fate::Released { .. }) => "released by two people",
+            Self::Came(Fate::Held) => "held",
+            Self::Came(Fate::ReleaseAsked { .. }) => "held: one wants it released",
+            Self::Came(Fate::Corrected { .. }) => "corrected by a later one",
+        }
+    }
 }
 
 pub async fn list(State(hub): State<Hub>, _: Caller) -> Answer<Vec<SourceView>> {

@@ -65,20 +65,18 @@ pub async fn run(context: &Context<'_>, command: SourceCommand) -> Result<Exit> 
 }
 
 fn row(one: &SourceView) -> Vec<Cell> {
-    let (tone, state) = match one.state() {
-        SourceState::Silent => (Tone::Warn, "nothing came yet"),
-        SourceState::Unreadable => (Tone::Bad, "cannot be read"),
-        SourceState::Came(Fate::Accepted) => (Tone::Good, "accepted"),
-        SourceState::Came(Fate::Released { .. }) => (Tone::Good, "released by two people"),
-        SourceState::Came(Fate::Held) => (Tone::Bad, "held"),
-        SourceState::Came(Fate::ReleaseAsked { .. }) => (Tone::Warn, "held: one wants it released"),
-        SourceState::Came(Fate::Corrected { .. }) => (Tone::Plain, "corrected by a later one"),
+    let state = one.state();
+    let tone = match state {
+        SourceState::Silent | SourceState::Came(Fate::ReleaseAsked { .. }) => Tone::Warn,
+        SourceState::Unreadable | SourceState::Came(Fate::Held) => Tone::Bad,
+        SourceState::Came(Fate::Accepted | Fate::Released { .. }) => Tone::Good,
+        SourceState::Came(Fate::Corrected { .. }) => Tone::Plain,
     };
     vec![
         Tone::Plain.cell(&one.source),
         Tone::Plain.cell(one.how()),
         Tone::Plain.cell(one.last().map_or("never".into(), |last| format!("{last:.0}"))),
         Tone::Plain.cell(one.batch.as_ref().map_or(String::new(), |view| view.batch.rows.to_string())),
-        tone.cell(state),
+        tone.cell(state.words()),
     ]
 }

@@ -96,12 +96,7 @@ impl Source {
 
 impl From<SourceView> for Source {
     fn from(view: SourceView) -> Self {
-        let state = match view.state() {
-            SourceState::Silent => Badge::new(Tone::Warn, "nothing came yet"),
-            SourceState::Unreadable => Badge::new(Tone::Bad, "cannot be read"),
-            SourceState::Came(fate) => badge(fate),
-        };
-        Self { state, is_read: view.comes == Comes::Read, view }
+        Self { state: badge(view.state()), is_read: view.comes == Comes::Read, view }
     }
 }
 
@@ -117,7 +112,7 @@ async fn listed(
         let why = view.reasons.first().map_or(String::new(), |(_, message)| message.clone());
         vec![
             Cell::Titled(view.batch.source.to_string(), why, format!("/feeds/{}", view.batch.id)),
-            Cell::Badge(badge(&view.batch.fate)),
+            Cell::Badge(badge(SourceState::Came(&view.batch.fate))),
             Cell::Number(view.batch.rows as i64),
             Cell::Number(view.batch.events as i64),
             Cell::at(view.batch.at, frame.now),
@@ -153,14 +148,14 @@ async fn again(hub: &Hub, signed_in: &SignedIn, notice: Option<Notice>) -> Resul
     Ok(shown)
 }
 
-fn badge(fate: &Fate) -> Badge {
-    match fate {
-        Fate::Accepted => Badge::new(Tone::Good, "accepted"),
-        Fate::Released { .. } => Badge::new(Tone::Good, "released by two people"),
-        Fate::Held => Badge::new(Tone::Bad, "held"),
-        Fate::ReleaseAsked { .. } => Badge::new(Tone::Warn, "held: one wants it released"),
-        Fate::Corrected { .. } => Badge::new(Tone::Calm, "corrected by a later one"),
-    }
+fn badge(state: SourceState<'_>) -> Badge {
+    let tone = match state {
+        SourceState::Silent | SourceState::Came(Fate::ReleaseAsked { .. }) => Tone::Warn,
+        SourceState::Unreadable | SourceState::Came(Fate::Held) => Tone::Bad,
+        SourceState::Came(Fate::Accepted | Fate::Released { .. }) => Tone::Good,
+        SourceState::Came(Fate::Corrected { .. }) => Tone::Calm,
+    };
+    Badge::new(tone, state.words())
 }
 
 #[derive(Template)]
@@ -202,7 +197,7 @@ async fn shown(
     };
     Ok(Shown {
         frame: Frame::of(hub, signed_in, Place::Feeds).await?.say(notice),
-        state: badge(&view.batch.fate),
+        state: badge(SourceState::Came(&view.batch.fate)),
         releasable: held && view.batch.would.is_some(),
         asked: matches!(view.batch.fate, Fate::ReleaseAsked { .. }),
         more: all.saturating_sub(would.people.len() as u64),

@@ -1,7 +1,6 @@
 //! What a source said when it was read last.
 
 use bailiwick_core::{
-    digest::Digest,
     id::{BatchId, SourceName},
     time::Timestamp,
 };
@@ -17,9 +16,7 @@ pub struct Fetched {
     pub source: SourceName,
     /// When it was read.
     pub at: Timestamp,
-    /// Digest of all that it said, in whatever order.
-    pub digest: Digest,
-    /// The delivery that this is: the one before it, where it said the same again and the same came of it.
+    /// The delivery that this is, which has the digest of all that was said: the one before it, where it said the same again and the same came of it.
     pub batch: BatchId,
 }
 

@@ -178,7 +178,7 @@ fn a_source_is_read_from_its_page_and_what_it_breaks_is_said() {
     let (browser, hub) = (Browser::start(), world.url());
     sign_in(&world, &browser);
     browser.open(&format!("{hub}/feeds"));
-    browser.see("read every 1 h");
+    browser.see("read every 1h");
     database.run("UPDATE staff SET active = 0 WHERE id = '2'");
     browser.press("Read it now");
     browser.see("Read, just now.");
