@@ -77,6 +77,9 @@ pub struct Capability {
     pub writes: BTreeSet<AccountWrite>,
     /// The ways it knows to make an account unusable, best first; `Op::Disable { way }` picks one.
     pub disable_ways: Vec<&'static str>,
+    /// The places of those of them that are known to have no effect on this system, so that a place means the same
+    /// whatever is known. Where one is asked for, the next that has an effect is taken.
+    pub idle_ways: BTreeSet<u8>,
     /// The forms in which it can write a change of an account, the usual one first; empty where there is one.
     /// A probe learns which of them the system honours, and tells it: [`Connector::adopt`](crate::Connector::adopt).
     pub forms: Vec<Form>,
@@ -95,11 +98,15 @@ pub struct Capability {
     pub read_lag_ms: u64,
     /// The largest page that the system gives.
     pub max_page: u32,
-    /// What was learned of the system that somebody should know, in words.
-    pub remarks: Vec<String>,
 }
 
 impl Capability {
+    /// The way of disabling at a place or, if that one is idle, the next; none where there are no more.
+    pub fn way_from(&self, place: u8) -> Option<u8> {
+        let all = u8::try_from(self.disable_ways.len()).unwrap_or(u8::MAX);
+        (place..all).find(|way| !self.idle_ways.contains(way))
+    }
+
     /// Whether it can take an account from its beginning to its end.
     pub fn manages_accounts(&self) -> bool {
         AccountWrite::ALL.iter().all(|write| self.writes.contains(write))

@@ -153,6 +153,12 @@ pub trait Connector: Send + Sync {
     /// Reaches the system and tries the credential. Changes nothing.
     async fn check(&self, line: &Line) -> Result<()>;
 
+    /// What somebody should know of the system besides: what is configured and has no effect there, what was left behind.
+    /// A sentence each, that says what to do. Changes nothing.
+    async fn remarks(&self, _line: &Line) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     /// Shows one page of a listing. Over all pages each object is shown exactly once, for any page
     /// size. `size` is a wish; the system may give less. Says when it could not show everything.
     async fn list(

@@ -95,6 +95,17 @@ impl Connector for Patient {
         Ok(())
     }
 
+    async fn remarks(&self, line: &Line) -> Result<Vec<String>> {
+        let mut tries = 1;
+        loop {
+            match self.inner.remarks(line).await {
+                Ok(remarks) => return Ok(remarks),
+                Err(error) => self.bear(error, tries).await?,
+            }
+            tries += 1;
+        }
+    }
+
     async fn list(
         &self,
         line: &Line,

@@ -58,6 +58,7 @@ async fn wrong_keys_are_found_and_a_key_that_still_works_too() {
     let iam = Iam::new(Fake::default());
     aws_scenarios::what_is_wrong_is_said(&iam).await;
     aws_scenarios::a_canary_tells_which_way_locks(&iam, true).await;
+    aws_scenarios::temporary_credentials_are_ended(&iam).await;
 }
 
 #[tokio::test]

@@ -66,7 +66,7 @@ async fn a_disabled_account_is_turned_away_and_an_enabled_one_let_in() {
     let (active, id) = domain().await;
     let (ldap, line) = (active.ldap(), active.line());
     assert_eq!(ldap.capability().disable_ways, ["userAccountControl"]);
-    assert!(ldap.capability().remarks.is_empty() && !ldap.capability().conditional);
+    assert!(!ldap.capability().conditional);
     let secret = Secret::new("Another-sesame-2");
     let issued = ldap.issue(&line, &id, AccessClass::PrimaryAccount, secret).await.unwrap();
     for (op, state, entry) in [
@@ -202,6 +202,8 @@ async fn protected_groups_are_roles_and_a_mark_that_they_left_behind_is_one_too(
     let roles = AccessClass::Roles;
     active.ldap().check(&active.line()).await.unwrap();
     assert!(active.ldap().capability().observes.contains(&roles));
+    let remarks = async || active.ldap().remarks(&active.line()).await.unwrap();
+    assert_eq!(remarks().await, [""; 0]);
     assert_eq!(held(&active, &id, roles).await, names(&[]));
     active
         .samba
@@ -214,11 +216,15 @@ async fn protected_groups_are_roles_and_a_mark_that_they_left_behind_is_one_too(
     );
     active.samba.change(&protect).await;
     assert!(held(&active, &id, roles).await.contains("Domain Admins"));
+    assert_eq!(remarks().await, [""; 0]);
     let release = format!(
         "dn: CN=Domain Admins,{USERS}\nchangetype: modify\ndelete: member\nmember: CN=ops,OU=groups,DC=acme,DC=test\n"
     );
     active.samba.change(&release).await;
     assert_eq!(held(&active, &id, roles).await, names(&["adminCount=1 without a protected group"]));
+    // Also of somebody who has not left.
+    let said = remarks().await;
+    assert!(said.len() == 1 && said[0].starts_with("`ann` still bear `adminCount=1`"), "{said:?}");
     // Where not every group is within reach, nobody's protection is judged.
     let narrow = bailiwick_connectors::ldap::Ldap::new(&settings()).unwrap();
     narrow.check(&active.line()).await.unwrap();

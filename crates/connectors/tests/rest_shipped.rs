@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use bailiwick_connector::{
     Connector, ErrorKind, Listing, Locator, Object, Outcome,
     broker::{Transport, TransportError},
-    seal::{Credential, Secret},
+    seal::{Credential, CredentialScheme, Secret},
 };
 use bailiwick_connectors::rest::Rest;
 use bailiwick_core::{access::AccessClass, integration::Purpose, plan::Op};
@@ -25,8 +25,11 @@ use serde_json::{Value, json};
 /// A request as one line, and its answer: status, `Link` header, body.
 type Exchange = (&'static str, u16, &'static str, Value);
 
-/// Plays exchanges back.
-struct Script(Mutex<VecDeque<Exchange>>);
+/// Plays exchanges back, to whoever shows this credential.
+struct Script {
+    left: Mutex<VecDeque<Exchange>>,
+    authorization: &'static str,
+}
 
 #[async_trait]
 impl Transport for Script {
@@ -35,7 +38,8 @@ impl Transport for Script {
         let body = String::from_utf8_lossy(request.body());
         let shown = format!("{} {target} {body}", request.method());
         let (expect, status, link, answer) =
-            self.0.lock().unwrap().pop_front().unwrap_or_else(|| panic!("{shown}"));
+            self.left.lock().unwrap().pop_front().unwrap_or_else(|| panic!("{shown}"));
+        assert_eq!(request.headers()["authorization"], self.authorization, "{shown}");
         assert_eq!(shown.trim_end(), expect);
         let mut response = http::Response::builder().status(status);
         if !link.is_empty() {
@@ -60,9 +64,16 @@ async fn ask(
     ask: &Ask,
     script: Vec<Exchange>,
 ) -> Result<String, ErrorKind> {
-    let script = Arc::new(Script(Mutex::new(script.into())));
     let rest = Rest::new(settings).unwrap();
-    let credential = Credential::bearer(Secret::new("t"));
+    // As the description says that it is shown.
+    let (credential, authorization) = match settings["description"].as_str() {
+        Some("grafana") => {
+            let scheme = CredentialScheme::Basic { user: "hub".into() };
+            (Credential { scheme, secret: Secret::new("s\u{e9}:cret") }, "Basic aHViOnPDqTpjcmV0")
+        }
+        _ => (Credential::bearer(Secret::new("t")), "Bearer t"),
+    };
+    let script = Arc::new(Script { left: Mutex::new(script.into()), authorization });
     let line = rest_line::line(script.clone(), endpoint, &rest, json!({}), &credential, Purpose::Write);
     let shown = |object: &Object<'_>| {
         let links =
@@ -96,7 +107,9 @@ async fn ask(
             }
         }
     };
-    assert!(script.0.lock().unwrap().is_empty(), "calls that were not made: {:?}", script.0.lock().unwrap());
+    let left = script.left.lock().unwrap();
+    assert!(left.is_empty(), "calls that were not made: {left:?}");
+    drop(left);
     Ok(said)
 }
 

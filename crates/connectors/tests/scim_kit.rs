@@ -73,6 +73,13 @@ async fn the_contract_holds() {
     ] {
         page::kept(&testkit::run(&Simulated::new(paging, behaviours, settings)).await);
     }
+    // Where users are the people of a source.
+    for (paging, behaviours, key) in
+        [(Paging::Index, &[][..], "externalId"), (Paging::Cursor, &[Behaviour::StaleRead], "employee_number")]
+    {
+        let settings = json!({ "base": "/scim/v2", "people": { "key": key } });
+        page::kept(&testkit::run(&Simulated::new(paging, behaviours, &settings)).await);
+    }
     let mut patch = usual.clone();
     patch["update"] = "patch".into();
     let limited = Simulated::new(Paging::Index, &[Behaviour::LimitedPatch], &patch).adopting(&[OLD]);

@@ -17,18 +17,23 @@ use bailiwick_connector::{
 };
 use bailiwick_connectors::scim::Scim;
 use bailiwick_core::plan::Op;
+use line::{ENTERPRISE, USER};
 use serde_json::json;
 use server::{Paging, Server};
 
 #[tokio::test]
 async fn the_contract_holds() {
     let (usual, put) = (json!({"base": "/v2"}), json!({"base": "/v2", "update": "put"}));
+    let people = |key: &str| json!({"base": "/v2", "people": {"key": key}});
+    let (by_external_id, by_number) = (people("externalId"), people("employee_number"));
     for (paging, without, settings) in [
         (Paging::Index, &[][..], &usual),
         (Paging::Cursor, &[], &usual),
         (Paging::Index, &[], &put),
         (Paging::Index, &["filter", "etag"], &usual),
         (Paging::Cursor, &["patch"], &usual),
+        (Paging::Index, &[], &by_external_id),
+        (Paging::Cursor, &["filter"], &by_number),
     ] {
         page::kept(&testkit::run(&Server::start(paging, without, settings).await).await);
     }
@@ -106,6 +111,48 @@ async fn an_account_lives_from_joiner_to_leaver() {
             assert_eq!(scim.get(&line, Locator::Account(&id)).await.unwrap(), None);
         }
     }
+}
+
+#[tokio::test]
+async fn users_are_the_people_of_a_source() {
+    let settings = json!({
+        "base": "/v2", "people": {},
+        "attributes": {"display_name": "name.formatted", "phone": "phoneNumbers[type eq \"work\"].value"},
+    });
+    let server = Server::start(Paging::Index, &[], &settings).await;
+    let boss = server.make("Users", json!({"schemas": [USER], "userName": "boss"})).await;
+    let user = json!({
+        "schemas": [USER, ENTERPRISE], "userName": "ann", "externalId": "e/1", "displayName": "ann s", "title": "Chef",
+        "name": {"formatted": "Ann Smith", "givenName": "Ann"}, "active": false,
+        "emails": [{"value": "ann@home.test", "type": "home"}, {"value": "ann@x.test", "type": "work"}],
+        "phoneNumbers": [{"value": "+1-201-555-0123", "type": "work"}],
+        ENTERPRISE: {"department": "Kitchen", "employeeNumber": "7", "manager": {"value": boss}},
+    });
+    let id = server.make("Users", user).await;
+    let (scim, line) = (Scim::new(&settings).unwrap(), server.line());
+    let ann = scim.get(&line, Locator::Person(&id)).await.unwrap().unwrap();
+    assert_eq!((ann.id.as_ref(), ann.name.as_ref(), ann.state), (&id[..], "Ann Smith", ObjectState::Blocked));
+    for (name, value) in [
+        ("department", "Kitchen"),
+        ("display_name", "Ann Smith"),
+        ("email", "ann@x.test"),
+        ("employee_number", "7"),
+        ("given_name", "Ann"),
+        ("job_title", "Chef"),
+        ("manager", &boss),
+        ("title", "Chef"),
+        ("user_name", "ann"),
+    ] {
+        assert_eq!(ann.attribute(name), Some(&ObjectValue::Text(value.into())), "{name}");
+    }
+    let Some(ObjectValue::Text(phone)) = ann.attribute("phone") else { panic!("{ann:?}") };
+    assert!(phone.contains("201-555-0123"), "{phone}");
+    // Of a source nothing is read but people, and nothing is written.
+    let mut visit = |object: Object<'_>| panic!("{object:?}");
+    let error = scim.list(&line, Listing::Accounts, None, 9, &mut visit).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unsupported);
+    let error = scim.apply(&line, Some(&id), &Op::Enable, None, "k").await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unsupported);
 }
 
 #[tokio::test]

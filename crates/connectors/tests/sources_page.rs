@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use bailiwick_connector::Connector;
-use bailiwick_connectors::{ldap::Ldap, rest::Description, sql::Sql};
+use bailiwick_connectors::{ldap::Ldap, rest::Description, scim::Scim, sql::Sql};
 use bailiwick_core::scope::ScopeRule;
 use serde_json::Value;
 
@@ -28,7 +28,8 @@ fn shown(path: &[&str]) -> Value {
 fn what_is_shown_is_taken() {
     let directory = Ldap::new(&shown(&["integration", "people", "settings"])).unwrap();
     let database = Sql::new(&shown(&["integration", "hr", "settings"])).unwrap();
-    assert!(directory.capability().people && database.capability().people);
+    let provider = Scim::new(&shown(&["integration", "idp", "settings"])).unwrap();
+    assert!(directory.capability().people && database.capability().people && provider.capability().people);
     assert!(!database.capability().accounts);
     for integration in ["people", "hr"] {
         for rule in shown(&["integration", integration, "scope"]).as_array().unwrap() {

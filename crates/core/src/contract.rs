@@ -83,6 +83,10 @@ pub struct SourceContract {
     /// asks for that; one that delivers is not read at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_every_minutes: Option<u32>,
+    /// Its owner is told when it has said nothing new for longer than so many hours: what answers and does not change may
+    /// have stopped being kept up to date.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_quiet_hours: Option<u32>,
     /// How long a missing record keeps its access before a person must have decided, in days.
     #[serde(default = "fourteen")]
     pub grace_days: u16,

@@ -177,6 +177,11 @@ impl Engine {
 }
 
 impl Bench<'_> {
+    /// Whether this is the attribute that people sign in with.
+    pub(crate) fn is_name(&self, attribute: &str) -> bool {
+        self.connector.sign_in() == Some(attribute)
+    }
+
     /// Waits until a reader sees what was changed.
     pub async fn settle(&self) -> Result<()> {
         let lag = self.connector.capability().read_lag_ms;

@@ -35,6 +35,8 @@ use crate::{
 const PAGE: u32 = 1_000;
 /// The finding that nothing came when something should have.
 const OVERDUE: &str = "feed-overdue";
+/// The finding that a source says nothing new for longer than it usually does.
+const QUIET: &str = "feed-quiet";
 
 impl Engine {
     /// That a delivery is an old one: its bytes were accepted longer ago than its source delivers anew.
@@ -152,7 +154,6 @@ impl Engine {
             let corrected = Batch { fate: Fate::Corrected { by: batch.id }, ..value };
             updates.push(Update::new(record).replace(&corrected, revision, self.entropy()));
         }
-        updates.extend(self.close_finding(tx, OVERDUE, source.as_str()).await?);
         tx.write(self.tenant(), updates, self.entropy()).await?;
         let Some(due) = due_after(batch.at, contract) else { return Ok(()) };
         let job = Job::Overdue { source: source.clone(), batch: batch.id };
@@ -193,9 +194,54 @@ impl Engine {
             };
             let opened = self.open_finding(&mut *tx, wrong).await?.into_iter().collect();
             tx.write(self.tenant(), opened, self.entropy()).await?;
+            if let Role::Source { contract, .. } = &route.integration.role
+                && let Some(again) = due_after(self.now(), contract)
+            {
+                // A source that is read may come back with what it said before, and go away once more.
+                tx.postpone(self.tenant(), item, again.as_millisecond(), false).await?;
+                return Ok(tx.commit().await?);
+            }
         }
         tx.finish(self.tenant(), item).await?;
         Ok(tx.commit().await?)
+    }
+
+    /// What follows from a source having been heard, whether or not it said anything new: it is not overdue, and its owner
+    /// is told where it has been quiet for too long.
+    pub(crate) async fn heard_from(
+        &self,
+        tx: &mut dyn Tx,
+        (source, owner, contract): (&SourceName, &str, &SourceContract),
+        says_something: bool,
+    ) -> Result<()> {
+        let mut updates: Vec<Update> =
+            self.close_finding(tx, OVERDUE, source.as_str()).await?.into_iter().collect();
+        let quiet = match contract.max_quiet_hours.filter(|_| !says_something) {
+            Some(hours) => {
+                self.quiet_since(tx, source).await?.filter(|since| *since < ago(self.now(), hours))
+            }
+            None => None,
+        };
+        updates.extend(match quiet {
+            Some(since) => {
+                let message = format!(
+                    "`{source}` has said nothing new since {since:.0}, which is longer than `max_quiet_hours` of its contract: \
+                     see that what it shows is still kept up to date; who left since then may still have their access"
+                );
+                let (subject, owner) = (source.to_string(), owner.to_owned());
+                let wrong = Wrong { code: QUIET, subject, identity: None, system: None, message, owner };
+                self.open_finding(tx, wrong).await?
+            }
+            None => self.close_finding(tx, QUIET, source.as_str()).await?,
+        });
+        Ok(tx.write(self.tenant(), updates, self.entropy()).await?)
+    }
+
+    /// Since when a source has said nothing new; since it was heard first, where it never has.
+    async fn quiet_since(&self, tx: &mut dyn Tx, source: &SourceName) -> Result<Option<Timestamp>> {
+        let accepted = self.accepted_of(tx, source).await?;
+        let new = accepted.iter().rev().find(|batch| batch.events > 0);
+        Ok(new.or(accepted.first()).map(|batch| batch.at))
     }
 
     /// Somebody wants a held delivery released: the first one asks, and it is done when a second person says so too.

@@ -201,8 +201,11 @@ impl Engine {
             self.write_batch(tx, &batch).await?;
         }
         self.tell_whether_held(tx, &batch, owner).await?;
-        if !held && !said_again {
-            self.accepted_delivery(tx, &batch, contract).await?;
+        if !held {
+            self.heard_from(tx, (source, owner, contract), count > 0).await?;
+            if !said_again {
+                self.accepted_delivery(tx, &batch, contract).await?;
+            }
         }
         self.hear_of_fired(tx, (source, owner), &fired, &before, owed).await?;
         let said = Delivered { source, owner, contract, records: &records };

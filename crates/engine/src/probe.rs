@@ -209,6 +209,9 @@ impl Engine {
     }
 }
 
+/// Why a way of disabling is not tried: the connector knows that it has no effect there.
+const IDLE: &str = "way-without-effect";
+
 /// Identifies what a profile was learned with.
 pub(crate) fn basis(integration: &Integration) -> Digest {
     Digest::of_value(&(&integration.connector, &integration.endpoint, &integration.settings))
@@ -339,7 +342,7 @@ impl Bench<'_> {
         place: usize,
     ) -> Result<BTreeMap<String, bool>> {
         let mut sent = BTreeMap::new();
-        for (attribute, value) in attributes.iter().filter(|(attribute, _)| *attribute != "userName") {
+        for (attribute, value) in attributes.iter().filter(|(attribute, _)| !self.is_name(attribute)) {
             let AccountValue::Text(text) = value else { continue };
             let changed: AccountAttributes =
                 [(attribute.clone(), AccountValue::Text(format!("{}{text}", "x".repeat(place + 1))))].into();
@@ -370,6 +373,11 @@ impl Bench<'_> {
         let titles = self.connector.capability().disable_ways.clone();
         for (place, title) in titles.iter().enumerate() {
             let way = u8::try_from(place).unwrap_or(u8::MAX);
+            if self.connector.capability().idle_ways.contains(&way) {
+                let effect = WayEffect::Refused { code: IDLE.to_owned() };
+                ways.push(Way { name: (*title).to_owned(), effect, turned_away: BTreeSet::new() });
+                continue;
+            }
             let mut turned_away = BTreeSet::new();
             let disable = Op::Disable { way };
             let effect = match self.change(Some(account), &disable, &format!("{name}.way{way}")).await {

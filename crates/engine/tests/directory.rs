@@ -32,8 +32,8 @@ fn dn(name: &str) -> Dn {
 }
 
 /// A directory with people, every fourth of them an engineer.
-fn directory(session_log: bool) -> Slapd {
-    let slapd = Slapd::start(Setup { policy: Policy::Strict, session_log, ..Setup::default() });
+fn directory(policy: Policy, session_log: bool) -> Slapd {
+    let slapd = Slapd::start(Setup { policy, session_log, ..Setup::default() });
     let names: Vec<String> = (0..PEOPLE).map(|n| format!("u{n}")).collect();
     let engineers: Vec<Dn> = names.iter().step_by(4).map(|name| dn(name)).collect();
     let people = names.iter().map(|name| account(name).with("title", b"Clerk"));
@@ -106,7 +106,7 @@ async fn engineers(world: &World) -> usize {
 #[tokio::test]
 async fn what_changed_in_a_directory_is_found_by_its_news() {
     for (seed, session_log) in [(500, true), (501, false)] {
-        let slapd = directory(session_log);
+        let slapd = directory(Policy::Strict, session_log);
         let world = hub(seed, &slapd).await;
         let (first, _) = compare(&world, false).await;
         assert_eq!((first.how, first.unmanaged, first.groups), (How::Listed, PEOPLE as u64, 1), "{first:?}");
@@ -148,4 +148,23 @@ async fn what_changed_in_a_directory_is_found_by_its_news() {
         let expect = Reconciled { accounts: count, unchanged: count, groups: 1, ..Reconciled::default() };
         assert_eq!(whole, expect, "session log {session_log}: a full listing finds nothing more");
     }
+}
+
+#[tokio::test]
+async fn a_lock_that_locks_nobody_is_told_to_the_owner_until_it_is_mended() {
+    let slapd = directory(Policy::Lax, true);
+    let mut world = hub(502, &slapd).await;
+    let dir = SystemName::new("dir").unwrap();
+    world.quiet().await;
+    let told = world.findings("system-remark").await;
+    assert!(told.len() == 1 && told[0].contains("the default policy has no `pwdLockout: TRUE`"), "{told:?}");
+    let checked = world.engine.check_system(&dir).await.unwrap();
+    let compared = compare(&world, true).await.0.remarks;
+    assert!(checked.len() == 1 && checked == compared, "{checked:?} {compared:?}");
+    let policy = "dn: cn=default,ou=policies,dc=acme,dc=example\nchangetype: modify\nreplace: pwdLockout\npwdLockout: TRUE\n";
+    slapd.tool("ldapmodify", &[], policy).unwrap();
+    world.pass(SignedDuration::from_millis(System::usual_reconcile_every()));
+    world.quiet().await;
+    assert_eq!(world.findings("system-remark").await, [""; 0]);
+    assert_eq!(world.engine.check_system(&dir).await.unwrap(), [""; 0]);
 }

@@ -39,6 +39,8 @@ async fn lived(seed: u64) -> (World, bailiwick_engine::Sequencer, std::path::Pat
         .await
         .unwrap();
     world.quiet().await;
+    let by = Actor::Operator("ada".into());
+    world.engine.probe(&"chat".parse().unwrap(), by, &world::Passing(world.hands.clone())).await.unwrap();
     let sequencer = world.sequencer();
     sequencer.publish(world.engine.now()).await.unwrap();
     (world, sequencer, file, folder)
@@ -119,6 +121,13 @@ async fn each_tampering_is_found_and_named() {
     assert!(verdict.message.contains("cells") && verdict.entry.is_some(), "{verdict:?}");
     check(4, &["DELETE FROM approvals WHERE id = (SELECT min(id) FROM approvals)"], "row-missing").await;
     check(5, &["INSERT INTO approvals SELECT tenant, 'apr_00000000000000000000000000', revision, salt, body, 'other' FROM approvals LIMIT 1"], "row-unexplained").await;
+    let profile = check(
+        7,
+        &["UPDATE profiles SET body = CAST(replace(CAST(body AS TEXT), 'blocks', 'nothing') AS BLOB)"],
+        "row-changed",
+    )
+    .await;
+    assert!(profile.message.contains("profiles"), "{profile:?}");
     // What a row is found by: an account that is nobody's is not taken from a leaver.
     for hidden in [
         &["UPDATE accounts SET identity = NULL WHERE identity IS NOT NULL"][..],

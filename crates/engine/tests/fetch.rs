@@ -195,6 +195,43 @@ async fn a_source_that_is_away_is_told_of_and_read_again() {
     let before = world.records("source-read").await;
     next(&mut world).await;
     assert_eq!(world.records("source-read").await, before + 1, "the schedule goes on");
+    // It goes away again and comes back with what it said before, and that more than once.
+    let file = world.folder.path().join("current.csv");
+    let same = std::fs::read(&file).unwrap();
+    for _ in 0..2 {
+        std::fs::remove_file(&file).unwrap();
+        world.pass(SignedDuration::from_mins(i64::from(EVERY)));
+        world.quiet_for(SignedDuration::from_hours(5)).await;
+        assert_eq!(world.findings("feed-overdue").await.len(), 1);
+        std::fs::write(&file, &same).unwrap();
+        world.quiet_for(SignedDuration::from_mins(20)).await;
+        assert!(world.findings("feed-overdue").await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_answers_and_never_changes_is_told_of() {
+    let mut world = scene(9).await;
+    let quiet = |c: &mut Configuration| {
+        hourly(c);
+        let hr = c.integrations.iter_mut().find(|i| i.name.as_str() == "hr").unwrap();
+        let Role::Source { contract, .. } = &mut hr.role else { panic!("hr is a source") };
+        contract.max_quiet_hours = Some(72);
+    };
+    world.configure_with(quiet).await;
+    for _ in 0..46 {
+        next(&mut world).await;
+    }
+    assert_eq!(world.findings("feed-quiet").await, [""; 0], "69 hours are not too long");
+    for _ in 0..4 {
+        next(&mut world).await;
+    }
+    let told = world.findings("feed-quiet").await;
+    assert!(told.len() == 1 && told[0].contains("`hr` has said nothing new since"), "{told:?}");
+    assert_eq!(batches(&world).await.len(), 1, "it is asked and says the same");
+    world.lay(&with(&[(3, "4,Dan,dan@x.test,Engineering,,active")]));
+    next(&mut world).await;
+    assert_eq!(world.findings("feed-quiet").await, [""; 0]);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use bailiwick_connector::{Action, ConnectorError, ErrorKind, Result};
 use bailiwick_core::{
     account::{AccountAttributes, AccountValue},
     scope::Operation,
+    time::{SignedDuration, Timestamp},
 };
 use serde_json::{Value, json};
 
@@ -23,6 +24,13 @@ pub(super) const CREDENTIALS_OFF: &str = "credentials-off";
 pub(super) const DENY: &str = "BailiwickDenyAll";
 /// The inline policy that lets a canary do the one thing that its key is tried with.
 pub(super) const CANARY: &str = "BailiwickCanary";
+
+/// The inline policy by which what was handed out to a user for a time is worth nothing any more.
+pub(super) const ENDED: &str = "BailiwickEndedSessions";
+/// What the hub gives users by itself; none of it is access.
+pub(super) const OWN: [&str; 3] = [CANARY, DENY, ENDED];
+/// How far the clock of AWS may be ahead, seconds.
+const AHEAD: i64 = 60;
 
 /// An action of IAM.
 pub(super) const fn iam(operation: Operation, name: &'static str) -> Action {
@@ -97,6 +105,15 @@ pub(super) fn sayable(action: &Action) -> Result<()> {
 pub(super) fn deny_all() -> Value {
     json!({"Version": "2012-10-17", "Statement": [
         {"Sid": "BailiwickDisabled", "Effect": "Deny", "Action": "*", "Resource": "*"},
+    ]})
+}
+
+/// The document of [`ENDED`]: temporary credentials say when they were issued, and keys of a user do not.
+pub(super) fn ended_before(now: Timestamp) -> Value {
+    let at = now.saturating_add(SignedDuration::from_secs(AHEAD)).unwrap_or(now);
+    let issued = json!({"DateLessThan": {"aws:TokenIssueTime": format!("{at:.0}")}});
+    json!({"Version": "2012-10-17", "Statement": [
+        {"Sid": "BailiwickEndedSessions", "Effect": "Deny", "Action": "*", "Resource": "*", "Condition": issued},
     ]})
 }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{
     decode::{User, document, malformed},
-    encode::{CANARY, DENY, iam, on},
+    encode::{OWN, iam, on},
     exchange::Exchange,
     settings::Settings,
     trust,
@@ -229,7 +229,7 @@ async fn rows(exchange: Exchange<'_>, user: &User, row: &Row, holding: &mut Hold
                     "" => (format!("{INLINE}{}", member.value()), member.value()),
                     id => (member.need(id)?.to_owned(), member.need(row.name)?),
                 };
-                if row.kind == Kind::InlinePolicy && [DENY, CANARY].contains(&name) {
+                if row.kind == Kind::InlinePolicy && OWN.contains(&name) {
                     continue;
                 }
                 let live = row.off.is_none() || !["Inactive", "Expired"].contains(&member.need("Status")?);

@@ -6,7 +6,10 @@
 //! off, are still off, and a tag says that this was meant: a user without any credential is not disabled.
 //! That a disabled user is kept out is learned by trying a canary's key, never from a success.
 //!
-//! Absent on purpose: sessions, which IAM does not show; nested groups, which it does not have; IAM Identity
+//! Temporary credentials are not shown by IAM, so they are ended and never seen: by a policy that denies everything to what
+//! was issued before. Those of a role that somebody assumed belong to the role; who may assume it is seen.
+//!
+//! Absent on purpose: nested groups, which it does not have; IAM Identity
 //! Center, which is another API; conditional writes, which it does not know.
 
 mod decode;
@@ -106,7 +109,7 @@ fn capability(settings: &Settings) -> Capability {
         accounts: true,
         groups: true,
         observes: held.iter().copied().chain([AccessClass::PrimaryAccount]).collect(),
-        removes: held,
+        removes: held.into_iter().chain([AccessClass::Sessions]).collect(),
         grants: [AccessClass::DirectGroups, AccessClass::Roles].into(),
         tries: [AccessClass::CloudKeys].into(),
         by_person: None,

@@ -18,7 +18,10 @@ use bailiwick_core::{
 
 use super::{
     decode::{User, malformed},
-    encode::{CANARY, CREDENTIALS_OFF, DENY, DISABLED_TAG, NAME, Wanted, deny_all, may_be_tried, on, tagged},
+    encode::{
+        CANARY, CREDENTIALS_OFF, DENY, DISABLED_TAG, ENDED, NAME, OWN, Wanted, deny_all, ended_before,
+        may_be_tried, on, tagged,
+    },
     exchange::Answered,
     held::{Held, Kind, holding},
     read::Reader,
@@ -56,6 +59,9 @@ impl<'a> Change<'a> {
             }
             (Op::Revoke { class, external_id }, Some(account)) => {
                 self.revoke(account, *class, Some(external_id)).await
+            }
+            (Op::RevokeAll { class: AccessClass::Sessions }, Some(account)) => {
+                self.end_sessions(account).await
             }
             (Op::RevokeAll { class }, Some(account)) => self.revoke(account, *class, None).await,
         };
@@ -166,6 +172,16 @@ impl<'a> Change<'a> {
         Ok(None)
     }
 
+    /// Makes worthless what was handed out to the user for a time. IAM does not show such credentials, so nobody can say
+    /// that there were none: it is done each time.
+    async fn end_sessions(&mut self, account: &str) -> Result<Option<String>> {
+        let Some(user) = self.reader.user(account).await? else { return Ok(None) };
+        let put = on(Operation::Revoke, "PutUserPolicy", &user.name).with("PolicyName", ENDED);
+        let document = ended_before(self.reader.exchange.line.now()).to_string();
+        self.send(put.with("PolicyDocument", document)).await?;
+        Ok(None)
+    }
+
     /// Takes what lets somebody in, then says so on the user: a mark without the deed would be believed.
     async fn switch_off(&mut self, account: &str) -> Result<Option<String>> {
         let user = self.user(account).await?;
@@ -211,7 +227,7 @@ impl<'a> Change<'a> {
             self.take(key.removal(&user)).await?;
         }
         // Last, when there is nothing left that the policies keep from being used.
-        for policy in [CANARY, DENY] {
+        for policy in OWN {
             if self.has(&user, policy).await? {
                 let delete = on(Operation::Delete, "DeleteUserPolicy", &user.name);
                 self.take(delete.with("PolicyName", policy)).await?;

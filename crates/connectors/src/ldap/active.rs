@@ -341,6 +341,33 @@ async fn shows_deleted(reader: &Reader<'_>, domain: &Dn) -> Result<()> {
 /// The id of what an account holds that is still marked as protected and is in no protected group any more.
 pub(super) const ORPHAN: &str = "adminCount";
 
+/// The most accounts that are named in a sentence.
+const NAMED: usize = 5;
+
+/// The accounts that are still marked as protected, and are not any more, in a sentence; none where there are none. Who is
+/// in doubt, because not every group was shown, is not called so.
+pub(super) async fn left_behind(reader: &Reader<'_>) -> Result<Option<String>> {
+    let mut left: Vec<String> = Vec::new();
+    for marked in reader.matching(Filter::equal("adminCount", "1"), |_| true).await? {
+        let mut orphan = false;
+        let mut visit = |role: Object<'_>| orphan |= role.id == ORPHAN;
+        let page = roles(reader, &marked.object.id, &mut visit).await?;
+        left.extend((orphan && page.complete).then(|| marked.object.name.into_owned()));
+    }
+    left.sort();
+    let named = left[..left.len().min(NAMED)].join("`, `");
+    let more = match left.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Ok((!left.is_empty()).then(|| {
+        format!(
+            "`{named}`{more} still bear `adminCount=1` and are in no protected group any more: rights that were delegated over \
+             their place do not reach them; clear the attribute, and let them inherit rights again"
+        )
+    }))
+}
+
 /// The protected groups (MS-ADTS §3.1.1.6.1) that an account is in, at any depth. Without any, its own mark
 /// left behind: who bears it is out of reach of the rights that others are given over it.
 pub(super) async fn roles(reader: &Reader<'_>, account: &str, visit: Visit<'_>) -> Result<Page> {

@@ -66,9 +66,15 @@ impl Now {
         &self.known.readings[place(self.trust)]
     }
 
-    /// The ways to disable that work, best first.
-    pub(super) fn ways(&self) -> Vec<Way> {
-        working(&self.known.shape, self.trust)
+    /// What is to be known of the lock, where it would be used.
+    pub(super) fn remark(&self) -> Option<&'static str> {
+        self.trust.remark().filter(|_| self.known.shape.ways.contains(&Way::Lock))
+    }
+
+    /// The way to disable at a place or, if that one has no effect, the next that has.
+    pub(super) fn way(&self, place: u8) -> Option<Way> {
+        let way = self.known.capabilities[self::place(self.trust)].way_from(place)?;
+        self.known.shape.ways.get(usize::from(way)).copied()
     }
 }
 
@@ -86,8 +92,12 @@ fn place(trust: Trust) -> usize {
     Trust::ALL.iter().position(|known| *known == trust).unwrap_or_default()
 }
 
+fn works(way: Way, trust: Trust) -> bool {
+    way != Way::Lock || trust == Trust::Works
+}
+
 fn working(shape: &Shape, trust: Trust) -> Vec<Way> {
-    shape.ways.iter().copied().filter(|way| *way != Way::Lock || trust == Trust::Works).collect()
+    shape.ways.iter().copied().filter(|way| works(*way, trust)).collect()
 }
 
 impl Known {
@@ -104,7 +114,6 @@ fn capability(shape: &Shape, supported: Supported, trust: Trust) -> Capability {
     let direct = groups.map(|_| DirectGroups);
     let nested = groups.filter(|groups| !groups.by_name).map(|_| NestedGroups);
     let roles = shape.sees_roles().then_some(Roles);
-    let wants_lock = shape.ways.contains(&Way::Lock);
     Capability {
         people: shape.people.is_some(),
         pushed: false,
@@ -116,7 +125,12 @@ fn capability(shape: &Shape, supported: Supported, trust: Trust) -> Capability {
         tries: [PrimaryAccount].into(),
         writes: AccountWrite::ALL.into(),
         forms: Vec::new(),
-        disable_ways: working(shape, trust).into_iter().map(Way::name).collect(),
+        disable_ways: shape.ways.iter().copied().map(Way::name).collect(),
+        idle_ways: (0..)
+            .zip(&shape.ways)
+            .filter(|(_, way)| !works(**way, trust))
+            .map(|(place, _)| place)
+            .collect(),
         conditional: supported.assertion,
         idempotency_keys: false,
         by_person: None,
@@ -124,7 +138,6 @@ fn capability(shape: &Shape, supported: Supported, trust: Trust) -> Capability {
         audits: shape.log.is_some(),
         read_lag_ms: shape.read_lag_ms,
         max_page: shape.page_size,
-        remarks: trust.remark().filter(|_| wants_lock).map(str::to_owned).into_iter().collect(),
     }
 }
 

@@ -95,6 +95,15 @@ impl Connector for Ldap {
         Reader::new(self, line).await?.check().await
     }
 
+    async fn remarks(&self, line: &Line) -> Result<Vec<String>> {
+        let reader = Reader::new(self, line).await?;
+        let mut remarks: Vec<String> = reader.now.remark().map(str::to_owned).into_iter().collect();
+        if reader.shape().sees_roles() {
+            remarks.extend(active::left_behind(&reader).await?);
+        }
+        Ok(remarks)
+    }
+
     async fn list(
         &self,
         line: &Line,

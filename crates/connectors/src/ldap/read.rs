@@ -60,7 +60,7 @@ impl<'a> Reader<'a> {
         let shape = self.shape();
         if shape.ways_chosen
             && shape.ways.contains(&Way::Lock)
-            && self.now.ways().is_empty()
+            && self.now.way(0).is_none()
             && let Some(remark) = self.now.trust.remark()
         {
             let message = format!("setting `disable`: no account can be disabled: {remark}");
@@ -190,7 +190,7 @@ impl<'a> Reader<'a> {
     }
 
     /// All accounts that a filter picks and for which `is` holds.
-    async fn matching(
+    pub(super) async fn matching(
         &self,
         filter: Filter,
         is: impl Fn(&Object<'_>) -> bool + Send + Sync,

@@ -46,8 +46,8 @@ pub(super) async fn apply(
         (Op::Enable, Some(account)) => {
             change.turn(account, |found| encode::enable(reader.shape(), &found.signs)).await
         }
-        (Op::Disable { way }, Some(account)) => match reader.now.ways().get(usize::from(*way)) {
-            Some(way) => change.disable(account, *way).await,
+        (Op::Disable { way }, Some(account)) => match reader.now.way(*way) {
+            Some(way) => change.disable(account, way).await,
             None => Err(super::unsupported(&format!("way {way} of disabling"))),
         },
         (Op::Delete, Some(account)) => change.delete(account).await,

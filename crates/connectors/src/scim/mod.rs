@@ -14,6 +14,7 @@ mod groups;
 mod held;
 mod paging;
 mod path;
+mod people;
 mod read;
 mod settings;
 mod wire;
@@ -61,6 +62,8 @@ enum Manner {
 /// The ways of disabling an account.
 const PATCH_WAY: &str = "PATCH active=false";
 const PUT_WAY: &str = "PUT active=false";
+/// What is not there where users are people.
+const ACCESS: &str = "access where users are the people of a source";
 /// The page that is asked for when neither the settings nor the system say anything.
 const PAGE: u32 = 100;
 
@@ -89,6 +92,7 @@ impl Scim {
     /// | `attributes` | attribute name → SCIM path, on top of the common ones | the common ones |
     /// | `read_lag_ms` | how long reads may show what was before a write | 0 |
     /// | `groups` | `false` for a system that has no groups | it has |
+    /// | `people` | the users are people of a source, and nothing is written; `people.key` is what they are known by: `id`, `externalId` or the name of an attribute | they are accounts; `id` |
     /// | `held.CLASS` | where the vendor lists, gives and takes what SCIM has no words for, and how a canary is given one (`issue`) that can be tried (`try`) | unobservable |
     /// | `audit` | where the vendor's audit log is read, and which members of its entries say what (`list`, `after`, `items`, `mark`, `at`, `actor`, `ours`, `deed`, `account`, `given`, `taken`, `changed`, `ends`) | none is read |
     /// | `held.CLASS.outlives` | whether it can be there when the account is gone, so that the account's end is no proof of its | `false` for licences and roles, else `true` |
@@ -160,6 +164,10 @@ fn capability(settings: &Settings, learned: &Learned) -> Capability {
         (UpdateSetting::Patch, _) => vec![PATCH_WAY],
         (UpdateSetting::Put, _) | (UpdateSetting::Auto, false) => vec![PUT_WAY],
     };
+    let max_page = settings.page_size.into_iter().chain(learned.max_page).min().unwrap_or(PAGE);
+    if settings.people.is_some() {
+        return Capability { people: true, max_page, ..Capability::default() };
+    }
     let grouped = |class| Some(class).filter(|_| settings.groups);
     let seen = [Some(PrimaryAccount), grouped(DirectGroups), grouped(NestedGroups)];
     Capability {
@@ -185,13 +193,13 @@ fn capability(settings: &Settings, learned: &Learned) -> Capability {
             })
             .collect(),
         disable_ways: ways,
+        idle_ways: BTreeSet::new(),
         conditional: learned.etag,
         idempotency_keys: settings.idempotency_header.is_some(),
         incremental: false,
         audits: settings.audit.is_some(),
-        remarks: Vec::new(),
         read_lag_ms: settings.read_lag_ms,
-        max_page: settings.page_size.into_iter().chain(learned.max_page).min().unwrap_or(PAGE),
+        max_page,
     }
 }
 
@@ -203,6 +211,7 @@ pub(crate) fn most() -> Capability {
     let kept = [AccessClass::PrimaryAccount, AccessClass::NestedGroups];
     let given: BTreeSet<_> = every.iter().copied().filter(|class| !kept.contains(class)).collect();
     Capability {
+        people: true,
         observes: every,
         removes: given.clone(),
         grants: given.clone(),
@@ -252,9 +261,15 @@ impl Connector for Scim {
         visit: Visit<'_>,
     ) -> Result<Page> {
         let reader = Reader::new(self, line).await?;
+        if let Some(people) = &self.settings.people {
+            return match listing {
+                Listing::People => people.list(&reader, cursor, size, visit).await,
+                Listing::Accounts | Listing::Groups | Listing::Held { .. } => Err(unsupported(ACCESS)),
+            };
+        }
         match listing {
             Listing::People => Err(unsupported("people")),
-            Listing::Accounts => reader.users(cursor, size, visit).await,
+            Listing::Accounts => reader.users(&self.settings.mapping, cursor, size, visit).await,
             Listing::Groups => reader.groups(cursor, size, visit).await,
             Listing::Held { account, class: AccessClass::PrimaryAccount } => {
                 reader.account(account).await?.into_iter().for_each(visit);
@@ -279,7 +294,11 @@ impl Connector for Scim {
     }
 
     async fn get(&self, line: &Line, locator: Locator<'_>) -> Result<Option<Object<'static>>> {
-        Reader::new(self, line).await?.get(locator).await
+        let reader = Reader::new(self, line).await?;
+        match &self.settings.people {
+            Some(people) => people.get(&reader, locator).await,
+            None => reader.get(locator).await,
+        }
     }
 
     async fn apply(
@@ -290,7 +309,10 @@ impl Connector for Scim {
         precondition: Option<&str>,
         key: &str,
     ) -> Result<Applied> {
-        write::apply(self, line, account, op, precondition, key).await
+        match self.settings.people {
+            Some(_) => Err(unsupported(ACCESS)),
+            None => write::apply(self, line, account, op, precondition, key).await,
+        }
     }
 
     async fn issue(&self, line: &Line, account: &str, class: AccessClass, _secret: Secret) -> Result<Issued> {

@@ -99,8 +99,14 @@ impl<'a> Reader<'a> {
         Ok((false, self.page(endpoint, None, place).await?))
     }
 
-    /// One page of all users.
-    pub(super) async fn users(&self, cursor: Option<&str>, size: u32, visit: Visit<'_>) -> Result<Page> {
+    /// One page of all users, with the attributes of a mapping.
+    pub(super) async fn users(
+        &self,
+        mapping: &Mapping,
+        cursor: Option<&str>,
+        size: u32,
+        visit: Visit<'_>,
+    ) -> Result<Page> {
         let place = self.place(cursor, size)?;
         let answer = self.page(USERS, None, &place).await?;
         let mut list = parse_page(&answer.body)?;
@@ -108,7 +114,7 @@ impl<'a> Reader<'a> {
         if !verdict.fresh {
             return Ok(verdict.page);
         }
-        match show_users(&answer.body, &mut list, self.mapping(), visit)? {
+        match show_users(&answer.body, &mut list, mapping, visit)? {
             0 => Ok(verdict.page),
             _ => Ok(Place::unreadable(verdict.page)),
         }
@@ -146,11 +152,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The user with this id.
+    /// The account with this id.
     pub(super) async fn account(&self, id: &str) -> Result<Option<Object<'static>>> {
+        self.user(id, self.mapping()).await
+    }
+
+    /// The user with this id, with the attributes of a mapping.
+    pub(super) async fn user(&self, id: &str, mapping: &Mapping) -> Result<Option<Object<'static>>> {
         match self.exchange.read_one(USERS, id).await? {
             None => Ok(None),
-            Some(answer) => user_of(&answer, id, self.mapping()).map(Some),
+            Some(answer) => user_of(&answer, id, mapping).map(Some),
         }
     }
 
@@ -164,7 +175,8 @@ impl<'a> Reader<'a> {
     /// The user who bears the marker. Markers compare byte for byte.
     pub(super) async fn marked(&self, marker: &str) -> Result<Option<Object<'static>>> {
         let filter = format!("externalId eq {}", quoted(marker));
-        let found = self.find(&filter, |user| user.marker.as_deref() == Some(marker)).await?;
+        let is = |user: &Object<'_>| user.marker.as_deref() == Some(marker);
+        let found = self.find(&filter, self.mapping(), is).await?;
         only(found, "marker", marker)
     }
 
@@ -173,7 +185,8 @@ impl<'a> Reader<'a> {
     pub(super) async fn named(&self, name: &str) -> Result<Option<Object<'static>>> {
         let filter = format!("userName eq {}", quoted(name));
         let lower = name.to_lowercase();
-        let mut found = self.find(&filter, |user| user.name.to_lowercase() == lower).await?;
+        let is = |user: &Object<'_>| user.name.to_lowercase() == lower;
+        let mut found = self.find(&filter, self.mapping(), is).await?;
         if found.len() > 1 && found.iter().any(|user| user.name == name) {
             found.retain(|user| user.name == name);
         }
@@ -182,9 +195,10 @@ impl<'a> Reader<'a> {
 
     /// All users for whom `matches` holds. The filter only narrows what is looked at: a system that
     /// ignores it shows everybody, and is looked through.
-    async fn find(
+    pub(super) async fn find(
         &self,
         filter: &str,
+        mapping: &Mapping,
         matches: impl Fn(&Object<'_>) -> bool + Send + Sync,
     ) -> Result<Vec<Object<'static>>> {
         let mut place = self.place(None, LOOK)?;
@@ -195,7 +209,7 @@ impl<'a> Reader<'a> {
             let mut verdict = place.judge(&info(&list));
             if verdict.fresh {
                 let mut visit = |user: Object<'_>| found.extend(matches(&user).then(|| user.into_owned()));
-                if show_users(&answer.body, &mut list, self.mapping(), &mut visit)? > 0 {
+                if show_users(&answer.body, &mut list, mapping, &mut visit)? > 0 {
                     verdict.page = Place::unreadable(verdict.page);
                 }
             }
@@ -213,7 +227,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn only(found: Vec<Object<'static>>, what: &str, text: &str) -> Result<Option<Object<'static>>> {
+pub(super) fn only(found: Vec<Object<'static>>, what: &str, text: &str) -> Result<Option<Object<'static>>> {
     let mut found = found.into_iter();
     match (found.next(), found.next()) {
         (one, None) => Ok(one),

@@ -11,6 +11,7 @@ use super::{
     decode::Mapping,
     held::{HeldApi, HeldSetting},
     path::{ENTERPRISE, ScimPath},
+    people::People,
 };
 use crate::audit::AuditApi;
 
@@ -61,6 +62,8 @@ pub(super) struct Settings {
     pub(super) held: BTreeMap<AccessClass, HeldApi>,
     /// The vendor's audit log.
     pub(super) audit: Option<AuditApi>,
+    /// How its users are the people of a source; none where they are accounts.
+    pub(super) people: Option<People>,
 }
 
 /// The attributes that are known without being configured.
@@ -108,25 +111,36 @@ impl Settings {
             return Err(wrong("page_size", "a page has at least one object"));
         }
         let attributes: BTreeMap<String, String> = take(&mut settings, "attributes")?.unwrap_or_default();
+        let configured = paths(attributes)?;
         let read = Self {
             base,
             paging: take(&mut settings, "paging")?.unwrap_or_default(),
             page_size,
             update: take(&mut settings, "update")?.unwrap_or_default(),
             idempotency_header: idempotency_header(take(&mut settings, "idempotency_header")?)?,
-            configured: attributes.keys().cloned().collect(),
-            mapping: mapping(attributes)?,
+            configured: configured.keys().cloned().collect(),
+            people: take(&mut settings, "people")?
+                .map(|setting| People::new(setting, &configured))
+                .transpose()
+                .map_err(|(part, why)| wrong(&format!("people{part}"), why))?,
+            mapping: mapping(configured)?,
             read_lag_ms: take(&mut settings, "read_lag_ms")?.unwrap_or_default(),
             groups: take(&mut settings, "groups")?.unwrap_or(true),
             held: held(take(&mut settings, "held")?.unwrap_or_default())?,
             audit: take(&mut settings, "audit")?.map(audit).transpose()?,
         };
+        if read.people.is_some() && (!read.held.is_empty() || read.audit.is_some()) {
+            return Err(wrong(
+                "people",
+                "where users are the people of a source, no `held` and no `audit` is read",
+            ));
+        }
         match settings.keys().next() {
             None => Ok(read),
             Some(unknown) => Err(wrong(
                 unknown,
                 "there is none of this name; there are base, paging, page_size, update, idempotency_header, \
-                 attributes, read_lag_ms, groups, held and audit",
+                 attributes, read_lag_ms, groups, people, held and audit",
             )),
         }
     }
@@ -140,20 +154,25 @@ fn idempotency_header(name: Option<String>) -> Result<Option<&'static str>> {
         .ok_or_else(|| wrong("idempotency_header", format!("`{name}` is not one of {}", HEADERS.join(", "))))
 }
 
-fn mapping(attributes: BTreeMap<String, String>) -> Result<Mapping> {
-    let core = DEFAULTS.map(|(name, path)| (name.to_owned(), path.to_owned()));
-    let extension = ENTERPRISE_DEFAULTS.map(|name| (name.to_owned(), format!("{ENTERPRISE}:{name}")));
-    let mut texts: BTreeMap<String, String> = core.into_iter().chain(extension).collect();
-    texts.extend(attributes);
-    let paths = texts.into_iter().map(|(name, text)| {
+/// Where attributes lie, by their names.
+fn paths(texts: BTreeMap<String, String>) -> Result<BTreeMap<String, ScimPath>> {
+    let path = |(name, text): (String, String)| {
         let setting = format!("attributes.{name}");
         if name == "active" {
             return Err(wrong(&setting, "an account is made usable and unusable, not given this attribute"));
         }
         let path: ScimPath = text.parse().map_err(|error| wrong(&setting, error))?;
         Ok((name, path))
-    });
-    let mapping = Mapping::new(paths.collect::<Result<_>>()?);
+    };
+    texts.into_iter().map(path).collect()
+}
+
+fn mapping(configured: BTreeMap<String, ScimPath>) -> Result<Mapping> {
+    let core = DEFAULTS.map(|(name, path)| (name.to_owned(), path.to_owned()));
+    let extension = ENTERPRISE_DEFAULTS.map(|name| (name.to_owned(), format!("{ENTERPRISE}:{name}")));
+    let mut all = paths(core.into_iter().chain(extension).collect())?;
+    all.extend(configured);
+    let mapping = Mapping::new(all);
     match mapping.user_name() {
         Some(_) => Ok(mapping),
         None => Err(wrong("attributes", "none of them is `userName`, which every account needs")),
@@ -264,6 +283,9 @@ mod tests {
                 "`held.sessions.issue.make`",
             ),
             (json!({"groups": "no"}), "`groups`"),
+            (json!({"people": {"key": "badge"}}), "`people.key`"),
+            (json!({"people": {"by": "id"}}), "`people`"),
+            (json!({"people": {}, "held": {"sessions": {"list": "/x/{id}"}}}), "`people`"),
         ] {
             let error = Settings::new(&settings).unwrap_err();
             assert_eq!(error.kind, ErrorKind::Settings, "{settings}");

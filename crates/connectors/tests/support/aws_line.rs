@@ -36,12 +36,13 @@ const READS: [&str; 16] = [
 ];
 
 /// What writing takes besides.
-const WRITES: [&str; 29] = [
+const WRITES: [&str; 30] = [
     "create CreateUser",
     "update TagUser",
     "update UntagUser",
     "update UpdateUser",
     "update PutUserPolicy",
+    "revoke PutUserPolicy",
     "update DeleteUserPolicy",
     "update DeleteLoginProfile",
     "update UpdateAccessKey",

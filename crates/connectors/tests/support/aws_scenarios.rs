@@ -7,7 +7,9 @@ use bailiwick_connector::{
     seal::Secret,
     testkit::{Fixtures, Hands, Ids, Subject},
 };
-use bailiwick_core::{access::AccessClass, account::AccountAttributes, integration::Purpose, plan::Op};
+use bailiwick_core::{
+    access::AccessClass, account::AccountAttributes, integration::Purpose, plan::Op, time::Timestamp,
+};
 
 use super::aws_subject::{Iam, System, text};
 
@@ -138,6 +140,52 @@ pub async fn what_is_wrong_is_said<S: System>(iam: &Iam<S>) {
         assert_eq!((error.kind, error.effect), (ErrorKind::Unauthorized, Effect::None), "{error}");
         assert!(error.message.contains(says) && !error.message.contains("another"), "{error}");
     }
+}
+
+/// What was issued for a time is worth nothing any more, and nothing else of the user is touched. Whether IAM then refuses
+/// it is AWS's to do; what it is told is compared here.
+pub async fn temporary_credentials_are_ended<S: System>(iam: &Iam<S>) {
+    let ids = iam.seed(&Fixtures::standard()).await;
+    let (aws, line, ann) = (&iam.connector, iam.line(), ids.accounts[0].as_str());
+    let sessions = AccessClass::Sessions;
+    assert!(aws.capability().removes.contains(&sessions) && !aws.capability().observes.contains(&sessions));
+    let before = aws.get(&line, Locator::Account(ann)).await.unwrap().unwrap();
+    let held = async |class| {
+        let (mut held, listing) = (Vec::new(), Listing::Held { account: ann, class });
+        let mut visit = |object: Object<'_>| held.push(object.into_owned());
+        aws.list(&line, listing, None, 100, &mut visit).await.unwrap();
+        held
+    };
+    let (roles, keys) = (held(AccessClass::Roles).await, held(AccessClass::CloudKeys).await);
+    for _ in 0..2 {
+        let applied =
+            aws.apply(&line, Some(ann), &Op::RevokeAll { class: sessions }, None, "k").await.unwrap();
+        assert_eq!(applied.outcome, Outcome::Done, "there may be new ones each time");
+    }
+    let policy = [("UserName", before.name.as_ref()), ("PolicyName", "BailiwickEndedSessions")];
+    let answer = iam.system.raw("GetUserPolicy", &policy).await;
+    let document = plain(&text(&answer, "PolicyDocument"));
+    let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+    let statement = &document["Statement"][0];
+    assert_eq!((&statement["Effect"], &statement["Action"]), (&"Deny".into(), &"*".into()));
+    let issued = statement["Condition"]["DateLessThan"]["aws:TokenIssueTime"].as_str().unwrap();
+    let ahead = issued.parse::<Timestamp>().unwrap().duration_since(line.now()).as_secs();
+    assert!((0..=60).contains(&ahead), "{issued} is {ahead} s from now");
+    assert_eq!(aws.get(&line, Locator::Account(ann)).await.unwrap().unwrap().state, ObjectState::Live);
+    assert_eq!(held(AccessClass::Roles).await, roles, "it is no access");
+    assert_eq!(held(AccessClass::CloudKeys).await, keys);
+}
+
+/// A document as it was put: answers carry it percent-encoded (AWS), or as text of XML.
+fn plain(text: &str) -> String {
+    let mut parts = text.split('%');
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (code, rest) = part.split_at(2);
+        plain.push(char::from(u8::from_str_radix(code, 16).unwrap()));
+        plain += rest;
+    }
+    plain.replace("&quot;", "\"")
 }
 
 /// A canary's key is tried before and after each way of disabling. `inactive_is_refused`: whether the system

@@ -89,6 +89,11 @@ fn tools() -> PathBuf {
     )
 }
 
+/// The broker's settings: where tokens come from, and how they are shown.
+pub fn token_settings() -> Value {
+    json!({"token_path": "/v3/OS-OAUTH2/token", "token_header": "X-Auth-Token"})
+}
+
 impl Keystone {
     /// Starts a server, waits until it listens, and gives its administrator an application credential.
     pub async fn start() -> Self {
@@ -102,7 +107,9 @@ impl Keystone {
         let folder = tempfile::tempdir().unwrap();
         // Free at this moment; if somebody else takes it, the server does not come up and the test says so.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/keystone_server.py");
+        // Other crates start it too.
+        let script =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../connectors/tests/support/keystone_server.py");
         let mut process = Command::new(python)
             .arg(script)
             .arg(folder.path())
@@ -173,6 +180,22 @@ impl Keystone {
         self.domain.lock().unwrap().clone()
     }
 
+    /// What it truly has of a user; nothing where there is none.
+    pub async fn user(&self, id: &str) -> Value {
+        self.send("GET", &format!("users/{id}"), None).await.1["user"].clone()
+    }
+
+    /// Whether it lets a user in with the password that seeding gave.
+    pub async fn lets_in(&self, id: &str) -> bool {
+        let user = json!({"id": id, "password": PASSWORD});
+        let auth = json!({"auth": {"identity": {"methods": ["password"], "password": {"user": user}}}});
+        let request = http::Request::post(format!("http://127.0.0.1:{}/v3/auth/tokens", self.port))
+            .header("content-type", "application/json")
+            .body(Bytes::from(auth.to_string()))
+            .unwrap();
+        self.plain.send(request).await.unwrap().status().is_success()
+    }
+
     /// The connector to the domain of the last seed.
     pub fn rest(&self) -> Rest {
         let domain = self.domain().id;
@@ -181,14 +204,33 @@ impl Keystone {
 
     /// A line to it that shows this secret.
     pub fn line_with(&self, secret: &str) -> Line {
-        let credential = Credential {
-            scheme: CredentialScheme::ClientCredentials { client_id: self.client.clone() },
-            secret: Secret::new(secret),
-        };
-        let settings = json!({"token_path": "/v3/OS-OAUTH2/token", "token_header": "X-Auth-Token"});
-        let endpoint = format!("http://127.0.0.1:{}/v3", self.port);
-        let both = Beside { calls: self.cutting.clone(), tokens: self.plain.clone() };
-        super::rest_line::line(Arc::new(both), &endpoint, &self.rest(), settings, &credential, Purpose::Write)
+        let both = Arc::new(Beside { calls: self.cutting.clone(), tokens: self.plain.clone() });
+        let credential = self.credential(secret);
+        super::rest_line::line(
+            both,
+            &self.endpoint(),
+            &self.rest(),
+            token_settings(),
+            &credential,
+            Purpose::Write,
+        )
+    }
+
+    /// Where it is.
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}/v3", self.port)
+    }
+
+    /// The administrator's application credential, with this secret.
+    pub fn credential(&self, secret: &str) -> Credential {
+        let scheme = CredentialScheme::ClientCredentials { client_id: self.client.clone() };
+        Credential { scheme, secret: Secret::new(secret) }
+    }
+
+    /// The id of the domain of the last seed.
+    #[allow(dead_code, reason = "other tests use the rest")]
+    pub fn domain_id(&self) -> String {
+        self.domain().id
     }
 }
 

@@ -68,10 +68,11 @@ impl Simulated {
         let clock = Arc::new(ManualClock::new(1_800_000_000_000));
         let lab = Lab::new(clock.clone(), vec![spec]).unwrap();
         let losing = Arc::new(Losing::new(Arc::new(InProcess(lab.clone()))));
+        let people = if settings["people"].is_object() { " people," } else { "" };
         Self {
             lab,
             clock,
-            name: format!("scim × lab, {paging:?} {behaviours:?}"),
+            name: format!("scim × lab,{people} {paging:?} {behaviours:?}"),
             behaviours: behaviours.to_vec(),
             hiding: Arc::new(Hiding::new(losing.clone())),
             losing,
@@ -184,6 +185,13 @@ impl Subject for Simulated {
                 members => members.iter().map(|at| name(*at)).collect(),
             },
         };
+        if self.connector.capability().people {
+            let seed = Seed { users: super::line::people(fixtures), ..Seed::default() };
+            self.lab.seed(APP, &seed).unwrap();
+            self.settle().await;
+            let people = fixtures.people.iter().map(|person| person.key.clone()).collect();
+            return Ids { people, ..Ids::default() };
+        }
         let seed = Seed {
             users: fixtures.accounts.iter().map(user).collect(),
             groups: fixtures.groups.iter().map(group).collect(),

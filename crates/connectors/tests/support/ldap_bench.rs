@@ -318,6 +318,19 @@ fn connector_settings(settings: &Value) -> Value {
     LineSettings::split(settings).unwrap().1
 }
 
+/// The policy that the settings name, for a server that has none in force.
+pub fn not_in_force() -> Raw {
+    Raw::new(
+        "ou=policies,dc=acme,dc=example",
+        &[
+            ("cn", &["default"]),
+            ("objectClass", &["pwdPolicy", "device"]),
+            ("pwdAttribute", &["userPassword"]),
+            ("pwdLockout", &["TRUE"]),
+        ],
+    )
+}
+
 /// An account below `ou=people`.
 pub fn account(name: &str) -> Raw {
     let sn: &[&str] = &[name];

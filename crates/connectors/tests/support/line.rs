@@ -7,14 +7,19 @@ use bailiwick_connector::{
     Broker, Line,
     broker::Transport,
     seal::{Credential, SealContext, SealKey, Secret},
-    testkit::{Hands, Seeded},
+    testkit::{Fixtures, Hands, PersonFixture, Seeded},
 };
 use bailiwick_core::{
     account::AccountAttributes,
     id::Tenant,
     integration::{Integration, Purpose},
 };
-use serde_json::json;
+use serde_json::{Map, Value, json};
+
+#[allow(dead_code, reason = "other tests use the rest")]
+pub const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
+#[allow(dead_code, reason = "other tests use the rest")]
+pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
 /// What the connector needs below the base `/BASE` of the SCIM interface and the vendor's `/api`.
 const SCOPE: [&str; 25] = [
@@ -80,4 +85,18 @@ pub fn change(n: u32) -> AccountAttributes {
         ("email".to_owned(), format!("kit{n}@acme.example").as_str().into()),
     ]
     .into()
+}
+
+/// The people of the kit as users, with their key as `externalId` and as number.
+#[allow(dead_code, reason = "other tests use the rest")]
+pub fn people(fixtures: &Fixtures) -> Vec<Map<String, Value>> {
+    let user = |(n, person): (usize, &PersonFixture)| {
+        let user = json!({
+            "schemas": [USER, ENTERPRISE], "userName": format!("u{n}"), "externalId": person.key,
+            "displayName": person.name, "active": !person.terminated,
+            ENTERPRISE: { "employeeNumber": person.key, "department": person.department },
+        });
+        user.as_object().cloned().unwrap_or_default()
+    };
+    fixtures.people.iter().enumerate().map(user).collect()
 }

@@ -148,7 +148,7 @@ impl Server {
         serde_json::from_str(&body).unwrap()
     }
 
-    async fn make(&self, path: &str, resource: Value) -> String {
+    pub async fn make(&self, path: &str, resource: Value) -> String {
         self.ask("POST", path, Some(resource)).await["id"].as_str().unwrap().to_owned()
     }
 }
@@ -171,6 +171,13 @@ impl Subject for Server {
         self.tenant.fetch_add(1, Ordering::SeqCst);
         self.hiding.hides.store(false, Ordering::SeqCst);
         let mut ids = Ids::default();
+        if self.connector.capability().people {
+            for user in super::line::people(fixtures) {
+                self.make("Users", user.into()).await;
+            }
+            ids.people = fixtures.people.iter().map(|person| person.key.clone()).collect();
+            return ids;
+        }
         for account in &fixtures.accounts {
             let mut user = json!({
                 "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],

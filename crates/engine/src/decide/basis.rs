@@ -87,11 +87,10 @@ pub(crate) fn sweep(identity: &Identity, event: &Event, catalogue: &Catalogue) -
     match &event.kind {
         EventKind::Residue { system, tried, .. } => {
             sweep.only.insert(system.clone());
-            let ways = catalogue.route(system).map_or(0, |r| r.connector.capability().disable_ways.len());
-            if usize::from(*tried) < ways {
-                sweep.ways.insert(system.clone(), *tried);
-            } else {
-                sweep.delete.insert(system.clone());
+            let next = catalogue.route(system).ok().and_then(|r| r.connector.capability().way_from(*tried));
+            match next {
+                Some(way) => drop(sweep.ways.insert(system.clone(), way)),
+                None => drop(sweep.delete.insert(system.clone())),
             }
         }
         EventKind::ExceptionAsked { systems, .. } | EventKind::ExceptionOver { systems, .. } => {

@@ -161,7 +161,7 @@ impl Engine {
             if !left || way >= ways {
                 return Ok((used, bench.try_all(&canary, read).await?));
             }
-            way += 1;
+            way = bench.connector.capability().way_from(way + 1).unwrap_or(ways);
         }
     }
 

@@ -98,6 +98,8 @@ pub struct Reconciled {
     pub held: Option<Overflow>,
     /// Accounts that differ, and the system's own log has no word of that: by their ids there.
     pub unexplained: Vec<String>,
+    /// What else somebody should know of the system, a sentence each.
+    pub remarks: Vec<String>,
 }
 
 /// That a comparison found more than it may set in motion.
@@ -251,15 +253,18 @@ impl Engine {
         Ok(found)
     }
 
-    /// Reaches a system and tries the reader's and the writer's credential; changes nothing.
-    pub async fn check_system(&self, system: &SystemName) -> Result<()> {
+    /// Reaches a system and tries the reader's and the writer's credential; changes nothing. Gives back what somebody should
+    /// know of the system, a sentence each.
+    pub async fn check_system(&self, system: &SystemName) -> Result<Vec<String>> {
         let mut tx = self.read().await?;
         let catalogue = self.catalogue(&mut *tx).await?;
         drop(tx);
         let route = catalogue.route(system)?;
         // Each credential by itself: that one of them opens says nothing of the others.
-        route.connector.check(&self.reading(&catalogue, route.integration)).await?;
-        Ok(route.connector.check(&self.writing(&catalogue, route.integration)).await?)
+        let reading = self.reading(&catalogue, route.integration);
+        route.connector.check(&reading).await?;
+        route.connector.check(&self.writing(&catalogue, route.integration)).await?;
+        Ok(route.connector.remarks(&reading).await?)
     }
 
     async fn compare(
@@ -304,7 +309,9 @@ impl Engine {
         let (mark, since) = (last.and_then(|last| last.audited.clone()), last.map_or(began, |last| last.at));
         comparing.told = self.explaining(&catalogue, (system, &route), mark, since).await;
         self.record_incidents().await?;
-        self.write_found(&comparing, found?).await
+        let mut found = found?;
+        found.report.remarks = route.connector.remarks(&comparing.line).await?;
+        self.write_found(&comparing, found).await
     }
 
     async fn find(&self, comparing: &Comparing<'_>, full: bool) -> Result<Found> {

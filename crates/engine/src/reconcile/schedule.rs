@@ -11,12 +11,15 @@ use bailiwick_core::{
 };
 use bailiwick_store::{Tx, Work, entities::Reading, get};
 
-use super::{Comparing, Reconciled};
+use super::Comparing;
 use crate::{
     Catalogue, Engine, EngineError, Haste, Job, Result,
     apply::{UNDECLARED_MS, later},
     finding::{STANDS_STILL, Wrong},
 };
+
+/// The finding that there is something to be known of a system.
+const REMARK: &str = "system-remark";
 
 /// When to ask again for a system that somebody is at, milliseconds.
 const BUSY_MS: i64 = 10_000;
@@ -60,8 +63,10 @@ impl Engine {
         let mut tx = self.begin().await?;
         match outcome {
             Ok(found) => {
-                let partial = found.and_then(|found: Reconciled| found.partial);
-                self.tell_partial(&mut *tx, system, partial).await?;
+                if let Some(found) = &found {
+                    self.tell_remarks(&mut *tx, system, &found.remarks).await?;
+                }
+                self.tell_partial(&mut *tx, system, found.and_then(|found| found.partial)).await?;
                 let mended = [("cannot-reconcile", system.to_string())];
                 let mut closed = self.close_findings(&mut *tx, &mended).await?;
                 if let Some(goes_on) = self.close_finding(&mut *tx, STANDS_STILL, system.as_str()).await? {
@@ -143,6 +148,19 @@ impl Engine {
                 self.open_finding(tx, wrong).await?.into_iter().collect()
             }
             None => self.close_findings(tx, &[("seen-in-part", system.to_string())]).await?,
+        };
+        Ok(tx.write(self.tenant(), updates, self.entropy()).await?)
+    }
+
+    /// Opens, renews or closes the finding that there is something to be known of a system.
+    async fn tell_remarks(&self, tx: &mut dyn Tx, system: &SystemName, remarks: &[String]) -> Result<()> {
+        let updates = match remarks {
+            [] => self.close_findings(tx, &[(REMARK, system.to_string())]).await?,
+            [..] => {
+                let message = format!("`{system}`: {}", remarks.join("; "));
+                let wrong = self.about(tx, system, REMARK, message).await?;
+                self.renew_finding(tx, wrong).await?.into_iter().collect()
+            }
         };
         Ok(tx.write(self.tenant(), updates, self.entropy()).await?)
     }

@@ -204,7 +204,7 @@ impl Bench<'_> {
         let marker = found.marker.as_deref();
         ensure(marker == Some(&*canary.marker), || format!("the marker `{}` is {marker:?}", canary.marker))?;
         let sent = crate::canary::canary_attributes(self.system, &canary.name);
-        let name = match sent.get("userName") {
+        let name = match self.connector.sign_in().and_then(|name| sent.get(name)) {
             Some(bailiwick_core::account::AccountValue::Text(name)) => name.clone(),
             Some(_) | None => return Ok("id and marker, upper and lower case".into()),
         };

@@ -107,7 +107,7 @@ impl Bench<'_> {
         let mut shown = vec!["create".to_owned()];
         let change: AccountAttributes = canary_attributes(self.system, &canary.name)
             .into_iter()
-            .filter(|(name, _)| name != "userName")
+            .filter(|(name, _)| !self.is_name(name))
             .filter_map(|(name, value)| match value {
                 AccountValue::Text(text) => Some((name, AccountValue::Text(format!("x{text}")))),
                 AccountValue::Flag(_) | AccountValue::Many(_) => None,
@@ -120,6 +120,9 @@ impl Bench<'_> {
             shown.push(count(change.len(), "attribute"));
         }
         for (way, name) in (0_u8..).zip(&self.connector.capability().disable_ways.clone()) {
+            if self.connector.capability().idle_ways.contains(&way) {
+                continue;
+            }
             let disable = Op::Disable { way };
             for (op, expected) in [(disable, ObjectState::Blocked), (Op::Enable, ObjectState::Live)] {
                 self.done(canary, &op, &format!("{}{way}", op.words().replace(' ', "-"))).await?;
@@ -190,7 +193,7 @@ impl Bench<'_> {
         let version = self.look(canary).await?.version;
         let Some(version) = version else { return not_shown("the account shows no version") };
         let fields = canary_attributes(self.system, &canary.name);
-        let Some(field) = fields.keys().find(|name| *name != "userName") else {
+        let Some(field) = fields.keys().find(|name| !self.is_name(name)) else {
             return not_shown("accounts have no attribute but their name");
         };
         let set = |text: &str| Op::SetAttributes { attributes: [(field.clone(), text.into())].into() };

@@ -4,6 +4,7 @@ use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use bailiwick_core::{
     id::SystemName,
+    integration::Role,
     time::{SignedDuration, Timestamp},
 };
 use bailiwick_engine::Configuration;
@@ -58,7 +59,9 @@ async fn template(script: &Script) -> Rc<Template> {
     if let Some(known) = known {
         return known;
     }
-    let change = |configuration: &mut Configuration| declare(configuration, script, false);
+    // What is read is there only when somebody plays.
+    let delivered = Script { reads: false, ..script.clone() };
+    let change = |configuration: &mut Configuration| declare(configuration, &delivered, false);
     let template = Template::new(&SYSTEMS[..script.systems.len()], change).await;
     let template = Rc::new(template);
     TEMPLATES.with_borrow_mut(|all| all.insert(key, template.clone()));
@@ -89,6 +92,11 @@ fn declare(configuration: &mut Configuration, script: &Script, wide: bool) {
             integration.settings["held"][further.class] = setting;
         }
     }
+    for integration in configuration.integrations.iter_mut().filter(|_| script.reads) {
+        if let Role::Source { contract, .. } = &mut integration.role {
+            contract.read_every_minutes = Some(READ_EVERY);
+        }
+    }
     let Some(bug) = script.bug else { return };
     if bug == Bug::IgnoresLag {
         configuration.systems.iter_mut().for_each(|system| system.convergence_ms = 0);
@@ -97,6 +105,9 @@ fn declare(configuration: &mut Configuration, script: &Script, wide: bool) {
         integration.settings["planted"] = bug.name().into();
     }
 }
+
+/// How often the hub reads the source, in minutes: less often than what is due soon.
+const READ_EVERY: u32 = 61;
 
 /// How somebody signs in.
 pub fn email(who: usize) -> String {
@@ -115,6 +126,10 @@ impl Play {
         people[0] = Some(Person { engineering: true, left: false, last: None });
         people[1] = Some(Person { engineering: false, left: false, last: None });
         let mut play = Self { people, world, wide: false, names: BTreeMap::new(), script };
+        if play.script.reads {
+            play.lay(usize::MAX);
+            play.world.reconfigure(|configuration| declare(configuration, &play.script, false)).await;
+        }
         play.deliver().await;
         play.quiet().await;
         for step in play.script.steps.clone() {
@@ -219,8 +234,21 @@ impl Play {
         self.people.iter().enumerate().filter_map(line).collect()
     }
 
-    /// Delivers what the source has; a process that dies on the way is followed by one that is told again.
+    /// The source shows so many of its lines.
+    fn lay(&self, lines: usize) {
+        let all = self.lines();
+        let some: Vec<&str> = all.iter().take(lines).map(String::as_str).collect();
+        self.world.lay(&some);
+    }
+
+    /// Delivers what the source has; a process that dies on the way is followed by one that is told again. What is read is
+    /// read in its time.
     async fn deliver(&mut self) {
+        if self.script.reads {
+            self.lay(usize::MAX);
+            self.world.pass(SignedDuration::from_mins(i64::from(READ_EVERY)));
+            return;
+        }
         let lines = self.lines();
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         for _ in 0..5 {
@@ -244,10 +272,15 @@ impl Play {
         self.deliver().await;
         self.quiet().await;
         let before = self.world.truth();
-        let all = self.lines();
-        let some: Vec<&str> = all.iter().take(lines).map(String::as_str).collect();
         // Whether it is held or taken: what is missing has not left.
-        let _ = self.world.deliver(&some).await;
+        if self.script.reads {
+            self.lay(lines);
+            self.world.pass(SignedDuration::from_mins(i64::from(READ_EVERY)));
+        } else {
+            let all = self.lines();
+            let some: Vec<&str> = all.iter().take(lines).map(String::as_str).collect();
+            let _ = self.world.deliver(&some).await;
+        }
         self.quiet().await;
         let after = self.world.truth();
         if before != after {

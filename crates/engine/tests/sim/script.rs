@@ -131,6 +131,8 @@ pub struct Script {
     pub people: usize,
     /// How many engines work on the store; the first is the one that dies.
     pub engines: usize,
+    /// The hub reads the source by itself; else what it says is delivered.
+    pub reads: bool,
     /// A mistake of the connectors, for the oracles to catch.
     pub bug: Option<Bug>,
     pub steps: Vec<Step>,
@@ -150,7 +152,8 @@ impl Script {
         let people = 2 + draw.below(3);
         let engines = [1, 1, 1, 2, 2, 3][draw.below(6)];
         let steps = (0..2 + draw.below(5)).map(|_| step(&mut draw, people, systems.len())).collect();
-        Self { seed, systems, people, engines, bug: None, steps }
+        let reads = draw.below(3) == 0;
+        Self { seed, systems, people, engines, reads, bug: None, steps }
     }
 
     /// The same with a mistake planted, on one system where it can do harm; at the end somebody leaves.

@@ -103,7 +103,7 @@ pub use self::{
     sessions::{Offered, SessionView},
     sources::{Delivered, SourceState, SourceView},
     status::{Status, SystemStatus},
-    systems::{DifferenceView, ProfileView, ProgressView, ReconciledView},
+    systems::{CheckedView, DifferenceView, ProfileView, ProgressView, ReconciledView},
     tasks::TaskView,
     terminations::{Arming, Because, FiredView, TerminationView, These},
     tokens::{NewToken, TokenMade, TokenView},

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Hub, Who,
-    answer::{Answer, ApiError, Done, Params, Segment},
+    answer::{Answer, Params, Segment},
     caller::{Caller, Right},
     operation::{Access, Resource, get, post},
     wait::{Queue, Wait, when_free},
@@ -90,6 +90,9 @@ pub struct ReconciledView {
     /// Accounts that differ, and the system's own log has no word of that: by their ids there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unexplained: Vec<String>,
+    /// What else somebody should know of the system, a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
     /// How the queue is after the wait.
     pub queue: Queue,
 }
@@ -160,6 +163,7 @@ pub async fn reconcile(
         classes,
         held,
         unexplained,
+        remarks,
     } = found;
     let Classes { counts, differences } = classes;
     let mut tx = hub.read().await?;
@@ -183,6 +187,7 @@ pub async fn reconcile(
         differences,
         held,
         unexplained,
+        remarks,
         queue,
     }))
 }
@@ -267,12 +272,19 @@ pub async fn profile(
     }
 }
 
+/// A system that is reached and takes the credentials.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CheckedView {
+    /// What somebody should know of it, a sentence each.
+    pub remarks: Vec<String>,
+}
+
 pub async fn check(
     State(hub): State<Hub>,
     caller: Caller,
     Segment(system): Segment<SystemName>,
-) -> Result<Done, ApiError> {
+) -> Answer<CheckedView> {
     caller.may(Right::Operate)?;
-    hub.engine.check_system(&system).await?;
-    Ok(Done)
+    let remarks = hub.engine.check_system(&system).await?;
+    Ok(Json(CheckedView { remarks }))
 }

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{Context, PATIENCE};
 use crate::{
-    api::{DifferenceView, ProgressView, ReconciledView},
+    api::{CheckedView, DifferenceView, ProgressView, ReconciledView},
     client::Client,
     failure::{Exit, Result},
     render::{Output, Tone, count},
@@ -42,9 +42,10 @@ pub struct ReconcileArgs {
 pub async fn run(context: &Context<'_>, args: ReconcileArgs) -> Result<Exit> {
     let client = context.client()?;
     if args.check {
-        client.post(&["systems", &args.system, "check"]).done().await?;
-        context.output.result(&true, |output| {
-            output.line(&format!("{} is reached and takes the credential", args.system))
+        let checked: CheckedView = client.post(&["systems", &args.system, "check"]).send().await?;
+        context.output.result(&checked, |output| {
+            output.line(&format!("{} is reached and takes the credential", args.system));
+            remarks(output, &checked.remarks);
         });
         return Ok(Exit::Done);
     }
@@ -90,6 +91,7 @@ fn show(output: Output, found: &ReconciledView) {
     if let Some(why) = &found.partial {
         output.toned(Tone::Warn, &format!("seen only in part, which proves no absence: {why}"));
     }
+    remarks(output, &found.remarks);
     differences(output, found);
     if !found.unexplained.is_empty() {
         let accounts = count(found.unexplained.len() as u64, "account was", "accounts were");
@@ -104,6 +106,10 @@ fn show(output: Output, found: &ReconciledView) {
             ),
         );
     }
+}
+
+fn remarks(output: Output, remarks: &[String]) {
+    remarks.iter().for_each(|remark| output.toned(Tone::Warn, remark));
 }
 
 /// How many of each class, and which.

@@ -23,17 +23,18 @@ pub(super) fn contract<'t>(
 ) -> Option<SourceContract> {
     let mut fields = Fields::of(format!("the contract of `{integration}`"), spot, value, report)?;
     let mut plain = Map::new();
-    for (key, most) in [
-        ("min_rows", u64::from(u32::MAX)),
-        ("max_loss_percent", 100),
-        ("max_change_percent", 100),
-        ("always_allowed", u64::from(u32::MAX)),
-        ("grace_days", 3_650),
-        ("max_age_hours", 24 * 366),
-        ("read_every_minutes", 60 * 24 * 366),
-        ("rank", u64::from(u16::MAX)),
+    for (key, least, most) in [
+        ("min_rows", 0, u64::from(u32::MAX)),
+        ("max_loss_percent", 0, 100),
+        ("max_change_percent", 0, 100),
+        ("always_allowed", 0, u64::from(u32::MAX)),
+        ("grace_days", 0, 3_650),
+        ("max_age_hours", 1, 24 * 366),
+        ("max_quiet_hours", 1, 24 * 366),
+        ("read_every_minutes", 1, 60 * 24 * 366),
+        ("rank", 0, u64::from(u16::MAX)),
     ] {
-        if let Some(number) = fields.number(key, 0, most, report) {
+        if let Some(number) = fields.number(key, least, most, report) {
             plain.insert(key.into(), number.into());
         }
     }

@@ -97,6 +97,11 @@ pub(super) const LINES: &[Line] = &[
         "nothing was changed; find out who changed it at the source, then correct it, or let two people release it",
     ),
     (
+        "feed-quiet",
+        "a source answers, and has said nothing new for longer than `max_quiet_hours` of its contract",
+        "see that what it shows is still kept up to date; it closes when something new is said",
+    ),
+    (
         "feed-ragged-row",
         "a line has more or fewer fields than the header",
         "nothing was changed; look for a separator inside a value, and mend it at the source",

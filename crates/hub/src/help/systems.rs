@@ -366,6 +366,11 @@ pub(super) const LINES: &[Line] = &[
         "correct the attribute that is named in the configuration or at the source",
     ),
     (
+        "system-remark",
+        "there is something about the system that somebody should know: what is configured and has no effect, what was left behind",
+        "the finding says what to do; it closes when the system is compared again and it is mended",
+    ),
+    (
         "system-stuck",
         "changes on a system do not come to an end",
         "mend what the finding names; it is tried again",
@@ -452,5 +457,10 @@ pub(super) const LINES: &[Line] = &[
         "verification-untrusted",
         "a drill got in behind a clean read: what is read of that class on the system proves nothing",
         "end what is alive there by hand, have the vendor mend it, then `bailiwick drill SYSTEM`; meanwhile cases that rest on it take an accepted control",
+    ),
+    (
+        "way-without-effect",
+        "a way of disabling is known to have no effect on this system, so the next one is taken",
+        "the finding `system-remark` says why; with the cause mended it is taken again",
     ),
 ];

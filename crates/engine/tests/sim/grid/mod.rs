@@ -2,6 +2,7 @@
 //! after how long. It is played, and `docs/fault-grid.md` is what came of it.
 
 mod cells;
+mod reading;
 mod scene;
 
 use std::{
@@ -18,8 +19,9 @@ use self::{
 };
 
 /// The hops, PRODUCT E8.
-const HOPS: [&str; 6] = [
+const HOPS: [&str; 7] = [
     "source → hub",
+    "source → hub, where the hub reads it",
     "hub → decision",
     "decision → connector",
     "connector → target",

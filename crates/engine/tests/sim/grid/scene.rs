@@ -22,6 +22,7 @@ use sqlx::Connection;
 use super::{
     Outcome,
     cells::{Cell, Feed, How},
+    reading,
 };
 use crate::world::{Passing, Template, World, declared::audited, planted::Bug};
 
@@ -29,7 +30,7 @@ const ANN: &str = "0,Ann,ann@x.test,Engineering,,active";
 const BOB: &str = "1,Bob,bob@x.test,Finance,,active";
 const MOVED: &str = "1,Bob,bob@x.test,Engineering,,active";
 const LEFT: &str = "1,Bob,bob@x.test,Finance,2026-01-01,left";
-const SYSTEM: &str = "chat";
+pub const SYSTEM: &str = "chat";
 
 fn chat() -> SystemName {
     SystemName::new(SYSTEM).unwrap()
@@ -101,7 +102,7 @@ async fn peopled(mut world: World) -> World {
 }
 
 /// Whether Ann has what policy gives her and Bob nothing that lives.
-fn right(world: &World) -> bool {
+pub fn right(world: &World) -> bool {
     let truth = world.lab.truth(SYSTEM).unwrap();
     let ann = truth.user("ann@x.test").is_some_and(|ann| ann.active && ann.groups.len() == 2);
     let bob = truth.user("bob@x.test").is_none_or(bailiwick_lab::TrueUser::is_stripped);
@@ -109,7 +110,7 @@ fn right(world: &World) -> bool {
 }
 
 /// What was said first since an instant, and when.
-async fn noticed(world: &World, since: Timestamp) -> Option<(String, i64)> {
+pub async fn noticed(world: &World, since: Timestamp) -> Option<(String, i64)> {
     let mut said: Vec<(Timestamp, String)> = Vec::new();
     let findings: Vec<Finding> = world.all(Table::Findings).await;
     // That an integration is to be reviewed has nothing to do with it.
@@ -142,11 +143,11 @@ async fn late(world: &World) -> Option<String> {
     Some(format!("trace: {} {}", hop.step.as_str(), hop.state.as_str()))
 }
 
-fn minutes(since: Timestamp, at: Timestamp) -> i64 {
+pub fn minutes(since: Timestamp, at: Timestamp) -> i64 {
     (at.as_second() - since.as_second() + 59) / 60
 }
 
-async fn judged(world: &World, since: Timestamp) -> Outcome {
+pub async fn judged(world: &World, since: Timestamp) -> Outcome {
     match (noticed(world, since).await, right(world)) {
         (Some((by, minutes)), mended) => Outcome::Detected { by, minutes, mended },
         (None, true) => Outcome::Harmless(String::new()),
@@ -155,7 +156,7 @@ async fn judged(world: &World, since: Timestamp) -> Outcome {
 }
 
 /// Hours in which work goes on.
-async fn hours(world: &mut World, hours: i64) {
+pub async fn hours(world: &mut World, hours: i64) {
     for _ in 0..hours {
         world.quiet().await;
         world.pass(SignedDuration::from_hours(1));
@@ -168,6 +169,7 @@ pub async fn played(cell: &Cell) -> Outcome {
     match &cell.how {
         How::Never(why) => Outcome::Never(why),
         How::Feed(feed) => fed(*feed).await,
+        How::Read(feed) => reading::read(*feed).await,
         How::Crash(behaviours) => died(behaviours).await,
         How::Engines(behaviours) => {
             let mut world = scene(behaviours, None).await;
