@@ -11,6 +11,8 @@ mod lab;
 mod line;
 #[path = "support/page.rs"]
 mod page;
+#[path = "support/scim_true.rs"]
+mod scim_true;
 
 use bailiwick_connector::{Connector, Effect, ErrorKind, Listing, Locator, ObjectState, Outcome, testkit};
 use bailiwick_core::{access::AccessClass, account::AccountAttributes, integration::Purpose, plan::Op};

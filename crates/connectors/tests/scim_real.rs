@@ -8,6 +8,8 @@ mod hiding;
 mod line;
 #[path = "support/page.rs"]
 mod page;
+#[path = "support/scim_true.rs"]
+mod scim_true;
 #[path = "support/server.rs"]
 mod server;
 
