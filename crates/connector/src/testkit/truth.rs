@@ -11,7 +11,7 @@ use bailiwick_core::{
     plan::Op,
 };
 
-use super::{Bench, ensure};
+use super::{Bench, Fixtures, ensure};
 
 /// What a system truly holds of one account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,6 +31,26 @@ pub struct TrueAccount {
 }
 
 impl Bench<'_> {
+    /// Fails unless the subject's own path shows the accounts as they were put there.
+    pub(super) async fn truth_is_as_seeded(&self) -> Result<(), String> {
+        let fixtures = Fixtures::standard();
+        for ((at, fixture), id) in fixtures.accounts.iter().enumerate().zip(&self.ids.accounts) {
+            let truth = self.subject.account(id).await;
+            let truth = truth.ok_or_else(|| format!("the subject does not find {fixture:?}"))?;
+            let so = (&truth.name, &truth.marker, truth.usable);
+            let mut groups = truth.held.get(&AccessClass::DirectGroups).cloned().unwrap_or_default();
+            let of = fixtures.groups.iter().zip(&self.ids.groups);
+            let mut seeded: Vec<String> =
+                of.filter(|(group, _)| group.members.contains(&at)).map(|(_, id)| id.clone()).collect();
+            groups.sort();
+            seeded.sort();
+            ensure(so == (&fixture.name, &fixture.marker, fixture.live) && groups == seeded, || {
+                format!("the subject was given {fixture:?} in {seeded:?} and truly has {truth:?}")
+            })?;
+        }
+        Ok(())
+    }
+
     /// Fails unless the change is true of the account, whatever the connector says.
     pub(super) async fn truly(&self, account: &str, op: &Op) -> Result<(), String> {
         let truth = self.subject.account(account).await;

@@ -92,6 +92,7 @@ pub(super) async fn apply_then_get_holds(bench: &Bench<'_>) -> Tested {
     if !bench.writes_anything() {
         return READS_ONLY;
     }
+    bench.truth_is_as_seeded().await?;
     let capability = bench.connector.capability();
     if !capability.writes.is_empty() {
         account_life(bench).await?;
