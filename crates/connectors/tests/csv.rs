@@ -394,6 +394,7 @@ async fn it_keeps_the_contract() {
         Folder { folder: tempfile::tempdir().unwrap(), connector: Arc::new(Csv::new(&settings).unwrap()) };
     let report = testkit::run(&subject).await;
     page::kept(&report);
+    page::all_kept("it_keeps_the_contract");
     let holds = [
         Sentence::DeclaredIsImplemented,
         Sentence::CheckChangesNothing,

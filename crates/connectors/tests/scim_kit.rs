@@ -79,6 +79,7 @@ async fn the_contract_holds() {
     patch["update"] = "patch".into();
     let limited = Simulated::new(Paging::Index, &[Behaviour::LimitedPatch], &patch).adopting(&[OLD]);
     page::kept(&testkit::run(&limited).await);
+    page::all_kept("the_contract_holds");
 }
 
 /// The form of old services.

@@ -34,6 +34,7 @@ async fn the_contract_holds() {
     ] {
         page::kept(&testkit::run(&Server::start(paging, without, settings).await).await);
     }
+    page::all_kept("the_contract_holds");
 }
 
 async fn everybody(scim: &Scim, line: &Line, size: u32) -> Vec<Object<'static>> {

@@ -81,6 +81,7 @@ impl Behind for File {
 #[tokio::test]
 async fn the_contract_holds() {
     page::kept(&testkit::run(&Tables::new(File::new(), &SQLITE).await).await);
+    page::all_kept("the_contract_holds");
 }
 
 /// The tables, with the standard accounts in them.

@@ -124,6 +124,7 @@ impl Behind for Served {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_contract_holds() {
     page::kept(&testkit::run(&Tables::new(Served::start().await, &POSTGRES).await).await);
+    page::all_kept("the_contract_holds");
 }
 
 #[tokio::test(flavor = "multi_thread")]

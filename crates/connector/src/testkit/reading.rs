@@ -132,7 +132,7 @@ pub(super) async fn list_visits_each_once(bench: &Bench<'_>) -> Tested {
 
 pub(super) async fn says_when_partial(bench: &Bench<'_>) -> Tested {
     if !bench.subject.hide_part() {
-        return Ok(Verdict::NotApplicable("the system always shows everything"));
+        return Ok(Verdict::NotApplicable("this system cannot be made to hide anything"));
     }
     for listing in bench.listings().into_iter().filter(|l| !matches!(l, Listing::Held { .. })) {
         if let Ok((objects, complete)) = bench.pages(listing, 2).await {
