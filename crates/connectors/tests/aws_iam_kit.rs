@@ -46,6 +46,7 @@ async fn state(iam: &Iam<Fake>, account: &str) -> Option<ObjectState> {
 #[tokio::test]
 async fn the_contract_holds() {
     page::kept(&testkit::run(&Iam::new(Fake::default())).await);
+    page::all_kept("the_contract_holds");
 }
 
 #[tokio::test]

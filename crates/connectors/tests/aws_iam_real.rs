@@ -34,6 +34,7 @@ use serde_json::json;
 #[tokio::test]
 async fn the_contract_holds() {
     page::kept(&testkit::run(&Iam::new(Moto::start().await)).await);
+    page::all_kept("the_contract_holds");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use bailiwick_connector::{
     Broker, Connector, ConnectorError, ErrorKind, Line, Listing, Locator, Object, ObjectState, ObjectValue,
     broker::{HttpLimits, HttpTransport},
     seal::SealKey,
-    testkit::{self, Fixtures, Hands, Ids, Seeded, Sentence, Subject, Verdict},
+    testkit::{self, Fixtures, Hands, Ids, Seeded, Sentence, Subject, TrueAccount, Verdict},
 };
 use bailiwick_connectors::csv::Csv;
 use bailiwick_core::{
@@ -376,6 +376,10 @@ impl Subject for Folder {
         let people = fixtures.people.iter().map(|p| p.key.clone()).collect();
         Ids { people, ..Ids::default() }
     }
+    /// A folder holds people and no accounts.
+    async fn account(&self, _: &str) -> Option<TrueAccount> {
+        None
+    }
     async fn truth(&self) -> String {
         let names = fs::read_dir(self.folder.path()).unwrap().map(|e| e.unwrap().path());
         names.map(|path| format!("{path:?} {}\n", fs::read_to_string(&path).unwrap())).collect()
@@ -390,6 +394,7 @@ async fn it_keeps_the_contract() {
         Folder { folder: tempfile::tempdir().unwrap(), connector: Arc::new(Csv::new(&settings).unwrap()) };
     let report = testkit::run(&subject).await;
     page::kept(&report);
+    page::all_kept("it_keeps_the_contract");
     let holds = [
         Sentence::DeclaredIsImplemented,
         Sentence::CheckChangesNothing,

@@ -35,6 +35,7 @@ async fn the_contract_holds() {
     // The sign-in names of the kit have characters that a `sAMAccountName` may not have.
     settings["accounts"]["name"] = "userPrincipalName".into();
     page::kept(&testkit::run(&Active::start(&settings).await).await);
+    page::all_kept("the_contract_holds");
 }
 
 /// The names of what the account holds.

@@ -22,4 +22,5 @@ async fn the_contract_holds() {
         let tree = Fake::new(Setup { locks, session_log });
         page::kept(&testkit::run(&Bench::new(tree, &settings(configured), locks)).await);
     }
+    page::all_kept("the_contract_holds");
 }

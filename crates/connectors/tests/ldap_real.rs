@@ -46,6 +46,7 @@ async fn the_contract_holds() {
     ] {
         page::kept(&testkit::run(&Bench::new(start(policy), &logged(configured), locks)).await);
     }
+    page::all_kept("the_contract_holds");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -54,6 +55,7 @@ async fn the_contract_holds_for_unique_members_without_a_session_log() {
     settings["groups"]["member"] = "uniqueMember".into();
     let tree = Slapd::start(Setup { session_log: false, ..Setup::default() });
     page::kept(&testkit::run(&Bench::new(tree, &settings, true)).await);
+    page::all_kept("the_contract_holds_for_unique_members_without_a_session_log");
 }
 
 /// Settings with an access log that is read.

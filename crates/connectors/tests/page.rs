@@ -1,9 +1,12 @@
-//! The first part of `docs/connectors.md` is what the connectors say of themselves.
+//! `docs/connectors.md` is what the connectors say of themselves, the rows of those who are tested today, and who is
+//! not and why.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 #[path = "support/page.rs"]
 mod page;
+
+use std::collections::BTreeSet;
 
 use bailiwick_connector::Capability;
 use bailiwick_connectors::{
@@ -11,6 +14,10 @@ use bailiwick_connectors::{
     rest::{Description, shipped},
 };
 use bailiwick_core::access::AccessClass;
+use page::{
+    Page,
+    subjects::{ABSENT, Against, RUNS},
+};
 
 /// What is done with accounts.
 fn accounts(able: &Capability) -> String {
@@ -79,11 +86,71 @@ fn generated() -> String {
 
 #[test]
 fn the_page_says_what_the_connectors_say() {
-    let text = std::fs::read_to_string(page::path()).unwrap_or_default();
-    let (before, after) = text.split_once(page::ROWS).unwrap_or((&text, ""));
+    let declared: BTreeSet<&str> = RUNS.iter().flat_map(|run| run.subjects).copied().collect();
     if page::blessing() {
-        std::fs::write(page::path(), format!("{}{}{after}", generated(), page::ROWS)).unwrap();
-    } else {
-        assert_eq!(before, generated(), "run the test with BAILIWICK_BLESS=1");
+        return page::write(|page| {
+            page.before = generated();
+            page.rows.retain(|subject, _| declared.contains(subject.as_str()));
+        });
+    }
+    let (text, mut read) = (page::text(), Page::read(&page::text()));
+    let rows: BTreeSet<&str> = read.rows.keys().map(String::as_str).collect();
+    let stale: Vec<_> = rows.symmetric_difference(&declared).collect();
+    assert!(
+        stale.is_empty(),
+        "the page has no row, or one too many, of {stale:?}: run the tests with BAILIWICK_BLESS=1"
+    );
+    assert_eq!(read.before, generated(), "run the test with BAILIWICK_BLESS=1");
+    for (subject, cells) in &read.rows {
+        let silent = cells.iter().find(|(sign, reason)| (sign == "✓") != reason.is_none());
+        assert_eq!(silent, None, "`{subject}` has a sign without its reason, or a reason without its sign");
+    }
+    read.before = generated();
+    assert_eq!(text, read.text(), "run the test with BAILIWICK_BLESS=1");
+}
+
+#[test]
+fn what_is_declared_is_what_the_tests_run() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests");
+    let mut run = BTreeSet::new();
+    for file in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let Some(name) = file.file_name().and_then(|name| name.to_str()?.strip_suffix(".rs")) else {
+            continue;
+        };
+        let text = std::fs::read_to_string(&file).unwrap();
+        let tests = text.split("page::all_kept(\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+        for test in tests.filter(|test| text.contains(&format!("async fn {test}()"))) {
+            run.insert((name.to_owned(), test.to_owned()));
+        }
+    }
+    let declared = RUNS.iter().map(|run| (run.test.0.to_owned(), run.test.1.to_owned())).collect();
+    assert_eq!(run, declared, "page_subjects.rs declares other tests of the kit than there are");
+}
+
+#[test]
+fn what_has_no_row_has_a_reason() {
+    let kinds = KINDS.iter().map(|kind| kind.name).filter(|name| *name != "rest").map(str::to_owned);
+    let all: BTreeSet<String> =
+        kinds.chain(shipped::NAMES.iter().map(|name| format!("rest, {name}"))).collect();
+    let to = RUNS.iter().map(|run| run.to).chain(ABSENT.iter().map(|absent| absent.0));
+    let named: BTreeSet<&str> = to.collect();
+    let of = |to: &str| match to.split_once(", ") {
+        Some((kind, _)) if kind != "rest" => kind.to_owned(),
+        Some(_) | None => to.to_owned(),
+    };
+    assert_eq!(
+        named.iter().map(|to| of(to)).collect::<BTreeSet<String>>(),
+        all,
+        "page_subjects.rs and the connectors"
+    );
+    for to in named {
+        for against in Against::ALL {
+            let rows = RUNS.iter().filter(|run| run.to == to && run.against == against).count();
+            let reasons = ABSENT.iter().filter(|absent| absent.0 == to && absent.1 == against).count();
+            assert!(
+                (rows > 0) != (reasons > 0) && reasons < 2,
+                "{to} × {against:?}: {rows} rows, {reasons} reasons"
+            );
+        }
     }
 }

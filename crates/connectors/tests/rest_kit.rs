@@ -34,6 +34,7 @@ async fn the_contract_holds() {
     page::kept(&testkit::run(&Fake::<Gitlab>::new()).await);
     page::kept(&testkit::run(&Fake::<Partial<Undeleted>>::new()).await);
     page::kept(&testkit::run(&Fake::<Partial<Switched>>::new()).await);
+    page::all_kept("the_contract_holds");
 }
 
 #[test]

@@ -22,6 +22,7 @@ use keystone::{Keystone, SECRET};
 async fn the_contract_holds_and_a_disabled_user_is_kept_out() {
     let server = Keystone::start().await;
     page::kept(&testkit::run(&server).await);
+    page::all_kept("the_contract_holds_and_a_disabled_user_is_kept_out");
 
     let ids = server.seed(&Fixtures::standard()).await;
     let (rest, line) = (server.rest(), server.line());

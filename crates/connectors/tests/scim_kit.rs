@@ -11,6 +11,8 @@ mod lab;
 mod line;
 #[path = "support/page.rs"]
 mod page;
+#[path = "support/scim_true.rs"]
+mod scim_true;
 
 use bailiwick_connector::{Connector, Effect, ErrorKind, Listing, Locator, ObjectState, Outcome, testkit};
 use bailiwick_core::{access::AccessClass, account::AccountAttributes, integration::Purpose, plan::Op};
@@ -84,6 +86,7 @@ async fn the_contract_holds() {
     patch["update"] = "patch".into();
     let limited = Simulated::new(Paging::Index, &[Behaviour::LimitedPatch], &patch).adopting(&[OLD]);
     page::kept(&testkit::run(&limited).await);
+    page::all_kept("the_contract_holds");
 }
 
 /// The form of old services.

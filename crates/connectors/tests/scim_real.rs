@@ -8,6 +8,8 @@ mod hiding;
 mod line;
 #[path = "support/page.rs"]
 mod page;
+#[path = "support/scim_true.rs"]
+mod scim_true;
 #[path = "support/server.rs"]
 mod server;
 
@@ -37,6 +39,7 @@ async fn the_contract_holds() {
     ] {
         page::kept(&testkit::run(&Server::start(paging, without, settings).await).await);
     }
+    page::all_kept("the_contract_holds");
 }
 
 async fn everybody(scim: &Scim, line: &Line, size: u32) -> Vec<Object<'static>> {

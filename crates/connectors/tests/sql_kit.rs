@@ -68,6 +68,11 @@ impl Behind for File {
         all.join("\n")
     }
 
+    async fn query(&self, sql: &str) -> Vec<Vec<Option<String>>> {
+        let rows = self.open().await.fetch_all(AssertSqlSafe(sql)).await.unwrap();
+        rows.iter().map(|row| (0..row.len()).map(|at| row.get(at)).collect()).collect()
+    }
+
     fn way(&self, _: Purpose) -> (String, Option<(&'static str, &'static str)>) {
         (format!("sqlite:{}", self.0.path().display()), None)
     }
@@ -76,6 +81,7 @@ impl Behind for File {
 #[tokio::test]
 async fn the_contract_holds() {
     page::kept(&testkit::run(&Tables::new(File::new(), &SQLITE).await).await);
+    page::all_kept("the_contract_holds");
 }
 
 /// The tables, with the standard accounts in them.

@@ -34,6 +34,7 @@ use sqlx::Executor;
 #[tokio::test(flavor = "multi_thread")]
 async fn the_contract_holds() {
     page::kept(&testkit::run(&Roles::start_logged("").await).await);
+    page::all_kept("the_contract_holds");
 }
 
 async fn apply(system: &Roles, line: &Line, id: &str, op: &Op) -> Result<Applied, ConnectorError> {

@@ -77,6 +77,12 @@ impl Behind for Served {
         all.join("\n")
     }
 
+    async fn query(&self, sql: &str) -> Vec<Vec<Option<String>>> {
+        let mut admin = self.server.admin("postgres").await;
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(&mut admin).await.unwrap();
+        rows.iter().map(|row| (0..row.len()).map(|at| row.get(at)).collect()).collect()
+    }
+
     fn way(&self, purpose: Purpose) -> (String, Option<(&'static str, &'static str)>) {
         let (user, password, _) = if purpose.writes() { HUB[0] } else { HUB[1] };
         (format!("postgres://127.0.0.1:{}/postgres", self.proxy.port), Some((user, password)))
@@ -118,6 +124,7 @@ impl Behind for Served {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_contract_holds() {
     page::kept(&testkit::run(&Tables::new(Served::start().await, &POSTGRES).await).await);
+    page::all_kept("the_contract_holds");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -45,6 +45,7 @@ fn named(name: &str) -> AccountAttributes {
 #[tokio::test]
 async fn the_contract_holds() {
     page::kept(&testkit::run(&fake().await.1).await);
+    page::all_kept("the_contract_holds");
 }
 
 #[tokio::test]

@@ -31,6 +31,7 @@ async fn the_contract_holds() {
     for rooms in [Rooms::Root, Rooms::Namespaces] {
         page::kept(&testkit::run(&Server::start(rooms).await.tested).await);
     }
+    page::all_kept("the_contract_holds");
 }
 
 /// What an account holds, ascending, and whether that is all.

@@ -7,7 +7,7 @@
 //! too, so the lists can only get shorter.
 //!
 //! What a sentence asserts, it asserts on the system's truth, which the subject reads by a path of its
-//! own, and not on what the connector says.
+//! own, and not on what the connector says alone: after a change both must be as asked.
 
 mod auditing;
 mod fixtures;
@@ -16,6 +16,7 @@ mod news;
 mod reading;
 mod report;
 mod surroundings;
+mod truth;
 mod trying;
 mod writing;
 
@@ -31,6 +32,7 @@ pub use fixtures::{AccountFixture, Fixtures, GroupFixture, Ids, PersonFixture};
 pub use losing::Losing;
 pub use report::{Exception, Report, Row, Verdict};
 pub use surroundings::{Hands, Seeded};
+pub use truth::TrueAccount;
 
 pub use crate::Sentence;
 use crate::{Connector, ConnectorError, Line, Listing, Object};
@@ -60,6 +62,10 @@ pub trait Subject: Send + Sync {
     /// Everything that the system truly holds, as text, read by another path than the connector. Equal
     /// texts mean that nothing was changed; so times of last access are not in it.
     async fn truth(&self) -> String;
+
+    /// What the system truly holds of the account with this id, read by the path of [`truth`](Self::truth);
+    /// `None` when it has no such account.
+    async fn account(&self, id: &str) -> Option<TrueAccount>;
 
     /// What a new account with the sign-in name `name` is given.
     fn attributes(&self, _name: &str) -> AccountAttributes {

@@ -17,6 +17,27 @@ pub enum Verdict {
     Broken(String),
 }
 
+impl Verdict {
+    /// `✓`, `–` (not applicable), `e` (exception) or `✗`.
+    pub const fn sign(&self) -> &'static str {
+        match self {
+            Self::Holds => "✓",
+            Self::NotApplicable(_) => "–",
+            Self::Excepted(_) => "e",
+            Self::Broken(_) => "✗",
+        }
+    }
+
+    /// Why it does not hold.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Holds => None,
+            Self::NotApplicable(why) | Self::Excepted(why) => Some(why),
+            Self::Broken(how) => Some(how),
+        }
+    }
+}
+
 /// One line of a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
@@ -69,16 +90,9 @@ impl Report {
         assert!(self.broken().next().is_none(), "{} breaks the contract\n{self}", self.subject);
     }
 
-    /// One row of a table with a column for each sentence: `✓`, `–` (not applicable), `e` (exception),
-    /// `✗`.
+    /// One row of a table with a column for each sentence, and the sign of its verdict in it.
     pub fn markdown_row(&self) -> String {
-        let sign = |row: &Row| match row.verdict {
-            Verdict::Holds => "✓",
-            Verdict::NotApplicable(_) => "–",
-            Verdict::Excepted(_) => "e",
-            Verdict::Broken(_) => "✗",
-        };
-        let signs: Vec<&str> = self.rows.iter().map(sign).collect();
+        let signs: Vec<&str> = self.rows.iter().map(|row| row.verdict.sign()).collect();
         format!("| {} | {} |", self.subject, signs.join(" | "))
     }
 

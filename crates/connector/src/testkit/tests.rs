@@ -5,7 +5,7 @@ mod system;
 mod toy;
 
 use super::*;
-use bugs::Bug;
+use bugs::{Bug, Deed};
 use toy::Toy;
 
 async fn verdict(toy: &Toy, sentence: Sentence) -> Verdict {
@@ -34,6 +34,15 @@ async fn every_planted_bug_is_found_by_its_sentence() {
     // And no sentence is without a bug that it finds.
     for sentence in Sentence::ALL {
         assert!(Bug::ALL.iter().any(|(_, s)| *s == sentence), "`{}` finds nothing", sentence.text());
+    }
+}
+
+#[tokio::test]
+async fn what_a_connector_only_remembers_is_not_believed() {
+    for deed in Deed::ALL {
+        let found = verdict(&Toy::new(Some(Bug::Pretends(deed))), Sentence::ApplyThenGetHolds).await;
+        let Verdict::Broken(how) = found else { panic!("{deed:?} was pretended: {found:?}") };
+        assert!(how.contains("the system truly has"), "{deed:?} is found by what the connector says: {how}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! The sentences about changes. Every change has a key of its own, so that they hold for a system that
-//! honours keys; only what is to be the same change again has the same key.
+//! honours keys; only what is to be the same change again has the same key. After a change both what the
+//! connector shows and what is truly there must be as asked.
 
 use bailiwick_core::{
     access::AccessClass,
@@ -22,10 +23,13 @@ impl Bench<'_> {
         self.connector.apply(&self.line, Some(account), op, None, key).await
     }
 
+    fn creation(&self, name: &str, marker: &str) -> Op {
+        Op::CreateAccount { marker: marker.into(), attributes: self.subject.attributes(name) }
+    }
+
     /// Makes an account.
     async fn create(&self, name: &str, marker: &str, key: &str) -> Result<Applied, ConnectorError> {
-        let op = Op::CreateAccount { marker: marker.into(), attributes: self.subject.attributes(name) };
-        self.connector.apply(&self.line, None, &op, None, key).await
+        self.connector.apply(&self.line, None, &self.creation(name, marker), None, key).await
     }
 
     /// An account that may be changed: a new one, or where none can be made, the one that was there at `at`.
@@ -40,15 +44,18 @@ impl Bench<'_> {
     async fn created(&self, name: &str, marker: &str) -> Result<String, String> {
         let applied = self.create(name, marker, &self.key()).await.map_err(unexpected("create"))?;
         self.subject.settle().await;
-        applied.external_id.ok_or_else(|| "create gives no id".into())
+        let id = applied.external_id.ok_or("create gives no id")?;
+        self.truly(&id, &self.creation(name, marker)).await?;
+        Ok(id)
     }
 
-    /// Applies and expects that it was done now.
+    /// Applies and expects that it was done now, truly.
     async fn done(&self, account: &str, op: &Op) -> Result<(), String> {
         let what = op.words();
         let applied = self.apply(account, op, &self.key()).await.map_err(unexpected(&what))?;
         self.subject.settle().await;
-        ensure(applied.outcome == Outcome::Done, || format!("{what} answers {:?}", applied.outcome))
+        ensure(applied.outcome == Outcome::Done, || format!("{what} answers {:?}", applied.outcome))?;
+        self.truly(account, op).await
     }
 
     async fn account(&self, id: &str) -> Result<Option<Object<'static>>, String> {
@@ -60,9 +67,15 @@ impl Bench<'_> {
         self.list(Listing::Held { account, class }, 50).await.map_err(unexpected(&what))
     }
 
-    async fn marked(&self, marker: &str) -> Result<usize, String> {
-        let all = self.list(Listing::Accounts, 50).await.map_err(unexpected("list"))?;
-        Ok(all.iter().filter(|o| o.marker.as_deref() == Some(marker)).count())
+    /// The one account that bears the marker.
+    async fn marked(&self, marker: &str) -> Result<String, String> {
+        let mut all = self.list(Listing::Accounts, 50).await.map_err(unexpected("list"))?;
+        all.retain(|object| object.marker.as_deref() == Some(marker));
+        let ids: Vec<String> = all.into_iter().map(|object| object.id.into_owned()).collect();
+        match <[String; 1]>::try_from(ids) {
+            Ok([id]) => Ok(id),
+            Err(ids) => Err(format!("one account should bear `{marker}`, and these do: {ids:?}")),
+        }
     }
 
     fn can(&self, write: AccountWrite) -> bool {
@@ -79,6 +92,7 @@ pub(super) async fn apply_then_get_holds(bench: &Bench<'_>) -> Tested {
     if !bench.writes_anything() {
         return READS_ONLY;
     }
+    bench.truth_is_as_seeded().await?;
     let capability = bench.connector.capability();
     if !capability.writes.is_empty() {
         account_life(bench).await?;
@@ -102,11 +116,11 @@ pub(super) async fn apply_then_get_holds(bench: &Bench<'_>) -> Tested {
             ensure(!holds(&held), || format!("{class} was revoked and is held: {held:?}"))?;
         }
         if goes {
-            bench.apply(&id, &Op::Delete, &bench.key()).await.map_err(unexpected("delete"))?;
-            bench.subject.settle().await;
+            bench.done(&id, &Op::Delete).await?;
         }
     }
     for class in capability.removes.intersection(&capability.observes) {
+        bench.truly_holds(first, *class).await?;
         bench.done(first, &Op::RevokeAll { class: *class }).await?;
         let held = bench.held(first, *class).await?;
         let live = held.iter().any(|o| o.state == ObjectState::Live);
@@ -188,9 +202,10 @@ pub(super) async fn same_key_once(bench: &Bench<'_>) -> Tested {
         Err(error) => ensure(error.effect == Effect::Unknown, || format!("the same key again: {error:?}"))?,
     }
     bench.unchanged(&after, "the same key again").await?;
-    let there = bench.marked("kit-once").await?;
-    ensure(there == 1, || format!("the same key twice made {there} accounts"))?;
     let id = first.external_id.ok_or("create gives no id")?;
+    let there = bench.marked("kit-once").await?;
+    ensure(there == id, || format!("`{id}` was made and `{there}` is there"))?;
+    bench.truly(&id, &bench.creation("kit.once", "kit-once")).await?;
     for class in &bench.connector.capability().grants {
         let Some(external_id) = bench.subject.grantable(*class, &bench.ids) else { continue };
         let (op, key) = (Op::Grant { class: *class, external_id: external_id.clone() }, bench.key());
@@ -202,6 +217,7 @@ pub(super) async fn same_key_once(bench: &Bench<'_>) -> Tested {
         }
         let times = bench.held(&id, *class).await?.iter().filter(|o| o.id == external_id).count();
         ensure(times == 1, || format!("{class} was granted twice with one key and is held {times} times"))?;
+        bench.truly(&id, &op).await?;
     }
     Ok(Verdict::Holds)
 }
@@ -218,6 +234,7 @@ pub(super) async fn stale_is_refused(bench: &Bench<'_>) -> Tested {
     let fresh = bench.connector.apply(&bench.line, Some(id), &set(1), Some(&version), &bench.key()).await;
     fresh.map_err(unexpected("a change with the current version"))?;
     bench.subject.settle().await;
+    bench.truly(id, &set(1)).await?;
     let before = bench.subject.truth().await;
     match bench.connector.apply(&bench.line, Some(id), &set(2), Some(&version), &bench.key()).await {
         Ok(applied) => return Err(format!("a change with an old version answers {:?}", applied.outcome)),
@@ -248,7 +265,7 @@ pub(super) async fn already_so(bench: &Bench<'_>) -> Tested {
         let id = bench.some("kit.gone", "kit-gone", 4).await?;
         bench.done(&id, &Op::Delete).await?;
         let before = bench.subject.truth().await;
-        so(bench, &id, &Op::Delete).await?;
+        already(bench, &id, &Op::Delete).await?;
         bench.unchanged(&before, "deleting again").await?;
     }
     let first = bench.ids.accounts.first().ok_or("the subject has no accounts")?;
@@ -256,14 +273,14 @@ pub(super) async fn already_so(bench: &Bench<'_>) -> Tested {
         let Some(something) = bench.held(first, *class).await?.into_iter().next() else { continue };
         bench.done(first, &Op::RevokeAll { class: *class }).await?;
         let before = bench.subject.truth().await;
-        so(bench, first, &Op::Revoke { class: *class, external_id: something.id.into_owned() }).await?;
-        so(bench, first, &Op::RevokeAll { class: *class }).await?;
+        already(bench, first, &Op::Revoke { class: *class, external_id: something.id.into_owned() }).await?;
+        already(bench, first, &Op::RevokeAll { class: *class }).await?;
         bench.unchanged(&before, "removing what is not there").await?;
     }
     Ok(Verdict::Holds)
 }
 
-async fn so(bench: &Bench<'_>, account: &str, op: &Op) -> Result<(), String> {
+async fn already(bench: &Bench<'_>, account: &str, op: &Op) -> Result<(), String> {
     let what = op.words();
     let applied =
         bench.apply(account, op, &bench.key()).await.map_err(unexpected(&format!("{what} when it is so")))?;
@@ -317,8 +334,8 @@ pub(super) async fn lost_answer_is_unknown(bench: &Bench<'_>) -> Tested {
         let made = bench.create("kit.lost", "kit-lost", &bench.key()).await;
         lost(made, "create")?;
         bench.subject.settle().await;
-        let there = bench.marked("kit-lost").await?;
-        ensure(there == 1, || format!("after a lost answer there are {there} accounts"))?;
+        let id = bench.marked("kit-lost").await?;
+        bench.truly(&id, &bench.creation("kit.lost", "kit-lost")).await?;
     }
     if updates {
         let id = bench.ids.accounts.first().ok_or("the subject has no accounts")?;
@@ -328,6 +345,7 @@ pub(super) async fn lost_answer_is_unknown(bench: &Bench<'_>) -> Tested {
         lost(bench.apply(id, &set, &bench.key()).await, "a change")?;
         bench.subject.settle().await;
         bears(&bench.account(id).await?.ok_or("the account is gone")?, &change)?;
+        bench.truly(id, &set).await?;
     }
     Ok(Verdict::Holds)
 }

@@ -1,15 +1,18 @@
 //! An IAM under test, whoever plays it: seeded and looked into by raw actions, past the connector.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use async_trait::async_trait;
 use bailiwick_connector::{
     Connector, Line,
     broker::{Transport, TransportError},
-    testkit::{Fixtures, Hands, Ids, Losing, Subject},
+    testkit::{Fixtures, Hands, Ids, Losing, Subject, TrueAccount},
 };
 use bailiwick_connectors::aws_iam::AwsIam;
 use bailiwick_core::{access::AccessClass, account::AccountAttributes, integration::Purpose};
@@ -27,8 +30,13 @@ pub trait System: Send + Sync {
     fn transport(&self) -> Arc<dyn Transport>;
     /// What the connector is told of it.
     fn settings(&self) -> Value;
-    /// Takes an action with all rights and nobody's signature; gives the XML. Panics when it is refused.
-    async fn raw(&self, action: &str, parameters: &[(&str, &str)]) -> String;
+    /// Takes an action with all rights and nobody's signature; gives the XML, or what is said when it is refused.
+    async fn asked(&self, action: &str, parameters: &[(&str, &str)]) -> Result<String, String>;
+    /// The same where it must not be refused.
+    async fn raw(&self, action: &str, parameters: &[(&str, &str)]) -> String {
+        let done = self.asked(action, parameters).await;
+        done.unwrap_or_else(|said| panic!("{action} {parameters:?}: {said}"))
+    }
     /// Forgets everything.
     async fn reset(&self);
 }
@@ -86,6 +94,28 @@ pub fn text(xml: &str, element: &str) -> String {
     from.split_once("</").unwrap().0.to_owned()
 }
 
+/// The elements of this name in an answer, each as the texts in it by element.
+fn parts(xml: &str, name: &str) -> Vec<BTreeMap<String, String>> {
+    let document = roxmltree::Document::parse(xml).unwrap();
+    let named = document.descendants().filter(|node| node.tag_name().name() == name);
+    let text = |node: roxmltree::Node<'_, '_>| {
+        let name = node.tag_name().name().to_owned();
+        node.is_element().then(|| (name, node.text().unwrap_or_default().to_owned()))
+    };
+    named.map(|node| node.descendants().filter_map(text).collect()).collect()
+}
+
+/// A policy, as it is or percent-encoded.
+fn document(text: &str) -> Value {
+    let mut pieces = text.split('%');
+    let mut plain = pieces.next().unwrap_or_default().as_bytes().to_vec();
+    for piece in pieces.filter(|_| !text.starts_with('{')) {
+        plain.push(u8::from_str_radix(&piece[..2], 16).unwrap());
+        plain.extend(piece[2..].bytes());
+    }
+    serde_json::from_slice(if text.starts_with('{') { text.as_bytes() } else { &plain }).unwrap()
+}
+
 impl<S: System> Iam<S> {
     /// Points a connector at it.
     pub fn new(system: S) -> Self {
@@ -113,6 +143,28 @@ impl<S: System> Iam<S> {
     /// The hub's key.
     pub fn key(&self) -> (String, String) {
         self.key.lock().unwrap().clone()
+    }
+
+    /// Whether a policy of the user's own denies everything, and the names of the others and of the roles that trust the
+    /// user.
+    async fn policies(&self, user: &str, arn: &str) -> (bool, Vec<String>) {
+        let named = ("UserName", user);
+        let (mut denied, mut others) = (false, Vec::new());
+        for policy in parts(&self.system.raw("ListUserPolicies", &[named]).await, "member") {
+            let name = &policy["member"];
+            let read = self.system.raw("GetUserPolicy", &[named, ("PolicyName", name)]).await;
+            let says = document(&parts(&read, "GetUserPolicyResult")[0]["PolicyDocument"]);
+            let is = |key: &str, value: &str| says["Statement"][0][key] == value;
+            match is("Effect", "Deny") && is("Action", "*") && is("Resource", "*") {
+                true => denied = true,
+                false => others.push(name.clone()),
+            }
+        }
+        for role in parts(&self.system.raw("ListRoles", &[]).await, "member") {
+            let trust = document(&role["AssumeRolePolicyDocument"]).to_string();
+            others.extend(trust.contains(&format!("\"{arn}\"")).then(|| role["RoleName"].clone()));
+        }
+        (denied, others)
     }
 
     /// One of each kind for a user.
@@ -232,6 +284,43 @@ impl<S: System> Subject for Iam<S> {
             format!("{before}{}", after.split_once("</RequestId>").unwrap().1)
         };
         all.into_iter().map(report).collect::<Vec<_>>().join("\n")
+    }
+
+    async fn account(&self, id: &str) -> Option<TrueAccount> {
+        let users = parts(&self.system.raw("ListUsers", &[]).await, "member");
+        let name = users.iter().find(|user| user.get("UserId").is_some_and(|known| known == id))?["UserName"]
+            .clone();
+        let raw = async |action: &str| self.system.raw(action, &[("UserName", name.as_str())]).await;
+        let user = raw("GetUser").await;
+        let (arn, tags) = (text(&user, "Arn"), parts(&user, "member"));
+        let tag = |key: &str| tags.iter().find(|tag| tag["Key"] == key).map(|tag| tag["Value"].clone());
+        let mut held: BTreeMap<AccessClass, Vec<String>> = BTreeMap::new();
+        let kinds = [
+            (AccessClass::DirectGroups, "ListGroupsForUser", "GroupId"),
+            (AccessClass::Roles, "ListAttachedUserPolicies", "PolicyArn"),
+            (AccessClass::CloudKeys, "ListAccessKeys", "AccessKeyId"),
+            (AccessClass::SshKeys, "ListSSHPublicKeys", "SSHPublicKeyId"),
+            (AccessClass::SshKeys, "ListSigningCertificates", "CertificateId"),
+            (AccessClass::DeviceTrust, "ListMFADevices", "SerialNumber"),
+            (AccessClass::ApiTokens, "ListServiceSpecificCredentials", "ServiceSpecificCredentialId"),
+        ];
+        let most = if self.system.settings()["service_credentials"] == false { 6 } else { 7 };
+        for (class, list, element) in &kinds[..most] {
+            let mut listed = parts(&raw(list).await, "member");
+            listed.retain(|one| one.get("Status").is_none_or(|status| status == "Active"));
+            held.entry(*class).or_default().extend(listed.iter().map(|one| one[*element].clone()));
+        }
+        let (denied, roles) = self.policies(&name, &arn).await;
+        held.entry(AccessClass::Roles).or_default().extend(roles);
+        let password = self.system.asked("GetLoginProfile", &[("UserName", &name)]).await;
+        held.entry(AccessClass::CloudKeys).or_default().extend(password.map(|_| "password".to_owned()));
+        let one = |name: &str| (name.to_owned(), tag(name).into_iter().collect());
+        let mut attributes: BTreeMap<_, _> = ["email", "title", "displayName"].map(one).into();
+        attributes.insert("userName".to_owned(), vec![name.clone()]);
+        // IAM refuses everything to whom a policy denies everything, whatever keys there are. Who never had one is let
+        // in nowhere either; that they are to have none is what the tag says.
+        let off = tag("bailiwick:disabled").is_some() && held[&AccessClass::CloudKeys].is_empty();
+        Some(TrueAccount { name, marker: tag("bailiwick:marker"), usable: !denied && !off, attributes, held })
     }
 
     fn attributes(&self, name: &str) -> AccountAttributes {

@@ -15,7 +15,7 @@ use bailiwick_connector::{
     Connector, Line,
     broker::{HttpLimits, HttpTransport, Transport, TransportError},
     seal::{Credential, CredentialScheme, Secret},
-    testkit::{Fixtures, Ids, Losing, Subject},
+    testkit::{Fixtures, Ids, Losing, Subject, TrueAccount},
 };
 use bailiwick_connectors::rest::Rest;
 use bailiwick_core::{access::AccessClass, account::AccountAttributes, integration::Purpose};
@@ -320,6 +320,40 @@ impl Subject for Keystone {
         }
         all.sort();
         all.join("\n")
+    }
+
+    async fn account(&self, id: &str) -> Option<TrueAccount> {
+        let domain = self.domain().id;
+        let list = async |path: String, key: &str| {
+            self.send("GET", &path, None).await.1[key].as_array().unwrap().clone()
+        };
+        let users = list(format!("users?domain_id={domain}"), "users").await;
+        let user = users.iter().find(|user| user["id"] == id)?;
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let mut groups = Vec::new();
+        for group in list(format!("groups?domain_id={domain}"), "groups").await {
+            let group = text(&group["id"])?;
+            let members = list(format!("groups/{group}/users"), "users").await;
+            groups.extend(members.iter().filter(|member| member["id"] == id).map(|_| group.clone()));
+        }
+        let assigned = list(format!("role_assignments?user.id={id}"), "role_assignments").await;
+        let part = |value: &Value| text(value).unwrap_or_default();
+        let role =
+            |one: &Value| format!("{}:{}", part(&one["scope"]["project"]["id"]), part(&one["role"]["id"]));
+        let keys = list(format!("users/{id}/application_credentials"), "application_credentials").await;
+        let one = |name: &str| (name.to_owned(), text(&user[name]).into_iter().collect());
+        Some(TrueAccount {
+            name: text(&user["name"])?,
+            marker: text(&user["bailiwick"]),
+            usable: user["enabled"] == true,
+            attributes: ["name", "email", "description"].map(one).into(),
+            held: [
+                (AccessClass::DirectGroups, groups),
+                (AccessClass::Roles, assigned.iter().map(role).collect()),
+                (AccessClass::ApiTokens, keys.iter().filter_map(|key| text(&key["id"])).collect()),
+            ]
+            .into(),
+        })
     }
 
     fn attributes(&self, name: &str) -> AccountAttributes {

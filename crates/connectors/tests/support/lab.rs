@@ -7,7 +7,7 @@ use axum::body::Body;
 use bailiwick_connector::{
     Connector, Line,
     broker::{Transport, TransportError, TransportErrorKind},
-    testkit::{Fixtures, Ids, Losing, Subject},
+    testkit::{Fixtures, Ids, Losing, Subject, TrueAccount},
 };
 use bailiwick_connectors::scim::Scim;
 use bailiwick_core::{access::AccessClass, account::AccountAttributes, integration::Purpose};
@@ -214,6 +214,20 @@ impl Subject for Simulated {
         let users = truth.users.iter().map(|user| format!("{user:?}"));
         let groups = truth.groups.iter().map(|group| format!("{group:?}"));
         users.chain(groups).collect::<Vec<_>>().join("\n")
+    }
+
+    async fn account(&self, id: &str) -> Option<TrueAccount> {
+        let truth = self.lab.truth(APP).unwrap();
+        let user = truth.users.iter().find(|user| user.id == id)?;
+        let working = user.tokens.iter().filter(|token| token.works).map(|token| token.id.clone());
+        let held = [
+            (AccessClass::DirectGroups, user.groups.iter().cloned().collect()),
+            (AccessClass::Licences, user.licences.iter().cloned().collect()),
+            (AccessClass::ApiTokens, working.collect()),
+            (AccessClass::Sessions, user.sessions.iter().cloned().collect()),
+        ];
+        let account = super::scim_true::account(&Value::Object(user.attributes.clone()), held.into());
+        Some(TrueAccount { usable: user.active && !user.hidden, ..account })
     }
 
     fn attributes(&self, name: &str) -> AccountAttributes {

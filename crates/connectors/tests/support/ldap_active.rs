@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bailiwick_connector::{
     Connector, Line,
     broker::ldap::{Directory, Sockets},
-    testkit::{Fixtures, Ids, Subject},
+    testkit::{Fixtures, Ids, Subject, TrueAccount},
 };
 use bailiwick_connectors::ldap::Ldap;
 use bailiwick_core::{
@@ -211,6 +211,32 @@ impl Subject for Active {
         }
         all.sort();
         all.join("\n")
+    }
+
+    async fn account(&self, id: &str) -> Option<TrueAccount> {
+        let all = self.placed().await;
+        let entry = all.iter().find(|entry| entry["objectGUID"] == [id])?;
+        let values = |entry: &Entry, name: &str| entry.get(name).cloned().unwrap_or_default();
+        let named = |entry: &Entry| entry["dn"][0].parse::<Dn>().unwrap();
+        let is = |member: &String| member.parse::<Dn>().unwrap() == named(entry);
+        let groups = all.iter().filter(|group| values(group, "member").iter().any(is));
+        // ACCOUNTDISABLE (MS-ADTS §2.2.16).
+        let control: u32 = entry["userAccountControl"][0].parse().unwrap();
+        let attributes = [
+            ("userName", "userPrincipalName"),
+            ("title", "title"),
+            ("givenName", "givenName"),
+            ("department", "department"),
+            ("email", "mail"),
+        ];
+        Some(TrueAccount {
+            name: values(entry, "userPrincipalName").concat(),
+            marker: values(entry, "employeeNumber").pop(),
+            usable: control & 2 == 0,
+            attributes: attributes.map(|(ours, its)| (ours.to_owned(), values(entry, its))).into(),
+            held: [(AccessClass::DirectGroups, groups.map(|group| group["objectGUID"][0].clone()).collect())]
+                .into(),
+        })
     }
 
     fn attributes(&self, name: &str) -> AccountAttributes {

@@ -13,7 +13,7 @@ use bailiwick_connector::{
         ldap::{Address, Answered, Connection, Directory, PasswordForm, Search, Show, Shown, Write},
     },
     seal::{Credential, CredentialScheme, SealContext, SealKey, Secret},
-    testkit::{Fixtures, Hands, Ids, Seeded, Subject},
+    testkit::{Fixtures, Hands, Ids, Seeded, Subject, TrueAccount},
 };
 use bailiwick_connectors::ldap::Ldap;
 use bailiwick_core::{
@@ -49,6 +49,16 @@ impl Raw {
         Self { dn, attributes }
     }
 
+    /// The values of an attribute.
+    fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        let found = self.attributes.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name));
+        found.flat_map(|(_, values)| values).map(Vec::as_slice)
+    }
+
+    fn texts(&self, name: &str) -> Vec<String> {
+        self.values(name).map(|value| String::from_utf8(value.to_vec()).unwrap()).collect()
+    }
+
     pub fn with(mut self, name: &str, value: &[u8]) -> Self {
         self.attributes.push((name.to_owned(), vec![value.to_vec()]));
         self
@@ -70,6 +80,8 @@ pub trait Tree: Send + Sync {
     async fn ids(&self, names: &[Dn]) -> Vec<String>;
     /// Everything that is in it.
     async fn truth(&self) -> String;
+    /// The same, entry by entry, with the attributes that the directory keeps by itself.
+    async fn entries(&self) -> Vec<Raw>;
     /// Shows the hub no more than two entries of a search.
     async fn hide(&self, hides: bool);
 }
@@ -276,6 +288,8 @@ pub struct Bench<T> {
     connector: Arc<Ldap>,
     line: Line,
     reader: Line,
+    /// Whether the default policy of passwords locks.
+    locks: bool,
     /// How a fixture that is not live is kept out.
     blocked: (&'static str, &'static str),
     unique: bool,
@@ -296,6 +310,7 @@ impl<T: Tree> Bench<T> {
             unique: settings["groups"]["member"] == "uniqueMember",
             settings: settings.clone(),
             seen: wire.seen.clone(),
+            locks,
             blocked,
             wire,
             tree,
@@ -429,6 +444,32 @@ impl<T: Tree> Subject for Bench<T> {
 
     async fn truth(&self) -> String {
         self.tree.truth().await
+    }
+
+    async fn account(&self, id: &str) -> Option<TrueAccount> {
+        let all = self.tree.entries().await;
+        let entry = all.iter().find(|entry| entry.texts("entryUUID") == [id])?;
+        let member = if self.unique { "uniqueMember" } else { "member" };
+        let is = |name: &String| name.parse::<Dn>().unwrap() == entry.dn;
+        let groups = all.iter().filter(|group| group.texts(member).iter().any(is));
+        // A lock counts only where the policy says so, and no password fits what follows the `!`.
+        let locked = self.locks && entry.values("pwdAccountLockedTime").next().is_some();
+        let barred = entry.values("userPassword").any(|password| password.starts_with(b"{CRYPT}!"));
+        let attributes = [
+            ("userName", "uid"),
+            ("title", "title"),
+            ("givenName", "givenName"),
+            ("department", "departmentNumber"),
+            ("email", "mail"),
+        ];
+        Some(TrueAccount {
+            name: entry.texts("uid").concat(),
+            marker: entry.texts("employeeNumber").pop(),
+            usable: !locked && !barred,
+            attributes: attributes.map(|(ours, its)| (ours.to_owned(), entry.texts(its))).into(),
+            held: [(AccessClass::DirectGroups, groups.flat_map(|group| group.texts("entryUUID")).collect())]
+                .into(),
+        })
     }
 
     fn attributes(&self, name: &str) -> AccountAttributes {

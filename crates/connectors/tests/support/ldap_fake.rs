@@ -467,6 +467,11 @@ impl Tree for Fake {
         shown.collect::<Vec<_>>().join("\n")
     }
 
+    async fn entries(&self) -> Vec<Raw> {
+        let store = self.store();
+        store.entries.values().map(|held| Raw { dn: held.dn.clone(), attributes: held.all() }).collect()
+    }
+
     async fn hide(&self, hides: bool) {
         self.store().hides = hides;
     }

@@ -1,18 +1,44 @@
 //! `docs/connectors.md`: what each kind can do, and which sentences of the contract each subject keeps.
 //!
-//! The page is never written by hand. Each test of the kit compares its row with the page, and one test the
-//! rest; with `BAILIWICK_BLESS=1` they write it.
+//! The page is never written by hand. Each test of the kit compares its rows with the page, and one test the
+//! rest; with `BAILIWICK_BLESS=1` they write it. Whom the kit tests is declared in `page_subjects.rs`: each test
+//! compares what it ran with that, so that a row of somebody who is not tested any more has nobody to declare it.
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
-use std::{fs, path::PathBuf, sync::Mutex};
+#[path = "page_subjects.rs"]
+pub mod subjects;
 
-use bailiwick_connector::testkit::{Report, Verdict};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+};
+
+use bailiwick_connector::testkit::Report;
+use subjects::{ABSENT, RUNS};
 
 /// What stands before the rows of the kit.
 pub const ROWS: &str = "## The contract, sentence by sentence\n";
+/// What stands after them.
+const NOT_THERE: &str = "### What has no row\n";
 
 static WRITING: Mutex<()> = Mutex::new(());
+/// Whom this process has tested.
+static TESTED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// The sign of a verdict and, if the sentence does not hold, why.
+type Cell = (String, Option<String>);
+
+/// The page.
+#[derive(Default)]
+pub struct Page {
+    /// Up to [`ROWS`].
+    pub before: String,
+    /// By subject.
+    pub rows: BTreeMap<String, Vec<Cell>>,
+}
 
 pub fn path() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/connectors.md"))
@@ -25,45 +51,100 @@ pub fn blessing() -> bool {
     bless.is_some()
 }
 
-/// Asserts that the subject keeps the contract and that the page says so.
+/// The text of the page.
+pub fn text() -> String {
+    fs::read_to_string(path()).unwrap_or_default()
+}
+
+/// Changes the page as it is written.
+pub fn write(change: impl FnOnce(&mut Page)) {
+    let _one_at_a_time = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut page = Page::read(&text());
+    change(&mut page);
+    fs::write(path(), page.text()).unwrap();
+}
+
+impl Page {
+    pub fn read(text: &str) -> Self {
+        let (before, after) = text.split_once(ROWS).unwrap_or((text, ""));
+        let notes: BTreeMap<&str, &str> = after.lines().filter_map(|line| line.split_once(". ")).collect();
+        let cell = |cell: &str| match cell.split_once(' ') {
+            Some((sign, note)) => (sign.to_owned(), notes.get(note).map(|why| (*why).to_owned())),
+            None => (cell.to_owned(), None),
+        };
+        let row = |line: &str| {
+            let (subject, cells) = line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | ")?;
+            subject
+                .contains(" × ")
+                .then(|| (subject.to_owned(), cells.split(" | ").map(cell).collect::<Vec<_>>()))
+        };
+        Self { before: before.to_owned(), rows: after.lines().filter_map(row).collect() }
+    }
+
+    /// Reasons are numbered in the order in which the rows need them.
+    pub fn text(&self) -> String {
+        let mut notes: Vec<&str> = Vec::new();
+        let mut rows = String::new();
+        for (subject, cells) in &self.rows {
+            rows.push_str(&format!("| {subject} |"));
+            for (sign, reason) in cells {
+                let note = reason.as_deref().map(|reason| {
+                    let at = notes.iter().position(|known| *known == reason).unwrap_or(notes.len());
+                    notes.extend((at == notes.len()).then_some(reason));
+                    format!(" {}", at + 1)
+                });
+                rows.push_str(&format!(" {sign}{} |", note.unwrap_or_default()));
+            }
+            rows.push('\n');
+        }
+        let notes: String = notes.iter().zip(1..).map(|(note, n)| format!("{n}. {note}\n")).collect();
+        let absent =
+            ABSENT.iter().map(|(to, against, why)| format!("| {to} | {} | {why} |\n", against.as_str()));
+        format!(
+            "{}{ROWS}\n✓ holds, – says nothing about this connector or cannot be shown on this system, e is excepted: for the \
+             reason below that has the number.\n\n{}\n{rows}\n{notes}\n{NOT_THERE}\n| connector | against | why |\n|---|---|---|\n{}",
+            self.before,
+            Report::markdown_head(),
+            absent.collect::<String>(),
+        )
+    }
+}
+
+/// Asserts that the subject keeps the contract, that it is declared, and that the page says so.
 pub fn kept(report: &Report) {
     report.assert();
-    let _one_at_a_time = WRITING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let text = fs::read_to_string(path()).unwrap_or_default();
-    let row = report.markdown_row();
-    let begins = format!("| {} |", report.subject);
-    let excepted = report.rows.iter().filter_map(|row| match row.verdict {
-        Verdict::Excepted(reason) => {
-            Some(format!("* {}, \"{}\": {reason}", report.subject, row.sentence.text()))
-        }
-        Verdict::Holds | Verdict::NotApplicable(_) | Verdict::Broken(_) => None,
-    });
-    let excepted: Vec<String> = excepted.collect();
+    let subject = &report.subject;
+    let declared = RUNS.iter().any(|run| is_here(run) && run.subjects.contains(&subject.as_str()));
+    assert!(
+        declared,
+        "`{subject}` is tested by {} and not declared so in page_subjects.rs",
+        env!("CARGO_CRATE_NAME")
+    );
+    TESTED.lock().unwrap_or_else(PoisonError::into_inner).insert(subject.clone());
+    let cell = |row: &bailiwick_connector::testkit::Row| {
+        (row.verdict.sign().to_owned(), row.verdict.reason().map(str::to_owned))
+    };
+    let cells: Vec<Cell> = report.rows.iter().map(cell).collect();
     if blessing() {
-        let (before, after) = text.split_once(ROWS).unwrap_or((&text, ""));
-        let mine =
-            |line: &&str| line.starts_with(&begins) || line.starts_with(&format!("* {},", report.subject));
-        let lines = after.lines().filter(|line| !mine(line));
-        let mut rows: Vec<&str> =
-            lines.clone().filter(|line| line.contains(" × ") && line.starts_with('|')).collect();
-        let mut notes: Vec<&str> = lines.filter(|line| line.starts_with("* ")).collect();
-        rows.push(&row);
-        notes.extend(excepted.iter().map(String::as_str));
-        rows.sort_unstable();
-        notes.sort_unstable();
-        let notes = if notes.is_empty() { "There are no exceptions.".into() } else { notes.join("\n") };
-        let page = format!(
-            "{before}{ROWS}\n✓ holds, – says nothing about this connector or cannot be shown on this system, \
-             e is excepted with a reason below.\n\n{}\n{}\n\n{notes}\n",
-            Report::markdown_head(),
-            rows.join("\n"),
-        );
-        fs::write(path(), page).unwrap();
+        write(|page| drop(page.rows.insert(subject.clone(), cells)));
     } else {
-        assert!(
-            text.lines().any(|line| line == row) && excepted.iter().all(|note| text.contains(note)),
-            "docs/connectors.md does not have\n{row}\n{}\nrun the test with BAILIWICK_BLESS=1",
-            excepted.join("\n")
+        let page = Page::read(&text());
+        assert_eq!(
+            page.rows.get(subject),
+            Some(&cells),
+            "docs/connectors.md says otherwise of `{subject}`; run the test with BAILIWICK_BLESS=1"
         );
     }
+}
+
+/// Asserts that the test of this name has tested everybody who is declared to be tested by it.
+pub fn all_kept(test: &str) {
+    let declared = RUNS.iter().filter(|run| is_here(run) && run.test.1 == test).flat_map(|run| run.subjects);
+    let tested = TESTED.lock().unwrap_or_else(PoisonError::into_inner);
+    let missing: Vec<_> = declared.filter(|subject| !tested.contains(**subject)).collect();
+    assert!(missing.is_empty(), "declared in page_subjects.rs and not tested by `{test}`: {missing:?}");
+}
+
+fn is_here(run: &subjects::Run) -> bool {
+    run.test.0 == env!("CARGO_CRATE_NAME")
 }

@@ -14,7 +14,7 @@ use bailiwick_connector::{
     Connector, Line,
     broker::{Transport, TransportError, TransportErrorKind},
     seal::{Credential, CredentialScheme, Secret},
-    testkit::{AccountFixture, Fixtures, Ids, Losing, Subject},
+    testkit::{AccountFixture, Fixtures, Ids, Losing, Subject, TrueAccount},
 };
 use bailiwick_connectors::rest::Rest;
 use bailiwick_core::{access::AccessClass, account::AccountAttributes, integration::Purpose};
@@ -83,6 +83,12 @@ pub trait Vendor: Send + Sync + 'static {
     /// The id of a user or group as the API has it.
     fn id(id: u64) -> String;
     fn grantable(class: AccessClass) -> Option<String>;
+    /// The name of a user, the marker, and whether it can be used.
+    fn signs(user: &Value) -> (&Value, &Value, bool);
+    /// What a thing of a kind is to the hub: its class and its id there; nothing if it lets nobody in.
+    fn thing(kind: &str, thing: &Value) -> Option<(AccessClass, String)>;
+    /// The classes that its things are of.
+    const CLASSES: &'static [AccessClass];
 }
 
 /// Carries requests to a router without sockets.
@@ -185,6 +191,26 @@ impl<V: Vendor> Subject for Fake<V> {
         let members = world.members.iter().map(|member| format!("{member:?}"));
         let held = world.held.iter().map(|held| format!("{held:?}"));
         users.chain(groups).chain(members).chain(held).collect::<Vec<_>>().join("\n")
+    }
+
+    async fn account(&self, id: &str) -> Option<TrueAccount> {
+        let world = self.shared.world();
+        let (number, user) = world.users.iter().find(|(number, _)| V::id(**number) == id)?;
+        let (name, marker, usable) = V::signs(user);
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let own = user.as_object()?.iter();
+        let own = own.filter_map(|(name, value)| Some((name.clone(), vec![text(value)?])));
+        let groups = world.members.iter().filter(|(_, member)| member == number);
+        let mut held: BTreeMap<_, Vec<String>> =
+            [(AccessClass::DirectGroups, groups.map(|(group, _)| V::id(*group)).collect())].into();
+        held.extend(V::CLASSES.iter().map(|class| (*class, Vec::new())));
+        for ((_, kind), things) in world.held.iter().filter(|((holder, _), _)| holder == number) {
+            for (class, id) in things.iter().filter_map(|thing| V::thing(kind, thing)) {
+                held.entry(class).or_default().push(id);
+            }
+        }
+        let (name, marker) = (text(name)?, text(marker));
+        Some(TrueAccount { name, marker, usable, attributes: own.collect(), held })
     }
 
     fn attributes(&self, name: &str) -> AccountAttributes {

@@ -318,4 +318,17 @@ impl Vendor for Gitlab {
     fn grantable(_: AccessClass) -> Option<String> {
         None
     }
+
+    fn signs(user: &Value) -> (&Value, &Value, bool) {
+        (&user["username"], &user["identities"][0]["extern_uid"], user["state"] == "active")
+    }
+
+    fn thing(kind: &str, thing: &Value) -> Option<(AccessClass, String)> {
+        match kind {
+            "keys" => Some((AccessClass::SshKeys, thing["id"].to_string())),
+            _ => (thing["active"] == true).then(|| (AccessClass::ApiTokens, thing["id"].to_string())),
+        }
+    }
+
+    const CLASSES: &'static [AccessClass] = &[AccessClass::ApiTokens, AccessClass::SshKeys];
 }

@@ -300,4 +300,23 @@ impl Vendor for Keycloak {
     fn grantable(class: AccessClass) -> Option<String> {
         (class == AccessClass::Roles).then(|| "r7:deploy%3Aall".to_owned())
     }
+
+    fn signs(user: &Value) -> (&Value, &Value, bool) {
+        (&user["username"], &user["attributes"]["bailiwick"][0], user["enabled"] == true)
+    }
+
+    fn thing(kind: &str, thing: &Value) -> Option<(AccessClass, String)> {
+        let text = |name: &str| thing[name].as_str().unwrap().replace('%', "%25").replace(':', "%3A");
+        Some(match kind {
+            "roles" => (AccessClass::Roles, format!("{}:{}", text("id"), text("name"))),
+            "sessions" => (AccessClass::Sessions, text("id")),
+            "consents" => (AccessClass::OauthConsents, text("clientId")),
+            // A password is not a device.
+            _ if thing["type"] == "password" => return None,
+            _ => (AccessClass::DeviceTrust, text("id")),
+        })
+    }
+
+    const CLASSES: &'static [AccessClass] =
+        &[AccessClass::Roles, AccessClass::Sessions, AccessClass::OauthConsents, AccessClass::DeviceTrust];
 }

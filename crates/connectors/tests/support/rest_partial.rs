@@ -88,4 +88,14 @@ impl<L: Less> Vendor for Partial<L> {
     fn grantable(class: AccessClass) -> Option<String> {
         Keycloak::grantable(class)
     }
+
+    fn signs(user: &Value) -> (&Value, &Value, bool) {
+        Keycloak::signs(user)
+    }
+
+    fn thing(kind: &str, thing: &Value) -> Option<(AccessClass, String)> {
+        Keycloak::thing(kind, thing)
+    }
+
+    const CLASSES: &'static [AccessClass] = Keycloak::CLASSES;
 }

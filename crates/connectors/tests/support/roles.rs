@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bailiwick_connector::{
     Connector, Line,
-    testkit::{Fixtures, Ids, Subject},
+    testkit::{Fixtures, Ids, Subject, TrueAccount},
 };
 use bailiwick_connectors::sql::Sql;
 use bailiwick_core::{access::AccessClass, account::AccountAttributes, integration::Purpose};
@@ -260,6 +260,49 @@ impl Subject for Roles {
             all.extend(rows.iter().map(|row| row.get::<String, _>(0)));
         }
         all.join("\n")
+    }
+
+    async fn account(&self, id: &str) -> Option<TrueAccount> {
+        let mut admin = self.server.admin("postgres").await;
+        let sql = "SELECT rolname::text, shobj_description(oid, 'pg_authid'), \
+                   rolcanlogin AND coalesce(rolvaliduntil > now(), true), rolconnlimit::text, \
+                   to_char(rolvaliduntil AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.FF1\"Z\"') \
+                   FROM pg_authid WHERE oid::text = $1";
+        let role = sqlx::query(sql).bind(id).fetch_optional(&mut admin).await.unwrap()?;
+        let comment: Option<String> = role.get(1);
+        let marker = comment.and_then(|comment| Some(comment.split_once("[bailiwick] ")?.1.to_owned()));
+        let until: Option<String> = role.get(4);
+        let mut held = std::collections::BTreeMap::new();
+        for (class, sql) in [
+            (
+                AccessClass::DirectGroups,
+                "SELECT m.roleid::text FROM pg_auth_members m JOIN pg_authid g ON g.oid = m.roleid \
+                 WHERE m.member::text = $1 AND g.rolname !~ '^pg_'",
+            ),
+            (
+                AccessClass::Roles,
+                "SELECT g.rolname::text FROM pg_auth_members m JOIN pg_authid g ON g.oid = m.roleid \
+                 WHERE m.member::text = $1 AND g.rolname ~ '^pg_' \
+                 UNION ALL SELECT 'attributes' FROM pg_authid WHERE oid::text = $1 \
+                 AND (rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls)",
+            ),
+            (AccessClass::Sessions, "SELECT pid::text FROM pg_stat_activity WHERE usesysid::text = $1"),
+        ] {
+            let ids = sqlx::query_scalar(sql).bind(id).fetch_all(&mut admin).await.unwrap();
+            held.insert(class, ids);
+        }
+        let attributes = [
+            ("name".to_owned(), vec![role.get(0)]),
+            ("connectionLimit".to_owned(), vec![role.get(3)]),
+            ("validUntil".to_owned(), until.into_iter().collect()),
+        ];
+        Some(TrueAccount {
+            name: role.get(0),
+            marker,
+            usable: role.get(2),
+            attributes: attributes.into(),
+            held,
+        })
     }
 
     fn attributes(&self, name: &str) -> AccountAttributes {

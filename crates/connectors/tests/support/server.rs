@@ -13,7 +13,7 @@ use std::{
 use bailiwick_connector::{
     Connector, Line,
     broker::{HttpLimits, HttpTransport, Transport},
-    testkit::{Fixtures, Ids, Losing, Subject},
+    testkit::{Fixtures, Ids, Losing, Subject, TrueAccount},
 };
 use bailiwick_connectors::scim::Scim;
 use bailiwick_core::{access::AccessClass, account::AccountAttributes, integration::Purpose};
@@ -214,6 +214,17 @@ impl Subject for Server {
         }
         all.sort();
         all.join("\n")
+    }
+
+    async fn account(&self, id: &str) -> Option<TrueAccount> {
+        let (users, groups) = (self.ask("GET", "Users", None).await, self.ask("GET", "Groups", None).await);
+        let user = users["Resources"].as_array().unwrap().iter().find(|user| user["id"] == id)?;
+        let members = |group: &Value| group["members"].as_array().cloned().unwrap_or_default();
+        let of = groups["Resources"].as_array().unwrap().iter();
+        let of = of.flat_map(|group| members(group).into_iter().map(|member| (group["id"].clone(), member)));
+        let of = of.filter(|(_, member)| member["value"] == id);
+        let of = of.map(|(group, _)| group.as_str().unwrap().to_owned()).collect();
+        Some(super::scim_true::account(user, [(AccessClass::DirectGroups, of)].into()))
     }
 
     fn attributes(&self, name: &str) -> AccountAttributes {

@@ -229,6 +229,14 @@ impl Slapd {
         self.tool_as(&dn.to_string(), password, "ldapwhoami", &[], "").is_ok()
     }
 
+    /// Everything that is in it, as LDIF.
+    fn everything(&self) -> String {
+        let wanted =
+            ["(!(objectClass=domain))", "*", "entryUUID", "entryCSN", "pwdAccountLockedTime", "memberOf"];
+        let arguments = [&["-LLL", "-o", "ldif-wrap=no", "-b", BASE], &wanted[..]].concat();
+        self.tool("ldapsearch", &arguments, "").unwrap()
+    }
+
     /// Adds entries, as root.
     pub fn add(&self, entries: &[Raw]) {
         let text: String = entries.iter().map(ldif).collect();
@@ -327,23 +335,14 @@ impl Tree for Slapd {
     }
 
     async fn truth(&self) -> String {
-        let arguments = [
-            "-LLL",
-            "-o",
-            "ldif-wrap=no",
-            "-b",
-            BASE,
-            "(!(objectClass=domain))",
-            "*",
-            "entryUUID",
-            "entryCSN",
-            "pwdAccountLockedTime",
-            "memberOf",
-        ];
-        let all = self.tool("ldapsearch", &arguments, "").unwrap();
+        let all = self.everything();
         let mut blocks: Vec<&str> = all.split("\n\n").collect();
         blocks.sort_unstable();
         blocks.join("\n\n")
+    }
+
+    async fn entries(&self) -> Vec<Raw> {
+        self.everything().split("\n\n").filter_map(entry).collect()
     }
 
     async fn hide(&self, hides: bool) {
@@ -357,6 +356,24 @@ impl Tree for Slapd {
         );
         self.tool_as("cn=config", ROOT_SECRET, "ldapmodify", &[], &change).unwrap();
     }
+}
+
+/// An entry of LDIF; there is none where it ends.
+fn entry(text: &str) -> Option<Raw> {
+    let dn = dns(text).pop()?.parse().unwrap();
+    let mut attributes: Vec<(String, Vec<Vec<u8>>)> = Vec::new();
+    for line in text.lines().filter(|line| !line.starts_with("dn:")) {
+        let (name, value) = line.split_once(':').unwrap();
+        let value = match value.strip_prefix(": ") {
+            Some(coded) => STANDARD.decode(coded).unwrap(),
+            None => value.trim_start().as_bytes().to_vec(),
+        };
+        match attributes.iter_mut().find(|(known, _)| known == name) {
+            Some((_, values)) => values.push(value),
+            None => attributes.push((name.to_owned(), vec![value])),
+        }
+    }
+    Some(Raw { dn, attributes })
 }
 
 /// The names of entries in LDIF.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bailiwick_connector::{
     Connector, Line,
-    testkit::{Fixtures, Ids, Subject},
+    testkit::{Fixtures, Ids, Subject, TrueAccount},
 };
 use bailiwick_connectors::sql::Sql;
 use bailiwick_core::{
@@ -162,6 +162,8 @@ pub trait Behind: Send + Sync {
     async fn run(&self, sql: &str);
     /// Every row of all tables.
     async fn rows(&self) -> String;
+    /// The rows of a query of the test, all of whose columns are texts.
+    async fn query(&self, sql: &str) -> Vec<Vec<Option<String>>>;
     /// The endpoint, and who signs in for a purpose.
     fn way(&self, purpose: Purpose) -> (String, Option<(&'static str, &'static str)>);
     /// As the kit has it.
@@ -273,6 +275,39 @@ impl<B: Behind> Subject for Tables<B> {
 
     async fn truth(&self) -> String {
         self.behind.rows().await
+    }
+
+    async fn account(&self, id: &str) -> Option<TrueAccount> {
+        let is = format!("AS text) = {}", literal(id));
+        let sql = format!(
+            "SELECT login, marker, CAST(active AS text), email, CAST(admin AS text), labels FROM person WHERE CAST(id {is}"
+        );
+        let mut person = self.behind.query(&sql).await.pop()?.into_iter();
+        let mut next = || person.next().flatten();
+        let (name, marker, active, email, admin) = (next()?, next(), next()?, next(), next()?);
+        // Several texts as the one database keeps them, or the other.
+        let labels = next().filter(|labels| !labels.is_empty()).map_or_else(Vec::new, |labels| {
+            serde_json::from_str(&labels).unwrap_or_else(|_| labels.split(',').map(str::to_owned).collect())
+        });
+        let column = async |sql: String| {
+            self.behind.query(&sql).await.into_iter().flatten().flatten().collect::<Vec<String>>()
+        };
+        let groups =
+            column(format!("SELECT CAST(team AS text) FROM team_person WHERE CAST(person {is}")).await;
+        let tokens = column(format!("SELECT id FROM token WHERE CAST(person {is}")).await;
+        let attributes = [
+            ("name".to_owned(), vec![name.clone()]),
+            ("email".to_owned(), email.into_iter().collect()),
+            ("admin".to_owned(), vec![(admin == "1").to_string()]),
+            ("labels".to_owned(), labels),
+        ];
+        Some(TrueAccount {
+            name,
+            marker,
+            usable: active == "1",
+            attributes: attributes.into(),
+            held: [(AccessClass::DirectGroups, groups), (AccessClass::ApiTokens, tokens)].into(),
+        })
     }
 
     fn attributes(&self, name: &str) -> AccountAttributes {

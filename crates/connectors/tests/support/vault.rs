@@ -11,7 +11,7 @@ use bailiwick_connector::{
     Broker, Connector, Line,
     broker::{Transport, TransportError},
     seal::{Credential, CredentialScheme, SealContext, SealKey, Secret},
-    testkit::{Fixtures, Hands, Ids, Losing, Seeded, Subject},
+    testkit::{Fixtures, Hands, Ids, Losing, Seeded, Subject, TrueAccount},
 };
 use bailiwick_connectors::vault::Vault;
 use bailiwick_core::{
@@ -373,6 +373,51 @@ impl Subject for Tested {
             truth.push(format!("{role} {:?}", self.admin.keys(&path).await));
         }
         truth.join("\n")
+    }
+
+    async fn account(&self, id: &str) -> Option<TrueAccount> {
+        let (status, read) = self.admin.ask_as(ROOT, "GET", &format!("identity/entity/id/{id}"), None).await;
+        let entity = Some(&read["data"]).filter(|_| status == 200)?;
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let texts =
+            |value: &Value| value.as_array().into_iter().flatten().filter_map(text).collect::<Vec<_>>();
+        let (mut groups, mut tokens, mut secrets) = (Vec::new(), Vec::new(), Vec::new());
+        for group in self.admin.keys("identity/group/id").await {
+            let read = self.admin.ask("GET", &format!("identity/group/id/{group}"), Value::Null).await;
+            let members = texts(&read["data"]["member_entity_ids"]);
+            groups.extend(members.iter().filter(|member| *member == id).map(|_| group.clone()));
+        }
+        for accessor in self.admin.keys("auth/token/accessors").await {
+            let asked = json!({"accessor": accessor});
+            let token = self.admin.ask("POST", "auth/token/lookup-accessor", asked).await;
+            tokens.extend((token["data"]["entity_id"] == id).then_some(accessor));
+        }
+        let logins: Vec<String> =
+            entity["aliases"].as_array().into_iter().flatten().filter_map(|a| text(&a["name"])).collect();
+        for role in self.admin.keys("auth/approle/role").await {
+            if logins.contains(&self.admin.role_id(&role).await) {
+                secrets.extend(self.admin.keys(&format!("auth/approle/role/{role}/secret-id")).await);
+            }
+        }
+        let one = |name: &str, value: &Value| (name.to_owned(), text(value).into_iter().collect());
+        Some(TrueAccount {
+            name: text(&entity["name"])?,
+            marker: text(&entity["metadata"]["bailiwick"]),
+            usable: entity["disabled"] == false,
+            attributes: [
+                one("name", &entity["name"]),
+                one("department", &entity["metadata"]["department"]),
+                one("email", &entity["metadata"]["mail"]),
+            ]
+            .into(),
+            held: [
+                (AccessClass::DirectGroups, groups),
+                (AccessClass::Roles, texts(&entity["policies"])),
+                (AccessClass::VaultTokens, tokens),
+                (AccessClass::ApiTokens, secrets),
+            ]
+            .into(),
+        })
     }
 
     fn attributes(&self, name: &str) -> AccountAttributes {

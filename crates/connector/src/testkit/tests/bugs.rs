@@ -22,10 +22,40 @@ pub(super) enum Bug {
     ForgetsTheGone,
     LogsNothing,
     Echoes,
+    /// What was told of this goes into what the connector remembers and shows, and not to the system.
+    Pretends(Deed),
+}
+
+/// What a connector may be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deed {
+    Create,
+    Set,
+    Disable,
+    Enable,
+    Delete,
+    Grant,
+    Revoke,
+    RevokeAll,
+    Everything,
+}
+
+impl Deed {
+    pub(super) const ALL: [Self; 9] = [
+        Self::Create,
+        Self::Set,
+        Self::Disable,
+        Self::Enable,
+        Self::Delete,
+        Self::Grant,
+        Self::Revoke,
+        Self::RevokeAll,
+        Self::Everything,
+    ];
 }
 
 impl Bug {
-    pub(super) const ALL: [(Self, Sentence); 18] = [
+    pub(super) const ALL: [(Self, Sentence); 19] = [
         (Self::DeclaresRoles, Sentence::DeclaredIsImplemented),
         (Self::CheckWrites, Sentence::CheckChangesNothing),
         (Self::SkipsAtPageEnds, Sentence::ListVisitsEachOnce),
@@ -44,5 +74,6 @@ impl Bug {
         (Self::ForgetsTheGone, Sentence::NewsTells),
         (Self::LogsNothing, Sentence::AuditTells),
         (Self::Echoes, Sentence::NothingSecretInDebug),
+        (Self::Pretends(Deed::Everything), Sentence::ApplyThenGetHolds),
     ];
 }

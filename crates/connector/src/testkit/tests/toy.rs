@@ -18,11 +18,12 @@ use serde_json::{Value, json};
 use super::{
     super::*,
     bugs::Bug,
-    system::{Store, System},
+    system::{Memory, Store, System},
 };
 use crate::{
     AccountWrite, Answer, Applied, Broker, Call, Capability, Effect, Entry, ErrorKind, Hear, Issued, Locator,
     News, ObjectState, ObjectValue, Outcome, Page, Read, Result, Since, Start, Visit,
+    broker::Transport,
     seal::{Credential, SealContext, SealKey, Secret},
 };
 
@@ -347,6 +348,8 @@ impl Connector for Connected {
 
 pub(super) struct Toy {
     system: Arc<System>,
+    /// What the connector remembers, if it shows that and not the system.
+    remembered: Option<Arc<System>>,
     losing: Arc<Losing>,
     connector: Arc<Connected>,
     line: Line,
@@ -355,8 +358,14 @@ pub(super) struct Toy {
 
 impl Toy {
     pub(super) fn new(bug: Option<Bug>) -> Self {
-        let system = Arc::new(System { store: Mutex::default(), bug });
-        let losing = Arc::new(Losing::new(system.clone()));
+        let empty = || Arc::new(System { store: Mutex::default(), bug });
+        let (system, mut remembered) = (empty(), None);
+        let mut transport: Arc<dyn Transport> = system.clone();
+        if let Some(Bug::Pretends(pretends)) = bug {
+            let memory = remembered.insert(empty()).clone();
+            transport = Arc::new(Memory { remembered: memory, system: system.clone(), pretends });
+        }
+        let losing = Arc::new(Losing::new(transport));
         let mut capability = Capability {
             accounts: true,
             groups: true,
@@ -409,6 +418,7 @@ impl Toy {
         let line = broker.line(&integration, Purpose::Write, Some(&sealed));
         Self {
             system,
+            remembered,
             losing,
             connector: Arc::new(Connected { capability, bug, keys: Mutex::default() }),
             line,
@@ -440,12 +450,30 @@ impl Subject for Toy {
             let members = group.members.iter().map(|m| u32::try_from(*m).unwrap() + 1).collect();
             store.groups.insert(id, (group.name.clone(), members));
         }
+        if let Some(remembered) = &self.remembered {
+            remembered.store.lock().unwrap().clone_from(&store);
+        }
         let ids = |n: usize| (1..=n).map(|id| id.to_string()).collect();
         Ids { people: Vec::new(), accounts: ids(fixtures.accounts.len()), groups: ids(fixtures.groups.len()) }
     }
     async fn truth(&self) -> String {
         let store = self.system.store.lock().unwrap();
         format!("{:#?}\n{:#?}", store.users, store.groups)
+    }
+    async fn account(&self, id: &str) -> Option<TrueAccount> {
+        let store = self.system.store.lock().unwrap();
+        let number = id.parse().ok()?;
+        let user = store.users.get(&number)?;
+        let text = |name: &str| user[name].as_str().map(str::to_owned);
+        let attributes = ["name", "dept"].map(|name| (name.to_owned(), text(name).into_iter().collect()));
+        let groups = store.groups.iter().filter(|(_, (_, members))| members.contains(&number));
+        Some(TrueAccount {
+            name: text("name")?,
+            marker: text("marker"),
+            usable: user["active"] == json!(true),
+            attributes: attributes.into(),
+            held: [(DirectGroups, groups.map(|(id, _)| id.to_string()).collect())].into(),
+        })
     }
     fn attributes(&self, name: &str) -> AccountAttributes {
         [
