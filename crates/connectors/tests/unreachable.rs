@@ -38,8 +38,8 @@ struct Kind {
 
 fn kinds() -> [Kind; 3] {
     let owned = |rules: &[&str]| rules.iter().map(|rule| (*rule).to_owned()).collect();
-    let keycloak = json!({ "description": "keycloak", "parameters": { "realm": "acme" } });
-    let described = Rest::new(&keycloak).unwrap().scope().iter().map(ToString::to_string).collect();
+    let described_as = json!({ "description": "jupyterhub" });
+    let described = Rest::new(&described_as).unwrap().scope().iter().map(ToString::to_string).collect();
     let vault = include_str!("../../../docs/connectors/vault.md").split("```text scope\n").nth(1).unwrap();
     let vault = vault.split("```").next().unwrap().lines().map(str::to_owned).collect();
     let scim = owned(&[
@@ -51,7 +51,7 @@ fn kinds() -> [Kind; 3] {
     ]);
     [
         Kind { name: "scim", settings: json!({}), rules: scim },
-        Kind { name: "rest", settings: keycloak, rules: described },
+        Kind { name: "rest", settings: described_as, rules: described },
         Kind { name: "vault", settings: json!({}), rules: vault },
     ]
 }

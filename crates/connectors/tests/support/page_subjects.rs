@@ -79,6 +79,14 @@ pub const RUNS: &[Run] = &[
         r#"scim × scim2-server, Index, without ["filter", "etag"], {"base":"/v2"}"#,
         r#"scim × scim2-server, Cursor, without ["patch"], {"base":"/v2"}"#,
     ] },
+    Run { to: "scim, people", against: Fake, test: ("scim_kit", HOLDS), subjects: &[
+        "scim × lab, people, Index []",
+        "scim × lab, people, Cursor [StaleRead]",
+    ] },
+    Run { to: "scim, people", against: Real, test: ("scim_real", HOLDS), subjects: &[
+        r#"scim × scim2-server, Index, without [], {"base":"/v2","people":{"key":"externalId"}}"#,
+        r#"scim × scim2-server, Cursor, without ["filter"], {"base":"/v2","people":{"key":"employee_number"}}"#,
+    ] },
     Run { to: "sql, roles", against: Real, test: ("sql_roles", HOLDS), subjects: &["sql roles × PostgreSQL"] },
     Run { to: "sql, tables", against: Real, test: ("sql_kit", HOLDS), subjects: &["sql tables × SQLite"] },
     Run { to: "sql, tables", against: Real, test: ("sql_tables", HOLDS), subjects: &["sql tables × PostgreSQL"] },
