@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+#[allow(dead_code, reason = "other tests use the rest")]
 #[path = "support/ldap_active.rs"]
 mod ldap_active;
 #[allow(dead_code, reason = "what is for OpenLDAP is in the same file")]
@@ -68,16 +69,25 @@ async fn a_disabled_account_is_turned_away_and_an_enabled_one_let_in() {
     let (ldap, line) = (active.ldap(), active.line());
     assert_eq!(ldap.capability().disable_ways, ["userAccountControl"]);
     assert!(!ldap.capability().conditional);
-    let secret = Secret::new("Another-sesame-2");
+    let (dn, password) = ("CN=Ann,OU=people,DC=acme,DC=test", "Another-sesame-2");
+    // Asked past the connector, and read from the database: who is let in, and the bits of the account.
+    let truth = async || {
+        let inside = active.samba.lets_in(dn, password).await;
+        (inside, active.samba.entries("(sAMAccountName=ann)").await.remove(0)["userAccountControl"].clone())
+    };
+    assert_eq!(truth().await, (false, vec!["512".to_owned()]));
+    let secret = Secret::new(password);
     let issued = ldap.issue(&line, &id, AccessClass::PrimaryAccount, secret).await.unwrap();
-    for (op, state, entry) in [
-        (Op::Disable { way: 0 }, ObjectState::Blocked, Entry::Rejected),
-        (Op::Enable, ObjectState::Live, Entry::Accepted),
+    assert_eq!(truth().await, (true, vec!["512".to_owned()]));
+    for (op, state, entry, bits) in [
+        (Op::Disable { way: 0 }, ObjectState::Blocked, Entry::Rejected, "514"),
+        (Op::Enable, ObjectState::Live, Entry::Accepted, "512"),
     ] {
         for outcome in [Outcome::Done, Outcome::AlreadySo] {
             assert_eq!(ldap.apply(&line, Some(&id), &op, None, "k").await.unwrap().outcome, outcome);
             assert_eq!(ldap.get(&line, Locator::Account(&id)).await.unwrap().unwrap().state, state);
             assert_eq!(ldap.attempt(&line, &issued).await.unwrap(), entry, "{op:?}");
+            assert_eq!(truth().await, (entry == Entry::Accepted, vec![bits.to_owned()]), "{op:?}");
         }
     }
     // An account that has ended is kept out too, and enabling gives it back.
@@ -85,8 +95,10 @@ async fn a_disabled_account_is_turned_away_and_an_enabled_one_let_in() {
     active.samba.change(ended).await;
     assert_eq!(ldap.get(&line, Locator::Account(&id)).await.unwrap().unwrap().state, ObjectState::Blocked);
     assert_eq!(ldap.attempt(&line, &issued).await.unwrap(), Entry::Rejected);
+    assert!(!active.samba.lets_in(dn, password).await);
     ldap.apply(&line, Some(&id), &Op::Enable, None, "k").await.unwrap();
     assert_eq!(ldap.attempt(&line, &issued).await.unwrap(), Entry::Accepted);
+    assert!(active.samba.lets_in(dn, password).await);
 }
 
 #[tokio::test]
@@ -139,10 +151,17 @@ async fn a_renamed_account_is_the_same_one() {
         .samba
         .add_group("CN=staff,OU=groups,DC=acme,DC=test", "staff", &["CN=Ann,OU=people,DC=acme,DC=test"])
         .await;
+    // As the database has it: who is called so, and what that is.
+    let called = async |name: &str| {
+        let found = active.samba.entries(&format!("(sAMAccountName={name})")).await;
+        found.into_iter().map(|entry| entry["objectGUID"][0].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(called("ann").await, [id.as_str()]);
     let rename = |cn: &str, name: &str| Op::SetAttributes {
         attributes: [("fullName".to_owned(), cn.into()), ("userName".to_owned(), name.into())].into(),
     };
     ldap.apply(&line, Some(&id), &rename("Ann, \"Né\" +e", "ann.ne"), None, "k").await.unwrap();
+    assert_eq!((called("ann").await, called("ann.ne").await), (Vec::new(), vec![id.clone()]));
     let ann = ldap.get(&line, Locator::Account(&id)).await.unwrap().unwrap();
     assert_eq!((&ann.id[..], &ann.name[..]), (&id[..], "ann.ne"));
     assert_eq!(ann.attribute("fullName"), Some(&ObjectValue::Text("Ann, \"Né\" +e".into())));
@@ -195,6 +214,25 @@ async fn groups_are_followed_upwards_the_primary_one_too() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn a_group_of_very_many_is_whole() {
+    let (active, ann) = domain().await;
+    let dn = |n: usize| format!("CN=m{n:04},OU=people,DC=acme,DC=test");
+    let mut text: String =
+        (0..1_600).map(|n| format!("dn: {}\nchangetype: add\nobjectClass: contact\n\n", dn(n))).collect();
+    text += "dn: CN=many,OU=groups,DC=acme,DC=test\nchangetype: add\nobjectClass: group\nsAMAccountName: many\n\
+             member: CN=Ann,OU=people,DC=acme,DC=test\n";
+    text.extend((0..1_600).map(|n| format!("member: {}\n", dn(n))));
+    active.samba.change(&text).await;
+    let truth = active.samba.entries("(|(objectClass=contact)(sAMAccountName=ann))").await;
+    let truth: BTreeSet<String> = truth.into_iter().map(|entry| entry["objectGUID"][0].clone()).collect();
+    let many = active.samba.entries("(sAMAccountName=many)").await.remove(0)["objectGUID"][0].clone();
+    let links = active.ldap().get(&active.reader(), Locator::Group(&many)).await.unwrap().unwrap().links;
+    assert_eq!((links.len(), truth.len()), (1_601, 1_601));
+    assert_eq!(links.iter().map(ToString::to_string).collect::<BTreeSet<_>>(), truth);
+    assert!(held(&active, &ann, AccessClass::DirectGroups).await.contains("many"));
 }
 
 #[tokio::test]

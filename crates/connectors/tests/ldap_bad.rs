@@ -5,6 +5,8 @@
 
 #[path = "support/certificate.rs"]
 mod certificate;
+#[path = "support/hostile.rs"]
+mod hostile;
 #[allow(dead_code, reason = "other tests use the rest")]
 #[path = "support/ldap_bench.rs"]
 mod ldap_bench;
@@ -12,7 +14,7 @@ mod ldap_bench;
 #[path = "support/slapd.rs"]
 mod slapd;
 
-use std::{path::Path, sync::atomic::Ordering::SeqCst};
+use std::path::Path;
 
 use bailiwick_connector::{
     Connector, Effect, ErrorKind, Line, Listing, Locator, Object, ObjectValue, Outcome, Page, Result,
@@ -21,6 +23,7 @@ use bailiwick_connector::{
 use bailiwick_connectors::ldap::Ldap;
 use bailiwick_core::{access::AccessClass, dn::Dn, integration::Purpose, plan::Op};
 use certificate::certify;
+use hostile::hostile;
 use ldap_bench::{BASE, Bench, HUB, Raw, SECRET, Tree, account, group, settings};
 use serde_json::{Value, json};
 use slapd::{Policy, Setup, Slapd};
@@ -135,30 +138,6 @@ async fn what_a_limit_keeps_back_is_not_taken_to_be_gone() {
 }
 
 #[tokio::test]
-async fn what_is_on_another_server_is_not_followed_and_not_forgotten() {
-    let bench = bench();
-    let (ldap, line) = (bench.ldap(), bench.line());
-    let elsewhere = Raw::new(
-        "ou=people,dc=acme,dc=example",
-        &[
-            ("ou", &["elsewhere"]),
-            ("objectClass", &["referral", "extensibleObject"]),
-            ("ref", &["ldap://127.0.0.1:1/ou=elsewhere,ou=people,dc=acme,dc=example"]),
-        ],
-    );
-    bench.tree.add(&[account("ann")]);
-    assert!(list(ldap, &line, 10).await.unwrap().1.complete);
-    bench.tree.tool("ldapadd", &["-M"], &slapd::ldif(&elsewhere)).unwrap();
-    let (seen, page) = list(ldap, &line, 10).await.unwrap();
-    assert_eq!((seen.len(), page), (1, Page { next: None, complete: false }));
-    // Who is here is found; who is not could be there.
-    assert!(ldap.get(&line, Locator::AccountNamed("ann")).await.unwrap().is_some());
-    let error = ldap.get(&line, Locator::AccountNamed("bob")).await.unwrap_err();
-    assert_eq!((error.kind, error.code()), (ErrorKind::Malformed, "answer-incomplete"));
-    assert_eq!(bench.seen.connections.load(SeqCst), 1);
-}
-
-#[tokio::test]
 async fn a_base_that_is_not_there_is_a_wrong_setting_and_not_an_empty_directory() {
     for place in ["accounts", "groups"] {
         let mut settings = settings(true);
@@ -204,59 +183,6 @@ async fn binary_missing_and_repeated_attributes_are_shown_as_they_are() {
         assert_eq!((error.kind, error.effect), (ErrorKind::Invalid, Effect::None), "{name}");
         assert!(error.message.contains(name), "{error}");
     }
-}
-
-/// Names that are something else to somebody.
-fn hostile() -> Vec<String> {
-    let mut all: Vec<String> = [
-        "*",
-        "*)(uid=*",
-        ")(objectClass=*",
-        "(|(uid=*",
-        "\\",
-        "\\2a",
-        "\\00",
-        "a\0b",
-        "\0",
-        "'; drop table users; --",
-        "\"quoted\"",
-        "a,b",
-        "a+b",
-        "a=b",
-        "a;b",
-        "<a>",
-        "#04",
-        "#",
-        " lead",
-        "trail ",
-        " ",
-        "  two  ",
-        "uid=decoy",
-        "decoy,ou=people",
-        "../../etc",
-        "%2f..%2f",
-        "{CRYPT}!",
-        "line\nbreak\r",
-        "tab\t",
-        "<GUID=x>",
-        "caf\u{e9}",
-        "cafe\u{301}",
-        "\u{202e}drow",
-        "李",
-        "decoy\u{200b}",
-        "${x}",
-        "{0}",
-        "a/b",
-        "@",
-        "-1",
-        "TRUE",
-        "dn: x",
-    ]
-    .map(str::to_owned)
-    .into();
-    all.push("n".repeat(256));
-    all.push("ü,".repeat(128));
-    all
 }
 
 #[tokio::test]
@@ -313,6 +239,7 @@ async fn a_hostile_value_is_those_bytes_or_refused_and_never_somebody_else() {
         let id = made.external_id.unwrap();
         assert_ne!(id, decoy_id);
         let exact = |object: &Object<'_>, name: &str| {
+            stored_exactly(&bench.tree, &id, name, &marker, &value);
             assert_eq!(
                 (&object.id[..], &object.name[..], object.marker.as_deref()),
                 (&id[..], name, Some(&marker[..]))
@@ -359,6 +286,22 @@ async fn a_hostile_value_is_those_bytes_or_refused_and_never_somebody_else() {
     assert!(refused.iter().all(|value| value.len() >= 256), "{refused:?}");
 }
 
+/// Past the connector: every attribute holds these bytes and no others.
+fn stored_exactly(tree: &Slapd, id: &str, name: &str, marker: &str, value: &str) {
+    let mut found = tree.stored(&format!("(entryUUID={id})"));
+    assert_eq!(found.len(), 1, "{value:?}");
+    let stored = found.remove(0);
+    for (attribute, text) in [
+        ("uid", name),
+        ("employeeNumber", marker),
+        ("title", value),
+        ("displayName", value),
+        ("departmentNumber", value),
+    ] {
+        assert_eq!(stored[attribute], [text.as_bytes()], "{attribute} of {value:?}");
+    }
+}
+
 fn members(tree: &Slapd) -> Vec<String> {
     let all =
         tree.tool("ldapsearch", &["-LLL", "-o", "ldif-wrap=no", "-b", BASE, "(cn=decoys)", "member"], "");
@@ -369,6 +312,45 @@ fn people(tree: &Slapd) -> usize {
     let base = format!("ou=people,{BASE}");
     let all = tree.tool("ldapsearch", &["-LLL", "-b", &base, "-s", "one", "1.1"], "").unwrap();
     all.lines().filter(|line| line.starts_with("dn:")).count()
+}
+
+#[tokio::test]
+async fn two_spellings_of_a_name_are_two_accounts_and_neither_comes_for_the_other() {
+    let bench = bench();
+    let (ldap, line) = (bench.ldap(), bench.line());
+    let spellings = ["caf\u{e9}", "cafe\u{301}"];
+    // To the server both are one name, so each has a place of its own.
+    let (mut entries, mut dns) = (Vec::new(), Vec::new());
+    for (place, name) in ["one", "two"].into_iter().zip(spellings) {
+        let people = "ou=people,dc=acme,dc=example";
+        entries.push(Raw::new(people, &[("ou", &[place]), ("objectClass", &["organizationalUnit"])]));
+        let one: &[&str] = &[name];
+        let classes: (&str, &[&str]) = ("objectClass", &["inetOrgPerson"]);
+        let number = format!("hr/{name}");
+        let named = [("uid", one), classes, ("cn", one), ("sn", one), ("employeeNumber", &[&number])];
+        entries.push(Raw::new(&format!("ou={place},{people}"), &named));
+        dns.push(entries.last().unwrap().dn.clone());
+    }
+    bench.tree.add(&entries);
+    let ids = bench.tree.ids(&dns).await;
+    for (name, id) in spellings.iter().zip(&ids) {
+        assert_eq!(bench.tree.stored(&format!("(entryUUID={id})"))[0]["uid"], [name.as_bytes()]);
+        for locator in [Locator::AccountNamed(name), Locator::AccountMarked(&format!("hr/{name}"))] {
+            let found = ldap.get(&line, locator).await.unwrap().unwrap();
+            assert_eq!((&found.id[..], &found.name[..]), (&id[..], *name), "{locator:?}");
+        }
+    }
+    let error = ldap.get(&line, Locator::AccountNamed("CAF\u{c9}")).await.unwrap_err();
+    assert_eq!((error.kind, error.code()), (ErrorKind::Malformed, "answer-ambiguous"));
+    assert_eq!(ldap.get(&line, Locator::AccountMarked("hr/CAF\u{c9}")).await.unwrap(), None);
+    // Where only one is left, the name is taken in the other spelling too.
+    ldap.apply(&line, Some(&ids[0]), &Op::Delete, None, "k").await.unwrap();
+    let before = bench.tree.truth().await;
+    let attributes = [("userName".to_owned(), spellings[0].into())].into();
+    let create = Op::CreateAccount { marker: "hr/new".into(), attributes };
+    let error = ldap.apply(&line, None, &create, None, "k").await.unwrap_err();
+    assert_eq!((error.kind, error.effect), (ErrorKind::AlreadyExists, Effect::None), "{error}");
+    assert_eq!(bench.tree.truth().await, before);
 }
 
 #[tokio::test]

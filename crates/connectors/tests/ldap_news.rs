@@ -6,6 +6,7 @@
 #[allow(dead_code, reason = "other tests use the rest")]
 #[path = "support/ldap_bench.rs"]
 mod ldap_bench;
+#[allow(dead_code, reason = "other tests use the rest")]
 #[path = "support/ldap_domain.rs"]
 mod ldap_domain;
 
@@ -191,6 +192,14 @@ async fn an_answer_that_is_not_whole_says_nothing() {
         world.domain.state().fault = Some(fault);
         assert_eq!(world.ask(Some(&since.next)).await.unwrap_err().kind, kind, "{fault:?}");
     }
+    // Of the domain a part is on another server, and the settings name that part.
+    world.domain.state().fault = Some(Fault::Elsewhere);
+    for since in [None, Some(&since.next[..])] {
+        let error = world.ask(since).await.unwrap_err();
+        assert_eq!((error.kind, error.code()), (ErrorKind::Settings, "base-elsewhere"), "{error}");
+    }
+    let listed = world.ldap.list(&world.line, Listing::Accounts, None, 10, &mut |_| {}).await;
+    assert_eq!(listed.unwrap_err().code(), "base-elsewhere");
     world.domain.state().fault = None;
     // Behind one name there can be several controllers, and they do not know the same at the same time.
     world.domain.state().restless = true;

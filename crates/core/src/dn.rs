@@ -226,7 +226,8 @@ impl fmt::Display for Rdn {
                 match c {
                     // Servers take line breaks and tabs at either end for spaces that mean nothing.
                     c if c.is_ascii_control() => write!(f, "\\{:02x}", u32::from(c))?,
-                    '"' | '+' | ',' | ';' | '<' | '>' | '\\' => write!(f, "\\{c}")?,
+                    // `=` may stand as it is (RFC 4514 §2.4), and Active Directory wants it escaped.
+                    '"' | '+' | ',' | ';' | '<' | '=' | '>' | '\\' => write!(f, "\\{c}")?,
                     ' ' if place == 0 || place == last => write!(f, "\\ ")?,
                     '#' if place == 0 => write!(f, "\\#")?,
                     c => write!(f, "{c}")?,
@@ -288,6 +289,7 @@ mod tests {
         }
         assert!(base.within(&Dn::ROOT));
         assert_eq!(base.child(Rdn::new("uid", "a,b").unwrap()).to_string(), "uid=a\\,b,ou=people,dc=acme");
+        assert_eq!(base.child(Rdn::new("uid", "a=b").unwrap()).to_string(), "uid=a\\=b,ou=people,dc=acme");
         assert_eq!(
             dn("uid=ann,ou=people,dc=acme").shape(|rdn| base.rdns().contains(rdn)),
             "uid={},ou=people,dc=acme"

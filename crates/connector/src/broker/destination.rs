@@ -116,6 +116,11 @@ impl Destination {
         let tls = match scheme {
             "https" | "ldaps" => Tls::Always,
             "ldap" if line.start_tls => Tls::Asked,
+            "ldap" if line.ca_file.is_some() => {
+                return Err(
+                    "is plain `ldap:`, and `ca_file` wants TLS; use `ldaps:`, set `start_tls = true`, or leave `ca_file` out",
+                );
+            }
             "http" if line.ca_file.is_some() => {
                 return Err(
                     "is plain `http:`, and `ca_file` wants TLS; use `https:`, or leave `ca_file` out",
@@ -362,6 +367,9 @@ mod tests {
         let trusting = LineSettings { ca_file: Some("/ca.pem".into()), ..line(true) };
         assert!(
             Destination::read("http://127.0.0.1/", &trusting).unwrap_err().contains("`ca_file` wants TLS")
+                && Destination::read("ldap://127.0.0.1", &trusting)
+                    .unwrap_err()
+                    .contains("`ca_file` wants TLS")
         );
     }
 

@@ -90,9 +90,13 @@ impl Ask<'_> {
     }
 }
 
-/// Whether a search ended before its end: time, size or administrative limit, or the rest is elsewhere.
+/// What was asked for is on another server (RFC 4511 §4.1.10).
+const REFERRAL: u32 = 10;
+
+/// Whether a search ended before its end: by a limit of time, of size or of the administrator. That a part of the
+/// tree is elsewhere is counted instead, and that all of it is, is an error: see [`unsearched`].
 pub(super) const fn stopped_early(code: u32) -> bool {
-    matches!(code, 3 | 4 | 9 | 10 | 11)
+    matches!(code, 3 | 4 | 9 | 11)
 }
 
 /// What a refused search means.
@@ -104,6 +108,13 @@ pub(super) fn unsearched(answered: &Answered, base: &Dn) -> ConnectorError {
             format!("there is no `{base}`, or the integration may not see it; is the setting right?");
         return ConnectorError::none(ErrorKind::Settings, message);
     }
+    // Nothing of what was asked for is here, so this is no listing with gaps.
+    if answered.code == REFERRAL {
+        let message = format!(
+            "`{base}` is on another server, and referrals are never followed: set `endpoint` to the server that has it"
+        );
+        return ConnectorError::none(ErrorKind::Settings, message).with_detail("base-elsewhere");
+    }
     refusal(answered, &what)
 }
 
@@ -111,10 +122,10 @@ pub(super) fn unsearched(answered: &Answered, base: &Dn) -> ConnectorError {
 /// refused write: none.
 pub(super) fn refusal(answered: &Answered, what: &str) -> ConnectorError {
     let Answered { code, message, .. } = answered;
-    let kind = match code {
+    let kind = match *code {
         3 => ErrorKind::Timeout,
         7 | 8 | 13 => ErrorKind::Settings,
-        10 | 12 | 71 => ErrorKind::Unsupported,
+        REFERRAL | 12 | 71 => ErrorKind::Unsupported,
         32 => ErrorKind::NotFound,
         48 | 49 => ErrorKind::Unauthorized,
         50 => ErrorKind::Forbidden,

@@ -26,6 +26,9 @@ pub(super) const NAMES: usize = 200;
 /// Follows nested groups on the server (MS-ADTS §3.1.1.3.4.4.3).
 pub(super) const IN_CHAIN: &str = "1.2.840.113556.1.4.1941";
 
+/// How often a group is read whose members change while they are read.
+const READINGS: usize = 3;
+
 /// A group as it came, its members by name.
 pub(super) struct Group {
     pub(super) dn: Dn,
@@ -141,8 +144,18 @@ impl Reader<'_> {
         mut group: Group,
         operation: Operation,
     ) -> Result<Object<'static>> {
+        let mut readings = 1;
         while let Some(from) = group.rest {
+            let version = group.version.clone();
             self.range(groups, &mut group, from, operation).await?;
+            // Who moved up into a place that was read already would be missed.
+            if group.version != version {
+                if readings == READINGS {
+                    return Err(interrupted(&group.dn));
+                }
+                readings += 1;
+                (group.members, group.rest) = (Vec::new(), Some(0));
+            }
         }
         let placeholder = groups.placeholder.as_ref();
         let stands_in =
@@ -158,7 +171,7 @@ impl Reader<'_> {
         })
     }
 
-    /// Reads members from a place on.
+    /// Reads members from a place on, and the version that the group has now.
     async fn range(
         &self,
         groups: &Groups,
@@ -172,20 +185,26 @@ impl Reader<'_> {
             base: Base::Entry(&group.dn.clone()),
             depth: Depth::Base,
             filter: &Filter::Present("objectClass".to_owned()),
-            attributes: &[&attribute],
+            attributes: &[self.shape().id(), self.shape().version(), &attribute],
             controls: &[],
             connection: None,
         };
         let before = group.members.len();
-        let mut understood = true;
+        let (mut understood, mut same) = (true, false);
         let mut show = |shown: Shown<'_>| {
             if let Shown::Entry(entry) = shown {
+                let id = entry.values(self.shape().id()).and_then(|mut values| values.next());
+                same = id.and_then(|id| id_of(self.shape().dialect, id)).as_deref() == Some(&group.id);
+                group.version = entry.text(self.shape().version()).map(str::to_owned);
                 understood &= group.take(groups, &entry);
             }
         };
         let answered = self.line.search(&search, &mut show).await?;
-        if answered.code != 0 {
-            return Err(unsearched(&answered, &group.dn));
+        match answered.code {
+            0 if same => {}
+            // It was removed or renamed since it was read, whoever has its name now.
+            0 | 32 => return Err(interrupted(&group.dn)),
+            _ => return Err(unsearched(&answered, &group.dn)),
         }
         if !understood || (group.rest.is_some() && group.members.len() == before) {
             let message = format!("the members of `{}` cannot be read to their end", group.dn);
@@ -352,6 +371,11 @@ impl Reader<'_> {
         }
         Ok(Page { next: None, complete })
     }
+}
+
+fn interrupted(group: &Dn) -> ConnectorError {
+    let message = format!("`{group}` was changed while its members were read; ask again");
+    ConnectorError::none(ErrorKind::Unreachable, message).with_detail("listing-interrupted")
 }
 
 pub(super) fn shown(group: Group) -> Object<'static> {

@@ -156,12 +156,15 @@ impl<'a> Reader<'a> {
     }
 
     /// The account with the sign-in name. These compare as the directory's schema says, mostly without case,
-    /// unless there are several that way and one in exactly this spelling.
+    /// unless there are several that way and one in exactly this spelling. A server that takes U+0000 for the end
+    /// of a text, as Samba does, would give somebody else: with that, names compare byte for byte.
     pub(super) async fn named(&self, name: &str) -> Result<Option<Found>> {
         let filter = Filter::equal(&self.shape().accounts.name, name);
-        let mut found = self.matching(filter, |_| true).await?;
-        if found.len() > 1 && found.iter().any(|one| one.object.name == name) {
-            found.retain(|one| one.object.name == name);
+        let exact = |object: &Object<'_>| object.name == name;
+        let cut = |object: &Object<'_>| name.contains('\0') || object.name.contains('\0');
+        let mut found = self.matching(filter, |object| exact(object) || !cut(object)).await?;
+        if found.len() > 1 && found.iter().any(|one| exact(&one.object)) {
+            found.retain(|one| exact(&one.object));
         }
         only(found, "name", name)
     }

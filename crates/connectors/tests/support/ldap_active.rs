@@ -66,7 +66,11 @@ pub fn settings() -> Value {
 impl Active {
     /// A fresh domain, and a connector with these settings.
     pub async fn start(settings: &Value) -> Self {
-        let samba = Samba::start().await;
+        Self::on(Samba::start().await, settings).await
+    }
+
+    /// A connector with these settings, and the controller of a fresh domain.
+    pub async fn on(samba: Samba, settings: &Value) -> Self {
         let units = ["people", "groups", "staff"].map(|name| {
             let dn = samba::line("dn", format!("OU={name},DC=acme,DC=test").as_bytes());
             dn + "changetype: add\nobjectClass: organizationalUnit\n"
@@ -84,6 +88,11 @@ impl Active {
     /// A line of somebody else, to read.
     pub fn line_as(&self, who: (&str, &str)) -> Line {
         line_to(&self.samba, self.wire.clone(), who, Purpose::Verify)
+    }
+
+    /// A line of this account that is made in another way.
+    pub fn line_by(&self, endpoint: &str, broker: &Value, who: (&str, &str)) -> Line {
+        line_with(self.wire.clone(), endpoint, broker, who, &SCOPE.map(str::to_owned), Purpose::Write)
     }
 
     pub fn ldap(&self) -> &Ldap {

@@ -102,6 +102,8 @@ pub struct Seen {
     pub entries: AtomicU64,
     pub bytes: AtomicU64,
     pub connections: AtomicU64,
+    /// How often somebody signed in.
+    pub binds: AtomicU64,
     /// The attributes that the widest search asked for.
     pub attributes: Mutex<Vec<String>>,
 }
@@ -147,6 +149,7 @@ impl Connection for WatchedConnection {
     }
 
     async fn bind(&mut self, name: &str, secret: &[u8]) -> Result<Answered, TransportError> {
+        self.seen.binds.fetch_add(1, Ordering::SeqCst);
         self.inner.bind(name, secret).await
     }
 

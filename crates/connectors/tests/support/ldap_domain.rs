@@ -1,7 +1,7 @@
 //! A domain controller in this process: what it answers to whoever asks for news, with and without the right to
-//! DirSync, in answers as short as wanted, and wrong on purpose.
+//! DirSync, in answers as short as wanted, with members of groups in ranges as short as wanted, and wrong on purpose.
 //!
-//! Absent on purpose: writes, groups, pages. The rest of Active Directory is asked of a real one.
+//! Absent on purpose: writes, groups in groups, pages. The rest of Active Directory is asked of a real one.
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +20,7 @@ use bailiwick_core::dn::Dn;
 
 pub const DOMAIN: &str = "DC=acme,DC=test";
 
-/// What goes wrong with DirSync.
+/// What goes wrong, most of it with DirSync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// An entry has no id.
@@ -31,6 +31,12 @@ pub enum Fault {
     NoCookie,
     /// It is out of order.
     Busy,
+    /// What is below the domain is on another server.
+    Elsewhere,
+    /// A group is gone when the rest of its members is asked for.
+    Vanishes,
+    /// Another group has its name by then.
+    Replaced,
 }
 
 #[derive(Default)]
@@ -43,6 +49,12 @@ pub struct State {
     pub shows_deleted: bool,
     /// The most objects in an answer of DirSync.
     pub most: usize,
+    /// The most members in an answer.
+    pub range: usize,
+    /// How often the rest of the members was asked for.
+    pub ranges: u64,
+    /// How often the first member leaves when the rest is asked for.
+    pub leaving: u64,
     /// Cookies of another time are not known.
     pub time: u64,
     /// Which controller answers; each time another one, if it says so.
@@ -61,6 +73,8 @@ struct Object {
     gone: bool,
     /// Each attribute with the number of its last change.
     attributes: BTreeMap<String, (u64, Vec<u8>)>,
+    /// The names of its members, if it is a group.
+    members: Vec<String>,
 }
 
 impl Object {
@@ -76,6 +90,7 @@ impl Object {
         match name.to_ascii_lowercase().as_str() {
             "usnchanged" => Some(self.usn().to_string().into_bytes()),
             "objectguid" => Some(self.id.to_vec()),
+            "distinguishedname" => Some(self.dn().to_string().into_bytes()),
             _ => {
                 let mut found = self.attributes.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
                 found.next().map(|(_, (_, value))| value.clone())
@@ -89,6 +104,9 @@ impl Object {
             Filter::Or(all) => all.iter().any(|one| self.matches(one)),
             Filter::Not(one) => !self.matches(one),
             Filter::Present(name) => self.values(name).is_some(),
+            Filter::Equal(name, wanted) if name == "member" => {
+                self.members.iter().any(|member| member.as_bytes() == wanted)
+            }
             Filter::Equal(name, wanted) => self.values(name).as_ref() == Some(wanted),
             Filter::AtLeast(name, wanted) => {
                 let number = |bytes: &[u8]| std::str::from_utf8(bytes).unwrap().parse::<u64>().unwrap();
@@ -100,9 +118,35 @@ impl Object {
         }
     }
 
-    fn bytes(&self, wanted: &[&str]) -> Vec<u8> {
-        let shown = wanted.iter().filter_map(|name| Some(((*name).to_owned(), vec![self.values(name)?])));
-        ldap::entry(&self.dn().to_string(), &shown.collect::<Vec<_>>())
+    fn bytes(&self, wanted: &[&str], range: usize) -> Vec<u8> {
+        let mut shown: Vec<(String, Vec<Vec<u8>>)> = Vec::new();
+        for name in wanted {
+            let from = match name.strip_prefix("member") {
+                Some("") => 0,
+                Some(option) => {
+                    option.strip_prefix(";range=").unwrap().strip_suffix("-*").unwrap().parse().unwrap()
+                }
+                None => {
+                    shown.extend(self.values(name).map(|value| ((*name).to_owned(), vec![value])));
+                    continue;
+                }
+            };
+            let rest = self.members.get(from..).unwrap_or_default();
+            let values = rest.iter().take(range).map(|member| member.clone().into_bytes()).collect();
+            let last = from + range.min(rest.len());
+            match (rest.len() > range, from) {
+                // The attribute itself is there too, and empty.
+                (true, 0) => shown.extend([
+                    ("member".to_owned(), Vec::new()),
+                    (format!("member;range=0-{}", last - 1), values),
+                ]),
+                (true, _) => shown.push((format!("member;range={from}-{}", last - 1), values)),
+                (false, 0) if *name == "member" => shown.push(("member".to_owned(), values)),
+                (false, _) => shown.push((format!("member;range={from}-*"), values)),
+            }
+        }
+        shown.retain(|(name, values)| !values.is_empty() || name == "member" && self.members.len() > range);
+        ldap::entry(&self.dn().to_string(), &shown)
     }
 }
 
@@ -111,7 +155,7 @@ pub struct Domain(Arc<Mutex<State>>);
 
 impl Domain {
     pub fn new(replicates: bool) -> Self {
-        let state = State { replicates, shows_deleted: true, most: 1_000, ..State::default() };
+        let state = State { replicates, shows_deleted: true, most: 1_000, range: 1_500, ..State::default() };
         Self(Arc::new(Mutex::new(state)))
     }
 
@@ -121,18 +165,38 @@ impl Domain {
 
     /// Adds an account, and gives its id as it is shown.
     pub fn add(&self, name: &str) -> String {
+        self.add_object(name, "user", "OU=people", Vec::new())
+    }
+
+    /// Adds a group of these accounts, and gives its id as it is shown.
+    pub fn add_group(&self, name: &str, members: &[&str]) -> String {
+        let members = self.state().names(members);
+        self.add_object(name, "group", "OU=groups", members)
+    }
+
+    /// Puts these accounts into a group, in place of who is in it.
+    pub fn fill(&self, group: &str, members: &[&str]) {
+        let mut state = self.state();
+        let members = state.names(members);
+        state.objects.iter_mut().find(|object| object.name == group).unwrap().members = members;
+    }
+
+    fn add_object(&self, name: &str, class: &str, unit: &'static str, members: Vec<String>) -> String {
         let mut state = self.state();
         let number = u8::try_from(state.objects.len()).unwrap();
         let object = Object {
             id: [number; 16],
             name: name.to_owned(),
-            unit: "OU=people",
+            unit,
             gone: false,
             attributes: BTreeMap::new(),
+            members,
         };
         state.objects.push(object);
         drop(state);
-        for (attribute, value) in [("objectClass", "user"), ("name", name), ("sAMAccountName", name)] {
+        for (attribute, value) in
+            [("objectClass", class), ("name", name), ("cn", name), ("sAMAccountName", name)]
+        {
             self.set(name, attribute, value);
         }
         let hex = format!("{number:02x}");
@@ -170,6 +234,12 @@ fn code(code: u32) -> Answered {
 }
 
 impl State {
+    /// The distinguished names of accounts.
+    fn names(&self, accounts: &[&str]) -> Vec<String> {
+        let dn = |name: &&str| self.objects.iter().find(|object| object.name == **name).unwrap().dn();
+        accounts.iter().map(|name| dn(name).to_string()).collect()
+    }
+
     fn root(&mut self, show: Show<'_>) -> Answered {
         self.controller += u64::from(self.restless);
         let text = |text: String| vec![text.into_bytes()];
@@ -212,7 +282,7 @@ impl State {
         found.truncate(self.most);
         for (_, object) in &found {
             let id: &[&str] = if self.fault == Some(Fault::Nameless) { &[] } else { &["objectGUID"] };
-            let bytes = object.bytes(id);
+            let bytes = object.bytes(id, usize::MAX);
             show(Shown::Entry(Entry::parse(&bytes).unwrap()));
         }
         let reached = if more { found.last().unwrap().0 } else { self.usn };
@@ -222,13 +292,37 @@ impl State {
                 Answered { more: true, sync_cookie: Some(cookie.to_vec()), ..Answered::default() }
             }
             Some(Fault::NoCookie) => code(0),
-            Some(Fault::Nameless | Fault::Busy) | None => {
-                Answered { more, sync_cookie: Some(next), ..Answered::default() }
-            }
+            Some(Fault::Nameless | Fault::Busy | Fault::Elsewhere | Fault::Vanishes | Fault::Replaced)
+            | None => Answered { more, sync_cookie: Some(next), ..Answered::default() },
         }
     }
 
-    fn find(&self, search: &Search<'_>, base: &Dn, deleted: bool, show: Show<'_>) -> Answered {
+    /// What happens to a group while its members are read.
+    fn disturb(&mut self, base: &Dn) {
+        self.ranges += 1;
+        self.usn += 1;
+        let (usn, fault) = (self.usn, self.fault);
+        let Some(group) = self.objects.iter_mut().find(|object| object.dn() == *base) else { return };
+        if self.leaving > 0 {
+            self.leaving -= 1;
+            group.members.remove(0);
+            group.attributes.insert("member".to_owned(), (usn, Vec::new()));
+        }
+        match fault {
+            Some(Fault::Vanishes) => (group.unit, group.gone) = ("CN=Deleted Objects", true),
+            Some(Fault::Replaced) => group.id = [0xff; 16],
+            Some(Fault::Nameless | Fault::Stuck | Fault::NoCookie | Fault::Busy | Fault::Elsewhere)
+            | None => {}
+        }
+    }
+
+    fn find(&mut self, search: &Search<'_>, base: &Dn, deleted: bool, show: Show<'_>) -> Answered {
+        if self.fault == Some(Fault::Elsewhere) && base.to_string() != DOMAIN {
+            return code(10);
+        }
+        if search.attributes.iter().any(|name| name.starts_with("member;")) {
+            self.disturb(base);
+        }
         let bin: Dn = format!("CN=Deleted Objects,{DOMAIN}").parse().unwrap();
         if *base == bin && search.depth == Depth::Base {
             // That it is there is shown to everybody.
@@ -238,9 +332,12 @@ impl State {
             show(Shown::Entry(Entry::parse(&bytes).unwrap()));
             return code(0);
         }
+        if search.depth == Depth::Base && !self.objects.iter().any(|object| object.dn() == *base) {
+            return code(32);
+        }
         for object in &self.objects {
             if object.dn().within(base) && (deleted || !object.gone) && object.matches(search.filter) {
-                let bytes = object.bytes(search.attributes);
+                let bytes = object.bytes(search.attributes, self.range);
                 show(Shown::Entry(Entry::parse(&bytes).unwrap()));
             }
         }

@@ -24,11 +24,12 @@ use tokio::{
 
 const ADMIN_PASSWORD: &str = "Adm1n-of-the-tests";
 /// What has to be on the machine, in one file of each package.
-const NEEDED: [&str; 7] = [
+const NEEDED: [&str; 8] = [
     "/usr/sbin/samba",
     "/usr/bin/smbcontrol",
     "/usr/bin/ldbmodify",
     "/usr/bin/ldbsearch",
+    "/usr/bin/ldapsearch",
     "/usr/bin/openssl",
     "/usr/lib/python3/dist-packages/samba/provision/__init__.py",
     "/usr/share/samba/setup/provision.ldif",
@@ -150,8 +151,8 @@ async fn domain() -> &'static Path {
         .await
 }
 
-/// A certificate authority in `folder`, and a certificate from it for a controller at this address.
-async fn certify(folder: &Path, address: Ipv4Addr) {
+/// A certificate authority in `folder`, and a certificate from it for a controller of these names.
+async fn certify(folder: &Path, names: &str) {
     std::fs::create_dir(folder).unwrap();
     let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let (ca, ca_key) = (file("ca.pem"), file("ca.key"));
@@ -161,7 +162,7 @@ async fn certify(folder: &Path, address: Ipv4Addr) {
     run("openssl", own.into_iter().chain(key).chain(authority), "").await;
     let (out, out_key) = (file("dc.pem"), file("dc.key"));
     let subject = ["req", "-x509", "-days", "3650", "-subj", "/CN=dc", "-out", &out, "-keyout", &out_key];
-    let names = format!("subjectAltName=IP:{address},DNS:dc.acme.test");
+    let names = format!("subjectAltName={names}");
     let issued =
         ["-CA", &ca, "-CAkey", &ca_key, "-addext", "basicConstraints=critical,CA:FALSE", "-addext", &names];
     run("openssl", subject.into_iter().chain(key).chain(issued), "").await;
@@ -170,6 +171,11 @@ async fn certify(folder: &Path, address: Ipv4Addr) {
 impl Samba {
     /// Starts a controller of a fresh domain and waits until it answers.
     pub async fn start() -> Self {
+        Self::called(|address| format!("IP:{address},DNS:dc.acme.test")).await
+    }
+
+    /// The same, with a certificate of these names.
+    pub async fn called(names: impl FnOnce(Ipv4Addr) -> String) -> Self {
         for file in NEEDED {
             assert!(Path::new(file).exists(), "`{file}` is missing: run `./test`, or `.ci/servers` as root");
         }
@@ -187,7 +193,7 @@ impl Samba {
         let root = tempfile::tempdir().unwrap();
         let private = domain().await.join("private");
         run("cp", [OsStr::new("-a"), private.as_os_str(), root.path().as_os_str()], "").await;
-        certify(&root.path().join("tls"), address).await;
+        certify(&root.path().join("tls"), &names(address)).await;
         let path = root.path().display();
         let settings = format!(
             "[global]\n\
@@ -248,6 +254,24 @@ impl Samba {
             panic!("the controller did not come up: {said}");
         }
         output
+    }
+
+    /// Ends it now.
+    pub fn stop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Whether somebody is let in, asked past the connector.
+    pub async fn lets_in(&self, dn: &str, password: &str) -> bool {
+        let asked = Command::new("/usr/bin/ldapsearch")
+            .env("LDAPTLS_CACERT", self.ca_file())
+            .args(["-x", "-H", &self.endpoint(), "-D", dn, "-w", password, "-s", "base", "-b", "", "1.1"])
+            .output();
+        let asked = asked.await.unwrap();
+        let said = String::from_utf8_lossy(&asked.stderr);
+        assert!(asked.status.success() || said.contains("Invalid credentials (49)"), "{said}");
+        asked.status.success()
     }
 
     fn settings(&self) -> String {

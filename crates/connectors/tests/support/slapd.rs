@@ -1,6 +1,7 @@
 //! A real OpenLDAP server as a process of its own, and what is truly in it. It ends with its value.
 
 use std::{
+    collections::BTreeMap,
     fmt::Write as _,
     fs,
     io::{BufRead, BufReader, Write as _},
@@ -41,20 +42,23 @@ pub struct Setup<'s> {
     pub policy: Policy,
     /// Whether it remembers what was deleted.
     pub session_log: bool,
+    /// Whether it reads that from its access log, so that it knows it after a restart too.
+    pub from_access_log: bool,
     /// A folder with `ca.pem`, `server.pem` and `server.key`.
     pub tls: Option<&'s Path>,
 }
 
 impl Default for Setup<'_> {
     fn default() -> Self {
-        Self { policy: Policy::Strict, session_log: true, tls: None }
+        Self { policy: Policy::Strict, session_log: true, from_access_log: false, tls: None }
     }
 }
 
 /// A running server.
 pub struct Slapd {
     process: Child,
-    _folder: TempDir,
+    folder: TempDir,
+    urls: String,
     name: String,
     pub port: u16,
     pub tls_port: u16,
@@ -127,7 +131,7 @@ fn config(folder: &Path, setup: Setup<'_>) -> String {
          database config\nrootdn cn=config\nrootpw {ROOT_SECRET}\n\
          access to * by * none\n\
          database mdb\nsuffix cn=log\nrootdn cn=log\ndirectory {at}/log\nmaxsize 1073741824\ndbnosync\n\
-         index reqStart,reqEnd,reqResult eq\n\
+         index objectClass,entryCSN,reqStart,reqEnd,reqResult eq\n\
          overlay syncprov\nsyncprov-nopresent TRUE\nsyncprov-reloadhint TRUE\n\
          database mdb\nsuffix {BASE}\nrootdn {ROOT}\nrootpw {ROOT_SECRET}\n\
          directory {at}/db\nmaxsize 4294967296\ndbnosync\n\
@@ -146,10 +150,36 @@ fn config(folder: &Path, setup: Setup<'_>) -> String {
         }
     }
     text.push_str("overlay accesslog\nlogdb cn=log\nlogops writes\nlogsuccess TRUE\noverlay syncprov\n");
-    if setup.session_log {
-        text.push_str("syncprov-sessionlog 1000\n");
+    match (setup.session_log, setup.from_access_log) {
+        (false, _) => {}
+        (true, false) => text.push_str("syncprov-sessionlog 1000\n"),
+        (true, true) => text.push_str("syncprov-sessionlog-source cn=log\n"),
     }
+    writeln!(text, "database monitor\naccess to * by dn.exact=\"{ROOT}\" read by * none").unwrap();
     text
+}
+
+/// Starts a server, and waits until it says that it listens.
+fn launch(folder: &Path, urls: &str) -> Child {
+    let file = folder.join("slapd.conf");
+    let mut process = Command::new(program("slapd"))
+        .args(["-h", urls, "-f", file.to_str().unwrap(), "-d", "conns"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(process.stderr.take().unwrap());
+    let (mut line, mut all) = (String::new(), String::new());
+    // It says that it starts before it listens, and that it waits after.
+    while !line.contains("epoll: listen=") {
+        all.push_str(&line);
+        line.clear();
+        assert!(said.read_line(&mut line).unwrap() > 0, "slapd does not start:\n{all}");
+    }
+    // Whatever else it says must not fill the pipe.
+    thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+    process
 }
 
 impl Slapd {
@@ -177,26 +207,22 @@ impl Slapd {
         if setup.tls.is_some() {
             write!(urls, " ldaps://127.0.0.1:{tls_port}/").unwrap();
         }
-        let file = folder.path().join("slapd.conf");
-        let mut process = Command::new(program("slapd"))
-            .args(["-h", &urls, "-f", file.to_str().unwrap(), "-d", "conns"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut said = BufReader::new(process.stderr.take().unwrap());
-        let (mut line, mut all) = (String::new(), String::new());
-        // It says that it starts before it listens, and that it waits after.
-        while !line.contains("epoll: listen=") {
-            all.push_str(&line);
-            line.clear();
-            assert!(said.read_line(&mut line).unwrap() > 0, "slapd does not start:\n{all}");
-        }
-        // Whatever else it says must not fill the pipe.
-        thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+        let process = launch(folder.path(), &urls);
         let name = format!("slapd, policy {:?}, session log {}", setup.policy, setup.session_log);
-        Self { process, _folder: folder, name, port, tls_port }
+        Self { process, folder, urls, name, port, tls_port }
+    }
+
+    /// Ends it, as its administrator does or as the kernel does, and starts it again.
+    pub fn restart(&mut self, gently: bool) {
+        match gently {
+            true => {
+                let id = self.process.id().to_string();
+                assert!(Command::new("kill").arg(&id).status().unwrap().success());
+                self.process.wait().unwrap();
+            }
+            false => self.stop(),
+        }
+        self.process = launch(self.folder.path(), &self.urls);
     }
 
     /// Runs a tool of OpenLDAP against it, as root.
@@ -235,6 +261,21 @@ impl Slapd {
             ["(!(objectClass=domain))", "*", "entryUUID", "entryCSN", "pwdAccountLockedTime", "memberOf"];
         let arguments = [&["-LLL", "-o", "ldif-wrap=no", "-b", BASE], &wanted[..]].concat();
         self.tool("ldapsearch", &arguments, "").unwrap()
+    }
+
+    /// What is stored in the entries that a filter picks, byte for byte: each attribute's values, and its name as
+    /// `dn`. Referrals are entries here.
+    pub fn stored(&self, filter: &str) -> Vec<Stored> {
+        let all = ["-M", "-LLL", "-o", "ldif-wrap=no", "-b", BASE, filter, "*", "+"];
+        let said = self.tool("ldapsearch", &all, "").unwrap();
+        said.split("\n\n").filter(|block| !block.is_empty()).map(entry).collect()
+    }
+
+    /// How many connections it took so far, this question among them.
+    pub fn connections(&self) -> u64 {
+        let all = ["-LLL", "-s", "base", "-b", "cn=Total,cn=Connections,cn=Monitor", "monitorCounter"];
+        let said = self.tool("ldapsearch", &all, "").unwrap();
+        said.lines().find_map(|line| line.strip_prefix("monitorCounter: ")).unwrap().parse().unwrap()
     }
 
     /// Adds entries, as root.
@@ -342,7 +383,7 @@ impl Tree for Slapd {
     }
 
     async fn entries(&self) -> Vec<Raw> {
-        self.everything().split("\n\n").filter_map(entry).collect()
+        self.everything().split("\n\n").filter_map(raw).collect()
     }
 
     async fn hide(&self, hides: bool) {
@@ -358,22 +399,29 @@ impl Tree for Slapd {
     }
 }
 
-/// An entry of LDIF; there is none where it ends.
-fn entry(text: &str) -> Option<Raw> {
-    let dn = dns(text).pop()?.parse().unwrap();
-    let mut attributes: Vec<(String, Vec<Vec<u8>>)> = Vec::new();
-    for line in text.lines().filter(|line| !line.starts_with("dn:")) {
+/// An entry as it is stored: each attribute's values.
+pub type Stored = BTreeMap<String, Vec<Vec<u8>>>;
+
+/// An entry in LDIF whose lines are not folded.
+fn entry(block: &str) -> Stored {
+    let mut stored = Stored::new();
+    for line in block.lines() {
         let (name, value) = line.split_once(':').unwrap();
         let value = match value.strip_prefix(": ") {
             Some(coded) => STANDARD.decode(coded).unwrap(),
-            None => value.trim_start().as_bytes().to_vec(),
+            None => value.trim_start_matches(' ').as_bytes().to_vec(),
         };
-        match attributes.iter_mut().find(|(known, _)| known == name) {
-            Some((_, values)) => values.push(value),
-            None => attributes.push((name.to_owned(), vec![value])),
-        }
+        stored.entry(name.to_owned()).or_default().push(value);
     }
-    Some(Raw { dn, attributes })
+    stored
+}
+
+/// An entry of LDIF as what would be added; there is none where it ends.
+fn raw(block: &str) -> Option<Raw> {
+    let mut stored = entry(block);
+    let dn = stored.remove("dn")?.pop()?;
+    let dn = String::from_utf8(dn).unwrap().parse().unwrap();
+    Some(Raw { dn, attributes: stored.into_iter().collect() })
 }
 
 /// The names of entries in LDIF.

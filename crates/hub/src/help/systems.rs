@@ -75,6 +75,11 @@ pub(super) const LINES: &[Line] = &[
         "what is read of it is not believed: look there by hand, try what is said to have ended, and accept in the case what stands in for reading; a log that is only late mends it by itself",
     ),
     (
+        "base-elsewhere",
+        "a base in the settings of a directory is on another server, and referrals are never followed",
+        "set `endpoint` to the server that has the base, which the directory's referral names",
+    ),
+    (
         "budget-exceeded",
         "an integration has used up a budget of its scope, and the rest of its changes is held",
         "look at them with `bailiwick integration held NAME`, then let them go once with `bailiwick integration release NAME`",
@@ -277,7 +282,7 @@ pub(super) const LINES: &[Line] = &[
     ),
     (
         "listing-interrupted",
-        "the connection that a listing was on is gone, and its place in it",
+        "the connection that a listing was on is gone, or what was listed was changed meanwhile",
         "nothing to do: the listing is begun again",
     ),
     (
