@@ -16,6 +16,7 @@ use bailiwick_connector::{
 };
 use bailiwick_connectors::{build, rest::Rest};
 use bailiwick_core::{
+    access::AccessClass,
     id::Tenant,
     integration::{Integration, Purpose},
     plan::Op,
@@ -34,6 +35,8 @@ struct Kind {
     name: &'static str,
     settings: Value,
     rules: Vec<String>,
+    /// A change that it makes.
+    op: Op,
 }
 
 fn kinds() -> [Kind; 3] {
@@ -49,10 +52,11 @@ fn kinds() -> [Kind; 3] {
         "update PATCH /Users/{id}",
         "get GET /Users/{id}",
     ]);
+    let grant = Op::Grant { class: AccessClass::DirectGroups, external_id: "g".into() };
     [
-        Kind { name: "scim", settings: json!({}), rules: scim },
-        Kind { name: "rest", settings: described_as, rules: described },
-        Kind { name: "vault", settings: json!({}), rules: vault },
+        Kind { name: "scim", settings: json!({}), rules: scim, op: Op::Enable },
+        Kind { name: "rest", settings: described_as, rules: described, op: grant },
+        Kind { name: "vault", settings: json!({}), rules: vault, op: Op::Enable },
     ]
 }
 
@@ -136,7 +140,7 @@ async fn where_nobody_listens_nothing_was_done() {
     let endpoint = format!("http://127.0.0.1:{port}");
     for kind in kinds() {
         let line = kind.line(&endpoint, None);
-        let written = kind.connector().apply(&line, Some("x"), &Op::Enable, None, "k").await.unwrap_err();
+        let written = kind.connector().apply(&line, Some("x"), &kind.op, None, "k").await.unwrap_err();
         for error in [kind.check(&endpoint, None).await, written] {
             assert_eq!(
                 (error.kind, error.effect),
