@@ -3,12 +3,14 @@
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use bailiwick_core::{
+    guard::Fate,
     id::SystemName,
     integration::Role,
     time::{SignedDuration, Timestamp},
 };
 use bailiwick_engine::Configuration;
 use bailiwick_lab::Behaviour;
+use bailiwick_store::{Table, entities::Batch};
 use serde_json::json;
 
 use crate::{
@@ -266,6 +268,24 @@ impl Play {
         self.world.pass(SignedDuration::from_secs(61));
     }
 
+    /// Two people release what is held of a reading: it is as one before it was, and somebody is back who had left, which an
+    /// old copy would show as well.
+    async fn release(&mut self) {
+        if !self.script.reads {
+            return;
+        }
+        let all: Vec<Batch> = self.world.all(Table::Batches).await;
+        for held in all.into_iter().filter(|batch| batch.fate == Fate::Held) {
+            for (name, person) in [("first", "desk/7"), ("second", "desk/8")] {
+                let name = format!("{name}-{}", held.id);
+                let by = self.world.operator_with(&name, &["approver"], Some(person), 30).await;
+                let released = self.world.engine.release_batch(held.id, held.shown(), None, &by).await;
+                released.unwrap_or_else(|error| panic!("{held:?}: {}: {error}", error.code()));
+            }
+        }
+        self.quiet().await;
+    }
+
     /// Nobody loses anything by lines that are missing.
     async fn truncated(&mut self, lines: usize) -> Result<(), Violation> {
         self.world.faults.fair();
@@ -360,6 +380,7 @@ impl Play {
         self.deliver().await;
         for _ in 0..2 {
             self.quiet().await;
+            self.release().await;
             self.world.pass(SignedDuration::from_mins(61));
         }
         self.quiet().await;
