@@ -178,6 +178,15 @@ fn syntax_and_keys() {
         "colour = 1\ntitle = \"Chat\"",
         &["config-unknown-key a.toml:3:1: system `chat` has no key `colour`"],
     );
+    // What would be done without a pause is not taken.
+    for key in ["read_every_minutes", "max_age_hours", "max_quiet_hours"] {
+        let most = if key == "read_every_minutes" { 60 * 24 * 366 } else { 24 * 366 };
+        let place = key.len() + 4;
+        let says = format!(
+            "config-value a.toml:41:{place}: `{key}` of the contract of `hr` is out of range; write a whole number from 1 to {most}"
+        );
+        check("zone = \"Europe/Berlin\"", &format!("{key} = 0"), &[&says]);
+    }
 }
 
 #[test]
