@@ -9,6 +9,9 @@ use serde_json::Value;
 
 const PAGE: &str = include_str!("../../../docs/sources.md");
 
+/// More of what identity providers show.
+const PROVIDER: &str = include_str!("../../../docs/connectors/scim.md");
+
 /// The blocks of TOML of the page, in its order.
 fn blocks() -> Vec<toml::Table> {
     let blocks = PAGE.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
@@ -30,6 +33,10 @@ fn what_is_shown_is_taken() {
     let database = Sql::new(&shown(&["integration", "hr", "settings"])).unwrap();
     let provider = Scim::new(&shown(&["integration", "idp", "settings"])).unwrap();
     assert!(directory.capability().people && database.capability().people && provider.capability().people);
+    let (_, beside) = PROVIDER.split_once("## Users as the people of a source\n\n```toml\n").unwrap();
+    let beside: Value = toml::from_str(beside.split("```").next().unwrap()).unwrap();
+    let beside = Scim::new(&beside["integration"]["people"]["settings"]).unwrap();
+    assert!(beside.capability().people && !beside.capability().accounts);
     assert!(!database.capability().accounts);
     for integration in ["people", "hr"] {
         for rule in shown(&["integration", integration, "scope"]).as_array().unwrap() {

@@ -134,6 +134,13 @@ impl Served {
     }
 }
 
+/// Nothing was reached, nothing was done, and the error says why and no secret.
+fn unreached(kind: &Kind, error: &ConnectorError, says: &str) {
+    assert_eq!((error.kind, error.effect), (ErrorKind::Unreachable, Effect::None), "{}: {error}", kind.name);
+    let told = error.message.contains(says) && !error.message.contains(SECRET);
+    assert!(told, "{}: {error}", kind.name);
+}
+
 #[tokio::test]
 async fn where_nobody_listens_nothing_was_done() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -142,17 +149,7 @@ async fn where_nobody_listens_nothing_was_done() {
         let line = kind.line(&endpoint, None);
         let written = kind.connector().apply(&line, Some("x"), &kind.op, None, "k").await.unwrap_err();
         for error in [kind.check(&endpoint, None).await, written] {
-            assert_eq!(
-                (error.kind, error.effect),
-                (ErrorKind::Unreachable, Effect::None),
-                "{}: {error}",
-                kind.name
-            );
-            assert!(
-                error.message.contains("127.0.0.1") && !error.message.contains(SECRET),
-                "{}: {error}",
-                kind.name
-            );
+            unreached(&kind, &error, "127.0.0.1");
         }
     }
 }
@@ -168,17 +165,7 @@ async fn a_certificate_that_is_not_to_be_trusted_is_said_to_be_one() {
     for kind in kinds() {
         for (server, trusted) in [(&served, Some(other)), (&elsewhere, Some(misnamed)), (&served, None)] {
             let error = kind.check(&server.endpoint(), trusted).await;
-            assert_eq!(
-                (error.kind, error.effect),
-                (ErrorKind::Unreachable, Effect::None),
-                "{}: {error}",
-                kind.name
-            );
-            assert!(
-                error.message.contains("certificate") && !error.message.contains(SECRET),
-                "{}: {error}",
-                kind.name
-            );
+            unreached(&kind, &error, "certificate");
         }
         // Where it is trusted it is spoken to, and what it says is no answer of such a system.
         let error = kind.check(&served.endpoint(), Some(good)).await;

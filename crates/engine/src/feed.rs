@@ -172,37 +172,34 @@ impl Engine {
         // A source that was read since and says the same has kept its word.
         let read = self.last_read(&mut *tx, source).await?.filter(|read| read.value.batch == batch);
         let last = read.map_or(last.at, |read| read.value.at);
-        if let Ok(route) = catalogue.source(source)
-            && let Role::Source { contract, .. } = &route.integration.role
-            && let Some(due) = due_after(last, contract).filter(|due| *due > self.now())
-        {
-            tx.postpone(self.tenant(), item, due.as_millisecond(), false).await?;
+        let promised = catalogue.source(source).ok().and_then(|route| {
+            let Role::Source { contract, .. } = &route.integration.role else { return None };
+            Some((
+                route.integration.owner.clone(),
+                due_after(last, contract)?,
+                due_after(self.now(), contract)?,
+            ))
+        });
+        // Who promises nothing any more breaks no promise.
+        let Some((owner, due, again)) = promised else {
+            tx.finish(self.tenant(), item).await?;
             return Ok(tx.commit().await?);
-        }
-        if let Ok(route) = catalogue.source(source) {
-            let wrong = Wrong {
-                code: OVERDUE,
-                subject: source.to_string(),
-                identity: None,
-                system: None,
-                message: format!(
-                    "no delivery of `{source}` was accepted since {:.0}, and one is promised sooner than that: who left since \
-                     then still has their access; see that it is delivered",
-                    last
-                ),
-                owner: route.integration.owner.clone(),
-            };
+        };
+        let next = if due > self.now() {
+            due
+        } else {
+            let message = format!(
+                "no delivery of `{source}` was accepted since {last:.0}, and one is promised sooner than that: who left since \
+                 then still has their access; see that it is delivered"
+            );
+            let subject = source.to_string();
+            let wrong = Wrong { code: OVERDUE, subject, identity: None, system: None, message, owner };
             let opened = self.open_finding(&mut *tx, wrong).await?.into_iter().collect();
             tx.write(self.tenant(), opened, self.entropy()).await?;
-            if let Role::Source { contract, .. } = &route.integration.role
-                && let Some(again) = due_after(self.now(), contract)
-            {
-                // A source that is read may come back with what it said before, and go away once more.
-                tx.postpone(self.tenant(), item, again.as_millisecond(), false).await?;
-                return Ok(tx.commit().await?);
-            }
-        }
-        tx.finish(self.tenant(), item).await?;
+            // A source that is read may come back with what it said before, and go away once more.
+            again
+        };
+        tx.postpone(self.tenant(), item, next.as_millisecond(), false).await?;
         Ok(tx.commit().await?)
     }
 

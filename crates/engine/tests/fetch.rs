@@ -207,6 +207,20 @@ async fn a_source_that_is_away_is_told_of_and_read_again() {
         world.quiet_for(SignedDuration::from_mins(20)).await;
         assert!(world.findings("feed-overdue").await.is_empty());
     }
+    // Who promises nothing any more is not late.
+    let promises_nothing = |c: &mut Configuration| {
+        hourly(c);
+        let hr = c.integrations.iter_mut().find(|i| i.name.as_str() == "hr").unwrap();
+        let Role::Source { contract, .. } = &mut hr.role else { panic!("hr is a source") };
+        contract.max_age_hours = None;
+    };
+    world.configure_with(promises_nothing).await;
+    world.quiet().await;
+    std::fs::remove_file(&file).unwrap();
+    world.pass(SignedDuration::from_mins(i64::from(EVERY)));
+    world.quiet_for(SignedDuration::from_hours(5)).await;
+    assert!(world.findings("feed-overdue").await.is_empty());
+    assert_eq!(world.findings("feed-held").await.len(), 1, "that it cannot be read is told all the same");
 }
 
 #[tokio::test]

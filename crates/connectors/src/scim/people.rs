@@ -3,7 +3,7 @@
 //! Who is not active has left, as where they are pushed. A user without the key cannot be told apart from others and is
 //! nobody's person.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt::Display};
+use std::{borrow::Cow, collections::BTreeMap};
 
 use bailiwick_connector::{Locator, Object, ObjectValue, Page, Result, Visit};
 use serde::Deserialize;
@@ -61,28 +61,26 @@ enum Key {
     Attribute(String),
 }
 
+/// Attribute of a contract → where users have it, without being configured.
+pub(super) fn usual() -> BTreeMap<String, String> {
+    let enterprise = USUAL_ENTERPRISE.map(|(name, path)| (name.to_owned(), format!("{ENTERPRISE}:{path}")));
+    let core = USUAL.map(|(name, path)| (name.to_owned(), path.to_owned()));
+    core.into_iter().chain(enterprise).collect()
+}
+
 impl People {
-    /// Takes a setting, and the paths that are configured. The error is the part of the setting, and why.
+    /// Takes a setting, and where the attributes are. The error says why the key is none.
     pub(super) fn new(
         setting: PeopleSetting,
-        configured: &BTreeMap<String, ScimPath>,
-    ) -> std::result::Result<Self, (String, String)> {
-        let enterprise = USUAL_ENTERPRISE.map(|(name, path)| (name, format!("{ENTERPRISE}:{path}")));
-        let usual = USUAL.map(|(name, path)| (name, path.to_owned()));
-        let mut paths = BTreeMap::new();
-        for (name, path) in usual.into_iter().chain(enterprise) {
-            let wrong = |why: &dyn Display| (format!(".{name}"), why.to_string());
-            paths.insert(name.to_owned(), path.parse().map_err(|error| wrong(&error))?);
-        }
-        paths.extend(configured.iter().map(|(name, path)| (name.clone(), path.clone())));
+        paths: BTreeMap<String, ScimPath>,
+    ) -> std::result::Result<Self, String> {
         let mapping = Mapping::new(paths);
         let key = match setting.key.as_deref() {
             None | Some("id") => Key::Id,
             Some("externalId") => Key::ExternalId,
             Some(name) if mapping.path(name).is_some() => Key::Attribute(name.to_owned()),
             Some(name) => {
-                let why = format!("`{name}` is not `id`, `externalId` or the name of an attribute");
-                return Err((".key".into(), why));
+                return Err(format!("`{name}` is not `id`, `externalId` or the name of an attribute"));
             }
         };
         Ok(Self { key, mapping })
@@ -151,8 +149,9 @@ mod tests {
 
     #[test]
     fn a_key_is_one_that_is_read() {
+        let paths = || usual().into_iter().map(|(name, path)| (name, path.parse().unwrap()));
         let people = |setting: serde_json::Value| {
-            People::new(serde_json::from_value(setting).unwrap(), &BTreeMap::new())
+            People::new(serde_json::from_value(setting).unwrap(), paths().collect())
         };
         for (key, expect) in [
             (json!({}), Key::Id),
@@ -162,10 +161,10 @@ mod tests {
         ] {
             assert_eq!(people(key).unwrap().key, expect);
         }
-        let (part, why) = people(json!({ "key": "badge" })).unwrap_err();
-        assert!(part == ".key" && why.contains("`badge`"), "{part}: {why}");
+        let why = people(json!({ "key": "badge" })).unwrap_err();
+        assert!(why.contains("`badge`"), "{why}");
         let badge = BTreeMap::from([("badge".to_owned(), "urn:x:User:badge".parse().unwrap())]);
         let setting = serde_json::from_value(json!({ "key": "badge" })).unwrap();
-        assert_eq!(People::new(setting, &badge).unwrap().key, Key::Attribute("badge".into()));
+        assert_eq!(People::new(setting, badge).unwrap().key, Key::Attribute("badge".into()));
     }
 }

@@ -11,7 +11,7 @@ use super::{
     decode::Mapping,
     held::{HeldApi, HeldSetting},
     path::{ENTERPRISE, ScimPath},
-    people::People,
+    people::{self, People, PeopleSetting},
 };
 use crate::audit::AuditApi;
 
@@ -119,10 +119,7 @@ impl Settings {
             update: take(&mut settings, "update")?.unwrap_or_default(),
             idempotency_header: idempotency_header(take(&mut settings, "idempotency_header")?)?,
             configured: configured.keys().cloned().collect(),
-            people: take(&mut settings, "people")?
-                .map(|setting| People::new(setting, &configured))
-                .transpose()
-                .map_err(|(part, why)| wrong(&format!("people{part}"), why))?,
+            people: take(&mut settings, "people")?.map(|setting| people(setting, &configured)).transpose()?,
             mapping: mapping(configured)?,
             read_lag_ms: take(&mut settings, "read_lag_ms")?.unwrap_or_default(),
             groups: take(&mut settings, "groups")?.unwrap_or(true),
@@ -165,6 +162,12 @@ fn paths(texts: BTreeMap<String, String>) -> Result<BTreeMap<String, ScimPath>> 
         Ok((name, path))
     };
     texts.into_iter().map(path).collect()
+}
+
+fn people(setting: PeopleSetting, configured: &BTreeMap<String, ScimPath>) -> Result<People> {
+    let mut all = paths(people::usual())?;
+    all.extend(configured.clone());
+    People::new(setting, all).map_err(|why| wrong("people.key", why))
 }
 
 fn mapping(configured: BTreeMap<String, ScimPath>) -> Result<Mapping> {

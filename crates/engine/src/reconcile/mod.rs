@@ -310,7 +310,14 @@ impl Engine {
         comparing.told = self.explaining(&catalogue, (system, &route), mark, since).await;
         self.record_incidents().await?;
         let mut found = found?;
-        found.report.remarks = route.connector.remarks(&comparing.line).await?;
+        // What was compared counts, also where the rest cannot be asked.
+        found.report.remarks = route.connector.remarks(&comparing.line).await.unwrap_or_else(|error| {
+            vec![format!(
+                "what else is to be known of it cannot be asked: {} [{}]",
+                error.message,
+                error.code()
+            )]
+        });
         self.write_found(&comparing, found).await
     }
 

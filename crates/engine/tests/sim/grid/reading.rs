@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{
     Outcome,
     cells::Feed,
-    scene::{SYSTEM, hours, judged, minutes, noticed, right},
+    scene::{SYSTEM, exposed, hours, judged, spared},
 };
 use crate::world::{Weather, World};
 
@@ -96,12 +96,7 @@ pub async fn read(feed: Feed) -> Outcome {
             world.pass(SignedDuration::from_hours(72));
             show(&world, &[user(1, "bob", true, &today[..10])]);
             next(&mut world).await;
-            let case = world.cases().await.pop().unwrap();
-            let (by, minutes) = ("a case opened after it took effect", minutes(case.effective, case.opened));
-            return match minutes > 60 {
-                true => Outcome::Detected { by: by.into(), minutes, mended: right(&world) },
-                false => Outcome::Undetected,
-            };
+            return exposed(&world).await;
         }
         Feed::Twice => {
             world.faults.lasting(Some((false, Weather::Twice)));
@@ -136,12 +131,7 @@ pub async fn read(feed: Feed) -> Outcome {
             let since = world.clock();
             show(&world, &people(false));
             next(&mut world).await;
-            let truth = world.lab.truth(SYSTEM).unwrap();
-            let working = truth.users.iter().filter(|user| user.active).count();
-            return match noticed(&world, since).await {
-                Some((by, minutes)) => Outcome::Detected { by, minutes, mended: working == 10 },
-                None => Outcome::Undetected,
-            };
+            return spared(&world, since).await;
         }
     }
     judged(&world, since).await

@@ -102,7 +102,7 @@ async fn peopled(mut world: World) -> World {
 }
 
 /// Whether Ann has what policy gives her and Bob nothing that lives.
-pub fn right(world: &World) -> bool {
+fn right(world: &World) -> bool {
     let truth = world.lab.truth(SYSTEM).unwrap();
     let ann = truth.user("ann@x.test").is_some_and(|ann| ann.active && ann.groups.len() == 2);
     let bob = truth.user("bob@x.test").is_none_or(bailiwick_lab::TrueUser::is_stripped);
@@ -110,7 +110,7 @@ pub fn right(world: &World) -> bool {
 }
 
 /// What was said first since an instant, and when.
-pub async fn noticed(world: &World, since: Timestamp) -> Option<(String, i64)> {
+async fn noticed(world: &World, since: Timestamp) -> Option<(String, i64)> {
     let mut said: Vec<(Timestamp, String)> = Vec::new();
     let findings: Vec<Finding> = world.all(Table::Findings).await;
     // That an integration is to be reviewed has nothing to do with it.
@@ -143,7 +143,7 @@ async fn late(world: &World) -> Option<String> {
     Some(format!("trace: {} {}", hop.step.as_str(), hop.state.as_str()))
 }
 
-pub fn minutes(since: Timestamp, at: Timestamp) -> i64 {
+fn minutes(since: Timestamp, at: Timestamp) -> i64 {
     (at.as_second() - since.as_second() + 59) / 60
 }
 
@@ -152,6 +152,26 @@ pub async fn judged(world: &World, since: Timestamp) -> Outcome {
         (Some((by, minutes)), mended) => Outcome::Detected { by, minutes, mended },
         (None, true) => Outcome::Harmless(String::new()),
         (None, false) => Outcome::Undetected,
+    }
+}
+
+/// That somebody left is known later than it took effect, and said so.
+pub async fn exposed(world: &World) -> Outcome {
+    let case = world.cases().await.pop().unwrap();
+    let (by, minutes) = ("a case opened after it took effect", minutes(case.effective, case.opened));
+    match minutes > 60 {
+        true => Outcome::Detected { by: by.into(), minutes, mended: right(world) },
+        false => Outcome::Undetected,
+    }
+}
+
+/// Ten people are said to have left, and all work on.
+pub async fn spared(world: &World, since: Timestamp) -> Outcome {
+    let truth = world.lab.truth(SYSTEM).unwrap();
+    let working = truth.users.iter().filter(|user| user.active).count();
+    match noticed(world, since).await {
+        Some((by, minutes)) => Outcome::Detected { by, minutes, mended: working == 10 },
+        None => Outcome::Undetected,
     }
 }
 
@@ -312,12 +332,7 @@ async fn fed(feed: Feed) -> Outcome {
             world.pass(SignedDuration::from_hours(72));
             world.deliver_file(&[ANN, &last]).await.unwrap();
             hours(&mut world, 2).await;
-            let case = world.cases().await.pop().unwrap();
-            let (by, minutes) = ("a case opened after it took effect", minutes(case.effective, case.opened));
-            return match minutes > 60 {
-                true => Outcome::Detected { by: by.into(), minutes, mended: right(&world) },
-                false => Outcome::Undetected,
-            };
+            return exposed(&world).await;
         }
         Feed::Twice => {
             left(&mut world).await;
@@ -348,12 +363,7 @@ async fn fed(feed: Feed) -> Outcome {
             let after = as_lines(&people("2026-01-01,left"));
             let _ = world.deliver_file(&after.split('\n').collect::<Vec<_>>()).await;
             world.quiet().await;
-            let truth = world.lab.truth(SYSTEM).unwrap();
-            let working = truth.users.iter().filter(|user| user.active).count();
-            return match noticed(&world, since).await {
-                Some((by, minutes)) => Outcome::Detected { by, minutes, mended: working == 10 },
-                None => Outcome::Undetected,
-            };
+            return spared(&world, since).await;
         }
     }
     judged(&world, since).await
