@@ -91,6 +91,7 @@ impl Deeds {
             deed,
             account: None,
             name: None,
+            group: None,
         }
     }
 

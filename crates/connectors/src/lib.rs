@@ -13,6 +13,7 @@ pub mod scim;
 pub mod scim_push;
 pub mod sql;
 pub mod vault;
+pub mod vault_log;
 
 use std::sync::Arc;
 
@@ -104,6 +105,13 @@ pub const KINDS: &[Kind] = &[
         speaks: "OpenBao and HashiCorp Vault",
         make: |settings| Ok(Arc::new(vault::Vault::new(settings)?)),
         most: vault::most,
+        serves: any_rule,
+    },
+    Kind {
+        name: "vault-log",
+        speaks: "the audit log of OpenBao and HashiCorp Vault, in a folder",
+        make: |settings| Ok(Arc::new(vault_log::VaultLog::new(settings)?)),
+        most: vault_log::most,
         serves: any_rule,
     },
 ];

@@ -9,6 +9,7 @@ mod page;
 mod vault;
 #[path = "support/vault_postgres.rs"]
 mod vault_postgres;
+#[allow(dead_code, reason = "other tests use the rest")]
 #[path = "support/vault_server.rs"]
 mod vault_server;
 

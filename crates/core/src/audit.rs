@@ -15,6 +15,7 @@ use crate::{
     plan::Op,
     time::{SignedDuration, Timestamp},
 };
+use AccessClass::PrimaryAccount;
 
 /// How far the clocks of hub and system may be apart.
 pub const SKEW: SignedDuration = SignedDuration::from_secs(120);
@@ -50,6 +51,48 @@ impl About {
             Self::End | Self::Anything => true,
         }
     }
+
+    /// Whether something of that class can be the one of the entry.
+    fn is_of(self, class: AccessClass) -> bool {
+        self.covers(class, true) || self.covers(class, false)
+    }
+}
+
+/// A part of an account: what a change or a difference is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Part {
+    /// Of which class.
+    pub class: AccessClass,
+    /// The group alone whose members it is about, by the system's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Whether the account came to be with it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub made: bool,
+}
+
+impl Part {
+    /// Something of a class that the account holds.
+    pub const fn of(class: AccessClass) -> Self {
+        Self { class, group: None, made: false }
+    }
+
+    /// What a change is about.
+    pub fn of_op(op: &Op) -> Self {
+        let group = match op {
+            Op::Grant { class: AccessClass::DirectGroups, external_id }
+            | Op::Revoke { class: AccessClass::DirectGroups, external_id } => Some(external_id.clone()),
+            Op::Grant { .. }
+            | Op::Revoke { .. }
+            | Op::RevokeAll { .. }
+            | Op::CreateAccount { .. }
+            | Op::SetAttributes { .. }
+            | Op::Enable
+            | Op::Disable { .. }
+            | Op::Delete => None,
+        };
+        Self { class: class_of(op), group, made: matches!(op, Op::CreateAccount { .. }) }
+    }
 }
 
 /// One entry of a system's audit log.
@@ -71,8 +114,55 @@ pub struct Entry {
     /// The name that people sign in with there, where the log has no more of the account than that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// The system's id of the group whose members it is about, where the log says that and not whom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
     /// What of the account.
     pub about: About,
+}
+
+impl Entry {
+    /// Whether the log does not say whose account it is about.
+    const fn is_nameless(&self) -> bool {
+        self.account.is_none() && self.name.is_none()
+    }
+
+    /// Whether it says what of an account it is about.
+    pub fn says_what(&self) -> bool {
+        self.about != About::Anything
+    }
+
+    /// Whether it can be about that part of an account, though it does not say whose. What gives an account without saying
+    /// which is its making: of one that is there the log would say the name.
+    fn may_be_of(&self, part: &Part) -> bool {
+        let one_group =
+            self.group.as_ref().zip(part.group.as_ref()).is_none_or(|(own, theirs)| own == theirs);
+        self.is_nameless()
+            && match self.about {
+                About::Given(PrimaryAccount) => part.class == PrimaryAccount && part.made,
+                About::Taken(PrimaryAccount) | About::Changed(PrimaryAccount) | About::End => {
+                    part.class == PrimaryAccount && !part.made
+                }
+                About::Given(class) | About::Taken(class) | About::Changed(class) => {
+                    class == part.class && one_group
+                }
+                // It says nothing.
+                About::Anything => false,
+            }
+    }
+
+    /// Whether it can be that change of an account, though it does not say whose account it is about. Of a change of the hub's
+    /// to an account that is there, the log says whose it is.
+    fn may_be(&self, part: &Part, takes: bool) -> bool {
+        let nameless = part.class != PrimaryAccount || part.made;
+        nameless && self.may_be_of(part) && self.about.covers(part.class, takes)
+    }
+
+    /// Whether it tells of that change of that account, by itself.
+    pub fn tells(&self, account: &str, part: &Part, takes: bool) -> bool {
+        let named = self.account.as_deref() == Some(account) && self.about.covers(part.class, takes);
+        named || self.may_be(part, takes)
+    }
 }
 
 /// A change that the hub made, as its own log has it.
@@ -86,8 +176,9 @@ pub struct Write {
     pub identity: IdentityId,
     /// The system's id of the account.
     pub account: String,
-    /// Of what class.
-    pub class: AccessClass,
+    /// What of the account.
+    #[serde(flatten)]
+    pub part: Part,
     /// Whether it took access.
     pub takes: bool,
     /// When it was sent.
@@ -173,13 +264,15 @@ pub fn compare(span: &Span, writes: &[Write], entries: &[Entry], missing: Vec<Wr
             entries_of.entry(account).or_default().push(entry);
         }
     }
-    let told = |write: &Write| {
+    let named = |write: &&Write| {
         let since = write.sent.saturating_sub(SKEW).unwrap_or(Timestamp::MIN);
         let theirs = entries_of.get(write.account.as_str());
         theirs.is_some_and(|all| {
-            all.iter().any(|one| one.at >= since && one.about.covers(write.class, write.takes))
+            all.iter().any(|one| one.at >= since && one.about.covers(write.part.class, write.takes))
         })
     };
+    let nameless = told_nameless(writes.iter().chain(&missing).filter(|write| !named(write)), entries, span);
+    let told = |write: &Write| named(&write) || nameless.contains(&(write.run, write.seq));
     let mut out = Compared::default();
     for write in writes.iter().filter(|write| write.done.is_some_and(|done| span.has(done))) {
         match told(write) {
@@ -187,26 +280,67 @@ pub fn compare(span: &Span, writes: &[Write], entries: &[Entry], missing: Vec<Wr
             false => out.silent.push(write.clone()),
         }
     }
-    (out.late, out.waiting) = missing.into_iter().partition(told);
     let mut writes_of: BTreeMap<&str, Vec<&Write>> = BTreeMap::new();
     for write in writes {
         writes_of.entry(&write.account).or_default().push(write);
     }
-    let explained = |entry: &Entry| {
-        let theirs = entry.account.as_deref().and_then(|account| writes_of.get(account));
-        theirs.is_some_and(|all| all.iter().any(|write| within(write, entry.at, span.delay)))
+    let explained = |entry: &Entry| match &entry.account {
+        Some(account) => {
+            let theirs = writes_of.get(account.as_str());
+            theirs.is_some_and(|all| all.iter().any(|write| within(write, entry.at, span.delay)))
+        }
+        None => writes
+            .iter()
+            .any(|write| entry.may_be(&write.part, write.takes) && within(write, entry.at, span.delay)),
     };
-    let of_one = |entry: &&Entry| entry.account.is_some() || entry.name.is_some();
+    let of_one = |entry: &&Entry| !entry.is_nameless() || entry.says_what();
     let ours = entries.iter().filter(of_one).filter(|entry| entry.ours && span.has(entry.at));
     out.foreign.extend(ours.filter(|entry| !explained(entry)).cloned());
+    (out.late, out.waiting) = missing.iter().cloned().partition(told);
     out
 }
 
-/// Whether the entry can be of that change. One whose end is not known may take effect at any time.
+/// Those of the writes that entries under the hub's name can be which do not say whose account they are about. One entry is one
+/// write: first by the time as it is written down, then by clocks that are apart. Where there are fewer entries than writes,
+/// it is open which of these is missing.
+fn told_nameless<'w>(
+    writes: impl Iterator<Item = &'w Write>,
+    entries: &[Entry],
+    span: &Span,
+) -> BTreeSet<(RunId, u16)> {
+    let mut free: Vec<&Entry> = entries.iter().filter(|entry| entry.ours && entry.is_nameless()).collect();
+    free.sort_by_key(|entry| entry.at);
+    let mut open: Vec<&Write> = writes.filter(|write| write.done.is_some()).collect();
+    // What can be fewer entries chooses first.
+    open.sort_by_key(|write| (write.part.group.is_none(), write.done));
+    let mut told = BTreeSet::new();
+    for (skew, delay) in [(SignedDuration::ZERO, SignedDuration::ZERO), (SKEW, span.delay)] {
+        open.retain(|write| {
+            let (begins, ends) = time_of(write, delay, skew);
+            let first = free.partition_point(|entry| entry.at < begins);
+            let mut near = free[first..].iter().take_while(|entry| ends.is_none_or(|ends| entry.at <= ends));
+            let Some(one) = near.position(|entry| entry.may_be(&write.part, write.takes)) else {
+                return true;
+            };
+            free.remove(first + one);
+            told.insert((write.run, write.seq));
+            false
+        });
+    }
+    told
+}
+
+/// Whether the entry can be of that change.
 fn within(write: &Write, at: Timestamp, delay: SignedDuration) -> bool {
-    let begins = write.sent.saturating_sub(SKEW).unwrap_or(Timestamp::MIN);
-    let ends = write.done.and_then(|done| done.saturating_add(delay.saturating_add(SKEW)).ok());
+    let (begins, ends) = time_of(write, delay, SKEW);
     begins <= at && ends.is_none_or(|ends| at <= ends)
+}
+
+/// When a change may have taken effect, first and last. One whose end is not known may do so at any time.
+fn time_of(write: &Write, delay: SignedDuration, skew: SignedDuration) -> (Timestamp, Option<Timestamp>) {
+    let begins = write.sent.saturating_sub(skew).unwrap_or(Timestamp::MIN);
+    let ends = write.done.and_then(|done| done.saturating_add(delay.saturating_add(skew)).ok());
+    (begins, ends)
 }
 
 /// Who changed what, by the system's log: what explains a difference.
@@ -220,160 +354,72 @@ pub struct Explained {
     pub at: Timestamp,
 }
 
-/// What others did, account by account: the last deed of each.
+impl Explained {
+    fn by(entry: &Entry) -> Self {
+        Self { actor: entry.actor.clone(), deed: entry.deed.clone(), at: entry.at }
+    }
+}
+
+/// What was done, account by account: the last deed of others, and what of it does not say whose account it is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Others {
-    last: BTreeMap<String, Explained>,
+    last: BTreeMap<String, (About, Explained)>,
     ours: BTreeSet<String>,
+    /// The last of each actor about the same.
+    nameless: BTreeMap<(About, Option<String>, String), Entry>,
 }
 
 impl Others {
-    /// Takes an entry; what the hub did is no news to it.
+    /// Takes an entry; what the hub did to an account is no news to it.
     pub fn take(&mut self, entry: &Entry) {
-        let Some(account) = &entry.account else { return };
+        let Some(account) = &entry.account else {
+            if entry.is_nameless() && entry.says_what() {
+                let key = (entry.about, entry.group.clone(), entry.actor.clone());
+                let known = self.nameless.entry(key).or_insert_with(|| entry.clone());
+                if known.at <= entry.at {
+                    known.clone_from(entry);
+                }
+            }
+            return;
+        };
         if entry.ours {
             self.ours.insert(account.clone());
             return;
         }
-        let (actor, deed, at) = (entry.actor.clone(), entry.deed.clone(), entry.at);
-        let later = self.last.get(account).is_none_or(|known| known.at <= at);
+        let later = self.last.get(account).is_none_or(|(_, known)| known.at <= entry.at);
         if later {
-            self.last.insert(account.clone(), Explained { actor, deed, at });
+            self.last.insert(account.clone(), (entry.about, Explained::by(entry)));
         }
     }
 
-    /// Whether the log has a word of the account, be it under the hub's name.
-    pub fn knows(&self, account: &str) -> bool {
-        self.last.contains_key(account) || self.ours.contains(account)
+    /// Whether the log has a word of the account, be it under the hub's name, or one that can be of what differs.
+    pub fn knows(&self, account: &str, differs: &[Part]) -> bool {
+        self.last.contains_key(account) || self.ours.contains(account) || self.able(differs).next().is_some()
     }
 
-    /// Who changed the account last, if somebody else did.
-    pub fn of(&self, account: &str) -> Option<&Explained> {
-        self.last.get(account)
+    /// Who changed the account last, if somebody else did. Of what does not say whose account it is about, only what nobody
+    /// else can have done, not even the hub.
+    pub fn of(&self, account: &str, differs: &[Part]) -> Option<Explained> {
+        let named = self.last.get(account);
+        let fits = |(about, _): &&(About, Explained)| differs.iter().any(|part| about.is_of(part.class));
+        let known = || named.map(|(_, known)| known.clone());
+        match named.filter(fits) {
+            Some((_, known)) => Some(known.clone()),
+            None => self.only(differs).or_else(known),
+        }
+    }
+
+    /// What can be of that and does not say whose account it is about.
+    fn able(&self, differs: &[Part]) -> impl Iterator<Item = &Entry> {
+        self.nameless.values().filter(|entry| differs.iter().any(|part| entry.may_be_of(part)))
+    }
+
+    fn only(&self, differs: &[Part]) -> Option<Explained> {
+        let last = self.able(differs).max_by_key(|entry| entry.at)?;
+        let alone = !last.ours && self.able(differs).all(|entry| entry.actor == last.actor);
+        alone.then(|| Explained::by(last))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use AccessClass::{ApiTokens, PrimaryAccount, Sessions};
-
-    fn t(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
-    }
-
-    fn write(account: &str, class: AccessClass, sent: i64, done: Option<i64>) -> Write {
-        Write {
-            run: RunId::from_bytes([1; 16]),
-            seq: 0,
-            identity: IdentityId::from_bytes([2; 16]),
-            account: account.into(),
-            class,
-            takes: true,
-            sent: t(sent),
-            done: done.map(t),
-        }
-    }
-
-    fn entry(ours: bool, account: &str, about: About, at: i64) -> Entry {
-        let actor = if ours { "hub" } else { "administrator" };
-        let (mark, deed) = (at.to_string(), "changed".into());
-        Entry {
-            mark,
-            at: t(at),
-            actor: actor.into(),
-            ours,
-            deed,
-            account: Some(account.into()),
-            name: None,
-            about,
-        }
-    }
-
-    const SPAN: (i64, i64) = (10_000, 20_000);
-
-    /// Silent and foreign, as counts.
-    fn check(writes: &[Write], entries: &[Entry], expect: (usize, usize)) {
-        let span = Span { from: t(SPAN.0), to: t(SPAN.1), delay: SignedDuration::from_secs(60) };
-        let compared = compare(&span, writes, entries, Vec::new());
-        let seen = (compared.silent.len(), compared.foreign.len());
-        assert_eq!(seen, expect, "{writes:?} {entries:?}: {compared:?}");
-    }
-
-    #[test]
-    fn what_was_done_is_in_the_log_of_the_system_or_it_is_silent() {
-        let tokens = |about| entry(true, "u1", about, 12_005);
-        for (about, silent) in [
-            (About::Taken(ApiTokens), 0),
-            (About::Anything, 0),
-            (About::Changed(ApiTokens), 0),
-            (About::Given(ApiTokens), 1),
-            (About::End, 0),
-            (About::Taken(Sessions), 1),
-            (About::Taken(PrimaryAccount), 1),
-        ] {
-            check(&[write("u1", ApiTokens, 12_000, Some(12_004))], &[tokens(about)], (silent, 0));
-        }
-        let one = [write("u1", ApiTokens, 12_000, Some(12_004))];
-        check(&one, &[], (1, 0));
-        check(&one, &[entry(true, "u2", About::Anything, 12_004)], (1, 1));
-        // Somebody else ended it at about that time: it is ended.
-        check(&one, &[entry(false, "u1", About::Taken(ApiTokens), 12_004)], (0, 0));
-        // An entry of long before is of something else.
-        check(&one, &[entry(true, "u1", About::Taken(ApiTokens), 11_800)], (1, 1));
-    }
-
-    #[test]
-    fn what_is_not_known_to_be_done_was_so_already_or_is_not_due_is_not_silent() {
-        check(&[write("u1", ApiTokens, 12_000, None)], &[], (0, 0));
-        check(&[write("u1", ApiTokens, 19_990, Some(20_001))], &[], (0, 0));
-        check(&[write("u1", ApiTokens, 9_000, Some(10_000))], &[], (0, 0));
-    }
-
-    #[test]
-    fn what_the_log_has_under_our_name_was_sent_by_us_or_is_foreign() {
-        let at = |second| [entry(true, "u1", About::Taken(PrimaryAccount), second)];
-        let known = |done| [write("u1", PrimaryAccount, 12_000, done)];
-        check(&known(Some(12_001)), &at(12_001), (0, 0));
-        check(&known(Some(12_001)), &at(12_001 + 60 + 120), (0, 0));
-        check(&known(Some(12_001)), &at(12_001 + 60 + 121), (0, 1));
-        check(&known(Some(12_001)), &at(12_000 - 121), (1, 1));
-        // As long as the end of ours is not known, it can be ours.
-        check(&known(None), &at(19_000), (0, 0));
-        check(&[], &at(12_000), (0, 1));
-        // Of an account that nobody here knows, the log says the name alone.
-        let named = Entry { account: None, name: Some("ann".into()), ..entry(true, "", About::End, 12_000) };
-        check(&known(Some(12_001)), &[at(12_001)[0].clone(), named.clone()], (0, 1));
-        check(&[], &[Entry { name: None, ..named }], (0, 0));
-        // What is not due yet, and what was compared before.
-        check(&[], &at(20_001), (0, 0));
-        check(&[], &at(10_000), (0, 0));
-    }
-
-    #[test]
-    fn a_late_log_takes_back_what_was_said_of_it() {
-        let span = Span { from: t(SPAN.0), to: t(SPAN.1), delay: SignedDuration::ZERO };
-        let missing =
-            vec![write("u1", ApiTokens, 5_000, Some(5_001)), write("u2", ApiTokens, 5_000, Some(5_001))];
-        let entries = [entry(true, "u1", About::Taken(ApiTokens), 5_001)];
-        let compared = compare(&span, &[], &entries, missing.clone());
-        assert_eq!((&compared.late[..], &compared.waiting[..]), (&missing[..1], &missing[1..]));
-        assert_eq!(compared.remembered(), missing[1..]);
-    }
-
-    #[test]
-    fn the_last_of_the_others_explains_what_differs() {
-        let mut others = Others::default();
-        for entry in [
-            entry(false, "u1", About::Anything, 5),
-            entry(true, "u1", About::Anything, 9),
-            entry(false, "u1", About::Anything, 3),
-        ] {
-            others.take(&entry);
-        }
-        assert_eq!(others.of("u1").map(|explained| explained.at), Some(t(5)));
-        assert_eq!(others.of("u2"), None);
-        others.take(&entry(true, "u3", About::Anything, 9));
-        assert_eq!((others.of("u3"), others.knows("u3"), others.knows("u2")), (None, true, false));
-    }
-}
+mod tests;

@@ -31,6 +31,9 @@ pub struct Case {
     /// When it was closed, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<Timestamp>,
+    /// The case of their next departure, where they were back before this one was proven: nothing more is proven here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub followed: Option<CaseId>,
 }
 
 /// One cell: system × access class.

@@ -16,7 +16,7 @@ use crate::{
     digest::Digest,
     engagement::RANK,
     event::EventKind,
-    guard,
+    guard::{self, differing},
     id::SourceName,
     identity::{Lifecycle, SourceKey},
     policy::{AttributeType, AttributeValue, Attributes},
@@ -539,9 +539,7 @@ fn compare(
         (Some(Known { lifecycle: Lifecycle::Left { .. }, .. }), _) => EventKind::Joined,
         (Some(Known { lifecycle: Lifecycle::Absent { .. }, .. }), _) => EventKind::Returned,
         (Some(k), _) => {
-            let names: BTreeSet<&String> = k.attributes.keys().chain(attributes.keys()).collect();
-            let mut changed: Vec<String> =
-                names.into_iter().filter(|n| k.attributes.get(*n) != attributes.get(*n)).cloned().collect();
+            let mut changed = differing(&k.attributes, &attributes);
             if k.lifecycle != lifecycle || k.cancelled != cancelled {
                 changed.push("lifecycle".into());
             }

@@ -40,14 +40,14 @@ pub struct Engagement {
 }
 
 impl Engagement {
-    /// The smaller leads: by state, then by rank, then the one that began last, then by key.
+    /// The smaller leads: by state, then by rank, then the one that began last, then by key. One that is missing keeps its
+    /// place: silence takes nothing from anybody.
     fn order(&self) -> (u8, u16, Reverse<Option<Timestamp>>, &SourceKey) {
         let state = match &self.lifecycle {
-            Lifecycle::Active { .. } => 0,
+            Lifecycle::Active { .. } | Lifecycle::Absent { .. } => 0,
             Lifecycle::Pending { .. } => 1,
-            Lifecycle::Absent { .. } => 2,
-            Lifecycle::Left { .. } => 3,
-            Lifecycle::Merged { .. } => 4,
+            Lifecycle::Left { .. } => 2,
+            Lifecycle::Merged { .. } => 3,
         };
         (state, self.rank, Reverse(self.began), &self.key)
     }
@@ -162,6 +162,13 @@ impl Identity {
     /// The key of the record that leads.
     pub fn leading_key(&self) -> &SourceKey {
         leading(&self.engagements).map_or(&self.source_key, |engagement| &engagement.key)
+    }
+
+    /// Whether the record that leads is missing for longer than its grace, and gives something: a person has to decide.
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        let leads = leading(&self.engagements).map_or(&self.lifecycle, |engagement| &engagement.lifecycle);
+        let missing = matches!(leads, Lifecycle::Absent { grace_until, .. } if *grace_until <= now);
+        missing && self.lifecycle.may_hold()
     }
 
     /// All their records; the only one of somebody who has one, whose source has this rank.

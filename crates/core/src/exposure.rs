@@ -115,9 +115,12 @@ impl Exposure {
         self.access.values().map(count).sum()
     }
 
-    /// Whether an entry of a log is something that the holder of the account did in that time.
+    /// Whether an entry of a log is something that the holder of the account did in that time. Who did it may be written as a
+    /// name with an id in brackets: then the id counts, because names are chosen.
     pub fn is_use(&self, account: &Account, entry: &Entry) -> bool {
-        let named = |name: &str| !name.is_empty() && name.eq_ignore_ascii_case(&entry.actor);
+        let id = entry.actor.strip_suffix(')').and_then(|actor| Some(actor.rsplit_once(" (")?.1));
+        let actor = id.unwrap_or(&entry.actor);
+        let named = |name: &str| !name.is_empty() && name.eq_ignore_ascii_case(actor);
         let theirs = named(&account.username)
             || named(&account.external_id)
             || account.state.attributes.values().any(|value| named(&value.to_string()));
@@ -199,12 +202,15 @@ mod tests {
                 deed: "read".into(),
                 account: None,
                 name: None,
+                group: None,
                 about: About::Anything,
             };
             assert_eq!(exposed.is_use(&account(true, &[]), &entry), expect, "{actor} {at}");
         };
         check("ann@x.test", 15, false, true);
         check("u-1", 10, false, true);
+        check("somebody (u-1)", 10, false, true);
+        check("ann@x.test (u-2)", 10, false, false);
         check("ann@x.test", 9, false, false);
         check("ann@x.test", 21, false, false);
         check("ann@x.test", 15, true, false);

@@ -100,7 +100,8 @@ pub fn duplicates(attribute: &str, values: impl IntoIterator<Item = (u64, String
 pub type Holds<'h> = &'h mut dyn FnMut(&Attributes) -> BTreeSet<EntitlementName>;
 
 /// The breaches of those whose attributes change so that they would hold something that is `privileged` and that they did
-/// not hold before. Joiners are no part of it: what they get is decided when they come.
+/// not hold before, whether or not their record was missing for a while, or they had left. Who is new is no part of it: what
+/// they get is decided when they come.
 pub fn privileged(
     arrivals: &[Arrival],
     known: &BTreeMap<String, Known>,
@@ -109,15 +110,28 @@ pub fn privileged(
 ) -> Vec<Breach> {
     let mut breaches = Vec::new();
     for arrival in arrivals {
-        let EventKind::Changed { attributes } = &arrival.kind else { continue };
-        let Some(before) = known.get(&arrival.key) else { continue };
-        let (had, gets) = (held(&before.attributes, &before.lifecycle, holds), holds(&arrival.attributes));
+        let Some(before) = known.get(&arrival.key).filter(|_| arrival.kind != EventKind::Left) else {
+            continue;
+        };
+        let gets = holds(&arrival.attributes);
+        let (had, attributes) = if let EventKind::Changed { attributes } = &arrival.kind {
+            (held(&before.attributes, &before.lifecycle, holds), attributes.clone())
+        } else {
+            // Who comes back as they were gets what they had.
+            (holds(&before.attributes), differing(&before.attributes, &arrival.attributes))
+        };
         for entitlement in gets.difference(&had).filter(|name| is_privileged(name)) {
             let (key, attributes) = (arrival.key.clone(), attributes.clone());
             breaches.push(Breach::PrivilegedChange { key, attributes, entitlement: entitlement.clone() });
         }
     }
     breaches
+}
+
+/// The names of the attributes that are not the same.
+pub(crate) fn differing(one: &Attributes, other: &Attributes) -> Vec<String> {
+    let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    names.into_iter().filter(|name| one.get(*name) != other.get(*name)).cloned().collect()
 }
 
 fn held(attributes: &Attributes, lifecycle: &Lifecycle, holds: Holds<'_>) -> BTreeSet<EntitlementName> {

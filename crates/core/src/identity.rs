@@ -108,6 +108,15 @@ impl Lifecycle {
         }
     }
 
+    /// Since when nothing is to be held under this id: they left, or are somebody else who has their records.
+    pub const fn gone(&self) -> Option<Timestamp> {
+        match self {
+            Self::Left { at } => Some(at.at),
+            Self::Merged { since, .. } => Some(*since),
+            Self::Pending { .. } | Self::Active { .. } | Self::Absent { .. } => None,
+        }
+    }
+
     /// Whether policy may give access in this state.
     pub const fn may_hold(&self) -> bool {
         match self {

@@ -152,6 +152,11 @@ pub enum Role {
         /// The system.
         system: SystemName,
     },
+    /// The log of a system is read there, where the system itself has none that can be asked: who did what.
+    Log {
+        /// The system whose log it is.
+        system: SystemName,
+    },
     /// It acts by itself: at the hub's door, or on systems where it has a grant of its own. The hub sends
     /// nothing on its behalf but what ends its grant.
     Partner {
@@ -224,7 +229,7 @@ pub struct Integration {
     pub connector: String,
     /// The one address that it may talk to: an `http(s)` URL or a `file:` folder.
     pub endpoint: String,
-    /// Source or target.
+    /// Which end of the flow it serves.
     #[serde(flatten)]
     pub role: Role,
     /// What is on record of it.

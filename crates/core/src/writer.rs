@@ -60,7 +60,7 @@ fn acted(integration: &Integration) -> impl Iterator<Item = &String> {
 fn promised(integration: &Integration) -> BTreeSet<&String> {
     match &integration.role {
         Role::Source { contract, .. } => contract.attributes.keys().collect(),
-        Role::Target { .. } | Role::Partner { .. } => BTreeSet::new(),
+        Role::Target { .. } | Role::Log { .. } | Role::Partner { .. } => BTreeSet::new(),
     }
 }
 

@@ -9,7 +9,7 @@ use bailiwick_core::{
     alignment::{Alignment, Claim, Claimant, Invariant, Seen, Sight, Violation},
     case::Cell,
     id::{IdentityId, SystemName},
-    identity::{Identity, Lifecycle},
+    identity::Identity,
     record::RecordKind,
     time::Timestamp,
     verify::{Coverage, Verdict},
@@ -103,13 +103,7 @@ impl Engine {
         identity: IdentityId,
     ) -> Result<Looking> {
         let person = get::<Identity>(tx, self.tenant(), &identity.to_string()).await?;
-        let left = match person.map(|stored| stored.value.lifecycle) {
-            Some(Lifecycle::Left { at }) => Some(at.at),
-            Some(Lifecycle::Merged { since, .. }) => Some(since),
-            Some(Lifecycle::Pending { .. } | Lifecycle::Active { .. } | Lifecycle::Absent { .. }) | None => {
-                None
-            }
-        };
+        let left = person.and_then(|stored| stored.value.lifecycle.gone());
         let theirs =
             Select::from(Table::Accounts).filter(Filter::Is("identity", identity.to_string().into()));
         let accounts: Vec<Account> =

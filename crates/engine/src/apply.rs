@@ -425,7 +425,11 @@ impl Engine {
         let open = Select::from(Table::Cases)
             .filter(Filter::Is("identity", run.identity.to_string().into()))
             .filter(Filter::Is("state", "open".into()));
-        let case = select::<Case>(tx, self.tenant(), open).await?.pop().map(|s| s.value.id);
+        let mut case = select::<Case>(tx, self.tenant(), open).await?.pop().map(|s| s.value.id);
+        // Of somebody who is back while their case is still open, what was given is verified, and not what was taken.
+        if case.is_some() && !self.is_gone(tx, run.identity).await? {
+            case = None;
+        }
         let job = Job::Verify { run: run.id, plan: run.plan, case, changed: self.now() };
         Ok(job.work(Some(run.identity), Some(&run.system), Haste::soon_if(case.is_some()), self.now()))
     }

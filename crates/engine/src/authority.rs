@@ -64,7 +64,9 @@ struct Known<'a> {
 
 fn known<'a>(catalogue: &'a Catalogue, integration: &'a Integration) -> Known<'a> {
     let system = match &integration.role {
-        Role::Target { system } | Role::Partner { system: Some(system) } => catalogue.systems.get(system),
+        Role::Target { system } | Role::Log { system } | Role::Partner { system: Some(system) } => {
+            catalogue.systems.get(system)
+        }
         Role::Source { .. } | Role::Partner { system: None } => None,
     };
     Known {

@@ -417,7 +417,7 @@ const fn is_limited(scope: &Scope) -> bool {
 fn system_of(integration: &Integration) -> Option<&SystemName> {
     match &integration.role {
         Role::Target { system } => Some(system),
-        Role::Source { .. } | Role::Partner { .. } => None,
+        Role::Source { .. } | Role::Log { .. } | Role::Partner { .. } => None,
     }
 }
 

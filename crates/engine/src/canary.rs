@@ -63,6 +63,8 @@ pub(crate) struct Bench<'a> {
     pub connector: Arc<dyn Connector>,
     pub line: Line,
     pub reader: Line,
+    /// Whoever reads the system's audit log, if somebody does.
+    pub log: Option<(Arc<dyn Connector>, Line)>,
     /// The system's id of an ordinary group.
     pub group: Option<String>,
     pub pause: &'a dyn Pause,
@@ -100,6 +102,7 @@ impl Engine {
             connector: self.fresh(route.integration, &[])?,
             line: self.writing(catalogue, route.integration).lenient(),
             reader: self.witnessing(catalogue, route.integration).0,
+            log: self.log_of(catalogue, system),
             group: ordinary_group(catalogue, system),
             pause,
             engine: self,

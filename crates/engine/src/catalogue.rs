@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use bailiwick_connector::{Capability, Connector, Line, seal::Sealed};
+use bailiwick_connector::{Capability, Connector, ConnectorError, ErrorKind, Line, seal::Sealed};
 use bailiwick_core::{
     approval::Approval,
     authority::{self, Authority, World},
@@ -129,9 +129,20 @@ impl Catalogue {
         self.systems.contains_key(system) && self.route(system).is_ok()
     }
 
-    /// Whether the audit log of the system is read.
+    /// The integration through which the audit log of a system is read: the one that is there for it, or else the one to the
+    /// system. Where there is one for it that cannot be used, no other is asked.
+    pub(crate) fn log(&self, system: &SystemName) -> Result<Route<'_>> {
+        let of = |role: &Role| matches!(role, Role::Log { system: s } if s == system);
+        let route = match self.integrations.values().any(|integration| of(&integration.role)) {
+            true => self.find(of),
+            false => self.route(system).ok(),
+        };
+        route.filter(|route| route.connector.capability().audits).ok_or_else(|| no_log(system).into())
+    }
+
+    /// Whether the audit log of the system is to be read.
     pub(crate) fn audits(&self, system: &SystemName) -> bool {
-        self.route(system).is_ok_and(|route| route.connector.capability().audits)
+        self.log(system).is_ok()
     }
 
     /// Why the connector to a system cannot be made, if it is declared and cannot: it stands still meanwhile.
@@ -211,7 +222,7 @@ pub(crate) fn compile(
     let promised = |ended: bool| {
         integrations.iter().filter(move |i| i.has_ended() == ended).filter_map(|i| match &i.role {
             Role::Source { contract, .. } => Some(contract),
-            Role::Target { .. } | Role::Partner { .. } => None,
+            Role::Target { .. } | Role::Log { .. } | Role::Partner { .. } => None,
         })
     };
     for (name, rule) in promised(false).flat_map(|c| &c.attributes) {
@@ -407,6 +418,16 @@ impl Engine {
         self.first_of(catalogue, integration, LISTING).0
     }
 
+    /// The connector that reads the audit log of a system, and its line.
+    pub(crate) fn log_of(
+        &self,
+        catalogue: &Catalogue,
+        system: &SystemName,
+    ) -> Option<(Arc<dyn Connector>, Line)> {
+        let route = catalogue.log(system).ok()?;
+        Some((Arc::clone(route.connector), self.reading(catalogue, route.integration)))
+    }
+
     /// With whose credential systems are listed.
     pub(crate) fn listing_witness(&self, catalogue: &Catalogue, integration: &Integration) -> Witness {
         witness(self.first_of(catalogue, integration, LISTING).1)
@@ -427,9 +448,11 @@ impl Engine {
         purposes: [Purpose; 3],
     ) -> (Line, Purpose) {
         let sealed = |purpose| catalogue.sealed(&integration.name, purpose);
-        // Without any, the one that is missing is told: of a source, which nobody writes to, that for reading.
-        let usual =
-            if matches!(integration.role, Role::Source { .. }) { Purpose::Read } else { Purpose::Write };
+        // Without any, the one that is missing is told: of a source or a log, which nobody writes to, that for reading.
+        let usual = match integration.role {
+            Role::Source { .. } | Role::Log { .. } => Purpose::Read,
+            Role::Target { .. } | Role::Partner { .. } => Purpose::Write,
+        };
         let purpose = purposes.into_iter().find(|p| sealed(*p).is_some()).unwrap_or(usual);
         let line = self.parts.broker.line(integration, purpose, sealed(purpose)).reading();
         (line.under(catalogue.permit(&integration.name)), purpose)
@@ -525,6 +548,14 @@ fn identities() -> Option<SubjectType> {
 fn used() -> Option<ResourceType> {
     let name = ResourceTypeName::new(resource::ENTITLEMENT).ok()?;
     Some(ResourceType::entitlements(name, ActionName::new(resource::USE).ok()?))
+}
+
+fn no_log(system: &SystemName) -> ConnectorError {
+    let why = format!(
+        "no audit log of `{system}` is read: its connector is not told where it is or reads none, and no integration with \
+         `log_of = \"{system}\"` can be used"
+    );
+    ConnectorError::none(ErrorKind::Unsupported, why)
 }
 
 fn poisoned() -> EngineError {

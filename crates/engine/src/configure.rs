@@ -238,6 +238,7 @@ pub(crate) fn authorities(
     for integration in &configuration.integrations {
         let connector = (engine.parts.build)(&integration.connector, &integration.settings)?;
         says_people(integration, connector.capability())?;
+        says_who(integration, connector.capability())?;
         let semantics = semantics(connector.capability());
         let world = World {
             semantics: &semantics,
@@ -264,6 +265,17 @@ fn says_people(integration: &Integration, capability: &Capability) -> Result<()>
         (true, _) | (_, true) => return Ok(()),
     };
     Err(EngineError::Configuration(vec![wrong]))
+}
+
+/// The log of a system says who did what: its connector reads one.
+fn says_who(integration: &Integration, capability: &Capability) -> Result<()> {
+    let Integration { name, connector, .. } = integration;
+    match integration.role {
+        Role::Log { .. } if !capability.audits => Err(EngineError::Configuration(vec![format!(
+            "`{name}` is the log of a system, and `{connector}` with these settings reads none"
+        )])),
+        Role::Log { .. } | Role::Source { .. } | Role::Target { .. } | Role::Partner { .. } => Ok(()),
+    }
 }
 
 pub(crate) fn semantics(capability: &Capability) -> Semantics {

@@ -11,7 +11,8 @@ use bailiwick_core::{
     exception::Exception,
     exposure::Exposure,
     id::{AccountId, CaseId, EventId, IdentityId, OperatorId, PlanId, SystemName},
-    identity::{Identity, Lifecycle},
+    identity::Identity,
+    join::Act,
     plan::{self, Inputs, Plan},
     policy::Bulk,
     record::RecordKind,
@@ -23,7 +24,7 @@ use bailiwick_store::{
 };
 
 use crate::{
-    Catalogue, Engine, Haste, Job, Result, apply::later, exception::counting, finding::Wrong,
+    Catalogue, Engine, Haste, Job, Result, apply::later, exception::counting, finding::Wrong, intake::ABSENT,
     rehire::FormerCase,
 };
 
@@ -50,7 +51,7 @@ pub(crate) struct Known {
     runs: BTreeMap<IdentityId, Vec<Stored<Run>>>,
     /// Plans that wait for an approval or are being carried out.
     plans: BTreeMap<IdentityId, Vec<Stored<PlanRow>>>,
-    cases: BTreeMap<IdentityId, Case>,
+    cases: BTreeMap<IdentityId, Stored<Case>>,
     /// Their last cases, of those who have accounts that are not in use.
     pub(crate) former: BTreeMap<IdentityId, FormerCase>,
     pub(crate) operators: Vec<Stored<Operator>>,
@@ -152,7 +153,7 @@ impl Engine {
             known.plans.entry(stored.value.plan.decision.identity).or_default().push(stored);
         }
         for stored in select::<Case>(tx, self.tenant(), in_state(Table::Cases, "open")).await? {
-            known.cases.insert(stored.value.identity, stored.value);
+            known.cases.insert(stored.value.identity, stored);
         }
         known.former = self.former_cases(tx, &known.accounts).await?;
         known.operators = select(tx, self.tenant(), Select::from(Table::Operators)).await?;
@@ -189,6 +190,9 @@ impl Engine {
         };
         // Of somebody who was not known before, nothing can have been wrong.
         if identity.generation > 1 {
+            if !identity.is_overdue(now) {
+                out.mended.push((ABSENT, subject.clone()));
+            }
             out.mended.push(("identity-undecidable", subject));
         }
         let sweep = sweep(identity, event, catalogue);
@@ -233,9 +237,9 @@ impl Engine {
             self.plan_row(bulk, planned, case, event, out);
         }
         if soon {
-            let (haste, longest) = match identity_left(identity) {
-                true => (Haste::Leaver, LONGEST_OF_LEAVER_MS),
-                false => (Haste::Usual, LONGEST_MS),
+            let (haste, longest) = match identity.lifecycle.gone() {
+                Some(_) => (Haste::Leaver, LONGEST_OF_LEAVER_MS),
+                None => (Haste::Usual, LONGEST_MS),
             };
             let lasted = now.as_millisecond().saturating_sub(event.accepted.as_millisecond());
             let job = Job::Decide { identity: identity.id, event: event.id };
@@ -351,6 +355,8 @@ impl Engine {
         Update::new(record).replace(&run, stored.revision, self.entropy())
     }
 
+    /// The case of somebody who is gone: the one that is open, or a new one. Of whom was joined into another it proves that
+    /// what did not come along is ended.
     fn open_case(
         &self,
         known: &Known,
@@ -358,17 +364,20 @@ impl Engine {
         event: &Event,
         out: &mut Outcome,
     ) -> Option<CaseId> {
-        let Lifecycle::Left { at } = &identity.lifecycle else { return None };
-        if let Some(case) = known.cases.get(&identity.id) {
-            return Some(case.id);
+        let effective = identity.lifecycle.gone()?;
+        let open = known.cases.get(&identity.id);
+        if let Some(open) = open.filter(|open| !event.kind.leaves() || open.value.event == event.id) {
+            return Some(open.value.id);
         }
-        if !event.kind.leaves() {
+        let accounts = known.accounts.get(&identity.id).map(Vec::as_slice).unwrap_or_default();
+        let joined = matches!(event.kind, EventKind::Merged { act: Act::Join, .. }) && !accounts.is_empty();
+        if !event.kind.leaves() && !joined {
             return None;
         }
         let now = self.now();
         let id = CaseId::new(now, self.entropy());
-        let ended = self.end_hub_roles(known, identity, id, out);
-        let accounts = known.accounts.get(&identity.id).map(Vec::as_slice).unwrap_or_default();
+        // Whoever was joined is still there, and so is what they may do here.
+        let ended = joined || self.end_hub_roles(known, identity, id, out);
         // A date that came was known before; what a source says of the past was not.
         let exposure = Exposure::of(event.effective.at, event.accepted, accounts);
         let case = Case {
@@ -376,17 +385,25 @@ impl Engine {
             identity: identity.id,
             event: event.id,
             opened: now,
-            effective: at.at,
+            effective,
             exposure,
             // Somebody without an account anywhere has nothing more to prove.
             closed: (ended && !known.accounts.contains_key(&identity.id)).then_some(now),
+            followed: None,
         };
+        // They were back, and what was proven of them before says nothing of what they were given since.
+        if let Some(open) = open {
+            let before = Case { closed: Some(now), followed: Some(id), ..open.value.clone() };
+            let record = self.record(RecordKind::CaseClosed, "decide").event(event.id).identity(identity.id);
+            let record = record.case(before.id).fact("followed_by", id);
+            out.updates.push(Update::new(record).replace(&before, open.revision, self.entropy()));
+        }
         let mut record = self
             .record(RecordKind::CaseOpened, "decide")
             .event(event.id)
             .identity(identity.id)
             .case(case.id)
-            .fact("effective", at.at);
+            .fact("effective", effective);
         if case.closed.is_some() {
             record = record.fact("closed", true);
         }
@@ -491,10 +508,6 @@ impl Engine {
             owner,
         }
     }
-}
-
-fn identity_left(identity: &Identity) -> bool {
-    matches!(identity.lifecycle, Lifecycle::Left { .. })
 }
 
 /// Where nothing can be planned yet.

@@ -136,7 +136,7 @@ impl Engine {
         let mut tx = self.begin().await?;
         let found = get::<Integration>(&mut *tx, self.tenant(), integration.as_str()).await?;
         let found = found.ok_or_else(|| no_integration(integration))?;
-        if let Role::Target { .. } = found.value.role {
+        if let Role::Target { .. } | Role::Log { .. } = found.value.role {
             return Err(DoorRefusal::NoCaller(integration.clone()).into());
         }
         let mut random = [0u8; 32];
@@ -360,7 +360,7 @@ pub(crate) fn calling<'c>(catalogue: &'c Catalogue, caller: &IntegrationName) ->
     match found.role {
         Role::Source { .. } | Role::Partner { .. } => Ok(found),
         // It was something else when it got its token.
-        Role::Target { .. } => Err(DoorRefusal::NoCaller(caller.clone()).into()),
+        Role::Target { .. } | Role::Log { .. } => Err(DoorRefusal::NoCaller(caller.clone()).into()),
     }
 }
 
@@ -372,7 +372,7 @@ fn no_integration(name: &IntegrationName) -> EngineError {
 fn fits(integration: &Integration, name: &str, value: Option<&AttributeValue>) -> bool {
     let rule = match &integration.role {
         Role::Source { contract: SourceContract { attributes, .. }, .. } => attributes.get(name),
-        Role::Target { .. } | Role::Partner { .. } => None,
+        Role::Target { .. } | Role::Log { .. } | Role::Partner { .. } => None,
     };
     match (value, rule) {
         (Some(value), rule) => rule.map_or(AttributeType::Text, |rule| rule.kind).admits(value),

@@ -373,7 +373,7 @@ fn is_person(identity: &Identity) -> bool {
 pub(crate) fn rank_of(catalogue: &Catalogue, source: &SourceName) -> u16 {
     let rank = |role: &Role| match role {
         Role::Source { source: named, contract, .. } if named == source => Some(contract.rank),
-        Role::Source { .. } | Role::Target { .. } | Role::Partner { .. } => None,
+        Role::Source { .. } | Role::Target { .. } | Role::Log { .. } | Role::Partner { .. } => None,
     };
     catalogue.integrations.values().find_map(|integration| rank(&integration.role)).unwrap_or(RANK)
 }

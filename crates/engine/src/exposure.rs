@@ -79,10 +79,7 @@ impl Engine {
         account: &Account,
         exposure: &Exposure,
     ) -> Result<Uses> {
-        let Ok(route) = catalogue.route(system) else { return Ok(Uses::None) };
-        if !route.connector.capability().audits {
-            return Ok(Uses::None);
-        }
+        let Ok(route) = catalogue.log(system) else { return Ok(Uses::None) };
         let line = self.reading(catalogue, route.integration);
         let log = Log { connector: &**route.connector, line: &line };
         let (mut uses, mut read) = (Vec::new(), Read::default());

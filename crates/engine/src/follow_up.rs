@@ -163,7 +163,7 @@ fn now_readable(before: &Catalogue, after: &Catalogue) -> Vec<SystemName> {
     };
     let served = after.integrations.values().filter_map(|integration| match &integration.role {
         Role::Target { system } => Some(system.clone()),
-        Role::Source { .. } | Role::Partner { .. } => None,
+        Role::Source { .. } | Role::Log { .. } | Role::Partner { .. } => None,
     });
     served.filter(|s| by_person(before, s) == Some(true) && by_person(after, s) == Some(false)).collect()
 }

@@ -5,6 +5,8 @@
 //! one comparison, and none is lost while one runs. So nobody gains anything by a forged or repeated hint but a comparison.
 //! Absent: hints of sources that deliver or push; and hints by keys of their own (`v1a`).
 
+use std::sync::Arc;
+
 use bailiwick_connector::seal::{HookSecret, Signed};
 use bailiwick_core::{
     digest::Digest,
@@ -93,21 +95,11 @@ impl Engine {
     /// [`DoorRefusal`]: not signed by the integration (also when there is none of that name), too old, too many, shut.
     pub async fn take_hint(&self, name: &str, hint: Signed<'_>) -> Result<Timestamp> {
         let now = self.now();
-        let mut tx = self.begin().await?;
-        let catalogue = self.catalogue(&mut *tx).await?;
-        let known = IntegrationName::new(name).ok();
-        let hook = match &known {
-            Some(name) => get::<Hook>(&mut *tx, self.tenant(), name.as_str()).await?,
-            None => None,
-        };
-        let (Some(name), Some(hook)) = (known, hook) else { return Err(DoorRefusal::Unsigned.into()) };
-        if !self.is_signed(&hook.value, hint, now) {
-            return Err(DoorRefusal::Unsigned.into());
-        }
-        let found = integration(&catalogue, &name).map_err(|_| DoorRefusal::Unsigned)?;
-        self.keep_pace(found, Calls::Door)?;
-        catalogue.permit(&name).reads.map_err(|shut| DoorRefusal::Shut(name.clone(), shut))?;
-        let job = read_for(&catalogue, found)?;
+        let name = IntegrationName::new(name).map_err(|_| DoorRefusal::Unsigned)?;
+        // Whoever forges hints, or sends too many, is not to keep those who write waiting.
+        let catalogue = self.signed_for(&mut *self.read().await?, &name, hint, now).await?;
+        self.keep_pace(signer(&catalogue, &name)?, Calls::Door)?;
+        readable(&catalogue, &name)?;
         if hint.id.is_empty() || hint.id.len() > ID {
             return Err(DoorRefusal::Malformed("`webhook-id` is empty or too long").into());
         }
@@ -115,9 +107,29 @@ impl Engine {
         if sent.is_none_or(|sent| sent.duration_since(now).abs() > YOUNG) {
             return Err(DoorRefusal::Stale.into());
         }
+        let mut tx = self.begin().await?;
+        // The hook may have ended meanwhile, or a gate been shut.
+        let catalogue = self.signed_for(&mut *tx, &name, hint, now).await?;
+        let job = readable(&catalogue, &name)?;
         let read = self.keep_hint(&mut *tx, &name, job, hint, now).await?;
         tx.commit().await?;
         Ok(read)
+    }
+
+    /// What is declared, if the integration has a hook and signed the hint.
+    async fn signed_for(
+        &self,
+        tx: &mut dyn Tx,
+        name: &IntegrationName,
+        hint: Signed<'_>,
+        now: Timestamp,
+    ) -> Result<Arc<Catalogue>> {
+        let catalogue = self.catalogue(tx).await?;
+        let hook = get::<Hook>(tx, self.tenant(), name.as_str()).await?;
+        match hook.is_some_and(|hook| self.is_signed(&hook.value, hint, now)) {
+            true => Ok(catalogue),
+            false => Err(DoorRefusal::Unsigned.into()),
+        }
     }
 
     fn is_signed(&self, hook: &Hook, hint: Signed<'_>, now: Timestamp) -> bool {
@@ -169,6 +181,18 @@ fn integration<'c>(catalogue: &'c Catalogue, name: &IntegrationName) -> Result<&
     catalogue.integrations.get(name).ok_or_else(missing)
 }
 
+/// The integration that signed a hint, if it is still declared.
+fn signer<'c>(catalogue: &'c Catalogue, name: &IntegrationName) -> Result<&'c Integration> {
+    integration(catalogue, name).map_err(|_| DoorRefusal::Unsigned.into())
+}
+
+/// What is read for a hint of the integration, as its gates stand.
+fn readable(catalogue: &Catalogue, name: &IntegrationName) -> Result<Job> {
+    let found = signer(catalogue, name)?;
+    catalogue.permit(name).reads.map_err(|shut| DoorRefusal::Shut(name.clone(), shut))?;
+    read_for(catalogue, found)
+}
+
 /// What is read for a hint of the integration.
 fn read_for(catalogue: &Catalogue, integration: &Integration) -> Result<Job> {
     match &integration.role {
@@ -178,7 +202,7 @@ fn read_for(catalogue: &Catalogue, integration: &Integration) -> Result<Job> {
         Role::Source { source, .. } if catalogue.comes(&integration.name) == Some(Comes::Read) => {
             Ok(Job::Fetch { source: source.clone(), after: None })
         }
-        Role::Source { .. } | Role::Partner { system: None } => {
+        Role::Source { .. } | Role::Log { .. } | Role::Partner { system: None } => {
             Err(DoorRefusal::NothingToRead(integration.name.clone()).into())
         }
     }

@@ -25,6 +25,8 @@ use crate::{
     engagement::Delivered, feed::guard, finding::Wrong, sieve::Sieve,
 };
 
+/// The finding that somebody is missing for longer than the grace.
+pub(crate) const ABSENT: &str = "absent-grace-over";
 /// How many records are read at a time.
 const PAGE: u32 = 1_000;
 
@@ -394,28 +396,22 @@ impl Engine {
         let mut tx = self.begin().await?;
         if let Some(stored) = get::<Identity>(&mut *tx, self.tenant(), &id.to_string()).await? {
             let after = stored.value.clone().at(now);
-            match &after.lifecycle {
-                Lifecycle::Absent { grace_until, .. } if *grace_until <= now => {
-                    let wrong = Wrong {
-                        code: "absent-grace-over",
-                        subject: id.to_string(),
-                        identity: Some(id),
-                        system: None,
-                        message: "the record is missing from its source and the grace is over; \
-                                  absence is not termination: decide whether the person has left"
-                            .into(),
-                        owner: "operator".into(),
-                    };
-                    let updates = self.open_finding(&mut *tx, wrong).await?.into_iter().collect();
-                    tx.write(self.tenant(), updates, self.entropy()).await?;
-                }
-                // Else the date was moved meanwhile; another item waits for the new one.
-                Lifecycle::Pending { .. }
-                | Lifecycle::Active { .. }
-                | Lifecycle::Absent { .. }
-                | Lifecycle::Left { .. }
-                | Lifecycle::Merged { .. } => self.awoken(&mut *tx, stored, after).await?,
+            if after.is_overdue(now) {
+                let wrong = Wrong {
+                    code: ABSENT,
+                    subject: id.to_string(),
+                    identity: Some(id),
+                    system: None,
+                    message: "the record is missing from its source and the grace is over; \
+                              absence is not termination: decide whether the person has left"
+                        .into(),
+                    owner: "operator".into(),
+                };
+                let updates = self.open_finding(&mut *tx, wrong).await?.into_iter().collect();
+                tx.write(self.tenant(), updates, self.entropy()).await?;
             }
+            // Where the date was moved meanwhile, another item waits for the new one.
+            self.awoken(&mut *tx, stored, after).await?;
         }
         tx.finish(self.tenant(), item).await?;
         Ok(tx.commit().await?)

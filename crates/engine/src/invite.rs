@@ -201,20 +201,10 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Invitation`] whatever is wrong: nobody learns which.
     pub async fn join(&self, name: &str, halves: [&str; 2]) -> Result<(Operator, String)> {
+        // Whoever tries halves is not to keep those who write waiting.
+        self.invited(&mut *self.read().await?, name, halves).await?;
         let mut tx = self.begin().await?;
-        let known = self.operator_called(&mut *tx, name).await?;
-        let invited = known.and_then(|known| Some((known.value.invited.clone()?, known)));
-        let (invitation, known) = invited.ok_or(EngineError::Invitation)?;
-        let is = |half, text: &str| {
-            let text = text.trim().strip_prefix("bwj_").unwrap_or_default();
-            self.parts.broker.attested(&half_bytes(invitation.plan, half), text)
-        };
-        let [one, other] = halves;
-        let straight = is(Half::Asked, one) & is(Half::Approved, other);
-        let crossed = is(Half::Asked, other) & is(Half::Approved, one);
-        if !(straight | crossed) {
-            return Err(EngineError::Invitation);
-        }
+        let (invitation, known) = self.invited(&mut *tx, name, halves).await?;
         let token = self.new_token();
         let operator = self.sealed_operator(Operator {
             token: Digest::of(token.as_bytes()),
@@ -233,6 +223,29 @@ impl Engine {
         tx.write(self.tenant(), vec![update], self.entropy()).await?;
         tx.commit().await?;
         Ok((operator, token))
+    }
+
+    /// The invitation of an operator that these are both halves of, and the operator as they are.
+    async fn invited(
+        &self,
+        tx: &mut dyn Tx,
+        name: &str,
+        halves: [&str; 2],
+    ) -> Result<(Invitation, Stored<Operator>)> {
+        let known = self.operator_called(tx, name).await?;
+        let invited = known.and_then(|known| Some((known.value.invited.clone()?, known)));
+        let (invitation, known) = invited.ok_or(EngineError::Invitation)?;
+        let is = |half, text: &str| {
+            let text = text.trim().strip_prefix("bwj_").unwrap_or_default();
+            self.parts.broker.attested(&half_bytes(invitation.plan, half), text)
+        };
+        let [one, other] = halves;
+        let straight = is(Half::Asked, one) & is(Half::Approved, other);
+        let crossed = is(Half::Asked, other) & is(Half::Approved, one);
+        match straight | crossed {
+            true => Ok((invitation, known)),
+            false => Err(EngineError::Invitation),
+        }
     }
 
     /// The operator as an approved plan makes them: known, and with a token only once they have joined.

@@ -10,6 +10,7 @@ use bailiwick_core::{
     identity::{Identity, Lifecycle},
     integration::{Integration, Purpose, Standing},
     record::{Actor, RecordKind},
+    right::{Right, Rights},
     time::{SignedDuration, Timestamp},
 };
 use bailiwick_store::{
@@ -24,6 +25,16 @@ use crate::{Engine, EngineError, OperatorRequest, Result, turn::GOVERN};
 const SEALING: u32 = 8;
 
 impl Engine {
+    /// What an operator may do here, by their roles and by the policies as they were a tenth of a second ago at most. Where
+    /// the configuration cannot be read, only what no policy takes.
+    pub async fn rights(&self, operator: &Operator) -> Rights {
+        let Operator { name, roles, .. } = operator;
+        match self.view().await {
+            Ok(view) => view.catalogue.policies.rights(name, roles),
+            Err(_) => Rights::of_roles(roles).within(&[Right::Govern].into()),
+        }
+    }
+
     /// Adds an operator and gives their token, which is shown this once and kept only as a digest.
     pub async fn add_operator(
         &self,
@@ -158,14 +169,15 @@ impl Engine {
         Ok(works.then_some(found.value))
     }
 
-    /// Seals a credential for an integration, bound to it, its purpose and its endpoint.
+    /// Seals a credential for an integration, bound to it, its purpose and its endpoint. Gives since when the hub has had
+    /// the secret, if it is none that is new: that is no rotation, and it is as old as it was.
     pub async fn seal_credential(
         &self,
         integration: &IntegrationName,
         purpose: Purpose,
         secret: Secret,
         by: Actor,
-    ) -> Result<()> {
+    ) -> Result<Option<Timestamp>> {
         for _ in 1..SEALING {
             match self.seal_now(integration, purpose, &secret, by.clone()).await {
                 // Another node has written a row that this one would have: nothing was done.
@@ -182,7 +194,7 @@ impl Engine {
         purpose: Purpose,
         secret: &Secret,
         by: Actor,
-    ) -> Result<()> {
+    ) -> Result<Option<Timestamp>> {
         let mut tx = self.begin().await?;
         let stored = get::<Integration>(&mut *tx, self.tenant(), integration.as_str())
             .await?
@@ -195,17 +207,19 @@ impl Engine {
         }
         let context = SealContext::of(self.tenant(), &stored.value, purpose)?;
         let sealed = self.parts.broker.seal(&context, secret, self.entropy());
+        let known = self.known_since(&mut *tx, &stored.value, purpose, &sealed).await?;
         let credential = Credential {
             integration: integration.clone(),
             purpose,
             sealed: serde_json::to_value(&sealed).unwrap_or_default(),
-            at: self.now(),
+            at: known.unwrap_or_else(|| self.now()),
             accepted: None,
             retired: None,
         };
         let mut record = self
             .record(RecordKind::CredentialSealed, "credential")
             .fact("integration", integration)
+            .fact_if("known_since", known)
             .fact("purpose", purpose);
         record.actor = by;
         let before = get::<Credential>(&mut *tx, self.tenant(), &credential.key()).await?;
@@ -222,7 +236,8 @@ impl Engine {
         self.wake_watches(&mut *tx, [integration.clone()]).await?;
         self.wake_work(&mut *tx, &stored.value).await?;
         self.end_sweep(&mut *tx, &stored.value.register.vendor).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        Ok(known)
     }
 
     /// Lets a stopped integration work again, and lets go, once, what its budgets hold. What was ended stays

@@ -7,7 +7,7 @@ use bailiwick_core::{
     case::Cell,
     event::EventKind,
     id::{IdentityId, SystemName},
-    identity::{Identity, Lifecycle},
+    identity::Identity,
     system::System,
     time::{SignedDuration, Timestamp},
     verify::Verdict,
@@ -39,7 +39,7 @@ impl Engine {
     pub(crate) async fn purge(&self, item: &Work, identity: IdentityId, system: &SystemName) -> Result<()> {
         let mut tx = self.begin().await?;
         let stored = get::<Identity>(&mut *tx, self.tenant(), &identity.to_string()).await?;
-        if let Some(stored) = stored.filter(|s| matches!(s.value.lifecycle, Lifecycle::Left { .. })) {
+        if let Some(stored) = stored.filter(|s| s.value.lifecycle.gone().is_some()) {
             let key = format!("purge/{identity}/{system}/{}", item.seq);
             self.file(&mut *tx, stored, key, EventKind::Purge { system: system.clone() }, None).await?;
         }

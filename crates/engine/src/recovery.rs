@@ -4,20 +4,23 @@
 //! taken away. So every token of an operator and every session ends with the restore but one, every system is
 //! compared at once, and [`Shut::Restored`](bailiwick_core::gate::Shut::Restored) keeps every write back: what is
 //! planned from old knowledge is seen before it is done. Reading goes on, and so does ending an integration.
+//!
+//! The tokens with which others call are as they were, for a feed that stops is a leaver who is not heard of. But one
+//! that was taken away meanwhile works again: each is renewed or ended before changes go out.
 
 use std::collections::BTreeSet;
 
 use bailiwick_core::{
     digest::Digest,
     gate::HUB,
-    id::{RecoveryId, SourceName, SystemName},
+    id::{IntegrationName, RecoveryId, SourceName, SystemName},
     integration::{Integration, Role},
     record::{Actor, Logged, RecordKind},
     time::Timestamp,
 };
 use bailiwick_store::{
     Entity, Filter, Select, Stored, Table, Tx, Update,
-    entities::{ApiToken, Batch, Operator, Passkey, Reading, Recovery, Release, Session},
+    entities::{ApiToken, Batch, Caller, Operator, Passkey, Reading, Recovery, Release, Session},
     select,
 };
 use schemars::JsonSchema;
@@ -46,6 +49,8 @@ pub struct RecoveryView {
     pub systems: BTreeSet<SystemName>,
     /// Sources that delivered nothing since.
     pub sources: BTreeSet<SourceName>,
+    /// Integrations that call with a token of before; that it was taken away meanwhile is not known.
+    pub callers: BTreeSet<IntegrationName>,
     /// How many plans wait for somebody's approval, or to be done.
     pub plans: i64,
 }
@@ -162,12 +167,17 @@ impl Engine {
                 sources.insert(source.clone());
             }
         }
+        let now = self.now();
+        let all = select::<Caller>(tx, self.tenant(), Select::from(Table::Callers)).await?;
+        let old = |caller: &Caller| caller.made < recovery.at && caller.expires > now;
+        let callers =
+            all.into_iter().map(|stored| stored.value).filter(old).map(|caller| caller.integration).collect();
         let mut plans = 0;
         for state in ["drafted", "approved"] {
             let asked = Select::from(Table::Plans).filter(Filter::Is("state", state.into()));
             plans += tx.count(self.tenant(), asked).await?;
         }
-        Ok(RecoveryView { recovery, systems, sources, plans })
+        Ok(RecoveryView { recovery, systems, sources, callers, plans })
     }
 
     /// Lets changes go out again. What was not looked at since the restore stands in the way, unless `anyway`; then
@@ -188,6 +198,7 @@ impl Engine {
             .iter()
             .map(|system| format!("system `{system}` was not compared"))
             .chain(view.sources.iter().map(|source| format!("source `{source}` delivered nothing")))
+            .chain(view.callers.iter().map(|caller| format!("the token of `{caller}` is of before")))
             .collect();
         if !unseen.is_empty() && !anyway {
             return Err(EngineError::Unseen(unseen));
@@ -229,7 +240,7 @@ async fn last_known(tx: &mut dyn Tx) -> Result<Option<Timestamp>> {
 fn reached(integration: &Integration) -> Option<&SystemName> {
     match &integration.role {
         Role::Target { system } if system.as_str() != HUB => Some(system),
-        Role::Target { .. } | Role::Source { .. } | Role::Partner { .. } => None,
+        Role::Target { .. } | Role::Source { .. } | Role::Log { .. } | Role::Partner { .. } => None,
     }
 }
 
@@ -237,7 +248,7 @@ fn reached(integration: &Integration) -> Option<&SystemName> {
 fn delivering(catalogue: &Catalogue) -> impl Iterator<Item = &SourceName> {
     catalogue.integrations.iter().filter_map(|(name, integration)| match &integration.role {
         Role::Source { source, .. } if catalogue.comes(name) != Some(Comes::Pushed) => Some(source),
-        Role::Source { .. } | Role::Target { .. } | Role::Partner { .. } => None,
+        Role::Source { .. } | Role::Target { .. } | Role::Log { .. } | Role::Partner { .. } => None,
     })
 }
 

@@ -267,15 +267,9 @@ impl Engine {
             updates.push(Update::new(record).replace(&cell, revision, self.entropy()));
         }
         if let Some(error) = &unread {
-            let wrong = Wrong {
-                code: "cannot-verify",
-                subject: system.to_string(),
-                identity: None,
-                system: Some(system.clone()),
-                message: format!("`{system}` cannot be read back: {}: {error}", error.code()),
-                owner: catalogue.route(system)?.integration.owner.clone(),
-            };
-            updates.extend(self.open_finding(tx, wrong).await?);
+            updates.extend(self.tell_unread(tx, catalogue, (system, None), error).await?);
+        } else {
+            updates.extend(self.was_read(tx, system, [None]).await?);
         }
         tx.write(self.tenant(), updates, self.entropy()).await?;
         Ok(unread)

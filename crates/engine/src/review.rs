@@ -154,7 +154,9 @@ impl Engine {
         let open = Select::from(Table::Findings).filter(Filter::Is("state", "open".into()));
         let open = select::<Finding>(tx, self.tenant(), open).await?.into_iter().map(|s| s.value);
         let system = match &integration.role {
-            Role::Target { system } | Role::Partner { system: Some(system) } => Some(system),
+            Role::Target { system } | Role::Log { system } | Role::Partner { system: Some(system) } => {
+                Some(system)
+            }
             Role::Source { .. } | Role::Partner { system: None } => None,
         };
         let about = |finding: &Finding| {

@@ -20,6 +20,7 @@ use bailiwick_core::{
     record::{Actor, RecordKind},
     scope::Operation,
     scope_test::{ScopeTest, Shown, Tried},
+    time::Timestamp,
 };
 use bailiwick_store::{
     Filter, Select, Stored, Table, Tx, Update,
@@ -30,6 +31,7 @@ use bailiwick_store::{
 use crate::{
     Catalogue, Engine, EngineError, Result,
     alone::Alone,
+    audit::{Log, Read},
     canary::{Bench, MARKER, canary_attributes, makes_canaries, ordinary_group, suffix},
     observe::is_so,
 };
@@ -92,7 +94,7 @@ impl Engine {
                 freed?;
                 Ok(test)
             }
-            Role::Target { .. } | Role::Source { .. } | Role::Partner { .. } => {
+            Role::Target { .. } | Role::Source { .. } | Role::Log { .. } | Role::Partner { .. } => {
                 let begun = self.begin_test(&proposal.wanted, None, &by).await?;
                 let reader = self.declared_line(&catalogue, &proposal.wanted, Purpose::Verify);
                 let mut tried = reading(&*connector, &reader, &proposal.wanted).await;
@@ -121,6 +123,7 @@ impl Engine {
             connector: self.fresh(wanted, &[])?,
             line: self.declared_line(catalogue, wanted, Purpose::Write),
             reader: self.declared_line(catalogue, wanted, Purpose::Verify),
+            log: self.log_of(catalogue, system),
             group: ordinary_group(catalogue, system),
             pause,
             engine: self,
@@ -294,6 +297,12 @@ async fn reading(connector: &dyn Connector, reader: &Line, wanted: &Integration)
     let listing = match wanted.role {
         Role::Source { .. } => Listing::People,
         Role::Target { .. } | Role::Partner { .. } => Listing::Accounts,
+        Role::Log { .. } => {
+            let log = Log { connector, line: reader };
+            let read = log.follow(&mut Read::default(), Timestamp::MIN, 1, &mut drop).await;
+            out.push(tried("read the log", shown(read)));
+            return out;
+        }
     };
     let mut first = None;
     let mut visit = |object: Object<'_>| {
@@ -305,7 +314,7 @@ async fn reading(connector: &dyn Connector, reader: &Line, wanted: &Integration)
         Some(id) => {
             let locator = match wanted.role {
                 Role::Source { .. } => Locator::Person(id),
-                Role::Target { .. } | Role::Partner { .. } => Locator::Account(id),
+                Role::Target { .. } | Role::Log { .. } | Role::Partner { .. } => Locator::Account(id),
             };
             tried("get the first", shown(connector.get(reader, locator).await.map(drop)))
         }

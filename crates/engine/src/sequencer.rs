@@ -103,9 +103,13 @@ impl Sequencer {
     }
 
     /// Publishes all records that were committed before the call. Gives the size of the log. Fails with
-    /// `log-busy` while another process holds the lease.
+    /// `log-busy` while another process holds the lease and there is something to publish. Writes nothing otherwise: a hub that
+    /// has nothing to do asks several times a second.
     pub async fn publish(&self, now: Timestamp) -> Result<u64> {
         let _alone = self.publishing.lock().await;
+        if let Some(size) = self.published().await? {
+            return Ok(size);
+        }
         let mut tx = self.store.begin().await?;
         if tx.lock("sequencer", &self.holder, now.as_millisecond(), LEASE_MS).await?.is_none() {
             return Err(EngineError::LogBusy("another process publishes at this moment"));
@@ -118,6 +122,21 @@ impl Sequencer {
         tx.lock("sequencer", &self.holder, now.as_millisecond(), 0).await?;
         tx.commit().await?;
         Ok(size)
+    }
+
+    /// The size of the log, where it has all that was committed and the database remembers its end.
+    async fn published(&self) -> Result<Option<u64>> {
+        let mut tx = self.store.read().await?;
+        let (indexed, written) = tx.entry_counts().await?;
+        let head = tx.log_head().await?;
+        if indexed != written || !self.is_ours(&mut *tx, head.as_ref()).await? {
+            return Ok(None);
+        }
+        let log = self.log()?;
+        let (size, root) = (log.checkpoint().size(), *log.checkpoint().root().as_bytes());
+        let remembered = head.is_some_and(|head| head.root == root && u64::try_from(head.size) == Ok(size));
+        let whole = log.durable() == size && u64::try_from(written) == Ok(size);
+        Ok((remembered && whole).then_some(size))
     }
 
     /// Appends to the log what the database has more, then publishes it.

@@ -18,7 +18,8 @@ impl Engine {
     pub(crate) async fn settle_case(&self, tx: &mut dyn Tx, id: CaseId) -> Result<()> {
         let now = self.now();
         self.take_turn(tx, &turn::of_case(id)).await?;
-        let Some(stored) = get::<Case>(tx, self.tenant(), &id.to_string()).await? else { return Ok(()) };
+        let found = get::<Case>(tx, self.tenant(), &id.to_string()).await?;
+        let Some(stored) = found.filter(|case| case.value.followed.is_none()) else { return Ok(()) };
         let mine = Select::from(Table::Cells).filter(Filter::Is("case_id", id.to_string().into()));
         let cells: Vec<Cell> =
             select::<Cell>(tx, self.tenant(), mine).await?.into_iter().map(|s| s.value).collect();

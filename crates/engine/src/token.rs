@@ -58,7 +58,8 @@ impl Engine {
         if rights.contains(&Right::Accept) || rights.contains(&Right::Terminate) {
             return Err(EngineError::TokenAccepts);
         }
-        if let Some(wider) = rights.iter().find(|right| !right.is_given_by(&by.roles)) {
+        let own = self.rights(by).await;
+        if let Some(wider) = rights.iter().find(|right| !own.has(**right)) {
             return Err(EngineError::TokenWider(*wider));
         }
         let now = self.now();

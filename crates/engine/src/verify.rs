@@ -6,12 +6,9 @@
 
 mod cell;
 mod look;
+mod unread;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bailiwick_connector::ConnectorError;
 use bailiwick_core::{
@@ -19,7 +16,6 @@ use bailiwick_core::{
     account::Account,
     case::{Case, Cell},
     digest::Digest,
-    drill::Drill,
     event::EventKind,
     finding::Finding,
     id::{AccountId, CaseId, SystemName},
@@ -37,7 +33,7 @@ use bailiwick_store::{
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
-use cell::{is_gone, stays_removed, tried_of};
+use cell::{is_gone, is_unread, stays_removed, tried_of};
 pub(crate) use look::{Item, Reading};
 use look::{Seen, Task, look};
 
@@ -104,14 +100,8 @@ impl Engine {
                 Some(_) => self.attested(&mut *tx, &run.value).await?,
                 None => None,
             };
-            let (mut drill, mut silent) = (None, BTreeSet::new());
-            if case.is_some() {
-                drill = get::<Drill>(&mut *tx, self.tenant(), system.name.as_str()).await?.map(|s| s.value);
-                let all = self.silent_about(&mut *tx, run.value.identity, Some(&system.name)).await?;
-                silent.extend(all.into_iter().map(|(_, class)| class));
-            }
             let (run, row, now) = (run.value, Arc::new(row.value), self.now());
-            let task = Task { item, run, row, case, changed, system, witness, attested, drill, silent };
+            let task = Task { item, run, row, case, changed, system, witness, attested };
             let span = tracing::info_span!("verify", event = %task.row.plan.decision.event, run = %task.run.id, system = %task.run.system);
             let connector = route.connector.clone();
             let clock = self.parts.clock.clone();
@@ -243,6 +233,11 @@ impl Engine {
             (None, true) => "verified",
             (None, false) => "diverged",
         };
+        // It was put off because it could not be read, and was read now.
+        if task.item.attempts > 0 {
+            let read = self.was_read(tx, &task.run.system, [None]).await?;
+            tx.write(self.tenant(), read, self.entropy()).await?;
+        }
         let words: Vec<&String> = diverged.iter().map(|(_, w)| w).collect();
         let record = self
             .record(RecordKind::Verified, "verify")
@@ -339,16 +334,7 @@ impl Engine {
         task: &Task,
         error: &ConnectorError,
     ) -> Result<()> {
-        let route = catalogue.route(&task.run.system)?;
-        let wrong = Wrong {
-            code: "cannot-verify",
-            subject: task.run.system.to_string(),
-            identity: None,
-            system: Some(task.run.system.clone()),
-            message: format!("`{}` cannot be read back: {}: {error}", task.run.system, error.code()),
-            owner: route.integration.owner.clone(),
-        };
-        let update = self.open_finding(tx, wrong).await?;
+        let update = self.tell_unread(tx, catalogue, (&task.run.system, None), error).await?;
         tx.write(self.tenant(), update.into_iter().collect(), self.entropy()).await?;
         let pause = error.retry_after.and_then(|d| i64::try_from(d.as_millis()).ok());
         let due = self.now().as_millisecond() + pause.unwrap_or_else(|| backoff_ms(task.item.attempts));
@@ -368,19 +354,34 @@ impl Engine {
             return Ok(tx.finish(self.tenant(), &task.item).await?);
         };
         // What was only attested is looked at again, also after the case was closed with it.
-        if stored_case.value.closed.is_some() && !self.rests_on_control(tx, case, &task.run.system).await? {
+        let Case { closed, followed, .. } = stored_case.value;
+        if followed.is_some()
+            || closed.is_some() && !self.rests_on_control(tx, case, &task.run.system).await?
+        {
             return Ok(tx.finish(self.tenant(), &task.item).await?);
         }
         let ways = catalogue.route(&task.run.system)?.connector.capability().disable_ways.len();
         let account = self.account_of(tx, &task.run).await?;
         let tried = tried_of(task, ways);
+        // Not before the system was read: that may have taken long, and be doubted since.
+        let doubts = self.doubts(tx, task).await?;
         let mut updates = Vec::new();
-        let mut fresh = Vec::new();
+        let (mut fresh, mut read) = (Vec::new(), Vec::new());
         let gone = cells.iter().any(|(class, seen)| *class == AccessClass::PrimaryAccount && is_gone(seen));
         for (class, observed) in cells {
             let account = account.as_ref().map_or(AccountId::from_bytes([0; 16]), |a| a.value.id);
-            let cell = self.cell(task, case, *class, account, observed, tried);
+            let cell = self.cell((task, &doubts), case, *class, account, observed, tried);
             let before = get::<Cell>(tx, self.tenant(), &cell.key()).await?;
+            match observed {
+                Err(error) if is_unread(&cell) => {
+                    let place = (&task.run.system, Some(*class));
+                    updates.extend(self.tell_unread(tx, catalogue, place, error).await?);
+                }
+                Ok(_) if before.as_ref().is_some_and(|before| is_unread(&before.value)) => {
+                    read.push(Some(*class));
+                }
+                Ok(_) | Err(_) => {}
+            }
             let cell = with_control(cell, before.as_ref().map(|stored| &stored.value));
             let cell = match &before {
                 Some(stored) if gone && stays_removed(&stored.value, &cell) => stored.value.clone(),
@@ -421,6 +422,7 @@ impl Engine {
             });
             fresh.push(cell);
         }
+        updates.extend(self.was_read(tx, &task.run.system, read).await?);
         tx.write(self.tenant(), updates, self.entropy()).await?;
         self.align_after(tx, task.run.identity, &fresh).await?;
         let next = match successor {
@@ -435,7 +437,10 @@ impl Engine {
         }
         self.settle_case(tx, case).await?;
         match next {
-            Some(due) => Ok(tx.postpone(self.tenant(), &task.item, due.as_millisecond(), false).await?),
+            Some(due) => {
+                let again = fresh.iter().any(is_unread);
+                Ok(tx.postpone(self.tenant(), &task.item, due.as_millisecond(), again).await?)
+            }
             None => {
                 self.schedule_purge(tx, task.run.identity, &task.system, &fresh).await?;
                 self.schedule_clearing(tx, case, &task.run.system, &fresh).await?;
@@ -458,8 +463,7 @@ impl Engine {
         let system = &task.run.system;
         let subject = subject_of(&task.run);
         let residual: Vec<&Cell> = cells.iter().filter(|cell| is_residual(cell)).collect();
-        let unreadable =
-            cells.iter().any(|c| c.witness.is_none() && matches!(c.verdict, Verdict::Pending { .. }));
+        let unreadable = cells.iter().any(is_unread);
         let pending = cells.iter().filter_map(|c| match &c.verdict {
             Verdict::Pending { until } => Some(*until),
             Verdict::Removed
@@ -475,6 +479,10 @@ impl Engine {
             tx.write(self.tenant(), closed.into_iter().collect(), self.entropy()).await?;
             return Ok(None);
         };
+        // Who is back has it by right, and their case is over.
+        if !self.is_gone(tx, task.run.identity).await? {
+            return Ok(None);
+        }
         let names: Vec<&str> = residual.iter().map(|c| c.class.as_str()).collect();
         if usize::from(tried) >= ways {
             let owner = catalogue.route(system)?.integration.owner.clone();

@@ -125,8 +125,14 @@ async fn a_hub_credential_in_other_hands_is_found_and_the_finding_ends_with_a_ne
     world.pass(SignedDuration::from_hours(1));
     audit(&world).await;
     assert_eq!(world.findings("credential-used-elsewhere").await.len(), 1, "whoever has it has it still");
+    // The same once more is not another one.
     world.pass(SignedDuration::from_mins(1));
     world.seal("chat", Purpose::Write, "chat-write").await;
+    world.pass(SignedDuration::from_mins(1));
+    audit(&world).await;
+    assert_eq!(world.findings("credential-used-elsewhere").await.len(), 1);
+    world.behind("chat", json!({ "grants": [["another", "chat-another"]] }));
+    world.seal("chat", Purpose::Write, "chat-another").await;
     world.pass(SignedDuration::from_mins(1));
     audit(&world).await;
     assert_eq!(world.findings("credential-used-elsewhere").await, Vec::<String>::new());
@@ -143,7 +149,7 @@ async fn a_difference_says_who_made_it_by_the_system_s_own_log() {
     let [difference] = &found.classes.differences[..] else { panic!("{found:?}") };
     let by = difference.by.as_ref().unwrap();
     assert_eq!((&by.actor[..], &by.deed[..]), ("administrator", "member-added"));
-    assert_eq!(found.unexplained, Vec::<String>::new());
+    assert_eq!(found.unexplained, []);
     world.quiet().await;
     let again = world.engine.reconcile(&name("chat"), true).await.unwrap();
     assert_eq!(again.classes.differences, [], "put back, and nobody's doing but the hub's");

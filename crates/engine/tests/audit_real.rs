@@ -118,6 +118,10 @@ fn by(found: &Reconciled) -> Vec<String> {
         .collect()
 }
 
+fn unexplained(found: &Reconciled) -> Vec<&str> {
+    found.unexplained.iter().map(|one| one.account.as_str()).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_of_a_real_server_says_who_dropped_a_role_and_who_has_the_hubs_credential() {
     let mut hub = Hub::start(700).await;
@@ -138,13 +142,13 @@ async fn the_log_of_a_real_server_says_who_dropped_a_role_and_who_has_the_hubs_c
     // What a block does the server does not log; so the change is there, and nobody's.
     hub.as_alice("DO $do$ BEGIN EXECUTE 'ALTER ROLE \"ann@x.test\" NOLOGIN'; END $do$").await;
     let found = hub.reconcile().await;
-    assert_eq!((by(&found), &found.unexplained), (vec![format!("{ann} ")], &vec![ann.clone()]), "{found:?}");
+    assert_eq!((by(&found), unexplained(&found)), (vec![format!("{ann} ")], vec![&*ann]), "{found:?}");
     assert_eq!(hub.world.findings("change-unexplained").await.len(), 1);
     // What she says herself is hers, also of a role that is gone, of which the log has no more than the name.
     hub.as_alice("ALTER ROLE \"ann@x.test\" VALID UNTIL 'infinity'; DROP ROLE \"bo@x.test\"").await;
     let found = hub.reconcile().await;
     assert!(by(&found).contains(&format!("{bo} DROP ROLE by alice")), "{found:?}");
-    assert_eq!(found.unexplained, Vec::<String>::new());
+    assert_eq!(found.unexplained, []);
     assert_eq!(hub.world.findings("change-unexplained").await, Vec::<String>::new());
     let audited = hub.audit().await;
     assert_eq!((audited.silent, audited.foreign.len()), (0, 0), "{audited:?}");

@@ -7,11 +7,12 @@ mod survivors;
 mod world;
 
 use bailiwick_core::{
-    access::AccessClass, control::Acceptance, profile::WayEffect, system::OnLeave, time::SignedDuration,
-    verify::Verdict,
+    access::AccessClass, case::Cell, control::Acceptance, profile::WayEffect, system::OnLeave,
+    time::SignedDuration, verify::Verdict,
 };
 use bailiwick_lab::Behaviour;
 use survivors::{ANN, Held, LEFT, Scene};
+use world::World;
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
@@ -449,4 +450,85 @@ async fn a_liar_is_found_by_whoever_tries() {
     assert!(faithful.probe().await.ways.iter().all(|way| way.effect == WayEffect::Blocks));
     assert_eq!(faithful.drill().await, [].into());
     assert_eq!(faithful.findings().await, [""; 0]);
+}
+
+/// Ann comes, leaves and is back.
+async fn left_and_back(world: &mut World) {
+    for end in [",active", "2026-01-01,left", ",active"] {
+        world.pass(SignedDuration::from_secs(1));
+        world.deliver(&[&format!("1,Ann,ann@x.test,Engineering,{end}")]).await.unwrap();
+        world.quiet().await;
+    }
+}
+
+/// Somebody is back while their case is still open: a system that does not let them in again, and says that it did, is told of.
+#[tokio::test]
+async fn who_is_back_before_their_case_is_closed_has_what_is_given_verified() {
+    let mut world = World::new(
+        71,
+        &[("chat", &[Behaviour::HalfScim, Behaviour::UnaffiliatedSeat][..]), ("wiki", &[Behaviour::PutOnly])],
+    )
+    .await;
+    world.configure().await;
+    left_and_back(&mut world).await;
+    assert_eq!(world.open_cases().await, 1, "{:?}", world.cells().await);
+    let there = world.lab.truth("wiki").unwrap().user("ann@x.test").unwrap().active;
+    let told = world.findings("diverged").await;
+    assert!(!there && told.iter().any(|message| message.contains("`wiki`")), "{there} {told:?}");
+    assert!(world.findings("residual-access").await.iter().all(|message| !message.contains("`wiki`")));
+}
+
+/// Somebody leaves, is back before that is proven, and leaves again: what was proven the first time proves nothing now.
+#[tokio::test]
+async fn who_leaves_again_has_a_case_of_their_own_and_the_one_before_closes_nothing() {
+    let mut world = World::new(72, &[("chat", &[]), ("wiki", &[Behaviour::Noop200])]).await;
+    world.configure().await;
+    left_and_back(&mut world).await;
+    assert_eq!(world.cells().await["chat/primary-account"], "blocked");
+    assert!(world.lab.truth("chat").unwrap().user("ann@x.test").unwrap().active, "she is back");
+    // The wiki does what it is told from now on, and the chat does not answer.
+    world.lab.behave("wiki", []).unwrap();
+    world.lab.behave("chat", [Behaviour::Down]).unwrap();
+    world.deliver(&["1,Ann,ann@x.test,Engineering,2026-01-02,left"]).await.unwrap();
+    world.quiet_for(SignedDuration::from_mins(20)).await;
+    let cases = world.cases().await;
+    let (first, second) = match &cases[..] {
+        [one, other] if one.opened < other.opened => (one, other),
+        [one, other] => (other, one),
+        _ => panic!("{cases:?}"),
+    };
+    assert_eq!((first.followed, second.closed), (Some(second.id), None), "{cases:?}");
+    assert!(world.lab.truth("chat").unwrap().user("ann@x.test").unwrap().active, "nobody has ended it yet");
+
+    world.lab.behave("chat", []).unwrap();
+    world.pass(SignedDuration::from_hours(7));
+    world.quiet().await;
+    let cases = world.cases().await;
+    assert!(cases.iter().all(|case| case.closed.is_some()), "{cases:?} {:?}", world.cells().await);
+    let cells = world.all_cells().await;
+    let proven = |cell: &&Cell| cell.case == second.id && cell.system.as_str() == "chat";
+    assert!(cells.iter().filter(proven).count() > 1, "{cells:?}");
+    assert!(!world.lab.truth("chat").unwrap().user("ann@x.test").unwrap().active);
+    assert_eq!(world.findings("cannot-verify").await, [""; 0]);
+}
+
+/// Of a leaver whose access cannot be read back somebody is told, until it can.
+#[tokio::test]
+async fn what_cannot_be_read_back_of_a_leaver_is_told_until_it_can() {
+    let mut world = World::new(73, &[("chat", &[])]).await;
+    world.configure().await;
+    world.deliver(&["1,Ann,ann@x.test,Engineering,,active"]).await.unwrap();
+    world.quiet().await;
+    // The credential that reads is no good any more; the one that writes is.
+    world.seal("chat", bailiwick_core::integration::Purpose::Verify, "chat-ended").await;
+    world.deliver(&["1,Ann,ann@x.test,Engineering,2026-01-01,left"]).await.unwrap();
+    world.quiet_for(SignedDuration::from_mins(20)).await;
+    let told = world.findings("cannot-verify").await;
+    assert!(told.iter().any(|message| message.starts_with("`primary-account` of `chat`")), "{told:?}");
+    assert_eq!(world.open_cases().await, 1);
+    world.seal("chat", bailiwick_core::integration::Purpose::Verify, "chat-read").await;
+    world.pass(SignedDuration::from_hours(1));
+    world.quiet().await;
+    assert_eq!(world.findings("cannot-verify").await, [""; 0]);
+    assert_eq!(world.open_cases().await, 0, "{:?}", world.cells().await);
 }

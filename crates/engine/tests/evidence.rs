@@ -65,6 +65,20 @@ async fn nothing_is_damaged_when_nobody_touched_it() {
     assert!(report.entries > 50 && report.rows > 20, "{report:?}");
 }
 
+#[tokio::test]
+async fn who_has_nothing_to_publish_writes_nothing_and_waits_for_nobody() {
+    let (world, sequencer, _file, _folder) = lived(8).await;
+    let size = sequencer.publish(world.clock()).await.unwrap();
+    let mut tx = world.store.begin().await.unwrap();
+    let now = world.clock().as_millisecond();
+    assert!(tx.lock("sequencer", "another", now, 600_000).await.unwrap().is_some());
+    tx.commit().await.unwrap();
+    assert_eq!(sequencer.publish(world.clock()).await.unwrap(), size);
+    world.operator("approver", None).await;
+    let busy = sequencer.publish(world.clock()).await.unwrap_err();
+    assert_eq!(busy.code(), "log-busy");
+}
+
 /// Whatever a record says, the log takes it: one that it refused would keep everything after it out.
 #[test]
 fn whatever_is_said_the_log_takes_it() {

@@ -330,3 +330,24 @@ async fn an_old_delivery_is_no_news_and_silence_is_told() {
     scene.world.quiet().await;
     assert!(scene.world.truth()["chat/dan@x.test"].contains("active=false"));
 }
+
+#[tokio::test]
+async fn nor_does_power_follow_for_whoever_was_missing_for_a_while_or_had_left() {
+    let mut scene = Scene::new(19).await;
+    let without: Vec<&str> = PEOPLE.iter().copied().filter(|line| !line.starts_with("2,")).collect();
+    scene.world.deliver_file(&without).await.unwrap();
+    scene.world.quiet().await;
+    let back = "2,Bob,bob@x.test,Operations,,active";
+    assert_eq!(code(scene.world.deliver_file(&with(&[(2, back)])).await), "feed-privileged-change");
+    let gone = (4, "4,Dan,dan@x.test,Sales,,left");
+    scene.world.deliver_file(&with(&[gone])).await.unwrap();
+    scene.world.quiet().await;
+    let back = "4,Dan,dan@x.test,Operations,,active";
+    assert_eq!(code(scene.world.deliver_file(&with(&[(4, back)])).await), "feed-privileged-change");
+    // Who comes back as they were is nobody's worry, and neither is who leaves with another department.
+    let back = "4,Dan,dan@x.test,Sales,2027-01-31,active";
+    scene.world.deliver_file(&with(&[(4, back)])).await.unwrap();
+    scene.world.quiet().await;
+    let gone = "4,Dan,dan@x.test,Operations,2026-01-31,left";
+    scene.world.deliver_file(&with(&[(4, gone)])).await.unwrap();
+}

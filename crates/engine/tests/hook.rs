@@ -50,7 +50,10 @@ impl Sender {
 }
 
 async fn scene(seed: u64) -> World {
-    let mut world = World::new(seed, &[("chat", &[])]).await;
+    begun(World::new(seed, &[("chat", &[])]).await).await
+}
+
+async fn begun(mut world: World) -> World {
     world.configure().await;
     world.deliver(&["3,Cy,cy@x.test,Finance,,active"]).await.unwrap();
     world.quiet().await;
@@ -134,6 +137,24 @@ async fn what_is_forged_stale_or_shut_out_does_nothing() {
     world.configure_with(delivered).await;
     let made = world.engine.make_hook(&hr, Actor::Operator("ada".into())).await;
     assert_eq!(made.err().map(|error| error.code()), Some("hint-reads-nothing"));
+}
+
+#[tokio::test]
+async fn whoever_forges_hints_keeps_nobody_waiting_who_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hub.db").display().to_string();
+    let store = bailiwick_store::open(&file).await.unwrap();
+    let world = begun(World::on(store, 9, &[("chat", &[])]).await).await;
+    let (sender, stranger) = (Sender::of(&world).await, Sender { secret: vec![7; 32] });
+    let now = world.clock();
+    let old = now.checked_sub(SignedDuration::from_mins(6)).unwrap();
+    // Another process writes: whoever would write as well is told after a while that the store is busy.
+    let other = bailiwick_store::open(&file).await.unwrap();
+    let writing = other.begin().await.unwrap();
+    assert_eq!(stranger.send(&world, "chat", "msg_1", now).await, Err("hint-unsigned"));
+    assert_eq!(sender.send(&world, "chat", "msg_1", old).await, Err("hint-stale"));
+    drop(writing);
+    assert!(sender.send(&world, "chat", "msg_1", now).await.is_ok());
 }
 
 #[tokio::test]

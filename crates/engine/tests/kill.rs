@@ -394,13 +394,26 @@ async fn a_sweep_is_open_until_every_credential_of_the_vendor_is_dead_or_another
     assert_eq!(swept(&sweep), chat_is(Swept::Unrotated));
     assert!(findings(&world).await.contains("sweep-open"));
     world.pass(SignedDuration::from_mins(1));
-    for (purpose, token) in [(Purpose::Write, "chat-write"), (Purpose::Verify, "chat-read")] {
+    let seal = async |purpose, token: &str| {
+        world.pass(SignedDuration::from_secs(1));
         let one = Credential::bearer(Secret::new(token));
-        world.engine.seal_credential(&chat(), purpose, one, Actor::Operator("admin".into())).await.unwrap();
-        let half = world.engine.swept("nobody").await.unwrap();
-        let expect = if purpose == Purpose::Write { Swept::Unrotated } else { Swept::Rotated };
-        assert_eq!(swept(&half), chat_is(expect));
+        world.engine.seal_credential(&chat(), purpose, one, Actor::Operator("admin".into())).await.unwrap()
+    };
+    // The same secrets again are no others, also where each is used for what the other was.
+    for (one, other) in [("chat-write", "chat-read"), ("chat-read", "chat-write")] {
+        assert!(seal(Purpose::Write, one).await.is_some() && seal(Purpose::Verify, other).await.is_some());
+        assert_eq!(swept(&world.engine.swept("nobody").await.unwrap()), chat_is(Swept::Unrotated));
     }
+    world.behind("chat", json!({ "grants": [["second", "chat-second"], ["third", "chat-third"]] }));
+    for (purpose, token) in [(Purpose::Write, "chat-second"), (Purpose::Verify, "chat-third")] {
+        assert_eq!(seal(purpose, token).await, None);
+        assert_eq!(swept(&world.engine.swept("nobody").await.unwrap()), chat_is(Swept::Unrotated));
+    }
+    // What was replaced counts until the vendor rejects it.
+    assert_eq!(alive(&world), (true, true));
+    world.quiet_before(SignedDuration::from_mins(2)).await;
+    assert_eq!(alive(&world), (false, false));
+    assert_eq!(swept(&world.engine.swept("nobody").await.unwrap()), chat_is(Swept::Rotated));
     // What the hub has no credential of keeps it open: nobody here can say that it is another.
     assert!(findings(&world).await.contains("sweep-open"));
 
@@ -415,7 +428,7 @@ async fn a_sweep_is_open_until_every_credential_of_the_vendor_is_dead_or_another
     world.lab.behave("chat", []).unwrap();
     world.pass(SignedDuration::from_hours(7));
     world.quiet().await;
-    assert_eq!(alive(&world), (false, false));
+    assert!(world.lab.truth("chat").unwrap().grants.values().all(|alive| !alive));
     assert_eq!(swept(&world.engine.swept("nobody").await.unwrap()), dead_feed(Swept::Dead));
     assert!(!findings(&world).await.contains("sweep-open"));
 }

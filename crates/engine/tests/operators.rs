@@ -102,6 +102,19 @@ async fn adding_an_operator_takes_two_and_neither_can_become_them() {
 }
 
 #[tokio::test]
+async fn whoever_tries_halves_keeps_nobody_waiting_who_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hub.db").display().to_string();
+    let store = bailiwick_store::open(&file).await.unwrap();
+    let world = World::on(store, 21, &[("chat", &[])]).await;
+    // Another process writes: whoever would write as well is told after a while that the store is busy.
+    let other = bailiwick_store::open(&file).await.unwrap();
+    let _writing = other.begin().await.unwrap();
+    let joined = world.engine.join("noor", ["bwj_one", "bwj_other"]).await;
+    assert_eq!(joined.err().map(|error| error.code()), Some("invitation-refused"));
+}
+
+#[tokio::test]
 async fn other_roles_take_two_as_well_and_nobody_approves_their_own() {
     let scene = Scene::new(2).await;
     let plan = scene.ask("second", &["admin", "identity-approver"], "hr/4").await;

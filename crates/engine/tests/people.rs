@@ -5,6 +5,7 @@
 mod world;
 
 use bailiwick_core::{
+    access::AccessClass,
     account::Account,
     digest::Digest,
     exposure::Uses,
@@ -13,6 +14,7 @@ use bailiwick_core::{
     integration::{Integration, Role},
     record::Actor,
     time::{SignedDuration, Timestamp},
+    verify::Verdict,
 };
 use bailiwick_engine::{ArmRequest, Configuration, EngineError, Imported};
 use bailiwick_store::{Table, entities::Operator};
@@ -242,6 +244,7 @@ async fn a_wrong_join_is_split_and_each_has_what_was_theirs() {
     // Who asked does not approve, and nothing happens until then.
     assert_eq!(scene.approve_as(plan, scene.asker.clone()).await, Err("approval-by-requester"));
     has(scene.has("chat", "eve"), FINANCIER);
+    scene.world.behind("chat", json!({ "tokens": [{ "user": "cat@x.test", "name": "ci" }] }));
     scene.approve(plan).await.unwrap();
     // The employee's record leads, so its account is kept; the other one is ended.
     let joined = scene.who("hr/9").await;
@@ -249,6 +252,17 @@ async fn a_wrong_join_is_split_and_each_has_what_was_theirs() {
     assert_eq!(scene.who(&eve.id.to_string()).await.id, cat.id);
     has(scene.has("chat", "eve"), FINANCIER);
     assert_eq!(scene.has("chat", "cat"), Some((false, vec![])));
+    // That it is ended, and the token with it, is proven as of a leaver; nothing is to be proven of who stays.
+    let cat_there = scene.world.lab.truth("chat").unwrap().user("cat@x.test").unwrap().clone();
+    assert!(cat_there.is_stripped() && cat_there.tokens.len() == 1, "{cat_there:?}");
+    let cases = scene.world.cases().await;
+    let case = cases.iter().find(|case| case.identity == eve.id).unwrap();
+    assert!(case.closed.is_some(), "{:?}", scene.world.all_cells().await);
+    assert!(cases.iter().all(|case| case.identity != cat.id), "{cases:?}");
+    let cells = scene.world.all_cells().await;
+    let proven =
+        cells.iter().find(|cell| cell.class == AccessClass::ApiTokens && cell.system.as_str() == "chat");
+    assert!(matches!(proven.map(|cell| &cell.verdict), Some(Verdict::Removed)), "{cells:?}");
     // A comparison finds nothing to do and nobody to ask.
     for system in ["chat", "wiki"] {
         let found = scene.world.engine.reconcile(&SystemName::new(system).unwrap(), true).await.unwrap();
@@ -277,6 +291,27 @@ async fn a_wrong_join_is_split_and_each_has_what_was_theirs() {
     assert!(!scene.has("chat", "eve").unwrap().0);
     let bare = |accounts: Vec<Account>| accounts.iter().filter(|a| a.for_key.is_some()).count();
     assert_eq!(bare(scene.world.all(Table::Accounts).await), 0);
+}
+
+#[tokio::test]
+async fn a_record_that_goes_missing_takes_nothing_and_in_the_end_somebody_decides() {
+    let mut scene = Scene::new(16).await;
+    let both = |status: &str| format!("4,Cat,cat@x.test,Finance,,,{status},C1");
+    scene.hr(&[&both("active")]).await;
+    has(scene.has("chat", "cat"), FINANCIER);
+    // The record that leads is missing, and leads as it did.
+    scene.hr(&[]).await;
+    has(scene.has("chat", "cat"), FINANCIER);
+    const TOLD: &str = "absent-grace-over";
+    assert!(scene.world.findings(TOLD).await.is_empty());
+    scene.world.pass(SignedDuration::from_hours(24 * 15));
+    scene.world.quiet().await;
+    has(scene.has("chat", "cat"), FINANCIER);
+    assert_eq!(scene.world.findings(TOLD).await.len(), 1);
+    // The source says that it ended: the other one leads, and nobody has to decide any more.
+    scene.hr(&[&both("left")]).await;
+    has(scene.has("chat", "cat"), ENGINEER);
+    assert!(scene.world.findings(TOLD).await.is_empty());
 }
 
 #[tokio::test]

@@ -569,3 +569,30 @@ async fn a_partial_listing_says_nothing_of_what_is_held() {
     let whole = world.engine.reconcile(&chat(), false).await.unwrap();
     assert_eq!(whole.held.map(|o| (o.filed, o.held)), Some((0, 3)), "still held: {whole:?}");
 }
+
+/// Whoever may set marks on a system cannot hide somebody's account behind another one.
+#[tokio::test]
+async fn a_second_account_with_the_mark_of_somebody_hides_nothing_of_the_first() {
+    let mut world = World::new(31, &[("chat", &[])]).await;
+    world.configure().await;
+    world.deliver(&[ANN]).await.unwrap();
+    world.quiet().await;
+    world.behind(
+        "chat",
+        json!({ "users": [{ "userName": "other@x.test", "externalId": "hr/1" }, { "userName": "third@x.test", "externalId": "hr/1" }] }),
+    );
+    for _ in 0..2 {
+        world.engine.reconcile(&chat(), true).await.unwrap();
+        world.quiet().await;
+        let told = world.findings("account-unmanaged").await;
+        let says = "bears the mark of somebody who has another one there";
+        assert!(told.len() == 2 && told.iter().all(|message| message.contains(says)), "{told:?}");
+    }
+    let truth = |world: &World, who: &str| world.lab.truth("chat").unwrap().user(who).unwrap().active;
+    assert!(truth(&world, "ann@x.test"));
+    world.deliver(&["1,Ann,ann@x.test,Engineering,2026-01-01,left"]).await.unwrap();
+    world.quiet().await;
+    assert!(!truth(&world, "ann@x.test"), "she is out by the account that she has");
+    assert_eq!(world.open_cases().await, 0, "{:?}", world.cells().await);
+    assert_eq!(world.findings("account-unmanaged").await.len(), 2, "of the others a person decides");
+}

@@ -4,7 +4,10 @@
 
 mod world;
 
-use bailiwick_core::{integration::Purpose, right::Right, time::SignedDuration};
+use bailiwick_core::{
+    id::IntegrationName, integration::Purpose, record::Actor, right::Right, time::SignedDuration,
+};
+use bailiwick_engine::EngineError;
 use bailiwick_store::{Table, entities::Session, open, snapshot};
 use world::World;
 
@@ -117,6 +120,45 @@ async fn whose_token_was_taken_away_after_the_backup_has_none_again() {
     assert_eq!(world.all::<Session>(Table::Sessions).await, []);
     assert!(world.engine.operator_by_api_token(&program).await.unwrap().is_none());
     assert!(world.engine.operator_by_token(&token).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_callers_token_of_before_works_and_is_looked_at_before_anything_goes_out() {
+    let home = tempfile::tempdir().unwrap();
+    let at = |name: &str| home.path().join(name);
+    let store = open(at("hub.db").to_str().unwrap()).await.unwrap();
+    let mut world = World::on(store, 4, &[("chat", &[])]).await;
+    world.configure().await;
+    let boss = world.operator("admin", None).await;
+    let (hr, by) = (IntegrationName::new("hr").unwrap(), || Actor::Operator("test".into()));
+    let (_, taken) = world.engine.admit_caller(&hr, 90, by()).await.unwrap();
+    world.deliver(&[ANN, BOB]).await.unwrap();
+    world.quiet().await;
+    snapshot(&at("hub.db"), &at("backup.db")).unwrap();
+    world.pass(SignedDuration::from_hours(1));
+    assert!(world.engine.dismiss_caller(&hr, by()).await.unwrap());
+    world.set_back(open(at("backup.db").to_str().unwrap()).await.unwrap());
+
+    let (_, token) = world.engine.recover(&boss.name).await.unwrap();
+    let admin = world.engine.operator_by_token(&token).await.unwrap().unwrap();
+    world.pass(SignedDuration::from_mins(1));
+    world.deliver(&[ANN, BOB]).await.unwrap();
+    world.quiet_for(HELD_FOR).await;
+    // The backup does not know that it was taken away.
+    assert_eq!(world.engine.caller_by_token(&taken).await.unwrap(), Some(hr.clone()));
+    let view = world.engine.recovery().await.unwrap().unwrap();
+    assert_eq!((view.systems.len(), view.sources.len(), view.callers), (0, 0, [hr.clone()].into()));
+    let refused = world.engine.release_recovery("looked", false, &admin).await.unwrap_err();
+    assert_eq!(refused.code(), "restore-unseen");
+    assert!(
+        matches!(&refused, EngineError::Unseen(all) if *all == ["the token of `hr` is of before"]),
+        "{refused:?}"
+    );
+    let (_, renewed) = world.engine.admit_caller(&hr, 90, by()).await.unwrap();
+    assert_eq!(world.engine.caller_by_token(&taken).await.unwrap(), None);
+    assert_eq!(world.engine.caller_by_token(&renewed).await.unwrap(), Some(hr));
+    assert!(world.engine.recovery().await.unwrap().unwrap().callers.is_empty());
+    world.engine.release_recovery("looked", false, &admin).await.unwrap();
 }
 
 #[tokio::test]

@@ -13,12 +13,13 @@ use bailiwick_core::{
     integration::Purpose,
     record::Actor,
     review::{Decision, LastDrill, Resolves, Review, Whereabouts},
-    time::SignedDuration,
+    time::{SignedDuration, Timestamp},
     transfer::Post,
     verify::Verdict,
 };
 use bailiwick_engine::{ConfigChange, Configuration, EngineError, Swept, Waiting};
 use bailiwick_store::entities::{Operator, PlanRow};
+use serde_json::json;
 use world::{Passing, Phone, World};
 
 const PEOPLE: [&str; 6] = [
@@ -123,13 +124,20 @@ impl Scene {
         self.decide(decision, reason, by).await.unwrap_err().code()
     }
 
+    /// The vendor issues other tokens, ends those of before, and the hub gets them.
     async fn rotate(&self, purposes: &[Purpose]) {
         for purpose in purposes {
-            let token = if *purpose == Purpose::Write { "chat-write" } else { "chat-read" };
-            let secret = Credential::bearer(Secret::new(token));
-            let by = Actor::Operator("admin".into());
-            self.world.engine.seal_credential(&chat(), *purpose, secret, by).await.unwrap();
+            let old = if *purpose == Purpose::Write { "write" } else { "read" };
+            let (name, token) = (format!("{old}-again"), format!("chat-{old}-again"));
+            self.world.behind("chat", json!({ "grants": [[name, token]] }));
+            assert_eq!(self.seal(*purpose, &token).await, None, "it is new");
         }
+    }
+
+    /// Seals a secret; gives since when the hub has had it.
+    async fn seal(&self, purpose: Purpose, token: &str) -> Option<Timestamp> {
+        let (secret, by) = (Credential::bearer(Secret::new(token)), Actor::Operator("admin".into()));
+        self.world.engine.seal_credential(&chat(), purpose, secret, by).await.unwrap()
     }
 
     fn written(&self) -> u64 {
@@ -331,8 +339,13 @@ async fn a_leaving_owner_is_followed_by_who_accepts_and_changes_the_credentials(
     let change = scene.world.engine.configuration_change(&scene.world.configuration()).await.unwrap();
     assert!(change.lines.iter().any(|l| l.detail.iter().any(|d| d == "owner: hr/2 → hr/1")), "{change:?}");
 
-    // One credential is not all of them.
+    // The same secret once more is no other one: who has left knows it.
     scene.pass(days(1)).await;
+    for (purpose, token) in [(Purpose::Write, "chat-write"), (Purpose::Verify, "chat-read")] {
+        assert!(scene.seal(purpose, token).await.is_some());
+    }
+    assert_eq!(sub_cases(&scene.world).await, (residual(), 1));
+    // One credential is not all of them.
     scene.rotate(&[Purpose::Write]).await;
     scene.pass(days(7)).await;
     assert_eq!(scene.writes_shut().await, Some("rotation-overdue"));

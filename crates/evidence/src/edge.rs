@@ -63,15 +63,23 @@ impl Edge {
     /// Adds an entry; the tiles that it fills go to `out`.
     pub(crate) fn push(&mut self, entry: &[u8], out: &mut Vec<Written>) -> Result<(), EvidenceError> {
         tile::push_entry(&mut self.bundle, entry)?;
-        let Self { frontier, hashes, bundle } = self;
-        let size = frontier.size() + 1;
+        let size = self.size() + 1;
         if size.is_multiple_of(u64::from(WIDTH)) {
             let index = size / u64::from(WIDTH) - 1;
             // The next bundle will be about as long.
-            let next = Vec::with_capacity(bundle.len());
-            out.push((Tile { kind: Kind::Entries, index, width: WIDTH }, std::mem::replace(bundle, next)));
+            let next = Vec::with_capacity(self.bundle.len());
+            let full = std::mem::replace(&mut self.bundle, next);
+            out.push((Tile { kind: Kind::Entries, index, width: WIDTH }, full));
         }
-        frontier.push(merkle::leaf_hash(entry), |height, hash| {
+        self.push_leaf(merkle::leaf_hash(entry), out);
+        Ok(())
+    }
+
+    /// The same where the entries are kept elsewhere: only hash tiles are filled.
+    pub(crate) fn push_leaf(&mut self, leaf: Hash, out: &mut Vec<Written>) {
+        let Self { frontier, hashes, .. } = self;
+        let size = frontier.size() + 1;
+        frontier.push(leaf, |height, hash| {
             if !height.is_multiple_of(HEIGHT) {
                 return;
             }
@@ -87,7 +95,6 @@ impl Edge {
                 hashes[level].clear();
             }
         });
-        Ok(())
     }
 
     /// The partial tiles that a checkpoint at this size needs and one at `before` did not have.

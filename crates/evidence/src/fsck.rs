@@ -163,6 +163,9 @@ fn published(reader: &Reader, keys: &[VerifierKey]) -> Result<(Checkpoint, Vec<S
     }
 }
 
+/// The tiles of the hashes of entries.
+const LEAVES: Kind = Kind::Hashes { level: 0 };
+
 type Known = std::iter::Peekable<std::vec::IntoIter<(u64, Hash, String)>>;
 
 struct Walk {
@@ -183,17 +186,18 @@ impl Walk {
             Err(error) => return Err(error),
         };
         let entries: Vec<&[u8]> = tile::entries(&bytes).take(usize::from(bundle.width)).collect();
+        let leaves: Vec<Hash> = entries.iter().map(|entry| merkle::leaf_hash(entry)).collect();
         let mut full = Vec::new();
         let mut early = None;
-        for entry in &entries {
-            self.edge.push(entry, &mut full)?;
+        for (entry, leaf) in entries.iter().zip(&leaves) {
+            self.edge.push_leaf(*leaf, &mut full);
             self.bytes += entry.len() as u64;
             if early.is_none() {
                 early = self.compare(known).err();
             }
         }
         // The tile that names one entry is asked before the checkpoint that names a range.
-        self.leaves(bundle, &entries)?;
+        let agreed = self.leaves(bundle, &leaves)?;
         if entries.len() < usize::from(bundle.width) {
             let first = start + entries.len() as u64;
             return Err(self.broken(Fault::EntryMissing, first, first + 1, bundle));
@@ -201,6 +205,7 @@ impl Walk {
         if let Some(error) = early {
             return Err(error);
         }
+        full.retain(|(tile, _)| !agreed || tile.kind != LEAVES);
         self.tiles(&full)?;
         match entries.iter().position(|entry| !entry::is_canonical(entry)) {
             Some(at) => {
@@ -221,24 +226,24 @@ impl Walk {
         Ok(Vec::new())
     }
 
-    /// Compares entries with the level 0 tile above them.
-    fn leaves(&self, bundle: Tile, entries: &[&[u8]]) -> Result<(), EvidenceError> {
-        let tile = Tile { kind: Kind::Hashes { level: 0 }, ..bundle };
+    /// Compares the hashes of entries with the tile above them. Gives back whether that is there.
+    fn leaves(&self, bundle: Tile, leaves: &[Hash]) -> Result<bool, EvidenceError> {
+        let tile = Tile { kind: LEAVES, ..bundle };
         let stored = match self.reader.hash_tile(tile) {
             Ok(bytes) => tile::decode_hashes(&bytes).unwrap_or_default(),
-            Err(EvidenceError::FileDamaged { .. }) => return Ok(()),
+            Err(EvidenceError::FileDamaged { .. }) => return Ok(false),
             Err(error) => return Err(error),
         };
-        match entries.iter().zip(&stored).position(|(entry, hash)| merkle::leaf_hash(entry) != *hash) {
+        match leaves.iter().zip(&stored).position(|(leaf, hash)| leaf != hash) {
             Some(at) => {
                 let first = bundle.first_entry() + at as u64;
                 Err(self.broken(Fault::EntryChanged, first, first + 1, bundle))
             }
-            None => Ok(()),
+            None => Ok(leaves.len() == stored.len()),
         }
     }
 
-    /// Compares the hash tiles that the entries give with those that are stored.
+    /// Compares hash tiles that the entries give with those that are stored.
     fn tiles(&self, derived: &[Written]) -> Result<(), EvidenceError> {
         for (tile, bytes) in derived.iter().filter(|(tile, _)| tile.kind != Kind::Entries) {
             let stored = match self.reader.hash_tile(*tile) {

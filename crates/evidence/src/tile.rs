@@ -140,7 +140,9 @@ pub fn decode_hashes(bytes: &[u8]) -> Option<Vec<Hash>> {
 /// The bytes of a hash tile.
 #[must_use]
 pub fn encode_hashes(hashes: &[Hash]) -> Vec<u8> {
-    hashes.iter().flat_map(|hash| *hash.as_bytes()).collect()
+    let mut bytes = Vec::with_capacity(hashes.len() * Hash::LEN);
+    hashes.iter().for_each(|hash| bytes.extend_from_slice(hash.as_bytes()));
+    bytes
 }
 
 /// Appends one entry to a bundle: its length as 16 bits, big-endian, then its bytes.

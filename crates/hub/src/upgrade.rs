@@ -14,7 +14,7 @@ use crate::{
 /// Arguments of `bailiwick upgrade`.
 #[derive(Args)]
 #[command(
-    after_help = "`serve` does the same when it starts. All of it or nothing is done, in one transaction; there is no way back \\\n\
+    after_help = "`serve` does the same when it starts. All of it or nothing is done, in one transaction; there is no way back\n\
     but a backup. A rehearsal does it on the store's own rows and takes it back: whoever writes waits meanwhile.\n\n\
     Example:\n  bailiwick upgrade --dry-run --data ./bailiwick-data"
 )]

@@ -6,7 +6,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -30,6 +30,8 @@ const IDLE_TOLD: Duration = Duration::from_secs(2);
 const IDLE_LEAVERS: Duration = Duration::from_secs(1);
 /// The pause after the store failed.
 const FAILED: Duration = Duration::from_secs(1);
+/// How soon after a publication the next one is: what many small requests write is published together.
+const TOGETHER: SignedDuration = SignedDuration::from_millis(50);
 /// How often the last publication is tried while another process publishes, and the pause between.
 const LAST_TRIES: (u32, Duration) = (20, IDLE);
 /// How long the end waits for what takes long.
@@ -181,6 +183,8 @@ pub struct Worker {
     leavers: Arc<Leavers>,
     ear: Arc<Ear>,
     beside: Arc<Beside>,
+    /// When the evidence was last published.
+    published: std::sync::Mutex<Option<Timestamp>>,
     pulse: watch::Sender<Pulse>,
 }
 
@@ -196,6 +200,7 @@ impl Worker {
             leavers: Arc::default(),
             ear: Arc::default(),
             beside: Arc::default(),
+            published: std::sync::Mutex::default(),
             pulse,
         }
     }
@@ -286,20 +291,36 @@ impl Worker {
             }
         };
         let slow = self.beside.begin(&self.engine, found.slow).await;
+        let wait = self.not_yet();
         // While another process publishes there is nothing wrong: the next turn tries again.
-        let failing = self.publish().await.err();
+        let failing = match wait {
+            Some(_) => self.pulse().failing,
+            None => self.publish().await.err(),
+        };
         failing.iter().for_each(|failing| self.tell("cannot publish the evidence", failing));
         let now = self.engine.now();
         let due = found.next.map(|next| next.duration_since(now));
         let leavers = self.leavers.state() == (before, false);
-        let quiet =
-            found.taken == 0 && beside == 0 && slow == 0 && leavers && due.is_none_or(|due| due > SOON);
+        let idle = found.taken == 0 && beside == 0 && slow == 0 && leavers && wait.is_none();
+        let quiet = idle && due.is_none_or(|due| due > SOON);
         self.pulse.send_replace(Pulse { turn, quiet, next: found.next, failing });
+        let pause = self.ear.idle().min(wait.unwrap_or(Duration::MAX));
         match due {
             _ if found.taken > 0 => Duration::ZERO,
-            Some(due) => self.ear.idle().min(Duration::try_from(due).unwrap_or_default()),
-            None => self.ear.idle(),
+            Some(due) => pause.min(Duration::try_from(due).unwrap_or_default()),
+            None => pause,
         }
+    }
+
+    /// How long the next publication is not due yet, if so; else it begins now.
+    fn not_yet(&self) -> Option<Duration> {
+        let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.engine.now();
+        let wait = still_to_wait(*published, now);
+        if wait.is_none() {
+            *published = Some(now);
+        }
+        wait
     }
 
     /// Whether everything so far is published; not while another process publishes.
@@ -326,10 +347,34 @@ impl Worker {
     }
 }
 
+/// How long a publication is not due yet after the last one. A clock that was set back makes nobody wait.
+fn still_to_wait(last: Option<Timestamp>, now: Timestamp) -> Option<Duration> {
+    let since = now.duration_since(last?);
+    let early = (SignedDuration::ZERO..TOGETHER).contains(&since);
+    early.then(|| Duration::try_from(TOGETHER - since).ok()).flatten()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{environment::Environment, init};
+
+    #[test]
+    fn what_follows_soon_is_published_together() {
+        let at = |ms: i64| Timestamp::from_millisecond(ms).unwrap();
+        let check = |last: Option<i64>, now: i64, expect: Option<u64>| {
+            assert_eq!(
+                still_to_wait(last.map(at), at(now)),
+                expect.map(Duration::from_millis),
+                "{last:?} {now}"
+            );
+        };
+        check(None, 1_000, None);
+        check(Some(1_000), 1_000, Some(50));
+        check(Some(1_000), 1_049, Some(1));
+        check(Some(1_000), 1_050, None);
+        check(Some(1_000), 900, None);
+    }
 
     #[tokio::test]
     async fn another_process_that_publishes_is_no_failure_and_is_waited_for() {

@@ -1,7 +1,7 @@
 //! How far systems and their audit logs were read: when, where the next reading begins, and who was in which group.
 
 use bailiwick_core::{
-    audit::Write,
+    audit::{Part, Write},
     digest::Digest,
     id::{EntitlementName, SystemName},
     nesting::Inside,
@@ -45,6 +45,9 @@ pub struct Reading {
 pub struct Unexplained {
     /// The system's id of the account.
     pub account: String,
+    /// What of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
     /// When it was found.
     pub at: Timestamp,
 }

@@ -13,7 +13,8 @@ use bytes::Bytes;
 use super::{
     Answer, Destination, Line,
     destination::encode,
-    line::{Outcome, answer, failure},
+    line::{answer, failure},
+    ongoing::Outcome,
     sigv4::{self, Place},
 };
 use crate::{Result, seal::Credential};
@@ -121,10 +122,10 @@ impl Line {
                 self.no_credential("is not an access key; seal one with the scheme `access-key`")
             })?;
         }
-        let started = self.now();
-        let sent = self.carry(request).await;
+        let ongoing = self.begin(operation, "CALL");
+        let sent = ongoing.within(self.carry(request)).await;
         let sent = sent.map(answer).map_err(|error| failure(&error, operation, &origin));
-        self.count(operation, started, &Outcome::of(operation, sent.as_ref().ok()));
+        self.ended(&ongoing, &Outcome::of(operation, sent.as_ref().ok()));
         sent
     }
 

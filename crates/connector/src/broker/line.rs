@@ -5,7 +5,6 @@ use std::{fmt, sync::Arc, time::Duration};
 use ::http::{HeaderName, HeaderValue, Method, Request};
 use bailiwick_core::{
     budget::kept_for_leavers,
-    digest::Digest,
     gate::{Permit, Shut},
     integration::{Integration, Purpose, Standing},
     review::{self, Use},
@@ -13,13 +12,13 @@ use bailiwick_core::{
     time::Timestamp,
 };
 use bytes::Bytes;
-use tracing::Instrument as _;
 
 use super::{
     Answer, Call, Incident, Inner,
     destination::{self, Destination},
     file, ldap,
     network::Reach,
+    ongoing::Outcome,
     resolve::Guide,
     settings::{Auth, LineSettings},
     sql::Database,
@@ -246,13 +245,13 @@ impl Line {
                 return Err(self.settings("its endpoint is no absolute path, and there is no folder".into()));
             }
         };
-        let started = self.now();
+        let ongoing = self.begin(call.operation, call.method);
         let (asked, limit) = (call.clone(), self.broker.file_limit);
         let read = tokio::task::spawn_blocking(move || file::read(&folder, &asked, limit)).await;
         let answer = read.unwrap_or_else(|e| {
             Err(ConnectorError::none(ErrorKind::SystemFault, format!("reading was interrupted: {e}")))
         });
-        self.count(call.operation, started, &Outcome::of(call.operation, answer.as_ref().ok()));
+        self.ended(&ongoing, &Outcome::of(call.operation, answer.as_ref().ok()));
         answer
     }
 
@@ -396,21 +395,12 @@ impl Line {
         origin: &str,
         request: Request<Bytes>,
     ) -> Result<Answer> {
-        let started = self.now();
-        let span = tracing::info_span!(
-            "call",
-            integration = %self.integration.name,
-            operation = call.operation.as_str(),
-            method = %call.method,
-            status = tracing::field::Empty,
-        );
-        let answer = match self.carry(request).instrument(span.clone()).await {
+        let ongoing = self.begin(call.operation, call.method);
+        let answer = match ongoing.within(self.carry(request)).await {
             Ok(response) => Ok(answer(response)),
             Err(error) => Err(failure(&error, call.operation, origin)),
         };
-        // The path may name people; what became of it does not.
-        span.record("status", answer.as_ref().map_or(0, |answer| answer.status));
-        self.count(call.operation, started, &Outcome::of(call.operation, answer.as_ref().ok()));
+        self.ended(&ongoing, &Outcome::of(call.operation, answer.as_ref().ok()));
         answer
     }
 
@@ -481,47 +471,16 @@ impl Line {
         ConnectorError::none(ErrorKind::Settings, format!("`{}`: {problem}", self.integration.name))
     }
 
-    /// Counts a call that was sent.
-    pub(super) fn count(&self, operation: Operation, started: Timestamp, outcome: &Outcome) {
-        let waited = Duration::try_from(self.now().duration_since(started)).unwrap_or_default();
-        let writes = !operation.reads();
+    /// Adds a call to the books.
+    pub(super) fn book(&self, operation: Operation, waited: Duration, outcome: &Outcome) {
         let mut state = self.broker.state();
         let traffic = state.traffic.entry(self.integration.name.clone()).or_default();
         traffic.calls += 1;
-        traffic.writes += u64::from(writes);
+        traffic.writes += u64::from(!operation.reads());
         traffic.unanswered += u64::from(!outcome.answered);
         traffic.received += outcome.received;
         traffic.waited += waited;
         traffic.last_write = outcome.digest.or(traffic.last_write);
-        drop(state);
-        tracing::debug!(
-            integration = %self.integration.name,
-            operation = operation.as_str(),
-            answered = outcome.answered,
-            millis = waited.as_millis(),
-            "call"
-        );
-    }
-}
-
-/// What came of a call that was sent, for the books.
-pub(super) struct Outcome {
-    /// Whether there was an answer.
-    pub(super) answered: bool,
-    /// How many bytes it had.
-    pub(super) received: u64,
-    /// Its digest, for evidence; only of writes.
-    pub(super) digest: Option<Digest>,
-}
-
-impl Outcome {
-    pub(super) fn of(operation: Operation, answer: Option<&Answer>) -> Self {
-        Self {
-            answered: answer.is_some(),
-            received: answer.map_or(0, |a| a.body.len() as u64),
-            // Only of writes: hashing every page that is read would cost as much as parsing it.
-            digest: answer.filter(|_| !operation.reads()).map(Answer::digest),
-        }
     }
 }
 

@@ -19,6 +19,7 @@ pub mod ldap;
 mod line;
 mod network;
 mod oauth;
+mod ongoing;
 mod places;
 mod resolve;
 mod settings;

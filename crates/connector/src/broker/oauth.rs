@@ -21,7 +21,8 @@ use serde::Deserialize;
 
 use super::{
     destination,
-    line::{Line, Outcome, answer, failure},
+    line::{Line, answer, failure},
+    ongoing::Outcome,
     settings::LineSettings,
 };
 use crate::{
@@ -125,10 +126,11 @@ impl Line {
             request.headers_mut().insert(name, ::http::HeaderValue::from_static(value));
         }
         let started = self.now();
-        let sent = self.carry(request).await;
+        let call = self.begin(Operation::Discover, "POST");
+        let sent = call.within(self.carry(request)).await;
         // For the system this is a question: it changes nothing that anybody else sees.
         let got = sent.map(answer).map_err(|error| failure(&error, Operation::Discover, origin));
-        self.count(Operation::Discover, started, &Outcome::of(Operation::Discover, got.as_ref().ok()));
+        self.ended(&call, &Outcome::of(Operation::Discover, got.as_ref().ok()));
         let got = got?;
         if got.status != 200 {
             return Err(self.refused(got.status, &got.body));

@@ -1,7 +1,7 @@
 //! What is promised of a system's own audit log.
 
 use bailiwick_core::{
-    audit::{self, class_of, takes},
+    audit::{self, Part, takes},
     plan::Op,
     time::Timestamp,
 };
@@ -65,9 +65,8 @@ pub(super) async fn audit_tells(bench: &Bench<'_>) -> Tested {
     bench.subject.settle().await;
     let since = read(bench, marked, 100).await?;
     for (account, op) in &done {
-        let tells = |entry: &&audit::Entry| {
-            entry.account.as_ref() == Some(account) && entry.about.covers(class_of(op), takes(op))
-        };
+        let part = Part::of_op(op);
+        let tells = |entry: &&audit::Entry| entry.tells(account, &part, takes(op));
         let told = since.iter().find(tells);
         let told = told.ok_or_else(|| format!("the log has no word of `{}`: {since:?}", op.words()))?;
         ensure(told.ours, || format!("`{}` is under another name: {told:?}", op.words()))?;

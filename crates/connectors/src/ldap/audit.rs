@@ -119,6 +119,7 @@ pub(super) async fn read(
             deed: logged.deed.clone(),
             account,
             name: None,
+            group: None,
             about,
         });
     }

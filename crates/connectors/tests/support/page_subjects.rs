@@ -95,6 +95,10 @@ pub const RUNS: &[Run] = &[
         "vault × openbao, Root",
         "vault × openbao, Namespaces",
     ] },
+    Run { to: "vault-log", against: Real, test: ("vault_log_real", HOLDS), subjects: &[
+        "vault × openbao and its log, Root",
+        "vault × openbao and its log, Namespaces",
+    ] },
 ];
 
 const BY_A_PERSON: &str =
@@ -125,4 +129,5 @@ pub const ABSENT: &[(&str, Against, &str)] = &[
     ("scim-push", Real, CALLS_NOTHING),
     ("sql, roles", Fake, "roles without a server are not played: a real PostgreSQL runs beside the tests"),
     ("sql, tables", Fake, "SQLite runs in the process of the tests, and is a real one"),
+    ("vault-log", Fake, "what is read is what a real server writes, in files that need nobody to play them"),
 ];

@@ -12,10 +12,10 @@ use super::vault::{ROOT, Rooms, Tested};
 
 /// A running server.
 pub struct Server {
-    _process: Child,
+    process: Child,
     /// What it says is not waited for, and must have somewhere to go.
     _output: Lines<BufReader<ChildStdout>>,
-    _home: tempfile::TempDir,
+    home: tempfile::TempDir,
     pub tested: Tested,
 }
 
@@ -39,10 +39,15 @@ impl Server {
             program.display()
         );
         let home = tempfile::tempdir().unwrap();
+        std::fs::create_dir(home.path().join("log")).unwrap();
+        let file = home.path().join("log/audit.log");
+        let audit = format!("audit \"file\" \"shipped\" {{ options {{ file_path = {file:?} }} }}");
+        std::fs::write(home.path().join("server.hcl"), audit.replace("{ ", "{\n").replace(" }", "\n}"))
+            .unwrap();
         // Free at this moment; if somebody else takes it, the server does not come up and the test says so.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut process = Command::new(program)
-            .args(["server", "-dev", "-dev-no-store-token", "-log-level=error"])
+            .args(["server", "-dev", "-dev-no-store-token", "-log-level=error", "-config=server.hcl"])
             .arg(format!("-dev-listen-address=127.0.0.1:{port}"))
             .arg(format!("-dev-root-token-id={ROOT}"))
             .current_dir(home.path())
@@ -64,6 +69,25 @@ impl Server {
         let transport = Arc::new(HttpTransport::new(&HttpLimits::default()).unwrap());
         let endpoint = format!("http://127.0.0.1:{port}");
         let tested = Tested::new("openbao", transport, &endpoint, rooms).await;
-        Self { _process: process, _output: output, _home: home, tested }
+        Self { process, _output: output, home, tested }
+    }
+
+    /// The folder that its audit log is in, as `audit.log`.
+    pub fn folder(&self) -> PathBuf {
+        self.home.path().join("log")
+    }
+
+    /// Gives the log another name and has the server begin a new one.
+    pub async fn rotate(&self) {
+        let log = self.folder().join("audit.log");
+        std::fs::rename(&log, self.folder().join("audit.log.1")).unwrap();
+        let process = self.process.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-HUP", &process]).status().await.unwrap().success());
+        let begun = async {
+            while !log.exists() {
+                self.tested.admin.lets_in(ROOT).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(30), begun).await.unwrap();
     }
 }

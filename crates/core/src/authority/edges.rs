@@ -111,6 +111,6 @@ fn touched(policy: &PolicyReads) -> Vec<Touch> {
     match policy.action {
         Action::Hold => policy.entitlements.iter().cloned().map(Touch::Entitlement).collect(),
         Action::Access => policy.resources.iter().cloned().map(Touch::Decide).collect(),
-        Action::Approve | Action::Perform => Vec::new(),
+        Action::Approve | Action::Exercise | Action::Perform => Vec::new(),
     }
 }

@@ -64,7 +64,11 @@ fn one_leads_by_state_then_rank_then_the_latest_then_key() {
         assert_eq!(leading(&records).unwrap().key.to_string(), expect, "{records:?}");
     };
     check(&[("a/1", "pending9", 1, None), ("b/1", "active", 9, None)], "b/1");
-    check(&[("a/1", "absent1", 1, None), ("b/1", "pending9", 9, None)], "b/1");
+    // One that is missing leads as it did.
+    check(&[("a/1", "absent1", 1, None), ("b/1", "active", 9, None)], "a/1");
+    check(&[("a/1", "active", 1, None), ("b/1", "absent1", 9, None)], "a/1");
+    check(&[("a/1", "absent1", 5, Some(1)), ("b/1", "active", 5, Some(2))], "b/1");
+    check(&[("a/1", "absent1", 9, None), ("b/1", "pending9", 1, None)], "a/1");
     check(&[("a/1", "left1", 1, None), ("b/1", "absent1", 9, None)], "b/1");
     check(&[("a/1", "active", 9, Some(5)), ("b/1", "active", 1, Some(1))], "b/1");
     check(&[("a/1", "active", 5, Some(1)), ("b/1", "active", 5, Some(2))], "b/1");
@@ -113,7 +117,25 @@ fn a_conversion_is_a_move_and_a_gap_is_a_departure() {
     check(&[("c/1", "active..20"), ("hr/1", "pending21")], 20, "left", "hr/1");
     check(&[("c/1", "left20"), ("hr/1", "pending21")], 21, "joined", "hr/1");
     check(&[("c/1", "active..20"), ("hr/1", "active..30")], 30, "left", "c/1");
-    check(&[("c/1", "absent1"), ("hr/1", "pending9")], 9, "returned", "hr/1");
+    check(&[("c/1", "left1"), ("hr/1", "pending9")], 9, "joined", "hr/1");
+    check(&[("c/1", "absent1"), ("hr/1", "pending9")], 9, "returned", "c/1");
+}
+
+#[test]
+fn a_person_decides_once_the_record_that_leads_is_missing_for_long() {
+    let check = |records: &[&str], expect: bool| {
+        let records: Vec<_> =
+            records.iter().zip(1..).map(|(state, n)| record(&format!("a/{n}"), state, 1, None)).collect();
+        assert_eq!(person(records.clone(), 0).is_overdue(t(105)), expect, "{records:?}");
+        assert!(!person(records.clone(), 0).is_overdue(t(104)), "{records:?}");
+    };
+    check(&["absent5"], true);
+    check(&["absent5", "active"], true);
+    check(&["absent5", "left3"], true);
+    // They have left: nobody has to say so.
+    check(&["absent5", "left9"], false);
+    check(&["active", "absent5"], false);
+    check(&["active"], false);
 }
 
 #[test]

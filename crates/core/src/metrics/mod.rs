@@ -227,6 +227,11 @@ impl Fold {
     }
 
     fn case_closed(&mut self, logged: &Logged) {
+        // Nothing is proven by it: they were back, and the case of their next departure is measured.
+        if fact(logged, "followed_by").is_some() {
+            logged.case.and_then(|case| self.courses.remove(&case));
+            return;
+        }
         let Some(course) = logged.case.and_then(|case| self.courses.get_mut(&case)) else { return };
         if course.close(logged.at) {
             self.histograms.observe(course);

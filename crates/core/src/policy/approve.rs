@@ -5,15 +5,15 @@
 
 use std::collections::BTreeSet;
 
-use cedar_policy::{Authorizer, Context, Effect, Entities, RestrictedExpression};
+use cedar_policy::{Context, RestrictedExpression};
 use serde::{Deserialize, Serialize};
 
 use super::{
     Action, PolicyFault, PolicyId,
     check::Checked,
-    hold::{satisfied, subset},
     reach::request,
     schema,
+    sides::{Said, Sides},
 };
 use crate::id::{EntitlementName, SystemName};
 
@@ -75,15 +75,11 @@ pub struct ApprovalAnswer {
 }
 
 /// The policies of `approve`.
-pub(super) struct Approve {
-    permits: cedar_policy::PolicySet,
-    forbids: cedar_policy::PolicySet,
-}
+pub(super) struct Approve(Sides);
 
 impl Approve {
     pub(super) fn new(policies: &[&Checked]) -> Result<Self, PolicyFault> {
-        let of = |effect| subset(policies.iter().copied().filter(move |p| p.effect == effect));
-        Ok(Self { permits: of(Effect::Permit)?, forbids: of(Effect::Forbid)? })
+        Sides::new(policies).map(Self)
     }
 
     pub(super) fn decide(
@@ -106,12 +102,8 @@ impl Approve {
             ("name", schema::text(&approver.name)),
             ("roles", schema::texts(approver.roles.iter().map(String::as_str))),
         ];
-        let entities =
-            [schema::entity(principal, facts, None)?, schema::entity(resource, shape(change), None)?];
-        let world = Entities::from_entities(entities, None).map_err(|e| PolicyFault::Facts(e.to_string()))?;
-        let authorizer = Authorizer::new();
-        let permits = satisfied(&authorizer, &question, &[&self.permits], &world)?;
-        let forbids = satisfied(&authorizer, &question, &[&self.forbids], &world)?;
+        let world = [schema::entity(principal, facts, None)?, schema::entity(resource, shape(change), None)?];
+        let Said { permits, forbids } = self.0.ask(&question, world)?;
         let allowed = !permits.is_empty() && forbids.is_empty();
         Ok(ApprovalAnswer { allowed, policies: if allowed { permits } else { forbids } })
     }

@@ -94,10 +94,21 @@ impl Site<'_> {
                 Some("ask with `has` before it, or let the source's contract require it".to_owned()),
             ),
             (Mistake::NeverApplies, _) => ("the policy can never apply".to_owned(), None),
-            _ => (plain(found.message), found.help.map(plain)),
+            _ => {
+                let message = plain(found.message);
+                let help = unknown_type(&message).or(found.help.map(plain));
+                (message, help)
+            }
         };
         self.error(range.map(|(start, _)| start), mistake, message, help)
     }
+}
+
+/// The hint for a type of entities that there is none of. Cedar's own names any that comes first.
+fn unknown_type(message: &str) -> Option<String> {
+    let name = message.strip_prefix("unrecognized entity type `")?.strip_suffix('`')?;
+    let all = || format!("the types are {}", schema::TYPES.map(|name| format!("`{name}`")).join(", "));
+    Some(did_you_mean(name, schema::TYPES).unwrap_or_else(all))
 }
 
 impl Site<'_> {
@@ -342,7 +353,7 @@ impl Checker<'_> {
 /// used.
 pub(super) fn identity_attributes(action: Action, reads: &Reads, words: &Words) -> BTreeSet<String> {
     match action {
-        Action::Approve | Action::Perform => BTreeSet::new(),
+        Action::Approve | Action::Exercise | Action::Perform => BTreeSet::new(),
         Action::Hold | Action::Access if reads.whole.contains(&Variable::Principal) => {
             words.identity.keys().map(String::as_str).chain([KIND]).map(str::to_owned).collect()
         }

@@ -10,6 +10,7 @@
 //! | `hold` | should this identity hold this entitlement? | [`PolicySet::holds`] |
 //! | `approve` | may this approver approve this change? | [`PolicySet::approves`] |
 //! | `access` | may this subject do this to this resource now? | [`PolicySet::allows`] |
+//! | `exercise` | may this operator do this sort of thing in the hub? | [`PolicySet::rights`] |
 //! | `perform` | may this integration do this operation? | checked at load only |
 //!
 //! Absent on purpose: I/O, time, and the hard rules of approval ([`crate::approval`]), which no policy can
@@ -25,6 +26,7 @@ use crate::{
     digest::Digest,
     exception::{self, Terms},
     id::{EntitlementName, IntegrationName, ResourceTypeName},
+    right::Rights,
 };
 
 mod access;
@@ -33,11 +35,13 @@ mod bulk;
 mod check;
 mod declared;
 mod error;
+mod exercise;
 mod hold;
 mod needs;
 mod reach;
 mod reads;
 mod schema;
+mod sides;
 mod source;
 mod vocabulary;
 
@@ -50,6 +54,7 @@ pub use vocabulary::{AttributeType, AttributeValue, Attributes, EntitlementFacts
 
 use access::Access;
 use approve::Approve;
+use exercise::Exercise;
 use hold::Hold;
 use reach::Reach;
 use reads::Variable;
@@ -99,11 +104,13 @@ pub enum Action {
     Approve,
     /// An identity uses a resource, at request time.
     Access,
+    /// An operator does something in the hub.
+    Exercise,
 }
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 4] = [Self::Hold, Self::Perform, Self::Approve, Self::Access];
+    pub const ALL: [Self; 5] = [Self::Hold, Self::Perform, Self::Approve, Self::Access, Self::Exercise];
 
     /// The name in policies.
     pub const fn as_str(self) -> &'static str {
@@ -112,6 +119,7 @@ impl Action {
             Self::Perform => "perform",
             Self::Approve => "approve",
             Self::Access => "access",
+            Self::Exercise => "exercise",
         }
     }
 }
@@ -141,10 +149,11 @@ pub struct PolicySet {
     version: Digest,
     reads: Vec<PolicyReads>,
     /// For each of [`Action::ALL`], what its policies read.
-    attributes: [BTreeSet<String>; 4],
+    attributes: [BTreeSet<String>; 5],
     hold: Hold,
     approve: Approve,
     access: Access,
+    exercise: Exercise,
 }
 
 impl PolicySet {
@@ -199,8 +208,9 @@ impl PolicySet {
         let mistake = |fault: PolicyFault| vec![PolicyError::vocabulary(&fault.to_string())];
         let reach = Reach::new(&words).map_err(mistake)?;
         let mut reads = Vec::with_capacity(checked.len());
-        let mut attributes: [BTreeSet<String>; 4] = Default::default();
-        let (mut hold, mut approve, mut access) = (Vec::new(), Vec::new(), Vec::new());
+        let mut attributes: [BTreeSet<String>; 5] = Default::default();
+        let (mut hold, mut approve, mut access, mut exercise) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for policy in &checked {
             let read = check::identity_attributes(policy.action, &policy.reads, &words);
             attributes[policy.action as usize].extend(read.iter().cloned());
@@ -215,6 +225,7 @@ impl PolicySet {
                     resources = access::reach(policy, &words);
                     access.push((policy, resources.clone()));
                 }
+                Action::Exercise => exercise.push(policy),
                 Action::Perform => {}
             }
             reads.push(PolicyReads {
@@ -231,11 +242,12 @@ impl PolicySet {
         let hold = Hold::new(&hold, &attributes[Action::Hold as usize], &words).map_err(mistake)?;
         let approve = Approve::new(&approve).map_err(mistake)?;
         let access = Access::new(&access, &attributes[Action::Access as usize], &words).map_err(mistake)?;
+        let exercise = Exercise::new(&exercise).map_err(mistake)?;
         // `kind` is part of every identity and no attribute of the vocabulary.
         for read in &mut attributes {
             read.remove(KIND);
         }
-        Ok(Self { version: version(&files, vocabulary), reads, attributes, hold, approve, access })
+        Ok(Self { version: version(&files, vocabulary), reads, attributes, hold, approve, access, exercise })
     }
 
     /// The version: a digest over all files and the vocabulary. The same files in another order are the
@@ -301,6 +313,12 @@ impl PolicySet {
         change: &ChangeFacts,
     ) -> Result<ApprovalAnswer, PolicyFault> {
         self.approve.decide(approver, change)
+    }
+
+    /// What an operator of this name with these roles may do: what the roles give, and what policies give and take. A policy
+    /// that cannot be evaluated takes the right that it is about.
+    pub fn rights(&self, name: &str, roles: &BTreeSet<String>) -> Rights {
+        self.exercise.decide(name, roles)
     }
 
     /// An identity of this kind with these attributes, as policies of `access` see it. Fails as [`holds`](Self::holds)

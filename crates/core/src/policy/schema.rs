@@ -13,9 +13,11 @@
 //!                 question: String, class: String, widens: Bool };
 //! entity Integration { name: String, class: String, writes: Bool };
 //! entity Operation, ResourceType;
+//! entity Right enum ["govern", "accept", "operate", "terminate"];
 //! entity Resource in [ResourceType] { type: String, id: String, … };
 //! action hold appliesTo { principal: Identity, resource: Entitlement, context: { holding: Set<String> } };
 //! action approve appliesTo { principal: [Operator, Rule], resource: Change };
+//! action exercise appliesTo { principal: Operator, resource: Right };
 //! action perform appliesTo { principal: Integration, resource: Operation };
 //! action access appliesTo { principal: [Identity, Integration], resource: Resource, context: { action: String,
 //!                 said: { subject: {…}, action: {…}, resource: {…}, request: {…} } } };
@@ -29,6 +31,7 @@ use super::{
     reads::Variable,
     vocabulary::{KIND, RESOURCE_ATTRIBUTES, SAID, Sort, Types, Words},
 };
+use crate::right::Right;
 
 pub(super) const IDENTITY: &str = "Identity";
 pub(super) const ENTITLEMENT: &str = "Entitlement";
@@ -38,9 +41,25 @@ pub(super) const HOLDING: &str = "holding";
 pub(super) const INTEGRATION: &str = "Integration";
 pub(super) const RESOURCE: &str = "Resource";
 pub(super) const RESOURCE_TYPE: &str = "ResourceType";
+pub(super) const RIGHT: &str = "Right";
 /// The name of the action in the context of `access`, and what the caller said.
 pub(super) const ACTION: &str = "action";
 pub(super) const CALLER_SAID: &str = "said";
+
+/// All types of entities, as policies write them.
+pub(super) const TYPES: [&str; 11] = [
+    CHANGE,
+    ENTITLEMENT,
+    IDENTITY,
+    INTEGRATION,
+    "Operation",
+    "Operator",
+    RESOURCE,
+    RESOURCE_TYPE,
+    RIGHT,
+    "Rule",
+    SYSTEM,
+];
 
 const ENTITLEMENT_ATTRIBUTES: [&str; 4] = ["system", "class", "privileged", "labels"];
 const INTEGRATION_ATTRIBUTES: [&str; 3] = ["name", "class", "writes"];
@@ -97,6 +116,7 @@ pub(super) fn schema(words: &Words) -> Result<Schema, PolicyError> {
             }))},
             INTEGRATION: {"shape": record(json!({"name": text(), "class": text(), "writes": flag()}))},
             "Operation": {},
+            RIGHT: {"enum": Right::ALL.map(Right::as_str)},
             RESOURCE_TYPE: {},
             RESOURCE: {"memberOfTypes": [RESOURCE_TYPE], "shape": record(Value::Object(resource))},
         },
@@ -106,6 +126,7 @@ pub(super) fn schema(words: &Words) -> Result<Schema, PolicyError> {
                 "context": record(json!({HOLDING: texts()})),
             }},
             "approve": {"appliesTo": {"principalTypes": ["Operator", "Rule"], "resourceTypes": [CHANGE]}},
+            "exercise": {"appliesTo": {"principalTypes": ["Operator"], "resourceTypes": [RIGHT]}},
             "perform": {"appliesTo": {"principalTypes": ["Integration"], "resourceTypes": ["Operation"]}},
             "access": {"appliesTo": {
                 "principalTypes": [IDENTITY, INTEGRATION], "resourceTypes": [RESOURCE],
@@ -141,9 +162,11 @@ pub(super) fn attributes(words: &Words, action: Action, of: Variable) -> (&'stat
             ("Identity and Integration", identity().into_iter().chain(INTEGRATION_ATTRIBUTES).collect())
         }
         (Variable::Principal, Action::Approve) => ("Operator and Rule", APPROVER_ATTRIBUTES.to_vec()),
+        (Variable::Principal, Action::Exercise) => ("Operator", APPROVER_ATTRIBUTES.to_vec()),
         (Variable::Principal, Action::Perform) => ("Integration", Vec::new()),
         (Variable::Resource, Action::Hold) => (ENTITLEMENT, ENTITLEMENT_ATTRIBUTES.to_vec()),
         (Variable::Resource, Action::Approve) => (CHANGE, CHANGE_ATTRIBUTES.to_vec()),
+        (Variable::Resource, Action::Exercise) => (RIGHT, Vec::new()),
         (Variable::Resource, Action::Perform) => ("Operation", Vec::new()),
         (Variable::Resource, Action::Access) => {
             let properties = words.properties.keys().map(String::as_str);
@@ -151,7 +174,9 @@ pub(super) fn attributes(words: &Words, action: Action, of: Variable) -> (&'stat
         }
         (Variable::Context, Action::Hold) => ("the context", vec![HOLDING]),
         (Variable::Context, Action::Access) => ("the context", vec![ACTION, CALLER_SAID]),
-        (Variable::Context, Action::Approve | Action::Perform) => ("the context", Vec::new()),
+        (Variable::Context, Action::Approve | Action::Exercise | Action::Perform) => {
+            ("the context", Vec::new())
+        }
         (Variable::Action, _) => ("Action", Vec::new()),
     }
 }

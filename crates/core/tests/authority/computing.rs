@@ -36,6 +36,13 @@ fn partner() -> Role {
     Role::Partner { system: None }
 }
 
+/// Whatever its scope would allow: no call of it leads to the system.
+#[test]
+fn who_reads_a_log_gives_no_access() {
+    let role = || Role::Log { system: "s".parse().unwrap() };
+    check(role(), rules(&["list READ /{file}", "create POST /x"]), &Around::default(), Class::Advisory, &[]);
+}
+
 fn automation(title: &str, from: &str, to: &str) -> Automation {
     Automation {
         name: AutomationName::new(&title.replace(' ', "-")).unwrap(),

@@ -6,6 +6,7 @@ mod accessing;
 mod agreeing;
 mod approving;
 mod deciding;
+mod exercising;
 mod mistakes;
 mod reading;
 

@@ -48,7 +48,7 @@ fn mistakes_are_refused_with_their_place() {
         &["policy-duplicate-id p.cedar:2:5: the id `p` is taken (it is at p.cedar:1:5)"],
     );
     let choices = "write one of `action == Action::\"hold\"`, `action == Action::\"perform\"`, \
-        `action == Action::\"approve\"`, `action == Action::\"access\"`";
+        `action == Action::\"approve\"`, `action == Action::\"access\"`, `action == Action::\"exercise\"`";
     for action in
         ["action", "action in [Action::\"hold\"]", "action in [Action::\"hold\", Action::\"access\"]"]
     {
@@ -161,7 +161,10 @@ fn mistakes_are_refused_with_their_place() {
     );
     check(
         &hold("principal in Group::\"x\""),
-        &["policy-type p.cedar:2:21: unrecognized entity type `Group` (did you mean `Rule`?)"],
+        &[
+            "policy-type p.cedar:2:21: unrecognized entity type `Group` (the types are `Change`, `Entitlement`, `Identity`, \
+            `Integration`, `Operation`, `Operator`, `Resource`, `ResourceType`, `Right`, `Rule`, `System`)",
+        ],
     );
     check(
         "@id(\"p\") permit(principal is Rule, action == Action::\"hold\", resource);",

@@ -4,12 +4,16 @@
 //! comes meanwhile is written next, together. So one wait for the disk serves everybody who waits, and a request that
 //! goes away loses no record. Memory is bounded: beyond so many that wait, a question is refused.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use bailiwick_core::{
+    digest::Digest,
     id::{DecisionId, IdentityId},
     record::{Actor, Record, RecordKind},
     resource::ResourceType,
@@ -24,6 +28,8 @@ use crate::{Engine, Result};
 const WAITING: usize = 8_192;
 /// How many are written together.
 const TOGETHER: usize = 512;
+/// How much of an id is written down, bytes: whoever asks chooses it.
+const KEPT: usize = 1_024;
 
 /// The records that wait.
 #[derive(Clone, Default)]
@@ -68,6 +74,15 @@ pub(super) fn sampled(id: DecisionId, of: u32) -> bool {
     of <= 1 || u32::from_be_bytes([a, b, c, d]) % of == 0
 }
 
+/// A text as it is written down; of a long one the beginning, and what identifies it.
+fn shortened(text: &str) -> Cow<'_, str> {
+    if text.len() <= KEPT {
+        return Cow::Borrowed(text);
+    }
+    let begin = &text[..text.floor_char_boundary(KEPT)];
+    Cow::Owned(format!("{begin}… ({} bytes, SHA-256 {})", text.len(), Digest::of(text.as_bytes())))
+}
+
 impl Engine {
     /// The record of a decision. What a caller says may be personal: it is committed to, and so is the whole input by
     /// its digest.
@@ -80,7 +95,8 @@ impl Engine {
     ) -> Record {
         let actor = Actor::Integration(asker.name.to_string());
         let Question { subject, action, resource, .. } = question;
-        let asked = (&subject.kind, &subject.id, &action.0, &resource.kind, &resource.id);
+        let asked = [&subject.kind, &subject.id, &action.0, &resource.kind, &resource.id];
+        let asked = asked.map(|text| shortened(text));
         let mut record = Record::new(RecordKind::AccessDecided, self.now(), actor, self.entropy())
             .fact("because", verdict.reason.name())
             .fact("decision", verdict.id)
@@ -166,5 +182,17 @@ mod tests {
         let count = |of| (0..10_000u128).filter(|n| sampled(id(n + (7 << 96)), of)).count();
         assert_eq!((count(0), count(1), count(10), count(100)), (10_000, 10_000, 1_000, 100));
         assert!(sampled(id(300), 100) && !sampled(id(301), 100));
+    }
+
+    #[test]
+    fn an_id_of_any_length_takes_little_room_on_disk() {
+        for short in ["", "record-1", &"x".repeat(KEPT)] {
+            assert_eq!(shortened(short), short);
+        }
+        // Cut between two letters, and not within one.
+        let long = format!("x{}", "ü".repeat(KEPT));
+        let kept = shortened(&long);
+        assert!(kept.starts_with(&format!("x{}… (2049 bytes", "ü".repeat(KEPT / 2 - 1))), "{kept}");
+        assert!(kept.len() < KEPT + 120 && kept.contains(&Digest::of(long.as_bytes()).to_string()), "{kept}");
     }
 }

@@ -4,7 +4,8 @@
 //! written since the last time: nothing changes without a record that names its row. What is kept of those rows goes.
 //! So whatever is kept is as the store had it that long ago or less, for as long as it is kept, on every node.
 //!
-//! What is read while that is going on is not kept: it may be older than what was just forgotten. Memory is bounded.
+//! What is read while that is going on is not kept: it may be older than what was just forgotten. Memory is bounded:
+//! so many entries, and none of what whoever asks may make as long as they like.
 //! Absent: any entry for somebody who is not there; whoever is new is seen at once.
 
 use std::{
@@ -16,7 +17,7 @@ use bailiwick_core::{
     digest::Digest,
     id::{IdentityId, ResourceTypeName, SubjectTypeName},
     identity::{Identity, IdentityKind, Lifecycle},
-    policy::{AccessAnswer, AccessPrincipal, AccessQuestion, Attributes, PolicyFault, Said},
+    policy::{AccessAnswer, AccessPrincipal, AccessQuestion, AttributeValue, Attributes, PolicyFault, Said},
     record::Logged,
     resource::{FoundBy, SubjectType},
     time::{SignedDuration, Timestamp},
@@ -37,6 +38,8 @@ const KEPT: usize = 100_000;
 const KINDS: usize = 10_000;
 /// How many answers of policies are kept in one half of the memory.
 const ANSWERS: usize = 20_000;
+/// How long what is said in a question may be whose answer is kept, bytes: whoever asks chooses it.
+const SHORT: usize = 512;
 
 /// What was seen at one moment.
 pub(crate) struct View {
@@ -325,7 +328,7 @@ impl Engine {
         Ok(principal)
     }
 
-    /// What the policies answer; the same question is put to them once.
+    /// What the policies answer; the same question is put to them once, if it is short.
     pub(crate) fn allows(
         &self,
         view: &View,
@@ -333,7 +336,9 @@ impl Engine {
         question: AccessQuestion<'_>,
     ) -> Result<AccessAnswer, PolicyFault> {
         let AccessQuestion { action, resource_type, resource, said, .. } = question;
-        let Some(number) = seen.number else { return view.catalogue.policies.allows(question) };
+        let Some(number) = seen.number.filter(|_| is_short(resource, said)) else {
+            return view.catalogue.policies.allows(question);
+        };
         let put: Put = (number, resource_type.clone(), action.to_owned(), resource.to_owned(), said.clone());
         let kept = {
             let known = self.live.known();
@@ -393,6 +398,19 @@ impl Engine {
     }
 }
 
+/// Whether what whoever asks has chosen freely is short. Names are declared, and so is the action.
+fn is_short(resource: &str, said: &Said) -> bool {
+    let length = |value: &AttributeValue| match value {
+        AttributeValue::Text(text) => text.len(),
+        // Each text of a set costs something, also an empty one.
+        AttributeValue::TextSet(texts) => texts.iter().map(|text| text.len() + size_of::<String>()).sum(),
+        AttributeValue::Number(_) | AttributeValue::Flag(_) => 0,
+    };
+    let Said { subject, action, resource: of_resource, request } = said;
+    let values = [subject, action, of_resource, request].into_iter().flat_map(|part| part.values());
+    resource.len() + values.map(length).sum::<usize>() <= SHORT
+}
+
 /// How an id of a subject is kept: an e-mail address has no case.
 fn key(subject: &SubjectType, id: &str) -> Key {
     let id = match subject.found {
@@ -400,4 +418,26 @@ fn key(subject: &SubjectType, id: &str) -> Key {
         FoundBy::SourceKey | FoundBy::Key { .. } => id.to_owned(),
     };
     (subject.name.clone(), id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_whoever_asks_makes_long_is_not_kept() {
+        let check = |resource: &str, value: AttributeValue, expect: bool| {
+            let said = Said { request: Attributes::from([("x".to_owned(), value)]), ..Said::default() };
+            assert_eq!(is_short(resource, &said), expect, "{} bytes, {said:?}", resource.len());
+        };
+        let texts = |many: u32| AttributeValue::TextSet((0..many).map(|n| n.to_string()).collect());
+        check("record-1", AttributeValue::Number(i64::MAX), true);
+        check("record-1", AttributeValue::Text("admin".into()), true);
+        check(&"x".repeat(SHORT), AttributeValue::Flag(true), true);
+        check(&"x".repeat(SHORT), AttributeValue::Text("y".into()), false);
+        check(&"ü".repeat(SHORT), AttributeValue::Flag(true), false);
+        check("", AttributeValue::Text("y".repeat(SHORT + 1)), false);
+        check("", texts(5), true);
+        check("", texts(1_000), false);
+    }
 }

@@ -37,7 +37,7 @@ impl Engine {
                 message: format!(
                     "`{system}` answered that it changed {} of an account, and its own audit log has no word of that: \
                      what is read of it is not believed; look there by hand, and try what is said to have ended",
-                    write.class
+                    write.part.class
                 ),
                 owner: route.integration.owner.clone(),
             };
@@ -91,15 +91,15 @@ impl Engine {
         let account = select::<Account>(tx, self.tenant(), asked).await?.pop();
         let account =
             account.map_or_else(|| write.identity.to_string(), |stored| stored.value.id.to_string());
-        Ok(format!("{system}/{account}/{}", write.class))
+        Ok(format!("{system}/{account}/{}", write.part.class))
     }
 
     /// Takes back that somebody's access was seen to be gone, and opens their case again.
     async fn doubt_cell(&self, tx: &mut dyn Tx, system: &SystemName, write: &Write) -> Result<()> {
         let Some(case) = self.latest_case(tx, write.identity).await? else { return Ok(()) };
-        let key = Cell::key_of(case.value.id, system, write.class);
+        let key = Cell::key_of(case.value.id, system, write.part.class);
         let Some(cell) = get::<Cell>(tx, self.tenant(), &key).await? else { return Ok(()) };
-        let doubted = unlogged(write.class, cell.value.verdict.clone());
+        let doubted = unlogged(write.part.class, cell.value.verdict.clone());
         if doubted == cell.value.verdict || !self.is_of_a_leaver(tx, case.value.id).await? {
             return Ok(());
         }

@@ -7,7 +7,7 @@ use bailiwick_core::{
 };
 
 use super::log::{Log, Read};
-use crate::{Catalogue, Engine, catalogue::Route};
+use crate::{Catalogue, Engine};
 
 /// How many entries are read to explain differences.
 const MOST: usize = 100_000;
@@ -27,13 +27,13 @@ impl Engine {
     pub(crate) async fn explaining(
         &self,
         catalogue: &Catalogue,
-        (system, route): (&SystemName, &Route<'_>),
+        system: &SystemName,
         mark: Option<String>,
         begin: Timestamp,
     ) -> Explaining {
         let (mut others, mut read) = (Others::default(), Read { mark, ..Read::default() });
         let mut named = Vec::new();
-        if route.connector.capability().audits {
+        if let Ok(route) = catalogue.log(system) {
             let line = self.reading(catalogue, route.integration);
             let log = Log { connector: &**route.connector, line: &line };
             // A log may show what was done long ago too, which explains nothing of now.

@@ -14,7 +14,6 @@ pub(crate) use doubt::unlogged;
 pub(crate) use explain::Explaining;
 pub(crate) use log::{Log, Read};
 
-use bailiwick_connector::{ConnectorError, ErrorKind};
 use bailiwick_core::{
     account::Account,
     audit::{Compared, Entry, LOST, Span, compare},
@@ -125,9 +124,7 @@ impl Engine {
         let before = get::<Audit>(&mut *tx, self.tenant(), system.as_str()).await?;
         drop(tx);
         let route = catalogue.route(system)?;
-        if !route.connector.capability().audits {
-            return Err(no_log(system).into());
-        }
+        let log = catalogue.log(system)?;
         let Some(declared) = catalogue.systems.get(system) else {
             return Err(EngineError::NotFound { kind: "system", name: system.to_string() });
         };
@@ -138,7 +135,7 @@ impl Engine {
             delay: SignedDuration::from_millis(declared.convergence_ms),
         };
         let mark = before.as_ref().and_then(|before| before.value.mark.clone());
-        let theirs = self.read_log(&catalogue, (system, &route), mark, span.read_from()).await?;
+        let theirs = self.read_log(&catalogue, (system, &log), mark, span.read_from()).await?;
         // Of what was not read nothing is said.
         let end = theirs.entries.last().filter(|_| theirs.more).map_or(span.to, |last| last.at.min(span.to));
         let end = self.first_under_way(system).await?.map_or(end, |sent| end.min(sent));
@@ -189,8 +186,9 @@ impl Engine {
             }
             (None, _) => {}
         }
+        let owner = &catalogue.log(system)?.integration.owner;
         let lost =
-            self.tell_lost(&mut *tx, (system, route), before.as_ref(), theirs.lost, &mut updates).await?;
+            self.tell_lost(&mut *tx, (system, owner), before.as_ref(), theirs.lost, &mut updates).await?;
         let audit = Audit {
             system: system.clone(),
             at: now,
@@ -224,7 +222,8 @@ impl Engine {
         self.believe_late(&mut *tx, &compared.late).await?;
         self.schedule_audit(&mut *tx, catalogue, system, now, theirs.more).await?;
         tx.commit().await?;
-        let others = fresh().filter(|entry| !entry.ours && entry.account.is_some()).count();
+        let others =
+            fresh().filter(|entry| !entry.ours && (entry.account.is_some() || entry.says_what())).count();
         Ok(Audited {
             until: span.to,
             entries: fresh().count() as u64,
@@ -241,7 +240,7 @@ impl Engine {
     async fn tell_lost(
         &self,
         tx: &mut dyn Tx,
-        (system, route): (&SystemName, &Route<'_>),
+        (system, owner): (&SystemName, &str),
         before: Option<&Stored<Audit>>,
         lost: bool,
         updates: &mut Vec<Update>,
@@ -249,7 +248,7 @@ impl Engine {
         let now = self.now();
         match (before.filter(|_| lost), before.and_then(|before| before.value.lost)) {
             (Some(before), _) => {
-                let wrong = not_all_known(route, system, before.value.until);
+                let wrong = not_all_known(owner, system, before.value.until);
                 updates.extend(self.renew_finding(tx, wrong).await?);
                 Ok(Some(now))
             }
@@ -303,12 +302,7 @@ fn before_by(now: Timestamp, ms: i64) -> Timestamp {
     now.saturating_sub(SignedDuration::from_millis(ms)).unwrap_or(Timestamp::MIN)
 }
 
-fn no_log(system: &SystemName) -> ConnectorError {
-    let why = format!("the connector of `{system}` is not told where its audit log is, or reads none");
-    ConnectorError::none(ErrorKind::Unsupported, why)
-}
-
-fn not_all_known(route: &Route<'_>, system: &SystemName, since: Timestamp) -> Wrong {
+fn not_all_known(owner: &str, system: &SystemName, since: Timestamp) -> Wrong {
     Wrong {
         code: LOST,
         subject: system.to_string(),
@@ -319,7 +313,7 @@ fn not_all_known(route: &Route<'_>, system: &SystemName, since: Timestamp) -> Wr
              gone; have the system keep its log for longer than it is read (`audit_every`), and find out by other means who did \
              what there meanwhile"
         ),
-        owner: route.integration.owner.clone(),
+        owner: owner.to_owned(),
     }
 }
 

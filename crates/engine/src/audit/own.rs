@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bailiwick_core::{
-    audit::{Span, Write, class_of, takes},
+    audit::{Part, Span, Write, takes},
     id::{RunId, SystemName},
     integration::Integration,
     record::{Logged, RecordKind},
@@ -159,7 +159,7 @@ impl Engine {
                     seq: change.seq,
                     identity: run.identity,
                     account: account.clone(),
-                    class: class_of(&change.op),
+                    part: Part::of_op(&change.op),
                     takes: takes(&change.op),
                     sent,
                     done,

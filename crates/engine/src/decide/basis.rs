@@ -13,7 +13,6 @@ use bailiwick_core::{
     policy::Bulk,
 };
 
-use super::identity_left;
 use crate::Catalogue;
 
 /// What the policies and the catalogue say the identity should have; in words, why they cannot say.
@@ -83,7 +82,7 @@ fn disabled_by_others(catalogue: &Catalogue, account: &Account) -> bool {
 
 /// How thorough the removal is: a leaver's is, and residue is met with the next way, at last by deleting.
 pub(crate) fn sweep(identity: &Identity, event: &Event, catalogue: &Catalogue) -> Sweep {
-    let mut sweep = Sweep { thorough: identity_left(identity), ..Sweep::default() };
+    let mut sweep = Sweep { thorough: identity.lifecycle.gone().is_some(), ..Sweep::default() };
     match &event.kind {
         EventKind::Residue { system, tried, .. } => {
             sweep.only.insert(system.clone());

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use bailiwick_core::{
     case::{Case, Cell},
     drill::Drill,
-    id::{CaseId, SystemName},
-    identity::{Identity, Lifecycle},
+    id::{CaseId, IdentityId, SystemName},
+    identity::Identity,
     record::RecordKind,
     verify::Verdict,
 };
@@ -66,8 +66,13 @@ impl Engine {
     /// Whether the case is of somebody who is still gone. Whoever came back has a case that is over.
     pub(crate) async fn is_of_a_leaver(&self, tx: &mut dyn Tx, case: CaseId) -> Result<bool> {
         let Some(case) = get::<Case>(tx, self.tenant(), &case.to_string()).await? else { return Ok(false) };
-        let identity = get::<Identity>(tx, self.tenant(), &case.value.identity.to_string()).await?;
-        Ok(identity.is_some_and(|i| matches!(i.value.lifecycle, Lifecycle::Left { .. })))
+        self.is_gone(tx, case.value.identity).await
+    }
+
+    /// Whether nothing is to be held under this id any more.
+    pub(crate) async fn is_gone(&self, tx: &mut dyn Tx, identity: IdentityId) -> Result<bool> {
+        let identity = get::<Identity>(tx, self.tenant(), &identity.to_string()).await?;
+        Ok(identity.is_some_and(|i| i.value.lifecycle.gone().is_some()))
     }
 
     /// The cell as it is believed; `step` says by what.

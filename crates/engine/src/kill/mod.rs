@@ -150,6 +150,7 @@ impl Engine {
             opened: now,
             effective: now,
             closed: None,
+            followed: None,
         };
         let mut record = self
             .record(RecordKind::CaseOpened, "kill")
@@ -311,7 +312,8 @@ impl Engine {
 pub(crate) fn provider(integration: &Integration) -> SystemName {
     match &integration.role {
         Role::Target { system } | Role::Partner { system: Some(system) } => system.clone(),
-        Role::Source { .. } | Role::Partner { system: None } => {
+        // It lies where the log is kept, which is elsewhere than the system.
+        Role::Source { .. } | Role::Log { .. } | Role::Partner { system: None } => {
             SystemName::new(integration.name.as_str()).unwrap_or_else(|_| hub_system())
         }
     }

@@ -270,7 +270,7 @@ impl Engine {
                 let mine = runs.into_iter().filter(|s| s.value.event <= killing.case.value.event);
                 mine.map(|stored| stored.value.id.to_string()).collect()
             }
-            Role::Source { .. } | Role::Partner { .. } => Vec::new(),
+            Role::Source { .. } | Role::Log { .. } | Role::Partner { .. } => Vec::new(),
         };
         let mut updates = Vec::new();
         for (class, left) in [(AccessClass::HubRoles, held), (AccessClass::Automations, running)] {

@@ -10,9 +10,10 @@ use bailiwick_connector::seal::Sealed;
 use bailiwick_core::{
     digest::Digest,
     id::IntegrationName,
-    integration::Integration,
+    integration::{Integration, Purpose},
     kill::{self, Tried},
     record::RecordKind,
+    time::Timestamp,
 };
 use bailiwick_store::{Entity, Select, Stored, Table, Tx, Update, Work, entities::Credential, get, select};
 
@@ -68,6 +69,19 @@ impl Engine {
         self.enqueue(tx, vec![job.work(None, None, Haste::Usual, now)]).await
     }
 
+    /// Since when the hub has had this secret, wherever it is or was used, if it has it. One that is set again is no other
+    /// one: whoever knew it before knows it now.
+    pub(crate) async fn known_since(
+        &self,
+        tx: &mut dyn Tx,
+        integration: &Integration,
+        purpose: Purpose,
+        sealed: &Sealed,
+    ) -> Result<Option<Timestamp>> {
+        let alike = self.alike(tx, (integration, purpose, sealed)).await?;
+        Ok(alike.into_iter().map(|credential| credential.at).min())
+    }
+
     /// Whether the secret is that of a credential that is in use.
     async fn in_use(
         &self,
@@ -76,17 +90,23 @@ impl Engine {
         old: &Credential,
         sealed: &Sealed,
     ) -> Result<bool> {
+        let alike = self.alike(tx, (integration, old.purpose, sealed)).await?;
+        Ok(alike.iter().any(|credential| !credential.purpose.is_last()))
+    }
+
+    /// The credentials with this secret, also those that were replaced and are kept.
+    async fn alike(&self, tx: &mut dyn Tx, one: (&Integration, Purpose, &Sealed)) -> Result<Vec<Credential>> {
         let all = select::<Credential>(tx, self.tenant(), Select::from(Table::Credentials)).await?;
-        for Stored { value: other, .. } in all.into_iter().filter(|c| !c.value.purpose.is_last()) {
+        let mut alike = Vec::new();
+        for Stored { value: other, .. } in all {
             let holder = get::<Integration>(tx, self.tenant(), other.integration.as_str()).await?;
-            let theirs: Option<Sealed> = serde_json::from_value(other.sealed).ok();
+            let theirs: Option<Sealed> = serde_json::from_value(other.sealed.clone()).ok();
             let (Some(holder), Some(theirs)) = (holder, theirs) else { continue };
-            let other = (&holder.value, other.purpose, &theirs);
-            if self.parts.broker.same_secret((integration, old.purpose, sealed), other) {
-                return Ok(true);
+            if self.parts.broker.same_secret(one, (&holder.value, other.purpose, &theirs)) {
+                alike.push(other);
             }
         }
-        Ok(false)
+        Ok(alike)
     }
 
     /// Tries, ends and tries a credential that was replaced.

@@ -121,7 +121,7 @@ impl Pushing {
     pub fn contract(&self) -> Result<&SourceContract> {
         match &self.integration()?.role {
             Role::Source { contract, .. } => Ok(contract),
-            Role::Target { .. } | Role::Partner { .. } => {
+            Role::Target { .. } | Role::Log { .. } | Role::Partner { .. } => {
                 Err(PushRefusal::NoPusher(self.name.clone()).into())
             }
         }
@@ -283,7 +283,7 @@ fn pusher_of(caller: &Admitted) -> Result<Pushing> {
     let refused = || PushRefusal::NoPusher(name.clone()).into();
     let source = match &calling(catalogue, name)?.role {
         Role::Source { source, .. } => source.clone(),
-        Role::Target { .. } | Role::Partner { .. } => return Err(refused()),
+        Role::Target { .. } | Role::Log { .. } | Role::Partner { .. } => return Err(refused()),
     };
     // One whose connector cannot be made has a gate that says so.
     match catalogue.capability(name).is_none_or(|able| able.pushed) {

@@ -1,6 +1,6 @@
 //! Accounts that differ, are new or are gone: what is known of them from now on, and the events.
 
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use bailiwick_core::{
     access::AccessClass,
@@ -16,7 +16,7 @@ use bailiwick_store::{Filter, Select, Stored, Table, Tx, Update, select};
 use super::{
     CHUNK, Comparing, Gone, Reconciled, Shown, accounts_on,
     again::Again,
-    classes::{Judged, Room, Seen, words},
+    classes::{Judged, Owners, Room, Seen, words},
     keep::Keep,
 };
 use crate::{Engine, Result, budget::DRIFT, finding::Wrong};
@@ -48,6 +48,7 @@ impl Engine {
         let theirs = known.values().filter_map(|stored| stored.value.identity);
         let markers = shown.iter().filter_map(|one| one.marker.clone());
         let owners = self.owners(tx, theirs, markers).await?;
+        let seconds = self.seconds(tx, comparing, shown, &known, &owners).await?;
         let mut bulk = comparing.catalogue.policies.bulk();
         let (mut updates, mut drifted, mut kept, mut again) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -58,7 +59,9 @@ impl Engine {
                 continue;
             }
             let before = stored.map(|stored| &stored.value);
-            let identity = before.and_then(|account| account.identity).or(owners.marked(one.marker.as_ref()));
+            let second = seconds.contains(&one.external_id);
+            let marked = owners.marked(one.marker.as_ref()).filter(|_| !second);
+            let identity = before.and_then(|account| account.identity).or(marked);
             let mut account = self.as_shown(comparing, one, before, identity);
             if before.is_none_or(|before| before.identity.is_none()) {
                 account.for_key = owners.came_with(identity, one.marker.as_ref());
@@ -72,18 +75,21 @@ impl Engine {
             };
             let differences = self.differences(comparing, &mut bulk, &owners, &seen);
             let held = stored.is_some() && takes_room(&differences) && !room.take();
-            let by = comparing.told.others.of(&one.external_id);
-            report.classes.tell((&account, identity), &differences, by, held);
+            let made = stored.is_none();
+            report.classes.tell(
+                (&account, identity),
+                &differences,
+                |one| comparing.by(&account, one, made),
+                held,
+            );
             if held {
                 continue;
             }
-            if comparing.is_unexplained(&one.external_id, &differences) {
-                report.unexplained.push(one.external_id.clone());
-            }
+            report.unexplained.extend(comparing.unexplained(&account, &differences, made));
             if let Some(identity) = identity.filter(|_| comparing.says_whether_active(before, &account)) {
                 self.align_soon(tx, identity).await?;
             }
-            let update = self.observed(comparing, &account);
+            let update = self.observed(comparing, &account, &differences, made);
             match stored {
                 Some(s) => {
                     report.changed += 1;
@@ -96,7 +102,8 @@ impl Engine {
                     *(if identity.is_some() { &mut report.adopted } else { &mut report.unmanaged }) += 1;
                     updates.push(update.insert(&account, self.entropy()));
                     if identity.is_none() && report.unmanaged as usize <= NAMED {
-                        updates.extend(self.unmanaged(tx, comparing, &account, &differences).await?);
+                        let unmanaged = self.unmanaged(tx, comparing, (&account, second), &differences);
+                        updates.extend(unmanaged.await?);
                     }
                 }
             }
@@ -118,6 +125,36 @@ impl Engine {
             self.ask_to_keep(tx, keep).await?;
         }
         self.drift(tx, comparing, drifted).await
+    }
+
+    /// Those that bear the mark of somebody who has another account here. They do not become theirs: the one that the hub
+    /// knows would be lost from sight behind it.
+    async fn seconds(
+        &self,
+        tx: &mut dyn Tx,
+        comparing: &Comparing<'_>,
+        shown: &[Shown],
+        known: &BTreeMap<String, Stored<Account>>,
+        owners: &Owners,
+    ) -> Result<BTreeSet<String>> {
+        let mine = |one: &&Shown| known.get(&one.external_id).is_some_and(|s| s.value.identity.is_some());
+        let marked: Vec<(&String, IdentityId)> = shown
+            .iter()
+            .filter(|one| !mine(one))
+            .filter_map(|one| Some((&one.external_id, owners.marked(one.marker.as_ref())?)))
+            .collect();
+        if marked.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let ids: BTreeSet<String> = marked.iter().map(|(_, id)| id.to_string()).collect();
+        let theirs = Filter::In("identity", ids.into_iter().map(Into::into).collect());
+        let accounts =
+            select::<Account>(tx, self.tenant(), Select::from(Table::Accounts).filter(theirs)).await?;
+        let here = accounts.into_iter().filter(|stored| stored.value.system == *comparing.system);
+        let mut have: BTreeSet<IdentityId> = here.filter_map(|stored| stored.value.identity).collect();
+        let second =
+            |(external_id, id): (&String, IdentityId)| (!have.insert(id)).then(|| external_id.clone());
+        Ok(marked.into_iter().filter_map(second).collect())
     }
 
     async fn known_accounts(
@@ -163,7 +200,13 @@ impl Engine {
         }
     }
 
-    fn observed(&self, comparing: &Comparing<'_>, account: &Account) -> Update {
+    fn observed(
+        &self,
+        comparing: &Comparing<'_>,
+        account: &Account,
+        differences: &[Judged],
+        made: bool,
+    ) -> Update {
         let record = self
             .record(RecordKind::Observed, "reconcile")
             .fact("active", account.state.active)
@@ -171,7 +214,8 @@ impl Engine {
             .fact("state", account.state.digest())
             .fact("system", comparing.system)
             .personal("username", &account.username);
-        let record = match comparing.told.others.of(&account.external_id) {
+        let record = match comparing.told.others.of(&account.external_id, &comparing.parts(differences, made))
+        {
             Some(by) => record.fact("deed", &by.deed).fact("done", by.at).personal("by", &by.actor),
             None => record,
         };
@@ -183,7 +227,7 @@ impl Engine {
         &self,
         tx: &mut dyn Tx,
         comparing: &Comparing<'_>,
-        account: &Account,
+        (account, second): (&Account, bool),
         differences: &[Judged],
     ) -> Result<Option<Update>> {
         let is = |class| differences.iter().any(|one| one.difference.class == class);
@@ -191,12 +235,16 @@ impl Engine {
             return Ok(None);
         }
         let system = comparing.system;
-        let message = match is(Class::Ghost) {
-            true => format!(
+        let message = match (second, is(Class::Ghost)) {
+            (true, _) => format!(
+                "an account on `{system}` bears the mark of somebody who has another one there: find out who made it, then \
+                 take the mark away or remove it"
+            ),
+            (false, true) => format!(
                 "an account on `{system}` bears the mark of somebody whom their source does not know: find out who made \
                  it, then remove it"
             ),
-            false => {
+            (false, false) => {
                 format!("an account on `{system}` belongs to nobody known: give it an owner or remove it")
             }
         };
@@ -261,14 +309,12 @@ impl Engine {
         }
         let differences = self.of_gone(tx, comparing, &account).await?;
         let held = takes_room(&differences) && !room.take();
-        let by = comparing.told.others.of(&account.external_id);
+        let by = |one: &Judged| comparing.by(&account, one, false);
         report.classes.tell((&account, account.identity), &differences, by, held);
         if held {
             return Ok(());
         }
-        if comparing.is_unexplained(&account.external_id, &differences) {
-            report.unexplained.push(account.external_id.clone());
-        }
+        report.unexplained.extend(comparing.unexplained(&account, &differences, false));
         report.gone += 1;
         let record = self
             .record(RecordKind::Observed, "reconcile")

@@ -71,17 +71,17 @@ impl Classes {
         &mut self,
         (account, identity): (&Account, Option<IdentityId>),
         differences: &[Judged],
-        by: Option<&Explained>,
+        by: impl Fn(&Judged) -> Option<Explained>,
         held: bool,
     ) {
-        for Judged { difference, answer, .. } in differences {
+        for one in differences {
             self.add(Differs {
-                answer: *answer,
-                difference: difference.clone(),
+                answer: one.answer,
+                difference: one.difference.clone(),
                 username: account.username.clone(),
                 account: account.external_id.clone(),
                 identity,
-                by: by.cloned(),
+                by: by(one),
                 held,
             });
         }
@@ -245,7 +245,7 @@ fn of_a_source(catalogue: &Catalogue, marker: &str) -> bool {
     let Some((named, key)) = marker.split_once('/') else { return false };
     let is = |role: &Role| match role {
         Role::Source { source, .. } => source.as_str() == named,
-        Role::Target { .. } | Role::Partner { .. } => false,
+        Role::Target { .. } | Role::Log { .. } | Role::Partner { .. } => false,
     };
     !key.is_empty() && catalogue.integrations.values().any(|integration| is(&integration.role))
 }

@@ -126,13 +126,6 @@ impl Comparing<'_> {
         self.is_anchor() && before.map_or(!now.state.active, |before| before.state.active != now.state.active)
     }
 
-    /// Whether an account differs, and the system's own log, which was read to its end, has no word of that.
-    pub(super) fn is_unexplained(&self, account: &str, differences: &[Judged]) -> bool {
-        let changed = differences.iter().any(|one| one.difference.class != Class::Shared);
-        let read = self.told.read.whole && self.before.is_some();
-        read && changed && !self.told.others.knows(account)
-    }
-
     /// Whether an exception can be about it: that it has ended can be read by a program, and it gives no power over other access.
     fn may_stay(&self, difference: &Difference, about: &BTreeSet<EntitlementName>) -> bool {
         let harmless = |name: &EntitlementName| {

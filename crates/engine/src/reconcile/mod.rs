@@ -17,6 +17,7 @@ mod record;
 mod schedule;
 mod shared;
 mod survey;
+mod who;
 
 use std::{
     collections::BTreeMap,
@@ -38,7 +39,7 @@ use bailiwick_core::{
 };
 use bailiwick_store::{
     Filter, Pages, Select, Stored, Table,
-    entities::{Membership, Reading, Since},
+    entities::{Membership, Reading, Since, Unexplained},
     get,
 };
 use schemars::JsonSchema;
@@ -96,8 +97,8 @@ pub struct Reconciled {
     pub classes: Classes,
     /// What the comparison had no room for, if so.
     pub held: Option<Overflow>,
-    /// Accounts that differ, and the system's own log has no word of that: by their ids there.
-    pub unexplained: Vec<String>,
+    /// Accounts that differ, and the system's own log has no word of that.
+    pub unexplained: Vec<Unexplained>,
     /// What else somebody should know of the system, a sentence each.
     pub remarks: Vec<String>,
 }
@@ -307,7 +308,7 @@ impl Engine {
         let found = self.find(&comparing, full).await;
         let last = comparing.before.as_ref().map(|before| &before.value);
         let (mark, since) = (last.and_then(|last| last.audited.clone()), last.map_or(began, |last| last.at));
-        comparing.told = self.explaining(&catalogue, (system, &route), mark, since).await;
+        comparing.told = self.explaining(&catalogue, system, mark, since).await;
         self.record_incidents().await?;
         let mut found = found?;
         // What was compared counts, also where the rest cannot be asked.

@@ -175,10 +175,10 @@ impl Engine {
     ) -> Result<Vec<Unexplained>> {
         let before =
             comparing.before.as_ref().map(|before| &before.value.unexplained[..]).unwrap_or_default();
-        let explained = |one: &&Unexplained| comparing.told.others.knows(&one.account);
+        let explained = |one: &&Unexplained| comparing.told.others.knows(&one.account, &one.parts);
         let mut still: Vec<Unexplained> = before.iter().filter(|one| !explained(one)).cloned().collect();
-        let fresh = report.unexplained.iter().filter(|id| !before.iter().any(|one| one.account == **id));
-        still.extend(fresh.map(|id| Unexplained { account: id.clone(), at: comparing.began }));
+        let known = |new: &&Unexplained| before.iter().any(|one| one.account == new.account);
+        still.extend(report.unexplained.iter().filter(|new| !known(new)).cloned());
         still.truncate(UNEXPLAINED);
         let system = comparing.system;
         let updates = match still.len() {

@@ -20,7 +20,8 @@ use bailiwick_core::{
     plan::Plan,
     policy::{ApproverFacts, ApproverKind, ChangeFacts},
     record::{Actor, Record, RecordKind},
-    termination::{ROLE, Termination, TerminationRefusal, TerminationState, deleting, may_arm},
+    right::Right,
+    termination::{Termination, TerminationRefusal, TerminationState, deleting, may_arm},
     time::{Effective, SignedDuration, Timestamp},
 };
 use bailiwick_store::{
@@ -337,7 +338,8 @@ impl Engine {
 
     /// Who the caller is, if they may arm.
     async fn terminator(&self, tx: &mut dyn Tx, by: &Operator) -> Result<Terminator> {
-        if !by.roles.contains(ROLE) {
+        let rights = self.catalogue(tx).await?.policies.rights(&by.name, &by.roles);
+        if !rights.has(Right::Terminate) {
             return Err(TerminationRefusal::NotAllowed(by.name.clone()).into());
         }
         let persons = self.persons(tx).await?;

@@ -1,26 +1,49 @@
 //! What one reading says of one class of access.
 
+use std::collections::BTreeSet;
+
 use bailiwick_connector::{ConnectorError, ErrorKind};
 use bailiwick_core::{
     access::AccessClass,
     case::Cell,
+    drill::Drill,
     id::{AccountId, CaseId},
     plan::Op,
     verify::{Coverage, Observation, Verdict, judge},
 };
 
 use super::look::Task;
-use crate::{Engine, apply::later, audit::unlogged, purge::purge_date, task::Attested, work::backoff_ms};
+use bailiwick_store::{Tx, get};
+
+use crate::{
+    Engine, Result, apply::later, audit::unlogged, purge::purge_date, task::Attested, work::backoff_ms,
+};
+
+/// Why what a system says may not be believed.
+pub(super) struct Doubts {
+    /// The last drill of the system.
+    drill: Option<Drill>,
+    /// The classes of whose end the system's own log has no word.
+    silent: BTreeSet<AccessClass>,
+}
 
 impl Engine {
+    /// What is known now of whether a system is to be believed about somebody.
+    pub(super) async fn doubts(&self, tx: &mut dyn Tx, task: &Task) -> Result<Doubts> {
+        let system = &task.run.system;
+        let drill = get::<Drill>(tx, self.tenant(), system.as_str()).await?.map(|stored| stored.value);
+        let silent = self.silent_about(tx, task.run.identity, Some(system)).await?;
+        Ok(Doubts { drill, silent: silent.into_iter().map(|(_, class)| class).collect() })
+    }
+
     /// What a reading says of one class of access.
     pub(super) fn cell(
         &self,
-        task: &Task,
+        (task, doubts): (&Task, &Doubts),
         case: CaseId,
         class: AccessClass,
         account: AccountId,
-        observed: &Result<Observation, ConnectorError>,
+        observed: &std::result::Result<Observation, ConnectorError>,
         tried: u8,
     ) -> Cell {
         let now = self.now();
@@ -40,11 +63,11 @@ impl Engine {
                     }
                     other => other,
                 };
-                let verdict = match &task.drill {
+                let verdict = match &doubts.drill {
                     Some(drill) => drill.believed(class, task.changed, verdict),
                     None => verdict,
                 };
-                let verdict = match task.silent.contains(&class) {
+                let verdict = match doubts.silent.contains(&class) {
                     true => unlogged(class, verdict),
                     false => verdict,
                 };
@@ -74,8 +97,13 @@ impl Engine {
     }
 }
 
+/// Whether it could not be read: nobody has said anything of it.
+pub(super) fn is_unread(cell: &Cell) -> bool {
+    cell.witness.is_none() && matches!(cell.verdict, Verdict::Pending { .. })
+}
+
 /// Whether the account was looked for and is not there.
-pub(super) fn is_gone(seen: &Result<Observation, ConnectorError>) -> bool {
+pub(super) fn is_gone(seen: &std::result::Result<Observation, ConnectorError>) -> bool {
     seen.as_ref().is_ok_and(|seen| seen.held.is_empty() && seen.coverage == Coverage::Complete)
 }
 

@@ -1,11 +1,10 @@
 //! What is read of a system, before anything is concluded from it.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use bailiwick_connector::{Connector, ConnectorError, ErrorKind, Line};
 use bailiwick_core::{
     access::AccessClass,
-    drill::Drill,
     id::{CaseId, PlanId, RunId},
     system::System,
     time::Timestamp,
@@ -38,10 +37,6 @@ pub(super) struct Task {
     pub(super) witness: Witness,
     /// What a person attested, where nothing else can look.
     pub(super) attested: Option<Attested>,
-    /// The last drill of the system, which says what of a reading is to be believed.
-    pub(super) drill: Option<Drill>,
-    /// The classes of whose end the system's own log has no word.
-    pub(super) silent: BTreeSet<AccessClass>,
 }
 
 /// What reading gave.

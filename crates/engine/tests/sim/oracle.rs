@@ -287,7 +287,7 @@ async fn converged(play: &Play) -> Result<bool, Violation> {
             let mut wanted = BTreeSet::new();
             if person.works(now) {
                 wanted.insert("Everyone");
-                wanted.insert(if person.engineering { "Engineering" } else { "Finance" });
+                wanted.insert(if person.engineering(now) { "Engineering" } else { "Finance" });
                 if play.wide {
                     wanted.insert("Engineering");
                 }

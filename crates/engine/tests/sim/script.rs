@@ -106,6 +106,8 @@ pub enum Step {
     Leave(usize),
     /// Leaves in so many days.
     LeaveIn(usize, i64),
+    /// The source has a second record of somebody, in the other department.
+    Again(usize),
     /// The feed has the first so many lines only.
     Truncated(usize),
     /// Something is done to somebody behind the hub's back.
@@ -222,7 +224,7 @@ impl Script {
 
 fn step(draw: &mut Draw, people: usize, systems: usize) -> Step {
     let who = draw.below(people);
-    match draw.below(18) {
+    match draw.below(19) {
         0 | 1 => Step::Join(who),
         2 | 3 => Step::Move(who),
         4 | 5 => Step::Leave(who),
@@ -251,6 +253,7 @@ fn step(draw: &mut Draw, people: usize, systems: usize) -> Step {
             ];
             Step::Call(1 + draw.next() % 12, weather[draw.below(5)])
         }
-        _ => Step::Second(1 + draw.below(3)),
+        17 => Step::Second(1 + draw.below(3)),
+        _ => Step::Again(who),
     }
 }

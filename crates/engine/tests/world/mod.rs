@@ -150,6 +150,8 @@ pub struct World {
     key: Arc<SealKey>,
     /// What every process here knows of policies.
     compiled: Arc<Compiled>,
+    /// The first line of the feed.
+    pub header: &'static str,
     names: u64,
     deliveries: AtomicU64,
     /// The store itself.
@@ -218,6 +220,7 @@ impl World {
             places,
             key,
             compiled,
+            header: "id,name,email,dept,last_day,status",
             names: 0,
             deliveries: AtomicU64::new(0),
             bare,
@@ -335,7 +338,7 @@ impl World {
     }
 
     pub fn lay(&self, lines: &[&str]) -> String {
-        let text = format!("id,name,email,dept,last_day,status\n{}\n", lines.join("\n"));
+        let text = format!("{}\n{}\n", self.header, lines.join("\n"));
         std::fs::write(self.folder.path().join("current.csv"), &text).unwrap();
         text
     }

@@ -95,7 +95,7 @@ pub async fn list(
 
 pub async fn ask(
     State(hub): State<Hub>,
-    Caller(operator): Caller,
+    Caller(operator, _): Caller,
     Body(asking): Body<Asking>,
 ) -> Answer<Asked> {
     let Asking { identity, entitlements, minutes, reason } = asking;

@@ -94,6 +94,66 @@ async fn ones_own_takes_no_role() {
 }
 
 #[tokio::test]
+async fn policies_give_rights_and_take_them_and_who_governs_can_mend_them() {
+    let stage = Stage::start().await;
+    let delivery = async |role: &str| {
+        let asked = stage.ask("POST", "/sources/hr/readings").by(role).send().await;
+        (asked.status, asked.code())
+    };
+    assert_eq!(delivery("viewer").await, (403, "not-allowed".to_owned()));
+    assert_eq!(delivery("operator").await.0, 404);
+    let rights = "rights.cedar";
+    stage.policy(
+        rights,
+        r#"@id("viewers-read") permit(principal, action == Action::"exercise", resource == Right::"operate")
+        when { principal.name == "viewer" };
+        @id("operators-wait") forbid(principal, action == Action::"exercise", resource == Right::"operate")
+        when { principal.roles.contains("operator") };
+        @id("by-name") permit(principal, action == Action::"exercise", resource == Right::"terminate")
+        when { principal.name == "terminator" };
+        @id("nobody-governs") forbid(principal, action == Action::"exercise", resource == Right::"govern");"#,
+    )
+    .await;
+    // What was so a tenth of a second ago may count for so long.
+    let becomes = async |viewer: u16, operator: u16| {
+        let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
+        loop {
+            let seen = (delivery("viewer").await.0, delivery("operator").await.0);
+            if seen == (viewer, operator) {
+                return;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "{seen:?}");
+        }
+    };
+    becomes(404, 403).await;
+    let why = stage.ask("POST", "/sources/hr/readings").by("operator").send().await;
+    assert!(why.text.contains("operators-wait"), "{}", why.text);
+    // A token has what its operator has now, be it by a policy, and no more.
+    let token = json!({ "name": "nightly", "rights": ["operate"], "days": 1 });
+    for (role, expect) in [("viewer", 201), ("operator", 403)] {
+        let made = stage.ask("POST", "/tokens").by(role).json(&token).send().await;
+        assert_eq!(made.status, expect, "{role}: {}", made.text);
+    }
+    // Also where the policy goes by the name, and the engine looks for itself.
+    let made = stage
+        .ask("POST", "/tokens")
+        .by("terminator")
+        .json(&json!({ "name": "reads", "days": 1 }))
+        .send()
+        .await;
+    let reads = made.json()["secret"].as_str().unwrap().to_owned();
+    let who = async |token: &str| {
+        stage.ask("GET", "/terminations").with("authorization", &format!("Bearer {token}")).send().await
+    };
+    assert_ne!(who(stage.token("terminator")).await.code(), "not-allowed");
+    assert_eq!(who(&reads).await.code(), "not-allowed");
+    // No policy locks out who can mend it.
+    stage.policy(rights, "").await;
+    becomes(403, 404).await;
+    stage.stop().await;
+}
+
+#[tokio::test]
 async fn what_was_held_is_let_go_by_who_governs_and_by_nobody_else() {
     let stage = Stage::start().await;
     let path = "/systems/chat/reconciliation?release=true";

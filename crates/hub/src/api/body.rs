@@ -2,7 +2,8 @@
 //!
 //! Promises: a body that is too long is refused, and its sender gets to read that: some more of it is taken and thrown
 //! away, because a connection that is closed on somebody who still sends tells them nothing. Memory is bounded by the
-//! limit. Who sends nothing for half a minute is not waited for.
+//! limit. Who sends nothing for half a minute is not waited for, nor is who lets a body drip: all of it has two minutes, and
+//! one second more for each 64 KiB that are taken there.
 
 use std::time::Duration;
 
@@ -17,7 +18,11 @@ pub const USUAL: usize = 256 * 1024;
 /// How much beyond the limit is taken and thrown away.
 const SPILL: usize = 8 * 1024 * 1024;
 /// How long the next part may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const SILENCE: Duration = Duration::from_secs(30);
+/// How long all of a body may take, however short it is.
+const WHOLE: Duration = Duration::from_secs(120);
+/// How many bytes a second a sender has to be good for, where a body may be long.
+const LEAST: usize = 64 * 1024;
 
 /// How long a body may be, bytes; the innermost that is said counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,23 +33,48 @@ pub const fn limit(bytes: usize) -> Extension<Limit> {
     Extension(Limit(bytes))
 }
 
+/// How long a sender is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Patience {
+    /// Until the next part is there.
+    silence: Duration,
+    /// Until all of it is.
+    whole: Duration,
+}
+
+impl Patience {
+    /// For a body of at most so many bytes: a feed of 256 MiB may come over a slow line, and a form need not.
+    fn of(limit: usize) -> Self {
+        let seconds = u32::try_from(limit / LEAST).unwrap_or(u32::MAX);
+        Self { silence: SILENCE, whole: WHOLE.saturating_add(Duration::from_secs(seconds.into())) }
+    }
+}
+
 /// Reads the body of a request.
 ///
 /// # Errors
 /// `request-too-large`, `request-too-slow`, and `request-malformed` when it does not come to its end.
 pub async fn read(request: Request) -> Result<Bytes, Problem> {
-    read_within(request, PATIENCE).await
+    let Limit(limit) = request.extensions().get().copied().unwrap_or(Limit(USUAL));
+    read_within(request, limit, Patience::of(limit)).await
 }
 
-async fn read_within(request: Request, patience: Duration) -> Result<Bytes, Problem> {
-    let Limit(limit) = request.extensions().get().copied().unwrap_or(Limit(USUAL));
+async fn read_within(request: Request, limit: usize, patience: Patience) -> Result<Bytes, Problem> {
+    // Each drop of a body that drips comes in time; a place is not held for days by them.
+    let taken = tokio::time::timeout(patience.whole, take(request, limit, patience.silence));
+    taken.await.map_err(|_| too_slow("the body took too long to come"))?
+}
+
+fn too_slow(detail: &str) -> Problem {
+    Problem::new(408, "request-too-slow", detail)
+}
+
+async fn take(request: Request, limit: usize, silence: Duration) -> Result<Bytes, Problem> {
     let mut parts = request.into_body().into_data_stream();
     let (mut body, mut length) = (BytesMut::new(), 0usize);
     loop {
-        let next = tokio::time::timeout(patience, parts.next()).await;
-        let next =
-            next.map_err(|_| Problem::new(408, "request-too-slow", "the rest of the body did not come"))?;
-        let Some(part) = next else { break };
+        let next = tokio::time::timeout(silence, parts.next()).await;
+        let Some(part) = next.map_err(|_| too_slow("the rest of the body did not come"))? else { break };
         let part = part.map_err(|error| {
             Problem::new(400, "request-malformed", format!("the body does not come to its end: {error}"))
         })?;
@@ -91,6 +121,29 @@ mod tests {
     async fn who_sends_nothing_any_more_is_not_waited_for() {
         let forever = futures_util::stream::pending::<Result<Bytes, std::io::Error>>();
         let request = Request::new(Body::from_stream(forever));
-        assert_eq!(read_within(request, Duration::ZERO).await.err().map(|problem| problem.status), Some(408));
+        let patience = Patience { silence: Duration::ZERO, whole: WHOLE };
+        let read = read_within(request, USUAL, patience).await;
+        assert_eq!(read.err().map(|problem| problem.status), Some(408));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_drips_is_not_waited_for_however_steadily() {
+        // Never silent and never at its end: after each byte others have their turn, and that is all it waits for.
+        let drops = futures_util::stream::unfold((), |()| async {
+            tokio::task::yield_now().await;
+            Some((Ok::<_, std::io::Error>(Bytes::from_static(b"x")), ()))
+        });
+        let request = Request::new(Body::from_stream(drops));
+        let patience = Patience { silence: SILENCE, whole: Duration::ZERO };
+        let read = read_within(request, usize::MAX, patience).await;
+        assert_eq!(read.err().map(|problem| problem.code).as_deref(), Some("request-too-slow"));
+    }
+
+    #[test]
+    fn how_long_a_body_may_take_follows_from_how_long_it_may_be() {
+        let whole = |limit| Patience::of(limit).whole.as_secs();
+        assert_eq!([whole(0), whole(USUAL), whole(8 * 1024 * 1024)], [120, 124, 248]);
+        assert_eq!(whole(256 * 1024 * 1024), 4_216, "a feed over a line of half a megabit");
+        assert_eq!(Patience::of(usize::MAX).silence, SILENCE);
     }
 }

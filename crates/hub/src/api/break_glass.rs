@@ -78,7 +78,7 @@ pub async fn list(State(hub): State<Hub>, _: Caller) -> Answer<GlassView> {
 
 pub async fn open(
     State(hub): State<Hub>,
-    Caller(operator): Caller,
+    Caller(operator, _): Caller,
     Segment(case): Segment<GlassName>,
     Body(asked): Body<GlassOpen>,
 ) -> Answer<GlassOpened> {
@@ -91,7 +91,7 @@ pub async fn open(
 
 pub async fn review(
     State(hub): State<Hub>,
-    Caller(operator): Caller,
+    Caller(operator, _): Caller,
     Segment(exception): Segment<ExceptionId>,
     Body(request): Body<ReviewRequest>,
 ) -> Answer<Exception> {

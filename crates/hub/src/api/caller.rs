@@ -1,4 +1,4 @@
-//! Who calls, and what their roles let them do here.
+//! Who calls, and what their roles and the policies let them do here.
 //!
 //! Reading takes any valid token. Whether somebody may approve is a question for the policies, not for
 //! this file.
@@ -9,26 +9,33 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use bailiwick_core::record::Actor;
-pub use bailiwick_core::right::Right;
+pub use bailiwick_core::right::{Right, Rights};
+use bailiwick_core::{policy::PolicyId, record::Actor};
 use bailiwick_engine::TurnedAway;
 use bailiwick_store::entities::Operator;
 
 use super::{Hub, answer::ApiError, programs};
 use crate::problem::Problem;
 
-/// The operator whose token came with the request.
+/// The operator whose token came with the request, and what they may do.
 #[derive(Debug, Clone)]
-pub struct Caller(pub Operator);
+pub struct Caller(pub Operator, pub Rights);
 
 impl Caller {
-    /// Fails with `not-allowed` unless a role of the caller gives the right.
+    /// Fails with `not-allowed` unless a role of the caller or a policy gives the right.
     pub fn may(&self, right: Right) -> Result<(), ApiError> {
-        if right.is_given_by(&self.0.roles) {
+        if self.1.has(right) {
             return Ok(());
         }
-        let roles = right.roles().join("` or `");
-        let detail = format!("this takes the role `{roles}`, which `{}` does not have", self.0.name);
+        let (name, roles) = (&self.0.name, right.roles().join("` or `"));
+        let detail = match self.1.taken_by(right) {
+            Some(policies) => {
+                let policies: Vec<&str> = policies.iter().map(PolicyId::as_str).collect();
+                let (word, policies) = (right.as_str(), policies.join("`, `"));
+                format!("this takes the right `{word}`, which policies take from `{name}`: `{policies}`")
+            }
+            None => format!("this takes the role `{roles}`, which `{name}` does not have"),
+        };
         Err(Problem::new(403, "not-allowed", detail).into())
     }
 
@@ -47,24 +54,22 @@ pub async fn authenticate(State(hub): State<Hub>, mut request: Request, next: Ne
         Some(token) if token.starts_with(programs::PREFIX) => {
             programs::caller(&hub, token, (&method, &route)).await
         }
-        Some(token) => hub.engine.operator_by_token(token).await.map_err(Into::into),
+        Some(token) => person(&hub, token).await,
         None => Ok(None),
     };
     match found {
-        Ok(Some(operator)) => {
+        Ok(Some(caller)) => {
+            let operator = &caller.0;
             if let Err(after) = hub.pace.take(operator.id, hub.engine.now()) {
                 let detail = format!("`{}` has had all the calls of this minute", operator.name);
                 let problem = Problem::new(429, "too-many-requests", detail);
                 return ([(header::RETRY_AFTER, after.to_string())], ApiError::from(problem)).into_response();
             }
-            request.extensions_mut().insert(Caller(operator));
+            request.extensions_mut().insert(caller);
             next.run(request).await
         }
         Ok(None) => {
-            // Who brings none has not tried any.
-            if token.is_some() {
-                noticed(&hub).await;
-            }
+            token_refused(&hub, request.headers(), "token-refused").await;
             let problem = Problem::new(401, "token-refused", "the request has no token that is valid here");
             ([(header::WWW_AUTHENTICATE, "Bearer")], ApiError::from(problem)).into_response()
         }
@@ -72,9 +77,20 @@ pub async fn authenticate(State(hub): State<Hub>, mut request: Request, next: Ne
     }
 }
 
-/// Writes down that a token was refused, as far as there is room for more of that. The answer is the same.
-async fn noticed(hub: &Hub) {
-    let turned = TurnedAway { by: "token", code: "token-refused", operator: None };
+async fn person(hub: &Hub, token: &str) -> Result<Option<Caller>, ApiError> {
+    let Some(operator) = hub.engine.operator_by_token(token).await? else { return Ok(None) };
+    let rights = hub.engine.rights(&operator).await;
+    Ok(Some(Caller(operator, rights)))
+}
+
+/// Writes down that the token of a request opens nothing here, one for operators or for integrations, as far as there is room
+/// for more of that. The answer is the same.
+pub async fn token_refused(hub: &Hub, headers: &HeaderMap, code: &'static str) {
+    // Who brings none has not tried any.
+    if bearer(headers).is_none() {
+        return;
+    }
+    let turned = TurnedAway { by: "token", code, operator: None };
     if let Some(many) = hub.turned_away.note(turned, hub.engine.now())
         && let Err(error) = hub.engine.refused_session(turned, many).await
     {

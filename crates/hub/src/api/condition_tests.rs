@@ -1,11 +1,6 @@
 //! `ETag`, `If-None-Match` and `If-Match` over HTTP.
 
-use bailiwick_core::{
-    id::Tenant,
-    policy::PolicyFile,
-    record::{Actor, Record, RecordKind},
-};
-use bailiwick_store::Update;
+use bailiwick_core::record::Actor;
 use serde_json::json;
 
 use super::{
@@ -64,7 +59,7 @@ async fn a_change_is_done_only_while_its_view_has_the_tag() {
         assert_eq!((refused.status, refused.code().as_str()), (412, "view-changed"), "{stale}");
     }
     assert_eq!(asked().await, first, "nothing was done");
-    somebody_changes_a_policy(&stage).await;
+    stage.policy("policies/other.cedar", "").await;
     assert_eq!(put(before.header("etag")).await.code(), "view-changed");
     assert_eq!(asked().await, first, "nothing was done");
     // What was seen is not what would be done any more, and that is looked at beside the tag.
@@ -77,17 +72,6 @@ async fn a_change_is_done_only_while_its_view_has_the_tag() {
     assert_eq!(done.status, 200, "{}", done.text);
     assert!(asked().await > first);
     stage.stop().await;
-}
-
-async fn somebody_changes_a_policy(stage: &Stage) {
-    let file = PolicyFile { path: "policies/other.cedar".into(), text: String::new() };
-    let parts = stage.engine.parts();
-    let by = Actor::Operator("ada".into());
-    let record = Record::new(RecordKind::Configured, stage.engine.now(), by, &*parts.entropy);
-    let mut tx = parts.store.begin().await.unwrap();
-    let update = Update::new(record).insert(&file, &*parts.entropy);
-    tx.write(&Tenant::single(), vec![update], &*parts.entropy).await.unwrap();
-    tx.commit().await.unwrap();
 }
 
 #[tokio::test]

@@ -83,10 +83,10 @@ pub async fn list(
 
 pub async fn stay(
     State(hub): State<Hub>,
-    Caller(operator): Caller,
+    caller: Caller,
     Segment(identity): Segment<String>,
     Body(asked): Body<StayRequest>,
 ) -> Answer<PlanView> {
-    let plan = hub.engine.ask_stay(&identity, &asked.reason, &operator).await?;
-    plans::show(State(hub), Caller(operator), Segment(plan.id)).await
+    let plan = hub.engine.ask_stay(&identity, &asked.reason, &caller.0).await?;
+    plans::show(State(hub), caller, Segment(plan.id)).await
 }

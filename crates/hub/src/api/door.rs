@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Hub,
     answer::{Answer, ApiError, Body, Segment},
-    caller::{Caller, bearer},
+    caller::{Caller, bearer, token_refused},
     operation::{Resource, get},
 };
 use crate::problem::Problem;
@@ -96,6 +96,7 @@ pub async fn authenticate(State(hub): State<Hub>, mut request: Request, next: Ne
             next.run(request).await
         }
         Ok(None) => {
+            token_refused(&hub, request.headers(), "caller-token-refused").await;
             let detail = "the request has no token of an integration that is valid here";
             let problem = Problem::new(401, "caller-token-refused", detail);
             ([(header::WWW_AUTHENTICATE, "Bearer")], ApiError::from(problem)).into_response()

@@ -159,24 +159,24 @@ pub async fn show(
 
 pub async fn join(
     State(hub): State<Hub>,
-    Caller(operator): Caller,
+    caller: Caller,
     Segment(identity): Segment<String>,
     Body(asked): Body<JoinRequest>,
 ) -> Answer<PlanView> {
-    let plan = hub.engine.ask_join(&identity, &asked.other, &asked.reason, &operator).await?;
+    let plan = hub.engine.ask_join(&identity, &asked.other, &asked.reason, &caller.0).await?;
     hub.worker.nudge();
-    plans::show(State(hub), Caller(operator), Segment(plan.id)).await
+    plans::show(State(hub), caller, Segment(plan.id)).await
 }
 
 pub async fn split(
     State(hub): State<Hub>,
-    Caller(operator): Caller,
+    caller: Caller,
     Segment(identity): Segment<String>,
     Body(asked): Body<SplitRequest>,
 ) -> Answer<PlanView> {
-    let plan = hub.engine.ask_split(&identity, &asked.key, &asked.reason, &operator).await?;
+    let plan = hub.engine.ask_split(&identity, &asked.key, &asked.reason, &caller.0).await?;
     hub.worker.nudge();
-    plans::show(State(hub), Caller(operator), Segment(plan.id)).await
+    plans::show(State(hub), caller, Segment(plan.id)).await
 }
 
 /// For which time.

@@ -243,13 +243,21 @@ pub struct ShownAs {
     client_id: Option<String>,
 }
 
+/// A credential that was sealed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CredentialSealed {
+    /// Since when the hub has had this secret, where it is none that is new: then nothing was rotated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_since: Option<Timestamp>,
+}
+
 pub async fn seal(
     State(hub): State<Hub>,
     caller: Caller,
     Segment((name, purpose)): Segment<(IntegrationName, Purpose)>,
     Params(shown): Params<ShownAs>,
     Raw(bytes): Raw,
-) -> Result<Done, ApiError> {
+) -> Answer<CredentialSealed> {
     caller.may(Right::Govern)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| malformed("the credential is not text"))?.trim();
     if text.is_empty() || text.chars().any(char::is_control) {
@@ -262,7 +270,7 @@ pub async fn seal(
         })?,
     };
     let credential = crate::open::credential(scheme, text);
-    hub.engine.seal_credential(&name, purpose, credential, caller.actor()).await?;
+    let known_since = hub.engine.seal_credential(&name, purpose, credential, caller.actor()).await?;
     hub.worker.nudge();
-    Ok(Done)
+    Ok(Json(CredentialSealed { known_since }))
 }

@@ -37,7 +37,7 @@ pub mod metrics;
 pub mod names;
 pub mod openapi;
 pub mod operation;
-mod operators;
+pub mod operators;
 mod pace;
 pub mod page;
 pub mod passkeys;
@@ -77,7 +77,7 @@ pub use self::{
     authority::AuthorityView,
     batches::{BatchView, ReleaseRequest},
     break_glass::{GlassOpen, GlassOpened, GlassView, ReviewRequest},
-    caller::{Caller, bearer},
+    caller::{Caller, bearer, token_refused},
     cases::{Accepted, CaseLine, CaseView},
     configuration::Bundle,
     decisions::{DecisionAsked, DecisionView},
@@ -88,7 +88,7 @@ pub use self::{
     hooks::HookMade,
     idempotency::{HEADER as KEY, UnderWay},
     identities::{HolderView, IdentityView, JoinRequest, SplitRequest, Who, WhyView},
-    integrations::{CallerMade, IntegrationView, NewCaller, Withdrawal},
+    integrations::{CallerMade, CredentialSealed, IntegrationView, NewCaller, Withdrawal},
     names::{NameRelease, NameView},
     operation::{Access, Operation, Resource, Verb},
     operators::{

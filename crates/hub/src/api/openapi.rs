@@ -7,6 +7,7 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
+use bailiwick_core::right::Right;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -140,17 +141,19 @@ pub fn description_of(one: &Described) -> String {
     says.join(" ")
 }
 
+fn taking(right: Right) -> String {
+    let roles = right.roles().join("` or `");
+    format!("the right `{}`, which the role `{roles}` gives, or a policy", right.as_str())
+}
+
 /// Who may call, in words.
 pub fn who_may(access: Access) -> String {
     match access {
         Access::Open => "Takes no token.".into(),
         Access::Token => "Takes any valid token.".into(),
-        Access::Right(right) => format!("Takes the role `{}`.", right.roles().join("` or `")),
+        Access::Right(right) => format!("Takes {}.", taking(right)),
         Access::Own(right) => {
-            format!(
-                "One's own takes any valid token; that of others takes the role `{}`.",
-                right.roles().join("` or `")
-            )
+            format!("One's own takes any valid token; that of others takes {}.", taking(right))
         }
         Access::Decided => "Takes any valid token; policies and the rules of the hub decide who may.".into(),
     }

@@ -1,10 +1,12 @@
 //! `/operators`: who works with the hub.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{Json, extract::State};
 use bailiwick_core::{
     id::{OperatorId, PlanId},
+    policy::PolicyId,
+    right::Rights,
     time::Timestamp,
 };
 use bailiwick_engine::{OperatorAsked, OperatorRequest, Waiting};
@@ -51,8 +53,14 @@ pub struct OperatorView {
     pub id: OperatorId,
     /// Their name.
     pub name: String,
-    /// What they may do.
+    /// Their roles, which policies are asked about.
     pub roles: BTreeSet<String>,
+    /// What they may do now besides reading, by their roles and by policies. Whether they may approve a plan, policies say
+    /// for each.
+    pub rights: BTreeSet<Right>,
+    /// What their roles give and policies take, with the policies.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub taken: BTreeMap<Right, Vec<PolicyId>>,
     /// `source/key` of the person they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<String>,
@@ -66,12 +74,32 @@ pub struct OperatorView {
     pub invited: Option<PlanId>,
 }
 
-impl From<Operator> for OperatorView {
-    fn from(operator: Operator) -> Self {
+impl OperatorView {
+    /// As others see them now.
+    pub async fn of(hub: &Hub, operator: Operator) -> Self {
+        // Who has ended, or is not here yet, does nothing.
+        let rights = match operator.ended.is_some() || operator.invited.is_some() {
+            true => Rights::default(),
+            false => hub.engine.rights(&operator).await,
+        };
         let Operator { id, name, roles, person, token: _, expires, invited, subject, ended: _, seal: _ } =
             operator;
         let subject = subject.map(|subject| (subject.issuer, subject.subject));
-        Self { id, name, roles, person, expires, subject, invited: invited.map(|invitation| invitation.plan) }
+        let invited = invited.map(|invitation| invitation.plan);
+        let taken = rights.taken().iter().filter(|(right, _)| right.is_given_by(&roles));
+        let taken = taken.map(|(right, by)| (*right, by.clone())).collect();
+        Self { id, name, roles, rights: rights.given().clone(), taken, person, expires, subject, invited }
+    }
+
+    /// `read, operate`, and what policies take.
+    pub fn may(&self) -> String {
+        let rights = self.rights.iter().map(|right| right.as_str());
+        let may = std::iter::once("read").chain(rights).collect::<Vec<_>>().join(", ");
+        let taken = self.taken.iter().map(|(right, policies)| {
+            let by: Vec<&str> = policies.iter().map(PolicyId::as_str).collect();
+            format!("; {} is taken by {}", right.as_str(), by.join(", "))
+        });
+        std::iter::once(may).chain(taken).collect()
     }
 }
 
@@ -110,7 +138,7 @@ pub struct OperatorMade {
 #[serde(rename_all = "kebab-case", tag = "state")]
 pub enum AskedFor {
     /// They are added.
-    Added(OperatorMade),
+    Added(Box<OperatorMade>),
     /// It waits for another administrator.
     Waiting {
         /// The plans.
@@ -171,7 +199,12 @@ pub async fn enrol(
 pub async fn list(State(hub): State<Hub>, _: Caller) -> Answer<Vec<OperatorView>> {
     let mut tx = hub.read().await?;
     let operators: Vec<Operator> = hub.all(&mut *tx, vec![]).await?;
-    Ok(Json(operators.into_iter().map(OperatorView::from).collect()))
+    drop(tx);
+    let mut views = Vec::with_capacity(operators.len());
+    for operator in operators {
+        views.push(OperatorView::of(&hub, operator).await);
+    }
+    Ok(Json(views))
 }
 
 pub async fn add(
@@ -191,7 +224,8 @@ pub async fn add(
     hub.worker.nudge();
     Ok(ShownOnce(match asked {
         OperatorAsked::Added(operator, token) => {
-            AskedFor::Added(OperatorMade { operator: (*operator).into(), token })
+            let operator = OperatorView::of(&hub, *operator).await;
+            AskedFor::Added(Box::new(OperatorMade { operator, token }))
         }
         OperatorAsked::Waiting(waiting) => AskedFor::Waiting { waiting },
     }))
@@ -206,7 +240,8 @@ pub async fn revoke(
     if caller.0.name != name {
         caller.may(Right::Govern)?;
     }
-    Ok(Json(hub.engine.revoke_operator(&name, &caller.0).await?.into()))
+    let ended = hub.engine.revoke_operator(&name, &caller.0).await?;
+    Ok(Json(OperatorView::of(&hub, ended).await))
 }
 
 pub async fn invitation(
@@ -224,5 +259,5 @@ pub async fn join(
 ) -> Result<ShownOnce<OperatorMade>, ApiError> {
     let [one, other] = &joining.halves;
     let (operator, token) = hub.engine.join(&name, [one, other]).await?;
-    Ok(ShownOnce(OperatorMade { operator: operator.into(), token }))
+    Ok(ShownOnce(OperatorMade { operator: OperatorView::of(&hub, operator).await, token }))
 }

@@ -89,7 +89,7 @@ pub async fn list(
 
 pub async fn show(
     State(hub): State<Hub>,
-    Caller(operator): Caller,
+    Caller(operator, _): Caller,
     Segment(plan): Segment<PlanId>,
 ) -> Answer<PlanView> {
     let mut tx = hub.read().await?;
@@ -110,7 +110,7 @@ pub async fn show(
 
 pub async fn approve(
     State(hub): State<Hub>,
-    Caller(operator): Caller,
+    Caller(operator, _): Caller,
     Segment(plan): Segment<PlanId>,
     Body(request): Body<ApprovalRequest>,
 ) -> Result<Done, ApiError> {

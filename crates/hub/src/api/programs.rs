@@ -7,10 +7,10 @@
 use std::collections::BTreeSet;
 
 use axum::http::Method;
-use bailiwick_core::right::Right;
+use bailiwick_core::right::{Right, Rights};
 use bailiwick_store::entities::{ApiToken, Operator};
 
-use super::{BASE, DESCRIPTION, Described, Hub, answer::ApiError, operation::Programs};
+use super::{BASE, Caller, DESCRIPTION, Described, Hub, answer::ApiError, operation::Programs};
 use crate::problem::Problem;
 
 /// What such a token begins with.
@@ -21,17 +21,18 @@ pub const PREFIX: &str = "bwt_";
 ///
 /// # Errors
 /// `token-approves-nothing` and `token-scope` when it may not do what is asked for.
-pub async fn caller(hub: &Hub, secret: &str, asked: Asked<'_>) -> Result<Option<Operator>, ApiError> {
+pub async fn caller(hub: &Hub, secret: &str, asked: Asked<'_>) -> Result<Option<Caller>, ApiError> {
     let Some((operator, token)) = hub.engine.operator_by_api_token(secret).await? else { return Ok(None) };
-    allows(asked, &token, &operator.roles)?;
-    let roles = acting(&token.rights, &operator.roles);
-    Ok(Some(Operator { roles, ..operator }))
+    let own = hub.engine.rights(&operator).await;
+    allows(asked, &token, &own)?;
+    let roles = acting(&token.rights, &own);
+    Ok(Some(Caller(Operator { roles, ..operator }, own.within(&token.rights))))
 }
 
 /// What is asked for: the method, and the route that takes it, as the router has it.
 pub type Asked<'a> = (&'a Method, &'a str);
 
-fn allows((method, route): Asked<'_>, token: &ApiToken, roles: &BTreeSet<String>) -> Result<(), ApiError> {
+fn allows((method, route): Asked<'_>, token: &ApiToken, own: &Rights) -> Result<(), ApiError> {
     let reads = matches!(*method, Method::GET | Method::HEAD);
     let verb = if reads { "GET" } else { method.as_str() };
     let of = |one: &&Described| one.verb.as_str() == verb && route.strip_prefix(BASE) == Some(one.path);
@@ -42,7 +43,7 @@ fn allows((method, route): Asked<'_>, token: &ApiToken, roles: &BTreeSet<String>
     };
     match programs {
         Programs::Any => Ok(()),
-        Programs::With(right) if token.rights.contains(&right) && right.is_given_by(roles) => Ok(()),
+        Programs::With(right) if token.rights.contains(&right) && own.has(right) => Ok(()),
         Programs::With(right) => {
             let detail = format!(
                 "the token `{}` may not `{}`, or whoever made it may not any more",
@@ -62,9 +63,9 @@ fn allows((method, route): Asked<'_>, token: &ApiToken, roles: &BTreeSet<String>
     }
 }
 
-/// The least roles that give the rights, of those that the operator's roles give.
-fn acting(rights: &BTreeSet<Right>, roles: &BTreeSet<String>) -> BTreeSet<String> {
-    let mut least = rights.iter().filter(|right| right.is_given_by(roles)).filter_map(|right| match right {
+/// The least roles that give the rights, of those that the operator has.
+fn acting(rights: &BTreeSet<Right>, own: &Rights) -> BTreeSet<String> {
+    let mut least = rights.iter().filter(|right| own.has(**right)).filter_map(|right| match right {
         Right::Govern => Some("admin"),
         Right::Operate => Some("operator"),
         // They take a person; no token has them.
@@ -107,7 +108,7 @@ mod tests {
     fn a_token_does_what_was_said_and_never_more_than_its_operator() {
         let check = |method: Method, path: &str, rights: &[Right], has: &[&str], expect: Result<(), &str>| {
             let route = format!("{BASE}{path}");
-            let allowed = allows((&method, &route), &token(rights), &roles(has));
+            let allowed = allows((&method, &route), &token(rights), &Rights::of_roles(&roles(has)));
             let allowed = allowed.map_err(|error| error.into_problem().code);
             assert_eq!(allowed, expect.map_err(str::to_owned), "{method} {path} {rights:?} {has:?}");
         };
@@ -141,7 +142,7 @@ mod tests {
     fn a_token_acts_with_the_least_roles_that_its_rights_take() {
         let check = |rights: &[Right], has: &[&str], expect: &[&str]| {
             let rights = rights.iter().copied().collect();
-            assert_eq!(acting(&rights, &roles(has)), roles(expect), "{rights:?} {has:?}");
+            assert_eq!(acting(&rights, &Rights::of_roles(&roles(has))), roles(expect), "{rights:?} {has:?}");
         };
         check(&[], &["admin", "operator"], &[]);
         check(&[Right::Operate], &["admin"], &["operator"]);
@@ -166,7 +167,8 @@ mod tests {
     #[test]
     fn what_is_no_operation_is_only_read() {
         let token = token(&Right::ALL);
-        assert!(allows((&Method::GET, "/metrics"), &token, &roles(&[])).is_ok());
-        assert!(allows((&Method::POST, "/metrics"), &token, &roles(&["admin"])).is_err());
+        let of = |names: &[&str]| Rights::of_roles(&roles(names));
+        assert!(allows((&Method::GET, "/metrics"), &token, &of(&[])).is_ok());
+        assert!(allows((&Method::POST, "/metrics"), &token, &of(&["admin"])).is_err());
     }
 }

@@ -72,7 +72,7 @@ pub struct SessionView {
 
 pub async fn offer(
     State(hub): State<Hub>,
-    Caller(operator): Caller,
+    Caller(operator, _): Caller,
 ) -> Result<Created<ShownOnce<Offered>>, ApiError> {
     let Opened { session, secret } = hub.engine.offer_session(&operator).await?;
     let url = hub.entrance.url.clone();

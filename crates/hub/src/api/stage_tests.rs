@@ -2,8 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use bailiwick_core::record::Actor;
+use bailiwick_core::{
+    id::Tenant,
+    policy::PolicyFile,
+    record::{Actor, Record, RecordKind},
+};
 use bailiwick_engine::Engine;
+use bailiwick_store::{Update, get};
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
@@ -101,6 +106,21 @@ impl Stage {
 
     pub fn token(&self, role: &str) -> &str {
         &self.tokens[role]
+    }
+
+    /// A file of policies is in force, or another in its place, without anybody having approved it.
+    pub async fn policy(&self, path: &str, text: &str) {
+        let file = PolicyFile { path: path.into(), text: text.into() };
+        let parts = self.engine.parts();
+        let (tenant, by) = (Tenant::single(), Actor::Operator("ada".into()));
+        let update = Update::new(Record::new(RecordKind::Configured, self.engine.now(), by, &*parts.entropy));
+        let mut tx = parts.store.begin().await.unwrap();
+        let update = match get::<PolicyFile>(&mut *tx, &tenant, path).await.unwrap() {
+            Some(known) => update.replace(&file, known.revision, &*parts.entropy),
+            None => update.insert(&file, &*parts.entropy),
+        };
+        tx.write(&tenant, vec![update], &*parts.entropy).await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     /// A request for a path below `/api/v1`.

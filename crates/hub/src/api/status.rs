@@ -111,7 +111,7 @@ pub struct LogStatus {
 
 pub async fn show(
     State(hub): State<Hub>,
-    Caller(operator): Caller,
+    Caller(operator, _): Caller,
     Params(wait): Params<Wait>,
 ) -> Answer<Status> {
     let queue = wait.for_quiet(&hub).await?;

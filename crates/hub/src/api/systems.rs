@@ -186,7 +186,7 @@ pub async fn reconcile(
         classes: counts,
         differences,
         held,
-        unexplained,
+        unexplained: unexplained.into_iter().map(|one| one.account).collect(),
         remarks,
         queue,
     }))

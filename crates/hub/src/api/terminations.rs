@@ -111,38 +111,42 @@ async fn views(
     Ok(all.into_iter().map(view).collect())
 }
 
-pub async fn list(State(hub): State<Hub>, Caller(operator): Caller) -> Answer<Vec<TerminationView>> {
-    let all = hub.engine.terminations(&operator).await?;
+pub async fn list(State(hub): State<Hub>, caller: Caller) -> Answer<Vec<TerminationView>> {
+    caller.may(Right::Terminate)?;
+    let all = hub.engine.terminations(&caller.0).await?;
     Ok(Json(views(&hub, all).await?))
 }
 
 pub async fn show(
     State(hub): State<Hub>,
-    Caller(operator): Caller,
+    caller: Caller,
     Segment(which): Segment<String>,
 ) -> Answer<TerminationView> {
-    let one = hub.engine.termination(&which, &operator).await?;
+    caller.may(Right::Terminate)?;
+    let one = hub.engine.termination(&which, &caller.0).await?;
     let who = Who::of(&hub.who(&mut *hub.read().await?, [one.0.identity]).await?, one.0.identity);
     Ok(Json(TerminationView { who, termination: one.0, approval: one.1 }))
 }
 
 pub async fn arm(
     State(hub): State<Hub>,
-    Caller(operator): Caller,
+    caller: Caller,
     Body(asked): Body<Arming>,
 ) -> Answer<Vec<TerminationView>> {
+    caller.may(Right::Terminate)?;
     let Arming { persons, reason, hours } = asked;
-    let armed = hub.engine.arm(ArmRequest { persons, reason, hours }, &operator).await?;
+    let armed = hub.engine.arm(ArmRequest { persons, reason, hours }, &caller.0).await?;
     Ok(Json(views(&hub, armed.into_iter().map(|armed| (armed, None)).collect()).await?))
 }
 
 pub async fn fire(
     State(hub): State<Hub>,
-    Caller(operator): Caller,
+    caller: Caller,
     Params(wait): Params<Wait>,
     Body(these): Body<These>,
 ) -> Answer<Vec<FiredView>> {
-    let fired = hub.engine.fire(&these.which, &operator).await?;
+    caller.may(Right::Terminate)?;
+    let fired = hub.engine.fire(&these.which, &caller.0).await?;
     hub.worker.nudge();
     let who = hub.who(&mut *hub.read().await?, fired.iter().map(|fired| fired.identity)).await?;
     let view = |fired: Fired| FiredView { who: Who::of(&who, fired.identity), fired };
@@ -153,18 +157,20 @@ pub async fn fire(
 
 pub async fn disarm(
     State(hub): State<Hub>,
-    Caller(operator): Caller,
+    caller: Caller,
     Body(these): Body<These>,
 ) -> Answer<Vec<TerminationId>> {
-    let disarmed = hub.engine.disarm(&these.which, &operator).await?;
+    caller.may(Right::Terminate)?;
+    let disarmed = hub.engine.disarm(&these.which, &caller.0).await?;
     Ok(Json(disarmed.into_iter().map(|termination| termination.id).collect()))
 }
 
 pub async fn lift(
     State(hub): State<Hub>,
-    Caller(operator): Caller,
+    caller: Caller,
     Segment(which): Segment<String>,
     Body(Because { reason }): Body<Because>,
 ) -> Answer<Termination> {
-    Ok(Json(hub.engine.lift_termination(&which, &reason, &operator).await?))
+    caller.may(Right::Terminate)?;
+    Ok(Json(hub.engine.lift_termination(&which, &reason, &caller.0).await?))
 }

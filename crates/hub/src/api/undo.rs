@@ -75,7 +75,7 @@ pub struct RefusedView {
 
 pub async fn ask(
     State(hub): State<Hub>,
-    Caller(operator): Caller,
+    Caller(operator, _): Caller,
     Body(undoing): Body<Undoing>,
 ) -> Answer<Vec<UndoneView>> {
     let Undoing { plans, batch, minutes, reason } = undoing;

@@ -10,7 +10,7 @@ use bailiwick_engine::Asker;
 
 use super::answer::Refused;
 use crate::{
-    api::{Hub, bearer},
+    api::{Hub, bearer, token_refused},
     problem::Problem,
 };
 
@@ -34,7 +34,10 @@ pub async fn authenticate(State(hub): State<Hub>, mut request: Request, next: Ne
             request.extensions_mut().insert(Call(asker));
             next.run(request).await
         }
-        Ok(None) => ([(header::WWW_AUTHENTICATE, "Bearer")], refused()).into_response(),
+        Ok(None) => {
+            token_refused(&hub, request.headers(), "caller-token-refused").await;
+            ([(header::WWW_AUTHENTICATE, "Bearer")], refused()).into_response()
+        }
         Err(error) => Refused::from(error).into_response(),
     }
 }

@@ -1,5 +1,6 @@
 //! `bailiwick audit`
 
+use bailiwick_core::audit::Entry;
 use bailiwick_engine::Audited;
 use clap::Args;
 
@@ -28,6 +29,13 @@ pub struct AuditArgs {
     system: String,
 }
 
+/// Whose account an entry is about, as far as the log says that.
+fn whom(entry: &Entry) -> String {
+    let group = || entry.group.as_ref().map(|group| format!("in the group {group}"));
+    let known = entry.account.as_ref().or(entry.name.as_ref()).cloned();
+    known.or_else(group).unwrap_or_else(|| "not said".to_owned())
+}
+
 /// Compares the logs.
 pub async fn run(context: &Context<'_>, args: AuditArgs) -> Result<Exit> {
     let client = context.client()?;
@@ -49,7 +57,7 @@ pub async fn run(context: &Context<'_>, args: AuditArgs) -> Result<Exit> {
                     Tone::Plain.cell(format!("{:.0}", entry.at)),
                     Tone::Bad.cell(&entry.actor),
                     Tone::Plain.cell(&entry.deed),
-                    Tone::Plain.cell(entry.account.as_ref().or(entry.name.as_ref()).map_or("", String::as_str)),
+                    Tone::Plain.cell(whom(entry)),
                 ]
             });
             output.table(&["when", "under the name", "what", "account"], rows.collect());

@@ -88,10 +88,10 @@ pub async fn run(context: &Context<'_>, command: CaseCommand) -> Result<Exit> {
                     vec![
                         Tone::Plain.cell(line.case.id),
                         Tone::Plain.cell(&line.who.name),
-                        if line.case.closed.is_some() {
-                            Tone::Good.cell("closed")
-                        } else {
-                            Tone::Warn.cell("open")
+                        match (line.case.followed, line.case.closed) {
+                            (Some(_), _) => Tone::Dim.cell("followed"),
+                            (None, Some(_)) => Tone::Good.cell("closed"),
+                            (None, None) => Tone::Warn.cell("open"),
                         },
                         Tone::Plain.cell(verdicts.join(", ")),
                     ]
@@ -181,11 +181,16 @@ pub fn uses(uses: &Uses) -> String {
 fn show(output: Output, view: &CaseView, as_matrix: bool) {
     let CaseView { who, case, cells, findings } = view;
     output.line(&format!("case {}: {} ({}) left {:.0}", case.id, who.name, who.key, case.effective));
-    match case.closed {
+    if let Some(next) = case.followed {
+        let text = format!("they came back before it was proven, and left again: case {next} goes on");
+        output.toned(Tone::Dim, &text);
+    }
+    match case.closed.filter(|_| case.followed.is_none()) {
         Some(at) if cells.iter().any(|cell| matches!(cell.verdict, Verdict::Unobservable { .. })) => {
             output.toned(Tone::Good, &format!("closed {at:.0}: every cell is proven, or has an accepted control"));
         }
         Some(at) => output.toned(Tone::Good, &format!("closed {at:.0}: every cell is proven")),
+        None if case.followed.is_some() => {}
         None => output.toned(Tone::Warn, "open: it closes when every cell is removed, blocked with a purge date, or unobservable with an accepted control"),
     }
     if let Some(exposure) = &case.exposure {

@@ -7,8 +7,10 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::{Context, import};
 use crate::{
+    api::CredentialSealed,
     client::Client,
     failure::{Exit, Failure, Result},
+    render::Tone,
 };
 
 /// `bailiwick credential …`
@@ -90,17 +92,23 @@ pub async fn run(context: &Context<'_>, command: CredentialCommand) -> Result<Ex
     }
     let secret = import::read(&file.unwrap_or_else(|| PathBuf::from("-")))?;
     let (client, scheme) = (context.client()?, shown.scheme());
-    put(&client, &integration, purpose.as_str(), &scheme, secret).await?;
     let purpose = purpose.as_str();
-    context.output.result(&true, |output| {
-        output.line(&format!("the credential of {integration} to {purpose} is sealed"))
+    let sealed = put(&client, &integration, purpose, &scheme, secret).await?;
+    context.output.result(&sealed, |output| {
+        output.line(&format!("the credential of {integration} to {purpose} is sealed"));
+        if let Some(since) = sealed.known_since {
+            let text = format!(
+                "the hub has had this secret since {since:.0}: it is none that is new, and nothing is rotated"
+            );
+            output.toned(Tone::Warn, &text);
+        }
     });
     Ok(Exit::Done)
 }
 
 /// Seals a bearer token at the hub.
 pub async fn set(client: &Client, integration: &str, purpose: &str, secret: Vec<u8>) -> Result<()> {
-    put(client, integration, purpose, &CredentialScheme::Bearer, secret).await
+    put(client, integration, purpose, &CredentialScheme::Bearer, secret).await.map(drop)
 }
 
 async fn put(
@@ -109,7 +117,7 @@ async fn put(
     purpose: &str,
     scheme: &CredentialScheme,
     secret: Vec<u8>,
-) -> Result<()> {
+) -> Result<CredentialSealed> {
     let mut request = client.put(&["integrations", integration, "credentials", purpose]);
     // Each member of a scheme is a text.
     if let Ok(serde_json::Value::Object(members)) = serde_json::to_value(scheme) {
@@ -117,5 +125,5 @@ async fn put(
             request = request.maybe(name, value.as_str());
         }
     }
-    request.bytes(secret).done().await
+    request.bytes(secret).send().await
 }

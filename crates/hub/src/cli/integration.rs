@@ -39,7 +39,8 @@ pub enum IntegrationCommand {
     },
     /// Give an integration a token to call with; it is shown this once, and one before it ends
     #[command(
-        after_help = "The integration calls `/door/v1/signals` and `/door/v1/identities/SOURCE/KEY` with it, and a source that\n        pushes people `/scim/v2`.\n\n\
+        after_help = "The integration calls `/door/v1/signals` and `/door/v1/identities/SOURCE/KEY` with it, and a source that\n\
+        pushes people `/scim/v2`.\n\n\
         Example:\n  bailiwick integration token badges --days 90\n  bailiwick integration token badges --revoke"
     )]
     Token {
@@ -54,7 +55,9 @@ pub enum IntegrationCommand {
     },
     /// Let the system of an integration send hints (webhooks); the secret is shown this once
     #[command(
-        after_help = "Hints are signed as Standard Webhooks 1.0.0 says. What they say is not read: the system is         compared, within\nseconds, as it would be later anyway. A new secret works at once, and the one before for a         day more.\n\nExample:\n  bailiwick integration hook chat\n  bailiwick integration hook chat --end"
+        after_help = "Hints are signed as Standard Webhooks 1.0.0 says. What they say is not read: the system is compared, within\n\
+        seconds, as it would be later anyway. A new secret works at once, and the one before for a day more.\n\n\
+        Example:\n  bailiwick integration hook chat\n  bailiwick integration hook chat --end"
     )]
     Hook {
         /// The integration
@@ -258,6 +261,7 @@ fn show(output: Output, views: &[IntegrationView]) {
         let serves = match &integration.role {
             Role::Source { source, .. } => format!("source {source}"),
             Role::Target { system } => format!("system {system}"),
+            Role::Log { system } => format!("log of {system}"),
             Role::Partner { system: Some(system) } => format!("partner on {system}"),
             Role::Partner { system: None } if integration.name.as_str() == HUB => "the hub itself".to_owned(),
             Role::Partner { system: None } => "partner".to_owned(),

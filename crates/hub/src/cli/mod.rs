@@ -384,6 +384,14 @@ mod tests {
                     help.contains("Example") && help.contains("bailiwick "),
                     "{path} has an example: {help}"
                 );
+                // A line that is broken in the source has no gap on the screen.
+                let gap = " ".repeat(9);
+                let gaps: Vec<&str> = help.lines().filter(|line| line.trim_start().contains(&gap)).collect();
+                assert!(gaps.is_empty(), "{path}: {gaps:?}");
+                // A command may go on in another line; what is said before the example may not.
+                let said = help.split("Example").next().unwrap_or_default();
+                let stray: Vec<&str> = said.lines().filter(|line| line.trim_end().ends_with('\\')).collect();
+                assert!(stray.is_empty(), "{path}: {stray:?}");
             }
         }
         let line = definition();

@@ -135,6 +135,7 @@ pub async fn run(context: &Context<'_>, command: OperatorCommand) -> Result<Exit
                     vec![
                         Tone::Plain.cell(&operator.name),
                         Tone::Plain.cell(roles.join(", ")),
+                        Tone::Plain.cell(operator.may()),
                         Tone::Plain.cell(operator.person.as_deref().unwrap_or("-")),
                         match operator.invited {
                             Some(_) => Tone::Warn.cell("invited"),
@@ -142,7 +143,7 @@ pub async fn run(context: &Context<'_>, command: OperatorCommand) -> Result<Exit
                         },
                     ]
                 });
-                output.table(&["operator", "roles", "is", "token expires"], rows.collect());
+                output.table(&["operator", "roles", "may", "is", "token expires"], rows.collect());
             });
         }
         OperatorCommand::Enrol { name, code } => {
@@ -176,7 +177,7 @@ async fn add_and_tell(context: &Context<'_>, client: &Client, args: AddArgs) -> 
     let subject = <[String; 2]>::try_from(subject).ok().map(|[issuer, subject]| (issuer, subject));
     let new = NewOperator { name, roles: roles.into_iter().collect(), person, subject, days };
     let OperatorMade { operator, token } = match ask(client, &new).await? {
-        AskedFor::Added(made) => made,
+        AskedFor::Added(made) => *made,
         AskedFor::Waiting { waiting } => {
             context.output.result(&waiting, |output| {
                 waits(output, &waiting);

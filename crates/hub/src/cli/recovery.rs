@@ -51,6 +51,9 @@ pub async fn run(context: &Context<'_>, command: RecoveryCommand) -> Result<Exit
                 for source in &view.sources {
                     output.line(&format!("  source {source} delivered nothing since"));
                 }
+                for caller in &view.callers {
+                    output.line(&format!("  the token of {caller} is of before: renew it, or end it"));
+                }
                 output.line(&format!("  {} open", count(view.plans, "plan is", "plans are")));
             });
         }

@@ -22,7 +22,7 @@ fn acme() -> Configuration {
 fn policies(acme: &Configuration) -> PolicySet {
     let contract = acme.integrations.iter().find_map(|i| match &i.role {
         Role::Source { contract, .. } => Some(contract),
-        Role::Target { .. } | Role::Partner { .. } => None,
+        Role::Target { .. } | Role::Log { .. } | Role::Partner { .. } => None,
     });
     let attributes = &contract.unwrap().attributes;
     let facts = |e: &Entitlement| EntitlementFacts {

@@ -290,6 +290,40 @@ fn a_partner_is_neither_source_nor_target() {
 }
 
 #[test]
+fn a_log_is_of_one_system_and_nothing_else() {
+    let with = |what: &str| {
+        SOUND.replacen(
+            "[integration.hr]",
+            &format!(
+                "[integration.trail]\npurpose = \"Who did what\"\nowner = \"hr/1\"\nbackup = \"hr/2\"\n\
+                 connector = \"csv\"\nendpoint = \"file:logs/chat\"\nscope = [\"list READ /{{file}}\"]\n\
+                 boundary = \"b\"\ndata_flows = [\"d\"]\nprivilege_flows = [\"p\"]\nvendor = \"v\"\n{what}\n\n\
+                 [integration.hr]"
+            ),
+            1,
+        )
+    };
+    let found = read(&with("log_of = \"chat\"")).unwrap();
+    let trail = found.integrations.iter().find(|one| one.name.as_str() == "trail").unwrap();
+    assert_eq!(trail.role, Role::Log { system: "chat".parse().unwrap() });
+    let fails = |what: &str, expect: &str| {
+        let errors = read(&with(what)).unwrap_err();
+        let said: Vec<_> = errors.iter().map(|error| error.to_string()).collect();
+        assert!(said.len() == 1 && said[0].ends_with(expect), "{what}: {said:?}");
+    };
+    fails("log_of = \"chatt\"", "there is no system `chatt` (did you mean `chat`?)");
+    fails("", "integration `trail` has no system (or source, or log_of, or partner)");
+    let two = "integration `trail` reads a log and nothing else; write two integrations";
+    fails("log_of = \"chat\"\nsource = \"desk\"", two);
+    fails("log_of = \"chat\"\npartner = true\nacts = [\"signal\"]", two);
+    let twice = "log_of = \"chat\"\n\n[integration.other]\nlog_of = \"chat\"\nowner = \"hr/1\"";
+    let errors = read(&with(twice)).unwrap_err();
+    let duplicate =
+        errors.iter().filter(|error| error.to_string().contains("the log of `chat` has an integration at"));
+    assert_eq!(duplicate.count(), 1, "{errors:?}");
+}
+
+#[test]
 fn names_that_nothing_bears_are_found_by_place() {
     check(
         "\"attribute department\"]",

@@ -38,6 +38,8 @@ pub(super) struct Draft<'t> {
     pub source: Option<Located<'t, SourceName>>,
     /// The system that it serves.
     pub system: Option<Located<'t, SystemName>>,
+    /// The system whose log it is.
+    pub log: Option<Located<'t, SystemName>>,
     /// The system where its grant lies, if it acts by itself.
     pub grant: Option<Located<'t, SystemName>>,
     /// What its scope names.
@@ -76,11 +78,12 @@ pub(super) fn integration<'t>(
     let (scope, named) = scope(&mut fields, !partner && !pushed, report);
     let register = register(&mut fields, report);
     let system = fields.text("system", report);
+    let log = fields.text("log_of", report);
     let source = fields.text("source", report);
     let promise = fields.value("contract");
     let written = fields.value("settings");
     let kill = kill(&mut fields, report);
-    one_end(&mut fields, partner, (system, source, promise), report);
+    one_end(&mut fields, partner, (system, source, promise, log), report);
     fields.finish(report, |missing| {
         if missing.iter().any(|key| matches!(*key, "owner" | "backup")) {
             Code::NoOwner
@@ -111,6 +114,7 @@ pub(super) fn integration<'t>(
     let settings = settings.unwrap_or_default();
     let system = system.and_then(|text| name_of(text, SystemName::new, report));
     let source = source.and_then(|text| name_of(text, SourceName::new, report));
+    let log = log.and_then(|text| name_of(text, SystemName::new, report));
     let mut promised = BTreeSet::new();
     let promise = promise.filter(|_| source.is_some()).and_then(|found| {
         let value = toml::Spanned::new(found.spot.at..found.spot.at, found.value.clone());
@@ -125,6 +129,7 @@ pub(super) fn integration<'t>(
         }
     }
     let role = match (partner, &system, &source, &promise) {
+        (false, None, None, None) => log.as_ref().map(|log| Role::Log { system: log.value.clone() }),
         (true, system, None, None) => {
             Some(Role::Partner { system: system.as_ref().map(|s| s.value.clone()) })
         }
@@ -153,25 +158,37 @@ pub(super) fn integration<'t>(
     };
     let promised = (!promised.is_empty()).then_some(promised);
     let (system, grant) = if partner { (None, system) } else { (system, None) };
-    Some(Draft { integration: made(), people, source, system, grant, named, promised })
+    Some(Draft { integration: made(), people, source, system, log, grant, named, promised })
 }
 
-/// Checks that it is one of source, target and partner, and has what belongs to that.
+/// Checks that it is one of source, target, log and partner, and has what belongs to that.
 fn one_end<'a, 't>(
     fields: &mut Fields<'a, 't>,
     partner: bool,
-    (system, source, promise): (Text<'a, 't>, Text<'a, 't>, Option<Located<'t, &'a DeValue<'t>>>),
+    (system, source, promise, log): (
+        Text<'a, 't>,
+        Text<'a, 't>,
+        Option<Located<'t, &'a DeValue<'t>>>,
+        Text<'a, 't>,
+    ),
     report: &mut Report,
 ) {
     let of_source = [source.map(|s| s.spot), promise.map(|p| p.spot)].into_iter().flatten().next();
     let spot = of_source.unwrap_or(fields.spot);
+    if let Some(log) = log {
+        if partner || system.is_some() || source.is_some() || promise.is_some() {
+            let message = format!("{} reads a log and nothing else; write two integrations", fields.what);
+            report.add(Code::Value, log.spot, message);
+        }
+        return;
+    }
     match (partner, system, source) {
         (true, _, None) if promise.is_none() => {}
         (true, ..) => {
             let message = format!("{} acts by itself or is a source; write two integrations", fields.what);
             report.add(Code::Value, spot, message);
         }
-        (false, None, None) => fields.lacks("system (or source, or partner)"),
+        (false, None, None) => fields.lacks("system (or source, or log_of, or partner)"),
         (false, Some(_), Some(_)) => {
             let message = format!("{} is a source or serves a system; write two integrations", fields.what);
             report.add(Code::Value, spot, message);

@@ -34,7 +34,8 @@
 //! connector = "scim"
 //! endpoint = "https://chat.example.com"    # or `ldaps:`, `postgres:`, `sqlite:`, `file:`, `person:`
 //! system = "chat"                           # or `source = "hr"`, with a `contract`; where people are pushed
-//!                                           # (`scim-push`) it says with `acts` what of them, and has no `scope`
+//!                                           # (`scim-push`) it says with `acts` what of them, and has no `scope`;
+//!                                           # or `log_of = "vault"`: who did what there is read here
 //! scope = ["list GET /scim/v2/Users", "update PATCH /scim/v2/Users/{id}"]
 //! settings = { base = "/scim/v2" }
 //!

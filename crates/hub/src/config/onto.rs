@@ -26,18 +26,19 @@ const IN_FORCE: Spot<'static> = Spot { file: "what is in force", text: "", at: 0
 
 /// An integration that is kept, as far as others may name it.
 fn kept<'t>(integration: &Integration) -> Draft<'t> {
-    let (mut source, mut system, mut promised) = (None, None, None);
+    let (mut source, mut system, mut log, mut promised) = (None, None, None, None);
     match &integration.role {
         Role::Source { source: name, contract } => {
             source = Some(Located { value: name.clone(), spot: IN_FORCE });
             promised = Some(contract.attributes.keys().cloned().collect());
         }
         Role::Target { system: name } => system = Some(Located { value: name.clone(), spot: IN_FORCE }),
+        Role::Log { system: name } => log = Some(Located { value: name.clone(), spot: IN_FORCE }),
         Role::Partner { .. } => {}
     }
     let acts = integration.scope.acts.iter().map(|act| Located { value: act.clone(), spot: IN_FORCE });
     let named = Named { acts: acts.collect(), ..Named::default() };
-    Draft { integration: None, people: Vec::new(), source, system, grant: None, named, promised }
+    Draft { integration: None, people: Vec::new(), source, system, log, grant: None, named, promised }
 }
 
 /// The integrations of `base` that are not declared anew.

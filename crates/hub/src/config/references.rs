@@ -130,17 +130,22 @@ impl<'d, 't> Declared<'d, 't> {
         sources
     }
 
-    /// Each system is served by one integration; partners may be many.
+    /// Each system is served by one integration, and its log is read by one; partners may be many.
     fn served(&self, report: &mut Report) {
-        let mut served: BTreeMap<&SystemName, Spot<'_>> = BTreeMap::new();
-        for system in self.drafts.iter().filter_map(|d| d.system.as_ref()) {
-            if let Some(first) = served.insert(&system.value, system.spot) {
-                let message =
-                    format!("the system `{}` has an integration at {} already", system.value, first.place());
-                report.add(Code::Duplicate, system.spot, message);
+        let (mut served, mut logged) = (BTreeMap::new(), BTreeMap::new());
+        for draft in self.drafts {
+            for (of, what, known) in
+                [(&draft.system, "the system", &mut served), (&draft.log, "the log of", &mut logged)]
+            {
+                let Some(system) = of else { continue };
+                if let Some(first) = known.insert(&system.value, system.spot) {
+                    let message =
+                        format!("{what} `{}` has an integration at {} already", system.value, first.place());
+                    report.add(Code::Duplicate, system.spot, message);
+                }
             }
         }
-        for system in self.drafts.iter().flat_map(|d| d.system.iter().chain(&d.grant)) {
+        for system in self.drafts.iter().flat_map(|d| d.system.iter().chain(&d.log).chain(&d.grant)) {
             self.system(&system.value, system.spot, report);
         }
     }

@@ -202,7 +202,7 @@ fn the_refusal_of_an_integration_lists_everything_that_is_missing() {
         &[
             "config-dangling a.toml:17:9: there is no source `hr`",
             "config-dangling a.toml:18:10: there is no source `hr`",
-            "config-no-owner a.toml:28:14: integration `hr` has no purpose, owner, backup, connector, endpoint, scope, boundary, data_flows, privilege_flows, vendor, system (or source, or partner)",
+            "config-no-owner a.toml:28:14: integration `hr` has no purpose, owner, backup, connector, endpoint, scope, boundary, data_flows, privilege_flows, vendor, system (or source, or log_of, or partner)",
             "config-unknown-key a.toml:29:1: integration `hr` has no key `x`",
         ],
     );
@@ -212,7 +212,7 @@ fn the_refusal_of_an_integration_lists_everything_that_is_missing() {
         &[
             "config-dangling a.toml:17:9: there is no source `hr`",
             "config-dangling a.toml:18:10: there is no source `hr`",
-            "config-missing a.toml:28:14: integration `hr` has no system (or source, or partner)",
+            "config-missing a.toml:28:14: integration `hr` has no system (or source, or log_of, or partner)",
             "config-dangling a.toml:30:9: there is no source `hr`",
             "config-dangling a.toml:31:10: there is no source `hr`",
         ],

@@ -61,7 +61,7 @@ pub async fn list(
                 },
                 format!("/cases/{}", case.id),
             ),
-            Cell::Badge(Badge::case(case.closed.is_some())),
+            Cell::Badge(Badge::case(&case)),
             of("removed"),
             of("blocked"),
             of("residual"),
@@ -179,7 +179,7 @@ async fn shown(
     });
     let columns = &["system", "class", "verdict", "read by", "when", "digest of the answer"];
     Ok(Shown {
-        state: Badge::case(view.case.closed.is_some()),
+        state: Badge::case(&view.case),
         systems: systems.iter().map(ToString::to_string).collect(),
         reasons: reasons(&view.cells),
         unseen: unseen.collect(),

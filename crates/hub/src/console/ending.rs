@@ -57,6 +57,9 @@ async fn served(hub: &Hub, one: &Integration) -> Result<Option<String>, ApiError
         Role::Source { source, .. } => Some(format!(
             "source {source}: nothing of it is taken in any more; who is known stays as they are"
         )),
+        Role::Log { system } => Some(format!(
+            "log of {system}: nobody is told any more who did what there, and nothing there vouches for what the hub did"
+        )),
         Role::Partner { .. } => None,
     })
 }

@@ -52,6 +52,8 @@ pub enum Place {
     Policies,
     /// What is declared.
     Configuration,
+    /// Who works with the hub.
+    Operators,
     /// The log.
     Evidence,
     /// What programs can do.
@@ -193,6 +195,7 @@ impl Frame {
                     vec![
                         way(Place::Policies, "Policies", "/policies", 0),
                         way(Place::Configuration, "Configuration", "/configuration", 0),
+                        way(Place::Operators, "Operators", "/operators", 0),
                         way(Place::Evidence, "Evidence", "/evidence", 0),
                         way(Place::Mine, "Signed in", "/signed-in", 0),
                         way(Place::Api, "API", "/api", 0),

@@ -204,6 +204,7 @@ const fn counts(way: &Way) -> i64 {
         | Place::Systems
         | Place::Policies
         | Place::Configuration
+        | Place::Operators
         | Place::Evidence
         | Place::Api
         | Place::Search

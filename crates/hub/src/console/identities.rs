@@ -172,7 +172,7 @@ pub async fn shown(
     let cases = view.cases.iter().map(|case| {
         vec![
             Cell::link("the case", format!("/cases/{}", case.id)),
-            Cell::Badge(Badge::case(case.closed.is_some())),
+            Cell::Badge(Badge::case(case)),
             Cell::at(case.opened, frame.now),
         ]
     });

@@ -118,6 +118,7 @@ fn serves(one: &Integration) -> String {
     match &one.role {
         Role::Source { source, .. } => format!("source {source}"),
         Role::Target { system } => format!("system {system}"),
+        Role::Log { system } => format!("log of {system}"),
         Role::Partner { system: Some(system) } => format!("partner on {system}"),
         Role::Partner { system: None } if one.name.as_str() == HUB => "the hub itself".to_owned(),
         Role::Partner { system: None } => "partner".to_owned(),

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     api::{
-        ApiError, Hub, NewToken, PasskeyView, SessionView, TokenView,
+        ApiError, Hub, NewToken, OperatorView, PasskeyView, SessionView, TokenView,
         answer::{Body, Created, Params, Segment, ShownOnce},
         passkeys::{given, owned, party},
         sessions, tokens,
@@ -35,6 +35,8 @@ use crate::{
 #[template(path = "mine.html")]
 struct Shown {
     frame: Frame,
+    /// What they may do, in words.
+    may: String,
     /// Which of the sessions this is.
     here: SessionId,
     sessions: Vec<SessionView>,
@@ -94,11 +96,11 @@ async fn shown(hub: &Hub, signed_in: &SignedIn, notice: Option<Notice>) -> Resul
     let passkeys = hub.engine.passkeys_of(operator).await?.into_iter().map(PasskeyView::from).collect();
     let factor = Filter::Is("id", operator.id.to_string().into());
     let factors: Vec<bailiwick_core::factor::Factor> = hub.all(&mut *hub.read().await?, vec![factor]).await?;
-    let given = |right: &Right| {
-        !matches!(right, Right::Accept | Right::Terminate) && right.is_given_by(&operator.roles)
-    };
+    let given =
+        |right: &Right| !matches!(right, Right::Accept | Right::Terminate) && signed_in.caller.1.has(*right);
     Ok(Shown {
         frame: Frame::of(hub, signed_in, Place::Mine).await?.say(notice),
+        may: OperatorView::of(hub, operator.clone()).await.may(),
         here: signed_in.session.id,
         sessions,
         passkeys,

@@ -30,6 +30,7 @@ mod list;
 mod live;
 mod mine;
 mod names;
+mod operators;
 mod passkeys;
 mod plans;
 mod policies;
@@ -117,6 +118,7 @@ pub fn router(hub: &Hub) -> Router<Hub> {
         .route("/policies/{*path}", get(policies::show).post(policies::simulate))
         .route("/configuration", get(configuration::show).post(configuration::preview))
         .route("/configuration/propose", post(configuration::propose))
+        .route("/operators", get(operators::list))
         .route("/evidence", get(evidence::show))
         .route("/evidence/packs/{subject}", get(evidence::pack))
         .route("/recovery", get(recovery::show))

@@ -26,6 +26,8 @@ use crate::api::{
 struct Shown {
     frame: Frame,
     view: Option<RecoveryView>,
+    /// Whether something of it stands in the way.
+    unseen: bool,
     /// How many plans are open, in words.
     plans: String,
     /// Whether who looks may release it.
@@ -45,10 +47,13 @@ async fn shown(hub: &Hub, signed_in: &SignedIn, notice: Option<Notice>) -> Resul
     let view = recovery::show(State(hub.clone()), signed_in.caller.clone()).await?.0;
     let plans = view.as_ref().map_or(0, |view| usize::try_from(view.plans).unwrap_or_default());
     let mut frame = Frame::of(hub, signed_in, Place::Home).await?.say(notice);
+    let looked_at =
+        |view: &RecoveryView| view.systems.is_empty() && view.sources.is_empty() && view.callers.is_empty();
     // The page itself says it.
     frame.restored = false;
     Ok(Shown {
         frame,
+        unseen: view.as_ref().is_some_and(|view| !looked_at(view)),
         plans: counted(plans, "plan", "plans"),
         may: signed_in.caller.may(Right::Govern).is_ok(),
         view,

@@ -4,6 +4,7 @@ use std::fmt;
 
 use askama::filters::HtmlSafe;
 use bailiwick_core::{
+    case::Case,
     gate::HUB,
     plan::Op,
     time::{SignedDuration, Timestamp},
@@ -152,9 +153,13 @@ impl Badge {
         Self::new(tone_of(verdict), format!("{} {}", sign_of(verdict), verdict.name()))
     }
 
-    /// Of a case that is open or closed.
-    pub fn case(closed: bool) -> Self {
-        if closed { Self::new(Tone::Good, "closed: proven") } else { Self::new(Tone::Warn, "open") }
+    /// Of a case.
+    pub fn case(case: &Case) -> Self {
+        match (case.followed, case.closed) {
+            (Some(_), _) => Self::new(Tone::Calm, "followed by another"),
+            (None, Some(_)) => Self::new(Tone::Good, "closed: proven"),
+            (None, None) => Self::new(Tone::Warn, "open"),
+        }
     }
 }
 

@@ -57,8 +57,9 @@ pub async fn require(State(hub): State<Hub>, mut request: Request, next: Next) -
                 tracing::warn!(code = error.code(), "the use of a session could not be written down");
             }
             let theme = named(request.headers(), "theme").filter(|theme| theme == "light" || theme == "dark");
+            let rights = hub.engine.rights(&operator).await;
             let signed_in = SignedIn {
-                caller: Caller(operator),
+                caller: Caller(operator, rights),
                 session,
                 token: token(&secret),
                 theme: theme.unwrap_or_default(),

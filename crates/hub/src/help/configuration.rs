@@ -56,7 +56,11 @@ pub(super) const LINES: &[Line] = &[
         "guard it with `has`, or let the source promise it",
     ),
     ("policy-never-applies", "a policy can never apply", "correct its condition, or remove it"),
-    ("policy-no-action", "a policy names no action", "say `action == Action::\"hold\"` or `\"approve\"`"),
+    (
+        "policy-no-action",
+        "a policy names no action",
+        "say `action == Action::\"hold\"`, `\"approve\"`, `\"access\"` or `\"exercise\"`",
+    ),
     ("policy-no-id", "a policy has no `@id`", "give it one: approvals and findings refer to it"),
     ("policy-syntax", "a policy is not Cedar", "mend the place that is named"),
     ("policy-type", "a policy compares values of different types", "compare values of the same type"),

@@ -192,8 +192,8 @@ pub(super) const LINES: &[Line] = &[
     ),
     (
         "not-allowed",
-        "the operator lacks the role for this",
-        "ask an operator with that role; `bailiwick operator list` shows who has which",
+        "neither a role of the operator nor a policy lets them do this",
+        "ask an operator with that role (`bailiwick operator list`), or have the policy changed that is named",
     ),
     (
         "not-found",
@@ -247,7 +247,7 @@ pub(super) const LINES: &[Line] = &[
     ),
     (
         "request-too-slow",
-        "nothing more of a body came for half a minute; nothing was done",
+        "nothing more of a body came for half a minute, or all of it took too long; nothing was done",
         "send it again; if a proxy is between, let it take the whole body first",
     ),
     (

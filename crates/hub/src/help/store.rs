@@ -76,7 +76,7 @@ pub(super) const LINES: &[Line] = &[
     (
         "restore-unseen",
         "something was not looked at since the restore, so what is planned may rest on old knowledge",
-        "have it compared or delivered; where that cannot be, release it with `--anyway`",
+        "have it compared or delivered, renew or end the token; where that cannot be, release it with `--anyway`",
     ),
     (
         "seal-context",

@@ -11,7 +11,7 @@ use bailiwick_engine::Admitted;
 
 use super::fault::Fault;
 use crate::{
-    api::{Hub, bearer},
+    api::{Hub, bearer, token_refused},
     problem::Problem,
 };
 
@@ -41,11 +41,15 @@ pub async fn authenticate(State(hub): State<Hub>, mut request: Request, next: Ne
     };
     match found {
         Ok(Some(caller)) => {
-            let base = base(request.headers());
+            let entrance = &hub.entrance;
+            let base = base(request.headers(), entrance.url.as_deref(), entrance.is_tls());
             request.extensions_mut().insert(Call { caller, base });
             next.run(request).await
         }
-        Ok(None) => refused().into_response(),
+        Ok(None) => {
+            token_refused(&hub, request.headers(), "caller-token-refused").await;
+            refused().into_response()
+        }
         Err(error) => Fault::from(error).into_response(),
     }
 }
@@ -59,16 +63,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Call {
     }
 }
 
-/// The address of the base: of the host that the caller named, if that is one, or else the path alone. Nothing of a
-/// header gets into another one but what a host may be.
-fn base(headers: &HeaderMap) -> String {
+/// The address of the base: of the hub, where it was told its address; else of the host that the caller named, if that is
+/// one, or else the path alone. Nothing of a header gets into another one but what a host may be.
+fn base(headers: &HeaderMap, told: Option<&str>, tls: bool) -> String {
+    if let Some(url) = told {
+        return format!("{url}{BASE}");
+    }
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']');
     if host.is_empty() || host.len() > 255 || !host.bytes().all(good) {
         return BASE.to_owned();
     }
     let forwarded = headers.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
-    format!("http{}://{host}{BASE}", if forwarded { "s" } else { "" })
+    format!("http{}://{host}{BASE}", if tls || forwarded { "s" } else { "" })
 }
 
 #[cfg(test)]
@@ -83,7 +90,7 @@ mod tests {
             if let Some(scheme) = scheme {
                 headers.insert("x-forwarded-proto", scheme.parse().unwrap());
             }
-            assert_eq!(base(&headers), expect, "{host}");
+            assert_eq!(base(&headers, None, false), expect, "{host}");
         };
         check("hub.acme.example", None, "http://hub.acme.example/scim/v2");
         check("hub.acme.example:7460", Some("https"), "https://hub.acme.example:7460/scim/v2");
@@ -92,6 +99,19 @@ mod tests {
         check("evil.example@hub", None, "/scim/v2");
         check("evil.example<script>", None, "/scim/v2");
         check(&"a".repeat(300), None, "/scim/v2");
-        assert_eq!(base(&HeaderMap::new()), "/scim/v2");
+        assert_eq!(base(&HeaderMap::new(), None, false), "/scim/v2");
+    }
+
+    #[test]
+    fn an_address_is_the_hubs_own_and_as_secure_as_the_hub_is() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, "10.0.0.7:7460".parse().unwrap());
+        let check = |told, tls, expect: &str| assert_eq!(base(&headers, told, tls), expect);
+        check(Some("https://hub.acme.example"), false, "https://hub.acme.example/scim/v2");
+        check(Some("https://hub.acme.example:8443"), true, "https://hub.acme.example:8443/scim/v2");
+        check(Some("http://localhost:7460"), false, "http://localhost:7460/scim/v2");
+        check(None, true, "https://10.0.0.7:7460/scim/v2");
+        check(None, false, "http://10.0.0.7:7460/scim/v2");
+        assert_eq!(base(&HeaderMap::new(), None, true), "/scim/v2");
     }
 }

@@ -37,7 +37,7 @@ pub struct Credential {
     pub purpose: Purpose,
     /// The sealed bytes, as the broker made them.
     pub sealed: serde_json::Value,
-    /// When it was sealed.
+    /// Since when the hub has had its secret, wherever it was used.
     pub at: Timestamp,
     /// Of one that is to be ended: when the provider was first seen to let it in.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -31,7 +31,8 @@ pub use socket::{SocketLimits, Sockets};
 
 use super::{
     destination::{Destination, Tls},
-    line::{Line, Outcome, failure},
+    line::{Line, failure},
+    ongoing::{Ongoing, Outcome},
     resolve::Guide,
     settings::Auth,
     transport::TransportError,
@@ -348,9 +349,9 @@ impl Line {
         self.admit(search.operation, "SEARCH", &target)?;
         let way = self.way()?;
         let mut open = self.connection(&way, search.operation, search.connection).await?;
-        let started = self.now();
-        let answered = open.connection.search(search, show).await;
-        self.conclude(search.operation, started, &way, answered, open)
+        let call = self.begin(search.operation, "SEARCH");
+        let answered = call.within(open.connection.search(search, show)).await;
+        self.conclude(search.operation, &call, &way, answered, open)
     }
 
     /// Writes. An error says what prevented an answer, and its effect is `Unknown` when the write may have
@@ -363,9 +364,9 @@ impl Line {
             self.held().put(open, false);
             return Err(over);
         }
-        let started = self.now();
-        let answered = open.connection.write(write).await;
-        self.conclude(write.operation, started, &way, answered, open)
+        let call = self.begin(write.operation, write.change.verb());
+        let answered = call.within(open.connection.write(write)).await;
+        self.conclude(write.operation, &call, &way, answered, open)
     }
 
     /// Gives an entry a password in place of the one it has. Errors as of [`write`](Self::write).
@@ -378,9 +379,9 @@ impl Line {
             self.held().put(open, false);
             return Err(over);
         }
-        let started = self.now();
-        let answered = open.connection.set_password(target, secret.bytes(), form).await;
-        self.conclude(operation, started, &way, answered, open)
+        let call = self.begin(operation, "MODIFY");
+        let answered = call.within(open.connection.set_password(target, secret.bytes(), form)).await;
+        self.conclude(operation, &call, &way, answered, open)
     }
 
     /// Signs in with the credential of somebody else, a canary, on a connection of its own that ends with it.
@@ -396,13 +397,13 @@ impl Line {
             return Err(self.settings("a name or a password to try is empty".into()));
         }
         let way = self.way()?;
-        let started = self.now();
-        let opened = self.transport().open(&way.address).await;
-        let answered = match opened {
-            Ok(mut connection) => connection.bind(user, credential.secret.bytes()).await,
-            Err(error) => Err(error),
+        let call = self.begin(operation, "BIND");
+        let bind = async {
+            let mut connection = self.transport().open(&way.address).await?;
+            connection.bind(user, credential.secret.bytes()).await
         };
-        self.count(operation, started, &outcome(operation, &answered));
+        let answered = call.within(bind).await;
+        self.ended(&call, &outcome(operation, &answered));
         answered.map_err(|error| failure(&error, operation, &way.origin))
     }
 
@@ -450,16 +451,16 @@ impl Line {
             );
         }
         let credential = self.credential(way.auth, &way.origin)?;
-        let started = self.now();
+        let call = self.begin(operation, "BIND");
         // Whatever fails here, the request itself was not sent.
         let failed = |error: TransportError| {
-            self.count(operation, started, &outcome(operation, &Err(error.clone())));
+            self.ended(&call, &outcome(operation, &Err(error.clone())));
             failure(&TransportError { sent: false, ..error }, operation, &way.origin)
         };
-        let mut connection = self.transport().open(&way.address).await.map_err(failed)?;
+        let mut connection = call.within(self.transport().open(&way.address)).await.map_err(failed)?;
         if let Some(credential) = credential {
             let (user, secret) = self.name_and_password(&credential)?;
-            let answered = connection.bind(user, secret).await.map_err(failed)?;
+            let answered = call.within(connection.bind(user, secret)).await.map_err(failed)?;
             bound(&answered, &way.origin)?;
         }
         let mut held = self.held();
@@ -489,12 +490,12 @@ impl Line {
     fn conclude(
         &self,
         operation: Operation,
-        started: bailiwick_core::time::Timestamp,
+        call: &Ongoing,
         way: &Way,
         answered: Result<Answered, TransportError>,
         open: Open,
     ) -> Result<Answered> {
-        self.count(operation, started, &outcome(operation, &answered));
+        self.ended(call, &outcome(operation, &answered));
         let answered = answered.map_err(|error| failure(&error, operation, &way.origin))?;
         let connection = open.number;
         self.held().put(open, answered.next_page.is_some());
@@ -506,6 +507,7 @@ fn outcome(operation: Operation, answered: &Result<Answered, TransportError>) ->
     let answered = answered.as_ref().ok();
     Outcome {
         answered: answered.is_some(),
+        status: answered.map(|a| a.code),
         received: answered.map_or(0, |a| a.received),
         digest: answered.filter(|_| !operation.reads()).map(|a| a.digest),
     }

@@ -377,3 +377,49 @@ async fn an_empty_password_is_never_tried() {
     }
     assert_eq!(*counting.opened.lock().unwrap(), 0);
 }
+
+/// What spans say.
+#[derive(Clone, Default)]
+struct Spans(Arc<Mutex<Vec<String>>>);
+
+impl tracing::field::Visit for Spans {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        self.0.lock().unwrap().push(format!("{}={value:?}", field.name()));
+    }
+}
+
+impl tracing::Subscriber for Spans {
+    fn enabled(&self, of: &tracing::Metadata<'_>) -> bool {
+        of.is_span()
+    }
+    fn new_span(&self, span: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        self.0.lock().unwrap().push(span.metadata().name().into());
+        span.record(&mut self.clone());
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, values: &tracing::span::Record<'_>) {
+        values.record(&mut self.clone());
+    }
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, _: &tracing::Event<'_>) {}
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test]
+async fn a_span_says_what_became_of_a_call_and_not_of_whom_it_was() {
+    let (_, line) = counted(Purpose::Write);
+    let spans = Spans::default();
+    let _heard = tracing::subscriber::set_default(spans.clone());
+    retitle(&line, "uid=ann.smith,ou=people,dc=x").await.unwrap();
+    let (canary, secret) = (dn("uid=c,ou=canaries,dc=x"), Secret::new("x"));
+    let lost = line.set_password(&canary, &secret, PasswordForm::Extended).await.unwrap_err();
+    assert_eq!(lost.effect, Effect::Unknown);
+    let said = spans.0.lock().unwrap().join(" ");
+    assert_eq!(
+        said,
+        "call integration=dir operation=\"update\" method=\"BIND\" \
+         call integration=dir operation=\"update\" method=\"MODIFY\" answered=true status=0 \
+         call integration=dir operation=\"issue\" method=\"MODIFY\" answered=false"
+    );
+}

@@ -36,7 +36,8 @@ use self::{
 use super::{
     Inner,
     destination::{Destination, Tls},
-    line::{Line, Outcome, failure},
+    line::{Line, failure},
+    ongoing::Outcome,
 };
 use crate::{
     ConnectorError, Entry, ErrorKind, Result,
@@ -105,16 +106,16 @@ impl Line {
         let credential = self.credential(settings.auth, &origin)?;
         self.in_budget(*operation)?;
         let mut place = database.session.lock().await;
-        let started = self.now();
+        let call = self.begin(*operation, VERB);
         // Taken out while it is used: a connection that was left in the middle of something is closed.
         let session = match place.take() {
             Some(session) => Ok(session),
-            None => self.open(&destination, credential.as_ref(), database.shipped).await,
+            None => call.within(self.open(&destination, credential.as_ref(), database.shipped)).await,
         };
         let answer = match session {
             Err(error) => Err(error),
             Ok(mut session) => {
-                let ran = tokio::time::timeout(OVERALL, session.run(&work)).await;
+                let ran = call.within(tokio::time::timeout(OVERALL, session.run(&work))).await;
                 let ran = ran.unwrap_or(Err((Trouble::Late, Stage::Running)));
                 let answer = ran.map_err(|(trouble, stage)| match broken(&trouble, stage) {
                     Some(error) => (failure(&error, *operation, &origin), false),
@@ -127,7 +128,7 @@ impl Line {
             }
         };
         drop(place);
-        self.count(*operation, started, &outcome(*operation, answer.as_ref()));
+        self.ended(&call, &outcome(*operation, answer.as_ref()));
         answer
     }
 
@@ -137,9 +138,11 @@ impl Line {
         self.admit(Operation::Try, VERB, name)?;
         let (destination, _) = self.route()?;
         let database = self.database(&destination)?;
-        let started = self.now();
+        let call = self.begin(Operation::Try, VERB);
         let opened = match &destination {
-            Destination::Postgres { .. } => self.open(&destination, Some(credential), database.shipped).await,
+            Destination::Postgres { .. } => {
+                call.within(self.open(&destination, Some(credential), database.shipped)).await
+            }
             Destination::Sqlite(_) => return Err(self.settings("a file asks nobody for a credential".into())),
             Destination::Folder(_)
             | Destination::Web { .. }
@@ -162,8 +165,7 @@ impl Line {
             }
             Err(error) => Err(error),
         };
-        let counted = Outcome { answered: entry.is_ok(), received: 0, digest: None };
-        self.count(Operation::Try, started, &counted);
+        self.ended(&call, &Outcome { answered: entry.is_ok(), ..Outcome::default() });
         entry
     }
 
@@ -299,6 +301,7 @@ fn outcome(operation: Operation, answer: Result<&Rows, &ConnectorError>) -> Outc
             Ok(_) => true,
             Err(error) => !matches!(error.kind, ErrorKind::Unreachable | ErrorKind::Timeout),
         },
+        status: None,
         received: answer.map_or(0, size),
         digest: answer.ok().filter(|_| !operation.reads()).map(Rows::digest),
     }

@@ -246,6 +246,7 @@ impl Connector for Connected {
                     deed: "change".into(),
                     account: account.as_str().map(Into::into),
                     name: None,
+                    group: None,
                     about: audit::About::Anything,
                 });
             }

@@ -123,7 +123,8 @@ pub(super) fn beyond(subject: &Subject, parts: &[Part<'_>], powers: &[Power], re
                 paths.push(format!("{name} → does not carry out what ends access on {system}"));
             }
             Role::Source { .. } => paths.push(format!("{name} → does not say that somebody has left")),
-            Role::Target { .. } | Role::Partner { .. } => {}
+            // It does not say who did what, which ends no access and gives none.
+            Role::Target { .. } | Role::Log { .. } | Role::Partner { .. } => {}
         }
     }
     paths.extend(outside(subject, parts));

@@ -50,7 +50,7 @@ fn by_call(part: Part<'_>, rule: &ScopeRule) -> Vec<(Can, Thing)> {
     let system = match &part.integration.role {
         Role::Target { system } => system.clone(),
         Role::Partner { system: Some(system) } => system.clone(),
-        Role::Source { .. } | Role::Partner { system: None } => {
+        Role::Source { .. } | Role::Log { .. } | Role::Partner { system: None } => {
             return if rule.operation.reads() { vec![(Can::Read, Thing::Shown)] } else { Vec::new() };
         }
     };
@@ -170,7 +170,7 @@ fn limits(part: Part<'_>, can: Can) -> Vec<String> {
             ));
             limits.push(format!("a delivery may change {} %, or {always}", contract.max_change_percent));
         }
-        Role::Partner { .. } => limits.extend(kept),
+        Role::Log { .. } | Role::Partner { .. } => limits.extend(kept),
     }
     limits
 }

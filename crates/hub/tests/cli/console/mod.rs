@@ -7,6 +7,7 @@ mod passkeys;
 mod pictures;
 mod proposing;
 mod provider;
+mod rights;
 #[path = "../../../../core/src/passkey/soft.rs"]
 mod soft;
 mod terminating;

@@ -35,6 +35,7 @@ fn every_page_fits_a_desk_and_a_phone_and_loads_nothing_that_is_not_ours() {
         ("42-alignment", "/alignment"),
         ("45-configuration", "/configuration?file=policies/birthright.cedar"),
         ("46-api", "/api"),
+        ("48-operators", "/operators"),
         ("47-api-part", "/api/terminations"),
         ("24-signed-in", "/signed-in"),
         ("23-nothing", "/plans/pln_00000000000000000000000000"),
