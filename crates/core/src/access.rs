@@ -61,6 +61,25 @@ classes! {
     SecretCopies = "secret-copies", "copies of secrets", Strip;
 }
 
+impl AccessClass {
+    /// Whether what is held of it works though the account does not: credentials, other accounts, and what acts by itself.
+    /// The rest has an effect through the account alone.
+    pub const fn works_alone(self) -> bool {
+        match self.stage() {
+            Stage::Kill => true,
+            Stage::Disable => !matches!(self, Self::PrimaryAccount),
+            Stage::Strip => matches!(
+                self,
+                Self::MailboxRightsGiven
+                    | Self::OwnedNhis
+                    | Self::Automations
+                    | Self::KnownSecrets
+                    | Self::SecretCopies
+            ),
+        }
+    }
+}
+
 /// The order in which a leaver's access ends: live credentials first, so that nothing can be done with
 /// them while the rest goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -102,6 +121,11 @@ mod tests {
             assert_eq!(class.as_str().parse(), Ok(class));
             assert_eq!(serde_json::to_value(class).unwrap(), class.as_str());
         }
+        let through_the_account = AccessClass::ALL.into_iter().filter(|class| !class.works_alone());
+        assert_eq!(
+            through_the_account.map(AccessClass::as_str).collect::<Vec<_>>().join(" "),
+            "primary-account direct-groups nested-groups roles licences mailbox-rights-held hub-roles"
+        );
         assert!("token".parse::<AccessClass>().unwrap_err().to_string().contains("api-tokens"));
     }
 }

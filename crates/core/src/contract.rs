@@ -5,23 +5,29 @@
 //! broken promise holds the batch. Absence is never termination; only a positive word or a date is.
 
 mod breach;
+mod read;
+mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::breach::{Breach, Breaches};
+use self::read::{Said, read};
+pub use self::{
+    breach::{Breach, Breaches},
+    status::StatusRule,
+};
 use crate::{
     digest::Digest,
     engagement::RANK,
     event::EventKind,
-    guard::{self, differing},
+    guard,
     id::SourceName,
     identity::{Lifecycle, SourceKey},
     policy::{AttributeType, AttributeValue, Attributes},
     stay::Cancelled,
-    time::{Cutoff, Date, Effective, LocalDay, SignedDuration, Timestamp},
+    time::{Date, Effective, SignedDuration, Timestamp},
 };
 
 /// What an empty value in a delivery means.
@@ -99,6 +105,9 @@ pub struct SourceContract {
     /// Where a record says by which key the same person was known before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous_key: Option<PreviousKey>,
+    /// Where a record says that somebody is employed and away, or kept out until the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<StatusRule>,
 }
 
 /// Where a record says by which key the same person was known before. A source that says so is believed: its records then
@@ -308,12 +317,14 @@ pub fn intake(
         match read(record, contract, known.get(&record.key), kept, now) {
             Ok(Said::New(arrival)) => arrivals.push(arrival),
             Ok(Said::Nothing) => unchanged += 1,
-            Ok(Said::GoneToo) => {
-                unchanged += 1;
+            Ok(Said::GoneToo(held)) => {
+                unchanged += u64::from(held.is_none());
+                arrivals.extend(held);
                 fired.gone.insert(record.key.clone());
             }
-            Ok(Said::HereStill) => {
-                unchanged += 1;
+            Ok(Said::HereStill(held)) => {
+                unchanged += u64::from(held.is_none());
+                arrivals.extend(held);
                 fired.here.insert(record.key.clone());
             }
             Ok(Said::Anew(arrival)) => {
@@ -329,16 +340,16 @@ pub fn intake(
         return Intake { arrivals: Vec::new(), unchanged: 0, fired: OfFired::default(), breaches };
     }
     // Who is or will be there: whoever can be lost.
-    let active: BTreeSet<&str> = known
-        .iter()
-        .filter(|(_, k)| !matches!(k.lifecycle, Lifecycle::Left { .. }))
-        .map(|(key, _)| key.as_str())
-        .collect();
+    let active: BTreeSet<&str> =
+        known.iter().filter(|(_, k)| k.lifecycle.gone().is_none()).map(|(key, _)| key.as_str()).collect();
     let newly_absent: Vec<(&String, &Known)> = known
         .iter()
         .filter(|(key, k)| {
             !seen.contains_key(key.as_str())
-                && matches!(k.lifecycle, Lifecycle::Active { .. } | Lifecycle::Pending { .. })
+                && matches!(
+                    k.lifecycle,
+                    Lifecycle::Active { .. } | Lifecycle::Leave { .. } | Lifecycle::Pending { .. }
+                )
         })
         .collect();
     let leaving = arrivals.iter().filter(|a| a.kind == EventKind::Left).map(|a| a.key.as_str());
@@ -376,7 +387,7 @@ pub fn newcomer(
 ) -> Result<Option<Arrival>, Vec<Breach>> {
     match read(record, contract, None, &BTreeSet::new(), now)? {
         Said::New(arrival) | Said::Anew(arrival) => Ok(Some(arrival)),
-        Said::Nothing | Said::GoneToo | Said::HereStill => Ok(None),
+        Said::Nothing | Said::GoneToo(_) | Said::HereStill(_) => Ok(None),
     }
 }
 
@@ -400,152 +411,4 @@ fn limits(
     if known > 0 && changed > allowed {
         breaches.push(Breach::TooMuchChange { changed, known, allowed });
     }
-}
-
-/// What one record says.
-enum Said {
-    Nothing,
-    New(Arrival),
-    /// Of somebody who was fired: they left.
-    GoneToo,
-    /// Of somebody who was fired: they are here.
-    HereStill,
-    /// Of somebody who was fired: they begin on a later day.
-    Anew(Arrival),
-}
-
-/// What one record says.
-fn read(
-    record: &SourceRecord,
-    contract: &SourceContract,
-    known: Option<&Known>,
-    kept: &BTreeSet<String>,
-    now: Timestamp,
-) -> Result<Said, Vec<Breach>> {
-    let mut breaches: Vec<Breach> = record
-        .no_days
-        .iter()
-        .map(|text| record.bad_day(format!("`{text}` is none; it is written as 2026-12-31")))
-        .collect();
-    let mut attributes = values(record, contract, known, &mut breaches);
-    let others = |name: &String| kept.contains(name) && !contract.attributes.contains_key(name);
-    for (name, value) in known.into_iter().flat_map(|k| &k.attributes).filter(|(name, _)| others(name)) {
-        attributes.insert(name.clone(), value.clone());
-    }
-    let zone = || record.zone.clone().unwrap_or_else(|| contract.zone.clone());
-    let mut instant = |date: Option<Date>, cutoff| {
-        let day = LocalDay { date: date?, zone: zone(), cutoff };
-        if cutoff == Cutoff::EndOfDay && day.is_never() {
-            return None;
-        }
-        day.effective().map_err(|error| breaches.push(record.bad_day(error.to_string()))).ok()
-    };
-    let starts: Option<Effective> = instant(record.starts, Cutoff::StartOfDay);
-    let ends = instant(record.ends, Cutoff::EndOfDay);
-    if !breaches.is_empty() {
-        return Err(breaches);
-    }
-    // What two people took back counts for nothing until the source says something else.
-    let kept = known.and_then(|k| k.cancelled.as_ref());
-    let kept = kept.filter(|kept| kept.holds(ends.as_ref(), record.terminated));
-    let cancelled = kept.map(|kept| Cancelled { terminated: Some(record.terminated), ..kept.clone() });
-    let (terminated, ends) = match cancelled {
-        Some(_) => (false, None),
-        None => (record.terminated, ends),
-    };
-    let lifecycle = match (terminated, &starts) {
-        // A termination with a last day in the future is an ending that is known, not one that is due.
-        (true, _) => match ends.clone() {
-            Some(end) if end.at > now => Lifecycle::Active { ends: Some(end) },
-            Some(end) => Lifecycle::Left { at: end },
-            None => Lifecycle::Left { at: Effective::at(now) },
-        },
-        (false, Some(starts)) if starts.at > now => Lifecycle::Pending { starts: starts.clone(), ends },
-        (false, _) => Lifecycle::Active { ends }.at(now),
-    };
-    let gone = matches!(lifecycle, Lifecycle::Left { .. });
-    let fired = known.and_then(|k| k.fired);
-    let new = compare(record, known, attributes, lifecycle, cancelled, now);
-    Ok(match (fired, new) {
-        (Some(_), _) if gone => Said::GoneToo,
-        // Whoever was fired is hired anew by a first day after that, and by nothing that was said before.
-        (Some(fired), Some(arrival)) if starts.is_some_and(|first| first.at > fired) => Said::Anew(arrival),
-        (Some(_), _) => Said::HereStill,
-        (None, Some(arrival)) => Said::New(arrival),
-        (None, None) => Said::Nothing,
-    })
-}
-
-fn values(
-    record: &SourceRecord,
-    contract: &SourceContract,
-    known: Option<&Known>,
-    breaches: &mut Vec<Breach>,
-) -> Attributes {
-    let mut attributes = Attributes::new();
-    for (name, rule) in &contract.attributes {
-        let (line, key) = (record.line, || record.key.clone());
-        let before = || known.and_then(|k| k.attributes.get(name)).cloned();
-        let value = match (record.values.get(name), rule.null) {
-            (Some(Some(value)), _) if rule.kind.admits(value) => Some(value.clone()),
-            (Some(Some(_)), _) => {
-                breaches.push(Breach::WrongType { line, key: key(), attribute: name.clone() });
-                continue;
-            }
-            (Some(None), NullPolicy::Clear) => None,
-            (Some(None), NullPolicy::Ignore) | (None, _) => before(),
-            (Some(None), NullPolicy::Reject) => {
-                breaches.push(Breach::EmptyValue { line, key: key(), attribute: name.clone() });
-                continue;
-            }
-        };
-        match value {
-            Some(value) => drop(attributes.insert(name.clone(), value)),
-            None if rule.required => {
-                breaches.push(Breach::EmptyValue { line, key: key(), attribute: name.clone() })
-            }
-            None => {}
-        }
-    }
-    attributes
-}
-
-fn compare(
-    record: &SourceRecord,
-    known: Option<&Known>,
-    attributes: Attributes,
-    lifecycle: Lifecycle,
-    cancelled: Option<Cancelled>,
-    now: Timestamp,
-) -> Option<Arrival> {
-    let effective = match &lifecycle {
-        Lifecycle::Left { at } => at.clone(),
-        Lifecycle::Pending { .. }
-        | Lifecycle::Active { .. }
-        | Lifecycle::Absent { .. }
-        | Lifecycle::Merged { .. } => Effective::at(now),
-    };
-    let kind = match (known, &lifecycle) {
-        // Somebody who was gone before the hub knew them has nothing here to take away.
-        (None, Lifecycle::Left { .. }) => return None,
-        (None, _) => EventKind::Joined,
-        (Some(k), _)
-            if k.lifecycle == lifecycle && k.attributes == attributes && k.cancelled == cancelled =>
-        {
-            return None;
-        }
-        (Some(Known { lifecycle: Lifecycle::Left { .. }, .. }), Lifecycle::Left { .. }) => return None,
-        (Some(_), Lifecycle::Left { .. }) => EventKind::Left,
-        (Some(Known { lifecycle: Lifecycle::Left { .. }, .. }), _) => EventKind::Joined,
-        (Some(Known { lifecycle: Lifecycle::Absent { .. }, .. }), _) => EventKind::Returned,
-        (Some(k), _) => {
-            let mut changed = differing(&k.attributes, &attributes);
-            if k.lifecycle != lifecycle || k.cancelled != cancelled {
-                changed.push("lifecycle".into());
-            }
-            EventKind::Changed { attributes: changed }
-        }
-    };
-    let digest = record.digest.filter(|_| cancelled.is_none());
-    Some(Arrival { key: record.key.clone(), kind, attributes, lifecycle, effective, cancelled, digest })
 }

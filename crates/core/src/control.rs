@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     case::Cell,
     id::IdentityId,
-    identity::{Identity, Lifecycle},
+    identity::Identity,
     time::{Cutoff, Date, LocalDay, SignedDuration, Timestamp},
     verify::{Control, Verdict},
 };
@@ -99,8 +99,7 @@ pub fn accept(asked: &Acceptance, on: &Accepting<'_>) -> Result<Cell, ControlRef
     if on.person.is_some() && on.person == on.integration_owner {
         return Err(ControlRefusal::OwnIntegration);
     }
-    let answers =
-        |owner: &&Identity| owner.id != on.leaver && !matches!(owner.lifecycle, Lifecycle::Left { .. });
+    let answers = |owner: &&Identity| owner.id != on.leaver && owner.lifecycle.gone().is_none();
     if on.owner.filter(answers).is_none() {
         return Err(ControlRefusal::Owner(asked.owner.clone()));
     }
@@ -128,6 +127,7 @@ pub fn accept(asked: &Acceptance, on: &Accepting<'_>) -> Result<Cell, ControlRef
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::Lifecycle;
     use crate::{
         access::AccessClass,
         id::{AccountId, CaseId, SystemName},
@@ -141,7 +141,7 @@ mod tests {
 
     fn someone(n: u8, left: bool) -> Identity {
         let lifecycle = match left {
-            true => Lifecycle::Left { at: Effective::at(Timestamp::UNIX_EPOCH) },
+            true => Lifecycle::Left { at: Effective::at(Timestamp::UNIX_EPOCH), kept_out: None },
             false => Lifecycle::Active { ends: None },
         };
         Identity {

@@ -257,6 +257,12 @@ impl Compared<'_> {
         if desired.is_some() && applied.is_some() && observed.is_none() {
             return difference(Class::Missing, Aspect::Account);
         }
+        // What was never known of somebody who has left is in no case of theirs, also where the account cannot be used: a
+        // token may work without it.
+        let found = known.is_none() && applied.is_none() && observed.is_some();
+        if found && desired.is_none() && self.owner == Owner::Left {
+            return difference(Class::Ghost, Aspect::Account);
+        }
         let class = self.of_one(
             desired.is_some(),
             applied.map(|state| state.active),

@@ -44,10 +44,11 @@ impl Engagement {
     /// place: silence takes nothing from anybody.
     fn order(&self) -> (u8, u16, Reverse<Option<Timestamp>>, &SourceKey) {
         let state = match &self.lifecycle {
-            Lifecycle::Active { .. } | Lifecycle::Absent { .. } => 0,
-            Lifecycle::Pending { .. } => 1,
-            Lifecycle::Left { .. } => 2,
-            Lifecycle::Merged { .. } => 3,
+            Lifecycle::Active { .. } | Lifecycle::Leave { .. } | Lifecycle::Absent { .. } => 0,
+            Lifecycle::GardenLeave { .. } => 1,
+            Lifecycle::Pending { .. } => 2,
+            Lifecycle::Left { .. } => 3,
+            Lifecycle::Merged { .. } => 4,
         };
         (state, self.rank, Reverse(self.began), &self.key)
     }
@@ -60,27 +61,40 @@ pub fn leading(all: &[Engagement]) -> Option<&Engagement> {
 
 /// Where somebody with these engagements is in their life; `None` for nobody.
 pub fn together(all: &[Engagement]) -> Option<Lifecycle> {
-    let (mut active, mut pending, mut absent, mut left) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut active, mut leave, mut garden) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut pending, mut absent, mut left) = (Vec::new(), Vec::new(), Vec::new());
     for engagement in all {
         match &engagement.lifecycle {
             Lifecycle::Active { ends } => active.push(ends.clone()),
+            Lifecycle::Leave { ends } => leave.push(ends.clone()),
+            Lifecycle::GardenLeave { since, ends } => garden.push((since.clone(), ends.clone())),
             Lifecycle::Pending { starts, ends } => pending.push((starts.clone(), ends.clone())),
             Lifecycle::Absent { since, grace_until } => absent.push((*since, *grace_until)),
-            Lifecycle::Left { at } => left.push(at.clone()),
+            Lifecycle::Left { at, kept_out } => left.push((at.clone(), *kept_out)),
             Lifecycle::Merged { .. } => {}
         }
     }
+    // Who is at work by one record is at work; who is away by one is not kept out by another.
+    let away = active.is_empty();
+    active.extend(leave);
     if !active.is_empty() {
-        return Some(Lifecycle::Active { ends: without_gap(latest(active), &pending) });
+        let ends = without_gap(latest(active), &pending);
+        return Some(if away { Lifecycle::Leave { ends } } else { Lifecycle::Active { ends } });
+    }
+    if let Some(since) = garden.iter().map(|(since, _)| since.clone()).max() {
+        let ends = latest(garden.into_iter().map(|(_, ends)| ends).collect());
+        return Some(Lifecycle::GardenLeave { since, ends });
     }
     let gone = left.into_iter().max();
     let missing = absent.into_iter().max();
     match (missing, gone, pending.iter().min().cloned()) {
         // Who was said to leave after another record went missing has left: silence is no word against it.
-        (Some((since, _)), Some(at), _) if at.at >= since => Some(Lifecycle::Left { at }),
+        (Some((since, _)), Some((at, kept_out)), _) if at.at >= since => {
+            Some(Lifecycle::Left { at, kept_out })
+        }
         (Some((since, grace_until)), _, _) => Some(Lifecycle::Absent { since, grace_until }),
         // Between two engagements they are gone, and come back by the gates there are.
-        (None, Some(at), _) => Some(Lifecycle::Left { at }),
+        (None, Some((at, kept_out)), _) => Some(Lifecycle::Left { at, kept_out }),
         (None, None, Some((starts, ends))) => {
             Some(Lifecycle::Pending { starts, ends: without_gap(ends, &pending) })
         }
@@ -112,14 +126,25 @@ pub fn change(before: &Identity, after: &Identity) -> EventKind {
     match (&before.lifecycle, &after.lifecycle) {
         (Lifecycle::Left { .. }, Lifecycle::Left { .. }) => changed(before, after),
         (_, Lifecycle::Left { .. }) => EventKind::Left,
-        (Lifecycle::Left { .. }, _) => EventKind::Joined,
+        (Lifecycle::Left { .. } | Lifecycle::GardenLeave { .. }, Lifecycle::GardenLeave { .. }) => {
+            changed(before, after)
+        }
+        // In their access whoever is kept out has left.
+        (_, Lifecycle::GardenLeave { .. }) => EventKind::Left,
+        (Lifecycle::Left { .. } | Lifecycle::GardenLeave { .. }, _) => EventKind::Joined,
         (Lifecycle::Absent { .. }, Lifecycle::Absent { .. }) => changed(before, after),
         (_, Lifecycle::Absent { .. }) => EventKind::Absent,
         (Lifecycle::Absent { .. }, _) => EventKind::Returned,
-        (Lifecycle::Pending { .. }, Lifecycle::Active { .. }) => EventKind::Joined,
+        (Lifecycle::Pending { .. }, Lifecycle::Active { .. } | Lifecycle::Leave { .. }) => EventKind::Joined,
         (
-            Lifecycle::Pending { .. } | Lifecycle::Active { .. } | Lifecycle::Merged { .. },
-            Lifecycle::Pending { .. } | Lifecycle::Active { .. } | Lifecycle::Merged { .. },
+            Lifecycle::Pending { .. }
+            | Lifecycle::Active { .. }
+            | Lifecycle::Leave { .. }
+            | Lifecycle::Merged { .. },
+            Lifecycle::Pending { .. }
+            | Lifecycle::Active { .. }
+            | Lifecycle::Leave { .. }
+            | Lifecycle::Merged { .. },
         ) => changed(before, after),
     }
 }

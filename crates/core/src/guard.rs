@@ -51,7 +51,7 @@ pub fn hit(
 
 /// The cohorts that somebody counts for: none who has left.
 pub fn cohorts_of<'k>(contract: &'k SourceContract, known: &'k Known) -> impl Iterator<Item = Cohort> + 'k {
-    let here = !matches!(known.lifecycle, Lifecycle::Left { .. });
+    let here = known.lifecycle.gone().is_none();
     let value = |attribute: &String| Some((attribute.clone(), known.attributes.get(attribute)?.to_string()));
     contract.cohorts.iter().filter(move |_| here).filter_map(value)
 }

@@ -12,6 +12,9 @@ use crate::{
     time::{Effective, Timestamp},
 };
 
+/// The attribute, a flag, that puts somebody under legal hold: access goes as it would, and nothing of theirs is deleted.
+pub const LEGAL_HOLD: &str = "legal_hold";
+
 /// What kind of identity it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -72,6 +75,18 @@ pub enum Lifecycle {
         /// When it leaves, if that is known.
         ends: Option<Effective>,
     },
+    /// Employed and away for a time, as on parental leave; holds what policy gives to who is away.
+    Leave {
+        /// When it leaves, if that is known.
+        ends: Option<Effective>,
+    },
+    /// Employed and kept out until the end: holds nothing, and nothing of theirs is deleted before they have left.
+    GardenLeave {
+        /// Since when.
+        since: Effective,
+        /// When it leaves, if that is known.
+        ends: Option<Effective>,
+    },
     /// Missing from its source; keeps its access until a person decides.
     Absent {
         /// Since when.
@@ -83,6 +98,9 @@ pub enum Lifecycle {
     Left {
         /// When it took effect.
         at: Effective,
+        /// Since when they had been kept out, if they were: what was proven then counts for the same departure.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kept_out: Option<Timestamp>,
     },
     /// Was found to be somebody else, who has its records now; holds nothing by itself.
     Merged {
@@ -96,32 +114,56 @@ pub enum Lifecycle {
 impl Lifecycle {
     /// The name of the state of whoever has left.
     pub const LEFT: &'static str = "left";
+    /// The name of the state of whoever is kept out until they leave.
+    pub const GARDEN_LEAVE: &'static str = "garden-leave";
+    /// The names of the states of people who are there, as their sources say, or will be.
+    pub const HERE: [&'static str; 4] = ["pending", "active", "leave", "absent"];
 
     /// The name of the state, kebab-case.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Pending { .. } => "pending",
             Self::Active { .. } => "active",
+            Self::Leave { .. } => "leave",
+            Self::GardenLeave { .. } => Self::GARDEN_LEAVE,
             Self::Absent { .. } => "absent",
             Self::Left { .. } => Self::LEFT,
             Self::Merged { .. } => "merged",
         }
     }
 
-    /// Since when nothing is to be held under this id: they left, or are somebody else who has their records.
+    /// Since when nothing is to be held under this id: they left or are kept out, or are somebody else who has their records.
     pub const fn gone(&self) -> Option<Timestamp> {
         match self {
-            Self::Left { at } => Some(at.at),
+            Self::Left { kept_out: Some(since), .. } => Some(*since),
+            Self::Left { at, kept_out: None } | Self::GardenLeave { since: at, .. } => Some(at.at),
             Self::Merged { since, .. } => Some(*since),
-            Self::Pending { .. } | Self::Active { .. } | Self::Absent { .. } => None,
+            Self::Pending { .. } | Self::Active { .. } | Self::Leave { .. } | Self::Absent { .. } => None,
         }
+    }
+
+    /// The state of whoever was in this one and left at that instant.
+    #[must_use]
+    pub const fn left(&self, at: Effective) -> Self {
+        let kept_out = match self {
+            Self::GardenLeave { since, .. } => Some(since.at),
+            Self::Left { kept_out, .. } => *kept_out,
+            Self::Pending { .. }
+            | Self::Active { .. }
+            | Self::Leave { .. }
+            | Self::Absent { .. }
+            | Self::Merged { .. } => None,
+        };
+        Self::Left { at, kept_out }
     }
 
     /// Whether policy may give access in this state.
     pub const fn may_hold(&self) -> bool {
         match self {
-            Self::Active { .. } | Self::Absent { .. } => true,
-            Self::Pending { .. } | Self::Left { .. } | Self::Merged { .. } => false,
+            Self::Active { .. } | Self::Leave { .. } | Self::Absent { .. } => true,
+            Self::Pending { .. } | Self::GardenLeave { .. } | Self::Left { .. } | Self::Merged { .. } => {
+                false
+            }
         }
     }
 
@@ -129,7 +171,9 @@ impl Lifecycle {
     pub fn due(&self) -> Option<Timestamp> {
         match self {
             Self::Pending { starts, .. } => Some(starts.at),
-            Self::Active { ends } => ends.as_ref().map(|e| e.at),
+            Self::Active { ends } | Self::Leave { ends } | Self::GardenLeave { ends, .. } => {
+                ends.as_ref().map(|e| e.at)
+            }
             Self::Absent { grace_until, .. } => Some(*grace_until),
             Self::Left { .. } | Self::Merged { .. } => None,
         }
@@ -141,7 +185,13 @@ impl Lifecycle {
     pub fn at(self, now: Timestamp) -> Self {
         match self {
             Self::Pending { starts, ends } if starts.at <= now => Self::Active { ends }.at(now),
-            Self::Active { ends: Some(end) } if end.at <= now => Self::Left { at: end },
+            Self::Active { ends: Some(ref end) }
+            | Self::Leave { ends: Some(ref end) }
+            | Self::GardenLeave { ends: Some(ref end), .. }
+                if end.at <= now =>
+            {
+                self.left(end.clone())
+            }
             other => other,
         }
     }
@@ -187,6 +237,14 @@ impl Identity {
         }
     }
 
+    /// Why nothing of theirs is deleted, whatever else is done, in a word: `legal-hold` or `garden-leave`.
+    pub fn preserved(&self) -> Option<&'static str> {
+        if self.attributes.get(LEGAL_HOLD) == Some(&AttributeValue::Flag(true)) {
+            return Some("legal-hold");
+        }
+        matches!(self.lifecycle, Lifecycle::GardenLeave { .. }).then_some(Lifecycle::GARDEN_LEAVE)
+    }
+
     /// What to call it in front of people: `display_name`, or the source key.
     pub fn display_name(&self) -> String {
         self.text("display_name").map_or_else(|| self.source_key.to_string(), str::to_owned)
@@ -208,5 +266,14 @@ mod tests {
         check(Lifecycle::Active { ends: Some(at(20)) }, 19, "active");
         check(Lifecycle::Active { ends: Some(at(20)) }, 20, "left");
         check(Lifecycle::Absent { since: t(0), grace_until: t(5) }, 1_000, "absent");
+        check(Lifecycle::Leave { ends: Some(at(20)) }, 19, "leave");
+        check(Lifecycle::Leave { ends: Some(at(20)) }, 20, "left");
+        check(Lifecycle::GardenLeave { since: at(1), ends: Some(at(20)) }, 19, "garden-leave");
+        check(Lifecycle::GardenLeave { since: at(1), ends: Some(at(20)) }, 20, "left");
+        check(Lifecycle::GardenLeave { since: at(1), ends: None }, 1_000, "garden-leave");
+        // It is one departure from when they were kept out.
+        let left = Lifecycle::GardenLeave { since: at(1), ends: Some(at(20)) }.at(t(20));
+        assert_eq!((&left, left.gone()), (&Lifecycle::Left { at: at(20), kept_out: Some(t(1)) }, Some(t(1))));
+        assert_eq!(Lifecycle::Leave { ends: Some(at(20)) }.at(t(20)).gone(), Some(t(20)));
     }
 }

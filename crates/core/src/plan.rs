@@ -421,6 +421,8 @@ pub struct Sweep {
     pub delete: BTreeSet<SystemName>,
     /// Disable the account instead of removing it, whatever the system's rule is.
     pub spare: BTreeSet<SystemName>,
+    /// Remove no account anywhere, whatever else is said: what is theirs is preserved.
+    pub preserve: bool,
 }
 
 /// Makes the plan that takes what is known to what should be.
@@ -565,7 +567,7 @@ fn remove(account: &KnownAccount, system: &SystemName, rule: &Rules, sweep: &Swe
     }
     ops.extend(rule.kill.iter().map(|class| (None, Op::RevokeAll { class: *class }, Vec::new())));
     let by_rule = rule.on_leave == OnLeave::Delete && !sweep.spare.contains(system);
-    let delete = by_rule || sweep.delete.contains(system);
+    let delete = !sweep.preserve && (by_rule || sweep.delete.contains(system));
     if !delete {
         let way = sweep.ways.get(system).copied().unwrap_or(rule.first_way);
         ops.push((None, Op::Disable { way }, Vec::new()));

@@ -90,7 +90,10 @@ pub fn leaving(identity: &Identity) -> Vec<Leaving> {
 
 fn ends(lifecycle: &Lifecycle) -> Option<Effective> {
     match lifecycle {
-        Lifecycle::Pending { ends, .. } | Lifecycle::Active { ends } => ends.clone(),
+        Lifecycle::Pending { ends, .. }
+        | Lifecycle::Active { ends }
+        | Lifecycle::Leave { ends }
+        | Lifecycle::GardenLeave { ends, .. } => ends.clone(),
         Lifecycle::Absent { .. } | Lifecycle::Left { .. } | Lifecycle::Merged { .. } => None,
     }
 }
@@ -119,6 +122,8 @@ pub fn without_end(lifecycle: Lifecycle) -> Lifecycle {
     match lifecycle {
         Lifecycle::Pending { starts, .. } => Lifecycle::Pending { starts, ends: None },
         Lifecycle::Active { .. } => Lifecycle::Active { ends: None },
+        Lifecycle::Leave { .. } => Lifecycle::Leave { ends: None },
+        Lifecycle::GardenLeave { since, .. } => Lifecycle::GardenLeave { since, ends: None },
         same @ (Lifecycle::Absent { .. } | Lifecycle::Left { .. } | Lifecycle::Merged { .. }) => same,
     }
 }

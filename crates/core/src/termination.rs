@@ -228,6 +228,8 @@ pub fn may_arm(
         Lifecycle::Left { .. } => Err(TerminationRefusal::Gone(name.to_owned())),
         Lifecycle::Pending { .. }
         | Lifecycle::Active { .. }
+        | Lifecycle::Leave { .. }
+        | Lifecycle::GardenLeave { .. }
         | Lifecycle::Absent { .. }
         | Lifecycle::Merged { .. } => Ok(()),
     }
@@ -434,7 +436,7 @@ mod tests {
     #[test]
     fn who_may_be_armed() {
         let here = Lifecycle::Active { ends: None };
-        let left = Lifecycle::Left { at: crate::time::Effective::at(at(0)) };
+        let left = Lifecycle::Left { at: crate::time::Effective::at(at(0)), kept_out: None };
         let check = |lifecycle: &Lifecycle, reason: &str, hours, expect: &str| {
             let told = may_arm("hr/1", lifecycle, reason, hours);
             assert_eq!(told.map_or_else(|refusal| refusal.code(), |()| "done"), expect);

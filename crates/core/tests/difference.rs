@@ -110,7 +110,12 @@ fn each_combination_of_whether_there_should_be_an_account_was_and_is() {
                 };
                 let case = format!("0{applied}{known}{observed}");
                 check(Owner::Known, &case, unwanted);
-                check(Owner::Left, &case, &unwanted.replace("rogue", "ghost"));
+                // What was found of somebody who has left is looked at, also where it cannot be used.
+                let left = match (applied, known, observed) {
+                    ('-', '-', '0') => "ghost the account".to_owned(),
+                    _ => unwanted.replace("rogue", "ghost"),
+                };
+                check(Owner::Left, &case, &left);
                 let wanted = match (applied, observed) {
                     ('0' | '1', '-') => "missing the account",
                     ('1', '0') => "drifted whether it can be used",

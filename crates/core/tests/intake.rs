@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bailiwick_core::{
-    contract::{Breach, Intake, Known, OfFired, Sifted, SourceContract, SourceRecord, intake},
+    contract::{Breach, Intake, Known, OfFired, Sifted, SourceContract, SourceRecord, StatusRule, intake},
     guard,
     identity::Lifecycle,
     policy::AttributeValue,
@@ -59,8 +59,10 @@ fn known(keys: &[(&str, &str)]) -> BTreeMap<String, Known> {
     let one = |(key, state): &(&str, &str)| {
         let lifecycle = match *state {
             "active" => Lifecycle::Active { ends: None },
-            "left" => Lifecycle::Left { at: at() },
+            "left" => Lifecycle::Left { at: at(), kept_out: None },
             "absent" => Lifecycle::Absent { since: now(), grace_until: now() },
+            "leave" => Lifecycle::Leave { ends: None },
+            "garden" => Lifecycle::GardenLeave { since: at(), ends: None },
             _ => Lifecycle::Pending {
                 starts: Effective::at("2027-01-01T00:00:00Z".parse().unwrap()),
                 ends: None,
@@ -293,4 +295,66 @@ fn who_is_as_before_counts_and_is_not_read() {
         told.breaches,
         [Breach::TooFewRows { rows: 21, least: 22 }, Breach::TooMuchLoss { lost: 1, known: 9, allowed: 0 },]
     );
+}
+
+/// PRODUCT F36: who is away keeps what policy gives, who is kept out holds nothing, and neither is absent or has left.
+#[test]
+fn leave_and_garden_leave_are_states_of_their_own() {
+    let rule = StatusRule {
+        attribute: "phone".into(),
+        at_work: ["1".into(), "Works".into()].into(),
+        leave: ["parental".into()].into(),
+        garden_leave: ["garden".into()].into(),
+    };
+    let contract = SourceContract { status: Some(rule), min_rows: 0, ..contract() };
+    let check = |before: &str, line: &str, expect: &str| {
+        let before = known(&[("a", before)]);
+        let records = [record(2, line)];
+        let told = intake(Sifted::whole(&records, &contract), &contract, &before, &BTreeSet::new(), now());
+        let codes: Vec<&str> = told.breaches.iter().map(Breach::code).collect();
+        let arrivals = told.arrivals.iter().map(|a| format!("{} {}", a.kind.name(), a.lifecycle.name()));
+        assert_eq!(
+            arrivals.chain(codes.iter().map(ToString::to_string)).collect::<Vec<_>>(),
+            [expect],
+            "{line}"
+        );
+    };
+    check("active", "a a phone=parental", "changed leave");
+    check("leave", "a a phone=works", "changed active");
+    check("absent", "a a phone=parental", "returned leave");
+    check("left", "a a phone=parental", "joined leave");
+    // In their access they leave and come back; of somebody who had left already nothing is left to take.
+    check("active", "a a phone=GARDEN", "left garden-leave");
+    check("leave", "a a phone=garden ends=2026-12-31", "left garden-leave");
+    check("absent", "a a phone=garden", "left garden-leave");
+    check("left", "a a phone=garden", "changed garden-leave");
+    check("garden", "a a phone=garden ends=2026-12-31", "changed garden-leave");
+    check("garden", "a a phone=1", "joined active");
+    // They leave for good by a word or by the day.
+    check("garden", "a a phone=garden gone=1", "left left");
+    check("active", "a a phone=dismissed gone=1", "left left");
+    check("garden", "a a phone=garden ends=2026-06-14", "left left");
+    check("leave", "a a phone=parental gone=1 ends=2026-12-31", "changed leave");
+    // What nobody listed could mean that somebody is to be kept out.
+    check("active", "a a phone=gardening", "feed-unknown-status");
+
+    // Of who has left already it counts whether they are under legal hold, and nothing else.
+    let attribute = serde_json::from_str(r#"{ "type": "text" }"#).unwrap();
+    let mut held = contract.clone();
+    held.attributes.insert("legal_hold".into(), attribute);
+    let before = known(&[("a", "left")]);
+    let records = [record(2, "a other phone=1 legal_hold=yes gone=1")];
+    let told = intake(Sifted::whole(&records, &held), &held, &before, &BTreeSet::new(), now());
+    let [arrival] = told.arrivals.as_slice() else { panic!("{:?}", told.arrivals) };
+    assert_eq!((arrival.kind.name(), arrival.lifecycle.name()), ("changed", "left"));
+    assert_eq!(arrival.attributes["name"], before["a"].attributes["name"]);
+    assert!(arrival.attributes.contains_key("legal_hold"));
+
+    // Who is missing while away is absent; who is kept out has nothing to lose by it.
+    let missing = |before: &str| {
+        let before = known(&[("a", before)]);
+        let told = intake(Sifted::whole(&[], &contract), &contract, &before, &BTreeSet::new(), now());
+        told.arrivals.into_iter().map(|a| a.lifecycle.name()).collect::<Vec<_>>()
+    };
+    assert_eq!((missing("leave"), missing("garden")), (vec!["absent"], vec![]));
 }

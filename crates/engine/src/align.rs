@@ -4,7 +4,7 @@
 //! who has not left, every other system is looked at now. While something disagrees it is looked at again every hour.
 
 use bailiwick_core::{
-    access::{AccessClass, Stage},
+    access::AccessClass,
     account::Account,
     alignment::{Alignment, Claim, Claimant, Invariant, Seen, Sight, Violation},
     case::Cell,
@@ -153,8 +153,7 @@ impl Engine {
         Ok(select::<Cell>(tx, self.tenant(), mine).await?.into_iter().map(|stored| stored.value).collect())
     }
 
-    /// What somebody has there that works by itself: the account, and what is ended first when somebody leaves. What
-    /// cannot be read is not seen.
+    /// What somebody has there that works: the account, and what works without it. What cannot be read is not seen.
     async fn sights_on(&self, catalogue: &Catalogue, account: &Account) -> Vec<Sight> {
         let system = &account.system;
         let (Ok(route), Some(declared)) = (catalogue.route(system), catalogue.systems.get(system)) else {
@@ -163,8 +162,7 @@ impl Engine {
         let (line, witness) = self.witnessing(catalogue, route.integration);
         let observes = &route.connector.capability().observes;
         let works = |class: &&AccessClass| {
-            observes.contains(class)
-                && (**class == AccessClass::PrimaryAccount || class.stage() == Stage::Kill)
+            observes.contains(class) && (**class == AccessClass::PrimaryAccount || class.works_alone())
         };
         let mut sights = Vec::new();
         for class in declared.classes.iter().filter(works) {

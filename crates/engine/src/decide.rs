@@ -11,7 +11,7 @@ use bailiwick_core::{
     exception::Exception,
     exposure::Exposure,
     id::{AccountId, CaseId, EventId, IdentityId, OperatorId, PlanId, SystemName},
-    identity::Identity,
+    identity::{Identity, Lifecycle},
     join::Act,
     plan::{self, Inputs, Plan},
     policy::Bulk,
@@ -369,6 +369,9 @@ impl Engine {
         if let Some(open) = open.filter(|open| !event.kind.leaves() || open.value.event == event.id) {
             return Some(open.value.id);
         }
+        if let Some(same) = self.same_departure(known, identity, event, out) {
+            return Some(same);
+        }
         let accounts = known.accounts.get(&identity.id).map(Vec::as_slice).unwrap_or_default();
         let joined = matches!(event.kind, EventKind::Merged { act: Act::Join, .. }) && !accounts.is_empty();
         if !event.kind.leaves() && !joined {
@@ -412,6 +415,29 @@ impl Engine {
         }
         out.updates.push(Update::new(record).insert(&case, self.entropy()));
         case.closed.is_none().then_some(case.id)
+    }
+
+    /// The case of the same departure: of who was kept out before they left it is the one of that, and open again. What was
+    /// proven then stands in it.
+    fn same_departure(
+        &self,
+        known: &Known,
+        identity: &Identity,
+        event: &Event,
+        out: &mut Outcome,
+    ) -> Option<CaseId> {
+        let Lifecycle::Left { kept_out: Some(since), .. } = identity.lifecycle else { return None };
+        let is_of_it = |case: &&Stored<Case>| case.value.effective == since && case.value.followed.is_none();
+        if let Some(open) = known.cases.get(&identity.id).filter(is_of_it) {
+            return Some(open.value.id);
+        }
+        let former = known.former.get(&identity.id).filter(|_| event.kind.leaves())?;
+        let stored = Some(&former.case).filter(is_of_it)?;
+        let open = Case { closed: None, ..stored.value.clone() };
+        let record = self.record(RecordKind::CaseOpened, "decide").event(event.id).identity(identity.id);
+        let record = record.case(open.id).fact("reopened", true);
+        out.updates.push(Update::new(record).replace(&open, stored.revision, self.entropy()));
+        Some(open.id)
     }
 
     fn decided(&self, identity: &Identity, event: &Event, planned: &Plan) -> Update {

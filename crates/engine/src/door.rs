@@ -19,7 +19,7 @@ use bailiwick_core::{
     event::{Event, EventKind},
     gate::Shut,
     id::{EventId, IntegrationName, SignalId, SourceName},
-    identity::{Identity, Lifecycle},
+    identity::{Identity, LEGAL_HOLD, Lifecycle},
     integration::{Integration, Role, Standing},
     perform::{Outside, permits_writing},
     policy::{AttributeType, AttributeValue},
@@ -282,7 +282,9 @@ impl Engine {
             return Err(DoorRefusal::HasWriter(taken.clone()).into());
         }
         let stored = found.ok_or_else(|| EngineError::NotFound { kind: "identity", name: name.clone() })?;
-        if let Lifecycle::Left { .. } = stored.value.lifecycle {
+        // Whether they are under legal hold counts beyond that.
+        let of_hold = attributes.keys().all(|attribute| attribute == LEGAL_HOLD);
+        if matches!(stored.value.lifecycle, Lifecycle::Left { .. }) && !of_hold {
             return Err(DoorRefusal::Gone(name).into());
         }
         if let Some(wrong) = attributes.iter().find(|(name, value)| !fits(integration, name, value.as_ref()))

@@ -101,7 +101,9 @@ impl Engine {
             (_, None) => Some(self.now()),
         };
         let Arrival { attributes, lifecycle, .. } = arrival;
-        Engagement { key, attributes, lifecycle, rank, began, fired: None }
+        // Where nothing is said of their being here, nothing is said against that they were fired.
+        let fired = known.filter(|record| record.lifecycle == lifecycle).and_then(|record| record.fired);
+        Engagement { key, attributes, lifecycle, rank, began, fired }
     }
 
     fn gathered(&self, source: &SourceName, at: Timestamp, one: Gathered) -> Accepted {
@@ -126,7 +128,7 @@ impl Engine {
         let now = self.now();
         let kind = engagement::change(before, after);
         let effective = match (&after.lifecycle, kind.leaves()) {
-            (Lifecycle::Left { at }, true) => at.clone(),
+            (Lifecycle::Left { at, .. } | Lifecycle::GardenLeave { since: at, .. }, true) => at.clone(),
             (_, _) => Effective::at(now),
         };
         Event {
@@ -324,6 +326,8 @@ impl Engine {
             Lifecycle::Merged { into, .. } => Ok(get(tx, self.tenant(), &into.to_string()).await?),
             Lifecycle::Pending { .. }
             | Lifecycle::Active { .. }
+            | Lifecycle::Leave { .. }
+            | Lifecycle::GardenLeave { .. }
             | Lifecycle::Absent { .. }
             | Lifecycle::Left { .. } => Ok(Some(stored)),
         }
@@ -382,7 +386,7 @@ pub(crate) fn rank_of(catalogue: &Catalogue, source: &SourceName) -> u16 {
 pub(crate) fn all_fired(identity: &Identity, now: Timestamp) -> Vec<Engagement> {
     let mut records = identity.engagements.clone();
     for record in records.iter_mut().filter(|r| !matches!(r.lifecycle, Lifecycle::Left { .. })) {
-        record.lifecycle = Lifecycle::Left { at: Effective::at(now) };
+        record.lifecycle = record.lifecycle.left(Effective::at(now));
         record.fired = Some(now);
     }
     records

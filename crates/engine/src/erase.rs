@@ -27,6 +27,9 @@ impl Engine {
         if !matches!(stored.value.lifecycle, Lifecycle::Left { .. }) {
             return Err(EngineError::NotGone { identity });
         }
+        if stored.value.preserved().is_some() {
+            return Err(EngineError::Preserved { identity });
+        }
         let mut record = self.record(RecordKind::Erased, "erase").identity(identity);
         record.actor = by;
         let others = self.forwards(&mut *tx, &stored.value).await?;

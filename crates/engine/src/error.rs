@@ -179,6 +179,12 @@ pub enum EngineError {
         /// Who.
         identity: bailiwick_core::id::IdentityId,
     },
+    /// What is theirs is preserved.
+    #[error("`{identity}` is under legal hold: nothing of theirs is erased before that ends")]
+    Preserved {
+        /// Who.
+        identity: bailiwick_core::id::IdentityId,
+    },
     /// What is stored does not fit together.
     #[error("{0}")]
     Inconsistent(String),
@@ -253,6 +259,7 @@ impl EngineError {
             Self::NotFound { .. } => "not-found",
             Self::Ambiguous { .. } => "ambiguous",
             Self::NotGone { .. } => "identity-not-left",
+            Self::Preserved { .. } => "identity-preserved",
             Self::Inconsistent(_) => "inconsistent",
             Self::ConfigurationChanged => "configuration-changed",
             Self::Busy { .. } => "system-busy",

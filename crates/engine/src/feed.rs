@@ -12,7 +12,7 @@ use bailiwick_core::{
     event::EventKind,
     guard::{self, Cohort, Fate, ReleaseRefusal, Would, release},
     id::{BatchId, EntitlementName, SourceName},
-    identity::{Identity, Lifecycle},
+    identity::Identity,
     integration::Role,
     person::Conflict,
     policy::Attributes,
@@ -96,8 +96,7 @@ impl Engine {
         known: &BTreeMap<String, Known>,
         read: &Intake,
     ) -> Result<Option<Breach>> {
-        let has_left =
-            |key: &String| known.get(key).is_some_and(|k| matches!(k.lifecycle, Lifecycle::Left { .. }));
+        let has_left = |key: &String| known.get(key).is_some_and(|k| k.lifecycle.gone().is_some());
         let joined = read.arrivals.iter().filter(|arrival| arrival.kind == EventKind::Joined);
         let back: Vec<&String> = joined.map(|arrival| &arrival.key).filter(|key| has_left(key)).collect();
         let Some(key) = back.first() else { return Ok(None) };

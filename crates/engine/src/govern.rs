@@ -144,7 +144,7 @@ impl Engine {
             None => (IdentityId::new(now, self.entropy()), None, 1),
         };
         let lifecycle = match cause {
-            Cause::Retirement => Lifecycle::Left { at: Effective::at(now) },
+            Cause::Retirement => Lifecycle::Left { at: Effective::at(now), kept_out: None },
             Cause::Registration
             | Cause::Widening
             | Cause::Narrowing

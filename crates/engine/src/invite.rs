@@ -13,7 +13,6 @@ use bailiwick_core::{
     gate::HUB,
     govern::{self, Entries},
     id::{IntegrationName, OperatorId, PlanId},
-    identity::Lifecycle,
     plan::Question,
     record::{Actor, RecordKind},
 };
@@ -161,7 +160,7 @@ impl Engine {
                 Some(person) => self.by_source_key(tx, person).await?,
                 None => None,
             };
-            here += usize::from(person.is_none_or(|p| !matches!(p.value.lifecycle, Lifecycle::Left { .. })));
+            here += usize::from(person.is_none_or(|p| p.value.lifecycle.gone().is_none()));
         }
         Ok(here)
     }

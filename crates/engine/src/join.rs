@@ -179,7 +179,7 @@ impl Engine {
                 let theirs = |cancelled: &Cancelled| cancelled.key == *key;
                 (other_after.cancelled, after.cancelled) = after.cancelled.into_iter().partition(theirs);
                 // What of it is there decides; it is not led back anywhere.
-                other_after.lifecycle = Lifecycle::Left { at: Effective::at(now) };
+                other_after.lifecycle = Lifecycle::Left { at: Effective::at(now), kept_out: None };
                 other_after = other_after.of_records(gone, now);
                 join::splitting(accounts(who), accounts(other), key)
             }

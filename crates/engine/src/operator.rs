@@ -7,7 +7,7 @@ use bailiwick_core::{
     digest::Digest,
     gate::Shut,
     id::{IntegrationName, OperatorId},
-    identity::{Identity, Lifecycle},
+    identity::Identity,
     integration::{Integration, Purpose, Standing},
     record::{Actor, RecordKind},
     right::{Right, Rights},
@@ -148,7 +148,7 @@ impl Engine {
         }
         let Some(person) = &operator.person else { return Ok(true) };
         let person = self.by_source_key(tx, person).await?;
-        if person.is_none_or(|person| !matches!(person.value.lifecycle, Lifecycle::Left { .. })) {
+        if person.is_none_or(|person| person.value.lifecycle.gone().is_none()) {
             return Ok(true);
         }
         let all = select::<Operator>(tx, self.tenant(), Select::from(Table::Operators)).await?;

@@ -15,7 +15,6 @@ use bailiwick_core::{
     case::{Case, Cell},
     finding::Finding,
     id::{IdentityId, IntegrationName},
-    identity::Lifecycle,
     integration::Integration,
     transfer::{Departure, Transfer},
     verify::Verdict,
@@ -83,7 +82,7 @@ impl Engine {
         for Automation { name, title, owner, .. } in declared.into_iter().map(|stored| stored.value) {
             let Some(owner) = owner else { continue };
             let Some(person) = self.by_source_key(tx, &owner).await? else { continue };
-            if matches!(person.value.lifecycle, Lifecycle::Left { .. }) {
+            if person.value.lifecycle.gone().is_some() {
                 left.entry(person.value.id).or_default().push(format!("{name} ({title})"));
                 wrongs.push(Wrong {
                     code: OWNERLESS,

@@ -4,17 +4,22 @@
 
 use bailiwick_core::{
     access::AccessClass,
+    account::Account,
     case::Cell,
     event::EventKind,
     id::{IdentityId, SystemName},
     identity::Identity,
+    plan::Op,
     system::System,
     time::{SignedDuration, Timestamp},
     verify::Verdict,
 };
-use bailiwick_store::{Tx, Work, get};
+use bailiwick_store::{Filter, Select, Table, Tx, Work, entities::PlanRow, get, select};
 
 use crate::{Engine, Haste, Job, Result};
+
+/// When an account is looked at again that was to be deleted, hours.
+const AGAIN_HOURS: i64 = 24;
 
 impl Engine {
     /// A disabled account that is only kept is deleted when its time has come.
@@ -35,15 +40,29 @@ impl Engine {
         self.enqueue(tx, vec![job.work(None, None, Haste::Usual, due.max(self.now()))]).await
     }
 
-    /// Files the event by which a disabled account is deleted, if the identity is still gone.
+    /// Files the event by which a disabled account is deleted, as long as its person is gone and it is there. It is looked at
+    /// again until it is not: what would delete it may have been overtaken, or what is theirs is preserved.
     pub(crate) async fn purge(&self, item: &Work, identity: IdentityId, system: &SystemName) -> Result<()> {
         let mut tx = self.begin().await?;
         let stored = get::<Identity>(&mut *tx, self.tenant(), &identity.to_string()).await?;
-        if let Some(stored) = stored.filter(|s| s.value.lifecycle.gone().is_some()) {
-            let key = format!("purge/{identity}/{system}/{}", item.seq);
+        let stored = stored.filter(|s| s.value.lifecycle.gone().is_some());
+        let theirs = |table| Select::from(table).filter(Filter::Is("identity", identity.to_string().into()));
+        let accounts = select::<Account>(&mut *tx, self.tenant(), theirs(Table::Accounts)).await?;
+        let Some(stored) = stored.filter(|_| accounts.iter().any(|account| account.value.system == *system))
+        else {
+            tx.finish(self.tenant(), item).await?;
+            return Ok(tx.commit().await?);
+        };
+        let open = Filter::In("state", vec!["drafted".into(), "approved".into()]);
+        let plans = select::<PlanRow>(&mut *tx, self.tenant(), theirs(Table::Plans).filter(open)).await?;
+        let deletes =
+            |row: &PlanRow| row.plan.changes.iter().any(|c| c.system == *system && c.op == Op::Delete);
+        if stored.value.preserved().is_none() && !plans.iter().any(|row| deletes(&row.value)) {
+            let key = format!("purge/{identity}/{system}/{}/{}", item.seq, stored.value.generation);
             self.file(&mut *tx, stored, key, EventKind::Purge { system: system.clone() }, None).await?;
         }
-        tx.finish(self.tenant(), item).await?;
+        let again = self.now().saturating_add(SignedDuration::from_hours(AGAIN_HOURS)).unwrap_or(self.now());
+        tx.postpone(self.tenant(), item, again.as_millisecond(), false).await?;
         Ok(tx.commit().await?)
     }
 }

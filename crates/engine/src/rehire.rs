@@ -37,7 +37,7 @@ const HELD: &str = "rehire-held";
 
 /// The last case of somebody, as far as it may be in the way of coming back.
 pub(crate) struct FormerCase {
-    case: Case,
+    pub(crate) case: Stored<Case>,
     cells: BTreeMap<SystemName, Vec<Cell>>,
 }
 
@@ -64,14 +64,15 @@ impl Engine {
             return Ok(out);
         }
         let theirs = Select::from(Table::Cases).filter(Filter::In("identity", ids));
-        for Stored { value: case, .. } in select::<Case>(tx, self.tenant(), theirs).await? {
-            if out.get(&case.identity).is_none_or(|known| known.case.opened < case.opened) {
-                out.insert(case.identity, FormerCase { case, cells: BTreeMap::new() });
+        for case in select::<Case>(tx, self.tenant(), theirs).await? {
+            let identity = case.value.identity;
+            if out.get(&identity).is_none_or(|known| known.case.value.opened < case.value.opened) {
+                out.insert(identity, FormerCase { case, cells: BTreeMap::new() });
             }
         }
-        let ids: Vec<_> = out.values().map(|former| former.case.id.to_string().into()).collect();
+        let ids: Vec<_> = out.values().map(|former| former.case.value.id.to_string().into()).collect();
         let mut of: BTreeMap<CaseId, &mut FormerCase> =
-            out.values_mut().map(|former| (former.case.id, former)).collect();
+            out.values_mut().map(|former| (former.case.value.id, former)).collect();
         let cells = Select::from(Table::Cells).filter(Filter::In("case_id", ids));
         for Stored { value: cell, .. } in select::<Cell>(tx, self.tenant(), cells).await? {
             if let Some(former) = of.get_mut(&cell.case) {
@@ -106,7 +107,7 @@ impl Engine {
                     self.next_look(&blocked)
                 }
             };
-            let job = Job::Clear { case: left.case.id, system: system.clone() };
+            let job = Job::Clear { case: left.case.value.id, system: system.clone() };
             out.jobs.push(job.work(None, None, Haste::Usual, due));
             waiting.insert(system.clone());
         }

@@ -179,7 +179,7 @@ impl Engine {
                     }
                     KeyValue::Text(_) | KeyValue::Int(_) | KeyValue::Null => None,
                 };
-                let here = *state != KeyValue::Text(Lifecycle::LEFT.into());
+                let here = Lifecycle::HERE.iter().any(|here| *state == KeyValue::Text((*here).into()));
                 all.insert(key[begins.len()..].to_owned(), Kept { said, here, met: Met::Not });
                 after = Some(key.clone());
             }

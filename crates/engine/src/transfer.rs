@@ -6,7 +6,7 @@ use bailiwick_core::{
     account::AccountValue,
     approval::Refusal,
     id::{IntegrationName, TransferId},
-    identity::{Identity, Lifecycle},
+    identity::Identity,
     integration::Integration,
     person::{Persons, Ties},
     plan::{Plan, Question},
@@ -81,7 +81,7 @@ impl Engine {
     /// Whether somebody is known and has not left.
     async fn is_here(&self, tx: &mut dyn Tx, who: &str) -> Result<bool> {
         let known = self.by_source_key(tx, who).await?;
-        Ok(known.is_some_and(|s| !matches!(s.value.lifecycle, Lifecycle::Left { .. })))
+        Ok(known.is_some_and(|s| s.value.lifecycle.gone().is_none()))
     }
 
     async fn transfer_open(

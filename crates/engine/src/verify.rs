@@ -480,17 +480,20 @@ impl Engine {
             return Ok(None);
         };
         // Who is back has it by right, and their case is over.
-        if !self.is_gone(tx, task.run.identity).await? {
-            return Ok(None);
-        }
+        let who = get::<Identity>(tx, self.tenant(), &task.run.identity.to_string()).await?;
+        let Some(who) = who.filter(|who| who.value.lifecycle.gone().is_some()) else { return Ok(None) };
         let names: Vec<&str> = residual.iter().map(|c| c.class.as_str()).collect();
         if usize::from(tried) >= ways {
             let owner = catalogue.route(system)?.integration.owner.clone();
             let message = format!(
-                "{} still alive on `{system}` after {tried} way(s) of removing it: {}; a plan to delete the account \
-                 waits for an approval, or remove it there by hand: it is read again every hour",
+                "{} still alive on `{system}` after {tried} way(s) of removing it: {}; {}remove it there by hand: it is \
+                 read again every hour",
                 if names.len() == 1 { "one class of access is" } else { "several classes of access are" },
                 names.join(", "),
+                match who.value.preserved() {
+                    None => "a plan to delete the account waits for an approval, or ".to_owned(),
+                    Some(why) => format!("the account is not deleted (`{why}`), so "),
+                },
             );
             let wrong = Wrong {
                 code: "residual-access",
@@ -504,12 +507,10 @@ impl Engine {
             tx.write(self.tenant(), opened.into_iter().collect(), self.entropy()).await?;
         }
         // Each way is tried once for a departure; after the last one comes the plan to delete.
-        if usize::from(tried) <= ways
-            && let Some(identity) = get::<Identity>(tx, self.tenant(), &task.run.identity.to_string()).await?
-        {
+        if usize::from(tried) <= ways {
             let key = format!("residue/{}/{system}/{tried}", first.case);
             let kind = EventKind::Residue { system: system.clone(), class: first.class, tried };
-            if self.file(tx, identity, key, kind, None).await? && usize::from(tried) < ways {
+            if self.file(tx, who, key, kind, None).await? && usize::from(tried) < ways {
                 // The next run verifies again.
                 return Ok(None);
             }

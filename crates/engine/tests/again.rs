@@ -5,7 +5,8 @@
 
 mod world;
 
-use bailiwick_core::{id::SystemName, time::SignedDuration};
+use bailiwick_core::{access::AccessClass, id::SystemName, time::SignedDuration};
+use bailiwick_engine::Configuration;
 use bailiwick_lab::Behaviour;
 use serde_json::json;
 use world::World;
@@ -133,4 +134,56 @@ async fn being_seen_again_survives_a_crash_at_every_point() {
         story(&mut world).await;
         assert_eq!((world.truth(), world.effects(), world.cells().await), ends, "point {point} of {points}");
     }
+}
+
+/// An account that nobody knew of, on a system where whoever left was never seen: it cannot be used, and its token works.
+#[tokio::test]
+async fn a_case_is_open_again_for_an_account_that_turns_up_later() {
+    let mut world = World::new(21, &[("chat", &[]), ("wiki", &[])]).await;
+    let nobody_in_the_wiki = |configuration: &mut Configuration| {
+        for entitlement in ["account", "everyone", "engineering", "finance"] {
+            configuration.policies[0].text += &format!(
+                "@id(\"no-{entitlement}\") forbid(principal, action == Action::\"hold\", resource == \
+                 Entitlement::\"wiki/{entitlement}\");\n"
+            );
+        }
+    };
+    world.configure_with(nobody_in_the_wiki).await;
+    world.deliver(&[ANN, BOB]).await.unwrap();
+    world.quiet().await;
+    world.deliver(&[ANN, GONE]).await.unwrap();
+    world.quiet().await;
+    assert_eq!((world.cases().await.len(), world.open_cases().await), (1, 0));
+
+    world.behind(
+        "wiki",
+        json!({
+            "users": [{ "userName": "bob@x.test", "externalId": "hr/2", "active": false }],
+            "tokens": [{ "user": "bob@x.test", "name": "old" }]
+        }),
+    );
+    let tokens = |world: &World| {
+        let truth = world.lab.truth("wiki").unwrap();
+        truth.user("bob@x.test").unwrap().tokens.iter().filter(|token| token.works).count()
+    };
+    assert_eq!(tokens(&world), 1);
+    world.pass(SignedDuration::from_mins(1));
+    world.engine.reconcile(&SystemName::new("wiki").unwrap(), true).await.unwrap();
+    assert_eq!(world.open_cases().await, 1);
+    world.quiet().await;
+    assert_eq!((tokens(&world), world.open_cases().await), (0, 0));
+    let cells = world.all_cells().await;
+    let of = |class: AccessClass| {
+        cells
+            .iter()
+            .find(|cell| cell.system.as_str() == "wiki" && cell.class == class)
+            .unwrap()
+            .verdict
+            .name()
+    };
+    assert_eq!((of(AccessClass::PrimaryAccount), of(AccessClass::ApiTokens)), ("blocked", "removed"));
+    // It is told once.
+    world.pass(SignedDuration::from_mins(1));
+    let again = world.engine.reconcile(&SystemName::new("wiki").unwrap(), true).await.unwrap();
+    assert_eq!((again.changed, again.adopted, world.drifts().await), (0, 0, 1));
 }

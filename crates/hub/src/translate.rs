@@ -325,6 +325,7 @@ impl From<EngineError> for Problem {
             EngineError::LogBusy(_) => with(503, error.to_string()),
             EngineError::ConfigurationChanged
             | EngineError::NotGone { .. }
+            | EngineError::Preserved { .. }
             | EngineError::Busy { .. }
             | EngineError::NotToBeTried(..)
             | EngineError::Shut(..)

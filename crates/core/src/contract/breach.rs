@@ -157,6 +157,20 @@ pub enum Breach {
         /// The attribute.
         attribute: String,
     },
+    /// A status that the contract does not list.
+    #[error(
+        "line {line}: `{attribute}` of `{key}` is `{value}`, which the contract lists neither as at work nor as on leave"
+    )]
+    UnknownStatus {
+        /// The line.
+        line: u64,
+        /// Whose.
+        key: String,
+        /// The attribute.
+        attribute: String,
+        /// What it says.
+        value: String,
+    },
     /// A date cannot be turned into an instant.
     #[error("line {line}: a day of `{key}`: {problem}")]
     BadDay {
@@ -194,6 +208,7 @@ impl Breach {
             Self::NoKey { .. } => "feed-no-key",
             Self::EmptyValue { .. } => "feed-empty-value",
             Self::WrongType { .. } => "feed-wrong-type",
+            Self::UnknownStatus { .. } => "feed-unknown-status",
             Self::BadDay { .. } => "feed-bad-day",
             Self::More { like, .. } => like.code(),
         }
@@ -205,6 +220,7 @@ impl Breach {
             Self::NoKey { line }
             | Self::EmptyValue { line, .. }
             | Self::WrongType { line, .. }
+            | Self::UnknownStatus { line, .. }
             | Self::BadDay { line, .. } => Some(*line),
             Self::DuplicateKey { second, .. } | Self::DuplicateValue { second, .. } => Some(*second),
             Self::TooFewRows { .. }

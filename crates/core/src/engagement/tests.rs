@@ -22,8 +22,15 @@ fn life(text: &str) -> Lifecycle {
     if let Some(rest) = text.strip_prefix("absent") {
         return Lifecycle::Absent { since: t(number(rest)), grace_until: t(number(rest) + 100) };
     }
+    if text.starts_with("leave") {
+        return Lifecycle::Leave { ends: ends(text) };
+    }
+    if let Some(rest) = text.strip_prefix("garden") {
+        let since = at(number(rest.split("..").next().unwrap()));
+        return Lifecycle::GardenLeave { since, ends: ends(rest) };
+    }
     match text.strip_prefix("left") {
-        Some(rest) => Lifecycle::Left { at: at(number(rest)) },
+        Some(rest) => Lifecycle::Left { at: at(number(rest)), kept_out: None },
         None => Lifecycle::Active { ends: ends(text) },
     }
 }
@@ -70,6 +77,8 @@ fn one_leads_by_state_then_rank_then_the_latest_then_key() {
     check(&[("a/1", "absent1", 5, Some(1)), ("b/1", "active", 5, Some(2))], "b/1");
     check(&[("a/1", "absent1", 9, None), ("b/1", "pending9", 1, None)], "a/1");
     check(&[("a/1", "left1", 1, None), ("b/1", "absent1", 9, None)], "b/1");
+    check(&[("a/1", "garden1", 1, None), ("b/1", "leave", 9, None)], "b/1");
+    check(&[("a/1", "pending9", 1, None), ("b/1", "garden1", 9, None)], "b/1");
     check(&[("a/1", "active", 9, Some(5)), ("b/1", "active", 1, Some(1))], "b/1");
     check(&[("a/1", "active", 5, Some(1)), ("b/1", "active", 5, Some(2))], "b/1");
     check(&[("a/1", "active", 5, None), ("b/1", "active", 5, Some(2))], "b/1");
@@ -97,6 +106,13 @@ fn they_leave_when_the_last_one_ends() {
     check(&["left5", "left9"], "left9");
     check(&["pending10", "pending7..9"], "pending7..9");
     check(&["pending7..10", "pending10"], "pending7");
+    // Who is at work by one record is; who is away is not kept out; and who is kept out has not left yet.
+    check(&["leave..20", "active..30"], "active..30");
+    check(&["leave..20", "garden5..30"], "leave..20");
+    check(&["garden5..20", "left9"], "garden5..20");
+    check(&["garden5..20", "garden7"], "garden7");
+    check(&["garden5..20", "pending30"], "garden5..20");
+    check(&["garden5", "absent9"], "garden5");
     // Silence is no word against a positive one that came later, and no end of its own.
     check(&["absent5", "active..20"], "active..20");
     check(&["absent5", "left9"], "left9");

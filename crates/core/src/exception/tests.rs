@@ -54,7 +54,7 @@ fn what_is_asked_is_within_the_case_and_for_somebody_who_is_here() {
     check(0, "down", active(), Err("break-glass-too-long"));
     check(61, "down", active(), Err("break-glass-too-long"));
     check(60, " ", active(), Err("reason-missing"));
-    let left = Lifecycle::Left { at: crate::time::Effective::at(at(0)) };
+    let left = Lifecycle::Left { at: crate::time::Effective::at(at(0)), kept_out: None };
     check(60, "down", left, Err("identity-not-active"));
 }
 

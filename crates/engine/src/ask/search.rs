@@ -9,7 +9,7 @@ use bailiwick_core::{
     authority::Touch,
     digest::Digest,
     id::{EntitlementName, IdentityId, IntegrationName, ResourceTypeName, SubjectTypeName},
-    identity::Identity,
+    identity::{Identity, Lifecycle},
     policy::{AccessQuestion, Attributes, Said},
     record::{Actor, Record, RecordKind},
     resource::{ENTITLEMENT, FoundBy, INTEGRATION, ResourceType, SubjectType},
@@ -230,7 +230,7 @@ impl Engine {
         let mut same: BTreeMap<(&'static str, Attributes), bool> = BTreeMap::new();
         loop {
             let mut tx = self.read().await?;
-            let states = ["active", "absent", "pending"].map(Into::into).to_vec();
+            let states = Lifecycle::HERE.map(Into::into).to_vec();
             let asked =
                 Select::from(Table::Identities).filter(Filter::In("state", states)).page(after.take(), PART);
             let part = select::<Identity>(&mut *tx, self.tenant(), asked).await?;

@@ -82,7 +82,8 @@ fn disabled_by_others(catalogue: &Catalogue, account: &Account) -> bool {
 
 /// How thorough the removal is: a leaver's is, and residue is met with the next way, at last by deleting.
 pub(crate) fn sweep(identity: &Identity, event: &Event, catalogue: &Catalogue) -> Sweep {
-    let mut sweep = Sweep { thorough: identity.lifecycle.gone().is_some(), ..Sweep::default() };
+    let (thorough, preserve) = (identity.lifecycle.gone().is_some(), identity.preserved().is_some());
+    let mut sweep = Sweep { thorough, preserve, ..Sweep::default() };
     match &event.kind {
         EventKind::Residue { system, tried, .. } => {
             sweep.only.insert(system.clone());

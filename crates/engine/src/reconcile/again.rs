@@ -1,4 +1,4 @@
-//! Access of somebody who has left that is seen again, after it was proven to be gone.
+//! Access of somebody who has left that is seen again, after it was proven to be gone, or is seen for the first time.
 //!
 //! It is put back like every difference. But what their case says is not so any more: the cell says what was seen, so that
 //! the case is open until reading back shows every class of access to be gone again. Where nothing can be planned, it
@@ -24,6 +24,8 @@ use crate::{Engine, Haste, Result, apply::later, verify::RECHECK_MS};
 pub(super) struct Again {
     identity: IdentityId,
     account: AccountId,
+    /// Whether the account can be used. What else works there is not known where it cannot.
+    usable: bool,
     seen: BTreeMap<AccessClass, Vec<String>>,
 }
 
@@ -47,7 +49,12 @@ impl Again {
             };
             seen.entry(class).or_default().push(what);
         }
-        (!seen.is_empty()).then_some(Self { identity, account: account.id, seen })
+        (!seen.is_empty()).then_some(Self {
+            identity,
+            account: account.id,
+            usable: account.state.active,
+            seen,
+        })
     }
 }
 
@@ -69,7 +76,10 @@ impl Engine {
         let witness = self.listing_witness(comparing.catalogue, comparing.integration);
         let mut updates = Vec::new();
         for (class, what) in again.seen {
-            let verdict = Verdict::Residual { what };
+            let verdict = match class {
+                AccessClass::PrimaryAccount if !again.usable => Verdict::Pending { until: self.now() },
+                _ => Verdict::Residual { what },
+            };
             let before = get::<Cell>(tx, self.tenant(), &Cell::key_of(case.id, system, class)).await?;
             if before.as_ref().is_some_and(|before| before.value.verdict == verdict) {
                 continue;

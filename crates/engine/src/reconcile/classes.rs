@@ -159,10 +159,13 @@ impl Owners {
             // What the one that went has is ended, whosever the marker is by now.
             Some(Lifecycle::Merged { .. }) => Owner::Left,
             _ if claimed => Owner::Several,
-            None | Some(Lifecycle::Left { .. }) => Owner::Left,
-            Some(Lifecycle::Pending { .. } | Lifecycle::Active { .. } | Lifecycle::Absent { .. }) => {
-                Owner::Known
-            }
+            None | Some(Lifecycle::Left { .. } | Lifecycle::GardenLeave { .. }) => Owner::Left,
+            Some(
+                Lifecycle::Pending { .. }
+                | Lifecycle::Active { .. }
+                | Lifecycle::Leave { .. }
+                | Lifecycle::Absent { .. },
+            ) => Owner::Known,
         }
     }
 }

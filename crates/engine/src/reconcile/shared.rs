@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bailiwick_core::identity::{Identity, Lifecycle};
+use bailiwick_core::identity::Identity;
 use bailiwick_store::{Filter, Select, Table, Tx, Update, select};
 
 use super::{Comparing, accounts::UNMANAGED, accounts_on};
@@ -51,7 +51,7 @@ impl Engine {
         for stored in select::<Identity>(tx, self.tenant(), asked).await? {
             let key = stored.value.source_key.to_string();
             let person = self.followed(tx, stored).await?;
-            if person.is_some_and(|person| !matches!(person.value.lifecycle, Lifecycle::Left { .. })) {
+            if person.is_some_and(|person| person.value.lifecycle.gone().is_none()) {
                 here.insert(key);
             }
         }

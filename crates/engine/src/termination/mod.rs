@@ -15,7 +15,7 @@ use bailiwick_core::{
     event::{Event, EventKind},
     factor::Proof,
     id::{ApprovalId, EventId, IdentityId, PlanId, SystemName, TerminationId},
-    identity::{Identity, IdentityKind, Lifecycle},
+    identity::{Identity, IdentityKind},
     person::{Conflict, Persons},
     plan::Plan,
     policy::{ApproverFacts, ApproverKind, ChangeFacts},
@@ -402,7 +402,7 @@ impl Engine {
 
 /// The same person, gone by the word of somebody here.
 fn gone(identity: &Identity, now: Timestamp) -> Identity {
-    let lifecycle = Lifecycle::Left { at: Effective::at(now) };
+    let lifecycle = identity.lifecycle.left(Effective::at(now));
     let engagements = all_fired(identity, now);
     Identity { lifecycle, generation: identity.generation + 1, engagements, ..identity.clone() }
 }

@@ -6,6 +6,7 @@ use bailiwick_connector::{Connector, ConnectorError, ErrorKind, Line};
 use bailiwick_core::{
     access::AccessClass,
     id::{CaseId, PlanId, RunId},
+    plan::{Change, Op},
     system::System,
     time::Timestamp,
     verify::{Observation, Witness},
@@ -104,10 +105,11 @@ async fn not_so(
     account: Option<&str>,
 ) -> Result<Vec<(u16, String)>, ConnectorError> {
     let mut out = Vec::new();
-    for change in task.row.plan.changes.iter().filter(|c| c.system == task.run.system) {
-        if !matches!(task.run.steps.get(&change.seq), Some(Step::Applied { .. })) {
-            continue;
-        }
+    let applied = |c: &&Change| matches!(task.run.steps.get(&c.seq), Some(Step::Applied { .. }));
+    let mine = || task.row.plan.changes.iter().filter(|c| c.system == task.run.system).filter(applied);
+    // What an account held that was deleted cannot be seen, and went with it.
+    let deleted = mine().any(|change| change.op == Op::Delete);
+    for change in mine().filter(|change| !deleted || change.op == Op::Delete) {
         if is_so(connector, line, account, &change.op).await?.is_none() {
             let what = change
                 .entitlement

@@ -124,7 +124,9 @@ pub async fn show(
         }
         Ok::<_, ApiError>(counts)
     };
-    let mut identities = by_state(Table::Identities, &["pending", "active", "absent", "left"]).await?;
+    let mut identities =
+        by_state(Table::Identities, &["pending", "active", "leave", "garden-leave", "absent", "left"])
+            .await?;
     let plans = by_state(Table::Plans, &["drafted", "approved", "done", "superseded"]).await?;
     let cases = by_state(Table::Cases, &["open", "closed"]).await?;
     let findings = by_state(Table::Findings, &["open"]).await?.into_values().sum();

@@ -20,7 +20,7 @@ pub enum IdentityCommand {
     #[command(after_help = "Example:\n  bailiwick identity list --state left")]
     List {
         /// Only those in this state: pending, active, absent, left, merged
-        #[arg(long, value_parser = ["pending", "active", "absent", "left", "merged"])]
+        #[arg(long, value_parser = ["pending", "active", "leave", "garden-leave", "absent", "left", "merged"])]
         state: Option<String>,
         #[command(flatten)]
         list: ListArgs,
@@ -170,6 +170,9 @@ fn show(output: Output, view: &IdentityView) {
         "  state       {}",
         output.paint(tone(&identity.lifecycle), &state(&identity.lifecycle))
     ));
+    if let Some(why) = identity.preserved() {
+        output.line(&format!("  preserved   {why}: nothing of theirs is deleted"));
+    }
     output.line(&format!("  generation  {}", identity.generation));
     for record in &identity.engagements {
         let leads = if record.key == *identity.leading_key() { ", leads" } else { "" };
@@ -210,10 +213,14 @@ fn state(lifecycle: &Lifecycle) -> String {
     match lifecycle {
         Lifecycle::Pending { starts, ends } => format!("pending, starts {:.0}{}", starts.at, until(ends)),
         Lifecycle::Active { ends } => format!("active{}", until(ends)),
+        Lifecycle::Leave { ends } => format!("on leave{}", until(ends)),
+        Lifecycle::GardenLeave { since, ends } => {
+            format!("on garden leave since {:.0}{}", since.at, until(ends))
+        }
         Lifecycle::Absent { since, grace_until } => {
             format!("absent since {since:.0}, grace until {grace_until:.0}")
         }
-        Lifecycle::Left { at } => format!("left {:.0}", at.at),
+        Lifecycle::Left { at, .. } => format!("left {:.0}", at.at),
         Lifecycle::Merged { into, since } => format!("joined into {into} {since:.0}"),
     }
 }
@@ -222,7 +229,7 @@ fn tone(lifecycle: &Lifecycle) -> Tone {
     match lifecycle {
         Lifecycle::Pending { .. } => Tone::Plain,
         Lifecycle::Active { .. } => Tone::Good,
-        Lifecycle::Absent { .. } => Tone::Warn,
+        Lifecycle::Leave { .. } | Lifecycle::GardenLeave { .. } | Lifecycle::Absent { .. } => Tone::Warn,
         Lifecycle::Left { .. } | Lifecycle::Merged { .. } => Tone::Dim,
     }
 }

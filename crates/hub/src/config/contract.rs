@@ -2,7 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bailiwick_core::contract::{AttributeRule, PreviousKey, SourceContract};
+use bailiwick_core::{
+    contract::{AttributeRule, PreviousKey, SourceContract, StatusRule},
+    identity::LEGAL_HOLD,
+    policy::AttributeType,
+};
 use serde_json::{Map, Value};
 use toml::{Spanned, de::DeValue};
 
@@ -55,6 +59,8 @@ pub(super) fn contract<'t>(
             Err(error) => report.add(Code::Value, found.spot, format!("`previous_key`: {error}")),
         }
     }
+    let status =
+        fields.value("status").and_then(|found| status(found.spot, json::plain(found.value), report));
     let cohorts = fields.texts("cohorts", report).unwrap_or_default();
     let listed = fields.entries("attributes", report);
     if listed.is_empty() {
@@ -70,17 +76,39 @@ pub(super) fn contract<'t>(
             format!("`{}` is no attribute of this contract, so nobody has it in common", cohort.value);
         report.add(Code::Value, cohort.spot, message);
     }
+    if let Some((rule, spot)) = &status
+        && attributes.get(&rule.attribute).is_none_or(|attribute| attribute.kind != AttributeType::Text)
+    {
+        let message = format!("`{}` is no attribute of this contract that is a text", rule.attribute);
+        report.add(Code::Value, *spot, message);
+    }
     let cohorts: Vec<&str> = cohorts.iter().map(|cohort| cohort.value).collect();
     plain.insert("cohorts".into(), cohorts.into());
     fields.finish(report, |_| Code::Missing);
     plain.insert("attributes".into(), Value::Object(Map::new()));
     match serde_json::from_value::<SourceContract>(Value::Object(plain)) {
-        Ok(contract) => Some(SourceContract { attributes, ..contract }),
+        Ok(contract) => Some(SourceContract { attributes, status: status.map(|(rule, _)| rule), ..contract }),
         Err(error) => {
             report.add(Code::Value, spot, format!("the contract of `{integration}`: {error}"));
             None
         }
     }
+}
+
+/// Who is away and who is kept out; each value stands in one list.
+fn status<'t>(spot: Spot<'t>, value: Value, report: &mut Report) -> Option<(StatusRule, Spot<'t>)> {
+    let rule = match serde_json::from_value::<StatusRule>(value) {
+        Ok(rule) => rule,
+        Err(error) => {
+            report.add(Code::Value, spot, format!("`status`: {error}"));
+            return None;
+        }
+    };
+    if let Some(value) = rule.ambiguous() {
+        let message = format!("`status`: `{value}` stands in two lists, so that it says two things");
+        report.add(Code::Value, spot, message);
+    }
+    Some((rule, spot))
 }
 
 fn attribute(entry: &Entry<'_, '_>, report: &mut Report) -> Option<AttributeRule> {
@@ -113,5 +141,10 @@ fn attribute(entry: &Entry<'_, '_>, report: &mut Report) -> Option<AttributeRule
         }
         rule.insert(key.into(), json::plain(found.value));
     }
-    serde_json::from_value(Value::Object(rule)).ok()
+    let rule: AttributeRule = serde_json::from_value(Value::Object(rule)).ok()?;
+    if name == LEGAL_HOLD && rule.kind != AttributeType::Flag {
+        let message = format!("`{LEGAL_HOLD}` says whether somebody is under legal hold, so it is a `flag`");
+        report.add(Code::Value, entry.key.spot, message);
+    }
+    Some(rule)
 }

@@ -40,8 +40,15 @@ use crate::{
 /// How many entitlements are offered when access is asked for; any other can be typed.
 const OFFERED: usize = 200;
 
-const STATES: &[(&str, &str)] =
-    &[("", "All"), ("active", "Active"), ("pending", "To come"), ("absent", "Absent"), ("left", "Left")];
+const STATES: &[(&str, &str)] = &[
+    ("", "All"),
+    ("active", "Active"),
+    ("pending", "To come"),
+    ("leave", "On leave"),
+    ("garden-leave", "Garden leave"),
+    ("absent", "Absent"),
+    ("left", "Left"),
+];
 
 /// `GET /identities`
 pub async fn list(
@@ -70,9 +77,10 @@ pub const COLUMNS: &[&str] = &["who", "kind", "state", "since or until"];
 pub fn row(identity: &Identity, frame: &Frame) -> Vec<Cell> {
     let when = match &identity.lifecycle {
         Lifecycle::Pending { starts, .. } => Some(starts.at),
-        Lifecycle::Active { ends } => ends.as_ref().map(|ends| ends.at),
+        Lifecycle::Active { ends } | Lifecycle::Leave { ends } => ends.as_ref().map(|ends| ends.at),
+        Lifecycle::GardenLeave { since, .. } => Some(since.at),
         Lifecycle::Absent { since, .. } => Some(*since),
-        Lifecycle::Left { at } => Some(at.at),
+        Lifecycle::Left { at, .. } => Some(at.at),
         Lifecycle::Merged { since, .. } => Some(*since),
     };
     vec![
@@ -115,6 +123,8 @@ pub struct Shown {
     /// What can be asked for, as far as it is offered.
     offered: Vec<EntitlementName>,
     records: Vec<RecordLine>,
+    /// Why nothing of theirs is deleted.
+    preserved: Option<&'static str>,
     /// When they leave, where that is known.
     leaves: Option<Moment>,
     /// Whether they are a person who is here.
@@ -186,11 +196,18 @@ pub async fn shown(
     drop(tx);
     offered.truncate(OFFERED);
     let here = match &view.identity.lifecycle {
-        Lifecycle::Pending { .. } | Lifecycle::Active { .. } | Lifecycle::Absent { .. } => true,
+        Lifecycle::Pending { .. }
+        | Lifecycle::Active { .. }
+        | Lifecycle::Leave { .. }
+        | Lifecycle::GardenLeave { .. }
+        | Lifecycle::Absent { .. } => true,
         Lifecycle::Left { .. } | Lifecycle::Merged { .. } => false,
     };
     let leaves = match &view.identity.lifecycle {
-        Lifecycle::Pending { ends, .. } | Lifecycle::Active { ends } => ends.as_ref(),
+        Lifecycle::Pending { ends, .. }
+        | Lifecycle::Active { ends }
+        | Lifecycle::Leave { ends }
+        | Lifecycle::GardenLeave { ends, .. } => ends.as_ref(),
         Lifecycle::Absent { .. } | Lifecycle::Left { .. } | Lifecycle::Merged { .. } => None,
     };
     let mut records: Vec<RecordLine> = view
@@ -220,6 +237,7 @@ pub async fn shown(
         name: name_of(&(&view.identity).into()),
         integration: (key.source.as_str() == HUB).then(|| key.key.clone()),
         state: Badge::life(view.identity.lifecycle.name()),
+        preserved: view.identity.preserved(),
         attributes: view
             .identity
             .attributes

@@ -6,6 +6,7 @@ use askama::filters::HtmlSafe;
 use bailiwick_core::{
     case::Case,
     gate::HUB,
+    identity::Lifecycle,
     plan::Op,
     time::{SignedDuration, Timestamp},
     verify::Verdict,
@@ -142,7 +143,7 @@ impl Badge {
     pub fn life(state: &str) -> Self {
         let tone = match state {
             "active" => Tone::Good,
-            "absent" => Tone::Warn,
+            "absent" | "leave" | Lifecycle::GARDEN_LEAVE => Tone::Warn,
             _ => Tone::Calm,
         };
         Self::new(tone, state)

@@ -144,6 +144,11 @@ pub(super) const LINES: &[Line] = &[
     ),
     ("feed-too-much-loss", "more people would be missing or leave than the source promises", COMPLETE),
     (
+        "feed-unknown-status",
+        "what a record says of somebody's employment is not in the contract",
+        "nothing was changed; mend the record at the source, or list the value under `status` in the contract",
+    ),
+    (
         "feed-unwritable",
         "the delivery cannot be stored in the data folder",
         "check that there is space and that the hub may write there; nothing was changed",

@@ -146,6 +146,11 @@ pub(super) const LINES: &[Line] = &[
         "wait until the source says that they left",
     ),
     (
+        "identity-preserved",
+        "nothing of somebody who is under legal hold is erased",
+        "wait until what says so, the attribute `legal_hold`, says that it is over",
+    ),
+    (
         "inconsistent",
         "what is stored does not fit together",
         "run `bailiwick evidence check`, and restore the database from a backup if it finds damage",
