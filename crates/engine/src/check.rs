@@ -8,7 +8,7 @@ use bailiwick_evidence::{Checkpoint, EvidenceError, VerifierKey, fsck};
 use bailiwick_store::{Deviation, How, Tx, deviations, row_count};
 use serde::Serialize;
 
-use crate::{Engine, EngineError, Result, Sequencer};
+use crate::{Engine, EngineError, Result, Sequencer, finding::Wrong};
 
 /// How many entries or rows are looked at at a time.
 const PAGE: u32 = 2_048;
@@ -43,7 +43,36 @@ impl Damage {
     }
 }
 
+/// The finding that the log or the database was changed behind the hub's back.
+pub const DAMAGED: &str = "evidence-damaged";
+
 impl Engine {
+    /// Checks the evidence as [`Self::check_evidence`] does, and has it told to people what is damaged, until a check finds
+    /// nothing.
+    pub async fn watch_evidence(&self, sequencer: &Sequencer) -> Result<CheckReport> {
+        let report = self.check_evidence(sequencer, None).await?;
+        let mut tx = self.begin().await?;
+        let told = match &report.damage {
+            None => self.close_finding(&mut *tx, DAMAGED, "log").await?,
+            Some(damage) => {
+                let wrong = Wrong {
+                    code: DAMAGED,
+                    subject: "log".into(),
+                    identity: None,
+                    system: None,
+                    message: format!("{}: {}", damage.code, damage.message),
+                    owner: "operator".into(),
+                };
+                self.renew_finding(&mut *tx, wrong).await?
+            }
+        };
+        if told.is_some() {
+            tx.write(self.tenant(), told.into_iter().collect(), self.entropy()).await?;
+            tx.commit().await?;
+        }
+        Ok(report)
+    }
+
     /// Derives everything again and gives the first damage, if there is any. `earlier` is a checkpoint of
     /// the same log from before, or one with a witness's signature: with it, a rewritten past is found
     /// even when all hashes were made anew.

@@ -179,7 +179,9 @@ impl Engine {
                     }
                     KeyValue::Text(_) | KeyValue::Int(_) | KeyValue::Null => None,
                 };
-                let here = Lifecycle::HERE.iter().any(|here| *state == KeyValue::Text((*here).into()));
+                // What leads to somebody else is as that one is, and is looked at.
+                let gone = [Lifecycle::LEFT, Lifecycle::GARDEN_LEAVE];
+                let here = !gone.iter().any(|gone| *state == KeyValue::Text((*gone).into()));
                 all.insert(key[begins.len()..].to_owned(), Kept { said, here, met: Met::Not });
                 after = Some(key.clone());
             }

@@ -161,6 +161,23 @@ async fn each_tampering_is_found_and_named() {
 }
 
 #[tokio::test]
+async fn what_the_check_of_each_day_finds_is_told_until_it_is_mended() {
+    let (world, sequencer, file, _folder) = lived(11).await;
+    let told = async || world.findings("evidence-damaged").await;
+    world.engine.watch_evidence(&sequencer).await.unwrap();
+    assert_eq!(told().await, [""; 0]);
+    superuser(&file, &["UPDATE cells SET revision = revision + 7"]).await;
+    for _ in 0..2 {
+        let report = world.engine.watch_evidence(&sequencer).await.unwrap();
+        assert_eq!(report.damage.map(|damage| damage.code).as_deref(), Some("row-changed"));
+        assert_eq!(told().await.len(), 1);
+    }
+    superuser(&file, &["UPDATE cells SET revision = revision - 7"]).await;
+    world.engine.watch_evidence(&sequencer).await.unwrap();
+    assert_eq!(told().await, [""; 0]);
+}
+
+#[tokio::test]
 async fn a_past_that_was_written_anew_is_found_with_an_earlier_checkpoint() {
     let (world, sequencer, _file, _folder) = lived(8).await;
     let earlier = sequencer.log().unwrap().checkpoint().to_string();

@@ -13,7 +13,7 @@ use std::{
 };
 
 use bailiwick_core::time::{SignedDuration, Timestamp};
-use bailiwick_engine::{Engine, EngineError, Sequencer, Slow};
+use bailiwick_engine::{CheckReport, Engine, EngineError, Sequencer, Slow};
 use bailiwick_store::Store;
 use tokio::{
     sync::{Mutex, Notify, watch},
@@ -36,6 +36,9 @@ const TOGETHER: SignedDuration = SignedDuration::from_millis(50);
 const LAST_TRIES: (u32, Duration) = (20, IDLE);
 /// How long the end waits for what takes long.
 const LAST_SLOW: Duration = Duration::from_secs(10);
+/// When the evidence is checked first after a start, and how often after that.
+const CHECKED: (SignedDuration, SignedDuration) =
+    (SignedDuration::from_mins(10), SignedDuration::from_hours(24));
 /// Quiet is when nothing is due this soon.
 const SOON: SignedDuration = SignedDuration::from_secs(5);
 
@@ -185,6 +188,8 @@ pub struct Worker {
     beside: Arc<Beside>,
     /// When the evidence was last published.
     published: std::sync::Mutex<Option<Timestamp>>,
+    /// When the evidence is to be checked next.
+    check_due: std::sync::Mutex<Timestamp>,
     pulse: watch::Sender<Pulse>,
 }
 
@@ -192,7 +197,9 @@ impl Worker {
     /// A loop that is not running yet.
     pub fn new(engine: Arc<Engine>, sequencer: Arc<Sequencer>) -> Self {
         let pulse = watch::Sender::new(Pulse::default());
+        let first = engine.now().saturating_add(CHECKED.0).unwrap_or(Timestamp::MAX);
         Self {
+            check_due: std::sync::Mutex::new(first),
             engine,
             sequencer,
             turns: AtomicU64::new(0),
@@ -299,6 +306,9 @@ impl Worker {
         };
         failing.iter().for_each(|failing| self.tell("cannot publish the evidence", failing));
         let now = self.engine.now();
+        if self.is_to_check(now) {
+            self.check();
+        }
         let due = found.next.map(|next| next.duration_since(now));
         let leavers = self.leavers.state() == (before, false);
         let idle = found.taken == 0 && beside == 0 && slow == 0 && leavers && wait.is_none();
@@ -310,6 +320,35 @@ impl Worker {
             Some(due) => pause.min(Duration::try_from(due).unwrap_or_default()),
             None => pause,
         }
+    }
+
+    /// Whether the evidence is to be checked now; then it is not for a day.
+    fn is_to_check(&self, now: Timestamp) -> bool {
+        let mut due = self.check_due.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = *due <= now;
+        if is_due {
+            *due = now.saturating_add(CHECKED.1).unwrap_or(Timestamp::MAX);
+        }
+        is_due
+    }
+
+    /// Checks the whole evidence on a thread of its own: it reads every byte of the log. Nothing waits for it.
+    fn check(&self) {
+        let (engine, sequencer) = (self.engine.clone(), self.sequencer.clone());
+        let runtime = tokio::runtime::Handle::current();
+        tokio::task::spawn_blocking(move || match runtime.block_on(engine.watch_evidence(&sequencer)) {
+            Ok(CheckReport { damage: Some(damage), .. }) => {
+                tracing::error!(code = damage.code, "the evidence is damaged: {}", damage.message);
+            }
+            Ok(CheckReport { entries, rows, .. }) => {
+                tracing::info!(entries, rows, "the evidence is what it was");
+            }
+            // Another process publishes or checks; the next day it is this one's turn again.
+            Err(EngineError::LogBusy(_)) => {}
+            Err(error) => {
+                tracing::error!(failing = chain(&error), code = error.code(), "cannot check the evidence");
+            }
+        });
     }
 
     /// How long the next publication is not due yet, if so; else it begins now.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bailiwick_core::{
-    contract::AttributeRule,
+    contract::{AttributeRule, StatusRule},
     guard::Fate,
     id::SystemName,
     integration::Role,
@@ -29,18 +29,21 @@ use crate::{
 pub struct Record {
     pub engineering: bool,
     pub left: bool,
+    pub kept_out: bool,
     /// The day after which they are gone.
     pub last: Option<Timestamp>,
 }
 
 impl Record {
     fn new(engineering: bool) -> Self {
-        Self { engineering, left: false, last: None }
+        Self { engineering, left: false, kept_out: false, last: None }
     }
 
     fn lasts(&self, now: Timestamp) -> bool {
         // A last day ends with the day.
-        !self.left && self.last.is_none_or(|last| now < last + SignedDuration::from_hours(24))
+        !self.left
+            && !self.kept_out
+            && self.last.is_none_or(|last| now < last + SignedDuration::from_hours(24))
     }
 }
 
@@ -135,8 +138,18 @@ fn declare(configuration: &mut Configuration, script: &Script, wide: bool) {
     for integration in &mut configuration.integrations {
         if let Role::Source { contract, .. } = &mut integration.role {
             integration.settings["columns"]["was"] = "was".into();
+            integration.settings["columns"]["employment"] = "status".into();
+            integration.settings["active"] = json!(["active", "garden"]);
             let email = &contract.attributes["email"];
-            contract.attributes.insert("was".into(), AttributeRule { required: false, ..email.clone() });
+            let text = AttributeRule { required: false, ..email.clone() };
+            contract.attributes.insert("was".into(), text.clone());
+            contract.attributes.insert("employment".into(), text);
+            contract.status = Some(StatusRule {
+                attribute: "employment".into(),
+                at_work: ["active".into()].into(),
+                leave: BTreeSet::new(),
+                garden_leave: ["garden".into()].into(),
+            });
             contract.previous_key =
                 serde_json::from_value(json!({ "attribute": "was", "source": "hr" })).unwrap();
             contract.read_every_minutes = script.reads.then_some(READ_EVERY);
@@ -226,6 +239,13 @@ impl Play {
                     self.doubtful.insert(who);
                 }
             }
+            Step::KeepOut(who) => {
+                if let Some(person) = &mut self.people[who] {
+                    let record = person.leading_mut(now);
+                    record.kept_out = !record.kept_out;
+                    self.doubtful.insert(who);
+                }
+            }
             Step::LeaveIn(who, days) => {
                 let person = self.people[who].as_mut().filter(|person| !person.leading(now).left);
                 if let Some(person) = person {
@@ -276,7 +296,11 @@ impl Play {
     fn lines(&self) -> Vec<String> {
         let line = |who: usize, key: String, record: &Record, was: &str| {
             let dept = if record.engineering { "Engineering" } else { "Finance" };
-            let status = if record.left { "left" } else { "active" };
+            let status = match (record.left, record.kept_out) {
+                (true, _) => "left",
+                (false, true) => "garden",
+                (false, false) => "active",
+            };
             let last = match (record.left, record.last) {
                 (true, _) => "2026-01-01".to_owned(),
                 (false, Some(last)) => last.to_string()[..10].to_owned(),
@@ -420,6 +444,8 @@ impl Play {
                 }
                 json!({ "leave": [["Everyone", user]] })
             }
+            Given::Double => json!({ "users": [{ "userName": format!("double-{user}"),
+                "externalId": format!("hr/{who}"), "active": true }] }),
         };
         self.world.behind(system, seed);
         Ok(())

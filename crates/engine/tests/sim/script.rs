@@ -34,6 +34,8 @@ pub enum Given {
     Thing(usize),
     /// Not given but taken: out of everyone.
     Taken,
+    /// A second account that bears their mark.
+    Double,
 }
 
 /// A further class of access, as the simulated systems have it.
@@ -104,6 +106,8 @@ pub enum Step {
     /// Into the other department.
     Move(usize),
     Leave(usize),
+    /// Is kept out until they leave, or comes back.
+    KeepOut(usize),
     /// Leaves in so many days.
     LeaveIn(usize, i64),
     /// The source has a second record of somebody, in the other department.
@@ -224,15 +228,22 @@ impl Script {
 
 fn step(draw: &mut Draw, people: usize, systems: usize) -> Step {
     let who = draw.below(people);
-    match draw.below(19) {
+    match draw.below(20) {
         0 | 1 => Step::Join(who),
         2 | 3 => Step::Move(who),
         4 | 5 => Step::Leave(who),
         6 => Step::LeaveIn(who, 1 + i64::try_from(draw.below(3)).unwrap()),
         7 => Step::Truncated(draw.below(people)),
         8 | 9 => {
-            let given =
-                [Given::Finance, Given::Admins, Given::Token, Given::Session, Given::Licence, Given::Taken];
+            let given = [
+                Given::Finance,
+                Given::Admins,
+                Given::Token,
+                Given::Session,
+                Given::Licence,
+                Given::Taken,
+                Given::Double,
+            ];
             let given = match draw.below(given.len() + 3) {
                 at if at < given.len() => given[at],
                 _ => Given::Thing(draw.below(FURTHER.len())),
@@ -254,6 +265,7 @@ fn step(draw: &mut Draw, people: usize, systems: usize) -> Step {
             Step::Call(1 + draw.next() % 12, weather[draw.below(5)])
         }
         17 => Step::Second(1 + draw.below(3)),
+        18 => Step::KeepOut(who),
         _ => Step::Again(who),
     }
 }

@@ -25,6 +25,11 @@ pub(super) const LINES: &[Line] = &[
         "report it: records are bounded, so this must not happen",
     ),
     ("evidence", "the evidence log could not do it", "look at the code that the message begins with"),
+    (
+        "evidence-damaged",
+        "the daily check found that the log or the database was changed behind the hub's back",
+        RESTORE,
+    ),
     ("journal-damaged", "the journal of the log is damaged", RESTORE),
     ("journal-missing", "the journal of the log is missing", RESTORE),
     ("key-malformed", "the text is not a key of a log", "give a vkey, or the file `log.vkey` or `log-key`"),

@@ -59,7 +59,7 @@ impl Outcome {
                 format!("detected by `{by}` {when}{rest}")
             }
             Self::Checked(code) => {
-                format!("detected by `{code}` of `bailiwick evidence check`, whenever that is run")
+                format!("detected by `{code}` of the daily check of the evidence")
             }
             Self::Harmless(how) if how.is_empty() => "harmless: same outcome".into(),
             Self::Harmless(how) => format!("harmless: same outcome, {how}"),
