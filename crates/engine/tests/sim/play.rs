@@ -386,6 +386,8 @@ impl Play {
         self.world.faults.fair();
         self.deliver().await;
         self.quiet().await;
+        // What is held of the reading before is not what this one does.
+        self.release().await;
         let before = self.held();
         // Whether it is held or taken: what is missing has not left.
         if self.script.reads {
