@@ -171,6 +171,8 @@ pub struct Parts {
     pub compiled: Arc<Compiled>,
     /// Distinguishes this engine from others on the same store.
     pub name: String,
+    /// The version of the program, and so of the connectors that come with it.
+    pub version: String,
 }
 
 /// One engine: does the work that the store's queue holds. A clone is the same engine.
