@@ -56,7 +56,7 @@ pub struct Cell {
     pub method: String,
     /// With whose credential; absent while nothing was read.
     pub witness: Option<Witness>,
-    /// Digest of what was read; absent while nothing was read.
+    /// Digest of what the system answered, before anything was made of it; absent while nothing was read.
     pub answer: Option<Digest>,
     /// How many ways of removing it were tried.
     pub tried: u8,

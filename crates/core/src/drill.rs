@@ -25,6 +25,10 @@ pub struct Drill {
     pub integration: IntegrationName,
     /// Digest of the connector, endpoint and settings it was drilled with.
     pub basis: Digest,
+    /// The version of the program that drilled it: its connectors come with it. Empty for a drill of before that was
+    /// written down.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub version: String,
     /// When.
     pub at: Timestamp,
     /// Who asked for it.
@@ -136,9 +140,19 @@ impl Drill {
         mine.map(|drilled| drilled.class).collect()
     }
 
-    /// Whether it was done with this configuration.
-    pub fn is_of(&self, basis: Digest) -> bool {
-        self.basis == basis
+    /// Whether it was done with this configuration, by this version of the program.
+    pub fn is_of(&self, basis: Digest, version: &str) -> bool {
+        self.basis == basis && self.version == version
+    }
+
+    /// The classes that the system has and of which no credential was tried, and why. Of these the drill shows no more than
+    /// reading back does.
+    pub fn untried(&self) -> BTreeMap<AccessClass, &str> {
+        let untried = self.drilled.iter().filter_map(|drilled| match &drilled.tried {
+            Tried::Not { why } => Some((drilled.class, why.as_str())),
+            Tried::TurnedAway | Tried::LetIn => None,
+        });
+        untried.collect()
     }
 
     /// What is doubted after it, given what was `before`. A class is believed again from the drill on whose
@@ -197,12 +211,27 @@ mod tests {
             system: SystemName::new("chat").unwrap(),
             integration: IntegrationName::new("chat").unwrap(),
             basis: Digest::of(b""),
+            version: "1".into(),
             at: t(at),
             by: "ada".into(),
             canary: None,
             ways: 1,
             drilled,
             doubts: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn a_drill_says_what_it_did_not_try_and_with_what_it_was_done() {
+        let of = |class, tried| Drilled { class, read: Verdict::Removed, tried };
+        let not = Tried::Not { why: "it gives none".into() };
+        let drill = drill(10, vec![of(CLASS, Tried::TurnedAway), of(AccessClass::Sessions, not)]);
+        assert_eq!(drill.untried(), [(AccessClass::Sessions, "it gives none")].into());
+        let basis = drill.basis;
+        for (basis, version, expect) in
+            [(basis, "1", true), (basis, "2", false), (Digest::of(b"x"), "1", false)]
+        {
+            assert_eq!(drill.is_of(basis, version), expect, "{basis} {version}");
         }
     }
 

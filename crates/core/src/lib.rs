@@ -62,6 +62,7 @@ pub mod stay;
 pub mod system;
 pub mod task;
 pub mod termination;
+pub mod then;
 pub mod time;
 pub mod trace;
 pub mod transfer;

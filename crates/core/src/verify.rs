@@ -42,7 +42,7 @@ pub struct Observation {
     pub method: String,
     /// With whose credential.
     pub witness: Witness,
-    /// Digest of what was read.
+    /// Digest of what the system answered, over all calls of the reading.
     pub digest: Digest,
 }
 

@@ -1,4 +1,4 @@
-//! Who can: everybody who holds an entitlement, by which way, and what gives it to them.
+//! Who can: everybody who holds an entitlement, by which way, and what gives it to them; and who could at a time.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,7 +7,7 @@ use std::{
 
 use bailiwick_core::{
     access::AccessClass,
-    account::Account,
+    account::{Account, AccountState},
     id::{EntitlementName, IdentityId},
     identity::Identity,
     nesting::Inside,
@@ -18,7 +18,7 @@ use bailiwick_store::{Filter, Select, Table, Tx, entities::NestedGroup, select};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Catalogue, Engine, EngineError, Result, exception::counting};
+use crate::{Catalogue, Engine, EngineError, Result, exception::counting, then::Unrecorded};
 
 /// How many accounts are read at a time.
 const PAGE: u32 = 512;
@@ -50,6 +50,9 @@ pub struct Holders {
     /// Where to go on; absent at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
+    /// The groups that lay in it at the time and of which the log does not say who was in them then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unrecorded: Vec<Unrecorded>,
 }
 
 impl Engine {
@@ -96,10 +99,10 @@ impl Engine {
             self.say_why(&mut *tx, &catalogue, entitlement, &mut holding).await?;
             items.append(&mut holding);
             if items.len() >= limit || looked >= LOOKED_AT {
-                return Ok(Holders { items, next: after });
+                return Ok(Holders { items, next: after, unrecorded: Vec::new() });
             }
             if last {
-                return Ok(Holders { items, next: None });
+                return Ok(Holders { items, next: None, unrecorded: Vec::new() });
             }
         }
     }
@@ -165,16 +168,29 @@ impl<'c> Ways<'c> {
         entitlement: &'c EntitlementName,
         groups: &'c [NestedGroup],
     ) -> Self {
-        let label =
-            |name: &EntitlementName| catalogue.entitlements.get(name).map(|outer| outer.label.clone());
+        let inside = catalogue.entitlements.values().map(|inner| (&inner.name, inner.inside.as_slice()));
+        Self::by(catalogue, entitlement, inside, groups)
+    }
+
+    /// The same, where these declared groups were in others. `catalogue` says what they are called, as far as it knows them.
+    pub(crate) fn by(
+        catalogue: &'c Catalogue,
+        entitlement: &'c EntitlementName,
+        declared: impl Iterator<Item = (&'c EntitlementName, &'c [Inside])>,
+        groups: &'c [NestedGroup],
+    ) -> Self {
+        let label = |name: &EntitlementName| {
+            let known = catalogue.entitlements.get(name);
+            known.map_or_else(|| name.to_string(), |known| known.label.clone())
+        };
         let way = |inner: &String, inside: &Inside| -> Vec<String> {
-            [inner.clone()].into_iter().chain(inside.through.clone()).chain(label(&inside.of)).collect()
+            [inner.clone()].into_iter().chain(inside.through.clone()).chain([label(&inside.of)]).collect()
         };
         let there = |inside: &&Inside| inside.of == *entitlement;
         let mut by = BTreeMap::from([(entitlement, Vec::new())]);
-        for inner in catalogue.entitlements.values() {
-            if let Some(inside) = inner.inside.iter().find(there) {
-                by.insert(&inner.name, way(&inner.label, inside));
+        for (inner, around) in declared {
+            if let Some(inside) = around.iter().find(there) {
+                by.insert(inner, way(&label(inner), inside));
             }
         }
         let mut nested: BTreeMap<&str, Arc<[String]>> = BTreeMap::new();
@@ -194,11 +210,17 @@ impl<'c> Ways<'c> {
 
     /// The shortest way by which an account has it; `None` when it has it not.
     pub(crate) fn of(&self, account: &Account) -> Option<&[String]> {
+        let AccountState { active, entitlements, .. } = &account.state;
+        self.of_one(*active, entitlements, &account.external_id)
+    }
+
+    /// The same of an account that holds this directly, and that the groups which nobody declared have as `member`.
+    pub(crate) fn of_one(&self, active: bool, held: &[EntitlementName], member: &str) -> Option<&[String]> {
         if self.account {
-            return account.state.active.then_some(&[]);
+            return active.then_some(&[]);
         }
-        let declared = account.state.entitlements.iter().filter_map(|held| self.by.get(held));
-        let nested = self.nested.get(account.external_id.as_str());
+        let declared = held.iter().filter_map(|held| self.by.get(held));
+        let nested = self.nested.get(member);
         declared.map(Vec::as_slice).chain(nested.map(AsRef::as_ref)).min_by_key(|way| way.len())
     }
 }

@@ -4,14 +4,14 @@
 //! approval puts that in force, and both are decided anew in the same transaction. Their plans are approved with it
 //! where they are what was shown, and by the rules there are where they are not.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use bailiwick_core::{
     account::Account,
     approval::{Approval, Refusal},
     engagement,
     event::{Event, EventKind},
-    id::{EventId, IdentityId, PlanId},
+    id::{AccountId, EventId, IdentityId, PlanId},
     identity::{Identity, IdentityKind, Lifecycle, SourceKey},
     join::{self, Act, Fate, JoinRefusal, Joint, Line},
     plan::{self, Inputs, Plan},
@@ -282,10 +282,15 @@ impl Engine {
             Act::Join => RecordKind::IdentityJoined,
             Act::Split => RecordKind::IdentitySplit,
         };
-        let moved: BTreeSet<_> =
-            joint.accounts.iter().filter(|line| line.fate.moves()).map(|line| line.account).collect();
+        let who = plan.decision.identity;
+        let owner = |line: &Line| match line.fate {
+            Fate::Comes => Some((line.account, who)),
+            Fate::Yields | Fate::Goes => Some((line.account, joint.other)),
+            Fate::Ends | Fate::Rests | Fate::Stays | Fate::Theirs => None,
+        };
+        let moved: BTreeMap<AccountId, IdentityId> = joint.accounts.iter().filter_map(owner).collect();
         self.record(kind, "join")
-            .identity(plan.decision.identity)
+            .identity(who)
             .plan(plan.id)
             .fact("accounts", moved)
             .fact("other", joint.other)

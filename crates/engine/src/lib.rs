@@ -75,6 +75,7 @@ mod simulate;
 mod stay;
 mod task;
 mod termination;
+mod then;
 mod token;
 mod trace;
 mod transfer;
@@ -132,6 +133,7 @@ pub use sequencer::Sequencer;
 pub use session::{IDLE, Opened, TurnedAway};
 pub use simulate::{Changed, Simulation};
 pub use termination::{ArmRequest, Fired};
+pub use then::Unrecorded;
 pub use token::{LONGEST_DAYS, MadeToken};
 pub use trace::Traces;
 pub use trial::{Tried, TriedVerdict};
@@ -169,6 +171,8 @@ pub struct Parts {
     pub compiled: Arc<Compiled>,
     /// Distinguishes this engine from others on the same store.
     pub name: String,
+    /// The version of the program, and so of the connectors that come with it.
+    pub version: String,
 }
 
 /// One engine: does the work that the store's queue holds. A clone is the same engine.
@@ -182,6 +186,7 @@ pub struct Engine {
     /// When the use of scopes was last written down.
     counted: Arc<Mutex<Option<Timestamp>>>,
     meter: Arc<tokio::sync::Mutex<metrics::Meter>>,
+    remembered: Arc<then::Remembered>,
     /// What questions need to know, at most a tenth of a second old.
     live: Arc<ask::Live>,
     /// How often integrations asked in this minute.
@@ -201,6 +206,7 @@ impl Engine {
             pace: Arc::default(),
             counted: Arc::default(),
             meter: Arc::default(),
+            remembered: Arc::default(),
             live: Arc::default(),
             asked: Arc::default(),
             ledger: ask::Ledger::default(),

@@ -17,7 +17,7 @@ use bailiwick_core::{
 const PAGE: u32 = 200;
 
 /// Everything of one class that an account holds, read over all pages. A page that is not complete, and
-/// an error after the first page, make the observation partial.
+/// an error after the first page, make the observation partial. Its digest is of what the system answered.
 pub(crate) async fn held(
     connector: &dyn Connector,
     line: &Line,
@@ -26,6 +26,7 @@ pub(crate) async fn held(
     class: AccessClass,
     at: Timestamp,
 ) -> Result<Observation, ConnectorError> {
+    let (line, heard) = line.heard();
     let mut held = Vec::new();
     let mut coverage = Coverage::Complete;
     let mut cursor: Option<String> = None;
@@ -40,7 +41,7 @@ pub(crate) async fn held(
             });
         };
         let listing = Listing::Held { account, class };
-        match connector.list(line, listing, cursor.as_deref(), PAGE, &mut visit).await {
+        match connector.list(&line, listing, cursor.as_deref(), PAGE, &mut visit).await {
             Ok(page) => {
                 if !page.complete {
                     coverage = Coverage::Partial("the system did not show everything".into());
@@ -60,9 +61,8 @@ pub(crate) async fn held(
         }
     }
     held.sort();
-    let digest = Digest::of_value(&held);
     let method = format!("list {class}");
-    Ok(Observation { at, coverage, held, method, witness, digest })
+    Ok(Observation { at, coverage, held, method, witness, digest: heard.digest() })
 }
 
 /// Whether the effect of a change can be read on the system. `marker` finds an account whose id is not

@@ -315,6 +315,8 @@ impl Engine {
         let record = self
             .record(RecordKind::Observed, "verify")
             .identity(task.run.identity)
+            .fact("active", account.state.active)
+            .fact("entitlements", &account.state.entitlements)
             .fact("system", &task.run.system);
         Ok(Some(Update::new(record).replace(&account, stored.revision, self.entropy())))
     }

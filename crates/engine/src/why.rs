@@ -16,7 +16,12 @@ use bailiwick_store::{Filter, Select, Table, Tx, select};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Catalogue, Engine, EngineError, Result, exception::counting, holders::Ways};
+use crate::{
+    Catalogue, Engine, EngineError, Result,
+    exception::counting,
+    holders::Ways,
+    then::{Held, Unrecorded},
+};
 
 /// A policy that could give the entitlement and does not, and what it looks at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -51,6 +56,9 @@ pub struct Why {
     pub seen: Option<(bool, Timestamp)>,
     /// The groups by which it is held though not directly, from the one that the account is in.
     pub through: Vec<String>,
+    /// The groups that lay in it at the time and of which the log does not say who was in them then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unrecorded: Vec<Unrecorded>,
     /// The decisions about the identity's changes, oldest first.
     pub history: Vec<Moment>,
 }
@@ -93,7 +101,19 @@ impl Engine {
             records.push(logged);
         }
         match at {
-            Some(at) => Ok(then(&identity, sought, at, &records, history)),
+            Some(at) => {
+                let mut why = then(&identity, sought, at, &records, history);
+                // What it held directly is in the records about them; by which groups it is in others is not.
+                if matches!(why.seen, Some((false, _))) {
+                    let asked = (identity.id, at);
+                    let (held, unrecorded) = self.held_then(&mut *tx, &catalogue, entitlement, asked).await?;
+                    why.unrecorded = unrecorded;
+                    if let Some(Held { seen, through }) = held {
+                        (why.seen, why.through) = (Some((true, seen)), through);
+                    }
+                }
+                Ok(why)
+            }
             None => self.now_and_why(&mut *tx, &catalogue, &identity, entitlement, history).await,
         }
     }
@@ -136,6 +156,7 @@ impl Engine {
             lifecycle: identity.lifecycle.name().to_owned(),
             seen: account.as_ref().map(|account| (way.is_some(), account.seen)),
             through: way.unwrap_or_default().to_vec(),
+            unrecorded: Vec::new(),
             history,
         })
     }
@@ -163,6 +184,7 @@ fn then(
         lifecycle: String::new(),
         seen,
         through: Vec::new(),
+        unrecorded: Vec::new(),
         history,
     }
 }
@@ -265,6 +287,9 @@ impl fmt::Display for Why {
             Some((true, at)) => writeln!(f, "the account was seen to hold it at {at:.0}")?,
             Some((false, at)) => writeln!(f, "the account was seen not to hold it at {at:.0}")?,
             None => writeln!(f, "there is no account on {}", name.system())?,
+        }
+        for unrecorded in &self.unrecorded {
+            writeln!(f, "{unrecorded}")?;
         }
         for moment in &self.history {
             let entry = moment.entry.map_or_else(|| "-".to_owned(), |e| e.to_string());

@@ -72,6 +72,10 @@ async fn a_canary_that_leaves_a_faithful_system_is_turned_away() {
     assert!(drill.passed(), "{drill:#?}");
     assert_eq!(of(&drill, AccessClass::ApiTokens), Finding::Proven);
     assert_eq!((of(&drill, AccessClass::DirectGroups), drill.ways), (Finding::Read, 1));
+    let untried = drill.untried();
+    assert_eq!(untried[&AccessClass::DirectGroups], "the connector gives no credential of it");
+    assert!(untried[&AccessClass::Sessions].ends_with("may have had nothing of it to lose"), "{untried:?}");
+    assert!(!untried.contains_key(&AccessClass::ApiTokens), "{untried:?}");
     assert_eq!((drill.canary.clone(), canaries(&world)), (None, 0));
     assert_eq!(world.findings("verification-untrusted").await, Vec::<String>::new());
     assert_eq!((world.records("drill-begun").await, world.records("drilled").await), (1, 1));
@@ -159,6 +163,21 @@ async fn drills_go_on_by_themselves_and_after_a_change_of_the_connector() {
         .await;
     world.quiet().await;
     assert_eq!(world.records("drilled").await, 4, "another connector is drilled at once");
+}
+
+#[tokio::test]
+async fn another_version_of_the_connectors_is_drilled_and_only_once() {
+    let mut world = world(6, &[]).await;
+    let first = drill(&world).await;
+    world.upgraded("0.0.2");
+    for _ in 0..2 {
+        world.pass(SignedDuration::from_secs(60));
+        world.engine.reconcile(&chat(), false).await.unwrap();
+        world.quiet().await;
+        let last = world.engine.last_drill(&chat()).await.unwrap().unwrap();
+        assert_eq!((&first.version[..], &last.version[..]), ("0.0.1", "0.0.2"));
+        assert_eq!(world.records("drilled").await, 2);
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 
 mod world;
 
-use bailiwick_core::{control::Acceptance, time::SignedDuration, verify::Verdict};
+use bailiwick_core::{control::Acceptance, digest::Digest, time::SignedDuration, verify::Verdict};
 use bailiwick_lab::Behaviour;
 use serde_json::json;
 use world::World;
@@ -95,6 +95,11 @@ async fn a_leaver_is_stripped_on_systems_that_keep_and_found_on_systems_that_lie
         assert_eq!(cells[cell], "removed", "{cell}");
     }
     assert_eq!(cells.len(), 5 * 6);
+    // Each bears the digest of what the system answered: of bytes, not of the list that was made of them.
+    for cell in world.all_cells().await {
+        let made = [Digest::of(b""), Digest::of(b"[]")];
+        assert!(cell.answer.is_some_and(|answer| !made.contains(&answer)), "{cell:?}");
+    }
     assert_eq!(world.open_cases().await, 1);
     // Somebody removes it by hand; the hub reads again within the hour and closes finding and case.
     world.behind("crm", json!({ "delete": ["ann@x.test"] }));

@@ -4,7 +4,10 @@
 
 mod world;
 
-use bailiwick_core::{id::EntitlementName, time::SignedDuration};
+use bailiwick_core::{
+    id::EntitlementName,
+    time::{SignedDuration, Timestamp},
+};
 use bailiwick_engine::{Holder, How, Why};
 use serde_json::json;
 use world::World;
@@ -18,10 +21,24 @@ fn name(entitlement: &str) -> EntitlementName {
 
 /// Everybody who holds it, in parts of `limit`: sign-in name, the way, what gives it.
 async fn who(world: &World, entitlement: &str, limit: usize) -> Vec<(String, String, String)> {
+    who_at(world, entitlement, None, limit).await
+}
+
+/// The same of a time in the past, if one is given.
+async fn who_at(
+    world: &World,
+    entitlement: &str,
+    at: Option<Timestamp>,
+    limit: usize,
+) -> Vec<(String, String, String)> {
     let (mut all, mut after): (Vec<Holder>, _) = (Vec::new(), None);
     loop {
-        let part = world.engine.holders(&name(entitlement), after, limit).await.unwrap();
+        let part = match at {
+            Some(at) => world.engine.holders_then(&name(entitlement), at, after, limit).await.unwrap(),
+            None => world.engine.holders(&name(entitlement), after, limit).await.unwrap(),
+        };
         assert!(part.items.len() <= limit);
+        assert_eq!(part.unrecorded, [], "the log has had every group from its beginning");
         all.extend(part.items);
         match part.next {
             Some(next) => after = Some(next),
@@ -63,6 +80,7 @@ async fn who_can_names_everybody_with_the_way_and_what_gives_it() {
         }),
     );
     world.behind("chat", json!({ "groups": [{ "name": "Admins", "members": ["Builders"] }] }));
+    let earlier = world.clock();
     world.pass(SignedDuration::from_secs(60));
     world.engine.reconcile(&"chat".parse().unwrap(), true).await.unwrap();
     for limit in [1, 2, 100] {
@@ -83,9 +101,34 @@ async fn who_can_names_everybody_with_the_way_and_what_gives_it() {
     let unknown = world.engine.holders(&name("chat/nothing"), None, 9).await.unwrap_err();
     assert_eq!(unknown.code(), "not-found");
 
+    // It is the same told from the log, as of then, whatever became of it since.
+    let known = world.clock();
+    world.pass(SignedDuration::from_hours(2));
+    world.behind("chat", json!({ "delete": ["ghost@x.test"] }));
+    world.engine.reconcile(&"chat".parse().unwrap(), true).await.unwrap();
+    assert_eq!(
+        who(&world, "chat/admins", 9).await,
+        [told("ann@x.test", "Engineering > Builders > Admins", "")]
+    );
+    for limit in [1, 9] {
+        let then = |at, entitlement| who_at(&world, entitlement, Some(at), limit);
+        assert_eq!(then(earlier, "chat/admins").await, []);
+        assert_eq!(
+            then(known, "chat/admins").await,
+            [told("ann@x.test", "Engineering > Builders > Admins", ""), told("ghost@x.test", "", "")],
+            "of an account that is gone the name is known that it was last seen with"
+        );
+        assert_eq!(then(known, "chat/engineering").await, [told("ann@x.test", "", "chat-eng")]);
+        assert_eq!(then(known, "chat/account").await.len(), 3);
+        assert_eq!(then(earlier, "chat/account").await.len(), 2);
+    }
+
     let admins = why(&world, "hr/1", "chat/admins").await;
     assert_eq!((admins.wanted, admins.seen.unwrap().0), (false, true));
     assert_eq!(admins.through, ["Engineering", "Builders", "Admins"]);
+    let then = async |at| world.engine.why("hr/1", &name("chat/admins"), Some(at)).await.unwrap();
+    assert_eq!((then(known).await.through, then(known).await.seen.unwrap().0), (admins.through, true));
+    assert_eq!((then(earlier).await.through, then(earlier).await.seen.unwrap().0), (vec![], false));
 }
 
 #[tokio::test]
@@ -170,6 +213,7 @@ async fn who_can_names_the_members_of_groups_that_nobody_declared() {
         assert_eq!(who(&world, "chat/admins", 1).await, [bo]);
         assert_eq!(why(&world, "hr/2", "chat/admins").await.through, ["Field", "Crews", "Admins"]);
         assert_eq!(why(&world, "hr/1", "chat/admins").await.through, [] as [&str; 0]);
+        let lay = world.clock();
         let told_of = world.findings("group-nested-privileged").await;
         assert!(told_of.len() == 2 && told_of.iter().any(|m| m.contains("`Field`")), "{told_of:?}");
 
@@ -188,6 +232,7 @@ async fn who_can_names_the_members_of_groups_that_nobody_declared() {
             [told("ann@x.test", "Crews > Admins", "")],
             "{mode}"
         );
+        let moved = world.clock();
 
         // The nesting ends: nobody has it, and nobody is told any more.
         let crews = world.lab.truth("chat").unwrap().group("Crews").unwrap().id.clone();
@@ -196,5 +241,15 @@ async fn who_can_names_the_members_of_groups_that_nobody_declared() {
         world.engine.reconcile(&"chat".parse().unwrap(), false).await.unwrap();
         assert_eq!(who(&world, "chat/admins", 100).await, [], "{mode}");
         assert!(world.findings("group-nested-privileged").await.is_empty());
+
+        // The log has who was in them then, and who came and left by the news alone.
+        for limit in [1, 100] {
+            let then = |at| who_at(&world, "chat/admins", Some(at), limit);
+            assert_eq!(then(lay).await, [told("bo@x.test", "Field > Crews > Admins", "")], "{mode}");
+            assert_eq!(then(moved).await, [told("ann@x.test", "Crews > Admins", "")], "{mode}");
+            assert_eq!(then(world.clock()).await, [], "{mode}");
+        }
+        let bo = world.engine.why("hr/2", &name("chat/admins"), Some(lay)).await.unwrap();
+        assert_eq!(bo.through, ["Field", "Crews", "Admins"], "{mode}");
     }
 }

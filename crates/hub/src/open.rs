@@ -105,7 +105,8 @@ pub async fn open(folder: Folder, store: Option<&str>, environment: &Environment
     let build = bailiwick_connectors::build_patient;
     let (broker, pause) = (Arc::new(broker), Arc::new(Sleep));
     let compiled = Arc::default();
-    let parts = Parts { store, tenant, clock, entropy, broker, build, pause, turn: TURN, compiled, name };
+    let (turn, version) = (TURN, env!("CARGO_PKG_VERSION").to_owned());
+    let parts = Parts { store, tenant, clock, entropy, broker, build, pause, turn, compiled, name, version };
     Ok(Opened { engine: Arc::new(Engine::new(parts)), sequencer: Arc::new(sequencer), folder, clock: shared })
 }
 

@@ -12,8 +12,8 @@ use comfy_table::{Attribute, Cell, Color, ContentArrangement, LineStyle, Table, 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-/// The width of tables where there is no terminal.
-const WIDTH: u16 = 100;
+/// The width of tables where there is no terminal, and of prose.
+pub const WIDTH: u16 = 100;
 
 /// A line below the header and no others.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
@@ -95,6 +95,11 @@ impl Output {
         self.line(&self.paint(tone, text));
     }
 
+    /// Prints a sentence of the result in a tone; what does not fit into a line goes on below it.
+    pub fn prose(self, tone: Tone, text: &str) {
+        self.toned(tone, &folded(text));
+    }
+
     /// The text in a tone, if colours are shown.
     pub fn paint(self, tone: Tone, text: &str) -> String {
         if self.color && tone != Tone::Plain {
@@ -149,6 +154,32 @@ impl Output {
         bar.enable_steady_tick(Duration::from_millis(120));
         Waiting(bar)
     }
+}
+
+/// The text in lines of at most [`WIDTH`] characters, broken at blanks where there are any.
+fn folded(text: &str) -> String {
+    const GOES_ON: &str = "\n    ";
+    let (mut out, mut filled, width) = (String::new(), 0, usize::from(WIDTH));
+    for (index, word) in text.split(' ').enumerate() {
+        if index > 0 {
+            if filled + 1 + word.chars().count() > width {
+                out.push_str(GOES_ON);
+                filled = GOES_ON.len() - 1;
+            } else {
+                out.push(' ');
+                filled += 1;
+            }
+        }
+        for sign in word.chars() {
+            if filled == width {
+                out.push_str(GOES_ON);
+                filled = GOES_ON.len() - 1;
+            }
+            out.push(sign);
+            filled += 1;
+        }
+    }
+    out
 }
 
 /// A number of bytes as people read it, in the units of the SI.
@@ -212,4 +243,21 @@ impl Drop for Waiting {
 /// `1 person`, `2 people`.
 pub fn count<N: Copy + PartialEq + From<u8> + std::fmt::Display>(number: N, one: &str, many: &str) -> String {
     format!("{number} {}", if number == N::from(1) { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prose_keeps_to_its_width_and_loses_no_word() {
+        let words = "what nobody can see stands open until somebody answers for it ".repeat(5);
+        let long = format!("  begins {}{} ends", words, "x".repeat(250));
+        let text = folded(&long);
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+        assert!(text.starts_with("  begins what nobody"), "{text}");
+        let bare = |text: &str| text.split_whitespace().collect::<String>();
+        assert_eq!(bare(&text), bare(&long));
+        assert_eq!(folded("  as it is"), "  as it is");
+    }
 }

@@ -131,6 +131,9 @@ pub struct NestedGroup {
     pub inside: Vec<Inside>,
     /// The system's ids of its members, accounts and groups, ascending.
     pub members: Vec<String>,
+    /// From when on the log says who is in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Timestamp>,
 }
 
 impl NestedGroup {

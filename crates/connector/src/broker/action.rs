@@ -14,7 +14,6 @@ use super::{
     Answer, Destination, Line,
     destination::encode,
     line::{answer, failure},
-    ongoing::Outcome,
     sigv4::{self, Place},
 };
 use crate::{Result, seal::Credential};
@@ -125,7 +124,7 @@ impl Line {
         let ongoing = self.begin(operation, "CALL");
         let sent = ongoing.within(self.carry(request)).await;
         let sent = sent.map(answer).map_err(|error| failure(&error, operation, &origin));
-        self.ended(&ongoing, &Outcome::of(operation, sent.as_ref().ok()));
+        self.ended(&ongoing, &self.outcome(operation, sent.as_ref().ok()));
         sent
     }
 

@@ -16,7 +16,9 @@ use bytes::Bytes;
 use super::{
     Answer, Call, Incident, Inner,
     destination::{self, Destination},
-    file, ldap,
+    file,
+    heard::Heard,
+    ldap,
     network::Reach,
     ongoing::Outcome,
     resolve::Guide,
@@ -74,6 +76,8 @@ pub struct Line {
     database: Arc<Database>,
     /// The connections to a directory; the clones of a line share them.
     pub(super) directory: Arc<std::sync::Mutex<ldap::Held>>,
+    /// What takes in the answers to a reading.
+    pub(super) heard: Option<Heard>,
 }
 
 impl fmt::Debug for Line {
@@ -115,6 +119,7 @@ impl Line {
             guide,
             database,
             directory: Arc::default(),
+            heard: None,
         }
     }
 
@@ -251,7 +256,7 @@ impl Line {
         let answer = read.unwrap_or_else(|e| {
             Err(ConnectorError::none(ErrorKind::SystemFault, format!("reading was interrupted: {e}")))
         });
-        self.ended(&ongoing, &Outcome::of(call.operation, answer.as_ref().ok()));
+        self.ended(&ongoing, &self.outcome(call.operation, answer.as_ref().ok()));
         answer
     }
 
@@ -400,7 +405,7 @@ impl Line {
             Ok(response) => Ok(answer(response)),
             Err(error) => Err(failure(&error, call.operation, origin)),
         };
-        self.ended(&ongoing, &Outcome::of(call.operation, answer.as_ref().ok()));
+        self.ended(&ongoing, &self.outcome(call.operation, answer.as_ref().ok()));
         answer
     }
 
@@ -480,7 +485,7 @@ impl Line {
         traffic.unanswered += u64::from(!outcome.answered);
         traffic.received += outcome.received;
         traffic.waited += waited;
-        traffic.last_write = outcome.digest.or(traffic.last_write);
+        traffic.last_write = outcome.digest.filter(|_| !operation.reads()).or(traffic.last_write);
     }
 }
 

@@ -13,6 +13,7 @@ mod budget;
 mod call;
 mod destination;
 mod file;
+mod heard;
 mod http;
 mod kill;
 pub mod ldap;
@@ -47,6 +48,7 @@ use bailiwick_core::{
 pub use action::Action;
 pub use budget::Window;
 pub use call::{Answer, Call};
+pub use heard::Heard;
 pub use http::{HttpLimits, HttpTransport};
 pub use kill::KillLine;
 pub use line::{Line, reserved};
@@ -97,7 +99,7 @@ pub struct Traffic {
     pub received: u64,
     /// Time spent waiting for answers.
     pub waited: Duration,
-    /// Digest of the last answer to a write. Answers to reads go into observations, which have their own.
+    /// Digest of the last answer to a write. Answers to reads go into observations; see [`Heard`].
     pub last_write: Option<Digest>,
 }
 

@@ -130,7 +130,9 @@ impl Line {
         let sent = call.within(self.carry(request)).await;
         // For the system this is a question: it changes nothing that anybody else sees.
         let got = sent.map(answer).map_err(|error| failure(&error, Operation::Discover, origin));
-        self.ended(&call, &Outcome::of(Operation::Discover, got.as_ref().ok()));
+        // A token is no answer of a reading, and another one each time.
+        let outcome = self.outcome(Operation::Discover, got.as_ref().ok());
+        self.ended(&call, &Outcome { digest: None, ..outcome });
         let got = got?;
         if got.status != 200 {
             return Err(self.refused(got.status, &got.body));

@@ -7,6 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use bailiwick_core::{
+    digest::Digest,
     id::{IntegrationName, SystemName, Tenant},
     integration::{Integration, Purpose, Role, Standing},
     scope::{Operation, Scope},
@@ -277,4 +278,13 @@ fn an_address_of_an_answer_is_followed_only_below_the_endpoint() {
         let expect = expect.map(|(path, query)| (path.to_owned(), query.to_owned()));
         assert_eq!(line.below(address), expect, "{address}");
     }
+}
+
+#[tokio::test]
+async fn a_token_is_no_answer_of_a_reading() {
+    let bench = bench(settings(), &[token(1, 300)]);
+    let (line, heard) = bench.line(Purpose::Verify, 6).heard();
+    let answer = line.send(get()).await.unwrap();
+    assert_eq!(bench.asked(), 1);
+    assert_eq!(heard.digest(), Digest::of(&answer.digest().0));
 }

@@ -32,23 +32,26 @@ pub(super) struct Outcome {
     pub(super) status: Option<u32>,
     /// How many bytes it had.
     pub(super) received: u64,
-    /// Its digest, for evidence; only of writes.
+    /// Its digest, for evidence: of writes, and of what is heard.
     pub(super) digest: Option<Digest>,
 }
 
-impl Outcome {
-    pub(super) fn of(operation: Operation, answer: Option<&Answer>) -> Self {
-        Self {
+impl Line {
+    /// What came of a call over HTTP, or of one for a file.
+    pub(super) fn outcome(&self, operation: Operation, answer: Option<&Answer>) -> Outcome {
+        Outcome {
             answered: answer.is_some(),
             status: answer.map(|a| a.status.into()),
             received: answer.map_or(0, |a| a.body.len() as u64),
-            // Only of writes: hashing every page that is read would cost as much as parsing it.
-            digest: answer.filter(|_| !operation.reads()).map(Answer::digest),
+            digest: answer.filter(|_| self.digests(operation)).map(Answer::digest),
         }
     }
-}
 
-impl Line {
+    /// Whether a digest of the answer is needed. Hashing every page of a listing would cost as much as parsing it.
+    pub(super) fn digests(&self, operation: Operation) -> bool {
+        !operation.reads() || self.heard.is_some()
+    }
+
     /// Begins a call; `verb` is what its protocol calls it.
     pub(super) fn begin(&self, operation: Operation, verb: &str) -> Ongoing {
         let span = tracing::info_span!(
@@ -66,6 +69,9 @@ impl Line {
     pub(super) fn ended(&self, call: &Ongoing, outcome: &Outcome) {
         let waited = Duration::try_from(self.now().duration_since(call.started)).unwrap_or_default();
         self.book(call.operation, waited, outcome);
+        if let (Some(heard), Some(answer)) = (&self.heard, &outcome.digest) {
+            heard.take(answer);
+        }
         call.span.record("answered", outcome.answered);
         if let Some(status) = outcome.status {
             call.span.record("status", status);

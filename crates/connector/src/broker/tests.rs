@@ -26,6 +26,7 @@ use crate::{
 };
 
 mod folder;
+mod heard;
 
 const SECRET: &str = "s3cr3t-t0ken";
 

@@ -12,7 +12,8 @@ use crate::{
 };
 
 impl Engine {
-    /// What there is to do about a drill that was done with another connector, endpoint or settings.
+    /// What there is to do about a drill that was done with another connector, or another version of it, another endpoint or
+    /// other settings.
     pub(crate) async fn stale_drill(
         &self,
         tx: &mut dyn Tx,
@@ -20,7 +21,7 @@ impl Engine {
         system: &SystemName,
     ) -> Result<Option<NewWork>> {
         let drill = get::<Drill>(tx, self.tenant(), system.as_str()).await?.map(|stored| stored.value);
-        let stale = drill.filter(|drill| !drill.is_of(basis(integration)));
+        let stale = drill.filter(|drill| !drill.is_of(basis(integration), &self.parts.version));
         let job = stale.map(|drill| Job::Drill { system: system.clone(), after: drill.at });
         Ok(job.map(|job| job.work(None, None, Haste::Usual, self.now())))
     }

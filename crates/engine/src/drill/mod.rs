@@ -45,6 +45,8 @@ const ALIVE: &str = "drill-left-access";
 struct Canary {
     name: String,
     account: String,
+    /// Whether it was put into a group.
+    grouped: bool,
     given: Given,
 }
 
@@ -129,6 +131,7 @@ impl Engine {
             system: bench.system.name.clone(),
             integration: bench.integration.name.clone(),
             basis: basis(bench.integration),
+            version: self.parts.version.clone(),
             at: self.now(),
             by: by.name().to_owned(),
             canary,
@@ -170,15 +173,17 @@ impl Engine {
         let name = marker.trim_start_matches("bailiwick/").to_owned();
         let attributes = canary_attributes(bench.system, &name);
         let account = bench.make_canary(marker, &name, &attributes).await?;
+        let mut grouped = false;
         if let Some(group) = &bench.group {
             let grant = Op::Grant { class: AccessClass::DirectGroups, external_id: group.clone() };
-            // That no group can be given is not what is drilled.
-            if let Err(error) = bench.change(Some(&account), &grant, &format!("{name}.grant")).await {
-                refusal(error)?;
+            match bench.change(Some(&account), &grant, &format!("{name}.grant")).await {
+                Ok(_) => grouped = true,
+                // That no group can be given is not what is drilled.
+                Err(error) => drop(refusal(error)?),
             }
         }
         let given = bench.credentials(&account, self.entropy()).await?;
-        Ok(Canary { name, account, given })
+        Ok(Canary { name, account, grouped, given })
     }
 
     /// Does what a plan for a leaver would.
@@ -273,6 +278,8 @@ impl Engine {
             .fact("drill", Digest::of_value(&drill))
             .fact("outcome", failed.as_ref().map_or("drilled", EngineError::code))
             .fact("system", &drill.system)
+            .fact("untried", drill.untried())
+            .fact("version", &drill.version)
             .fact("ways", drill.ways);
         record.actor = by.clone();
         let mut updates = vec![Update::new(record).replace(&drill, begun.revision, self.entropy())];
@@ -352,7 +359,13 @@ impl Bench<'_> {
         let mut drilled = Vec::new();
         for (class, read) in read {
             let mine = tried.iter().position(|(of, _)| *of == class).map(|at| tried.remove(at).1);
-            let none = || Tried::Not { why: "the connector gives no credential of it".into() };
+            // It reads as gone also where there was never any.
+            let had =
+                class == AccessClass::PrimaryAccount || class == AccessClass::DirectGroups && canary.grouped;
+            let none = || {
+                let more = if had { "" } else { ", so the canary may have had nothing of it to lose" };
+                Tried::Not { why: format!("the connector gives no credential of it{more}") }
+            };
             drilled.push(Drilled { class, read, tried: mine.unwrap_or_else(none) });
         }
         // What is tried and not declared for the system shows all the same.

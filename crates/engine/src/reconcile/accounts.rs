@@ -52,6 +52,7 @@ impl Engine {
         let mut bulk = comparing.catalogue.policies.bulk();
         let (mut updates, mut drifted, mut kept, mut again) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut new: BTreeMap<&str, AccountId> = BTreeMap::new();
         for one in shown {
             let stored = known.get(&one.external_id);
             if stored.is_some_and(|s| s.value.seen > comparing.began) {
@@ -101,6 +102,7 @@ impl Engine {
                 None => {
                     *(if identity.is_some() { &mut report.adopted } else { &mut report.unmanaged }) += 1;
                     updates.push(update.insert(&account, self.entropy()));
+                    new.insert(&one.external_id, account.id);
                     if identity.is_none() && report.unmanaged as usize <= NAMED {
                         let unmanaged = self.unmanaged(tx, comparing, (&account, second), &differences);
                         updates.extend(unmanaged.await?);
@@ -118,6 +120,7 @@ impl Engine {
             }
         }
         tx.write(self.tenant(), updates, self.entropy()).await?;
+        self.came_to_lie(tx, comparing, &new).await?;
         for again in again {
             self.seen_again(tx, comparing, again).await?;
         }

@@ -297,7 +297,7 @@ impl Engine {
             integration: route.integration,
             connector: route.connector,
             line: self.reading(&catalogue, route.integration),
-            basis: basis(&catalogue, route.integration, declared, &numbered),
+            basis: basis(&catalogue, (route.integration, &self.parts.version), declared, &numbered),
             numbered,
             began,
             before,
@@ -332,18 +332,18 @@ impl Engine {
     }
 }
 
-/// Identifies what a reading rests on: the connector and its settings, what of an account is compared, which
-/// groups are looked for, and which accounts several use.
+/// Identifies what a reading rests on: the connector with its version and its settings, what of an account is compared,
+/// which groups are looked for, and which accounts several use.
 fn basis(
     catalogue: &Catalogue,
-    integration: &Integration,
+    (integration, version): (&Integration, &str),
     declared: Option<&System>,
     numbered: &[EntitlementName],
 ) -> Digest {
     let attributes: Vec<&String> = declared.map(|s| s.account.keys().collect()).unwrap_or_default();
     let groups: Vec<_> =
         numbered.iter().map(|name| (name, catalogue.entitlements.get(name).map(|e| &e.label))).collect();
-    let rests_on = (probe::basis(integration), attributes, groups);
+    let rests_on = (probe::basis(integration), version, attributes, groups);
     match declared.map(|system| &system.reconcile.shared).filter(|shared| !shared.is_empty()) {
         Some(shared) => Digest::of_value(&(rests_on, shared)),
         None => Digest::of_value(&rests_on),

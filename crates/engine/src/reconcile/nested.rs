@@ -3,16 +3,20 @@
 //! Which they are is known when all groups were shown. Of those that were known to be so before, the members are kept
 //! as they are shown; those that are new are shown once more. Of all other groups nothing is kept. Between two listings
 //! the news of a known one are its new members; where a group comes into it or leaves it, everything is listed.
+//! The log says who came into them and left them, by the hub's own ids of the accounts: first all, then what changed. So
+//! it can be told who was in them at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bailiwick_connector::{Listing, Object};
 use bailiwick_core::{
+    account::Account,
     digest::Digest,
+    id::AccountId,
     nesting::{Around, Inside},
     record::RecordKind,
 };
-use bailiwick_store::{Filter, Pages, Select, Table, Tx, Update, entities::NestedGroup, get};
+use bailiwick_store::{Filter, Pages, Select, Table, Tx, Update, entities::NestedGroup, get, select};
 
 use super::{CHUNK, Comparing, news::Heard, survey::sorted};
 use crate::{Engine, Result, finding::Wrong};
@@ -27,6 +31,8 @@ struct Known {
     members: Digest,
     /// What it is called, and what is around it.
     place: Digest,
+    /// Whether the log says who is in it.
+    told: bool,
 }
 
 /// What is seen of them while groups are shown.
@@ -109,7 +115,8 @@ impl Engine {
         while let Some(page) = pages.next(&mut *tx, self.tenant()).await? {
             for nested in page.into_iter().map(|stored| stored.value) {
                 let place = place(&nested.label, &nested.inside);
-                let known = Known { members: Digest::of_value(&nested.members), place };
+                let told = nested.told.is_some();
+                let known = Known { members: Digest::of_value(&nested.members), place, told };
                 lying.known.insert(nested.group, known);
             }
         }
@@ -149,7 +156,8 @@ impl Engine {
                 Some(wrong) => nested.powers.push(wrong),
                 None => nested.harmless.push(NestedGroup::key_of(comparing.system, &group)),
             }
-            if members.is_some() || known.is_none_or(|known| known.place != place(&label, &inside)) {
+            let differs = |known: &Known| !known.told || known.place != place(&label, &inside);
+            if members.is_some() || known.is_none_or(differs) {
                 nested.lie.push(Lies { group, label, inside, members });
             }
         }
@@ -215,6 +223,55 @@ impl Engine {
         Ok(tx.write(self.tenant(), updates, self.entropy()).await?)
     }
 
+    /// Accounts that were not known before may be in such a group already, and then it is as it was.
+    pub(super) async fn came_to_lie(
+        &self,
+        tx: &mut dyn Tx,
+        comparing: &Comparing<'_>,
+        made: &BTreeMap<&str, AccountId>,
+    ) -> Result<()> {
+        if made.is_empty() {
+            return Ok(());
+        }
+        let theirs =
+            Select::from(Table::NestedGroups).filter(Filter::Is("system", comparing.system.as_str().into()));
+        let (mut pages, mut updates) = (Pages::<NestedGroup>::of(theirs, PAGE), Vec::new());
+        while let Some(page) = pages.next(tx, self.tenant()).await? {
+            for NestedGroup { group, members, .. } in page.into_iter().map(|stored| stored.value) {
+                let joined: BTreeSet<AccountId> =
+                    members.iter().filter_map(|member| made.get(member.as_str()).copied()).collect();
+                if joined.is_empty() {
+                    continue;
+                }
+                let record = self
+                    .record(RecordKind::Observed, "reconcile")
+                    .fact("group", group)
+                    .fact("joined", joined)
+                    .fact("system", comparing.system);
+                updates.push(Update::new(record));
+            }
+        }
+        Ok(tx.write(self.tenant(), updates, self.entropy()).await?)
+    }
+
+    /// The accounts that are known by these ids of the system.
+    async fn accounts_among(
+        &self,
+        tx: &mut dyn Tx,
+        comparing: &Comparing<'_>,
+        members: &[&String],
+    ) -> Result<BTreeSet<AccountId>> {
+        let mut found = BTreeSet::new();
+        for members in members.chunks(CHUNK) {
+            let locators =
+                members.iter().map(|id| Account::locator_of(comparing.system, id).into()).collect();
+            let asked = Select::from(Table::Accounts).filter(Filter::In("locator", locators));
+            let accounts = select::<Account>(tx, self.tenant(), asked).await?;
+            found.extend(accounts.into_iter().map(|stored| stored.value.id));
+        }
+        Ok(found)
+    }
+
     async fn write_lying(
         &self,
         tx: &mut dyn Tx,
@@ -223,25 +280,38 @@ impl Engine {
     ) -> Result<Option<Update>> {
         let key = NestedGroup::key_of(comparing.system, &lies.group);
         let stored = get::<NestedGroup>(tx, self.tenant(), &key).await?;
+        let before = stored.as_ref().map(|stored| &stored.value);
         let Lies { group, label, inside, members } = lies;
-        let known = stored.as_ref().map(|stored| stored.value.members.clone());
-        let members = members.or(known).unwrap_or_default();
-        let now = NestedGroup { system: comparing.system.clone(), group, label, inside, members };
-        if stored.as_ref().is_some_and(|stored| stored.value == now) {
+        let members = members.or_else(|| before.map(|before| before.members.clone())).unwrap_or_default();
+        let told = before.and_then(|before| before.told);
+        let (system, since) = (comparing.system.clone(), told.or(Some(self.now())));
+        let now = NestedGroup { system, group, label, inside, members, told: since };
+        if before.is_some_and(|before| *before == now) {
             return Ok(None);
         }
+        let known = before.filter(|_| told.is_some()).map(|before| &before.members[..]).unwrap_or_default();
+        let (joined, left) = (beyond(&now.members, known), beyond(known, &now.members));
         let record = self
             .record(RecordKind::Observed, "reconcile")
             .fact("group", &now.group)
             .fact("inside", &now.inside)
+            .fact("joined", self.accounts_among(tx, comparing, &joined).await?)
+            .fact("label", &now.label)
+            .fact("left", self.accounts_among(tx, comparing, &left).await?)
             .fact("members", Digest::of_value(&now.members))
-            .fact("system", &now.system);
+            .fact("system", &now.system)
+            .fact("whole", told.is_none());
         let update = Update::new(record);
         Ok(Some(match stored {
             Some(stored) => update.replace(&now, stored.revision, self.entropy()),
             None => update.insert(&now, self.entropy()),
         }))
     }
+}
+
+/// Of the one the ids that are not in the other; both ascend.
+fn beyond<'m>(these: &'m [String], those: &[String]) -> Vec<&'m String> {
+    these.iter().filter(|one| those.binary_search(one).is_err()).collect()
 }
 
 fn place(label: &str, inside: &[Inside]) -> Digest {

@@ -275,10 +275,19 @@ impl World {
 
     /// Turns wait so long for systems from now on, by the time of whoever plays this.
     pub fn impatient(&mut self, turn: std::time::Duration) {
+        self.remade(|parts| Parts { turn, ..parts });
+    }
+
+    /// Another version of the program goes on.
+    pub fn upgraded(&mut self, version: &str) {
+        self.remade(|parts| Parts { version: version.into(), ..parts });
+    }
+
+    fn remade(&mut self, change: impl FnOnce(Parts) -> Parts) {
         let store = self.store.clone();
         let parts =
             parts(&store, &self.lab, &self.hands, &self.dice, &self.key, &self.faults, (0, &self.places));
-        self.engine = Engine::new(Parts { turn, compiled: Arc::clone(&self.compiled), ..parts });
+        self.engine = Engine::new(change(Parts { compiled: Arc::clone(&self.compiled), ..parts }));
     }
 
     fn process(&self, faults: &Arc<Faults>, number: u64) -> Engine {
@@ -584,5 +593,6 @@ fn parts(
         turn: std::time::Duration::MAX,
         compiled: Arc::default(),
         name: format!("engine-{number}"),
+        version: "0.0.1".into(),
     }
 }

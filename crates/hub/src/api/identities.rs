@@ -10,7 +10,7 @@ use bailiwick_core::{
     identity::Identity,
     time::Timestamp,
 };
-use bailiwick_engine::{Holder, Holders, Why};
+use bailiwick_engine::{Holder, Holders, Unrecorded, Why};
 use bailiwick_store::{Filter, KeyValue};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -41,7 +41,7 @@ pub fn routes() -> Resource {
             .says("Whether somebody has an entitlement, or had it, and why.")
             .fails(&[409, 422]),
         get("list-holders", "/entitlements/{entitlement}/holders", holders)
-            .says("Who holds an entitlement, and by what.")
+            .says("Who holds an entitlement, or held it at a time, and by what.")
             .fails(&[409]),
     ];
     Resource::new("Identities", "Who is known, what they hold, and why.", operations)
@@ -182,7 +182,7 @@ pub async fn split(
 /// For which time.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct When {
-    at: Option<Timestamp>,
+    pub(crate) at: Option<Timestamp>,
 }
 
 /// Somebody who holds an entitlement, and who that is.
@@ -196,17 +196,35 @@ pub struct HolderView {
     pub holder: Holder,
 }
 
+/// Part of those who hold an entitlement.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HoldersView {
+    /// They, by the ids of their accounts.
+    pub items: Vec<HolderView>,
+    /// Give it back as `after` for the next part; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// The groups that lay in it at the time that was asked for, and of which the log does not say who was in them then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unrecorded: Vec<Unrecorded>,
+}
+
 pub async fn holders(
     State(hub): State<Hub>,
     _: Caller,
     Segment(entitlement): Segment<EntitlementName>,
+    Params(when): Params<When>,
     Params(wanted): Params<Wanted>,
-) -> Answer<Page<HolderView>> {
+) -> Answer<HoldersView> {
     let (limit, after) = wanted.parts();
-    let Holders { items, next } = hub.engine.holders(&entitlement, after, limit as usize).await?;
+    let limit = limit as usize;
+    let Holders { items, next, unrecorded } = match when.at {
+        Some(at) => hub.engine.holders_then(&entitlement, at, after, limit).await?,
+        None => hub.engine.holders(&entitlement, after, limit).await?,
+    };
     let known = hub.who(&mut *hub.read().await?, items.iter().filter_map(|holder| holder.identity)).await?;
     let view = |holder: Holder| HolderView { who: holder.identity.map(|id| Who::of(&known, id)), holder };
-    Ok(Json(Page { items: items.into_iter().map(view).collect(), next }))
+    Ok(Json(HoldersView { items: items.into_iter().map(view).collect(), next, unrecorded }))
 }
 
 pub async fn why(

@@ -87,7 +87,7 @@ pub use self::{
     findings::FindingView,
     hooks::HookMade,
     idempotency::{HEADER as KEY, UnderWay},
-    identities::{HolderView, IdentityView, JoinRequest, SplitRequest, Who, WhyView},
+    identities::{HolderView, HoldersView, IdentityView, JoinRequest, SplitRequest, Who, WhyView},
     integrations::{CallerMade, CredentialSealed, IntegrationView, NewCaller, Withdrawal},
     names::{NameRelease, NameView},
     operation::{Access, Operation, Resource, Verb},

@@ -14,7 +14,7 @@ use clap::Subcommand;
 use super::{
     Context,
     list::ListArgs,
-    matrix::{matrix, reasons},
+    matrix::{matrix, reasons, tone, verifier},
 };
 use crate::{
     api::{Accepted, CaseLine, CaseView},
@@ -37,7 +37,11 @@ pub enum CaseCommand {
         list: ListArgs,
     },
     /// One case
-    #[command(after_help = "Example:\n  bailiwick case show cas_01jd3v8k5mfa8rsw1r2q9n6x4e --matrix")]
+    #[command(
+        after_help = "Of each cell: the verdict, when and how it was read, by whose credential, and the beginning of the\n\
+        digest of what the system answered. `--json` has the whole digest.\n\nExample:\n  \
+        bailiwick case show cas_01jd3v8k5mfa8rsw1r2q9n6x4e --matrix"
+    )]
     Show {
         /// The case
         case: CaseId,
@@ -111,7 +115,7 @@ pub async fn run(context: &Context<'_>, command: CaseCommand) -> Result<Exit> {
             let accepted = accept(&client, case, &system, class, &acceptance).await?;
             context.output.result(&accepted, |output| {
                 for line in reasons(std::slice::from_ref(&accepted.cell)) {
-                    output.line(&line);
+                    output.prose(Tone::Plain, &line);
                 }
                 match accepted.closed {
                     true => output.toned(Tone::Good, "the case is closed with it"),
@@ -143,7 +147,7 @@ pub async fn get(client: &Client, case: CaseId) -> Result<CaseView> {
 
 /// What they could still do before anybody here heard of it.
 fn exposed(output: Output, exposure: &Exposure, cells: &[Cell]) {
-    output.toned(
+    output.prose(
         Tone::Warn,
         &format!("told late: heard of {:.0}, {} after it", exposure.heard, span::show(exposure.millis())),
     );
@@ -155,7 +159,7 @@ fn exposed(output: Output, exposure: &Exposure, cells: &[Cell]) {
             .filter(|cell| matches!(cell.verdict, Verdict::Removed | Verdict::Blocked { .. }))
             .map_or("not ended yet".to_owned(), |cell| format!("ended {:.0}", cell.at));
         let held = if held.is_empty() { "the account".to_owned() } else { held.join(", ") };
-        output.line(&format!("  could use {system}: {held}; {ended}; {}", uses(&open.uses)));
+        output.prose(Tone::Plain, &format!("  could use {system}: {held}; {ended}; {}", uses(&open.uses)));
     }
     if exposure.access.is_empty() {
         output.line("  nothing was open to them");
@@ -180,18 +184,19 @@ pub fn uses(uses: &Uses) -> String {
 
 fn show(output: Output, view: &CaseView, as_matrix: bool) {
     let CaseView { who, case, cells, findings } = view;
-    output.line(&format!("case {}: {} ({}) left {:.0}", case.id, who.name, who.key, case.effective));
+    let left = format!("case {}: {} ({}) left {:.0}", case.id, who.name, who.key, case.effective);
+    output.prose(Tone::Plain, &left);
     if let Some(next) = case.followed {
         let text = format!("they came back before it was proven, and left again: case {next} goes on");
-        output.toned(Tone::Dim, &text);
+        output.prose(Tone::Dim, &text);
     }
     match case.closed.filter(|_| case.followed.is_none()) {
         Some(at) if cells.iter().any(|cell| matches!(cell.verdict, Verdict::Unobservable { .. })) => {
-            output.toned(Tone::Good, &format!("closed {at:.0}: every cell is proven, or has an accepted control"));
+            output.prose(Tone::Good, &format!("closed {at:.0}: every cell is proven, or has an accepted control"));
         }
         Some(at) => output.toned(Tone::Good, &format!("closed {at:.0}: every cell is proven")),
         None if case.followed.is_some() => {}
-        None => output.toned(Tone::Warn, "open: it closes when every cell is removed, blocked with a purge date, or unobservable with an accepted control"),
+        None => output.prose(Tone::Warn, "open: it closes when every cell is removed, blocked with a purge date, or unobservable with an accepted control"),
     }
     if let Some(exposure) = &case.exposure {
         exposed(output, exposure, cells);
@@ -199,22 +204,22 @@ fn show(output: Output, view: &CaseView, as_matrix: bool) {
     if as_matrix {
         output.line(&matrix(output, cells));
         for line in reasons(cells) {
-            output.line(&line);
+            output.prose(Tone::Plain, &line);
         }
     } else {
         let rows = cells.iter().map(|cell| {
             vec![
                 Tone::Plain.cell(&cell.system),
                 Tone::Plain.cell(cell.class),
-                super::matrix::tone(&cell.verdict).cell(cell.verdict.name()),
-                Tone::Plain.cell(&cell.method),
-                Tone::Dim.cell(format!("{:.0}", cell.at)),
+                tone(&cell.verdict).cell(cell.verdict.name()),
+                Tone::Plain.cell(format!("{:.0}\n{}\n{}", cell.at, cell.method, verifier(cell))),
+                Tone::Dim.cell(cell.answer.map_or_else(|| "-".to_owned(), |digest| digest.short())),
             ]
         });
-        output.table(&["system", "class", "verdict", "read by", "at"], rows.collect());
+        output.table(&["system", "class", "verdict", "when, how, by whom", "answer"], rows.collect());
     }
     for finding in findings {
-        output.toned(
+        output.prose(
             Tone::Warn,
             &format!(
                 "finding {}: {} (owner {}, until {:.0})",

@@ -30,8 +30,9 @@ const NO_CANARY: &str = "unsupported";
     alive      something was left, and reading shows it\n\
     untrusted  a credential gets in though it reads as gone: what is read of that class is not believed any\n           \
     more, and cases of people who left are open again\n\n\
+    Below stands what was not tried, and why: of that a drill shows no more than reading back does.\n\n\
     From the first drill on a system is drilled every so often (`probe_every`), and again whenever its\n\
-    connector, endpoint or settings change. Exit code 1 when something was alive or untrusted.\n\n\
+    connector or the version of it, its endpoint or its settings change. Exit code 1 when something was alive or untrusted.\n\n\
     Examples:\n  bailiwick drill chat\n  bailiwick drill --all"
 )]
 pub struct DrillArgs {
@@ -99,7 +100,11 @@ fn describe(output: Output, drill: &Drill) {
         1 => "the first way of removing it was enough".to_owned(),
         ways => format!("it took {ways} ways of removing it"),
     };
-    output.line(&format!("{}, drilled {:.0} by {}; {ways}", drill.system, drill.at, drill.by));
+    let version = match drill.version.as_str() {
+        "" => String::new(),
+        version => format!(", with version {version}"),
+    };
+    output.line(&format!("{}, drilled {:.0} by {}{version}; {ways}", drill.system, drill.at, drill.by));
     let rows = drill.drilled.iter().map(|drilled| {
         let finding = drilled.finding();
         vec![
@@ -110,6 +115,9 @@ fn describe(output: Output, drill: &Drill) {
         ]
     });
     output.table(&["access class", "reads as", "the credential", "so it is"], rows.collect());
+    for (class, why) in drill.untried() {
+        output.prose(Tone::Dim, &format!("  {class} was not tried: {why}"));
+    }
     for drilled in &drill.drilled {
         if let Verdict::Residual { what } = &drilled.read {
             output.toned(Tone::Bad, &format!("  {}: still there: {}", drilled.class, what.join(", ")));

@@ -100,7 +100,7 @@ fn show(output: Output, integration: &str, killed: &Killed) {
     };
     output.line(&format!("{integration} ended {:.0}; its case is {}", case.opened, case.id));
     output.line(&matrix(output, &killed.cells));
-    reasons(&killed.cells).iter().for_each(|line| output.line(line));
+    reasons(&killed.cells).iter().for_each(|line| output.prose(Tone::Plain, line));
     match case.closed {
         Some(at) => output.toned(Tone::Good, &format!("closed {at:.0}: nothing that it had works any more")),
         None => output.toned(

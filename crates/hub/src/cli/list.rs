@@ -33,6 +33,15 @@ impl ListArgs {
 
     /// Reads page after page. `request` makes the request for the list.
     pub async fn read<'c, T: DeserializeOwned>(self, request: impl Fn() -> Request<'c>) -> Result<Listed<T>> {
+        self.read_of(request, |page: Page<T>| page).await
+    }
+
+    /// The same of a list whose pages say more than what is in them; `page` takes that out.
+    pub async fn read_of<'c, P: DeserializeOwned, T>(
+        self,
+        request: impl Fn() -> Request<'c>,
+        mut page: impl FnMut(P) -> Page<T>,
+    ) -> Result<Listed<T>> {
         let mut items = Vec::new();
         let mut after: Option<String> = None;
         loop {
@@ -44,9 +53,10 @@ impl ListArgs {
             if left == 0 {
                 return Ok(Listed { items, more: true });
             }
-            let page: Page<T> = request().query("limit", left.min(PAGE)).maybe("after", after).send().await?;
-            items.extend(page.items);
-            match page.next {
+            let read: P = request().query("limit", left.min(PAGE)).maybe("after", after).send().await?;
+            let read = page(read);
+            items.extend(read.items);
+            match read.next {
                 Some(next) => after = Some(next),
                 None => return Ok(Listed { items, more: false }),
             }

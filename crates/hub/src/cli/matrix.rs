@@ -1,7 +1,7 @@
 //! The matrix of a case: rows are access classes, columns are systems, cells are verdicts.
 //!
-//! Fits in 100 columns: at most four systems stand side by side, the others follow below. A symbol and a
-//! word in every cell, so that it reads without colours and aloud.
+//! Fits in 100 columns: at most four systems stand side by side, fewer where their names are long, the others follow
+//! below. A symbol and a word in every cell, so that it reads without colours and aloud.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,10 +12,15 @@ use bailiwick_core::{
     verify::{Verdict, Witness},
 };
 
-use crate::render::{Output, Tone, count};
+use crate::render::{Output, Tone, WIDTH, count};
 
-/// How many systems stand side by side.
+/// How many systems stand side by side at most.
 const ABREAST: usize = 4;
+/// The header of the first column.
+const CLASS: &str = "access class";
+/// How wide the longest verdict is with its symbol, and what stands between two columns.
+const VERDICT: usize = "? unobservable".len();
+const GAP: usize = 2;
 
 const LEGEND: &str = "✓ removed: absent in a read   ◐ blocked: there, proven not to work   ✗ residual: still works\n\
     … pending: too early to tell   ? unobservable: cannot be seen   · no such class there";
@@ -29,9 +34,8 @@ pub fn matrix(output: Output, cells: &[Cell]) -> String {
     let classes: Vec<AccessClass> =
         AccessClass::ALL.into_iter().filter(|class| cells.iter().any(|cell| cell.class == *class)).collect();
     let mut text = String::new();
-    for abreast in systems.chunks(ABREAST) {
-        let header: Vec<&str> =
-            std::iter::once("access class").chain(abreast.iter().map(|s| s.as_str())).collect();
+    for abreast in abreast(&systems, &classes) {
+        let header: Vec<&str> = std::iter::once(CLASS).chain(abreast.iter().map(|s| s.as_str())).collect();
         let rows = classes.iter().map(|class| {
             let verdict = |system: &&SystemName| match found.get(&(*class, *system)) {
                 Some(cell) => {
@@ -51,6 +55,36 @@ pub fn matrix(output: Output, cells: &[Cell]) -> String {
         count(absent as u64, "class exists", "classes exist")
     ));
     text
+}
+
+/// The systems in order, as many together as stand side by side.
+fn abreast<'s>(systems: &[&'s SystemName], classes: &[AccessClass]) -> Vec<Vec<&'s SystemName>> {
+    let first = classes.iter().map(|class| class.as_str().len()).chain([CLASS.len()]).max();
+    let (mut all, mut filled): (Vec<Vec<&SystemName>>, usize) = (Vec::new(), 0);
+    for &system in systems {
+        let wide = system.as_str().len().max(VERDICT) + GAP;
+        match all.last_mut() {
+            Some(some) if some.len() < ABREAST && filled + wide <= usize::from(WIDTH) => {
+                some.push(system);
+                filled += wide;
+            }
+            Some(_) | None => {
+                all.push(vec![system]);
+                filled = first.unwrap_or_default() + GAP + wide;
+            }
+        }
+    }
+    all
+}
+
+/// With whose credential a cell was read, and whether that is another than the one that writes there.
+pub const fn verifier(cell: &Cell) -> &'static str {
+    match cell.witness {
+        Some(Witness::Independent) => "verifier, independent",
+        Some(Witness::Reader) => "daily reader, not the verifier's own",
+        Some(Witness::Writer) => "writer, not independent",
+        None => "nothing was read",
+    }
 }
 
 /// Why each cell that is not simply removed is as it is, one line each.
@@ -149,6 +183,11 @@ mod tests {
         for line in text.lines() {
             assert!(line.chars().count() <= 100, "{} columns: {line}", line.chars().count());
         }
+        let long = "a-system-of-a-department-that-has-a-long-name";
+        let longer = format!("{long}-2");
+        let named = [long, &longer].map(|system| cell(system, AccessClass::Sessions, Verdict::Removed));
+        let wide = matrix(output, &named);
+        assert!(wide.contains(&longer) && wide.lines().all(|line| line.chars().count() <= 100), "{wide}");
         for verdict in &verdicts {
             assert!(text.contains(&format!("{} {}", symbol(verdict), verdict.name())), "{text}");
         }

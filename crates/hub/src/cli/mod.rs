@@ -60,7 +60,7 @@ pub use self::{
     evidence::{check as check_evidence, export, verify, write as write_file},
     import::{deliver, read as read_file},
     list::ListArgs,
-    matrix::{matrix, reasons},
+    matrix::{matrix, reasons, verifier},
     operator::ask as ask_operator,
     plan::{describe as describe_plan, get as plan, give as approve, give_proved as approve_proved},
     probe::{deletes, described as does},

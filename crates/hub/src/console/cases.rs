@@ -31,7 +31,7 @@ use crate::{
         answer::{Body, Params, Segment},
         cases,
     },
-    cli::{reasons, uses_of},
+    cli::{reasons, uses_of, verifier},
     problem::Problem,
     span,
 };
@@ -173,11 +173,12 @@ async fn shown(
             Cell::text(cell.class.to_string()),
             Cell::Badge(Badge::verdict(&cell.verdict)),
             Cell::text(&cell.method),
+            Cell::text(verifier(cell)),
             Cell::at(cell.at, now),
             Cell::text(cell.answer.as_ref().map_or(String::new(), |digest| digest.short())),
         ]
     });
-    let columns = &["system", "class", "verdict", "read by", "when", "digest of the answer"];
+    let columns = &["system", "class", "verdict", "read by", "verifier", "when", "digest of the answer"];
     Ok(Shown {
         state: Badge::case(&view.case),
         systems: systems.iter().map(ToString::to_string).collect(),

@@ -9,9 +9,11 @@ use bailiwick_core::{
     id::EntitlementName,
     identity::{Identity, IdentityKind, Lifecycle},
     system::Entitlement,
+    time::Timestamp,
     trace,
 };
 use bailiwick_store::Filter;
+use serde::Deserialize;
 
 use super::{
     access::{Running, running},
@@ -340,21 +342,35 @@ struct Why {
     frame: Frame,
     who: crate::api::Who,
     entitlement: EntitlementName,
+    at: String,
     text: String,
 }
 
-/// `GET /identities/{identity}/why/{system}/{entitlement}`: whether they hold it, and why.
+/// For which time it is asked; nothing is now.
+#[derive(Deserialize)]
+pub struct Asked {
+    #[serde(default)]
+    at: String,
+}
+
+/// `GET /identities/{identity}/why/{system}/{entitlement}`: whether they hold it, or held it at a time, and why.
 pub async fn why(
     State(hub): State<Hub>,
     signed_in: SignedIn,
     Segment((who, system, name)): Segment<(String, String, String)>,
+    Params(Asked { at }): Params<Asked>,
 ) -> Result<Response, Trouble> {
     let (state, caller) = (|| State(hub.clone()), || signed_in.caller.clone());
     let name = EntitlementName::new(&format!("{system}/{name}"))
         .map_err(|_| crate::problem::Problem::new(404, "not-found", "there is no such entitlement"))?;
     let identity = identities::show(state(), caller(), Segment(who.clone())).await?.0.identity;
-    let when = Params(identities::When::default());
+    let asked = Some(at.trim()).filter(|at| !at.is_empty()).map(str::parse::<Timestamp>).transpose();
+    let asked = asked.map_err(|_| {
+        let detail = "a time is as in `2026-03-01T12:00:00Z`";
+        crate::problem::Problem::new(400, "request-malformed", detail)
+    })?;
+    let when = Params(identities::When { at: asked });
     let why = identities::why(state(), caller(), Segment((who, name.clone())), when).await?.0;
     let frame = Frame::of(&hub, &signed_in, Place::Identities).await?;
-    page(&Why { frame, who: (&identity).into(), entitlement: name, text: why.text })
+    page(&Why { frame, who: (&identity).into(), entitlement: name, at, text: why.text })
 }

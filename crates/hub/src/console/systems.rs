@@ -4,7 +4,7 @@ use askama::Template;
 use axum::{extract::State, response::Response};
 use bailiwick_core::{
     difference::{Answer, Class},
-    drill::{Drill, Finding},
+    drill::{Drill, Finding, Tried},
     id::SystemName,
     profile::{Profile, Way, WayEffect},
     system::System,
@@ -134,10 +134,15 @@ async fn shown(
             Finding::Alive => (Tone::Bad, "still there"),
             Finding::Untrusted => (Tone::Bad, "got in behind a clean read: readings of it are not believed"),
         };
+        let untried = match &drilled.tried {
+            Tried::Not { why } => why.clone(),
+            Tried::TurnedAway | Tried::LetIn => String::new(),
+        };
         vec![
             Cell::text(drilled.class.to_string()),
             Cell::Badge(Badge::verdict(&drilled.read)),
             Cell::Badge(Badge::new(tone, words)),
+            Cell::text(untried),
         ]
     });
     let learned = hub.engine.profile(name).await?;
@@ -146,7 +151,7 @@ async fn shown(
         accounts: counted(accounts as usize, "account", "accounts"),
         every: span::show(system.reconcile_every_ms),
         drilled: Table::plain(
-            &["class", "read back", "what became of the credential"],
+            &["class", "read back", "what became of the credential", "why it was not tried"],
             drilled.collect(),
             ("", ""),
         ),

@@ -32,6 +32,11 @@ impl<'a> Reader<'a> {
         self.0.is_empty()
     }
 
+    /// The bytes that were not read yet.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+
     /// The tag of the next element.
     pub(super) fn peek(&self) -> Option<u8> {
         self.0.first().copied()

@@ -1,6 +1,6 @@
 //! Answers from bytes, borrowed: an entry is read where it came in.
 
-use bailiwick_core::digest::Digest;
+use bailiwick_core::digest::{Digest, Digesting};
 
 use super::{
     Answered,
@@ -51,6 +51,15 @@ impl<'a> Entry<'a> {
     /// The first value of one attribute, if it is text.
     pub fn text(&self, name: &str) -> Option<&'a str> {
         std::str::from_utf8(self.values(name)?.next()?).ok()
+    }
+
+    /// Has the bytes that came taken into a digest.
+    pub(super) fn heard_by(&self, heard: &mut Digesting) {
+        heard.update(b"e");
+        for part in [self.name.as_bytes(), self.attributes.rest()] {
+            heard.update(&(part.len() as u64).to_be_bytes());
+            heard.update(part);
+        }
     }
 
     /// Whether every part of it can be read; [`attributes`](Self::attributes) then shows everything.

@@ -19,7 +19,7 @@ use std::{
 
 use async_trait::async_trait;
 use bailiwick_core::{
-    digest::Digest,
+    digest::{Digest, Digesting},
     dn::{Dn, Rdn},
     scope::{Operation, ROOT_DSE},
 };
@@ -126,6 +126,18 @@ pub enum Shown<'a> {
     Sync(SyncInfo<'a>),
 }
 
+impl Shown<'_> {
+    /// Has what came taken into a digest.
+    fn heard_by(&self, heard: &mut Digesting) {
+        match self {
+            Self::Entry(entry) => entry.heard_by(heard),
+            // Neither has anything that a reading goes by but that it came.
+            Self::Reference => heard.update(b"r"),
+            Self::Sync(_) => heard.update(b"s"),
+        }
+    }
+}
+
 /// Is shown each thing in the order of the server.
 pub type Show<'s> = &'s mut (dyn FnMut(Shown<'_>) + Send);
 
@@ -207,7 +219,7 @@ pub struct Answered {
     pub after: Option<Vec<u8>>,
     /// Bytes that came.
     pub received: u64,
-    /// Digest of the answer to a write, for evidence.
+    /// Digest of the result, for evidence; on a line that is heard also of what was shown before it.
     pub digest: Digest,
     /// The number of the connection, unique on its line.
     pub connection: u64,
@@ -350,7 +362,21 @@ impl Line {
         let way = self.way()?;
         let mut open = self.connection(&way, search.operation, search.connection).await?;
         let call = self.begin(search.operation, "SEARCH");
-        let answered = call.within(open.connection.search(search, show)).await;
+        let mut heard = self.heard.as_ref().map(|_| Digesting::default());
+        let mut each = |shown: Shown<'_>| {
+            if let Some(heard) = &mut heard {
+                shown.heard_by(heard);
+            }
+            show(shown);
+        };
+        let answered = call.within(open.connection.search(search, &mut each)).await;
+        let answered = match heard {
+            Some(heard) => answered.map(|answered| Answered {
+                digest: Digest::of_parts(&[&heard.finish().0, &answered.digest.0]),
+                ..answered
+            }),
+            None => answered,
+        };
         self.conclude(search.operation, &call, &way, answered, open)
     }
 
@@ -403,7 +429,7 @@ impl Line {
             connection.bind(user, credential.secret.bytes()).await
         };
         let answered = call.within(bind).await;
-        self.ended(&call, &outcome(operation, &answered));
+        self.ended(&call, &outcome(&answered));
         answered.map_err(|error| failure(&error, operation, &way.origin))
     }
 
@@ -454,7 +480,7 @@ impl Line {
         let call = self.begin(operation, "BIND");
         // Whatever fails here, the request itself was not sent.
         let failed = |error: TransportError| {
-            self.ended(&call, &outcome(operation, &Err(error.clone())));
+            self.ended(&call, &outcome(&Err(error.clone())));
             failure(&TransportError { sent: false, ..error }, operation, &way.origin)
         };
         let mut connection = call.within(self.transport().open(&way.address)).await.map_err(failed)?;
@@ -495,7 +521,7 @@ impl Line {
         answered: Result<Answered, TransportError>,
         open: Open,
     ) -> Result<Answered> {
-        self.ended(call, &outcome(operation, &answered));
+        self.ended(call, &outcome(&answered));
         let answered = answered.map_err(|error| failure(&error, operation, &way.origin))?;
         let connection = open.number;
         self.held().put(open, answered.next_page.is_some());
@@ -503,13 +529,13 @@ impl Line {
     }
 }
 
-fn outcome(operation: Operation, answered: &Result<Answered, TransportError>) -> Outcome {
+fn outcome(answered: &Result<Answered, TransportError>) -> Outcome {
     let answered = answered.as_ref().ok();
     Outcome {
         answered: answered.is_some(),
         status: answered.map(|a| a.code),
         received: answered.map_or(0, |a| a.received),
-        digest: answered.filter(|_| !operation.reads()).map(|a| a.digest),
+        digest: answered.map(|a| a.digest),
     }
 }
 

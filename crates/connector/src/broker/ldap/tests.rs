@@ -221,6 +221,40 @@ async fn what_follows_start_tls_in_clear_is_not_read() {
     served.join().unwrap();
 }
 
+/// An entry with this name and the end of the search, both in messages with this number.
+fn found(id: u8, name: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    ber::put(&mut out, ber::SEQUENCE, |out| {
+        ber::integer(out, ber::INTEGER, id.into());
+        ber::octets(out, 0x64, &entry(name, &[("uid".to_owned(), vec![b"a".to_vec()])]));
+    });
+    [out, result(id, 0x65, 0)].concat()
+}
+
+#[tokio::test]
+async fn what_is_heard_of_a_search_is_what_it_shows() {
+    let (ann, bob) = ("uid=ann,ou=people,dc=x", "uid=bob,ou=people,dc=x");
+    let (endpoint, served) = server(vec![
+        Step::Say(result(1, 0x61, 0)),
+        Step::Say(found(2, ann)),
+        Step::Say(found(3, ann)),
+        Step::Say(found(4, bob)),
+        Step::Say(result(5, 0x65, 0)),
+    ]);
+    let line = sealed_line(sockets(), &integration(&endpoint, json!({})), Purpose::Write);
+    let mut digests = Vec::new();
+    for _ in 0..4 {
+        let (line, heard) = line.heard();
+        list(&line, &dn("ou=people,dc=x"), None).await.unwrap();
+        digests.push(heard.digest());
+    }
+    drop(line);
+    served.join().unwrap();
+    assert_eq!(digests[0], digests[1], "the number of a message is not what was answered");
+    digests.dedup();
+    assert_eq!(digests.len(), 3, "another entry is another answer, and none is another one: {digests:?}");
+}
+
 /// A directory that answers everything with success, counts connections, and can stop answering.
 #[derive(Default)]
 struct Counting {

@@ -128,7 +128,8 @@ impl Line {
             }
         };
         drop(place);
-        self.ended(&call, &outcome(*operation, answer.as_ref()));
+        let digest = answer.as_ref().ok().filter(|_| self.digests(*operation)).map(Rows::digest);
+        self.ended(&call, &outcome(answer.as_ref(), digest));
         answer
     }
 
@@ -294,7 +295,7 @@ impl Line {
     }
 }
 
-fn outcome(operation: Operation, answer: Result<&Rows, &ConnectorError>) -> Outcome {
+fn outcome(answer: Result<&Rows, &ConnectorError>, digest: Option<Digest>) -> Outcome {
     let size = |rows: &Rows| rows.rows.iter().flatten().map(|cell| cell.size() as u64).sum();
     Outcome {
         answered: match answer {
@@ -303,6 +304,6 @@ fn outcome(operation: Operation, answer: Result<&Rows, &ConnectorError>) -> Outc
         },
         status: None,
         received: answer.map_or(0, size),
-        digest: answer.ok().filter(|_| !operation.reads()).map(Rows::digest),
+        digest,
     }
 }
