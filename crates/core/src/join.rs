@@ -92,6 +92,16 @@ pub enum Fate {
     Theirs,
 }
 
+impl Fate {
+    /// Whether it is of the other one from then on.
+    pub const fn moves(self) -> bool {
+        match self {
+            Self::Comes | Self::Yields | Self::Goes => true,
+            Self::Ends | Self::Rests | Self::Stays | Self::Theirs => false,
+        }
+    }
+}
+
 /// What becomes of the accounts when one identity goes into another. Where both have one in use, that of the record that
 /// leads from then on is kept, because names and everything else on it are that record's.
 pub fn joining(stays: &[Account], goes: &[Account], other_leads: bool) -> Vec<Line> {
