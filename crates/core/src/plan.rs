@@ -342,11 +342,14 @@ impl Plan {
         self.exception.is_some() || self.joint.is_some() || self.stay.is_some()
     }
 
-    /// Whether who approves it must prove anew who they are: what gives the hub's parts authority over
-    /// identities does, and so does breaking the glass. Taking something away never does.
+    /// Whether who approves it must prove anew who they are: what gives somebody power over other access does,
+    /// what gives the hub's parts authority over identities, and breaking the glass. Taking away never does.
     pub fn needs_step_up(&self) -> bool {
-        let authoritative = |g: &Governs| g.class == Class::Authoritative && g.question != Question::Less;
-        self.takes_a_person() || self.governs.as_ref().is_some_and(authoritative)
+        let gives = match &self.governs {
+            Some(governs) => governs.class == Class::Authoritative && governs.question != Question::Less,
+            None => self.privileged,
+        };
+        gives || self.takes_a_person()
     }
 
     /// Whether it is for somebody who left: it goes before everything else.

@@ -110,6 +110,37 @@ fn an_approval_counts_once_in_time_and_for_every_byte_of_its_plan() {
 }
 
 #[test]
+fn giving_power_over_other_access_takes_a_fresh_proof_of_a_person_and_none_of_a_rule() {
+    use bailiwick_core::factor::Proof;
+    let ordinary = plan();
+    let power = Plan { privileged: true, ..plan() };
+    let check = |plan: &Plan, by: Approver, proof: Proof, expect: Result<(), &str>| {
+        let given = approve(Asked {
+            id: ApprovalId::from_bytes([4; 16]),
+            plan,
+            seen: plan.digest(),
+            by: by.clone(),
+            requester: None,
+            person: None,
+            conflicts: Default::default(),
+            proof,
+            tested: Vec::new(),
+            policies: vec![PolicyId::new("p")],
+            valid_ms: 1_000,
+            now: Timestamp::UNIX_EPOCH,
+        });
+        assert_eq!(given.map(|_| ()).map_err(|r| r.code()), expect, "{by:?} {proof:?}");
+    };
+    let kim = Approver::Operator { id: OperatorId::from_bytes([7; 16]), name: "kim".into(), person: None };
+    check(&power, kim.clone(), Proof::Missing, Err("step-up-needed"));
+    check(&power, kim.clone(), Proof::NotEnrolled, Err("step-up-not-enrolled"));
+    check(&power, kim.clone(), Proof::Wrong, Err("step-up-wrong"));
+    check(&power, kim.clone(), Proof::Fresh, Ok(()));
+    check(&power, Approver::Rule, Proof::Missing, Ok(()));
+    check(&ordinary, kim, Proof::Missing, Ok(()));
+}
+
+#[test]
 fn breaking_the_glass_takes_a_known_person_and_a_fresh_proof() {
     use bailiwick_core::{
         exception::{Because, Terms},

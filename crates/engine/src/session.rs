@@ -32,7 +32,7 @@ const TURNED_AWAY: &str = "sign-ins-refused";
 /// That somebody was turned away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TurnedAway {
-    /// By what they tried: `link`, `passkey`, `provider`, `token`.
+    /// By what they tried: `link`, `passkey`, `provider`, `token`, `invitation`, `hint`.
     pub by: &'static str,
     /// Why; a stable code.
     pub code: &'static str,

@@ -232,8 +232,11 @@ async fn power_over_others_never_follows_from_an_attribute_and_leavers_flow_all_
     assert_eq!(scene.world.findings("feed-held").await, Vec::<String>::new());
     let drafted = scene.world.drafted().await;
     assert!(drafted.len() == 1 && drafted[0].plan.privileged);
-    let approver = scene.world.operator("approver", None).await;
-    scene.world.engine.approve(drafted[0].plan.id, drafted[0].digest, &approver).await.unwrap();
+    let (_, approver, phone) = scene.world.asker_and_approver().await;
+    let (plan, digest) = (drafted[0].plan.id, drafted[0].digest);
+    assert_eq!(code(scene.world.engine.approve(plan, digest, &approver).await), "step-up-needed");
+    let shown = phone.code(scene.world.engine.now());
+    scene.world.engine.approve_with(plan, digest, &approver, Some(&shown)).await.unwrap();
     scene.world.quiet().await;
     assert!(scene.world.truth()["chat/bob@x.test"].contains("Admins"));
     assert_eq!(code(scene.release(&batch, &scene.first).await), "feed-not-held");

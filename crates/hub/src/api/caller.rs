@@ -90,11 +90,17 @@ pub async fn token_refused(hub: &Hub, headers: &HeaderMap, code: &'static str) {
     if bearer(headers).is_none() {
         return;
     }
-    let turned = TurnedAway { by: "token", code, operator: None };
+    guess_refused(hub, "token", code).await;
+}
+
+/// Writes down that what somebody brought is no secret of this hub, as far as there is room for more of that. The answer is the
+/// same.
+pub async fn guess_refused(hub: &Hub, by: &'static str, code: &'static str) {
+    let turned = TurnedAway { by, code, operator: None };
     if let Some(many) = hub.turned_away.note(turned, hub.engine.now())
         && let Err(error) = hub.engine.refused_session(turned, many).await
     {
-        tracing::warn!(code = error.code(), "a refused token could not be written down");
+        tracing::warn!(code = error.code(), by, "what was refused could not be written down");
     }
 }
 

@@ -10,13 +10,14 @@ use axum::{
 };
 use bailiwick_connector::seal::Signed;
 use bailiwick_core::{id::IntegrationName, time::Timestamp};
+use bailiwick_engine::{DoorRefusal, EngineError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Hub,
     answer::{ApiError, Done, Raw, Segment, ShownOnce, malformed},
-    caller::{Caller, Right},
+    caller::{Caller, Right, guess_refused},
     door::Refused,
     operation::{Access, Resource, delete, post},
 };
@@ -88,7 +89,16 @@ pub async fn take(
         signature: header("webhook-signature")?,
         body: &body,
     };
-    let read = hub.engine.take_hint(&name, hint).await?;
-    hub.worker.nudge();
-    Ok((StatusCode::ACCEPTED, Json(HintTaken { read })))
+    match hub.engine.take_hint(&name, hint).await {
+        Ok(read) => {
+            hub.worker.nudge();
+            Ok((StatusCode::ACCEPTED, Json(HintTaken { read })))
+        }
+        Err(error) => {
+            if let EngineError::Door(unsigned @ DoorRefusal::Unsigned) = &error {
+                guess_refused(&hub, "hint", unsigned.code()).await;
+            }
+            Err(error.into())
+        }
+    }
 }

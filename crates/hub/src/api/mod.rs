@@ -318,4 +318,6 @@ mod openapi_tests;
 #[cfg(test)]
 mod stage_tests;
 #[cfg(test)]
+mod tenant_rooms_tests;
+#[cfg(test)]
 mod tenant_tests;

@@ -9,7 +9,7 @@ use bailiwick_core::{
     right::Rights,
     time::Timestamp,
 };
-use bailiwick_engine::{OperatorAsked, OperatorRequest, Waiting};
+use bailiwick_engine::{EngineError, OperatorAsked, OperatorRequest, Waiting};
 use bailiwick_store::entities::Operator;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Hub,
     answer::{Answer, ApiError, Body, Segment, ShownOnce, malformed},
-    caller::{Caller, Right},
+    caller::{Caller, Right, guess_refused},
     operation::{Access, Resource, delete, get, post},
 };
 
@@ -258,6 +258,10 @@ pub async fn join(
     Body(joining): Body<Joining>,
 ) -> Result<ShownOnce<OperatorMade>, ApiError> {
     let [one, other] = &joining.halves;
-    let (operator, token) = hub.engine.join(&name, [one, other]).await?;
+    let joined = hub.engine.join(&name, [one, other]).await;
+    if let Err(refused @ EngineError::Invitation) = &joined {
+        guess_refused(&hub, "invitation", refused.code()).await;
+    }
+    let (operator, token) = joined?;
     Ok(ShownOnce(OperatorMade { operator: OperatorView::of(&hub, operator).await, token }))
 }

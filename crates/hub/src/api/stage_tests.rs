@@ -125,7 +125,12 @@ impl Stage {
 
     /// A request for a path below `/api/v1`.
     pub fn ask(&self, method: &str, path: &str) -> Ask<'_> {
-        let url = format!("http://{}/api/v1{path}", self.running.address);
+        self.ask_anywhere(method, &format!("/api/v1{path}"))
+    }
+
+    /// A request for any path of the hub.
+    pub fn ask_anywhere(&self, method: &str, path: &str) -> Ask<'_> {
+        let url = format!("http://{}{path}", self.running.address);
         Ask { request: self.client.request(method.parse().unwrap(), url), stage: self }
     }
 

@@ -48,4 +48,4 @@ mod certification_tests;
 #[cfg(test)]
 mod protocol_tests;
 #[cfg(test)]
-mod stage_tests;
+pub mod stage_tests;

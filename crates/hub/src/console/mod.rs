@@ -149,3 +149,6 @@ pub fn router(hub: &Hub) -> Router<Hub> {
         .route("/assets/{version}/{name}", get(assets::show))
         .layer(body::limit(FORM))
 }
+
+#[cfg(test)]
+mod markup_tests;

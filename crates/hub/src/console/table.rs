@@ -239,7 +239,7 @@ impl Table {
 
 /// A cell of CSV; one that a spreadsheet would calculate begins with an apostrophe.
 fn quoted(cell: &str) -> String {
-    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
     let cell = if formula { format!("'{cell}") } else { cell.to_owned() };
     if cell.contains([',', '"', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
 }
@@ -291,6 +291,11 @@ mod tests {
             ("plain", "plain"),
             ("=1+1", "'=1+1"),
             ("@SUM(A1)", "'@SUM(A1)"),
+            ("+1", "'+1"),
+            ("\t=1", "'\t=1"),
+            ("\r=1", "\"'\r=1\""),
+            ("\n=1", "\"'\n=1\""),
+            ("=HYPERLINK(\"x\",\"y\")", "\"'=HYPERLINK(\"\"x\"\",\"\"y\"\")\""),
             ("a,b", "\"a,b\""),
             ("say \"x\"\r\ny", "\"say \"\"x\"\"\r\ny\""),
             ("-2,3", "\"'-2,3\""),

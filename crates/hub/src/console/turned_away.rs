@@ -2,6 +2,10 @@
 //!
 //! Promises: only those who are turned away are slowed, so that nobody shuts others out by trying; what is remembered is
 //! bounded. In each process by itself; a restart forgets.
+//!
+//! What is tried here has 256 bits or is a signature, so nobody guesses it, however often they may: who is right is let in while
+//! others are slowed. The one secret that is short, a code of six digits, is not even looked at while it is slowed
+//! (`core::factor`).
 
 use std::{
     collections::BTreeMap,

@@ -36,7 +36,8 @@ pub(super) const LINES: &[Line] = &[
     ),
     (
         "sign-ins-refused",
-        "many were turned away within minutes: codes of links, passkeys, answers of the provider, or tokens",
+        "many were turned away within minutes: codes of links, passkeys, answers of the provider, tokens, halves of an \
+         invitation, or hints that are not signed",
         "look at where they come from, and let the hub be reached from fewer places",
     ),
 ];

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use reqwest::{StatusCode, header};
 
-use super::visitor::Visitor;
+use super::{visitor::Visitor, work::company};
 use crate::world::World;
 
 #[test]
@@ -228,4 +228,72 @@ fn what_a_source_or_a_system_calls_things_is_text_on_every_page() {
         told.extend(page.contains("img src=x").then_some(path));
     }
     assert!(told.len() >= 4, "it is told as text on {told:?}");
+}
+
+/// What nobody should be called: markup, the ends of attributes, and what sets a message's words as code.
+const CALLED: &str = "<img src=x onerror=alert(1)>\"'`";
+
+#[test]
+fn what_a_system_holds_and_what_operators_say_is_text_on_every_page() {
+    let world = company();
+    let mut visitor = Visitor::of(&world.url());
+    visitor.sign_in(&world);
+    // Somebody makes an account and a group on the chat that are called so, and puts the group in with its administrators.
+    let user = serde_json::json!({ "userName": CALLED, "displayName": CALLED, "externalId": CALLED, "active": true });
+    let group = serde_json::json!({ "name": CALLED, "members": [CALLED] });
+    let admins = serde_json::json!({ "name": "Workspace admins", "members": [CALLED] });
+    let seed = serde_json::json!({ "users": [user], "groups": [group, admins] }).to_string();
+    let behind = visitor.http.post(format!("http://{}/truth/chat/seed", world.lab())).body(seed);
+    let (status, _, answer) = visitor.send(behind.header(header::CONTENT_TYPE, "application/json"));
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    // Operators call themselves, their tokens and their reasons so.
+    world.run(&["operator", "add", CALLED, "--role", "approver", "--to", "called.toml"]).well();
+    world.run(&["token", "create", CALLED, "--days", "30"]).well();
+    let ask = ["access", "ask", "hr/1042", "chat/finance", "--for", "4h", "--reason", CALLED, "--json"];
+    let plan = world.run(&ask).well().json()["plan"].as_str().unwrap().to_owned();
+    let (status, _, compared) = visitor.act("/systems/chat/compare", &[("full", "true")]);
+    assert_eq!(status, StatusCode::OK, "{compared}");
+    world.run(&["status", "--wait", "60"]).well();
+    let mut told = Vec::new();
+    let mut check = |path: &str, page: &str| {
+        assert!(
+            !page.contains("<img src=x") && !page.contains("onerror=alert(1)>"),
+            "{path} has it as markup: {page}"
+        );
+        for href in page.split(" href=\"").skip(1) {
+            assert!(
+                href.starts_with(['/', '?', '#']) && !href.starts_with("//"),
+                "{path} leads elsewhere: {}",
+                &href[..href.len().min(80)]
+            );
+        }
+        told.extend(page.contains("img src=x").then(|| path.to_owned()));
+    };
+    check("what differs", &compared);
+    for path in [
+        "/".to_owned(),
+        format!("/plans/{plan}"),
+        "/plans?state=drafted".to_owned(),
+        "/identities/hr%2F1042".to_owned(),
+        "/access".to_owned(),
+        "/operators".to_owned(),
+        "/signed-in".to_owned(),
+        "/findings".to_owned(),
+        "/systems/chat".to_owned(),
+        "/integrations".to_owned(),
+        "/integrations/chat".to_owned(),
+        "/alignment".to_owned(),
+        "/evidence".to_owned(),
+        "/search?q=%3Cimg".to_owned(),
+    ] {
+        let (status, _, page) = visitor.get(&path);
+        assert_eq!(status, StatusCode::OK, "{path}: {page}");
+        check(&path, &page);
+    }
+    for path in ["what differs", "/operators", "/signed-in"] {
+        assert!(told.iter().any(|one| one == path), "{path} does not tell it: {told:?}");
+    }
+    assert!(told.iter().any(|path| path.starts_with("/plans/")), "{told:?}");
+    let (_, _, csv) = visitor.get("/findings?format=csv");
+    assert!(!csv.lines().any(|line| line.starts_with(['=', '+', '-', '@'])), "{csv}");
 }

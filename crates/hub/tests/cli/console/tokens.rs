@@ -69,7 +69,7 @@ fn a_program_does_what_was_said_and_a_person_ends_it() {
 }
 
 #[test]
-fn whoever_tries_tokens_is_noticed() {
+fn whoever_tries_tokens_halves_and_hints_is_noticed() {
     let world = World::with_hub();
     let visitor = Visitor::of(&world.url());
     // Three at each of four doors, of which ten within a minute are written down: not if one door wrote none.
@@ -86,6 +86,16 @@ fn whoever_tries_tokens_is_noticed() {
             // Who brings none has not tried any.
             assert_eq!(visitor.send(request()).0, StatusCode::UNAUTHORIZED, "{path}");
         }
+        // So is a hint that is not signed, and so are halves of no invitation; each way has room of its own.
+        let hint = visitor.http.post(format!("{}/hooks/v1/chat", visitor.hub)).body("{}");
+        let hint = hint.header("webhook-id", format!("msg_{n}")).header("webhook-timestamp", "1");
+        let hint = visitor.send(hint.header("webhook-signature", "v1,AAAA"));
+        assert!(hint.0 == StatusCode::UNAUTHORIZED && hint.2.contains("hint-unsigned"), "{}", hint.2);
+        let halves = visitor.http.post(format!("{}/api/v1/operators/nobody/joining", visitor.hub));
+        let halves =
+            halves.header("content-type", "application/json").body(r#"{"halves":["bwj_a","bwj_b"]}"#);
+        let joined = visitor.send(halves);
+        assert!(joined.0.is_client_error() && joined.2.contains("invitation-refused"), "{}", joined.2);
     }
     // Who is right is let in all the time; quiet is when all of it is published, on which the figures rest.
     world.run(&["status", "--wait", "60"]).well();
@@ -93,7 +103,7 @@ fn whoever_tries_tokens_is_noticed() {
     let sample = "bailiwick_records_total{kind=\"sign-in-refused\"} ";
     let noticed = figures.lines().find_map(|line| line.strip_prefix(sample));
     let noticed: u32 = noticed.unwrap_or_else(|| panic!("nobody is noticed: {figures}")).parse().unwrap();
-    assert!((10..=12).contains(&noticed), "{noticed}");
+    assert!((16..=18).contains(&noticed), "{noticed}");
     world.run(&["evidence", "check"]).well();
 }
 
