@@ -106,8 +106,11 @@ pub const CELLS: [Cell; 49] = [
     cell(
         2,
         6,
-        "a decided plan is changed in the database",
-        How::Altered("UPDATE plans SET revision = revision + 1 WHERE id = (SELECT max(id) FROM plans)"),
+        "a decided plan is for another cause in the database",
+        How::Altered(
+            "UPDATE plans SET body = CAST(replace(CAST(body AS TEXT), 'leaver', 'joiner') AS BLOB) WHERE CAST(body AS TEXT) \
+             LIKE '%leaver%'",
+        ),
     ),
     cell(3, 0, DIES, How::Crash(&[Behaviour::KeepsGroups])),
     cell(3, 1, DIES, How::Crash(&[Behaviour::KeepsGroups])),
@@ -123,8 +126,11 @@ pub const CELLS: [Cell; 49] = [
     cell(
         3,
         6,
-        "a run is changed in the database",
-        How::Altered("UPDATE runs SET revision = revision + 1 WHERE id = (SELECT max(id) FROM runs)"),
+        "what was carried out is not in the database",
+        How::Altered(
+            "UPDATE runs SET body = CAST(replace(CAST(body AS TEXT), 'applied', 'dropped') AS BLOB) WHERE CAST(body AS TEXT) \
+             LIKE '%applied%'",
+        ),
     ),
     cell(
         4,
