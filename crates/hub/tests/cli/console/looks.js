@@ -46,6 +46,21 @@ for (const element of document.querySelectorAll("[id]")) {
   ids.add(element.id);
 }
 
+// What the keyboard reaches shows that it is there (2.4.7): a rule outlines it, in the colour of links, and none takes that away.
+// Read off the rules: a script that focuses something is no keyboard, and a browser need not show it then.
+const outlined = (rules) =>
+  [...rules].flatMap((rule) => {
+    if (!rule.selectorText) return rule.cssRules ? outlined(rule.cssRules) : [];
+    const outline = rule.style.outline || rule.style.outlineStyle;
+    return outline ? [[rule.selectorText.replace(/:focus(-visible)?(?!-)/g, ":is(*)"), outline]] : [];
+  });
+const outlines = [...document.styleSheets].flatMap((sheet) => outlined(sheet.cssRules));
+for (const element of document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex]")) {
+  if (element.tabIndex < 0 || element.type === "hidden" || element.disabled) continue;
+  const own = outlines.filter(([selector]) => element.matches(selector)).map(([, outline]) => outline);
+  if (own.length === 0 || own.some((outline) => /none|^0/.test(outline))) fault(element, `shows no focus: ${own}`);
+}
+
 // Every text stands out from what is behind it (WCAG 2.2, 1.4.3).
 const channels = (color) => {
   const all = (color.match(/[\d.]+/g) || []).map(Number);
