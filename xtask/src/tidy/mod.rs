@@ -10,6 +10,7 @@ mod files;
 mod purity;
 mod rooms;
 mod rust;
+mod secrets;
 mod tree;
 mod words;
 
@@ -46,7 +47,7 @@ struct Check {
     run: fn(&Tree) -> Vec<Violation>,
 }
 
-const CHECKS: [Check; 15] = [
+const CHECKS: [Check; 16] = [
     Check {
         name: "crates",
         promise: "the crates are the eight of the design and xtask, under the workspace's lints",
@@ -86,6 +87,11 @@ const CHECKS: [Check; 15] = [
         name: "purity",
         promise: "core and evidence read no clock, chance or surroundings and keep ordered maps; core does no I/O",
         run: purity::purity,
+    },
+    Check {
+        name: "secrets",
+        promise: "secrets are compared in constant time, and only where a list says",
+        run: secrets::secrets,
     },
     Check {
         name: "header",

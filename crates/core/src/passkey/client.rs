@@ -45,7 +45,7 @@ pub(super) fn check(
     if kind != expected {
         return Err(PasskeyRefusal::Malformed("it is of another ceremony"));
     }
-    if bytes(&given)? != challenge {
+    if !crate::digest::same(&bytes(&given)?, challenge) {
         return Err(PasskeyRefusal::Challenge);
     }
     if origin != party.origin || framed || frame.is_some() {

@@ -10,7 +10,7 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
 };
 use bailiwick_core::{
-    digest::{canonical, same},
+    digest::{self, canonical},
     openid::Attempt,
     passkey::{bytes, text},
     time::{SignedDuration, Timestamp},
@@ -72,7 +72,7 @@ fn opened(hub: &Hub, kept: &str, now: Timestamp) -> Option<(String, Timestamp, S
     let begun = Timestamp::from_millisecond(at.parse().ok()?).ok()?;
     let next = String::from_utf8(bytes(next).ok()?).ok()?;
     let until = begun.saturating_add(LASTS).ok()?;
-    let ours = same(sealed(hub, secret, begun, &next).as_bytes(), kept.as_bytes());
+    let ours = digest::same(sealed(hub, secret, begun, &next).as_bytes(), kept.as_bytes());
     (ours && until > now).then(|| (secret.to_owned(), until, next))
 }
 
@@ -140,7 +140,7 @@ async fn arrived(
     let kept = Jar::Attempt.read(hub, headers).ok_or_else(foreign)?;
     let (secret, until, next) = opened(hub, &kept, now).ok_or_else(foreign)?;
     let attempt = Attempt::of(&secret);
-    if !same(attempt.state.as_bytes(), back.state.as_bytes()) {
+    if !digest::same(attempt.state.as_bytes(), back.state.as_bytes()) {
         return Err(foreign());
     }
     if let Some(error) = &back.error {

@@ -10,7 +10,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
-use bailiwick_core::digest::{Digest, same};
+use bailiwick_core::digest::{self, Digest};
 use bailiwick_store::entities::Session;
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -112,7 +112,7 @@ impl<T: DeserializeOwned> FromRequest<Hub> for Posted<T> {
         let request = Request::from_parts(parts, body);
         let Raw(bytes) = Raw::from_request(request, hub).await?;
         let Token { token } = fields(&bytes)?;
-        if !same(token.as_bytes(), signed_in.token.as_bytes()) {
+        if !digest::same(token.as_bytes(), signed_in.token.as_bytes()) {
             return Err(foreign());
         }
         fields(&bytes).map(Self)
@@ -218,6 +218,6 @@ mod tests {
     fn the_token_of_forms_follows_from_the_cookie_and_says_nothing_of_it() {
         assert_eq!(token("bws_a"), token("bws_a"));
         assert_ne!(token("bws_a"), token("bws_b"));
-        assert!(!same(b"bws_a", b"") && same(b"x", b"x"));
+        assert!(!digest::same(b"bws_a", b"") && digest::same(b"x", b"x"));
     }
 }

@@ -53,18 +53,26 @@ const RULES: &str = r#"
 @id("rule") permit(principal is Rule, action == Action::"approve", resource) when { !resource.privileged };
 "#;
 
-#[test]
-fn a_person_is_asked_and_answers() {
+/// Two who join.
+const JOINED: &str =
+    "id,name,email,last_day,status\n1,Ann Archer,ann@x.test,,active\n2,Bob Baker,bob@x.test,,active\n";
+
+/// A company whose badges a person gives out, and two who are to get one.
+pub fn badges() -> World {
     let world = World::with_hub();
     world.write("company/badges.toml", CONFIGURATION);
     world.write("company/hr.toml", SOURCE);
     world.write("company/rules.cedar", RULES);
     world.run(&["apply", "company", "--yes"]).well();
     world.run(&["status", "--wait", "60"]).well();
-    let joined =
-        "id,name,email,last_day,status\n1,Ann Archer,ann@x.test,,active\n2,Bob Baker,bob@x.test,,active\n";
-    world.write("hr.csv", joined);
+    world.write("hr.csv", JOINED);
     world.run(&["import", "hr", "hr.csv"]).well();
+    world
+}
+
+#[test]
+fn a_person_is_asked_and_answers() {
+    let world = badges();
     let id = |state: &str, of: &str| {
         world.run(&["status", "--wait", "60"]).well();
         let tasks = world.run(&["task", "list", "--state", state, "--json"]).well().json();
@@ -76,7 +84,7 @@ fn a_person_is_asked_and_answers() {
         let task = id("open", person);
         world.run(&["task", "done", &task, "--said", "made", "--account", &format!("B-{person}")]).well();
     }
-    world.write("hr.csv", joined.replace(",,active\n2", ",2026-01-01,left\n2"));
+    world.write("hr.csv", JOINED.replace(",,active\n2", ",2026-01-01,left\n2"));
     world.run(&["import", "hr", "hr.csv"]).well();
     let task = id("open", "hr/1");
     world.run(&["task", "done", &task, "--said", " "]).refused(1, "task-empty-answer", "");

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
-    net::{IpAddr, Ipv4Addr, TcpListener},
+    net::{IpAddr, Ipv4Addr, TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
     sync::mpsc,
 };
@@ -63,6 +63,22 @@ fn collector() -> (String, mpsc::Receiver<Vec<u8>>) {
     (address, taken)
 }
 
+/// Asks whether the hub is there, as a part of a trace.
+fn ask_as_part_of(world: &World, parent: &str) {
+    let url = world.url();
+    let host = url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(host).unwrap();
+    write!(
+        stream,
+        "GET /healthz HTTP/1.1\r\nHost: {host}\r\ntraceparent: {parent}\r\ntracestate: vendor=Costa\r\n\
+         Connection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+}
+
 #[test]
 fn traces_go_to_the_collector_and_name_nobody() {
     let mut world = World::with_acme();
@@ -72,6 +88,10 @@ fn traces_go_to_the_collector_and_name_nobody() {
     world.run(&["import", "hr", "acme/hr.csv"]).well();
     world.run(&["status", "--wait", "60"]).well();
     world.run(&["identity", "show", "hr/1042"]).well();
+    // A trace goes on that is named to the letter, also where whoever asks would have nothing written down of it.
+    let (right, wrong) = (0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736_u128, 0xabcd_ef35_77b3_4da6_u128);
+    ask_as_part_of(&world, &format!("00-{right:032x}-00f067aa0ba902b7-00"));
+    ask_as_part_of(&world, &format!("00-{wrong:032X}-00f067aa0ba902b7-01"));
     world.stop_hub();
     let sent: Vec<u8> = taken.try_iter().flatten().collect();
     let has = |text: &str| sent.windows(text.len()).any(|part| part == text.as_bytes());
@@ -80,6 +100,8 @@ fn traces_go_to_the_collector_and_name_nobody() {
     {
         assert!(has(expected), "no `{expected}` in {} bytes", sent.len());
     }
+    let part_of = |trace: u128| sent.windows(16).any(|part| part == trace.to_be_bytes());
+    assert!(part_of(right) && !part_of(wrong));
     let token = fs::read_to_string(world.path("profile.toml")).unwrap();
     let token =
         token.lines().find_map(|line| line.strip_prefix("token = ")).unwrap().trim_matches('"').to_owned();

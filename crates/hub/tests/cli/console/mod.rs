@@ -8,6 +8,7 @@ mod pictures;
 mod proposing;
 mod provider;
 mod rights;
+mod shown;
 #[path = "../../../../core/src/passkey/soft.rs"]
 mod soft;
 mod terminating;
@@ -45,7 +46,8 @@ fn sign_in_as(world: &World, browser: &Browser, profile: &str) {
 /// Where pictures go, if they are wanted.
 #[allow(clippy::disallowed_methods, reason = "whoever wants pictures says so outside of the test")]
 fn wanted() -> Option<std::path::PathBuf> {
-    let dir = std::env::var_os("BAILIWICK_PICTURES").map(std::path::PathBuf::from)?;
+    let dir = std::env::var_os("BAILIWICK_PICTURES")?;
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(dir);
     std::fs::create_dir_all(&dir).unwrap();
-    Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(dir))
+    Some(dir)
 }

@@ -1,8 +1,11 @@
-//! Every page, wide and narrow: nothing is cut off, nothing is complained of. With `BAILIWICK_PICTURES=DIR` a picture of
-//! each goes there.
+//! Every page, wide and narrow, light and dark: nothing is cut off, nothing is complained of, and who hears it or sees little
+//! has all of it (`looks.js`). With `BAILIWICK_PICTURES=DIR` a picture of each goes there.
 
 use super::{asking::plan_of, browser::Browser, sign_in, wanted};
-use crate::world::World;
+use crate::{manual, world::World};
+
+/// Gives what is wrong with a page, a line for each element.
+const LOOKS: &str = include_str!("looks.js");
 
 #[test]
 fn every_page_fits_a_desk_and_a_phone_and_loads_nothing_that_is_not_ours() {
@@ -39,6 +42,10 @@ fn every_page_fits_a_desk_and_a_phone_and_loads_nothing_that_is_not_ours() {
         ("47-api-part", "/api/terminations"),
         ("24-signed-in", "/signed-in"),
         ("23-nothing", "/plans/pln_00000000000000000000000000"),
+        ("61-why", "/identities/hr%2F1042/why/chat/finance"),
+        ("62-policy", "/policies/policies/birthright.cedar"),
+        ("63-recovery", "/recovery"),
+        ("64-api-type", "/api/types/PlanView"),
     ];
     for (name, path) in pages {
         browser.open(&format!("{hub}{path}"));
@@ -65,6 +72,18 @@ fn every_page_fits_a_desk_and_a_phone_and_loads_nothing_that_is_not_ours() {
         browser.open(&format!("{hub}{path}"));
         look(&browser, name);
     }
+}
+
+#[test]
+fn what_a_person_is_asked_to_do_fits_too() {
+    let world = manual::badges();
+    world.run(&["status", "--wait", "60"]).well();
+    let browser = Browser::start();
+    sign_in(&world, &browser);
+    browser.open(&format!("{}/tasks?state=open", world.url()));
+    browser.follow("#rows td a");
+    browser.see("Is it done?");
+    look(&browser, "60-task");
 }
 
 /// Pages of what was asked for, made ready and tried.
@@ -125,6 +144,8 @@ pub fn look(browser: &Browser, name: &str) {
             browser.picture(&dir.join(format!("{name}-{width}.png")), width);
         }
         assert!(page <= window, "`{name}` is {page} wide where {window} fit");
+        let faults = browser.run(LOOKS);
+        assert!(faults.as_array().is_some_and(Vec::is_empty), "`{name}`, {width} wide: {faults:#}");
     }
     browser.size(1440, 900);
     let complaints: Vec<String> =
