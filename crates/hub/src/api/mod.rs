@@ -83,7 +83,7 @@ pub use self::{
     decisions::{DecisionAsked, DecisionView},
     departures::{DepartureView, StayRequest},
     description::{Described, Description, Section},
-    evidence::{CheckRequest, CheckView, EraseRequest, EraseView},
+    evidence::{CheckRequest, CheckView, EraseRequest, EraseView, RecordView},
     findings::FindingView,
     hooks::HookMade,
     idempotency::{HEADER as KEY, UnderWay},

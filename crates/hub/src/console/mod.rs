@@ -35,6 +35,7 @@ mod passkeys;
 mod plans;
 mod policies;
 mod provider;
+mod records;
 mod recovery;
 mod reference;
 mod reviews;
