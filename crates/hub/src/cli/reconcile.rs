@@ -26,7 +26,8 @@ const ROWS: usize = 50;
     `rogue`, `missing`, `drifted`, `shared`, `out-of-band`, `unmanaged`. What is done about a class is said in the\n\
     configuration of the system.\n\n\
     Exit code 1 when the system could be seen only in part, which proves no absence, and when differences are held.\n\n\
-    Example:\n  bailiwick reconcile chat\n  bailiwick reconcile directory --full\n  bailiwick reconcile chat --release\n  bailiwick reconcile --list"
+    Example:\n  bailiwick reconcile chat\n  bailiwick reconcile directory --full\n  bailiwick reconcile chat --release\n  \
+    bailiwick reconcile --list"
 )]
 pub struct ReconcileArgs {
     /// The system, as the configuration names it
