@@ -6,7 +6,8 @@ use bailiwick_core::{
     digest::Digest,
     event::{Event, EventKind, FIRED, MERGED},
     factor::Proof,
-    id::{ApprovalId, CaseId, PlanId, RunId},
+    gate::HUB,
+    id::{ApprovalId, CaseId, IntegrationName, PlanId, RunId},
     identity::Identity,
     passkey::Purpose,
     plan::Plan,
@@ -342,6 +343,19 @@ impl Engine {
             Some(stored) => self.followed(tx, stored).await,
             None => Ok(None),
         }
+    }
+
+    /// A record about an integration. It is an identity, so whoever asks what happened to that finds the record.
+    pub(crate) async fn record_of(
+        &self,
+        tx: &mut dyn Tx,
+        (kind, step): (RecordKind, &str),
+        name: &IntegrationName,
+    ) -> Result<Record> {
+        let mut record = self.record(kind, step).fact("integration", name);
+        let known = self.by_source_key(tx, &format!("{HUB}/{name}")).await?;
+        record.identity = known.map(|stored| stored.value.id);
+        Ok(record)
     }
 }
 

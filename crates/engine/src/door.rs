@@ -149,9 +149,9 @@ impl Engine {
             expires: now.saturating_add(SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(now),
         };
         let mut record = self
-            .record(RecordKind::CallerAdmitted, "door")
-            .fact("expires", caller.expires)
-            .fact("integration", integration);
+            .record_of(&mut *tx, (RecordKind::CallerAdmitted, "door"), integration)
+            .await?
+            .fact("expires", caller.expires);
         record.actor = by;
         let update = Update::new(record);
         let update = match get::<Caller>(&mut *tx, self.tenant(), integration.as_str()).await? {
@@ -169,18 +169,23 @@ impl Engine {
         let Some(before) = get::<Caller>(&mut *tx, self.tenant(), integration.as_str()).await? else {
             return Ok(false);
         };
-        let update = self.dismissal(&before, by);
+        let update = self.dismissal(&mut *tx, &before, by).await?;
         tx.write(self.tenant(), vec![update], self.entropy()).await?;
         tx.commit().await?;
         Ok(true)
     }
 
     /// The update by which a token is taken back.
-    pub(crate) fn dismissal(&self, before: &Stored<Caller>, by: Actor) -> Update {
+    pub(crate) async fn dismissal(
+        &self,
+        tx: &mut dyn Tx,
+        before: &Stored<Caller>,
+        by: Actor,
+    ) -> Result<Update> {
         let integration = &before.value.integration;
-        let mut record = self.record(RecordKind::CallerRefused, "door").fact("integration", integration);
+        let mut record = self.record_of(tx, (RecordKind::CallerRefused, "door"), integration).await?;
         record.actor = by;
-        Update::new(record).delete::<Caller>(integration.as_str(), before.revision)
+        Ok(Update::new(record).delete::<Caller>(integration.as_str(), before.revision))
     }
 
     /// Whose token it is, if it is one, has not expired, and its integration is declared and not ended. Looks up a

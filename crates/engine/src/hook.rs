@@ -49,7 +49,7 @@ impl Engine {
         let number = before.as_ref().map_or(1, |before| before.value.number + skipped(&before.value));
         let hook = Hook { integration: name.clone(), number, made: self.now(), ended: None };
         let mut record =
-            self.record(RecordKind::HookMade, "hook").fact("integration", name).fact("number", number);
+            self.record_of(&mut *tx, (RecordKind::HookMade, "hook"), name).await?.fact("number", number);
         record.actor = by;
         let update = Update::new(record);
         let update = match before {
@@ -83,7 +83,7 @@ impl Engine {
     ) -> Result<Option<Update>> {
         let before = get::<Hook>(tx, self.tenant(), name.as_str()).await?;
         let Some(before) = before.filter(|before| before.value.ended.is_none()) else { return Ok(None) };
-        let mut record = self.record(RecordKind::HookEnded, "hook").fact("integration", name);
+        let mut record = self.record_of(tx, (RecordKind::HookEnded, "hook"), name).await?;
         record.actor = by;
         let ended = Hook { ended: Some(self.now()), ..before.value };
         Ok(Some(Update::new(record).replace(&ended, before.revision, self.entropy())))

@@ -216,11 +216,9 @@ impl Engine {
             accepted: None,
             retired: None,
         };
-        let mut record = self
-            .record(RecordKind::CredentialSealed, "credential")
-            .fact("integration", integration)
-            .fact_if("known_since", known)
-            .fact("purpose", purpose);
+        let record =
+            self.record_of(&mut *tx, (RecordKind::CredentialSealed, "credential"), integration).await?;
+        let mut record = record.fact_if("known_since", known).fact("purpose", purpose);
         record.actor = by;
         let before = get::<Credential>(&mut *tx, self.tenant(), &credential.key()).await?;
         let update = Update::new(record);
@@ -253,7 +251,8 @@ impl Engine {
         let mut updates = self.release_held(&mut *tx, &stored.value, &by).await?;
         self.wake_work(&mut *tx, &stored.value).await?;
         if matches!(stored.value.standing, Standing::Quarantined { .. }) {
-            let mut record = self.record(RecordKind::Configured, "release").fact("integration", integration);
+            let mut record =
+                self.record_of(&mut *tx, (RecordKind::Configured, "release"), integration).await?;
             record.actor = by;
             let released = Integration { standing: Standing::Enabled, ..stored.value };
             updates.push(Update::new(record).replace(&released, stored.revision, self.entropy()));

@@ -39,10 +39,8 @@ impl Engine {
             let standing = Standing::Quarantined { since: self.now(), reason: incident.reason.clone() };
             let owner = stored.value.owner.clone();
             let stopped = Integration { standing, ..stored.value };
-            let record = self
-                .record(RecordKind::Quarantined, "broker")
-                .fact("integration", name)
-                .fact("reason", &incident.reason);
+            let record = self.record_of(&mut *tx, (RecordKind::Quarantined, "broker"), name).await?;
+            let record = record.fact("reason", &incident.reason);
             updates.push(Update::new(record).replace(&stopped, stored.revision, self.entropy()));
             let wrong = Wrong {
                 code: "integration-quarantined",

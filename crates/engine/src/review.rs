@@ -18,7 +18,7 @@ use bailiwick_core::{
     integration::{Integration, Role},
     passkey::Purpose,
     person::Conflict,
-    record::{Actor, RecordKind},
+    record::{Actor, Record, RecordKind},
     review::{
         self, BARS_AFTER, CallbackLine, Decision, FindingLine, NotNarrower, Outcome, Review, ReviewRefusal,
         Shown, Trigger, Watch, Whereabouts, days_after,
@@ -69,22 +69,13 @@ impl Engine {
         due: Timestamp,
     ) -> Result<()> {
         let now = self.now();
-        let record = |because: &BTreeSet<Trigger>, due: Timestamp| {
-            self.record(RecordKind::ReviewOpened, "review")
-                .fact("because", because)
-                .fact("due", due)
-                .fact("integration", name)
-        };
         if let Some(open) = self.review_open(tx, name).await? {
             let mut review = open.value;
             if !review.because.insert(trigger) {
                 return Ok(());
             }
-            let update = Update::new(record(&review.because, review.due)).replace(
-                &review,
-                open.revision,
-                self.entropy(),
-            );
+            let record = self.review_opened(tx, &review).await?;
+            let update = Update::new(record).replace(&review, open.revision, self.entropy());
             return Ok(tx.write(self.tenant(), vec![update], self.entropy()).await?);
         }
         let review = Review {
@@ -95,8 +86,8 @@ impl Engine {
             because: BTreeSet::from([trigger]),
             outcome: None,
         };
-        let mut updates =
-            vec![Update::new(record(&review.because, review.due)).insert(&review, self.entropy())];
+        let record = self.review_opened(tx, &review).await?;
+        let mut updates = vec![Update::new(record).insert(&review, self.entropy())];
         let wrong = Wrong {
             code: "review-due",
             subject: name.to_string(),
@@ -112,6 +103,11 @@ impl Engine {
         let time = days_after(due, BARS_AFTER).duration_since(now);
         updates.extend(self.open_finding_within(tx, wrong, time).await?);
         Ok(tx.write(self.tenant(), updates, self.entropy()).await?)
+    }
+
+    async fn review_opened(&self, tx: &mut dyn Tx, review: &Review) -> Result<Record> {
+        let record = self.record_of(tx, (RecordKind::ReviewOpened, "review"), &review.integration).await?;
+        Ok(record.fact("because", &review.because).fact("due", review.due))
     }
 
     /// What a reviewer is shown of an integration, as it is now.
@@ -213,7 +209,7 @@ impl Engine {
         let reason = reason.trim().to_owned();
         let outcome = Outcome { decision, reviewer: by.name.clone(), person, at: now, reason, shown };
         let review = Review { outcome: Some(outcome), ..open.value };
-        let update = self.review_decided(&review, open.revision, by);
+        let update = self.review_decided(&mut *tx, &review, open.revision, by).await?;
         let mut updates = vec![update];
         let codes = ["review-due", "review-overdue"].map(|code| (code, name.to_string()));
         updates.extend(self.close_findings(&mut *tx, &codes).await?);
@@ -223,9 +219,15 @@ impl Engine {
         Ok(review)
     }
 
-    fn review_decided(&self, review: &Review, revision: i64, by: &Operator) -> Update {
+    async fn review_decided(
+        &self,
+        tx: &mut dyn Tx,
+        review: &Review,
+        revision: i64,
+        by: &Operator,
+    ) -> Result<Update> {
         let mut record =
-            self.record(RecordKind::ReviewDecided, "review").fact("integration", &review.integration);
+            self.record_of(tx, (RecordKind::ReviewDecided, "review"), &review.integration).await?;
         if let Some(outcome) = &review.outcome {
             record = record
                 .fact("decision", outcome.decision)
@@ -234,7 +236,7 @@ impl Engine {
                 .personal("reviewer", &outcome.person);
         }
         record.actor = Actor::Operator(by.name.clone());
-        Update::new(record).replace(review, revision, self.entropy())
+        Ok(Update::new(record).replace(review, revision, self.entropy()))
     }
 
     /// From now on use counts anew, and what the review held is let go at once.

@@ -205,10 +205,11 @@ impl Engine {
         let unsealed = ScopeTest { seal: String::new(), ..test };
         let seal = self.parts.broker.attest(&unsealed.sealed_bytes());
         let test = ScopeTest { seal, ..unsealed };
+        let mut tx = self.begin().await?;
         let mut record = self
-            .record(kind, "scope-test")
+            .record_of(&mut *tx, (kind, "scope-test"), &test.integration)
+            .await?
             .fact("declared", test.declared)
-            .fact("integration", &test.integration)
             .fact("passed", test.passed())
             .fact("tried", Digest::of_value(&test.tried));
         record.actor = by.clone();
@@ -217,7 +218,6 @@ impl Engine {
             Some(revision) => update.replace(&test, revision, self.entropy()),
             None => update.insert(&test, self.entropy()),
         };
-        let mut tx = self.begin().await?;
         tx.write(self.tenant(), vec![update], self.entropy()).await?;
         tx.commit().await?;
         Ok(Stored { value: test, revision: before.unwrap_or(0) + 1 })

@@ -139,9 +139,9 @@ impl Engine {
             return Ok(());
         }
         let mut record = self
-            .record(RecordKind::TransferOpened, "transfer")
+            .record_of(tx, (RecordKind::TransferOpened, "transfer"), name)
+            .await?
             .fact("because", because)
-            .fact("integration", name)
             .fact("post", post)
             .personal("people", (&transfer.from, &transfer.to));
         record.actor = by.clone();
@@ -250,8 +250,8 @@ impl Engine {
         let state = TransferState::Accepted { by: by.name.clone(), at: now, rotate_by };
         let transfer = Transfer { state, ..open.value };
         let mut record = self
-            .record(RecordKind::TransferAccepted, "transfer")
-            .fact("integration", &transfer.integration)
+            .record_of(tx, (RecordKind::TransferAccepted, "transfer"), &transfer.integration)
+            .await?
             .fact("post", transfer.post)
             .fact("rotate_by", rotate_by)
             .personal("to", &transfer.to);
@@ -356,8 +356,8 @@ impl Engine {
             };
             let transfer = Transfer { state, ..open.value };
             let record = self
-                .record(RecordKind::TransferEnded, "transfer")
-                .fact("integration", name)
+                .record_of(tx, (RecordKind::TransferEnded, "transfer"), name)
+                .await?
                 .fact("post", post)
                 .fact("state", transfer.state.name());
             let mut updates = vec![Update::new(record).replace(&transfer, open.revision, self.entropy())];

@@ -273,7 +273,7 @@ impl Engine {
                 Some(_) => RecordKind::ControlMissing,
                 None => RecordKind::ControlMended,
             };
-            let mut record = self.record(kind, "upkeep").fact("integration", name);
+            let mut record = self.record_of(tx, (kind, "upkeep"), name).await?;
             if let Some(control) = worst {
                 record = record.fact("control", control.code());
             }

@@ -63,7 +63,7 @@ pub use self::{
     session::{Session, Way},
     token::ApiToken,
 };
-pub use crate::reading::{Audit, Held, Membership, NestedGroup, Reading, Since, Unexplained};
+pub use crate::reading::{Audit, Comparison, Held, Membership, NestedGroup, Reading, Since, Unexplained};
 use crate::{Entity, Filter, KeyValue, Select, Table};
 
 impl Entity for Identity {

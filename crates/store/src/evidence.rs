@@ -54,6 +54,29 @@ pub(crate) async fn entries_about<L: Link>(
     read(link, sql, &[tenant.as_str().into(), subject.into()]).await
 }
 
+pub(crate) async fn latest_about<L: Link>(
+    link: &mut L,
+    tenant: &Tenant,
+    subject: &str,
+    before: Option<i64>,
+    limit: u32,
+) -> Result<Vec<Entry>> {
+    let mut found = Vec::new();
+    // Two questions, each by an index of its own; an id is of a person or of a case, and never of both.
+    for column in ["identity", "case_id"] {
+        let sql =
+            format!("{ENTRY} WHERE tenant = $1 AND {column} = $2 AND seq < $3 ORDER BY seq DESC LIMIT $4");
+        let values = [
+            tenant.as_str().into(),
+            subject.into(),
+            before.unwrap_or(i64::MAX).into(),
+            i64::from(limit).into(),
+        ];
+        found.extend(read(link, sql, &values).await?);
+    }
+    Ok(found)
+}
+
 async fn read<L: Link>(link: &mut L, sql: String, values: &[Value<'_>]) -> Result<Vec<Entry>> {
     let rows = link.fetch(sql.text(), values).await?;
     let mut entries = Vec::with_capacity(rows.len());

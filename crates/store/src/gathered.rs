@@ -322,6 +322,16 @@ impl Tx for Gathered {
         self.flush().await?.entries_about(tenant, subject).await
     }
 
+    async fn latest_about(
+        &mut self,
+        tenant: &Tenant,
+        subject: &str,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<Entry>> {
+        self.flush().await?.latest_about(tenant, subject, before, limit).await
+    }
+
     async fn entry_counts(&mut self) -> Result<(i64, i64)> {
         self.flush().await?.entry_counts().await
     }

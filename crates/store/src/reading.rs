@@ -1,12 +1,16 @@
 //! How far systems and their audit logs were read: when, where the next reading begins, and who was in which group.
 
+use std::collections::BTreeMap;
+
 use bailiwick_core::{
     audit::{Part, Write},
+    difference::Class,
     digest::Digest,
     id::{EntitlementName, SystemName},
     nesting::Inside,
     time::Timestamp,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Entity, KeyValue, Table};
@@ -38,6 +42,34 @@ pub struct Reading {
     /// What differed and the system's audit log has no word of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unexplained: Vec<Unexplained>,
+    /// The last comparisons in numbers, the newest first; the log has all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<Comparison>,
+}
+
+/// A comparison of a system in numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Comparison {
+    /// When it began.
+    pub began: Timestamp,
+    /// When what it found was written.
+    pub ended: Timestamp,
+    /// Whether everything was listed, and not only what was new.
+    pub listed: bool,
+    /// Whether the system showed only a part: then nothing is concluded.
+    pub partial: bool,
+    /// How many accounts the system showed.
+    pub accounts: u64,
+    /// How many of them differ from what was known.
+    pub changed: u64,
+    /// How many accounts are not there any more.
+    pub gone: u64,
+    /// How many differences there are of each class.
+    pub classes: BTreeMap<Class, u64>,
+    /// About how many accounts nothing was done, because there was no room for it.
+    pub held: u64,
+    /// How many accounts differ of which the system's own log has no word.
+    pub unexplained: u64,
 }
 
 /// A change of an account that its system's audit log has no word of.

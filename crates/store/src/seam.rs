@@ -294,6 +294,16 @@ pub trait Tx: Send {
     /// The entries about an identity or a case (by its id as text), in order of writing.
     async fn entries_about(&mut self, tenant: &Tenant, subject: &str) -> Result<Vec<Entry>>;
 
+    /// The newest entries about an identity or a case, the newest first: those with a smaller `seq` than `before`, if it
+    /// is said, at most `limit`.
+    async fn latest_about(
+        &mut self,
+        tenant: &Tenant,
+        subject: &str,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<Entry>>;
+
     /// The number of entries that have an index, and of all entries.
     async fn entry_counts(&mut self) -> Result<(i64, i64)>;
 

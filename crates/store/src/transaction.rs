@@ -156,6 +156,16 @@ impl<L: Link> Tx for Transaction<L> {
         call!(self.enter, evidence::entries_about, tenant, subject)
     }
 
+    async fn latest_about(
+        &mut self,
+        tenant: &Tenant,
+        subject: &str,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<Entry>> {
+        call!(self.enter, evidence::latest_about, tenant, subject, before, limit)
+    }
+
     async fn entry_counts(&mut self) -> Result<(i64, i64)> {
         call!(self.enter, evidence::entry_counts)
     }

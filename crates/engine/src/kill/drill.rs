@@ -114,8 +114,8 @@ impl Engine {
         self.wake_watches(&mut *tx, [name.clone()]).await?;
         if let Some(known) = get::<Watch>(&mut *tx, self.tenant(), name.as_str()).await? {
             let mut record = self
-                .record(RecordKind::KillDrilled, "drill")
-                .fact("integration", name)
+                .record_of(&mut *tx, (RecordKind::KillDrilled, "drill"), name)
+                .await?
                 .fact("passed", drill.passed)
                 .fact("tried", Digest::of_value(&drill.tried));
             record.actor = by;

@@ -166,8 +166,9 @@ impl Engine {
         let mut updates = vec![opened];
         updates.extend(self.keep_last(tx, before, &case).await?);
         updates.extend(self.stop_work(tx, before, &case).await?);
-        let caller = get::<Caller>(tx, self.tenant(), before.name.as_str()).await?;
-        updates.extend(caller.map(|token| self.dismissal(&token, Actor::Hub("kill".into()))));
+        if let Some(token) = get::<Caller>(tx, self.tenant(), before.name.as_str()).await? {
+            updates.push(self.dismissal(tx, &token, Actor::Hub("kill".into())).await?);
+        }
         updates.extend(self.hook_ended(tx, &before.name, Actor::Hub("kill".into())).await?);
         tx.write(self.tenant(), updates, self.entropy()).await?;
         // Nobody has to accept it any more.

@@ -59,11 +59,8 @@ impl Engine {
         let Some(kept) = kept.ok().and_then(|kept| serde_json::to_value(kept).ok()) else { return Ok(()) };
         let purpose = old.purpose.last();
         let kept = Credential { purpose, sealed: kept, accepted: None, retired: Some(now), ..old };
-        let record = self
-            .record(RecordKind::CredentialSealed, "rotate")
-            .fact("integration", &kept.integration)
-            .fact("kept", kept.purpose);
-        let update = Update::new(record).insert(&kept, self.entropy());
+        let record = self.record_of(tx, (RecordKind::CredentialSealed, "rotate"), &kept.integration).await?;
+        let update = Update::new(record.fact("kept", kept.purpose)).insert(&kept, self.entropy());
         tx.write(self.tenant(), vec![update], self.entropy()).await?;
         let job = Job::Rotated { integration: kept.integration.clone(), credential: kept.key() };
         self.enqueue(tx, vec![job.work(None, None, Haste::Usual, now)]).await
@@ -226,9 +223,9 @@ impl Engine {
         match end {
             End::Dead(answer) => {
                 let record = self
-                    .record(RecordKind::CredentialDestroyed, "rotate")
+                    .record_of(&mut *tx, (RecordKind::CredentialDestroyed, "rotate"), &integration.name)
+                    .await?
                     .fact("answer", answer)
-                    .fact("integration", &integration.name)
                     .fact("purpose", stored.value.purpose);
                 updates.push(Update::new(record).delete::<Credential>(&key, stored.revision));
                 updates.extend(self.close_findings(&mut *tx, &mended(&[ALIVE, REFUSED, UNPROVEN])).await?);
@@ -254,8 +251,8 @@ impl Engine {
             End::Later => {}
             End::Kept => {
                 let record = self
-                    .record(RecordKind::CredentialSealed, "rotate")
-                    .fact("integration", &integration.name)
+                    .record_of(&mut *tx, (RecordKind::CredentialSealed, "rotate"), &integration.name)
+                    .await?
                     .fact("back_in_use", stored.value.purpose.first());
                 updates.push(Update::new(record).delete::<Credential>(&key, stored.revision));
                 updates.extend(self.close_findings(&mut *tx, &mended(&[ALIVE, REFUSED, UNPROVEN])).await?);

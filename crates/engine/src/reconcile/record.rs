@@ -3,7 +3,7 @@
 use bailiwick_core::{digest::Digest, record::RecordKind};
 use bailiwick_store::{
     Tx, Update,
-    entities::{Held, Membership, Reading, Since, Unexplained},
+    entities::{Comparison, Held, Membership, Reading, Since, Unexplained},
     get,
 };
 
@@ -16,6 +16,8 @@ const HELD: &str = "differences-held";
 const NOBODY: &str = "change-unexplained";
 /// How many such accounts are remembered, in case that the log is late.
 const UNEXPLAINED: usize = 200;
+/// How many comparisons of a system are remembered in numbers.
+const RUNS: usize = 10;
 
 impl Engine {
     pub(super) async fn write_found(&self, comparing: &Comparing<'_>, found: Found) -> Result<Reconciled> {
@@ -97,6 +99,7 @@ impl Engine {
             },
             audited: comparing.told.read.mark.clone(),
             unexplained,
+            runs: self.runs(comparing, report),
         };
         let record = self
             .record(RecordKind::Reconciled, "reconcile")
@@ -118,6 +121,24 @@ impl Engine {
             None => update.insert(&reading, self.entropy()),
         };
         Ok(tx.write(self.tenant(), vec![update], self.entropy()).await?)
+    }
+
+    /// This comparison in numbers, and those before it.
+    fn runs(&self, comparing: &Comparing<'_>, report: &Reconciled) -> Vec<Comparison> {
+        let this = Comparison {
+            began: comparing.began,
+            ended: self.now(),
+            listed: report.how == super::How::Listed,
+            partial: report.partial.is_some(),
+            accounts: report.accounts,
+            changed: report.changed,
+            gone: report.gone,
+            classes: report.classes.counts.clone(),
+            held: report.held.map_or(0, |overflow| overflow.held),
+            unexplained: report.unexplained.len() as u64,
+        };
+        let before = comparing.before.iter().flat_map(|before| &before.value.runs);
+        std::iter::once(this).chain(before.cloned()).take(RUNS).collect()
     }
 
     /// About how many accounts the comparison may set something in motion. What is held keeps everything back until

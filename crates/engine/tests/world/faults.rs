@@ -508,6 +508,17 @@ impl Tx for BreakableTx {
         self.inner.entries_about(tenant, subject).await
     }
 
+    async fn latest_about(
+        &mut self,
+        tenant: &Tenant,
+        subject: &str,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<Entry>> {
+        alive(&self.faults).await?;
+        self.inner.latest_about(tenant, subject, before, limit).await
+    }
+
     async fn entry_counts(&mut self) -> Result<(i64, i64)> {
         alive(&self.faults).await?;
         self.inner.entry_counts().await

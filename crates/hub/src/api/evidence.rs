@@ -1,16 +1,24 @@
-//! `/evidence`: packs, checkpoints, and checking the log against the state.
+//! `/evidence`: records, packs, checkpoints, and checking the log against the state.
+
+use std::collections::BTreeMap;
 
 use axum::{Json, extract::State};
-use bailiwick_core::id::IdentityId;
+use bailiwick_core::{
+    id::{CaseId, EventId, IdentityId, PlanId, RecordId},
+    record::{Actor, Logged, RecordKind},
+    time::Timestamp,
+};
 use bailiwick_engine::{CheckReport, Damage};
+use bailiwick_store::Entry;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Hub,
-    answer::{Answer, ApiError, Body, Pack, Segment, Text},
+    Hub, Page,
+    answer::{Answer, ApiError, Body, Pack, Params, Segment, Text, malformed},
     caller::{Caller, Right},
     operation::{Access, Resource, get, post},
+    page::Wanted,
     wait::when_free,
 };
 use crate::problem::{Fault, Problem};
@@ -21,6 +29,9 @@ pub fn routes() -> Resource {
         get("show-checkpoint", "/evidence/checkpoint", checkpoint)
             .says("The signed checkpoint of the log (C2SP tlog-checkpoint).")
             .fails(&[404]),
+        get("list-records", "/evidence/records/{subject}", records)
+            .says("What the log says about an identity, `bailiwick/NAME` of an integration, or a case, the newest first.")
+            .fails(&[409]),
         get("export-pack", "/evidence/packs/{subject}", export)
             .says("Everything about an identity or a case, to be verified offline.")
             .fails(&[409]),
@@ -31,7 +42,47 @@ pub fn routes() -> Resource {
             .says("Erases what is personal about somebody who has left; proofs stay whole.")
             .fails(&[404]),
     ];
-    Resource::new("Evidence", "Packs, checkpoints, and checking the log against the state.", operations)
+    Resource::new(
+        "Evidence",
+        "Records, packs, checkpoints, and checking the log against the state.",
+        operations,
+    )
+}
+
+/// A record of the log. What is personal in it is committed to, and not here.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RecordView {
+    /// Its id.
+    pub id: RecordId,
+    /// Its place in the log, once it is published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<i64>,
+    /// What it says.
+    pub kind: RecordKind,
+    /// When.
+    pub at: Timestamp,
+    /// By whom.
+    pub actor: Actor,
+    /// The event that justifies it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<EventId>,
+    /// The plan it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanId>,
+    /// The case it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub case: Option<CaseId>,
+    /// Its facts.
+    pub facts: BTreeMap<String, serde_json::Value>,
+}
+
+impl RecordView {
+    /// What an entry says; one that cannot be read is damage, which checking the log names.
+    pub fn of(entry: &Entry) -> Option<Self> {
+        let Logged { id, kind, at, actor, event, plan, case, facts, .. } =
+            Logged::parse(&entry.bytes).ok()?;
+        Some(Self { id, index: entry.index, kind, at, actor, event, plan, case, facts })
+    }
 }
 
 /// What to check the log against.
@@ -90,6 +141,29 @@ pub async fn checkpoint(State(hub): State<Hub>, _: Caller) -> Result<Text, ApiEr
     let head = hub.read().await?.log_head().await?;
     let head = head.ok_or_else(|| Problem::new(404, "not-found", "nothing is published yet"))?;
     Ok(Text(head.checkpoint))
+}
+
+pub async fn records(
+    State(hub): State<Hub>,
+    _: Caller,
+    Segment(subject): Segment<String>,
+    Params(wanted): Params<Wanted>,
+) -> Answer<Page<RecordView>> {
+    let about = match subject.starts_with("cas_") {
+        true => subject.clone(),
+        false => hub.engine.find_identity(&subject).await?.value.id.to_string(),
+    };
+    let (limit, after) = wanted.parts();
+    let before = after.map(|after| after.parse::<i64>()).transpose();
+    let before = before.map_err(|_| malformed("`after` is not the `next` of the page before"))?;
+    let mut found = hub.read().await?.latest_about(hub.tenant(), &about, before, limit + 1).await?;
+    if found.is_empty() && before.is_none() {
+        return Err(Problem::new(404, "not-found", format!("there is no evidence about `{subject}`")).into());
+    }
+    let more = found.len() > limit as usize;
+    found.truncate(limit as usize);
+    let next = found.last().filter(|_| more).map(|entry| entry.seq.to_string());
+    Ok(Json(Page { items: found.iter().filter_map(RecordView::of).collect(), next }))
 }
 
 pub async fn export(

@@ -43,6 +43,7 @@ pub mod page;
 pub mod passkeys;
 pub mod plans;
 mod programs;
+pub mod reconciliations;
 pub mod recovery;
 mod request;
 pub mod reviews;
@@ -83,7 +84,7 @@ pub use self::{
     decisions::{DecisionAsked, DecisionView},
     departures::{DepartureView, StayRequest},
     description::{Described, Description, Section},
-    evidence::{CheckRequest, CheckView, EraseRequest, EraseView},
+    evidence::{CheckRequest, CheckView, EraseRequest, EraseView, RecordView},
     findings::FindingView,
     hooks::HookMade,
     idempotency::{HEADER as KEY, UnderWay},
@@ -98,6 +99,7 @@ pub use self::{
     page::Page,
     passkeys::{PasskeyView, Proving, party},
     plans::{ApprovalRequest, PlanView},
+    reconciliations::{DriftView, ReconciliationView, ReconciliationsView},
     recovery::RecoveryRelease,
     reviews::{Acceptance, DecisionRequest, Proposal, ReviewView},
     sessions::{Offered, SessionView},
@@ -195,6 +197,7 @@ fn resources() -> Vec<Resource> {
         findings::routes(),
         tasks::routes(),
         systems::routes(),
+        reconciliations::routes(),
         integrations::routes(),
         hooks::routes(),
         authority::routes(),

@@ -1,12 +1,16 @@
 //! `bailiwick reconcile`
 
+use std::collections::BTreeMap;
+
 use bailiwick_core::difference::{Answer, Class};
 use bailiwick_engine::{How, Overflow};
 use clap::Args;
 
 use super::{Context, PATIENCE};
 use crate::{
-    api::{CheckedView, DifferenceView, ProgressView, ReconciledView},
+    api::{
+        CheckedView, DifferenceView, ProgressView, ReconciledView, ReconciliationView, ReconciliationsView,
+    },
     client::Client,
     failure::{Exit, Result},
     render::{Output, Tone, count},
@@ -22,11 +26,16 @@ const ROWS: usize = 50;
     `rogue`, `missing`, `drifted`, `shared`, `out-of-band`, `unmanaged`. What is done about a class is said in the\n\
     configuration of the system.\n\n\
     Exit code 1 when the system could be seen only in part, which proves no absence, and when differences are held.\n\n\
-    Example:\n  bailiwick reconcile chat\n  bailiwick reconcile directory --full\n  bailiwick reconcile chat --release"
+    Example:\n  bailiwick reconcile chat\n  bailiwick reconcile directory --full\n  bailiwick reconcile chat --release\n  \
+    bailiwick reconcile --list"
 )]
 pub struct ReconcileArgs {
     /// The system, as the configuration names it
-    system: String,
+    #[arg(required_unless_present = "list")]
+    system: Option<String>,
+    /// Compare nothing, and show when each system was compared and what differed
+    #[arg(long, conflicts_with_all = ["system", "check", "full", "release"])]
+    list: bool,
     /// Only reach the system and try the credential
     #[arg(long, conflicts_with = "full")]
     check: bool,
@@ -41,15 +50,22 @@ pub struct ReconcileArgs {
 /// Compares it.
 pub async fn run(context: &Context<'_>, args: ReconcileArgs) -> Result<Exit> {
     let client = context.client()?;
+    let system = match args.system.as_deref() {
+        Some(system) if !args.list => system,
+        Some(_) | None => {
+            let found: ReconciliationsView = client.get(&["reconciliations"]).send().await?;
+            context.output.result(&found, |output| list(output, &found.systems));
+            return Ok(Exit::Done);
+        }
+    };
     if args.check {
-        let checked: CheckedView = client.post(&["systems", &args.system, "check"]).send().await?;
+        let checked: CheckedView = client.post(&["systems", system, "check"]).send().await?;
         context.output.result(&checked, |output| {
-            output.line(&format!("{} is reached and takes the credential", args.system));
+            output.line(&format!("{system} is reached and takes the credential"));
             remarks(output, &checked.remarks);
         });
         return Ok(Exit::Done);
     }
-    let system = args.system.as_str();
     let waiting = context.output.waiting(&format!("reading {system}"));
     let ask = async || {
         let progress = client.get(&["systems", system, "reconciliation"]).send::<ProgressView>().await;
@@ -71,6 +87,37 @@ async fn reconcile_as(client: &Client, system: &str, full: bool, release: bool) 
     let path = ["systems", system, "reconciliation"];
     let asked = client.post(&path).query("full", full).maybe("release", release.then_some(true));
     asked.query("wait", PATIENCE).send().await
+}
+
+/// When each system was compared last, and what differed.
+fn list(output: Output, systems: &[ReconciliationView]) {
+    let rows = systems.iter().map(|one| match one.runs.first() {
+        None => {
+            let none = ["never", "", "", "", ""].map(|text| Tone::Dim.cell(text));
+            [Tone::Plain.cell(&one.system)].into_iter().chain(none).collect()
+        }
+        Some(run) => vec![
+            Tone::Plain.cell(&one.system),
+            Tone::Plain.cell(format!("{:.0}", run.began)),
+            Tone::Plain.cell(if run.listed { "everything" } else { "its news" }),
+            Tone::Plain.cell(run.accounts),
+            match run.classes.is_empty() {
+                true => Tone::Dim.cell("nothing"),
+                false => Tone::Warn.cell(counts(&run.classes)),
+            },
+            match (run.partial, one.held_since) {
+                (true, _) => Tone::Warn.cell("seen in part"),
+                (false, Some(since)) => Tone::Bad.cell(format!("held since {since:.0}")),
+                (false, None) => Tone::Plain.cell(""),
+            },
+        ],
+    });
+    output.table(&["system", "compared", "by", "accounts", "differed", ""], rows.collect());
+}
+
+/// `2 rogue, 1 missing`.
+fn counts(classes: &BTreeMap<Class, u64>) -> String {
+    classes.iter().map(|(class, count)| format!("{count} {class}")).collect::<Vec<_>>().join(", ")
 }
 
 fn show(output: Output, found: &ReconciledView) {
@@ -137,8 +184,7 @@ fn differences(output: Output, found: &ReconciledView) {
     let mut head = vec!["class", "account", "whose", "what", "done"];
     head.extend(told.then_some("by, as its log says"));
     output.table(&head, rows.collect());
-    let counts: Vec<String> = found.classes.iter().map(|(class, count)| format!("{count} {class}")).collect();
-    output.line(&counts.join(", "));
+    output.line(&counts(&found.classes));
 }
 
 fn done(answer: Answer) -> String {

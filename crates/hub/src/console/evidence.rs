@@ -6,33 +6,27 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use bailiwick_core::record::{Actor, Logged};
 use serde::Deserialize;
 
 use super::{
     assets,
     frame::{Frame, Place, page},
-    show::{Moment, Tone},
+    records::{Line, lines},
+    show::Tone,
     signed_in::SignedIn,
     trouble::Trouble,
 };
 use crate::api::{
-    Hub,
+    Hub, RecordView,
     answer::{Params, Segment},
     evidence,
+    page::Wanted,
 };
 
-/// How many of the newest records are shown.
+/// How many of the newest records of the log are shown.
 const NEWEST: i64 = 40;
-
-/// One record as the page shows it.
-struct Line {
-    index: Option<i64>,
-    kind: String,
-    at: Moment,
-    by: String,
-    facts: String,
-}
+/// How many about one thing a page has.
+const ABOUT: u32 = 100;
 
 #[derive(Template)]
 #[template(path = "evidence.html")]
@@ -44,6 +38,8 @@ struct Shown {
     root: String,
     key: String,
     subject: String,
+    /// Where older ones about it begin.
+    older: Option<String>,
 }
 
 /// Of what.
@@ -52,13 +48,15 @@ pub struct Of {
     /// An identity, a case, or what names one.
     #[serde(default)]
     subject: String,
+    /// Only what is older than this.
+    after: Option<String>,
 }
 
 /// `GET /evidence?subject=`: the newest records, or those of one identity or case.
 pub async fn show(
     State(hub): State<Hub>,
     signed_in: SignedIn,
-    Params(Of { subject }): Params<Of>,
+    Params(Of { subject, after }): Params<Of>,
 ) -> Result<Response, Trouble> {
     let frame = Frame::of(&hub, &signed_in, Place::Evidence).await?;
     let subject = match subject.trim() {
@@ -72,49 +70,22 @@ pub async fn show(
         .log_head()
         .await?
         .map_or(String::new(), |head| bailiwick_evidence::Hash::from(head.root).to_string());
-    let mut entries = match subject.is_empty() {
+    let newest = match subject.is_empty() {
         true => tx.entries((published - NEWEST).max(0), NEWEST as u32).await?,
-        false => tx.entries_about(hub.tenant(), &subject).await?,
+        false => Vec::new(),
     };
-    entries.reverse();
-    let line = |entry: &bailiwick_store::Entry| {
-        let logged = Logged::parse(&entry.bytes).ok()?;
-        let kind = serde_json::to_value(logged.kind).ok()?;
-        let facts = logged.facts.iter().map(|(name, value)| {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            // Of a digest the beginning says enough here; the pack has it whole.
-            let digest = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-            format!("{} {}", name.replace('_', " "), if digest { &text[..8] } else { &text })
-        });
-        Some(Line {
-            index: entry.index,
-            kind: kind.as_str().unwrap_or_default().replace('-', " "),
-            at: frame.at(&logged.at),
-            by: by(&logged.actor),
-            facts: shortened(&facts.collect::<Vec<_>>().join(" · ")),
-        })
+    drop(tx);
+    let (records, older) = match subject.is_empty() {
+        true => (newest.iter().rev().filter_map(RecordView::of).collect(), None),
+        false => {
+            let (about, wanted) = (Segment(subject.clone()), Params(Wanted::of(ABOUT, after)));
+            let found = evidence::records(State(hub.clone()), signed_in.caller, about, wanted).await?.0;
+            (found.items, found.next)
+        }
     };
-    let lines = entries.iter().filter_map(line).collect();
+    let lines = lines(&hub, &frame, &records).await?;
     let key = hub.sequencer.log().map_err(crate::problem::Problem::from)?.verifier().to_string();
-    page(&Shown { lines, published, written, root, key, subject, frame })
-}
-
-fn by(actor: &Actor) -> String {
-    match actor {
-        Actor::Hub(step) => format!("the hub, {step}"),
-        Actor::Operator(name) => format!("operator {name}"),
-        Actor::Source(name) => format!("source {name}"),
-        Actor::Policy(id) => format!("policy {id}"),
-        Actor::Integration(name) => format!("integration {name}"),
-    }
-}
-
-fn shortened(text: &str) -> String {
-    const LETTERS: usize = 220;
-    match text.char_indices().nth(LETTERS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+    page(&Shown { lines, published, written, root, key, subject, older, frame })
 }
 
 /// `GET /evidence/packs/{subject}`: everything about an identity or a case, to be verified anywhere.

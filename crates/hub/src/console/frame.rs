@@ -46,6 +46,8 @@ pub enum Place {
     Terminations,
     /// Where access is held.
     Systems,
+    /// How systems compare with what is known.
+    Reconciling,
     /// What sources delivered.
     Feeds,
     /// What decides.
@@ -187,6 +189,7 @@ impl Frame {
                         way(Place::Integrations, "Integrations", "/integrations", 0),
                         way(Place::Reviews, "Reviews", "/reviews", 0),
                         way(Place::Systems, "Systems", "/systems", 0),
+                        way(Place::Reconciling, "Reconciliation", "/reconciling", 0),
                         way(Place::Feeds, "Feeds", "/feeds", held),
                     ],
                 ),

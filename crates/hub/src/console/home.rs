@@ -202,6 +202,7 @@ const fn counts(way: &Way) -> i64 {
         | Place::Names
         | Place::Terminations
         | Place::Systems
+        | Place::Reconciling
         | Place::Policies
         | Place::Configuration
         | Place::Operators

@@ -23,6 +23,7 @@ use super::{
     graph::{Graph, Node},
     list::List,
     passkeys::using,
+    records::{Line, lines},
     show::{Badge, Tone, prose, sign_of, tone_of},
     signed_in::{Nothing, Posted, SignedIn},
     table::{Cell, Table, View},
@@ -34,7 +35,9 @@ use crate::{
         answer::{Body, Params, Segment},
         authority,
         caller::Right,
-        integrations, kill, reviews,
+        evidence, integrations, kill,
+        page::Wanted,
+        plans, reviews,
         wait::Wait,
     },
     problem::Problem,
@@ -42,6 +45,8 @@ use crate::{
 
 /// The most ways that are drawn; the words say all of them.
 const DRAWN: usize = 40;
+/// How many of the newest records of its history are shown; the evidence page has the rest.
+const NEWEST: u32 = 50;
 
 /// `GET /integrations`
 pub async fn list(
@@ -177,6 +182,10 @@ struct Shown {
     drillable: bool,
     /// The origin that passkeys work at, for who has one.
     origin: Option<String>,
+    /// What happened to it, the newest first.
+    history: Vec<Line>,
+    /// Whether there is more of that.
+    older: bool,
 }
 
 /// `GET /integrations/{integration}`
@@ -223,6 +232,7 @@ async fn shown(
         .map(|line| vec![Cell::text(line.purpose.as_str()), Cell::at(line.at, frame.now)]);
     let (graph, more) = drawn(name, &can);
     let drill = review.as_ref().and_then(|review| review.shown.drill.as_ref());
+    let (history, older) = history(hub, signed_in, name, &frame).await?;
     let has = !hub.engine.passkeys_of(&signed_in.caller.0).await?.is_empty();
     Ok(Shown {
         origin: hub.entrance.party.as_ref().filter(|_| has).map(|party| party.origin.clone()),
@@ -244,9 +254,29 @@ async fn shown(
         ended,
         is_hub: name.as_str() == HUB,
         pending: pending(hub, signed_in, name, &frame).await?,
+        history,
+        older,
         frame,
         one: view.integration,
     })
+}
+
+/// What happened to it, as far as there is room; and whether there is more.
+async fn history(
+    hub: &Hub,
+    signed_in: &SignedIn,
+    name: &IntegrationName,
+    frame: &Frame,
+) -> Result<(Vec<Line>, bool), Trouble> {
+    let (about, wanted) = (Segment(format!("{HUB}/{name}")), Params(Wanted::of(NEWEST, None)));
+    match evidence::records(State(hub.clone()), signed_in.caller.clone(), about, wanted).await {
+        Ok(found) => Ok((lines(hub, frame, &found.0.items).await?, found.0.next.is_some())),
+        Err(error) => match error.into_problem() {
+            // What was there from the beginning has no history of its own.
+            problem if problem.status == 404 => Ok((Vec::new(), false)),
+            problem => Err(problem.into()),
+        },
+    }
 }
 
 /// The plans about it that wait for somebody.
@@ -256,7 +286,6 @@ async fn pending(
     name: &IntegrationName,
     frame: &Frame,
 ) -> Result<Table, Trouble> {
-    use crate::api::{page::Wanted, plans};
     let which = plans::Which { state: Some("drafted".into()), identity: None };
     let wanted = Params(Wanted::of(1_000, None));
     let found = plans::list(State(hub.clone()), signed_in.caller.clone(), Params(which), wanted).await?.0;

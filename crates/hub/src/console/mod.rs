@@ -35,6 +35,8 @@ mod passkeys;
 mod plans;
 mod policies;
 mod provider;
+mod reconciling;
+mod records;
 mod recovery;
 mod reference;
 mod reviews;
@@ -110,6 +112,7 @@ pub fn router(hub: &Hub) -> Router<Hub> {
         .route("/systems/{system}/compare", post(systems::compare))
         .route("/systems/{system}/drill", post(systems::drill))
         .route("/systems/{system}/probe", post(systems::probe))
+        .route("/reconciling", get(reconciling::show))
         .route("/feeds", get(feeds::list))
         .route("/feeds/sources/{source}/read", post(feeds::read))
         .route("/feeds/{batch}", get(feeds::show))

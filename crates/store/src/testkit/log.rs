@@ -150,7 +150,7 @@ pub async fn two_sequencers_give_every_index_once(bed: &Bed) {
     assert_eq!(all.iter().map(|e| e.index).collect::<Vec<_>>(), (0..100).map(Some).collect::<Vec<_>>());
 }
 
-/// "The entries about an identity or a case, in order of writing."
+/// "The entries about an identity or a case, in order of writing"; "the newest first", "with a smaller `seq`", "at most".
 pub async fn entries_are_found_by_whom_they_are_about(bed: &Bed) {
     let entropy = Seeded::new(33);
     let [tenant, other] = ["one", "other"].map(|name| Tenant::new(name).unwrap());
@@ -175,6 +175,11 @@ pub async fn entries_are_found_by_whom_they_are_about(bed: &Bed) {
         let found = tx.entries_about(&tenant, &subject).await.unwrap();
         let expect: Vec<&String> = expect.into_iter().map(|at: usize| &ids[at]).collect();
         assert_eq!(found.iter().map(|e| &e.record).collect::<Vec<_>>(), expect, "{subject}");
+        let latest = tx.latest_about(&tenant, &subject, None, 100).await.unwrap();
+        assert!(latest.iter().eq(found.iter().rev()), "{subject}: {latest:?}");
+        assert_eq!(tx.latest_about(&tenant, &subject, None, 1).await.unwrap(), latest[..1]);
+        let older = tx.latest_about(&tenant, &subject, Some(latest[0].seq), 1).await.unwrap();
+        assert_eq!(older, latest[1..2]);
         assert_eq!(
             tx.entries_about(&other, &subject).await.unwrap().len(),
             usize::from(subject != bob.to_string())

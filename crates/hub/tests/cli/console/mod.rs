@@ -3,6 +3,7 @@
 mod asking;
 mod attacks;
 mod browser;
+mod looking;
 mod passkeys;
 mod pictures;
 mod proposing;
