@@ -438,3 +438,31 @@ known = { "r 1" = { status = "open", size = 3 } }
         assert!(errors.len() == 1 && errors[0].code() == expect, "{new}: {errors:?}");
     }
 }
+
+#[test]
+fn who_is_away_is_said_by_a_text_that_is_promised_and_no_value_says_two_things() {
+    for (status, says) in [
+        ("attribute = \"department\", at_work = [\"a\"], leave = [\"b\"]", None),
+        (
+            "attribute = \"job\", at_work = [\"a\"]",
+            Some("a.toml:70:10: `job` is no attribute of this contract that is a text"),
+        ),
+        (
+            "attribute = \"department\", at_work = [\"a\"], garden_leave = [\"A\"]",
+            Some("a.toml:70:10: `status`: `a` stands in two lists, so that it says two things"),
+        ),
+        ("attribute = \"department\"", Some("a.toml:70:10: `status`: missing field `at_work`")),
+    ] {
+        let says: Vec<String> = says.into_iter().map(|says| format!("config-value {says}")).collect();
+        let says: Vec<&str> = says.iter().map(String::as_str).collect();
+        let listed = "[integration.hr.contract.attributes]";
+        check(listed, &format!("[integration.hr.contract]\nstatus = {{ {status} }}\n{listed}"), &says);
+    }
+    check(
+        "department = { type = \"text\" }",
+        "department = { type = \"text\" }\nlegal_hold = { type = \"text\" }",
+        &[
+            "config-value a.toml:72:1: `legal_hold` says whether somebody is under legal hold, so it is a `flag`",
+        ],
+    );
+}

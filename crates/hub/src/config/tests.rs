@@ -178,30 +178,6 @@ fn syntax_and_keys() {
         "colour = 1\ntitle = \"Chat\"",
         &["config-unknown-key a.toml:3:1: system `chat` has no key `colour`"],
     );
-    // Who is away and who is kept out is said by a text that is promised, and no value says two things.
-    for (status, says) in [
-        ("attribute = \"title\", at_work = [\"a\"], leave = [\"b\"]", None),
-        (
-            "attribute = \"job\", at_work = [\"a\"]",
-            Some("a.toml:41:10: `job` is no attribute of this contract that is a text"),
-        ),
-        (
-            "attribute = \"title\", at_work = [\"a\"], garden_leave = [\"A\"]",
-            Some("a.toml:41:10: `status`: `a` stands in two lists, so that it says two things"),
-        ),
-        ("attribute = \"title\"", Some("a.toml:41:10: `status`: missing field `at_work`")),
-    ] {
-        let says: Vec<String> = says.into_iter().map(|says| format!("config-value {says}")).collect();
-        let says: Vec<&str> = says.iter().map(String::as_str).collect();
-        check("zone = \"Europe/Berlin\"", &format!("status = {{ {status} }}"), &says);
-    }
-    check(
-        "title = {",
-        "legal_hold = { type = \"text\" }, title = {",
-        &[
-            "config-value a.toml:42:60: `legal_hold` says whether somebody is under legal hold, so it is a `flag`",
-        ],
-    );
     // What would be done without a pause is not taken.
     for key in ["read_every_minutes", "max_age_hours", "max_quiet_hours"] {
         let most = if key == "read_every_minutes" { 60 * 24 * 366 } else { 24 * 366 };

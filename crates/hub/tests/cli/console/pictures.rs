@@ -30,6 +30,7 @@ fn every_page_fits_a_desk_and_a_phone_and_loads_nothing_that_is_not_ours() {
         ("15-systems", "/systems"),
         ("16-system", "/systems/chat"),
         ("17-feeds", "/feeds"),
+        ("65-reconciling", "/reconciling"),
         ("19-policies", "/policies"),
         ("20-evidence", "/evidence"),
         ("22-search", "/search?q=an"),

@@ -1,7 +1,7 @@
 //! Every page of the console has its picture, and is looked at by that: a new page without one is found here.
 
 /// Each page, as the routes have it, and the name of a picture of it.
-const PICTURES: [(&str, &str); 37] = [
+const PICTURES: [(&str, &str); 38] = [
     ("/", "01-home"),
     ("/access", "40-access"),
     ("/alignment", "42-alignment"),
@@ -28,6 +28,7 @@ const PICTURES: [(&str, &str); 37] = [
     ("/plans/{plan}", "03-plan"),
     ("/policies", "19-policies"),
     ("/policies/{*path}", "62-policy"),
+    ("/reconciling", "65-reconciling"),
     ("/recovery", "63-recovery"),
     ("/reviews", "12-reviews"),
     ("/search", "22-search"),
