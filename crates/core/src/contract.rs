@@ -107,7 +107,7 @@ pub struct SourceContract {
     pub previous_key: Option<PreviousKey>,
     /// Where a record says that somebody is employed and away, or kept out until the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<StatusRule>,
+    pub status: Option<Box<StatusRule>>,
 }
 
 /// Where a record says by which key the same person was known before. A source that says so is believed: its records then

@@ -306,7 +306,7 @@ fn leave_and_garden_leave_are_states_of_their_own() {
         leave: ["parental".into()].into(),
         garden_leave: ["garden".into()].into(),
     };
-    let contract = SourceContract { status: Some(rule), min_rows: 0, ..contract() };
+    let contract = SourceContract { status: Some(Box::new(rule)), min_rows: 0, ..contract() };
     let check = |before: &str, line: &str, expect: &str| {
         let before = known(&[("a", before)]);
         let records = [record(2, line)];

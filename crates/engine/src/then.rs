@@ -55,9 +55,12 @@ impl std::fmt::Display for Unrecorded {
     }
 }
 
-/// What the log told last: of which entitlement and which time.
+/// Of which entitlement and which time something is asked.
+type Asked = (EntitlementName, Timestamp);
+
+/// What the log told last, and what was asked.
 #[derive(Default)]
-pub(crate) struct Remembered(Mutex<Option<((EntitlementName, Timestamp), Arc<Then>)>>);
+pub(crate) struct Remembered(Mutex<Option<(Asked, Arc<Then>)>>);
 
 /// How somebody held it.
 pub(crate) struct Held {
@@ -145,7 +148,7 @@ impl Engine {
         let declared = declared
             .ok_or_else(|| EngineError::NotFound { kind: "entitlement", name: entitlement.to_string() })?;
         let sought = Sought { name: entitlement, account: declared.class == AccessClass::PrimaryAccount };
-        let asked = (entitlement.clone(), at);
+        let asked: Asked = (entitlement.clone(), at);
         let mut remembered = self.remembered.0.lock().await;
         if let Some((of, then)) = remembered.as_ref()
             && *of == asked

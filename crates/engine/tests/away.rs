@@ -33,12 +33,13 @@ fn declared(configuration: &mut Configuration) {
     let attribute = |kind: &str| serde_json::from_value(json!({ "type": kind })).unwrap();
     contract.attributes.insert("employment".into(), attribute("text"));
     contract.attributes.insert("legal_hold".into(), attribute("flag"));
-    contract.status = Some(StatusRule {
+    let status = StatusRule {
         attribute: "employment".into(),
         at_work: ["active".into()].into(),
         leave: ["parental".into()].into(),
         garden_leave: ["garden".into()].into(),
-    });
+    };
+    contract.status = Some(Box::new(status));
     // Who is away keeps the chat and loses what power there is in it: what a policy says of it.
     configuration.policies[0].text += r#"
 @id("away") forbid(principal, action == Action::"hold", resource == Entitlement::"chat/engineering")
@@ -91,7 +92,7 @@ impl Scene {
         let is = |cell: &&bailiwick_core::case::Cell| {
             cell.system.as_str() == system && cell.class == AccessClass::PrimaryAccount
         };
-        self.world.all_cells().await.iter().filter(is).next_back().unwrap().verdict.clone()
+        self.world.all_cells().await.iter().rfind(is).unwrap().verdict.clone()
     }
 
     async fn approve_deletion(&mut self) {

@@ -144,12 +144,13 @@ fn declare(configuration: &mut Configuration, script: &Script, wide: bool) {
             let text = AttributeRule { required: false, ..email.clone() };
             contract.attributes.insert("was".into(), text.clone());
             contract.attributes.insert("employment".into(), text);
-            contract.status = Some(StatusRule {
+            let status = StatusRule {
                 attribute: "employment".into(),
                 at_work: ["active".into()].into(),
                 leave: BTreeSet::new(),
                 garden_leave: ["garden".into()].into(),
-            });
+            };
+            contract.status = Some(Box::new(status));
             contract.previous_key =
                 serde_json::from_value(json!({ "attribute": "was", "source": "hr" })).unwrap();
             contract.read_every_minutes = script.reads.then_some(READ_EVERY);

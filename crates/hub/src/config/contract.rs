@@ -87,7 +87,9 @@ pub(super) fn contract<'t>(
     fields.finish(report, |_| Code::Missing);
     plain.insert("attributes".into(), Value::Object(Map::new()));
     match serde_json::from_value::<SourceContract>(Value::Object(plain)) {
-        Ok(contract) => Some(SourceContract { attributes, status: status.map(|(rule, _)| rule), ..contract }),
+        Ok(contract) => {
+            Some(SourceContract { attributes, status: status.map(|(rule, _)| Box::new(rule)), ..contract })
+        }
         Err(error) => {
             report.add(Code::Value, spot, format!("the contract of `{integration}`: {error}"));
             None
