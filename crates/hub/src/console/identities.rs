@@ -40,7 +40,7 @@ use crate::{
 };
 
 /// How many entitlements are offered when access is asked for; any other can be typed.
-const OFFERED: usize = 200;
+const OFFERED: u32 = 200;
 
 const STATES: &[(&str, &str)] = &[
     ("", "All"),
@@ -193,10 +193,9 @@ pub async fn shown(
     let mut tx = hub.read().await?;
     let own = vec![Filter::Is("id", id.to_string().into())];
     let seen = hub.all::<Alignment>(&mut *tx, own).await?.pop();
-    let mut offered: Vec<EntitlementName> =
-        hub.all::<Entitlement>(&mut *tx, vec![]).await?.into_iter().map(|one| one.name).collect();
+    let offered =
+        Wanted::of(OFFERED, None).read::<Entitlement>(hub, &mut *tx, vec![]).await?.map(|one| one.name);
     drop(tx);
-    offered.truncate(OFFERED);
     let here = match &view.identity.lifecycle {
         Lifecycle::Pending { .. }
         | Lifecycle::Active { .. }
@@ -230,7 +229,7 @@ pub async fn shown(
     Ok(Shown {
         agreement: seen.map(|seen| Agreement::of(seen.at, &seen.claims, &seen.violations, &frame)),
         running: running(hub, signed_in, id, &frame).await?,
-        offered,
+        offered: offered.items,
         records,
         leaves: leaves.map(|ends| frame.at(&ends.at)),
         here,
