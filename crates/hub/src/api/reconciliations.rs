@@ -1,4 +1,4 @@
-//! `/reconciliations`: when each system was compared and what that found, and the drift of late.
+//! `/reconciliations`: when each system was compared and what that found, and the drift that is open and of late.
 
 use std::collections::BTreeSet;
 
@@ -11,17 +11,18 @@ use bailiwick_core::{
     time::{SignedDuration, Timestamp},
 };
 use bailiwick_store::{
-    Filter, Tx,
-    entities::{Comparison, Reading},
+    Filter, KeyValue, Tx,
+    entities::{Comparison, PlanRow, PlanState, Reading},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Hub, Who,
+    Hub, Page, Who,
     answer::{Answer, ApiError},
     caller::Caller,
     operation::{Resource, get},
+    page::Wanted,
 };
 
 /// The findings that comparing a system opens about it.
@@ -32,15 +33,19 @@ const CODES: [&str; 5] = [
     "change-unexplained",
     "shared-account-unattended",
 ];
-/// How many of the newest records of the log are looked through for drift.
+/// The cause of plans because of drift.
+const DRIFT: &str = "drift";
+/// How many of the newest records of the log are looked through for them.
 const LOOKED_THROUGH: i64 = 1_000;
-/// How many plans because of drift are shown.
-const DRIFT: usize = 50;
+/// How many plans of a state, the oldest, are looked through for those that are open.
+const OLDEST: u32 = 500;
+/// How many are shown of those that are open, and of those of late.
+const SHOWN: usize = 25;
 
 /// What can be done with them.
 pub fn routes() -> Resource {
     let operations = vec![get("list-reconciliations", "/reconciliations", list).says(
-        "Each system with its last comparisons, and the plans because of drift among the newest records.",
+        "Each system with its last comparisons, and the plans because of drift that are open and of late.",
     )];
     Resource::new("Reconciliations", "When each system was compared, and what that found.", operations)
 }
@@ -50,7 +55,10 @@ pub fn routes() -> Resource {
 pub struct ReconciliationsView {
     /// The systems, by name.
     pub systems: Vec<ReconciliationView>,
-    /// The plans because of drift among the newest thousand records of the log, the newest first; fifty at most.
+    /// The plans because of drift that wait for an approval or are being carried out, the oldest first: those among the oldest
+    /// five hundred of each state; twenty-five at most.
+    pub open: Vec<DriftView>,
+    /// The plans because of drift among the newest thousand records of the log, the newest first; twenty-five at most.
     pub drift: Vec<DriftView>,
 }
 
@@ -86,6 +94,9 @@ pub struct DriftView {
     pub who: Who,
     /// The plan.
     pub plan: PlanId,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub state: PlanState,
 }
 
 pub async fn list(State(hub): State<Hub>, _: Caller) -> Answer<ReconciliationsView> {
@@ -96,11 +107,11 @@ pub async fn list(State(hub): State<Hub>, _: Caller) -> Answer<ReconciliationsVi
         .iter()
         .flat_map(|system| CODES.map(|code| Finding::key_of(code, system.name.as_str()).into()))
         .collect();
-    let open: Vec<Finding> = hub.all(&mut *tx, vec![Filter::In("open_key", keys)]).await?;
+    let wrong: Vec<Finding> = hub.all(&mut *tx, vec![Filter::In("open_key", keys)]).await?;
     let view = |system: System| {
         let reading = readings.iter().find(|reading| reading.system == system.name);
         let every = SignedDuration::from_millis(system.reconcile_every_ms);
-        let of_it = open.iter().filter(|finding| finding.system.as_ref() == Some(&system.name));
+        let of_it = wrong.iter().filter(|finding| finding.system.as_ref() == Some(&system.name));
         ReconciliationView {
             under_way: hub.engine.seen_so_far(&system.name),
             listed: reading.and_then(|reading| reading.listed),
@@ -111,23 +122,50 @@ pub async fn list(State(hub): State<Hub>, _: Caller) -> Answer<ReconciliationsVi
             system: system.name,
         }
     };
-    let drift = drift(&hub, &mut *tx).await?;
-    Ok(Json(ReconciliationsView { systems: systems.into_iter().map(view).collect(), drift }))
+    let (open, late) = (open(&hub, &mut *tx).await?, late(&hub, &mut *tx).await?);
+    let whose: Vec<IdentityId> = open.iter().chain(&late).map(|row| row.plan.decision.identity).collect();
+    let who = hub.who(&mut *tx, whose).await?;
+    let drift = |PlanRow { plan, state, .. }: PlanRow| DriftView {
+        at: plan.made,
+        who: Who::of(&who, plan.decision.identity),
+        plan: plan.id,
+        state,
+    };
+    Ok(Json(ReconciliationsView {
+        systems: systems.into_iter().map(view).collect(),
+        open: open.into_iter().map(drift).collect(),
+        drift: late.into_iter().map(drift).collect(),
+    }))
+}
+
+/// The plans because of drift that are not carried out yet, the oldest first. What happens meanwhile pushes none of them
+/// out, as it does from among the newest records.
+async fn open(hub: &Hub, tx: &mut dyn Tx) -> Result<Vec<PlanRow>, ApiError> {
+    let mut open = Vec::new();
+    for state in ["drafted", "approved"] {
+        let oldest = Wanted::of(OLDEST, None);
+        let found: Page<PlanRow> = oldest.read(hub, tx, vec![Filter::Is("state", state.into())]).await?;
+        open.extend(found.items.into_iter().filter(|row| row.plan.cause == DRIFT));
+    }
+    open.sort_by_key(|row| row.plan.id);
+    open.truncate(SHOWN);
+    Ok(open)
 }
 
 /// The plans because of drift, the newest first, as far back as is looked.
-async fn drift(hub: &Hub, tx: &mut dyn Tx) -> Result<Vec<DriftView>, ApiError> {
+async fn late(hub: &Hub, tx: &mut dyn Tx) -> Result<Vec<PlanRow>, ApiError> {
     let (published, _) = tx.entry_counts().await?;
     let entries = tx.news((published - LOOKED_THROUGH).max(0), 2 * LOOKED_THROUGH as u32).await?;
-    let planned = |logged: Logged| -> Option<(Timestamp, IdentityId, PlanId)> {
+    let planned = |logged: Logged| -> Option<PlanId> {
         let drifted = logged.kind == RecordKind::Planned
-            && logged.facts.get("cause").and_then(serde_json::Value::as_str) == Some("drift")
+            && logged.facts.get("cause").and_then(serde_json::Value::as_str) == Some(DRIFT)
             && logged.tenant == *hub.tenant();
-        drifted.then_some((logged.at, logged.identity?, logged.plan?))
+        logged.plan.filter(|_| drifted)
     };
     let found = entries.iter().rev().filter_map(|entry| planned(Logged::parse(&entry.bytes).ok()?));
-    let found: Vec<_> = found.take(DRIFT).collect();
-    let known = hub.who(tx, found.iter().map(|(_, identity, _)| *identity)).await?;
-    let view = |(at, identity, plan)| DriftView { at, who: Who::of(&known, identity), plan };
-    Ok(found.into_iter().map(view).collect())
+    let found: Vec<KeyValue> = found.take(SHOWN).map(|plan| plan.to_string().into()).collect();
+    let mut late: Vec<PlanRow> = hub.all(tx, vec![Filter::In("id", found)]).await?;
+    // Ids of plans go up with time.
+    late.reverse();
+    Ok(late)
 }

@@ -229,7 +229,7 @@ fn step_words(step: &Step) -> String {
     }
 }
 
-fn state_tone(state: &PlanState) -> Tone {
+pub(super) fn state_tone(state: &PlanState) -> Tone {
     match state {
         PlanState::Drafted => Tone::Warn,
         PlanState::Waiting { .. } | PlanState::Approved { .. } => Tone::Plain,

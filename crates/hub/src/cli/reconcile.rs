@@ -6,11 +6,9 @@ use bailiwick_core::difference::{Answer, Class};
 use bailiwick_engine::{How, Overflow};
 use clap::Args;
 
-use super::{Context, PATIENCE};
+use super::{Context, PATIENCE, plan::state_tone};
 use crate::{
-    api::{
-        CheckedView, DifferenceView, ProgressView, ReconciledView, ReconciliationView, ReconciliationsView,
-    },
+    api::{CheckedView, DifferenceView, ProgressView, ReconciledView, ReconciliationsView},
     client::Client,
     failure::{Exit, Result},
     render::{Output, Tone, count},
@@ -54,7 +52,7 @@ pub async fn run(context: &Context<'_>, args: ReconcileArgs) -> Result<Exit> {
         Some(system) if !args.list => system,
         Some(_) | None => {
             let found: ReconciliationsView = client.get(&["reconciliations"]).send().await?;
-            context.output.result(&found, |output| list(output, &found.systems));
+            context.output.result(&found, |output| list(output, &found));
             return Ok(Exit::Done);
         }
     };
@@ -89,9 +87,9 @@ async fn reconcile_as(client: &Client, system: &str, full: bool, release: bool) 
     asked.query("wait", PATIENCE).send().await
 }
 
-/// When each system was compared last, and what differed.
-fn list(output: Output, systems: &[ReconciliationView]) {
-    let rows = systems.iter().map(|one| match one.runs.first() {
+/// When each system was compared last, and what differed; and the drift that is open.
+fn list(output: Output, found: &ReconciliationsView) {
+    let rows = found.systems.iter().map(|one| match one.runs.first() {
         None => {
             let none = ["never", "", "", "", ""].map(|text| Tone::Dim.cell(text));
             [Tone::Plain.cell(&one.system)].into_iter().chain(none).collect()
@@ -113,6 +111,17 @@ fn list(output: Output, systems: &[ReconciliationView]) {
         ],
     });
     output.table(&["system", "compared", "by", "accounts", "differed", ""], rows.collect());
+    if !found.open.is_empty() {
+        let rows = found.open.iter().map(|one| {
+            vec![
+                Tone::Plain.cell(&one.who.name),
+                Tone::Plain.cell(format!("{:.0}", one.at)),
+                state_tone(&one.state).cell(one.state.name()),
+                Tone::Plain.cell(one.plan),
+            ]
+        });
+        output.table(&["open drift of", "planned", "state", "plan"], rows.collect());
+    }
 }
 
 /// `2 rogue, 1 missing`.

@@ -1,4 +1,4 @@
-//! Reconciliation: how each system compares with what is known of it, run by run, and the drift of late.
+//! Reconciliation: how each system compares with what is known of it, run by run, and the drift that is open and of late.
 
 use std::collections::BTreeMap;
 
@@ -29,6 +29,7 @@ struct Shown {
     frame: Frame,
     systems: Table,
     runs: Table,
+    open: Table,
     drift: Table,
 }
 
@@ -36,11 +37,20 @@ struct Shown {
 pub async fn show(State(hub): State<Hub>, signed_in: SignedIn) -> Result<Response, Trouble> {
     let frame = Frame::of(&hub, &signed_in, Place::Reconciling).await?;
     let found = reconciliations::list(State(hub), signed_in.caller).await?.0;
-    let ReconciliationsView { systems, drift } = found;
+    let ReconciliationsView { systems, open, drift } = found;
     page(&Shown {
         systems: of_systems(&systems, &frame),
         runs: of_runs(&systems, &frame),
-        drift: of_drift(drift, &frame),
+        open: of_drift(
+            open,
+            &frame,
+            ("Nothing is open.", "What differed is put back, kept with an end, or told."),
+        ),
+        drift: of_drift(
+            drift,
+            &frame,
+            ("No drift of late.", "What differs becomes an event, and a plan like any other."),
+        ),
         frame,
     })
 }
@@ -116,14 +126,14 @@ fn differ(classes: &BTreeMap<Class, u64>) -> String {
     classes.iter().map(|(class, count)| format!("{count} {class}")).collect::<Vec<_>>().join(", ")
 }
 
-fn of_drift(drift: Vec<DriftView>, frame: &Frame) -> Table {
-    let row = |DriftView { at, who, plan }: DriftView| {
+fn of_drift(drift: Vec<DriftView>, frame: &Frame, empty: (&'static str, &'static str)) -> Table {
+    let row = |DriftView { at, who, plan, state }: DriftView| {
         vec![
             Cell::at(at, frame.now),
             Cell::link(name_of(&who), format!("/identities/{}", who.id)),
             Cell::link("what is done about it", format!("/plans/{plan}")),
+            Cell::Badge(Badge::plan(&state)),
         ]
     };
-    let empty = ("No drift of late.", "What differs becomes an event, and a plan like any other.");
-    Table::plain(&["when", "whose", "plan"], drift.into_iter().map(row).collect(), empty)
+    Table::plain(&["planned", "whose", "plan", "state"], drift.into_iter().map(row).collect(), empty)
 }

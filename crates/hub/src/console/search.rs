@@ -139,6 +139,7 @@ async fn people(hub: &Hub, tx: &mut dyn Tx, words: &Words<'_>) -> Result<Vec<Ide
     people.sort_by_key(|identity| identity.id);
     people.dedup_by_key(|identity| identity.id);
     people.sort_by_key(Identity::display_name);
+    people.truncate(EACH as usize);
     Ok(people)
 }
 

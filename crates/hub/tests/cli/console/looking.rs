@@ -1,6 +1,7 @@
 //! What happened to an integration, how systems were compared, and what search finds: as the pages say it.
 
-use reqwest::StatusCode;
+use reqwest::{StatusCode, header};
+use serde_json::json;
 
 use super::{visitor::Visitor, work::company};
 
@@ -43,6 +44,29 @@ fn a_page_says_what_happened_what_was_compared_and_what_fits() {
     let earlier = &again["runs"].as_array().unwrap()[1..];
     assert!(earlier.contains(&chat["runs"][0]), "the one before is remembered: {again}");
 
+    // Somebody lets a person in with Finance behind the hub's back. No rule takes that back: it is open until a person does.
+    let seed = json!({ "groups": [{ "name": "Finance", "members": ["oskar.delacruz@acme.example"] }] });
+    let behind = visitor.http.post(format!("http://{}/truth/chat/seed", world.lab())).body(seed.to_string());
+    let (status, _, answer) = visitor.send(behind.header(header::CONTENT_TYPE, "application/json"));
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    world.run(&["reconcile", "chat", "--full"]).well();
+    world.run(&["status", "--wait", "60"]).well();
+    let found = world.run(&["reconcile", "--list", "--json"]).well().json();
+    let open = found["open"].as_array().unwrap();
+    assert_eq!(open.len(), 1, "{found}");
+    assert_eq!((&open[0]["who"]["key"], &open[0]["state"]), (&json!("hr/1017"), &json!("drafted")));
+    let plan = open[0]["plan"].as_str().unwrap();
+    let link = format!("href=\"/plans/{plan}\"");
+    says("/reconciling", &["1 rogue", "waits for approval", link.as_str()]);
+    says("/systems/chat", &["How it was compared before"]);
+    world.run(&["--profile", "berta.toml", "approve", plan]).well();
+    world.run(&["status", "--wait", "60"]).well();
+    let found = world.run(&["reconcile", "--list", "--json"]).well().json();
+    assert_eq!(found["open"], json!([]));
+    assert_eq!((&found["drift"][0]["plan"], &found["drift"][0]["state"]), (&json!(plan), &json!("done")));
+
+    // Twenty of those whose names begin so and twenty of those whose addresses do are not the same people.
+    assert_eq!(page("/search?q=b").matches("href=\"/identities/idn_").count(), 20);
     says("/search?q=FINANCE", &["chat/finance", "wiki/finance-reports"]);
     says("/search?q=ada", &["href=\"/operators?has=ada\""]);
     let accounts = world.run(&["account", "list", "--system", "chat", "--json"]).well().json();
